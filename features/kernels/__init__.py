@@ -1,0 +1,1 @@
+"""Vectorised calculators under tsfresh's names."""

@@ -1,0 +1,1 @@
+"""Prefect flows, a page of calls each."""

@@ -1,0 +1,35 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# No test may call home: a plant's network has no way out.
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "MPLBACKEND": "Agg",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the repository's root."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """Return the folder of public data sets beside the repository, or skip."""
+    folder = Path(os.environ.get("FOREWARN_TEST_DATASETS", REPOSITORY.parent / "shared" / "datasets"))
+    if not (folder / "cmapss").is_dir():
+        pytest.skip(f"the public data sets are not at {folder} (set FOREWARN_TEST_DATASETS)")
+    return folder
