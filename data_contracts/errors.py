@@ -1,0 +1,101 @@
+"""The errors forewarn raises on purpose, each with what was found, what was expected and what to do.
+
+ForewarnError            exit status 1: the answer is no
+├── UsageError           exit status 2: a wrong command, option, setting or experiment file
+├── ContractError        data that breaks its contract; `.report` holds the checks
+├── NotFoundError        a workspace, table, asset, contract or model that is not there
+├── StorageError         a database or table that is locked, corrupt or out of reach
+└── ModelError           a model that cannot be trained, loaded or applied
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_contracts.checks import Report
+
+
+class ForewarnError(Exception):
+    """Tell a person what was found, what was expected and what to do.
+
+    Parameters
+    ----------
+    found
+        What was there, without a closing full stop.
+    expected
+        What should have been there.
+    remedy
+        What the reader can do about it.
+    """
+
+    exit_status = 1
+
+    def __init__(self, found: str, expected: str, remedy: str) -> None:
+        super().__init__(found, expected, remedy)
+        self.found = found.rstrip(".")
+        self.expected = expected.rstrip(".")
+        self.remedy = remedy.rstrip(".")
+
+    def __str__(self) -> str:
+        return f"{self.found}. Expected {self.expected}. {self.remedy}."
+
+
+class UsageError(ForewarnError):
+    """A command, option, setting or experiment file is wrong."""
+
+    exit_status = 2
+
+
+class ContractError(ForewarnError):
+    """Data breaks its contract.
+
+    Parameters
+    ----------
+    found, expected, remedy
+        As for every error.
+    report
+        The checks that ran, if it came to that.
+    """
+
+    def __init__(self, found: str, expected: str, remedy: str, report: "Report | None" = None) -> None:
+        super().__init__(found, expected, remedy)
+        self.report = report
+
+
+class NotFoundError(ForewarnError):
+    """Something that was named is not there."""
+
+
+class StorageError(ForewarnError):
+    """A database or table is locked, corrupt or out of reach."""
+
+
+class ModelError(ForewarnError):
+    """A model cannot be trained, loaded or applied."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the known word that a mistyped one most likely meant.
+
+    Parameters
+    ----------
+    word
+        What was written.
+    known
+        The words that would have been right.
+
+    Returns
+    -------
+    str
+        ``"Did you mean 'x'?"``, or nothing when no known word is close.
+
+    Examples
+    --------
+    >>> did_you_mean("horizn", ["horizon", "lead"])
+    "Did you mean 'horizon'?"
+    >>> did_you_mean("colour", ["horizon", "lead"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean '{close[0]}'?" if close else ""
