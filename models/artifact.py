@@ -1,0 +1,349 @@
+"""A trained model as a folder that anyone may open: JSON beside LightGBM text or a skops file, never a pickle.
+
+    model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
+    model.txt      the trees, when the learner is LightGBM; or
+    model.skops    the estimator of scikit-learn, of reviewed types only
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import skops.io
+from scipy.special import expit, logit
+
+from data_contracts.errors import ModelError, NotFoundError
+from features.recipe import Recipe
+from models import estimators
+from models.durations import format_duration, parse_duration
+from models.estimators import LightGBM, Target
+
+FORMAT = 1
+JSON_FILE = "model.json"
+_TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A sigmoid that turns scores into probabilities: expit(slope * logit(score) + intercept).
+
+    References
+    ----------
+    Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+
+    slope: float
+    intercept: float
+
+    def apply(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Calibrate scores between 0 and 1, shape (n,)."""
+        inside = np.clip(scores, 1e-9, 1.0 - 1e-9)
+        return np.asarray(expit(self.slope * logit(inside) + self.intercept), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ContractReference:
+    """The contract that the training telemetry met."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Hold a trained model and everything that its use needs.
+
+    Parameters
+    ----------
+    target
+        ``"failure"`` (a probability) or ``"remaining_life"`` (hours).
+    estimator
+        The learner's name.
+    recipe
+        What turns a history into the model's columns; already reduced to them.
+    lead, horizon
+        The prediction is of a failure in (as_of + lead, as_of + lead + horizon]; no horizon for remaining life alone.
+    cap
+        The most remaining life that is told apart; None for failures.
+    threshold
+        Alert at a probability of at least this, or at remaining hours of at most this; None never alerts.
+    calibration
+        What makes the scores probabilities; None when they are taken as they are.
+    contract
+        The contract of the telemetry.
+    stored
+        The fitted estimator as it is stored: LightGBM text or a skops file.
+    """
+
+    target: Target
+    estimator: str
+    recipe: Recipe
+    lead: pd.Timedelta
+    horizon: pd.Timedelta | None
+    cap: pd.Timedelta | None
+    threshold: float | None
+    calibration: Calibration | None
+    contract: ContractReference
+    stored: bytes = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the feature columns, in the order that the estimator takes them."""
+        return tuple(self.recipe.columns or ())
+
+    @cached_property
+    def model(self) -> Any:
+        """Return the fitted estimator, opened from how it is stored."""
+        return open_estimator(self.estimator, self.target, self.stored)
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a digest of the whole: equal digests predict the same."""
+        return hashlib.sha256(self._json().encode()).hexdigest()
+
+    def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict the probability of a failure, or the hours of remaining life.
+
+        Parameters
+        ----------
+        features
+            Columns of the recipe, in any order, one row per asset and cut-off.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows,)
+
+        Raises
+        ------
+        ModelError
+            If a column is missing or infinite.
+        """
+        raw = estimators.predict(self.model, self._matrix(features))
+        if self.target == "remaining_life":
+            return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
+        return raw if self.calibration is None else self.calibration.apply(raw)
+
+    def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Tell which predictions call for an alert, shape (n_rows,)."""
+        if self.threshold is None:
+            return np.zeros(len(predictions), dtype=np.bool_)
+        if self.target == "failure":
+            return np.asarray(predictions >= self.threshold, dtype=np.bool_)
+        return np.asarray(predictions <= self.threshold, dtype=np.bool_)
+
+    def save(self, folder: Path) -> Path:
+        """Write the artifact.
+
+        Parameters
+        ----------
+        folder
+            Where to; created with its parents.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _file_name(self.estimator)).write_bytes(self.stored)
+        (folder / JSON_FILE).write_text(self._json(), encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> "Artifact":
+        """Read an artifact, and make sure that it is whole.
+
+        Parameters
+        ----------
+        folder
+            Where `save` wrote it.
+
+        Returns
+        -------
+        Artifact
+            The artifact, its estimator opened.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no artifact.
+        ModelError
+            If it is of another format, damaged, or holds a type that nobody reviewed.
+        """
+        artifact = _from_json(_read_json(folder), folder)
+        _ = artifact.model  # opened here, so that a damaged model is refused before it is served
+        return artifact
+
+    def _matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        missing = [column for column in self.columns if column not in features.columns]
+        if missing:
+            raise ModelError(
+                f"{len(missing)} of {len(self.columns)} feature columns are missing, first {missing[0]!r}",
+                "the columns of the model's own recipe",
+                "Extract the features with artifact.recipe",
+            )
+        matrix = features.loc[:, list(self.columns)].to_numpy(dtype=np.float64)
+        if np.isinf(matrix).any():
+            column = self.columns[int(np.isinf(matrix).any(axis=0).argmax())]
+            raise ModelError(f"feature {column!r} is infinite", "finite numbers or NaN", "Check the telemetry")
+        return np.ascontiguousarray(matrix)
+
+    def _json(self) -> str:
+        content = {
+            "format": FORMAT,
+            "target": self.target,
+            "estimator": self.estimator,
+            "lead": format_duration(self.lead),
+            "horizon": None if self.horizon is None else format_duration(self.horizon),
+            "cap": None if self.cap is None else format_duration(self.cap),
+            "threshold": self.threshold,
+            "calibration": None if self.calibration is None else vars(self.calibration),
+            "contract": vars(self.contract),
+            # LightGBM refuses tsfresh's names, so its trees speak of f0, f1, ...
+            "columns": {f"f{i}": column for i, column in enumerate(self.columns)},
+            "recipe": json.loads(self.recipe.to_json()),
+            "model_sha256": hashlib.sha256(self.stored).hexdigest(),
+        }
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def store_estimator(kind: str, model: Any) -> bytes:
+    """Turn a fitted estimator into bytes that hold no pickle.
+
+    Parameters
+    ----------
+    kind
+        The learner's name.
+    model
+        The fitted estimator.
+
+    Returns
+    -------
+    bytes
+        LightGBM text, or a skops file.
+
+    Raises
+    ------
+    ModelError
+        If it holds a type that nobody reviewed, for it could not be loaded again.
+    """
+    if isinstance(model, LightGBM):
+        return model.text.encode()
+    stored = cast("bytes", skops.io.dumps(model))
+    _refuse_untrusted(kind, stored)
+    return stored
+
+
+def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
+    """Turn stored bytes back into a fitted estimator.
+
+    Parameters
+    ----------
+    kind
+        The learner's name.
+    target
+        What it predicts.
+    stored
+        What `store_estimator` gave.
+
+    Returns
+    -------
+    object
+        The fitted estimator.
+
+    Raises
+    ------
+    ModelError
+        If it holds a type that nobody reviewed, or cannot be read.
+    """
+    if kind == "lightgbm":
+        return LightGBM(target, {}, 0).read(stored.decode())
+    _refuse_untrusted(kind, stored)
+    return skops.io.loads(stored, trusted=list(estimators.trusted_types(kind)))
+
+
+def _load_pyfunc(path: str) -> "PyfuncModel":
+    """Load the model for MLflow, which calls the function of this name in its loader module."""
+    return PyfuncModel(Artifact.load(Path(path)))
+
+
+class PyfuncModel:
+    """Show an artifact to MLflow's own tools.
+
+    Parameters
+    ----------
+    artifact
+        The artifact.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+
+    def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict from the columns of the recipe; shape (n_rows,)."""
+        return self.artifact.predict(features)
+
+
+def _refuse_untrusted(kind: str, stored: bytes) -> None:
+    try:
+        found = skops.io.get_untrusted_types(data=stored)
+    except Exception as error:  # skops tells of a damaged file by whatever its zip and JSON readers raise
+        raise ModelError(f"the stored {kind} cannot be read ({error})", "a skops file", "Register it again") from error
+    unknown = sorted(set(found) - set(estimators.trusted_types(kind)))
+    if unknown:
+        raise ModelError(
+            f"the stored {kind} holds {', '.join(unknown)}",
+            f"only reviewed types ({', '.join(estimators.trusted_types(kind)) or 'none beyond those of skops'})",
+            "Read that type's code, then name it in models.estimators.register(..., trusted=...)",
+        )
+
+
+def _file_name(kind: str) -> str:
+    return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
+
+
+def _read_json(folder: Path) -> Mapping[str, Any]:
+    file = folder / JSON_FILE
+    if not file.is_file():
+        raise NotFoundError(f"no model at {folder}", f"a folder with a {JSON_FILE}", "Register the model again")
+    try:
+        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not JSON ({error})", "an intact model", "Register the model again") from error
+    if content.get("format") != FORMAT:
+        raise ModelError(
+            f"{file} is of format {content.get('format')!r}", f"format {FORMAT}", "Use the forewarn that wrote it"
+        )
+    return content
+
+
+def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
+    stored = _read_stored(folder / _file_name(content["estimator"]), content["model_sha256"])
+    calibration, horizon, cap = content["calibration"], content["horizon"], content["cap"]
+    return Artifact(
+        target=content["target"],
+        estimator=content["estimator"],
+        recipe=Recipe.from_json(json.dumps(content["recipe"])),
+        lead=parse_duration(content["lead"]),
+        horizon=None if horizon is None else parse_duration(horizon),
+        cap=None if cap is None else parse_duration(cap),
+        threshold=content["threshold"],
+        calibration=None if calibration is None else Calibration(**calibration),
+        contract=ContractReference(**content["contract"]),
+        stored=stored,
+    )
+
+
+def _read_stored(file: Path, sha256: str) -> bytes:
+    stored = file.read_bytes() if file.is_file() else b""
+    if hashlib.sha256(stored).hexdigest() != sha256:
+        raise ModelError(f"{file} is not the file that was registered", "its recorded digest", "Register it again")
+    return stored
