@@ -1,0 +1,588 @@
+"""Records that are looked up and updated: predictions, promotions, decisions, monitor runs and leases, in SQL.
+
+One URL reaches them: SQLite under the workspace now, another database later; the statements are SQLAlchemy Core and
+keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from data_contracts.errors import StorageError
+
+_BUSY_SECONDS = 30.0
+_METADATA = sa.MetaData()
+_EPOCH = pd.Timestamp(0, tz="UTC")
+
+
+class _Instant(sa.types.TypeDecorator[pd.Timestamp]):
+    """A `pd.Timestamp` in UTC, stored as microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: pd.Timestamp | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - _EPOCH) // pd.Timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> pd.Timestamp | None:  # noqa: ARG002
+        return None if value is None else pd.Timestamp(value, unit="us", tz="UTC")
+
+
+class _Json(sa.types.TypeDecorator[Any]):
+    """A value kept as JSON text, the same in every database."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
+        return json.dumps(value, sort_keys=True, default=str)
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else json.loads(value)
+
+
+_PREDICTIONS = sa.Table(
+    "predictions",
+    _METADATA,
+    sa.Column("prediction_id", sa.String(64), primary_key=True),
+    sa.Column("asset", sa.String(255), nullable=False, index=True),
+    sa.Column("as_of", _Instant, nullable=False, index=True),
+    sa.Column("made_at", _Instant, nullable=False),
+    sa.Column("horizon_s", sa.Float, nullable=False),
+    sa.Column("lead_s", sa.Float, nullable=False),
+    sa.Column("probability", sa.Float),
+    sa.Column("remaining_life_h", sa.Float),
+    sa.Column("threshold", sa.Float),
+    sa.Column("alert", sa.Boolean, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+)
+_PROMOTIONS = sa.Table(
+    "promotions",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("from_version", sa.Integer),
+    sa.Column("to_version", sa.Integer, nullable=False),
+    sa.Column("actor", sa.String(255), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", _Json, nullable=False),
+    sa.Column("data_versions", _Json, nullable=False),
+)
+_DECISIONS = sa.Table(
+    "decisions",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer),
+    sa.Column("decision", sa.String(64), nullable=False),
+    sa.Column("reasons", _Json, nullable=False),
+    sa.Column("evidence", _Json, nullable=False),
+)
+_MONITOR_RUNS = sa.Table(
+    "monitor_runs",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("rates", _Json, nullable=False),
+)
+_LEASES = sa.Table(
+    "leases",
+    _METADATA,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("expires_at", _Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model said of one asset at one cut-off.
+
+    Parameters
+    ----------
+    prediction_id
+        Tells this prediction from every other.
+    asset
+        The asset.
+    as_of
+        The cut-off.
+    made_at
+        When it was made.
+    horizon_s, lead_s
+        How far ahead it looks and the shortest warning that is of use, in seconds.
+    probability
+        The probability of a failure within the horizon; None if the model foretells remaining life.
+    remaining_life_h
+        Hours until the next failure; None if the model foretells failures.
+    threshold
+        From where on it is an alert; None if the model has no threshold.
+    alert
+        Whether it is an alert.
+    model_name, model_version
+        The registered model.
+    origin
+        ``"endpoint"`` or ``"batch"``.
+    """
+
+    prediction_id: str
+    asset: str
+    as_of: pd.Timestamp
+    made_at: pd.Timestamp
+    horizon_s: float
+    lead_s: float
+    probability: float | None
+    remaining_life_h: float | None
+    threshold: float | None
+    alert: bool
+    model_name: str
+    model_version: int
+    origin: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A row of the ledger: which version took over from which, and why.
+
+    Parameters
+    ----------
+    at
+        When it happened.
+    model_name
+        The registered model.
+    from_version, to_version
+        The versions; from None if there was no champion.
+    actor
+        Who did it: a person or a flow.
+    reason
+        Why, in words.
+    evidence
+        The figures behind it, as JSON values.
+    data_versions
+        The tables' versions it was judged on.
+    """
+
+    at: pd.Timestamp
+    model_name: str
+    from_version: int | None
+    to_version: int
+    actor: str
+    reason: str
+    evidence: Mapping[str, Any]
+    data_versions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided about retraining, and why.
+
+    Parameters
+    ----------
+    at
+        When it was decided.
+    model_name, model_version
+        The model in question; no version if there is no champion.
+    decision
+        The decision, such as ``"retrain"`` or ``"hold"``.
+    reasons
+        Why, in words.
+    evidence
+        The figures behind it, as JSON values.
+    """
+
+    at: pd.Timestamp
+    model_name: str
+    model_version: int | None
+    decision: str
+    reasons: Sequence[str]
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MonitorRun:
+    """The error rates that one run of the monitor found.
+
+    Parameters
+    ----------
+    at
+        The time it looked at them from.
+    model_name, model_version
+        The model it judged.
+    rates
+        The rates with their counts and intervals, as JSON values.
+    """
+
+    at: pd.Timestamp
+    model_name: str
+    model_version: int
+    rates: Mapping[str, Any]
+
+
+def open_records(url: str) -> sa.Engine:
+    """Open the records, and create what is missing.
+
+    Parameters
+    ----------
+    url
+        The SQLAlchemy URL.
+
+    Returns
+    -------
+    sqlalchemy.Engine
+        The engine that the other functions take.
+
+    Raises
+    ------
+    StorageError
+        If the database is locked, corrupt or out of reach.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise StorageError(
+            f"the records' URL {url!r} is none", "an SQLAlchemy URL such as sqlite:////var/lib/x.db", "Mend it"
+        ) from error
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    try:
+        engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS} if is_sqlite else {})
+    except (ImportError, sa.exc.ArgumentError) as error:
+        raise StorageError(
+            f"the records' URL {parsed} needs a driver that is missing ({error})",
+            "a database whose driver is installed",
+            "Install the driver, or use sqlite",
+        ) from error
+    if is_sqlite:
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+    with _storage(engine):
+        _METADATA.create_all(engine)
+    return engine
+
+
+def add_predictions(engine: sa.Engine, batch: Sequence[Prediction]) -> None:
+    """Store predictions, all or none.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    batch
+        The predictions.
+
+    Raises
+    ------
+    StorageError
+        If they could not be stored.
+    """
+    if batch:
+        with _storage(engine), engine.begin() as connection:
+            connection.execute(sa.insert(_PREDICTIONS), [_values(prediction) for prediction in batch])
+
+
+def predictions(
+    engine: sa.Engine,
+    *,
+    model_name: str | None = None,
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+    asset: str | None = None,
+) -> pd.DataFrame:
+    """Read stored predictions.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    model_name
+        Only of this model.
+    since, until
+        Only with ``since < as_of <= until``.
+    asset
+        Only of this asset.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a prediction, ordered by cut-off, asset and the time it was made.
+
+    Raises
+    ------
+    StorageError
+        If they could not be read.
+    """
+    table = _PREDICTIONS.c
+    query = sa.select(_PREDICTIONS).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
+    if model_name is not None:
+        query = query.where(table.model_name == model_name)
+    if since is not None:
+        query = query.where(table.as_of > since)
+    if until is not None:
+        query = query.where(table.as_of <= until)
+    if asset is not None:
+        query = query.where(table.asset == asset)
+    return _read(engine, query)
+
+
+def add_promotion(engine: sa.Engine, promotion: Promotion) -> None:
+    """Write a row into the ledger.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    promotion
+        What happened.
+
+    Raises
+    ------
+    StorageError
+        If it could not be stored.
+    """
+    _add(engine, _PROMOTIONS, promotion)
+
+
+def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
+    """Read the ledger.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    model_name
+        Only of this model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a promotion, in the order they were written.
+
+    Raises
+    ------
+    StorageError
+        If it could not be read.
+    """
+    return _read(engine, _of_model(_PROMOTIONS, model_name))
+
+
+def add_decision(engine: sa.Engine, decision: Decision) -> None:
+    """Store what was decided about retraining.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    decision
+        The decision.
+
+    Raises
+    ------
+    StorageError
+        If it could not be stored.
+    """
+    _add(engine, _DECISIONS, decision)
+
+
+def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
+    """Read what was decided about retraining.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    model_name
+        Only about this model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a decision, in the order they were written.
+
+    Raises
+    ------
+    StorageError
+        If they could not be read.
+    """
+    return _read(engine, _of_model(_DECISIONS, model_name))
+
+
+def add_monitor_run(engine: sa.Engine, run: MonitorRun) -> None:
+    """Store the error rates that a run of the monitor found.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    run
+        The run.
+
+    Raises
+    ------
+    StorageError
+        If it could not be stored.
+    """
+    _add(engine, _MONITOR_RUNS, run)
+
+
+def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
+    """Read the error rates that the runs of the monitor found.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    model_name
+        Only of this model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a run, in the order they were written.
+
+    Raises
+    ------
+    StorageError
+        If they could not be read.
+    """
+    return _read(engine, _of_model(_MONITOR_RUNS, model_name))
+
+
+def acquire_lease(engine: sa.Engine, name: str, holder: str, now: pd.Timestamp, ttl: pd.Timedelta) -> bool:
+    """Take or prolong a lock that frees itself.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    name
+        What is locked, such as ``"retrain/cnc"``.
+    holder
+        Who wants it; the holder of a lease prolongs it.
+    now
+        The time.
+    ttl
+        After how long it frees itself.
+
+    Returns
+    -------
+    bool
+        False if someone else holds it.
+
+    Raises
+    ------
+    StorageError
+        If the database could not be asked.
+    """
+    lease = _LEASES.c
+    free = sa.or_(lease.holder == holder, lease.expires_at <= now)
+    with _storage(engine):
+        with engine.begin() as connection:
+            change = sa.update(_LEASES).where(lease.name == name, free).values(holder=holder, expires_at=now + ttl)
+            if connection.execute(change).rowcount:
+                return True
+        try:
+            with engine.begin() as connection:
+                connection.execute(sa.insert(_LEASES).values(name=name, holder=holder, expires_at=now + ttl))
+        except sa.exc.IntegrityError:
+            return False  # someone else has it, or was quicker
+        return True
+
+
+def release_lease(engine: sa.Engine, name: str, holder: str) -> None:
+    """Give a lock back; nothing happens if someone else holds it.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    name
+        What is locked.
+    holder
+        Who held it.
+
+    Raises
+    ------
+    StorageError
+        If the database could not be asked.
+    """
+    with _storage(engine), engine.begin() as connection:
+        connection.execute(sa.delete(_LEASES).where(_LEASES.c.name == name, _LEASES.c.holder == holder))
+
+
+def _values(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def _add(engine: sa.Engine, table: sa.Table, record: Any) -> None:
+    with _storage(engine), engine.begin() as connection:
+        connection.execute(sa.insert(table).values(_values(record)))
+
+
+def _of_model(table: sa.Table, model_name: str | None) -> sa.Select[Any]:
+    query = sa.select(table).order_by(table.c.id)
+    return query if model_name is None else query.where(table.c.model_name == model_name)
+
+
+def _read(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
+    with _storage(engine), engine.connect() as connection:
+        rows = connection.execute(query).all()
+    frame = pd.DataFrame([tuple(row) for row in rows], columns=[column.name for column in query.selected_columns])
+    return frame.astype({column.name: _dtype(column) for column in query.selected_columns})
+
+
+def _dtype(column: sa.ColumnElement[Any]) -> str:
+    nullable = bool(getattr(column, "nullable", True))
+    if isinstance(column.type, _Instant):
+        return "datetime64[us, UTC]"
+    if isinstance(column.type, _Json):
+        return "object"
+    if isinstance(column.type, sa.Boolean):
+        return "bool"
+    if isinstance(column.type, sa.Integer):
+        return "Int64" if nullable else "int64"
+    return "float64" if isinstance(column.type, sa.Float) else "str"
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # WAL lets the endpoint write while the monitor reads; FULL survives a power cut, not only a kill.
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+@contextmanager
+def _storage(engine: sa.Engine) -> Iterator[None]:
+    """Turn what the database raises into one of our own errors."""
+    try:
+        yield
+    except sa.exc.IntegrityError as error:
+        raise StorageError(
+            f"the records at {engine.url} refused a row ({error.orig})",
+            "rows with an identifier of their own and no missing value",
+            "Nothing of this call was stored",
+        ) from error
+    except sa.exc.DBAPIError as error:
+        raise StorageError(
+            f"the records at {engine.url} cannot be used ({error.orig})",
+            "a database that can be opened, read and written",
+            _remedy(str(error.orig)),
+        ) from error
+
+
+def _remedy(reason: str) -> str:
+    if "locked" in reason or "busy" in reason:
+        return "Another program holds it: end that one, or try again. Nothing of this call was stored"
+    if "malformed" in reason or "not a database" in reason:
+        return "The file is damaged: move it away, and restore it from a backup"
+    if "unable to open" in reason or "readonly" in reason:
+        return "See that its folder is there and may be written to"
+    return "See that the database runs and FOREWARN_RECORDS_URL is right"

@@ -1,0 +1,272 @@
+"""The Delta tables: the only door to what has arrived.
+
+A batch is one atomic commit that carries the batch's id, so the same batch again changes nothing, whatever was killed
+in between. Nothing is ever overwritten or vacuumed: every version stays readable, which `forewarn reproduce` needs.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from data_contracts.errors import StorageError
+from data_contracts.workspace import Workspace
+
+QUARANTINE = "quarantine"
+_ROW_ORDER = ("asset", "event_time", "known_time")
+# A daily batch is a small file: one commit in so many gathers the small ones, and the log is summed up as often.
+_COMPACT_EVERY = 64
+_COMPACTED_BYTES = 64 * 2**20
+_ATTEMPTS = 10
+_CONFIGURATION = {"delta.checkpointInterval": "32", "delta.enableExpiredLogCleanup": "false"}
+# Small row groups, in order of event time, let a read of the last days skip nearly all of a big file.
+_WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
+
+
+def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str) -> bool:
+    """Append one batch to a table, once.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name, such as ``"failures"`` or ``"telemetry/cnc_machine"``; it is created when missing.
+    frame
+        The rows. A column that the table does not have yet is added to it.
+    batch_id
+        What tells this batch from every other of the table.
+
+    Returns
+    -------
+    bool
+        False if the table holds the batch already.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt or cannot be written.
+    """
+    rows = _to_arrow(frame)
+    with _storage(workspace, table):
+        for attempt in range(_ATTEMPTS):
+            delta = _open(workspace, table)
+            if delta is not None and delta.transaction_version(batch_id) is not None:
+                return False
+            try:
+                _commit(_location(workspace, table) if delta is None else delta, rows, batch_id)
+            except (CommitFailedError, DeltaError):
+                # Another process committed first: perhaps this very batch, perhaps the table's creation.
+                if attempt == _ATTEMPTS - 1 or not _has_moved(workspace, table, delta):
+                    raise
+                continue
+            _compact_now_and_then(workspace, table)
+            return True
+    return False
+
+
+def has_batch(workspace: Workspace, table: str, batch_id: str) -> bool:
+    """Say whether a table holds a batch.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name.
+    batch_id
+        The batch.
+
+    Returns
+    -------
+    bool
+        Whether the batch has been committed.
+    """
+    with _storage(workspace, table):
+        delta = _open(workspace, table)
+        return delta is not None and delta.transaction_version(batch_id) is not None
+
+
+def read(
+    workspace: Workspace,
+    table: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    version: int | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Read what a table holds, or held, about some assets and a span of time.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name.
+    as_of
+        Leave out rows whose known time is later.
+    version
+        The version of the table to read; the latest if None.
+    assets
+        The assets to read; all if None.
+    start, end
+        Read rows with ``start < event_time <= end``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows, ordered by asset, event time and known time; times in UTC. Empty, with the contract's columns, when
+        the table does not exist yet.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt or does not have that version.
+    """
+    conditions = []
+    if as_of is not None:
+        conditions.append(f"known_time <= {_instant(as_of)}")
+    if start is not None:
+        conditions.append(f"event_time > {_instant(start)}")
+    if end is not None:
+        conditions.append(f"event_time <= {_instant(end)}")
+    if assets is not None:
+        conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    with _storage(workspace, table):
+        delta = _open(workspace, table, version)
+        if delta is None:
+            return _empty(table)
+        # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
+        batches = QueryBuilder().register("t", delta).execute(f"SELECT * FROM t{where}").read_all()  # noqa: S608
+        return _to_pandas(pa.table(batches))
+
+
+def versions(workspace: Workspace) -> dict[str, int]:
+    """List the tables with their latest versions.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+
+    Returns
+    -------
+    dict of str to int
+        Table names to versions, ordered by name.
+
+    Raises
+    ------
+    StorageError
+        If a table is corrupt.
+    """
+    root = Path(workspace.tables_url)
+    names = sorted(log.parent.relative_to(root).as_posix() for log in root.rglob("_delta_log"))
+    found = {}
+    for name in names:
+        with _storage(workspace, name):
+            delta = _open(workspace, name)
+            if delta is not None:
+                found[name] = int(delta.version())
+    return found
+
+
+def _location(workspace: Workspace, table: str) -> str:
+    return f"{workspace.tables_url.rstrip('/')}/{table}"
+
+
+def _open(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
+    location = _location(workspace, table)
+    try:
+        return DeltaTable(location, version=version)
+    except TableNotFoundError:
+        # A folder whose log is there but unreadable is no missing table: what it held must not be taken for nothing.
+        if any(Path(location, "_delta_log").glob("*.json")):
+            raise
+        return None
+
+
+def _commit(target: DeltaTable | str, rows: pa.Table, batch_id: str) -> None:
+    write_deltalake(
+        target,
+        rows,
+        mode="append",
+        schema_mode="merge",
+        configuration=_CONFIGURATION if isinstance(target, str) else None,
+        writer_properties=_WRITER,
+        commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
+    )
+
+
+def _has_moved(workspace: Workspace, table: str, seen: DeltaTable | None) -> bool:
+    latest = _open(workspace, table)
+    return latest is not None and (seen is None or latest.version() > seen.version())
+
+
+def _compact_now_and_then(workspace: Workspace, table: str) -> None:
+    delta = _open(workspace, table)
+    if delta is None or (delta.version() + 1) % _COMPACT_EVERY:
+        return
+    try:
+        delta.optimize.compact(target_size=_COMPACTED_BYTES, writer_properties=_WRITER)
+    except CommitFailedError:
+        return  # another process gathers the same files
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
+    ordered = frame.sort_values(order, kind="stable") if order else frame
+    rows = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata(None)
+    # Delta has no type for a column of nothing but nulls; such a column is one of texts not filled in.
+    fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
+    return rows.cast(pa.schema(fields))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _to_pandas(rows: pa.Table) -> pd.DataFrame:
+    order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
+    fields = [field.with_type(pa.large_string()) if _is_text(field.type) else field for field in rows.schema]
+    rows = rows.cast(pa.schema(fields))
+    return (rows.sort_by(order) if order else rows).to_pandas()
+
+
+def _empty(table: str) -> pd.DataFrame:
+    # Needed only before the first batch, so reads do not pay for parsing the contract.
+    from data_contracts.contract import empty_table
+
+    return empty_table(table)
+
+
+def _instant(time: pd.Timestamp) -> str:
+    return f"TIMESTAMP '{time.tz_convert('UTC').isoformat()}'"
+
+
+def _text(value: str) -> str:
+    quoted = value.replace("'", "''")
+    return f"'{quoted}'"
+
+
+@contextmanager
+def _storage(workspace: Workspace, table: str) -> Iterator[None]:
+    """Turn what the storage engine raises into one of our own errors."""
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise StorageError(
+            f"table {table} at {_location(workspace, table)} cannot be used ({reason})",
+            "a readable Delta table with that version, and a disk with room",
+            "Restore the folder from a backup; nothing of this batch was stored",
+        ) from error
+
+
