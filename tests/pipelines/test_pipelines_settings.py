@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data_contracts.errors import UsageError
+from data_contracts.workspace import Workspace, init_workspace
+from pipelines.settings import read_settings, unknown_variables
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return init_workspace(tmp_path)
+
+
+def _write(workspace: Workspace, text: str) -> None:
+    (workspace.root / "forewarn.toml").write_text(text)
+
+
+def test_nothing_has_to_be_set(workspace: Workspace) -> None:
+    """A new workspace has every setting at its default, and says so."""
+    settings = read_settings(workspace, {})
+    assert settings.monitor_span == pd.Timedelta(days=90)
+    assert settings.retrain_history is None
+    assert {source.source for source in settings.sources} == {"default"}
+
+
+def test_environment_wins_over_file_wins_over_default(workspace: Workspace) -> None:
+    """Each value comes from the environment, else the file, else the default, and its source is told."""
+    _write(workspace, '[monitor]\nspan = "60d"\ngap = "6h"\n[retrain]\nmin_failures = 3\n')
+    settings = read_settings(workspace, {"FOREWARN_MONITOR_SPAN": "45d", "FOREWARN_MONITOR_GAP": ""})
+    told = settings.to_dict()
+    assert settings.monitor_span == pd.Timedelta(days=45)
+    assert settings.monitor_gap == pd.Timedelta("6h")
+    assert settings.retrain_min_failures == 3
+    assert told["monitor.span"] == {"value": "45d", "source": "environment"}
+    assert told["monitor.gap"] == {"value": "6h", "source": "file"}
+    assert told["retrain.cooldown"]["source"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[monitor]\nspam = "60d"\n', ["monitor.spam", "Did you mean 'monitor.span'?"]),
+        ('[monitr]\nspan = "60d"\n', ["unknown setting monitr", "Did you mean 'monitor'?"]),
+        ('[monitor]\nspan = "two months"\n', ["monitor.span is 'two months'", '"72h"']),
+        ("[monitor]\nspan = 60\n", ["monitor.span is '60'", '"72h"']),
+        ('[monitor]\nspan = "-1d"\n', ["'-1d'"]),
+        ("[monitor]\nconfidence = 95\n", ["from 0.5 to 0.9999"]),
+        ('[schedule]\nscore = "hourly"\n', ["five fields"]),
+        ('[schedule]\ntime_zone = "Mars/Olympus"\n', ["a time zone"]),
+        ("monitor = 3\n", ["a table [monitor]"]),
+        ("[monitor\n", ["not TOML"]),
+    ],
+)
+def test_what_is_wrong_is_named(workspace: Workspace, text: str, words: list[str]) -> None:
+    """A wrong file is refused with what was found, what was expected and, where there is one, a suggestion."""
+    _write(workspace, text)
+    with pytest.raises(UsageError) as caught:
+        read_settings(workspace, {})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_wrong_variable_is_named(workspace: Workspace) -> None:
+    """A value from the environment that cannot be read is blamed on its variable."""
+    with pytest.raises(UsageError, match="FOREWARN_RETRAIN_COOLDOWN is 'soon'"):
+        read_settings(workspace, {"FOREWARN_RETRAIN_COOLDOWN": "soon"})
+
+
+def test_unknown_variables_are_named_with_a_suggestion() -> None:
+    """FOREWARN_* variables that nothing reads are listed, so that a typing error does not stay silent."""
+    found = unknown_variables({"FOREWARN_MONITOR_SPAM": "60d", "FOREWARN_WORKSPACE": "x", "PATH": "y"})
+    assert found == {"FOREWARN_MONITOR_SPAM": "Did you mean 'FOREWARN_MONITOR_SPAN'?"}
+
+
+def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> None:
+    """The tables of other parts in the same file are not unknown settings."""
+    _write(workspace, '[storage]\nrecords = "sqlite:///r.db"\n')
+    assert read_settings(workspace, {}).retrain_actor == "forewarn"
