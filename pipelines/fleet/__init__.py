@@ -1,1 +1,29 @@
-"""The simulated fleet."""
+"""A simulated fleet of CNC machines, to try the loop on.
+
+Machines work, wear, fail and are mended; sensors report with dirt; mechanics act on alarms and report late. A
+scenario changes the process or the sensors on a given day, so that a predictor trained before is wrong afterwards.
+"""
+
+from pipelines.fleet.batch import Batch
+from pipelines.fleet.channels import CHANNELS
+from pipelines.fleet.dirt import CLEAN, Dirt
+from pipelines.fleet.error_codes import CODE_NAMES
+from pipelines.fleet.machines import ASSET_TYPE
+from pipelines.fleet.scenario import KINDS, Scenario, make_scenario
+from pipelines.fleet.simulation import Fleet, simulate
+from pipelines.fleet.wear import COMPONENTS
+
+__all__ = [
+    "ASSET_TYPE",
+    "CHANNELS",
+    "CLEAN",
+    "CODE_NAMES",
+    "COMPONENTS",
+    "KINDS",
+    "Batch",
+    "Dirt",
+    "Fleet",
+    "Scenario",
+    "make_scenario",
+    "simulate",
+]

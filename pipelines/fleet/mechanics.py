@@ -1,0 +1,351 @@
+"""The mechanics: routine maintenance, repairs, inspections prompted by alarms, and what they report when."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.fleet.wear import COMPONENTS, MODES, Wear
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+NEVER = np.iinfo(np.int64).max
+DETECTABLE = np.array([mode.detectable for mode in MODES])[:, None]
+
+INSPECTION_AFTER = (4, 24)  # hours from the alarm
+NOT_INSPECTED_SHARE = 0.06
+OVERLOOKED_SHARE = 0.04
+REST_HOURS = 24  # a machine just inspected is not inspected again
+REPAIR_HOURS = (6, 24)
+REPLACEMENT_HOURS = 3
+ROUTINE_HOURS = 2
+ROUTINE_DAYS = (56, 84)
+# Reporting delays in hours. Findings come late: the order is closed at once, its finding typed in days afterwards.
+ORDER_KNOWN_AFTER = (0.5, 6.0)
+FINDING_KNOWN_AFTER = (8.0, 72.0)
+FAILURE_KNOWN_AFTER = (1.0, 48.0)
+# Random numbers a step consumes for each machine.
+DRAWS = 8
+DELAY, LOOKED, ORDER_KNOWN, FINDING_KNOWN, MINUTE, FAILURE_KNOWN, DURATION, ROUTINE = range(DRAWS)
+
+
+@dataclass
+class Workshop:
+    """Hold what the mechanics have before them; all arrays of int have shape (n_machines,), in hours.
+
+    Parameters
+    ----------
+    inspection_due, routine_due, repaired_at : ndarray
+        When the next work of each kind is done; NEVER when none is due.
+    inspected_at : ndarray
+        When the machine was last inspected.
+    stands_until : ndarray
+        The machine stands (and sends nothing) before this hour.
+    broken : ndarray
+        Index of the component under repair.
+    turn : ndarray
+        Index of the component that routine maintenance renews next.
+    """
+
+    inspection_due: Integers
+    routine_due: Integers
+    repaired_at: Integers
+    inspected_at: Integers
+    stands_until: Integers
+    broken: Integers
+    turn: Integers
+
+
+@dataclass(frozen=True)
+class Report:
+    """Hold one row of a work order or failure as the mechanics report it.
+
+    Parameters
+    ----------
+    number : int
+        Number of the order or failure; a correction repeats it.
+    machine : int
+        Index of the machine.
+    hour, known_hour : float
+        When it happened and when it became known, in hours of the simulation.
+    kind, component, finding, prompted_by : str or None
+        As in the work orders; for a failure only the component.
+    """
+
+    number: int
+    machine: int
+    hour: float
+    known_hour: float
+    kind: str
+    component: str | None
+    finding: str | None
+    prompted_by: str | None
+
+
+def open_workshop(machines: int, rng: np.random.Generator) -> Workshop:
+    """Return a workshop whose routine visits are spread over their interval.
+
+    Parameters
+    ----------
+    machines : int
+        Number of machines.
+    rng : numpy.random.Generator
+        Stream of draws.
+
+    Returns
+    -------
+    Workshop
+        The state.
+    """
+    return Workshop(
+        inspection_due=np.full(machines, NEVER),
+        routine_due=rng.integers(24, ROUTINE_DAYS[1] * 24, size=machines),
+        repaired_at=np.full(machines, NEVER),
+        inspected_at=np.full(machines, -REST_HOURS),
+        stands_until=np.zeros(machines, dtype=np.int64),
+        broken=np.zeros(machines, dtype=np.int64),
+        turn=rng.integers(len(COMPONENTS), size=machines),
+    )
+
+
+def accept(workshop: Workshop, machine: int, hour: int, draws: Floats) -> None:
+    """Plan an inspection because of an alarm, unless the machine is down, in hand or was just inspected.
+
+    Parameters
+    ----------
+    workshop : Workshop
+        State; changed in place.
+    machine : int
+        Index of the machine.
+    hour : int
+        Hour of the alarm.
+    draws : ndarray, shape (DRAWS, n_machines)
+        Uniform random numbers.
+    """
+    busy = workshop.inspection_due[machine] != NEVER or workshop.repaired_at[machine] != NEVER
+    if busy or hour - workshop.inspected_at[machine] < REST_HOURS:
+        return
+    workshop.inspection_due[machine] = hour + int(_between(INSPECTION_AFTER, draws[DELAY, machine]))
+
+
+def break_down(workshop: Workshop, failed: Flags, hour: int, draws: Floats) -> None:
+    """Take failed machines out of service and plan their repair.
+
+    Parameters
+    ----------
+    workshop : Workshop
+        State; changed in place.
+    failed : ndarray of bool, shape (n_modes, n_machines)
+        Components that failed in this hour.
+    hour : int
+        The hour.
+    draws : ndarray, shape (DRAWS, n_machines)
+        Uniform random numbers.
+    """
+    for machine in np.flatnonzero(failed.any(axis=0)):
+        repaired = hour + 1 + int(_between(REPAIR_HOURS, draws[DURATION, machine]))
+        workshop.broken[machine] = int(np.argmax(failed[:, machine]))
+        workshop.repaired_at[machine] = repaired
+        workshop.stands_until[machine] = repaired
+        workshop.inspection_due[machine] = NEVER
+
+
+def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) -> tuple[Flags, list[Report]]:
+    """Do the work that is due in this hour.
+
+    Parameters
+    ----------
+    workshop : Workshop
+        State; changed in place.
+    wear : Wear
+        Hidden state of the components; only looked at.
+    hour : int
+        The hour.
+    draws : ndarray, shape (DRAWS, n_machines)
+        Uniform random numbers.
+    number : int
+        Number of the first order.
+
+    Returns
+    -------
+    tuple of ndarray of bool, shape (n_modes, n_machines), and list of Report
+        Components replaced, and the work orders with their corrections.
+    """
+    replaced = np.zeros_like(wear.level, dtype=bool)
+    reports: list[Report] = []
+    for machine in np.flatnonzero(workshop.repaired_at == hour):
+        reports.append(_repair(workshop, int(machine), hour, draws, number + len(reports), replaced))
+    running = workshop.stands_until <= hour
+    # Planned work waits until a machine that stands runs again.
+    inspections = np.flatnonzero(running & (workshop.inspection_due <= hour))
+    orders = number + len(reports)
+    for order, machine in enumerate(inspections, start=orders):
+        reports.extend(_inspect(workshop, wear, int(machine), hour, draws, order, replaced))
+    orders += len(inspections)
+    routine = running & (workshop.routine_due <= hour) & (workshop.stands_until <= hour)
+    for order, machine in enumerate(np.flatnonzero(routine), start=orders):
+        reports.append(_maintain(workshop, int(machine), hour, draws, order, replaced))
+    return replaced, reports
+
+
+def _repair(workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags) -> Report:
+    """Replace the component that broke."""
+    broken = workshop.broken[machine]
+    replaced[broken, machine] = True
+    workshop.repaired_at[machine] = NEVER
+    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    return Report(number, machine, hour, known, "corrective", COMPONENTS[broken], "defect_confirmed", "failure")
+
+
+def _maintain(workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags) -> Report:
+    """Renew the component whose turn it is, and plan the next visit."""
+    component = workshop.turn[machine]
+    replaced[component, machine] = True
+    workshop.turn[machine] = (component + 1) % len(COMPONENTS)
+    workshop.routine_due[machine] = hour + int(24 * _between(ROUTINE_DAYS, draws[ROUTINE, machine]))
+    workshop.stands_until[machine] = hour + ROUTINE_HOURS
+    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    return Report(number, machine, hour, known, "routine", COMPONENTS[component], None, "schedule")
+
+
+def _inspect(
+    workshop: Workshop, wear: Wear, machine: int, hour: int, draws: Floats, number: int, replaced: Flags
+) -> list[Report]:
+    """Look for a defect, replace what is worn, and report the finding late."""
+    workshop.inspection_due[machine] = NEVER
+    workshop.inspected_at[machine] = hour
+    finding, component = _find(wear.level[:, machine], draws[LOOKED, machine])
+    if component is not None:
+        replaced[COMPONENTS.index(component), machine] = True
+        workshop.stands_until[machine] = hour + REPLACEMENT_HOURS
+    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    found = hour + _between(FINDING_KNOWN_AFTER, draws[FINDING_KNOWN, machine])
+    return [
+        Report(number, machine, hour, known, "inspection", None, None, "alarm"),
+        Report(number, machine, hour, found, "inspection", component, finding, "alarm"),
+    ]
+
+
+def _find(level: Floats, chance: float) -> tuple[str, str | None]:
+    """Return the finding, and the most worn of the components that are visibly worn."""
+    if chance < NOT_INSPECTED_SHARE:
+        return "not_inspected", None
+    worst = int(np.argmax(level / DETECTABLE[:, 0]))
+    if level[worst] < DETECTABLE[worst, 0] or chance > 1.0 - OVERLOOKED_SHARE:
+        return "no_fault_found", None
+    return "defect_confirmed", COMPONENTS[worst]
+
+
+def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> list[Report]:
+    """Report failures; most within hours, some only after days.
+
+    Parameters
+    ----------
+    failed : ndarray of bool, shape (n_modes, n_machines)
+        Components that failed in this hour.
+    hour : int
+        The hour.
+    draws : ndarray, shape (DRAWS, n_machines)
+        Uniform random numbers.
+    number : int
+        Number of the first failure.
+
+    Returns
+    -------
+    list of Report
+        One report for each machine that failed.
+    """
+    reports = []
+    for order, machine in enumerate(np.flatnonzero(failed.any(axis=0)), start=number):
+        happened = hour + failure_minute(draws)[machine] / 60.0
+        known = happened + _between(FAILURE_KNOWN_AFTER, draws[FAILURE_KNOWN, machine] ** 2)
+        component = COMPONENTS[int(np.argmax(failed[:, machine]))]
+        reports.append(Report(order, int(machine), happened, known, "failure", component, None, None))
+    return reports
+
+
+def failure_minute(draws: Floats) -> Floats:
+    """Return the minute of the hour at which a failure of this hour happens.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (..., DRAWS, n_machines)
+        Uniform random numbers.
+
+    Returns
+    -------
+    ndarray, shape (..., n_machines)
+        1 to 59.
+    """
+    return np.asarray(np.floor(1.0 + 58.0 * draws[..., MINUTE, :]))
+
+
+def work_order_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
+    """Return work orders and their corrections as rows.
+
+    Parameters
+    ----------
+    reports : list of Report
+        The reports.
+    start : pandas.Timestamp
+        Begin of the simulation, UTC.
+    assets : tuple of str
+        Asset ids.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table ``work_orders``.
+    """
+    frame = _rows(reports, start, assets, "work_order_id", "W")
+    for name in ("kind", "component", "finding", "prompted_by"):
+        frame[name] = pd.Series([getattr(report, name) for report in reports], dtype="str")
+    return frame
+
+
+def failure_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
+    """Return failures as rows.
+
+    Parameters
+    ----------
+    reports : list of Report
+        The reports.
+    start : pandas.Timestamp
+        Begin of the simulation, UTC.
+    assets : tuple of str
+        Asset ids.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table ``failures``.
+    """
+    frame = _rows(reports, start, assets, "failure_id", "F")
+    frame["mode"] = pd.Series([report.component for report in reports], dtype="str")
+    return frame
+
+
+def _rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...], key: str, letter: str) -> pd.DataFrame:
+    """Return the columns that failures and work orders share."""
+    return pd.DataFrame(
+        {
+            key: pd.Series([f"{letter}-{report.number:06d}" for report in reports], dtype="str"),
+            "asset": pd.Series([assets[report.machine] for report in reports], dtype="str"),
+            "event_time": _times([report.hour for report in reports], start),
+            "known_time": _times([report.known_hour for report in reports], start),
+        }
+    )
+
+
+def _times(hours: list[float], start: pd.Timestamp) -> "pd.Series[pd.Timestamp]":
+    """Return hours of the simulation as times, to the second."""
+    seconds = pd.to_timedelta(np.round(np.array(hours, dtype=float) * 3600.0), unit="s")
+    return pd.Series(start + seconds).astype("datetime64[us, UTC]")
+
+
+def _between(bounds: tuple[float, float], share: float) -> float:
+    """Return the value that lies this share of the way from the lower to the upper bound."""
+    return bounds[0] + (bounds[1] - bounds[0]) * float(share)

@@ -1,0 +1,264 @@
+"""The simulated fleet, in a closed loop with whoever raises the alarms.
+
+The machines live hour by hour (see `life`); what their sensors read in a stretch of hours is then computed at once.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.errors import NotFoundError, UsageError, did_you_mean
+from pipelines.fleet import channels, dirt, error_codes, life, mechanics
+from pipelines.fleet.batch import Batch, Outbox, telemetry_rows
+from pipelines.fleet.life import Stretch
+from pipelines.fleet.machines import Machines, assets_frame, make_machines
+from pipelines.fleet.regimes import REGIMES
+from pipelines.fleet.scenario import Scenario
+from pipelines.fleet.wear import COMPONENTS
+
+HOUR = pd.Timedelta(hours=1)
+# Hours computed at once: bounds the memory, and nothing depends on it.
+STRETCH_HOURS = 720
+STREAMS = ("noise", "codes", "dirt", "scenario")
+HOURS_IN_YEAR = 8766.0
+NO_ALARMS: tuple[tuple[str, pd.Timestamp], ...] = ()
+
+
+class Fleet:
+    """Simulate machines that wear, fail, are mended and send telemetry.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of everything that is left to chance.
+    machines : int
+        Number of machines.
+    start : pandas.Timestamp
+        Begin, UTC, on a whole hour.
+    scenario : Scenario, optional
+        What changes on which day; nothing by default.
+    soil : Dirt, optional
+        Shares of dirty telemetry; `dirt.CLEAN` for none.
+
+    Raises
+    ------
+    UsageError
+        When there are no machines or the begin is not a whole hour in UTC.
+
+    Examples
+    --------
+    >>> fleet = Fleet(seed=7, machines=3, start=pd.Timestamp("2025-01-06", tz="UTC"))
+    >>> batch = fleet.advance(pd.Timestamp("2025-01-07", tz="UTC"))
+    >>> list(batch.assets["asset"])
+    ['cnc-001', 'cnc-002', 'cnc-003']
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        machines: int = 60,
+        *,
+        start: pd.Timestamp,
+        scenario: Scenario | None = None,
+        soil: dirt.Dirt | None = None,
+    ) -> None:
+        _require(machines, start)
+        fixed, living, *seeds = np.random.SeedSequence(seed).spawn(2 + len(STREAMS))
+        self._streams = {name: np.random.default_rng(s) for name, s in zip(STREAMS, seeds, strict=True)}
+        self._start = self._now = start
+        self._hour = 0
+        self._scenario = scenario or Scenario()
+        self._soil = soil or dirt.Dirt()
+        self._machines = make_machines(machines, np.random.default_rng(fixed))
+        self._life = life.begin(self._machines, living)
+        self._faults = dirt.no_faults(machines)
+        self._recalibrated = self._streams["scenario"].permutation(machines) < round(self._scenario.share * machines)
+        self._alarms: list[tuple[int, int]] = []
+        self._events = 0
+        self._truth: list[pd.DataFrame] = []
+        self._outbox = Outbox()
+        self._outbox.add("assets", assets_frame(self._machines, start))
+
+    @property
+    def now(self) -> pd.Timestamp:
+        """Return the time up to which the fleet was advanced."""
+        return self._now
+
+    @property
+    def machines(self) -> Machines:
+        """Return the machines."""
+        return self._machines
+
+    def advance(self, until: pd.Timestamp, alarms: Iterable[tuple[str, pd.Timestamp]] = NO_ALARMS) -> Batch:
+        """Let time pass and return what became known in it.
+
+        Parameters
+        ----------
+        until : pandas.Timestamp
+            Time to advance to, UTC, not before ``now``.
+        alarms : iterable of (str, pandas.Timestamp)
+            Assets to inspect, each with the time of its alarm. An alarm from before ``now`` reaches the mechanics
+            now; one on a machine that stands, or that is about to be or was just inspected, changes nothing.
+
+        Returns
+        -------
+        Batch
+            Rows known after the ``now`` of before and up to ``until``, in the order in which they became known. The
+            asset records come with the first batch.
+
+        Raises
+        ------
+        UsageError
+            When ``until`` lies before ``now``.
+        NotFoundError
+            When an alarm names an unknown asset.
+        """
+        if until.tzinfo is None or until < self._now:
+            raise UsageError(f"The fleet cannot advance to {until}", f"a time in UTC from {self._now} on", "Go forward")
+        self._hear(alarms)
+        target = int((until - self._start) // HOUR)
+        while self._hour < target:
+            self._pass(min(target, self._hour + STRETCH_HOURS, self._stop()))
+        self._now = until
+        return self._outbox.deliver(until)
+
+    def truth(self) -> pd.DataFrame:
+        """Return the hidden state of all hours so far, for tests only.
+
+        Returns
+        -------
+        pandas.DataFrame
+            asset, event_time (end of the hour), regime, the wear level of every component, and for the hour's row
+            whether it was sent, lost, twice, late, stuck, wild.
+        """
+        return pd.concat(self._truth, ignore_index=True)
+
+    def _hear(self, alarms: Iterable[tuple[str, pd.Timestamp]]) -> None:
+        """Note alarms by the hour in which they reach the mechanics."""
+        index = {asset: number for number, asset in enumerate(self._machines.assets)}
+        for asset, time in alarms:
+            if asset not in index:
+                known = f"one of {self._machines.assets[0]} to {self._machines.assets[-1]}"
+                remedy = did_you_mean(asset, index) or "Name an asset of this fleet"
+                raise NotFoundError(f"An alarm names asset {asset!r}", known, remedy)
+            hour = int(-((self._start - time) // HOUR))
+            self._alarms.append((max(hour, self._hour), index[asset]))
+
+    def _stop(self) -> int:
+        """Return the hour at which a stretch must end because the scenario starts there."""
+        return self._change if self._hour < self._change else np.iinfo(np.int64).max
+
+    @property
+    def _change(self) -> int:
+        """Return the hour at which the scenario starts."""
+        return int(np.ceil(self._scenario.day * 24.0))
+
+    def _pass(self, end: int) -> None:
+        """Let the hours up to ``end`` pass and put what they bring into the outbox."""
+        begins = pd.DatetimeIndex(self._start + pd.to_timedelta(np.arange(self._hour, end), unit="h"))
+        stretch = life.live(self._life, self._hour, begins, [alarm for alarm in self._alarms if alarm[0] < end])
+        self._alarms = [alarm for alarm in self._alarms if alarm[0] >= end]
+        changed = self._scenario.kind == "process_change" and self._hour >= self._change
+        strength = channels.strengths(stretch.announced, stretch.disturbed, changed)
+        self._send(stretch, strength, changed)
+        self._report_codes(stretch, strength, changed)
+        assets = self._machines.assets
+        self._outbox.add("failures", mechanics.failure_rows(stretch.failures, self._start, assets))
+        self._outbox.add("work_orders", mechanics.work_order_rows(stretch.orders, self._start, assets))
+        self._hour = end
+
+    def _send(self, stretch: Stretch, strength: channels.Floats, changed: bool) -> None:
+        """Let the sensors read, the readings get dirty, and what arrives go out."""
+        hours, count = stretch.runs.shape
+        noise = self._streams["noise"].standard_normal((hours, len(channels.CHANNELS), count))
+        air = np.repeat(_air(stretch.begins)[:, None], count, axis=1)
+        values = channels.readings(stretch.regime, self._machines.gain, strength, air, stretch.heat, noise, changed)
+        if self._scenario.kind == "recalibration" and self._hour >= self._change:
+            gains = np.array([self._scenario.gains.get(name, 1.0) for name in channels.CHANNELS])
+            values *= np.where(self._recalibrated[:, None], gains, 1.0)
+        chances = self._streams["dirt"].random((hours, dirt.DRAWS, count))
+        deliveries = dirt.soil(self._soil, self._faults, values, chances)
+        ends = stretch.begins + HOUR
+        self._outbox.add("telemetry", telemetry_rows(values, stretch.runs, deliveries, ends, self._machines.assets))
+        self._truth.append(_truth_rows(stretch, deliveries, ends, self._machines.assets))
+
+    def _report_codes(self, stretch: Stretch, strength: channels.Floats, changed: bool) -> None:
+        """Let the controllers raise their codes."""
+        names = error_codes.CODE_NAMES
+        stop, recalibrated = names.index(error_codes.EMERGENCY_STOP), names.index(error_codes.SENSOR_RECALIBRATED)
+        hours, count = stretch.runs.shape
+        chances = self._streams["codes"].random((hours, error_codes.DRAWS, len(names), count))
+        raised = chances[:, 0] < error_codes.probabilities(strength, changed)
+        raised &= stretch.runs[:, None, :]
+        # A failure stops the machine in the minute in which it happens, and the controller says so.
+        raised[:, stop] |= stretch.failed
+        chances[:, 1, stop] = np.where(stretch.failed, stretch.minute / 59.0, chances[:, 1, stop])
+        if self._scenario.kind == "recalibration" and self._hour == self._change:
+            raised[0, recalibrated] = self._recalibrated
+        rows = error_codes.code_rows(raised, stretch.begins, self._machines.assets, chances)
+        numbers = range(self._events + 1, self._events + 1 + len(rows))
+        rows.insert(0, "event_id", pd.Series([f"E-{number:06d}" for number in numbers], dtype="str"))
+        self._events += len(rows)
+        self._outbox.add("events", rows)
+
+
+def simulate(
+    seed: int,
+    machines: int = 60,
+    *,
+    start: pd.Timestamp,
+    days: float,
+    scenario: Scenario | None = None,
+    soil: dirt.Dirt | None = None,
+) -> Batch:
+    """Simulate a whole history in which nobody raises an alarm.
+
+    Parameters
+    ----------
+    seed, machines, start, scenario, soil
+        As for `Fleet`.
+    days : float
+        Length of the history.
+
+    Returns
+    -------
+    Batch
+        All that is known at its end.
+    """
+    fleet = Fleet(seed, machines, start=start, scenario=scenario, soil=soil)
+    return fleet.advance(start + pd.Timedelta(days=days))
+
+
+def _require(machines: int, start: pd.Timestamp) -> None:
+    """Refuse a fleet without machines and a begin that is not a whole hour in UTC."""
+    if machines < 1:
+        raise UsageError(f"A fleet of {machines} machines", "at least one", "Give a larger number")
+    if str(start.tz) != "UTC" or start != start.floor("h"):
+        raise UsageError(f"The fleet begins at {start}", "a whole hour in UTC", "Give such a time")
+
+
+def _air(begins: pd.DatetimeIndex) -> channels.Floats:
+    """Return the air temperature of each hour in degC, by season and time of day."""
+    season = np.cos(2.0 * np.pi * (begins.dayofyear.to_numpy() * 24.0 - 200.0 * 24.0) / HOURS_IN_YEAR)
+    day = np.cos(2.0 * np.pi * (begins.hour.to_numpy() - 15.0) / 24.0)
+    return np.asarray(21.0 + 2.5 * season + 1.5 * day)
+
+
+def _truth_rows(
+    stretch: Stretch, deliveries: dirt.Deliveries, ends: pd.DatetimeIndex, assets: tuple[str, ...]
+) -> pd.DataFrame:
+    """Return the hidden state of a stretch as rows."""
+    hours, count = stretch.runs.shape
+    hidden = {name: stretch.level[:, mode].ravel() for mode, name in enumerate(COMPONENTS)}
+    faults = {name: getattr(deliveries, name).ravel() for name in ("lost", "twice", "late", "stuck", "wild")}
+    return pd.DataFrame(
+        {
+            "asset": np.tile(np.array(assets, dtype=object), hours),
+            "event_time": np.repeat(ends, count),
+            "regime": np.array(REGIMES, dtype=object)[stretch.regime.ravel()],
+            "sent": stretch.runs.ravel(),
+            **hidden,
+            **faults,
+        }
+    ).astype({"asset": "str", "regime": "str"})

@@ -1,0 +1,169 @@
+"""Hidden degradation: how components live, wear and fail.
+
+Each component of each machine lives through a healthy time (Weibull, in hours of work), then degrades
+from level 0 to level 1, where it fails. How fast it degrades and how clearly it announces itself are drawn
+anew with every new part, so that some failures come almost unannounced and no predictor catches them all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FailureMode:
+    """Describe how one component wears out.
+
+    Parameters
+    ----------
+    component : str
+        The component; also the name of the failure mode.
+    life_hours : float
+        Weibull scale of the healthy life, in hours of work.
+    life_shape : float
+        Weibull shape of the healthy life.
+    degradation_hours : float
+        Median time from the first damage to the failure, in hours of work.
+    degradation_spread : float
+        Standard deviation of the logarithm of that time.
+    sudden_share : float
+        Share of parts that go from damage to failure in a few hours.
+    faint_share : float
+        Share of parts that hardly announce themselves.
+    detectable : float
+        Wear level from which a mechanic who inspects finds the defect.
+    """
+
+    component: str
+    life_hours: float
+    life_shape: float
+    degradation_hours: float
+    degradation_spread: float
+    sudden_share: float
+    faint_share: float
+    detectable: float
+
+
+MODES = (
+    FailureMode("spindle_bearing", 1500.0, 1.6, 125.0, 0.22, 0.03, 0.07, 0.25),
+    FailureMode("coolant_pump", 3600.0, 1.5, 46.0, 0.30, 0.04, 0.08, 0.2),
+    FailureMode("axis_drive", 3000.0, 1.5, 68.0, 0.28, 0.04, 0.08, 0.2),
+)
+COMPONENTS = tuple(mode.component for mode in MODES)
+SUDDEN_HOURS = 6.0
+FAINT_STRENGTH = 0.15
+# Random numbers a step consumes for each component and machine: life, degradation, strength, two shares.
+DRAWS = 6
+
+
+@dataclass
+class Wear:
+    """Hold the hidden state of every component; arrays have shape (n_modes, n_machines).
+
+    Parameters
+    ----------
+    life : ndarray
+        Hours of work left before the first damage.
+    level : ndarray
+        0 for sound, 1 for failed.
+    rate : ndarray
+        Rise of the level in an hour of work, once damaged.
+    strength : ndarray
+        How clearly this very part announces itself; about 1.
+    """
+
+    life: Floats
+    level: Floats
+    rate: Floats
+    strength: Floats
+
+    def announced(self) -> Floats:
+        """Return the wear as the sensors see it, shape (n_modes, n_machines)."""
+        return self.strength * self.level
+
+
+def new_wear(draws: Floats) -> Wear:
+    """Return components somewhere in their healthy lives.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (DRAWS, n_modes, n_machines)
+        Uniform random numbers.
+
+    Returns
+    -------
+    Wear
+        The state.
+    """
+    life, rate, strength = _new_parts(draws)
+    return Wear(life=life * draws[5], level=np.zeros_like(life), rate=rate, strength=strength)
+
+
+def step(wear: Wear, load: Floats, noise: Floats) -> Flags:
+    """Let an hour of work pass and return which components reach failure.
+
+    Parameters
+    ----------
+    wear : Wear
+        State; changed in place.
+    load : ndarray, shape (n_machines,)
+        Hours of work the hour counts for (0 when the machine stands).
+    noise : ndarray, shape (n_modes, n_machines)
+        Standard normal random numbers: damage grows unevenly.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_modes, n_machines)
+        Components that fail in this hour.
+    """
+    damaged = wear.life <= 0
+    growth = wear.rate * load * np.exp(0.6 * noise - 0.18)
+    wear.level += np.where(damaged, growth, 0.0)
+    wear.life -= load
+    return np.asarray(wear.level >= 1.0)
+
+
+def renew(wear: Wear, replaced: Flags, draws: Floats) -> None:
+    """Put new parts where components were replaced.
+
+    Parameters
+    ----------
+    wear : Wear
+        State; changed in place.
+    replaced : ndarray of bool, shape (n_modes, n_machines)
+        Components that were replaced.
+    draws : ndarray, shape (DRAWS, n_modes, n_machines)
+        Uniform random numbers.
+    """
+    if not replaced.any():
+        return
+    life, rate, strength = _new_parts(draws)
+    wear.life = np.where(replaced, life, wear.life)
+    wear.level = np.where(replaced, 0.0, wear.level)
+    wear.rate = np.where(replaced, rate, wear.rate)
+    wear.strength = np.where(replaced, strength, wear.strength)
+
+
+def _new_parts(draws: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return life, rate of wear and strength of announcement of new parts."""
+    scale, shape, hours, spread, sudden, faint = (
+        np.array([getattr(mode, name) for mode in MODES])[:, None]
+        for name in (
+            "life_hours",
+            "life_shape",
+            "degradation_hours",
+            "degradation_spread",
+            "sudden_share",
+            "faint_share",
+        )
+    )
+    life = scale * (-np.log1p(-draws[0])) ** (1.0 / shape)
+    # The sum of two uniforms stands for a normal deviate: bounded, so that no part wears for ever.
+    deviate = (draws[1] + draws[2] - 1.0) * np.sqrt(6.0)
+    degradation = np.where(draws[3] < sudden, SUDDEN_HOURS, hours * np.exp(spread * deviate))
+    strength = np.where(draws[4] < faint, FAINT_STRENGTH, 0.75 + 0.6 * draws[5])
+    return life, 1.0 / degradation, strength
