@@ -184,7 +184,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
 }
 
 
-def read_settings(workspace: Workspace, environ: Mapping[str, str]) -> Settings:
+def load_settings(workspace: Workspace, environ: Mapping[str, str]) -> Settings:
     """Read the settings of a workspace.
 
     Parameters
