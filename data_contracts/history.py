@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from data_contracts import tables
+from data_contracts.contract import empty_table
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.telemetry import KEY
 from data_contracts.workspace import Workspace
@@ -99,24 +100,27 @@ def read_history(
     StorageError
         If a table is corrupt.
     """
-    held = tables.versions(workspace)
-    used = held if versions is None else {table: version for table, version in versions.items() if table in held}
+    used: dict[str, int] = {}
 
     def read(table: str, wanted: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
-        if versions is not None and table not in used:
-            return tables.empty(table)
-        return tables.read(workspace, table, as_of=as_of, version=used.get(table), assets=wanted, start=since)
+        if versions is not None and table not in versions:
+            return empty_table(table)
+        at = None if versions is None else versions[table]
+        frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=wanted, start=since)
+        if version is not None:
+            used[table] = version
+        return frame
 
-    registered = _of_type(read("assets", assets), asset_type)
-    if plant is not None:
-        registered = _in_plant(registered, plant)
-    telemetry_table = f"telemetry/{asset_type}"
-    everything = plant is None and assets is None
-    chosen = None if everything else sorted(set(registered["asset"]) | (set(assets or ()) if plant is None else set()))
-    telemetry = read(telemetry_table, chosen, start)
+    registered = _latest_matching(read("assets", assets), asset_type, plant)
+    # Telemetry may be there before anyone has entered the asset, unless a plant is asked for, which only records tell.
+    chosen = sorted(set(registered["asset"])) if plant is not None else assets
+    telemetry = read(f"telemetry/{asset_type}", chosen, start)
     known = set(registered["asset"]) | set(telemetry["asset"])
-    if assets is not None:
-        _refuse_unknown(assets, known, _all_ids(workspace, asset_type), asset_type)
+    for asset in assets or ():
+        if asset not in known and (plant is not None or read(f"telemetry/{asset_type}", [asset]).empty):
+            raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])
+    if plant is not None and not known:
+        raise _unknown_plant(plant, asset_type, read("assets", None))
     names = sorted(known)
     return History(
         asset_type=asset_type,
@@ -126,5 +130,26 @@ def read_history(
         failures=read("failures", names),
         work_orders=read("work_orders", names),
         events=read("events", names),
-        versions={table: used[table] for table in (telemetry_table, *_FRAMES[1:]) if table in used},
+        versions=dict(sorted(used.items())),
     )
+
+
+def _latest_matching(assets: pd.DataFrame, asset_type: str, plant: str | None) -> pd.DataFrame:
+    """Keep all records of those assets whose latest record is of the type and plant."""
+    latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+    matching = latest["asset_type"] == asset_type
+    if plant is not None:
+        matching &= latest["plant"] == plant
+    return assets[assets["asset"].isin(latest.loc[matching, "asset"])].reset_index(drop=True)
+
+
+def _unknown_asset(asset: str, asset_type: str, plant: str | None, known: Iterable[str]) -> NotFoundError:
+    where = f"{asset_type} of plant {plant!r}" if plant is not None else asset_type
+    hint = did_you_mean(asset, sorted(set(known))) or "List the assets there are, or ingest this one's data first"
+    return NotFoundError(f"unknown asset {asset!r}", f"a {where} whose record or telemetry is known by then", hint)
+
+
+def _unknown_plant(plant: str, asset_type: str, assets: pd.DataFrame) -> NotFoundError:
+    plants = sorted(assets.loc[assets["asset_type"] == asset_type, "plant"].dropna().unique())
+    hint = did_you_mean(plant, plants) or "Ingest its assets first"
+    return NotFoundError(f"no {asset_type} stands in plant {plant!r}", f"one of {', '.join(plants) or 'none'}", hint)

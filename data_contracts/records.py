@@ -4,7 +4,6 @@ One URL reaches them: SQLite under the workspace now, another database later; th
 keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -14,95 +13,18 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.errors import StorageError
+from data_contracts.record_tables import (
+    DECISIONS,
+    LEASES,
+    METADATA,
+    MONITOR_RUNS,
+    PREDICTIONS,
+    PROMOTIONS,
+    Instant,
+    Json,
+)
 
 _BUSY_SECONDS = 30.0
-_METADATA = sa.MetaData()
-_EPOCH = pd.Timestamp(0, tz="UTC")
-
-
-class _Instant(sa.types.TypeDecorator[pd.Timestamp]):
-    """A `pd.Timestamp` in UTC, stored as microseconds since 1970."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: pd.Timestamp | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
-        return None if value is None else (value - _EPOCH) // pd.Timedelta(microseconds=1)
-
-    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> pd.Timestamp | None:  # noqa: ARG002
-        return None if value is None else pd.Timestamp(value, unit="us", tz="UTC")
-
-
-class _Json(sa.types.TypeDecorator[Any]):
-    """A value kept as JSON text, the same in every database."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
-        return json.dumps(value, sort_keys=True, default=str)
-
-    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
-
-
-_PREDICTIONS = sa.Table(
-    "predictions",
-    _METADATA,
-    sa.Column("prediction_id", sa.String(64), primary_key=True),
-    sa.Column("asset", sa.String(255), nullable=False, index=True),
-    sa.Column("as_of", _Instant, nullable=False, index=True),
-    sa.Column("made_at", _Instant, nullable=False),
-    sa.Column("horizon_s", sa.Float, nullable=False),
-    sa.Column("lead_s", sa.Float, nullable=False),
-    sa.Column("probability", sa.Float),
-    sa.Column("remaining_life_h", sa.Float),
-    sa.Column("threshold", sa.Float),
-    sa.Column("alert", sa.Boolean, nullable=False),
-    sa.Column("model_name", sa.String(255), nullable=False),
-    sa.Column("model_version", sa.Integer, nullable=False),
-    sa.Column("origin", sa.String(16), nullable=False),
-)
-_PROMOTIONS = sa.Table(
-    "promotions",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", _Instant, nullable=False),
-    sa.Column("model_name", sa.String(255), nullable=False, index=True),
-    sa.Column("from_version", sa.Integer),
-    sa.Column("to_version", sa.Integer, nullable=False),
-    sa.Column("actor", sa.String(255), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("evidence", _Json, nullable=False),
-    sa.Column("data_versions", _Json, nullable=False),
-)
-_DECISIONS = sa.Table(
-    "decisions",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", _Instant, nullable=False),
-    sa.Column("model_name", sa.String(255), nullable=False, index=True),
-    sa.Column("model_version", sa.Integer),
-    sa.Column("decision", sa.String(64), nullable=False),
-    sa.Column("reasons", _Json, nullable=False),
-    sa.Column("evidence", _Json, nullable=False),
-)
-_MONITOR_RUNS = sa.Table(
-    "monitor_runs",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", _Instant, nullable=False),
-    sa.Column("model_name", sa.String(255), nullable=False, index=True),
-    sa.Column("model_version", sa.Integer, nullable=False),
-    sa.Column("rates", _Json, nullable=False),
-)
-_LEASES = sa.Table(
-    "leases",
-    _METADATA,
-    sa.Column("name", sa.String(255), primary_key=True),
-    sa.Column("holder", sa.String(255), nullable=False),
-    sa.Column("expires_at", _Instant, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -264,7 +186,7 @@ def open_records(url: str) -> sa.Engine:
     if is_sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
     with _storage(engine):
-        _METADATA.create_all(engine)
+        METADATA.create_all(engine)
     return engine
 
 
@@ -285,7 +207,7 @@ def add_predictions(engine: sa.Engine, batch: Sequence[Prediction]) -> None:
     """
     if batch:
         with _storage(engine), engine.begin() as connection:
-            connection.execute(sa.insert(_PREDICTIONS), [_values(prediction) for prediction in batch])
+            connection.execute(sa.insert(PREDICTIONS), [_values(prediction) for prediction in batch])
 
 
 def predictions(
@@ -319,8 +241,8 @@ def predictions(
     StorageError
         If they could not be read.
     """
-    table = _PREDICTIONS.c
-    query = sa.select(_PREDICTIONS).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
+    table = PREDICTIONS.c
+    query = sa.select(PREDICTIONS).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
     if model_name is not None:
         query = query.where(table.model_name == model_name)
     if since is not None:
@@ -347,7 +269,7 @@ def add_promotion(engine: sa.Engine, promotion: Promotion) -> None:
     StorageError
         If it could not be stored.
     """
-    _add(engine, _PROMOTIONS, promotion)
+    _add(engine, PROMOTIONS, promotion)
 
 
 def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
@@ -370,7 +292,7 @@ def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFr
     StorageError
         If it could not be read.
     """
-    return _read(engine, _of_model(_PROMOTIONS, model_name))
+    return _read(engine, _of_model(PROMOTIONS, model_name))
 
 
 def add_decision(engine: sa.Engine, decision: Decision) -> None:
@@ -388,7 +310,7 @@ def add_decision(engine: sa.Engine, decision: Decision) -> None:
     StorageError
         If it could not be stored.
     """
-    _add(engine, _DECISIONS, decision)
+    _add(engine, DECISIONS, decision)
 
 
 def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
@@ -411,7 +333,7 @@ def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFra
     StorageError
         If they could not be read.
     """
-    return _read(engine, _of_model(_DECISIONS, model_name))
+    return _read(engine, _of_model(DECISIONS, model_name))
 
 
 def add_monitor_run(engine: sa.Engine, run: MonitorRun) -> None:
@@ -429,7 +351,7 @@ def add_monitor_run(engine: sa.Engine, run: MonitorRun) -> None:
     StorageError
         If it could not be stored.
     """
-    _add(engine, _MONITOR_RUNS, run)
+    _add(engine, MONITOR_RUNS, run)
 
 
 def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
@@ -452,7 +374,7 @@ def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.Data
     StorageError
         If they could not be read.
     """
-    return _read(engine, _of_model(_MONITOR_RUNS, model_name))
+    return _read(engine, _of_model(MONITOR_RUNS, model_name))
 
 
 def acquire_lease(engine: sa.Engine, name: str, holder: str, now: pd.Timestamp, ttl: pd.Timedelta) -> bool:
@@ -481,16 +403,16 @@ def acquire_lease(engine: sa.Engine, name: str, holder: str, now: pd.Timestamp, 
     StorageError
         If the database could not be asked.
     """
-    lease = _LEASES.c
+    lease = LEASES.c
     free = sa.or_(lease.holder == holder, lease.expires_at <= now)
     with _storage(engine):
         with engine.begin() as connection:
-            change = sa.update(_LEASES).where(lease.name == name, free).values(holder=holder, expires_at=now + ttl)
+            change = sa.update(LEASES).where(lease.name == name, free).values(holder=holder, expires_at=now + ttl)
             if connection.execute(change).rowcount:
                 return True
         try:
             with engine.begin() as connection:
-                connection.execute(sa.insert(_LEASES).values(name=name, holder=holder, expires_at=now + ttl))
+                connection.execute(sa.insert(LEASES).values(name=name, holder=holder, expires_at=now + ttl))
         except sa.exc.IntegrityError:
             return False  # someone else has it, or was quicker
         return True
@@ -514,7 +436,7 @@ def release_lease(engine: sa.Engine, name: str, holder: str) -> None:
         If the database could not be asked.
     """
     with _storage(engine), engine.begin() as connection:
-        connection.execute(sa.delete(_LEASES).where(_LEASES.c.name == name, _LEASES.c.holder == holder))
+        connection.execute(sa.delete(LEASES).where(LEASES.c.name == name, LEASES.c.holder == holder))
 
 
 def _values(record: Any) -> dict[str, Any]:
@@ -540,9 +462,9 @@ def _read(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
 
 def _dtype(column: sa.ColumnElement[Any]) -> str:
     nullable = bool(getattr(column, "nullable", True))
-    if isinstance(column.type, _Instant):
+    if isinstance(column.type, Instant):
         return "datetime64[us, UTC]"
-    if isinstance(column.type, _Json):
+    if isinstance(column.type, Json):
         return "object"
     if isinstance(column.type, sa.Boolean):
         return "bool"

@@ -7,18 +7,19 @@ in between. Nothing is ever overwritten or vacuumed: every version stays readabl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from data_contracts.contract import empty_table
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
 
 QUARANTINE = "quarantine"
-_ROW_ORDER = ("asset", "event_time", "known_time")
+# Identifiers break ties, so that a table reads the same whatever order its files came in.
+_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id")
 # A daily batch is a small file: one commit in so many gathers the small ones, and the log is summed up as often.
 _COMPACT_EVERY = 64
 _COMPACTED_BYTES = 64 * 2**20
@@ -130,23 +131,47 @@ def read(
     StorageError
         If the table is corrupt or does not have that version.
     """
-    conditions = []
-    if as_of is not None:
-        conditions.append(f"known_time <= {_instant(as_of)}")
-    if start is not None:
-        conditions.append(f"event_time > {_instant(start)}")
-    if end is not None:
-        conditions.append(f"event_time <= {_instant(end)}")
-    if assets is not None:
-        conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    frame, _ = read_versioned(workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end)
+    return frame
+
+
+def read_versioned(
+    workspace: Workspace,
+    table: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    version: int | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> tuple[pd.DataFrame, int | None]:
+    """Read as `read` does, and tell which version of the table it was.
+
+    Parameters
+    ----------
+    workspace, table, as_of, version, assets, start, end
+        As `read` takes them.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        The rows.
+    version : int or None
+        The version they were read from; None when the table does not exist yet.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt or does not have that version.
+    """
+    where = _where(as_of, assets, start, end)
     with _storage(workspace, table):
         delta = _open(workspace, table, version)
         if delta is None:
-            return _empty(table)
+            return empty_table(table), None
         # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
         batches = QueryBuilder().register("t", delta).execute(f"SELECT * FROM t{where}").read_all()  # noqa: S608
-        return _to_pandas(pa.table(batches))
+        return _to_pandas(pa.table(batches)), int(delta.version())
 
 
 def versions(workspace: Workspace) -> dict[str, int]:
@@ -168,7 +193,8 @@ def versions(workspace: Workspace) -> dict[str, int]:
         If a table is corrupt.
     """
     root = Path(workspace.tables_url)
-    names = sorted(log.parent.relative_to(root).as_posix() for log in root.rglob("_delta_log"))
+    logs = (*root.glob("*/_delta_log"), *root.glob("telemetry/*/_delta_log"))
+    names = sorted(log.parent.relative_to(root).as_posix() for log in logs)
     found = {}
     for name in names:
         with _storage(workspace, name):
@@ -240,11 +266,19 @@ def _to_pandas(rows: pa.Table) -> pd.DataFrame:
     return (rows.sort_by(order) if order else rows).to_pandas()
 
 
-def _empty(table: str) -> pd.DataFrame:
-    # Needed only before the first batch, so reads do not pay for parsing the contract.
-    from data_contracts.contract import empty_table
-
-    return empty_table(table)
+def _where(
+    as_of: pd.Timestamp | None, assets: Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> str:
+    conditions = []
+    if as_of is not None:
+        conditions.append(f"known_time <= {_instant(as_of)}")
+    if start is not None:
+        conditions.append(f"event_time > {_instant(start)}")
+    if end is not None:
+        conditions.append(f"event_time <= {_instant(end)}")
+    if assets is not None:
+        conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _instant(time: pd.Timestamp) -> str:
@@ -268,5 +302,3 @@ def _storage(workspace: Workspace, table: str) -> Iterator[None]:
             "a readable Delta table with that version, and a disk with room",
             "Restore the folder from a backup; nothing of this batch was stored",
         ) from error
-
-

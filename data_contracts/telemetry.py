@@ -31,8 +31,8 @@ def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
     Examples
     --------
     >>> hour = pd.Timestamp("2024-01-01T01:00Z")
-    >>> frame = pd.DataFrame({"asset": "m1", "event_time": hour, "known_time": hour, "source": ["simulation", "physical"],
-    ...                       "a": [1.0, 2.0], "b": [3.0, None]})
+    >>> frame = pd.DataFrame({"source": ["simulation", "physical"], "a": [1.0, 2.0], "b": [3.0, None]})
+    >>> frame = frame.assign(asset="m1", event_time=hour, known_time=hour)
     >>> reconcile(frame, ["a", "b"])[["asset", "a", "b"]]
       asset    a    b
     0    m1  2.0  3.0

@@ -1,0 +1,102 @@
+"""The SQL tables of the records.
+
+Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+_EPOCH = pd.Timestamp(0, tz="UTC")
+
+
+class Instant(sa.types.TypeDecorator[pd.Timestamp]):
+    """A `pd.Timestamp` in UTC, stored as microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: pd.Timestamp | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        """Return the microseconds to store."""
+        return None if value is None else (value - _EPOCH) // pd.Timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> pd.Timestamp | None:  # noqa: ARG002
+        """Return the instant that was stored."""
+        return None if value is None else pd.Timestamp(value, unit="us", tz="UTC")
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A value kept as JSON text, the same in every database."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
+        """Return the text to store."""
+        return json.dumps(value, sort_keys=True, default=str)
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        """Return the value that was stored."""
+        return None if value is None else json.loads(value)
+
+
+PREDICTIONS = sa.Table(
+    "predictions",
+    METADATA,
+    sa.Column("prediction_id", sa.String(64), primary_key=True),
+    sa.Column("asset", sa.String(255), nullable=False, index=True),
+    sa.Column("as_of", Instant, nullable=False, index=True),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("horizon_s", sa.Float, nullable=False),
+    sa.Column("lead_s", sa.Float, nullable=False),
+    sa.Column("probability", sa.Float),
+    sa.Column("remaining_life_h", sa.Float),
+    sa.Column("threshold", sa.Float),
+    sa.Column("alert", sa.Boolean, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+)
+PROMOTIONS = sa.Table(
+    "promotions",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("from_version", sa.Integer),
+    sa.Column("to_version", sa.Integer, nullable=False),
+    sa.Column("actor", sa.String(255), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", Json, nullable=False),
+    sa.Column("data_versions", Json, nullable=False),
+)
+DECISIONS = sa.Table(
+    "decisions",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer),
+    sa.Column("decision", sa.String(64), nullable=False),
+    sa.Column("reasons", Json, nullable=False),
+    sa.Column("evidence", Json, nullable=False),
+)
+MONITOR_RUNS = sa.Table(
+    "monitor_runs",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("rates", Json, nullable=False),
+)
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
