@@ -1,5 +1,8 @@
 # One task list, the same for people and for CI.
-PYTHON ?= $(firstword $(foreach v,3.12 3.13 3.11,$(shell command -v python$(v) 2>/dev/null)) python3)
+# The first Python from 3.11 to 3.13 that really starts (a version manager's shim may not).
+fits := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
+	$$p -c '$(fits)' >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # Writing no byte code makes every import two to three times slower.
@@ -17,9 +20,16 @@ export GX_ANALYTICS_ENABLED := false
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
+# uv comes from the lock file like the rest and installs it in seconds; where only pip knows the way to
+# a mirror, pip installs the same files in minutes.
 $(VENV)/.ready: requirements.lock pyproject.toml
+	@$(or $(PYTHON),false) -c '$(fits)' || { echo "found no Python from 3.11 to 3.13 on the path; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r <($(PYTHON) .ci/only uv requirements.lock)
+	awk '/^uv==/ {p = 1} p {print} p && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock || \
+		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 setup: $(VENV)/.ready ## build the environment in .venv from the lock file

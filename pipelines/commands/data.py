@@ -1,0 +1,53 @@
+"""Commands that check and store a file: validate, ingest."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.checks import check
+from data_contracts.contract import load_contract
+from pipelines.importers.files import read_table
+from pipelines.options import DEFAULTS, Shared
+
+
+def validate(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Check a file against its contract; store nothing.
+
+    Parameters
+    ----------
+    file : Path
+        A CSV or Parquet file.
+    contract : str
+        The name of a shipped contract, or the path of an Open Data Contract Standard file.
+    time_zone : str, optional
+        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    agreed = load_contract(contract)
+    return check(read_table(file, agreed, time_zone=time_zone), agreed, now=pd.Timestamp.now("UTC"))
+
+
+def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Check a file and store its good rows; quarantine the rest.
+
+    The same file twice leaves the table as once.
+
+    Parameters
+    ----------
+    file : Path
+        A CSV or Parquet file.
+    contract : str
+        The name of a shipped contract, or the path of an Open Data Contract Standard file.
+    time_zone : str, optional
+        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from data_contracts.intake import ingest as take_in
+
+    agreed = load_contract(contract)
+    frame = read_table(file, agreed, time_zone=time_zone)
+    return take_in(options.open(), frame, agreed, now=pd.Timestamp.now("UTC"))
+

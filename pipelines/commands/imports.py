@@ -1,0 +1,98 @@
+"""Commands that bring data into the workspace: public data sets, and a user's own files."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from data_contracts.workspace import init_workspace
+from pipelines.importers.batch import Batch, ImportResult, import_batch
+from pipelines.options import DEFAULTS, Shared
+from pipelines.progress import bars
+
+
+def cmapss(directory: Path, *, subset: str = "FD001", options: Shared = DEFAULTS) -> ImportResult:
+    """Import NASA's turbofan degradation data (C-MAPSS).
+
+    One cycle is one hour of event time. A unit of the test set fails when its true remaining life says so, and that is
+    known only then.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder with the original files, such as train_FD001.txt.
+    subset : str
+        FD001, FD002, FD003 or FD004.
+    options : Options
+        Where the state lies and how to answer; the workspace is made when it is not there.
+    """
+    from pipelines.importers.cmapss import read_cmapss
+
+    return _store(read_cmapss(directory, subset), options)
+
+
+def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> ImportResult:
+    """Import Microsoft's predictive-maintenance sample.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder with PdM_telemetry.csv and its four companions.
+    options : Options
+        Where the state lies and how to answer; the workspace is made when it is not there.
+    """
+    from pipelines.importers.azure_pdm import read_azure_pdm
+
+    return _store(read_azure_pdm(directory), options)
+
+
+def files(
+    *,
+    contract: str,
+    telemetry: Path,
+    assets: Path | None = None,
+    failures: Path | None = None,
+    work_orders: Path | None = None,
+    events: Path | None = None,
+    time_zone: str | None = None,
+    options: Shared = DEFAULTS,
+) -> ImportResult:
+    """Import your own telemetry, failures and work orders from CSV or Parquet files.
+
+    Parameters
+    ----------
+    contract : str
+        The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
+    telemetry : Path
+        A row an asset and instant: asset, event_time and the channels; known_time and source where you have them.
+    assets : Path, optional
+        When each asset was put into service, its type, model, plant and line.
+    failures : Path, optional
+        What failed, and when.
+    work_orders : Path, optional
+        What was done, when, and what was found.
+    events : Path, optional
+        Error codes.
+    time_zone : str, optional
+        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    options : Options
+        Where the state lies and how to answer; the workspace is made when it is not there.
+    """
+    from data_contracts.contract import load_contract
+    from pipelines.importers.files import read_files
+
+    batch = read_files(
+        load_contract(contract),
+        telemetry=telemetry,
+        assets=assets,
+        failures=failures,
+        work_orders=work_orders,
+        events=events,
+        time_zone=time_zone,
+    )
+    return _store(batch, options)
+
+
+def _store(batch: Batch, options: Shared) -> ImportResult:
+    workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
+    with bars() as progress:
+        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), progress=progress)

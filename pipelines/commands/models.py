@@ -1,0 +1,209 @@
+"""Commands about models: train, reproduce, list, promote, rollback."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from cyclopts import Parameter
+from rich.table import Table
+
+from data_contracts.errors import UsageError, did_you_mean
+from data_contracts.records import open_records
+from models.experiment import load_experiment
+from models.registry import Registry
+from pipelines.answers import rows
+from pipelines.options import DEFAULTS, Shared
+from pipelines.progress import bars
+
+SHIPPED = Path(__file__).parents[1] / "experiments"
+
+
+def train(
+    experiment: str,
+    *,
+    override: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Train and register the predictor that an experiment describes.
+
+    The first version of a model becomes its champion; later ones have to earn it.
+
+    Parameters
+    ----------
+    experiment : str
+        A TOML file, or the name of an experiment that ships with forewarn: fleet, fd001, fd003, azure.
+    override : list[str], optional
+        ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.train import train as work
+
+    described = load_experiment(experiment_file(experiment), override or [])
+    with bars() as progress:
+        return work(options.open(), described, now=pd.Timestamp.now("UTC"), progress=progress)
+
+
+def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Train a registered version again from its tags and compare the predictions, bit for bit.
+
+    Parameters
+    ----------
+    version : int
+        The version to train again.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from models.reproduce import reproduce as work
+
+    workspace = options.open()
+    with bars() as progress:
+        return work(workspace, model_name(workspace, model), version, progress=progress)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Registered versions with their figures and aliases."""
+
+    versions: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return them as plain values."""
+        return {"versions": list(self.versions)}
+
+    def __rich__(self) -> Table:
+        """Draw a row a version."""
+        return rows(list(self.versions), title=None if self.versions else "No model is registered.")
+
+
+def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> Versions:
+    """List registered versions, their figures and aliases.
+
+    Parameters
+    ----------
+    model : str, optional
+        Only the versions of this model.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    registry = Registry(options.open())
+    names = registry.names() if model is None else (model,)
+    return Versions(tuple(entry for name in names for entry in registry.versions(name)))
+
+
+def promote(version: int, *, reason: str, model: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Make a version the champion, and write it into the ledger.
+
+    Parameters
+    ----------
+    version : int
+        The version to promote.
+    reason : str
+        Why; it stays in the ledger.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from models.promotion import promote as work
+
+    workspace = options.open()
+    registry = Registry(workspace)
+    name = model_name(workspace, model)
+    return work(
+        registry,
+        open_records(workspace.records_url),
+        name,
+        expected_champion=registry.champion(name),
+        to_version=version,
+        actor=_person(),
+        reason=reason,
+        evidence={},
+        now=pd.Timestamp.now("UTC"),
+    )
+
+
+def rollback(*, reason: str, model: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Make the previous champion the champion again, and write it into the ledger.
+
+    Parameters
+    ----------
+    reason : str
+        Why; it stays in the ledger.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from models.promotion import rollback as work
+
+    workspace = options.open()
+    name = model_name(workspace, model)
+    records = open_records(workspace.records_url)
+    return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=pd.Timestamp.now("UTC"))
+
+
+def experiment_file(named: str) -> Path:
+    """Find an experiment's file.
+
+    Parameters
+    ----------
+    named : str
+        A path, or the name of a shipped experiment.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If there is neither such a file nor such a shipped experiment.
+    """
+    path = Path(named)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.toml"))}
+    if named.lower() in shipped:
+        return shipped[named.lower()]
+    hint = did_you_mean(named, shipped) or "Name the path of a TOML file"
+    raise UsageError(f"no experiment {named}", f"a TOML file, or one of {', '.join(shipped)}", hint)
+
+
+def model_name(workspace: Any, named: str | None) -> str:
+    """Settle which model is meant.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the registry is.
+    named : str or None
+        What the user said.
+
+    Returns
+    -------
+    str
+        The name; the only registered one when the user said nothing.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or none was said and there is not exactly one.
+    """
+    names = Registry(workspace).names()
+    if named in names:
+        return str(named)
+    if named is None and len(names) == 1:
+        return names[0]
+    found = f"no model {named}" if named else f"{len(names)} registered models and no --model"
+    hint = did_you_mean(named or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
+    raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
+
+
+def _person() -> str:
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "command line"

@@ -1,0 +1,148 @@
+"""Commands that keep a champion at work: score, serve, monitor, retrain, run, schedule."""
+
+import os
+import subprocess
+import sys
+from typing import Any, Literal
+
+import pandas as pd
+
+from pipelines.commands.models import model_name
+from pipelines.options import DEFAULTS, Shared
+from pipelines.progress import bars
+from pipelines.settings import read_settings
+
+
+def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Score the fleet from stored telemetry and store the predictions.
+
+    Parameters
+    ----------
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    as_of : str, optional
+        Use nothing known later than this; by default the latest telemetry's known time.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.score import score as work
+
+    workspace = options.open()
+    with bars() as progress:
+        return work(workspace, model_name(workspace, model), as_of=_moment(as_of), progress=progress)
+
+
+def serve(
+    *,
+    model: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    workers: int = 1,
+    options: Shared = DEFAULTS,
+) -> None:
+    """Answer prediction requests over HTTP, until interrupted.
+
+    Parameters
+    ----------
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    host : str
+        The address to listen on.
+    port : int
+        The port to listen on.
+    workers : int
+        How many processes answer.
+    options : Options
+        Where the state lies.
+    """
+    command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace), "--host", host]
+    command += ["--port", str(port), "--workers", str(workers), *(["--model", model] if model else [])]
+    sys.exit(subprocess.run(command, check=False, env=os.environ).returncode)
+
+
+def monitor(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Compare the champion's error rates with what it promised, and write the report.
+
+    Parameters
+    ----------
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    now : str, optional
+        Use nothing known later than this; the present by default.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.monitor import monitor as work
+
+    workspace = options.open()
+    settings = read_settings(workspace, os.environ)
+    return work(workspace, model_name(workspace, model), now=_moment(now) or pd.Timestamp.now("UTC"), settings=settings)
+
+
+def retrain(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Train a challenger on data up to now; promote it if it is better than the champion.
+
+    Parameters
+    ----------
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    now : str, optional
+        Use nothing known later than this; the present by default.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.retrain import retrain as work
+
+    workspace = options.open()
+    settings = read_settings(workspace, os.environ)
+    moment = _moment(now) or pd.Timestamp.now("UTC")
+    with bars() as progress:
+        return work(workspace, model_name(workspace, model), now=moment, settings=settings, progress=progress)
+
+
+def run(
+    flow: Literal["ingest", "train", "score", "monitor", "retrain"],
+    *,
+    parameter: list[str] | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Run one Prefect flow now.
+
+    Parameters
+    ----------
+    flow : str
+        ingest, train, score, monitor or retrain.
+    parameter : list[str], optional
+        ``name=value``: a parameter of the flow.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.schedules import run_flow
+
+    return run_flow(options.open(), flow, parameter or [])
+
+
+def schedule(*, options: Shared = DEFAULTS) -> None:
+    """Run the flows on the schedules of the settings, until interrupted.
+
+    Parameters
+    ----------
+    options : Options
+        Where the state lies.
+    """
+    from pipelines.schedules import serve_schedules
+
+    workspace = options.open()
+    serve_schedules(workspace, read_settings(workspace, os.environ))
+
+
+def _moment(text: str | None) -> pd.Timestamp | None:
+    from data_contracts.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        moment = pd.Timestamp(text)
+    except ValueError as error:
+        raise UsageError(f"{text} is no time", "a time such as 2025-03-01T06:00Z", "Write it so") from error
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

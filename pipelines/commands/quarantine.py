@@ -1,0 +1,110 @@
+"""Commands that look after refused rows: list, export, replay."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from data_contracts import quarantine
+from data_contracts.contract import load_contract
+from data_contracts.errors import UsageError
+from pipelines.answers import rows
+from pipelines.importers.files import read_table
+from pipelines.options import DEFAULTS, Shared
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Rows that were refused."""
+
+    frame: pd.DataFrame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every row with its reasons."""
+        return {"rows": len(self.frame), "refused": self.frame.to_dict("records")}
+
+    def __rich__(self) -> Group:
+        """Draw the count of each reason, then the first rows."""
+        if self.frame.empty:
+            return Group(Text("No row is in quarantine."))
+        reasons = self.frame.groupby(["contract", "reasons"], sort=False).size().rename("rows").reset_index()
+        counts = rows(reasons.sort_values("rows", ascending=False).head(SHOWN).to_dict("records"))
+        return Group(counts, Text(f"\n{len(self.frame):,} rows; the first {min(SHOWN, len(self.frame))}:"), self._first())
+
+    def _first(self) -> Table:
+        return rows(self.frame.head(SHOWN).to_dict("records"))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Refused rows written to a file."""
+
+    file: Path
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return where, and how many."""
+        return {"file": str(self.file), "rows": self.rows}
+
+
+def listed(*, contract: str | None = None, batch: str | None = None, options: Shared = DEFAULTS) -> Refused:
+    """List the rows that were refused, with the reasons.
+
+    Parameters
+    ----------
+    contract : str, optional
+        Only rows refused by this contract.
+    batch : str, optional
+        Only rows of this batch.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    return Refused(quarantine.listed(options.open(), contract=contract, batch=batch))
+
+
+def export(file: Path, *, contract: str, batch: str | None = None, options: Shared = DEFAULTS) -> Exported:
+    """Write refused rows to a file, to be mended.
+
+    Parameters
+    ----------
+    file : Path
+        The CSV or Parquet file to write; it must not exist.
+    contract : str
+        The contract that refused them.
+    batch : str, optional
+        Only rows of this batch.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    if file.exists():
+        raise UsageError(f"{file} exists", "a file that does not exist yet", "Choose another name, or remove it first")
+    frame = quarantine.export(options.open(), load_contract(contract), batch=batch)
+    if file.suffix == ".parquet":
+        frame.to_parquet(file, index=False)
+    else:
+        frame.to_csv(file, index=False)
+    return Exported(file, len(frame))
+
+
+def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULTS) -> Any:
+    """Check refused rows again and store the good ones.
+
+    Parameters
+    ----------
+    file : Path, optional
+        Mended rows, as `forewarn quarantine export` wrote them; without it the rows are taken as they were refused, which helps
+        after a contract was mended.
+    contract : str
+        The contract that refused them.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    agreed = load_contract(contract)
+    mended = None if file is None else read_table(file, agreed)
+    return quarantine.replay(options.open(), agreed, now=pd.Timestamp.now("UTC"), mended=mended)

@@ -1,0 +1,147 @@
+"""Commands about the workspace: init, doctor."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from data_contracts.errors import ForewarnError
+from data_contracts.workspace import Workspace, init_workspace
+from pipelines.answers import facts, rows
+from pipelines.options import DEFAULTS, Shared
+
+PLATFORMS = (
+    "forewarn", "mlflow", "prefect", "bentoml", "great-expectations", "tsfresh", "lightgbm", "scikit-learn", "pandas", "numpy",
+    "deltalake", "sqlalchemy", "pyarrow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Made:
+    """A workspace that is there now."""
+
+    workspace: Path
+    made: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return where it is, and whether it is new."""
+        return {"workspace": str(self.workspace), "made": self.made}
+
+    def __rich__(self) -> Text:
+        """Say so in a sentence."""
+        return Text(f"{'Made a workspace at' if self.made else 'There is a workspace already at'} {self.workspace}")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the installation and the workspace look like."""
+
+    versions: Mapping[str, str]
+    settings: tuple[Mapping[str, str], ...]
+    unknown: Mapping[str, str]
+    reachable: tuple[Mapping[str, Any], ...]
+
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when something is out of reach or a variable is not understood."""
+        return int(bool(self.unknown) or not all(entry["reachable"] for entry in self.reachable))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything found."""
+        return {
+            "versions": dict(self.versions),
+            "settings": list(self.settings),
+            "unknown_variables": dict(self.unknown),
+            "reachable": list(self.reachable),
+        }
+
+    def __rich__(self) -> Group:
+        """Draw versions, settings, what is not understood and what is reachable."""
+        strange = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
+        return Group(
+            Text("versions", style="bold"), facts(self.versions),
+            Text("\nsettings", style="bold"), rows(self.settings), *strange,
+            Text("\nreachable", style="bold"), rows(self.reachable),
+        )  # fmt: skip
+
+
+def init(*, options: Shared = DEFAULTS) -> Made:
+    """Make a workspace: the folder that holds all state.
+
+    Making one that is there already changes nothing.
+
+    Parameters
+    ----------
+    options : Options
+        Where the state lies and how to answer.
+    """
+    new = not (options.workspace / "forewarn.toml").exists()
+    return Made(init_workspace(options.workspace).root, new)
+
+
+def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
+    """Tell versions, settings with their source, variables nobody reads, and what is reachable.
+
+    Parameters
+    ----------
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.settings import read_settings, unknown_variables
+
+    workspace = options.open()
+    settings = read_settings(workspace, os.environ)
+    written = ({"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources)
+    return Diagnosis(_versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace))
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PLATFORMS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _reachable(workspace: Workspace) -> tuple[dict[str, Any], ...]:
+    probes: dict[str, tuple[str, Callable[[Workspace], str]]] = {
+        "telemetry": (workspace.tables_url, _tables),
+        "records": (workspace.records_url, _records),
+        "registry": (workspace.mlflow_uri, _registry),
+    }
+    return tuple(_probed(name, location, probe, workspace) for name, (location, probe) in probes.items())
+
+
+def _probed(name: str, location: str, probe: Callable[[Workspace], str], workspace: Workspace) -> dict[str, Any]:
+    try:
+        return {"store": name, "reachable": True, "holds": probe(workspace), "location": location}
+    except ForewarnError as error:
+        return {"store": name, "reachable": False, "holds": str(error), "location": location}
+
+
+def _tables(workspace: Workspace) -> str:
+    from data_contracts.tables import versions
+
+    return ", ".join(f"{table} (version {number})" for table, number in versions(workspace).items()) or "nothing yet"
+
+
+def _records(workspace: Workspace) -> str:
+    from data_contracts.records import open_records, predictions
+
+    return f"{len(predictions(open_records(workspace.records_url))):,} predictions"
+
+
+def _registry(workspace: Workspace) -> str:
+    from models.registry import Registry
+
+    registry = Registry(workspace)
+    champions = (f"{name}: champion {registry.champion(name) or 'none'}" for name in registry.names())
+    return ", ".join(champions) or "no model yet"

@@ -1,0 +1,1 @@
+"""The demonstration: a simulated fleet, the real endpoint, a drift and what forewarn does about it."""

@@ -1,0 +1,50 @@
+"""The options that every command takes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from data_contracts.workspace import Workspace
+
+WORKSPACE = Path(".forewarn")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """Say where the state lies and how to answer.
+
+    Parameters
+    ----------
+    workspace : Path
+        The folder that holds all state.
+    json : bool
+        Answer with one JSON document on stdout, for programs.
+    verbose : bool
+        Show tracebacks and the logs of the platforms.
+    """
+
+    workspace: Annotated[Path, Parameter(name=["--workspace", "-w"], env_var="FOREWARN_WORKSPACE")] = WORKSPACE
+    json: Annotated[bool, Parameter(negative="")] = False
+    verbose: Annotated[bool, Parameter(negative="")] = False
+
+    def open(self) -> "Workspace":
+        """Open the workspace.
+
+        Returns
+        -------
+        Workspace
+            The workspace, its stores as its settings and the environment say.
+        """
+        # Loaded here, not above: `forewarn --help` must not wait for pandas.
+        from data_contracts.workspace import open_workspace
+
+        return open_workspace(self.workspace, os.environ)
+
+
+Shared = Annotated[Options, Parameter(name="*")]
+DEFAULTS = Options()

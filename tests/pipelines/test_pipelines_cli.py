@@ -1,0 +1,89 @@
+"""The command line: help, exit statuses, answers for people and programs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli
+
+PLATFORMS = {
+    "bentoml", "deltalake", "great_expectations", "lightgbm", "matplotlib", "mlflow", "numba", "pandas", "prefect", "sklearn",
+    "sqlalchemy", "tsfresh",
+}  # fmt: skip
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run one command in this process; return its exit status, stdout and stderr."""
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(words)
+    out, err = capsys.readouterr()
+    return int(leaving.value.code or 0), out, err
+
+
+def test_help_loads_no_platform() -> None:
+    """`forewarn --help` must answer at once: none of the platforms is imported for it."""
+    script = "import sys\nfrom pipelines.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "demo" in done.stdout
+    assert not loaded & PLATFORMS
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command's help says what it does, in the words of the list, and describes its options."""
+    status, out, _ = run(capsys, *name.split("."), "--help")
+    words = " ".join(out.split())
+    assert status == 0
+    assert cli.COMMANDS[name][1].split(";")[0].rstrip(".?") in words.replace("│ ", "")
+    assert "--workspace" in out
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_stands_in_the_documentation(name: str, repository: Path) -> None:
+    """A command that docs/commands.md does not name does not exist for a reader."""
+    assert f"`forewarn {name.replace('.', ' ')}`" in (repository / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped command ends with 2 and names the one that was meant."""
+    status, out, err = run(capsys, "trian")
+    assert status == 2
+    assert "train" in out + err
+
+
+def test_a_missing_workspace_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a workspace a command ends with 1 and says how to make one, on stderr."""
+    status, out, err = run(capsys, "models", "list", "--workspace", str(tmp_path / "nowhere"))
+    assert (status, out) == (1, "")
+    assert "forewarn init" in err
+    assert "Traceback" not in err
+
+
+def test_an_error_is_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json an error is one JSON document on stdout, and the exit status stays."""
+    status, out, _ = run(capsys, "models", "list", "--workspace", str(tmp_path / "nowhere"), "--json")
+    assert status == 1
+    assert set(json.loads(out)) == {"error", "found", "expected", "remedy"}
+
+
+def test_a_broken_experiment_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A TOML file that does not parse is wrong usage, and the file is named."""
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = \n")
+    run(capsys, "init", "--workspace", str(tmp_path / "w"))
+    status, _, err = run(capsys, "train", str(broken), "--workspace", str(tmp_path / "w"))
+    assert status == 2
+    assert "broken.toml" in err.replace("\n", "")
+
+
+def test_init_twice_is_init_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Making a workspace that is there already changes nothing and says so."""
+    first = run(capsys, "init", "--workspace", str(tmp_path / "w"), "--json")
+    second = run(capsys, "init", "--workspace", str(tmp_path / "w"), "--json")
+    assert (first[0], second[0]) == (0, 0)
+    assert json.loads(first[1])["made"] is True
+    assert json.loads(second[1])["made"] is False
