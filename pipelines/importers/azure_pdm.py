@@ -1,0 +1,129 @@
+"""Microsoft's predictive-maintenance sample: hourly telemetry, error codes, replacements and failures of machines.
+
+Times name no zone and are taken as UTC. A reading is the mean over the hour that ends at its time, and an error code is
+known when it is shown. Failures and replacements are booked under an hour and known when that hour is over: nearly
+every failure is booked a second time, as a replacement in the very same hour, so whoever saw the books of the hour they
+predict from would read the answer instead of predicting it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.errors import ForewarnError
+from pipelines.importers.batch import Batch
+from pipelines.importers.originals import comma_table, numbers, original, times
+
+ASSET_TYPE = "azure_machine"
+PLANT = "azure"
+CHANNELS = ("volt", "rotate", "pressure", "vibration")
+BOOKED_AFTER = pd.Timedelta(hours=1)
+"""How long after the hour it is booked under a failure or a replacement is known."""
+_START_YEAR = 2015
+_FILES = {
+    "telemetry": ("PdM_telemetry.csv", ("datetime", "machineID", *CHANNELS)),
+    "errors": ("PdM_errors.csv", ("datetime", "machineID", "errorID")),
+    "failures": ("PdM_failures.csv", ("datetime", "machineID", "failure")),
+    "replacements": ("PdM_maint.csv", ("datetime", "machineID", "comp")),
+    "machines": ("PdM_machines.csv", ("machineID", "model", "age")),
+}
+
+
+def read_azure_pdm(directory: Path) -> Batch:
+    """Read the sample from its five original files.
+
+    Parameters
+    ----------
+    directory
+        The folder with ``PdM_telemetry.csv``, ``PdM_errors.csv``, ``PdM_failures.csv``, ``PdM_maint.csv`` and
+        ``PdM_machines.csv``.
+
+    Returns
+    -------
+    Batch
+        Assets ``azure-01`` ..., of the plant ``azure``, put into service as many years before 2015-01-01 as they are
+        old; error codes as events; replacements as work orders, corrective where the component failed in the same hour
+        and routine otherwise.
+
+    Raises
+    ------
+    ForewarnError
+        If a file is missing, empty, cut short, or speaks of a machine that is not among the machines.
+    """
+    tables = {name: _read(original(directory, file), columns) for name, (file, columns) in _FILES.items()}
+    _known_machines(directory, tables)
+    failures = _booked(tables["failures"], "failure")
+    return Batch(
+        asset_type=ASSET_TYPE,
+        telemetry=_telemetry(tables["telemetry"]),
+        assets=_assets(tables["machines"]),
+        failures=failures.rename(columns={"id": "failure_id", "what": "mode"}),
+        work_orders=_work_orders(_booked(tables["replacements"], "comp"), failures),
+        events=_events(tables["errors"]),
+    )
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read one file, with its times and numbers parsed and the machine written as an asset."""
+    table = comma_table(path, columns)
+    for name in columns:
+        if name == "datetime":
+            table[name] = times(path, table[name])
+        elif name in {"machineID", "age", *CHANNELS}:
+            table[name] = numbers(path, table[name])
+    table.insert(
+        0, "asset", table.pop("machineID").astype(int).map(lambda machine: f"azure-{machine:02d}").astype("str")
+    )
+    return table
+
+
+def _known_machines(directory: Path, tables: dict[str, pd.DataFrame]) -> None:
+    known = set(tables["machines"]["asset"])
+    for name, table in tables.items():
+        strange = sorted(set(table["asset"]) - known)
+        if strange:
+            found = f"{directory / _FILES[name][0]} speaks of {strange[0]}"
+            expected = f"one of the {len(known)} machines of {_FILES['machines'][0]}"
+            raise ForewarnError(found, expected, "Take all five files from one source; nothing was stored")
+
+
+def _telemetry(table: pd.DataFrame) -> pd.DataFrame:
+    told = table.rename(columns={"datetime": "event_time"}).assign(source="physical")
+    told["known_time"] = told["event_time"]
+    return told[["asset", "event_time", "known_time", "source", *CHANNELS]]
+
+
+def _assets(machines: pd.DataFrame) -> pd.DataFrame:
+    service = pd.to_datetime([f"{_START_YEAR - int(age)}-01-01" for age in machines["age"]], utc=True).as_unit("us")
+    return pd.DataFrame(
+        {
+            "asset": machines["asset"],
+            "event_time": service,
+            "known_time": service,
+            "asset_type": ASSET_TYPE,
+            "model": machines["model"],
+            "plant": PLANT,
+            "line": pd.Series(dtype="str"),
+        }
+    )
+
+
+def _booked(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Return what is booked under an hour, with an id and the time at which the books are known."""
+    hour = table["datetime"]
+    name = table["asset"] + "-" + hour.dt.strftime("%Y-%m-%dT%H") + "-" + table[what]
+    columns = {"id": name, "asset": table["asset"], "event_time": hour, "known_time": hour + BOOKED_AFTER}
+    return pd.DataFrame(columns).assign(what=table[what])
+
+
+def _work_orders(replacements: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
+    broken = replacements["id"].isin(failures["id"])
+    orders = replacements.rename(columns={"id": "work_order_id", "what": "component"})
+    orders.insert(4, "kind", np.where(broken, "corrective", "routine"))
+    return orders.assign(finding=pd.Series(dtype="str"), prompted_by=np.where(broken, "failure", "schedule"))
+
+
+def _events(errors: pd.DataFrame) -> pd.DataFrame:
+    events = _booked(errors, "errorID").rename(columns={"id": "event_id", "what": "code"})
+    return events.assign(known_time=events["event_time"])
