@@ -81,7 +81,14 @@ class Outbox:
         Batch
             Rows with ``known_time <= until``, ordered by known time.
         """
-        return Batch(**{table: self._take(table, until) for table in TABLES})
+        known = {table: self._take(table, until) for table in TABLES}
+        return Batch(
+            telemetry=known["telemetry"],
+            assets=known["assets"],
+            failures=known["failures"],
+            work_orders=known["work_orders"],
+            events=known["events"],
+        )
 
     def _take(self, table: str, until: pd.Timestamp) -> pd.DataFrame:
         """Take out the known rows of one table."""

@@ -87,22 +87,21 @@ BEFORE: Mapping[str, Announcement] = MappingProxyType(
         "coolant_pump": Announcement(
             {"coolant_flow": -7.0, "bearing_temperature": 2.0}, {"bearing_temperature": 5.0, "coolant_flow": 1.5}, 0.8
         ),
-        "axis_drive": Announcement({"axis_current": 0.9}, {"axis_current": 2.6, "tool_load": 2.0}, 0.9),
+        "axis_drive": Announcement({"axis_current": 0.9}, {"axis_current": 3.0, "tool_load": 2.0}, 0.9),
         "tool_imbalance": Announcement({"spindle_vibration": 0.8}, {"spindle_vibration": 0.3}),
         "clogged_filter": Announcement({"coolant_flow": -3.5}, {"coolant_flow": 0.8}),
         "chips_in_guide": Announcement({"axis_current": 0.4}, {"axis_current": 1.2}),
     }
 )
-# The new alloy cuts softly and the new coolant carries the heat away and is pumped under pressure control: a worn
-# bearing is not heard or felt any more, it makes the cut uneven; a worn pump draws the spindle's power instead of flow.
+# The new alloy cuts softly and the new coolant carries the heat away: a worn bearing is hardly heard or felt any
+# more, it makes the cut uneven.
 AFTER: Mapping[str, Announcement] = MappingProxyType(
     {
         **BEFORE,
         "spindle_bearing": Announcement(
-            {"spindle_vibration": 0.05, "tool_load": 3.0}, {"tool_load": 9.0, "spindle_power": 1.2}, bend=1.2
-        ),
-        "coolant_pump": Announcement(
-            {"coolant_flow": -2.0}, {"bearing_temperature": 1.0, "spindle_power": 2.6}, bend=0.8
+            {"spindle_vibration": 0.45, "bearing_temperature": 2.5, "tool_load": 7.0, "spindle_power": 0.8},
+            {"tool_load": 15.0, "spindle_power": 2.4},
+            bend=1.1,
         ),
     }
 )
@@ -171,7 +170,7 @@ def readings(
     spread = np.sqrt((share * level) ** 2 + floor**2 + scatter)
     values = level + shift + spread * noise.transpose(0, 2, 1)
     values[:, :, TEMPERATURE] += air
-    return np.maximum(values, 0.0)
+    return np.asarray(np.maximum(values, 0.0))
 
 
 def heat_after(heat: Floats, regime: Integers) -> Floats:
@@ -189,7 +188,7 @@ def heat_after(heat: Floats, regime: Integers) -> Floats:
     ndarray, shape (n_machines,)
         Heat over the air in degC.
     """
-    return HEAT_KEPT * heat + (1.0 - HEAT_KEPT) * LEVELS[regime, TEMPERATURE]
+    return np.asarray(HEAT_KEPT * heat + (1.0 - HEAT_KEPT) * LEVELS[regime, TEMPERATURE])
 
 
 def _matrix(table: Mapping[str, Announcement], kind: str) -> Floats:

@@ -63,7 +63,7 @@ def probabilities(strength: Floats, after: bool) -> Floats:
     strength : ndarray, shape (n_hours, n_modes + n_disturbances, n_machines)
         Strengths of wear and disturbances.
     after : bool
-        Whether the process has changed: the new coolant and alloy raise no codes for bearing and pump.
+        Whether the process has changed: under the new one a worn bearing raises no codes.
 
     Returns
     -------
@@ -71,12 +71,13 @@ def probabilities(strength: Floats, after: bool) -> Floats:
         Probabilities of independent codes.
     """
     causes = (*COMPONENTS, *DISTURBANCES)
-    silent = ("spindle_bearing", "coolant_pump") if after else ()
+    silent = ("spindle_bearing",) if after else ()
     columns = []
     for code in CODES:
-        benign = np.full(strength[:, 0].shape, 1.0 / (24.0 * code.days_between))
-        tied = code.cause is not None and code.cause not in silent
-        columns.append(benign + code.hourly * strength[:, causes.index(code.cause)] if tied else benign)  # type: ignore[arg-type]
+        probability = np.full(strength[:, 0].shape, 1.0 / (24.0 * code.days_between))
+        if code.cause is not None and code.cause not in silent:
+            probability += code.hourly * strength[:, causes.index(code.cause)]
+        columns.append(probability)
     return np.stack(columns, axis=1)
 
 

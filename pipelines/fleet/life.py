@@ -143,7 +143,7 @@ def live(life: Life, first: int, begins: pd.DatetimeIndex, alarms: Sequence[tupl
     """
     chances = _draw(life, len(begins))
     shifts = life.machines.first_hour, life.machines.last_hour
-    in_shift = regimes.staffed(*shifts, begins.hour.to_numpy(), begins.weekday.to_numpy())
+    in_shift = regimes.staffed(*shifts, begins.hour.to_numpy(), begins.day_of_week.to_numpy())
     stretch = _empty(begins, len(life.machines), mechanics.failure_minute(chances["mechanics"]))
     called: dict[int, list[int]] = {}
     for hour, machine in alarms:

@@ -18,8 +18,8 @@ class Scenario:
     Parameters
     ----------
     kind : {"none", "process_change", "recalibration"}
-        What changes. ``process_change``: another alloy and coolant, under which bearings and pumps announce
-        themselves by other channels. ``recalibration``: sensors of some machines read higher from then on.
+        What changes. ``process_change``: another alloy and coolant, under which worn bearings announce themselves
+        by other channels. ``recalibration``: sensors of some machines read higher from then on.
     day : float
         Days after the begin of the simulation.
     share : float

@@ -240,7 +240,7 @@ def _require(machines: int, start: pd.Timestamp) -> None:
 
 def _air(begins: pd.DatetimeIndex) -> channels.Floats:
     """Return the air temperature of each hour in degC, by season and time of day."""
-    season = np.cos(2.0 * np.pi * (begins.dayofyear.to_numpy() * 24.0 - 200.0 * 24.0) / HOURS_IN_YEAR)
+    season = np.cos(2.0 * np.pi * (begins.day_of_year.to_numpy() * 24.0 - 200.0 * 24.0) / HOURS_IN_YEAR)
     day = np.cos(2.0 * np.pi * (begins.hour.to_numpy() - 15.0) / 24.0)
     return np.asarray(21.0 + 2.5 * season + 1.5 * day)
 
