@@ -1,1 +1,42 @@
-"""Part of forewarn."""
+"""From telemetry up to a cut-off to named numbers.
+
+`extract` computes a `Recipe` at cut-offs from what was known then: the one function for training, for scoring a fleet and
+for the endpoint, with the same bits in all three. `extract_windows` is the plain entry for arrays. Columns bear tsfresh's
+names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh itself the rest.
+"""
+
+from features.calculate import slow_calculators
+from features.context import Context, learn_context
+from features.extract import extract, extract_windows
+from features.feature_set import PRESETS, FeatureSet, parse_feature_set
+from features.fitting import fit_recipe, operating_channels
+from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
+from features.recipe import Recipe
+from features.regimes import Regimes, fit_regimes
+from features.selection import informative_columns
+from features.tsfresh_calculators import register_calculator
+from features.windows import cut_offs
+
+__all__ = [
+    "PRESETS",
+    "SINCE_START",
+    "Context",
+    "FeatureName",
+    "FeatureSet",
+    "Recipe",
+    "Regimes",
+    "cut_offs",
+    "extract",
+    "extract_windows",
+    "fit_recipe",
+    "fit_regimes",
+    "format_duration",
+    "informative_columns",
+    "learn_context",
+    "operating_channels",
+    "parse_duration",
+    "parse_feature_set",
+    "parse_name",
+    "register_calculator",
+    "slow_calculators",
+]

@@ -1,0 +1,266 @@
+"""Which features to compute: frozen, hashable, JSON, and reduced to what a model uses."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data_contracts.errors import UsageError, did_you_mean
+from features.names import format_feature, is_parameter
+from features.tsfresh_calculators import CALCULATORS, NEEDS_TIMES, preset_settings
+
+Preset = Literal["minimal", "efficient", "comprehensive"]
+PRESETS: tuple[Preset, ...] = ("minimal", "efficient", "comprehensive")
+
+#: tsfresh's MinimalFCParameters, held as data because importing tsfresh takes seconds. A test keeps it true.
+MINIMAL = (
+    "sum_values",
+    "median",
+    "mean",
+    "length",
+    "standard_deviation",
+    "variance",
+    "root_mean_square",
+    "maximum",
+    "absolute_maximum",
+    "minimum",
+)
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Hold the features to compute, by the part of tsfresh's name that stands behind the kind.
+
+    Parameters
+    ----------
+    features
+        For instance ``("mean", "quantile__q_0.1")``, in the order the columns shall have.
+    by_kind
+        When not empty, the features of each kind (a channel, or a channel in a window), and no other kind has any.
+
+    Examples
+    --------
+    >>> feature_set = FeatureSet.from_names(["mean", "quantile__q_0.1"])
+    >>> feature_set.columns(["volt", "rotate"])
+    ('volt__mean', 'volt__quantile__q_0.1', 'rotate__mean', 'rotate__quantile__q_0.1')
+    >>> feature_set.reduce(["rotate__mean"]).columns(["volt", "rotate"])
+    ('rotate__mean',)
+    """
+
+    features: tuple[str, ...]
+    by_kind: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[Any, Any]) -> "FeatureSet":
+        """Take the features of a tsfresh settings object, in its order.
+
+        As in tsfresh, calculators that need time stamps are left out: an array has none.
+
+        Parameters
+        ----------
+        settings
+            tsfresh's ComprehensiveFCParameters or a child of it, or a plain dict of the same shape:
+            calculator name to None or a list of parameter dicts. A user's own calculator is named
+            after it was given to `features.register_calculator`.
+
+        Returns
+        -------
+        FeatureSet
+
+        Raises
+        ------
+        UsageError
+            For a calculator nobody knows.
+        """
+        features = []
+        for key, parameter_list in settings.items():
+            calculator = getattr(key, "__name__", key)
+            if calculator in NEEDS_TIMES:
+                continue
+            features += [format_feature(calculator, parameters) for parameters in parameter_list or [None]]
+        return cls(_checked(features))
+
+    @classmethod
+    def from_preset(cls, preset: str) -> "FeatureSet":
+        """Take one of tsfresh's own sets.
+
+        Parameters
+        ----------
+        preset
+            "minimal" (10 features a channel), "efficient" (777) or "comprehensive" (783).
+
+        Returns
+        -------
+        FeatureSet
+
+        Raises
+        ------
+        UsageError
+            For another name.
+        """
+        if preset == "minimal":
+            return cls(MINIMAL)
+        if preset not in PRESETS:
+            raise UsageError(f"The preset {preset!r}", f"one of {', '.join(PRESETS)}", did_you_mean(preset, PRESETS))
+        return cls.from_settings(preset_settings(preset))
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> "FeatureSet":
+        """Take a list of names: all with their kind, or all without.
+
+        Parameters
+        ----------
+        names
+            ``mean``, ``quantile__q_0.1`` (for every channel), or ``volt__mean`` (for this kind only).
+
+        Returns
+        -------
+        FeatureSet
+
+        Raises
+        ------
+        UsageError
+            For a calculator nobody knows, or names with and without kind in one list.
+        """
+        names = list(names)
+        full = [_names_a_kind(name) for name in names]
+        if not any(full):
+            return cls(_checked(names))
+        if not all(full):
+            raise UsageError(
+                f"Feature names with a kind ({names[full.index(True)]!r}) beside others without "
+                f"({names[full.index(False)]!r})",
+                "all with or all without",
+                "Write the channel before each name, or before none",
+            )
+        kinds: dict[str, list[str]] = {}
+        for name in names:
+            kind, _, feature = name.partition("__")
+            kinds.setdefault(kind, []).append(feature)
+        by_kind = tuple((kind, _checked(features)) for kind, features in kinds.items())
+        return cls(_union(features for _, features in by_kind), by_kind)
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeatureSet":
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text
+            JSON.
+
+        Returns
+        -------
+        FeatureSet
+        """
+        content = json.loads(text)
+        by_kind = tuple((kind, tuple(features)) for kind, features in content["by_kind"])
+        return cls(tuple(content["features"]), by_kind)
+
+    def to_json(self) -> str:
+        """Write the set as JSON, the same bytes for the same set.
+
+        Returns
+        -------
+        str
+        """
+        content = {"by_kind": self.by_kind, "features": self.features}
+        return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that are the same in every process and Python for the same set."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        """Give the features of one kind.
+
+        Parameters
+        ----------
+        kind
+            A channel, or a channel in a window.
+
+        Returns
+        -------
+        tuple of str
+            Names without the kind; empty when the set has none for it.
+        """
+        return dict(self.by_kind).get(kind, ()) if self.by_kind else self.features
+
+    def columns(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """Name the columns the set has for these channels, in tsfresh's order.
+
+        Parameters
+        ----------
+        channels
+            Kinds, in the order of the data.
+
+        Returns
+        -------
+        tuple of str
+        """
+        return tuple(f"{kind}__{feature}" for kind in channels for feature in self.of_kind(kind))
+
+    def reduce(self, columns: Iterable[str]) -> "FeatureSet":
+        """Keep what these columns need and nothing else, in this set's order.
+
+        Parameters
+        ----------
+        columns
+            Full feature names; those of context features are passed over.
+
+        Returns
+        -------
+        FeatureSet
+        """
+        wanted: dict[str, set[str]] = {}
+        for column in columns:
+            kind, _, feature = column.partition("__")
+            wanted.setdefault(kind, set()).add(feature)
+        by_kind = ((kind, tuple(f for f in self.of_kind(kind) if f in wanted[kind])) for kind in wanted)
+        kept = tuple((kind, features) for kind, features in by_kind if features)
+        # A set without kinds means "every channel": an empty reduction names a kind that cannot exist.
+        return FeatureSet(_union(features for _, features in kept), kept or (("", ()),))
+
+
+def parse_feature_set(given: "FeatureSet | str | Mapping[Any, Any] | Iterable[str]") -> FeatureSet:
+    """Accept whatever may stand for a feature set.
+
+    Parameters
+    ----------
+    given
+        A FeatureSet, a preset's name, a tsfresh settings object or dict, or a list of feature names.
+
+    Returns
+    -------
+    FeatureSet
+    """
+    if isinstance(given, FeatureSet):
+        return given
+    if isinstance(given, str):
+        return FeatureSet.from_preset(given)
+    if isinstance(given, Mapping):
+        return FeatureSet.from_settings(given)
+    return FeatureSet.from_names(given)
+
+
+def _names_a_kind(name: str) -> bool:
+    parts = name.split("__")
+    return len(parts) > 1 and not is_parameter(parts[1])
+
+
+def _union(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(feature for group in groups for feature in group))
+
+
+def _checked(features: Sequence[str]) -> tuple[str, ...]:
+    for feature in features:
+        calculator = feature.split("__", 1)[0]
+        if not CALCULATORS.knows(calculator):
+            raise UsageError(
+                f"The calculator {calculator!r}",
+                "one of tsfresh's, or one given to features.register_calculator",
+                did_you_mean(calculator, CALCULATORS.names()) or "See tsfresh's list of feature calculators",
+            )
+    return _union([features])

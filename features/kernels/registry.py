@@ -1,0 +1,18 @@
+"""All kernels by tsfresh's calculator name.
+
+To add one: write it in its family's file, name it in that file's ``KERNELS``, and give the parity tests its parameters
+if it has any. A calculator without a kernel is computed by tsfresh itself.
+"""
+
+from features.kernels import changes, correlation, counts, moments, order_statistics, spectrum, trends
+from features.kernels.kernel import Kernel
+
+KERNELS: dict[str, Kernel] = {
+    **moments.KERNELS,
+    **order_statistics.KERNELS,
+    **changes.KERNELS,
+    **counts.KERNELS,
+    **correlation.KERNELS,
+    **trends.KERNELS,
+    **spectrum.KERNELS,
+}

@@ -1,0 +1,351 @@
+"""Telemetry as it was known at a cut-off, as slices of one sorted array wherever that is the same.
+
+All rows of one asset and instant reconcile to one row: of each source the row known latest, then per channel the first
+value that is not null in the order of sources. Once the last of these rows is known the instant is *settled*: whoever looks
+later sees the same. So every instant is reconciled once, and a window in which all instants are settled at its cut-off is a
+slice. Only windows that hold an instant still open (a late row, a correction to come) are reconciled one by one, by the same
+code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.twins import SOURCE_PRIORITY
+from features.names import raw_channel
+from features.regimes import Regimes
+from features.sorted_times import IntArray, expand, locate, microseconds, range_maximum
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Hold telemetry rows sorted by asset, instant, source (best first) and known time (latest first).
+
+    Parameters
+    ----------
+    asset, event, known, source : (n,)
+        Asset's number; microseconds since 1970 of event and known time; the source's rank, 0 best.
+    values : (n, n_raw_channels)
+        Readings, NaN where null.
+    """
+
+    asset: IntArray
+    event: IntArray
+    known: IntArray
+    source: IntArray
+    values: FloatArray
+
+    def take(self, chosen: IntArray) -> "Rows":
+        """Pick rows by number."""
+        return Rows(
+            self.asset[chosen], self.event[chosen], self.known[chosen], self.source[chosen], self.values[chosen]
+        )
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Hold one channel's samples of many windows, each a slice of one flat array.
+
+    Parameters
+    ----------
+    flat : (n_samples,)
+        Samples without nulls.
+    start, length : (n_windows,)
+        Where each window begins in it, and how many samples it has.
+    """
+
+    flat: FloatArray
+    start: IntArray
+    length: IntArray
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Hold many windows as slices of the instants.
+
+    Parameters
+    ----------
+    begin, end : (n_windows,)
+        The slices.
+    as_of : (n_windows,)
+        The cut-offs, microseconds since 1970.
+    is_open : (n_windows,)
+        Whether a window holds an instant that is not settled at its cut-off.
+    """
+
+    begin: IntArray
+    end: IntArray
+    as_of: IntArray
+    is_open: npt.NDArray[np.bool_]
+
+    @property
+    def open_instants(self) -> IntArray:
+        """Instants to reconcile anew for each window: zero where the window is a plain slice."""
+        return np.where(self.is_open, self.end - self.begin, 0)
+
+    def part(self, begin: int, end: int) -> "Spans":
+        """Give the windows of a range."""
+        chosen = slice(begin, end)
+        return Spans(self.begin[chosen], self.end[chosen], self.as_of[chosen], self.is_open[chosen])
+
+
+@dataclass(frozen=True)
+class KnownTelemetry:
+    """Answer what telemetry was known in a window at a cut-off.
+
+    Parameters
+    ----------
+    channels
+        The channels wanted, raw or normalised by regime.
+    regimes
+        How to normalise, when a channel asks for it.
+    raw
+        The columns of `rows`.
+    rows
+        Every row, unreconciled.
+    instant, settled : (n,)
+        Each instant's event time, and when its last row was known.
+    heard_of : (n,)
+        The earliest known time of any row of this instant or of a later one of its asset.
+    first_row : (n + 1,)
+        Where each instant's rows begin.
+    offset : (n_assets + 1,)
+        Where each asset's instants begin.
+    series
+        Each channel's reconciled values without nulls, and how many of them precede each instant, (n + 1,).
+    """
+
+    channels: tuple[str, ...]
+    regimes: Regimes | None
+    raw: tuple[str, ...]
+    rows: Rows
+    instant: IntArray
+    settled: IntArray
+    heard_of: IntArray
+    first_row: IntArray
+    offset: IntArray
+    series: tuple[tuple[FloatArray, IntArray], ...]
+
+    @classmethod
+    def from_frame(
+        cls,
+        telemetry: pd.DataFrame,
+        assets: "pd.Index[str]",
+        channels: Sequence[str],
+        *,
+        measured: Sequence[str],
+        regimes: Regimes | None,
+    ) -> "KnownTelemetry":
+        """Sort and reconcile telemetry.
+
+        Parameters
+        ----------
+        telemetry
+            Rows as they arrived, in any order: asset, event_time, known_time, source and the channels.
+        assets
+            The assets of interest; the others' rows are passed over.
+        channels
+            The channels wanted, raw or normalised by regime.
+        measured
+            All channels there are: they decide between rows that nothing else tells apart.
+        regimes
+            Needed for channels that are normalised.
+
+        Returns
+        -------
+        KnownTelemetry
+        """
+        raw = needed_channels(channels, regimes)
+        rows = _sorted_rows(telemetry, assets, raw, measured)
+        first_row, instants = reconcile_rows(rows, rows.asset)
+        offset = np.searchsorted(instants.asset, np.arange(len(assets) + 1))
+        some = len(first_row) > 0
+        return cls(
+            channels=tuple(channels),
+            regimes=regimes,
+            raw=raw,
+            rows=rows,
+            instant=instants.event,
+            settled=np.maximum.reduceat(rows.known, first_row) if some else first_row,
+            heard_of=_later_minimum(np.minimum.reduceat(rows.known, first_row) if some else first_row, offset),
+            first_row=np.append(first_row, len(rows.event)),
+            offset=offset,
+            series=tuple(_without_nulls(values) for values in _channel_values(instants.values, raw, channels, regimes)),
+        )
+
+    def spans(self, asset: IntArray, as_of: IntArray, width: int) -> Spans:
+        """Find the instants with event time in (as_of - width, as_of].
+
+        Parameters
+        ----------
+        asset, as_of : (n,)
+            Numbers of the assets, and cut-offs in microseconds since 1970.
+        width
+            The windows' width in microseconds.
+
+        Returns
+        -------
+        Spans
+            In the order of the cut-offs.
+        """
+        begin = locate(self.instant, self.offset, asset, as_of - width, "right")
+        end = locate(self.instant, self.offset, asset, as_of, "right")
+        # Instants at the window's end of which nothing was known yet are cut off: where all rows come some minutes
+        # late, windows stay plain slices.
+        heard = locate(self.heard_of, self.offset, asset, as_of, "right")
+        end = np.maximum(np.minimum(end, heard), begin)
+        return Spans(begin, end, as_of, range_maximum(self.settled, begin, end) > as_of)
+
+    def segments(self, spans: Spans) -> tuple[Segments, ...]:
+        """Give the samples of windows as they were known at their cut-offs.
+
+        Parameters
+        ----------
+        spans
+            The windows.
+
+        Returns
+        -------
+        tuple of Segments
+            One for each channel, with the windows in the order of the spans.
+        """
+        chosen = np.flatnonzero(spans.is_open)
+        extra = self._reconciled(spans.begin[chosen], spans.end[chosen], spans.as_of[chosen]) if len(chosen) else ()
+        result = []
+        for number, (flat, before) in enumerate(self.series):
+            start, length = before[spans.begin], before[spans.end] - before[spans.begin]
+            samples = flat
+            if len(chosen):
+                more, counts = extra[number]
+                start[chosen] = len(flat) + np.cumsum(counts) - counts
+                length[chosen] = counts
+                samples = np.concatenate([flat, more])
+            result.append(Segments(samples, start, length))
+        return tuple(result)
+
+    def _reconciled(self, begin: IntArray, end: IntArray, as_of: IntArray) -> tuple[tuple[FloatArray, IntArray], ...]:
+        """Reconcile each window from the rows known at its cut-off; per channel the samples and their number a window."""
+        window, row = expand(self.first_row[begin], self.first_row[end])
+        known = self.rows.known[row] <= as_of[window]
+        window, row = window[known], row[known]
+        first, instants = reconcile_rows(self.rows.take(row), window)
+        owner = window[first]
+        columns = _channel_values(instants.values, self.raw, self.channels, self.regimes)
+        present = [~np.isnan(values) for values in columns]
+        return tuple(
+            (values[some], np.bincount(owner[some], minlength=len(begin)))
+            for values, some in zip(columns, present, strict=True)
+        )
+
+
+def needed_channels(channels: Sequence[str], regimes: Regimes | None) -> tuple[str, ...]:
+    """Name the measured channels behind others.
+
+    Parameters
+    ----------
+    channels
+        Channels, raw or normalised by regime.
+    regimes
+        The regimes, when there are any.
+
+    Returns
+    -------
+    tuple of str
+        With the operating channels when one is normalised.
+    """
+    measured = [raw_channel(channel) for channel in channels]
+    if regimes is not None and measured != list(channels):
+        measured += regimes.operating
+    return tuple(dict.fromkeys(measured))
+
+
+def reconcile_rows(rows: Rows, group: IntArray) -> tuple[IntArray, Rows]:
+    """Make one row of all rows of a group and instant.
+
+    Parameters
+    ----------
+    rows
+        Sorted within each group as `Rows` says.
+    group : (n,)
+        Numbers that do not mix: the asset, or the window; equal ones stand together.
+
+    Returns
+    -------
+    first : (n_instants,)
+        Where each instant's rows begin.
+    instants : Rows
+        One row an instant; known time and source are those of the best row.
+    """
+    changes = np.ones(len(group), dtype=np.bool_)
+    changes[1:] = (group[1:] != group[:-1]) | (rows.event[1:] != rows.event[:-1])
+    first = np.flatnonzero(changes)
+    if len(first) == len(group):
+        return first, rows
+    # Of one source, only the row known latest counts: it comes first.
+    latest = changes.copy()
+    latest[1:] |= rows.source[1:] != rows.source[:-1]
+    instants = rows.take(first)
+    number = np.cumsum(changes) - 1
+    others = np.flatnonzero(latest & ~changes)
+    for rank in range(1, len(SOURCE_PRIORITY) + 1):
+        chosen = others[rows.source[others] == rank]
+        target = instants.values[number[chosen]]
+        instants.values[number[chosen]] = np.where(np.isnan(target), rows.values[chosen], target)
+    return first, instants
+
+
+def _sorted_rows(telemetry: pd.DataFrame, assets: "pd.Index[str]", raw: Sequence[str], measured: Sequence[str]) -> Rows:
+    asset = assets.get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
+    wanted = np.flatnonzero(asset >= 0)
+    chosen = telemetry if len(wanted) == len(telemetry) else telemetry.iloc[wanted]
+    source = pd.Index(SOURCE_PRIORITY).get_indexer(pd.Index(chosen["source"])).astype(np.int64)
+    rows = Rows(
+        asset=asset[wanted],
+        event=microseconds(chosen["event_time"]),
+        known=microseconds(chosen["known_time"]),
+        source=np.where(source < 0, len(SOURCE_PRIORITY), source),
+        values=chosen[list(raw)].to_numpy(dtype=np.float64),
+    )
+    keys = [-rows.known, rows.source, rows.event, rows.asset]
+    order = np.lexsort(keys)
+    if _has_ties([key[order] for key in keys]):
+        ties = chosen[list(measured)].to_numpy(dtype=np.float64)
+        # As data_contracts.telemetry.reconcile does: the largest readings win, null as the largest of all.
+        ties = np.where(np.isnan(ties), -np.inf, -ties)
+        order = np.lexsort([*ties.T[::-1], *keys])
+    return rows.take(order)
+
+
+def _has_ties(keys: Sequence[IntArray]) -> bool:
+    same = np.ones(max(len(keys[0]) - 1, 0), dtype=np.bool_)
+    for key in keys:
+        same &= key[1:] == key[:-1]
+    return bool(same.any())
+
+
+def _later_minimum(values: IntArray, offset: IntArray) -> IntArray:
+    """Give the smallest value from each place to the end of its asset."""
+    result = np.empty_like(values)
+    for first, last in zip(offset[:-1], offset[1:], strict=True):
+        result[first:last] = np.minimum.accumulate(values[first:last][::-1])[::-1]
+    return result
+
+
+def _channel_values(
+    values: FloatArray, raw: Sequence[str], channels: Sequence[str], regimes: Regimes | None
+) -> list[FloatArray]:
+    columns = {name: np.ascontiguousarray(values[:, number]) for number, name in enumerate(raw)}
+    normalised = [raw_channel(channel) for channel in channels if raw_channel(channel) != channel]
+    if regimes is not None and normalised:
+        columns.update(regimes.normalise(columns, normalised))
+    return [columns[channel] for channel in channels]
+
+
+def _without_nulls(values: FloatArray) -> tuple[FloatArray, IntArray]:
+    present = ~np.isnan(values)
+    return values[present], np.concatenate([[0], np.cumsum(present)])

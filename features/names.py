@@ -1,0 +1,321 @@
+"""Feature names that parse back.
+
+A column is named as tsfresh names it, ``kind__calculator[__parameter_value...]``. The kind says which series went in::
+
+    spindle_power                a channel, when the recipe has one window
+    spindle_power@50h            a channel in the window of 50 hours, when it has several
+    spindle_power~regime         a channel normalised by operating regime
+    spindle_power~regime@start   ... over everything since the asset's first reading
+
+Context features (events, work orders, failures, the asset itself) follow the same grammar under the kinds
+in `CONTEXT_KINDS`: ``events__count__code_"error1"__span_"24h"``.
+"""
+
+import ast
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from data_contracts.errors import UsageError
+
+CONTEXT_KINDS = ("events", "work_orders", "failures", "asset")
+REGIME_MARK = "~regime"
+
+#: A window that reaches back to the asset's first reading: longer than any machine lives.
+SINCE_START = pd.Timedelta(days=36_525)
+
+_UNITS = {
+    "d": pd.Timedelta(days=1),
+    "h": pd.Timedelta(hours=1),
+    "min": pd.Timedelta(minutes=1),
+    "s": pd.Timedelta(seconds=1),
+    "ms": pd.Timedelta(milliseconds=1),
+    "us": pd.Timedelta(microseconds=1),
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|s|ms|us)")
+# Double underscores outside quotes: a user's error code may hold some.
+_SEPARATOR = re.compile(r'__(?=(?:[^"]*"[^"]*")*[^"]*$)')
+
+
+@dataclass(frozen=True)
+class FeatureName:
+    """Hold the parts of a feature's name.
+
+    Parameters
+    ----------
+    kind
+        The series the feature is computed on, without its window.
+    feature
+        Calculator and parameters: the name's part that is the same for every series.
+    window
+        The window the kind names; None when it names none.
+    """
+
+    kind: str
+    feature: str
+    window: pd.Timedelta | None = None
+
+    @property
+    def calculator(self) -> str:
+        """The calculator's name."""
+        return self.feature.split("__", 1)[0]
+
+    @property
+    def is_context(self) -> bool:
+        """Whether the feature is about the asset's circumstances rather than a channel."""
+        return self.kind in CONTEXT_KINDS
+
+    def __str__(self) -> str:
+        return f"{format_kind(self.kind, self.window)}__{self.feature}"
+
+
+def parse_duration(text: str) -> pd.Timedelta:
+    """Read a duration such as ``"50h"``, ``"30d"``, ``"10min"`` or ``"start"``.
+
+    Parameters
+    ----------
+    text
+        A number and one of the units d, h, min, s, ms, us; or ``"start"``: since the first reading.
+
+    Returns
+    -------
+    pandas.Timedelta
+
+    Raises
+    ------
+    UsageError
+        When the text is no duration, or not a positive one.
+
+    Examples
+    --------
+    >>> parse_duration("50h")
+    Timedelta('2 days 02:00:00')
+    """
+    if text == "start":
+        return SINCE_START
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"The duration {text!r}", "a number and a unit, such as 50h, 30d or 10min", "Correct it")
+    return (float(match[1]) * _UNITS[match[2]]).as_unit("us")
+
+
+def format_duration(duration: pd.Timedelta) -> str:
+    """Write a duration so that `parse_duration` reads it back.
+
+    Hours are preferred, as ``24h`` and ``50h`` sort and compare better in a list of features than ``1d`` and ``50h``.
+
+    Parameters
+    ----------
+    duration
+        A positive duration, a whole number of microseconds.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_duration(pd.Timedelta("2d 02:00:00")), format_duration(pd.Timedelta("30d")), format_duration(SINCE_START)
+    ('50h', '720h', 'start')
+    """
+    if duration == SINCE_START:
+        return "start"
+    for unit in ("h", "min", "s", "ms", "us"):
+        number, rest = divmod(duration, _UNITS[unit])
+        if rest == pd.Timedelta(0):
+            return f"{number}{unit}"
+    raise UsageError(f"The duration {duration}", "a whole number of microseconds", "Round it")
+
+
+def format_kind(kind: str, window: pd.Timedelta | None) -> str:
+    """Name a channel in a window.
+
+    Parameters
+    ----------
+    kind
+        A channel's name.
+    window
+        Its window, or None to leave it unnamed.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_kind("s2", pd.Timedelta("50h"))
+    's2@50h'
+    """
+    return kind if window is None else f"{kind}@{format_duration(window)}"
+
+
+def parse_kind(text: str) -> tuple[str, pd.Timedelta | None]:
+    """Split a kind into the channel and the window it names, if any.
+
+    Parameters
+    ----------
+    text
+        A kind, with or without its window.
+
+    Returns
+    -------
+    tuple
+        The channel and the window or None.
+
+    Examples
+    --------
+    >>> parse_kind("s2@50h")
+    ('s2', Timedelta('2 days 02:00:00'))
+    """
+    channel, mark, window = text.rpartition("@")
+    return (channel, parse_duration(window)) if mark else (text, None)
+
+
+def raw_channel(kind: str) -> str:
+    """Give the measured channel behind a kind, normalised or not.
+
+    Parameters
+    ----------
+    kind
+        A channel's name, with or without the mark of regime normalisation.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> raw_channel("s2~regime")
+    's2'
+    """
+    return kind.removesuffix(REGIME_MARK)
+
+
+def parse_name(text: str) -> FeatureName:
+    """Take a feature column's name apart.
+
+    Parameters
+    ----------
+    text
+        The column's full name, kind first.
+
+    Returns
+    -------
+    FeatureName
+
+    Raises
+    ------
+    UsageError
+        When the text is no full feature name.
+
+    Examples
+    --------
+    >>> parse_name("s2@50h__quantile__q_0.1")
+    FeatureName(kind='s2', feature='quantile__q_0.1', window=Timedelta('2 days 02:00:00'))
+    """
+    kind, mark, feature = text.partition("__")
+    if not mark or not kind or not feature:
+        raise UsageError(f"The feature name {text!r}", "kind__calculator, such as s2__mean", "Correct the name")
+    channel, window = parse_kind(kind)
+    return FeatureName(channel, feature, window)
+
+
+def format_feature(calculator: str, parameters: Mapping[str, object] | None = None) -> str:
+    """Name a calculator with its parameters as tsfresh does.
+
+    Parameters
+    ----------
+    calculator
+        tsfresh's name of the calculator.
+    parameters
+        Its parameters; None or empty for none.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_feature("linear_trend", {"attr": "slope"})
+    'linear_trend__attr_"slope"'
+    """
+    given = dict(parameters or {})
+    if calculator == "augmented_dickey_fuller":
+        # The one calculator whose name tells a parameter that was left at its default.
+        given.setdefault("autolag", "AIC")
+    return "__".join([calculator, *(f"{name}_{_literal(given[name])}" for name in sorted(given))])
+
+
+def parse_feature(text: str) -> tuple[str, dict[str, object]]:
+    """Split the part of a name behind the kind into calculator and parameters.
+
+    Parameters
+    ----------
+    text
+        For instance ``quantile__q_0.1``.
+
+    Returns
+    -------
+    tuple
+        The calculator's name and its parameters, empty for none.
+
+    Raises
+    ------
+    UsageError
+        When a parameter's value cannot be read.
+
+    Examples
+    --------
+    >>> parse_feature('agg_linear_trend__attr_"slope"__chunk_len_5__f_agg_"max"')
+    ('agg_linear_trend', {'attr': 'slope', 'chunk_len': 5, 'f_agg': 'max'})
+    """
+    calculator, *parts = _SEPARATOR.split(text)
+    return calculator, dict(_parse_parameter(part, text) for part in parts)
+
+
+def is_parameter(part: str) -> bool:
+    """Say whether a part of a name is a parameter with its value, and not a calculator.
+
+    Parameters
+    ----------
+    part
+        One of the pieces between double underscores.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_parameter("q_0.1"), is_parameter("mean_n_absolute_max")
+    (True, False)
+    """
+    try:
+        _parse_parameter(part, part)
+    except UsageError:
+        return False
+    return True
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _parse_parameter(part: str, whole: str) -> tuple[str, object]:
+    name, _, value = part.rpartition("_")
+    # A quoted value may hold underscores itself.
+    if part.endswith('"') and '_"' in part:
+        name, _, value = part[:-1].partition('_"')
+        return name, value
+    special = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+    if value.lower() in special:
+        return name, special[value.lower()]
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        raise UsageError(
+            f"The part {part!r} of the feature name {whole!r}", "parameter_value", "Correct the name"
+        ) from None

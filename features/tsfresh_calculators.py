@@ -1,0 +1,217 @@
+"""tsfresh's own calculators, one series at a time: exact by definition, and slow.
+
+Whatever has no kernel of ours runs here, and so do the few windows a kernel refuses (NaN or infinity in them, or too
+ill-conditioned for a closed form). tsfresh is imported when it is first needed: that takes seconds.
+"""
+
+import logging
+import types
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.errors import UsageError
+from features.kernels.registry import KERNELS
+from features.names import format_feature, parse_feature
+
+_logger = logging.getLogger("forewarn.features")
+
+#: Calculators that need time stamps. tsfresh leaves their columns out when there are none, and so do we.
+NEEDS_TIMES = frozenset({"linear_trend_timewise"})
+
+# What tsfresh's calculators raise for series that are too short or too strange for them.
+_REFUSALS = (ArithmeticError, AssertionError, IndexError, ValueError)
+
+
+class Calculators:
+    """Know the calculators by name: kernels, tsfresh's own, and those a user has registered."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, Callable[..., Any]] = {}
+
+    def register(self, calculator: Callable[..., Any]) -> None:
+        """Add a user's own calculator, or replace it.
+
+        Parameters
+        ----------
+        calculator
+            A function with tsfresh's properties (``set_property("fctype", ...)``).
+        """
+        self._registered[calculator.__name__] = calculator
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is a calculator of this name.
+
+        Parameters
+        ----------
+        name
+            A calculator's name.
+
+        Returns
+        -------
+        bool
+        """
+        return name in KERNELS or name in self._registered or name in _tsfresh_names()
+
+    def names(self) -> tuple[str, ...]:
+        """List all calculators.
+
+        Returns
+        -------
+        tuple of str
+        """
+        return tuple(sorted({*KERNELS, *self._registered, *_tsfresh_names()}))
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Give the function that computes one series.
+
+        Parameters
+        ----------
+        name
+            A calculator's name.
+
+        Returns
+        -------
+        callable
+
+        Raises
+        ------
+        UsageError
+            When there is none.
+        """
+        if name in self._registered:
+            return self._registered[name]
+        if name not in _tsfresh_names():
+            raise UsageError(
+                f"The calculator {name!r}",
+                "one that is registered in this process",
+                "Call features.register_calculator",
+            )
+        function: Callable[..., Any] = getattr(_tsfresh(), name)
+        return function
+
+
+CALCULATORS = Calculators()
+
+
+def register_calculator(calculator: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a calculator of one's own known under its function's name; usable as a decorator.
+
+    Parameters
+    ----------
+    calculator
+        A function as tsfresh wants them: ``set_property("fctype", "simple" | "combiner")``, one array in.
+        It has to be registered in every process that computes its features.
+
+    Returns
+    -------
+    callable
+        The same function.
+    """
+    CALCULATORS.register(calculator)
+    return calculator
+
+
+def preset_settings(preset: str) -> Mapping[str, Any]:
+    """Give tsfresh's settings object of a preset.
+
+    Parameters
+    ----------
+    preset
+        "minimal", "efficient" or "comprehensive".
+
+    Returns
+    -------
+    Mapping
+        Calculator name to None or a list of parameter dicts.
+    """
+    # tsfresh is heavy: only those who name one of its sets wait for it.
+    from tsfresh.feature_extraction import settings
+
+    made: Mapping[str, Any] = getattr(settings, f"{preset.capitalize()}FCParameters")()
+    return made
+
+
+def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Compute features with tsfresh's own functions, series by series.
+
+    A calculator that refuses a series (too short for it, say) gives NaN.
+
+    Parameters
+    ----------
+    block : (n, samples)
+        One series a row.
+    features
+        Names without the kind.
+
+    Returns
+    -------
+    (n, len(features)) array
+    """
+    wanted: dict[str, list[int]] = {}
+    parsed = [parse_feature(feature) for feature in features]
+    for position, (calculator, _) in enumerate(parsed):
+        wanted.setdefault(calculator, []).append(position)
+    result = np.full((len(block), len(features)), np.nan)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # Short and constant series make numpy, scipy and statsmodels warn about the NaN we expect of them.
+        warnings.simplefilter("ignore")
+        for row, series in enumerate(block):
+            for calculator, positions in wanted.items():
+                parameters = [parsed[position][1] for position in positions]
+                result[row, positions] = _one_series(calculator, series.copy(), parameters)
+    return result
+
+
+@cache
+def say_slow(calculators: frozenset[str]) -> None:
+    """Log, once a process for the same calculators, that they take the slow way.
+
+    Parameters
+    ----------
+    calculators
+        Names that have no kernel.
+    """
+    _logger.warning("no kernel yet, computed series by series through tsfresh: %s", ", ".join(sorted(calculators)))
+
+
+def _one_series(calculator: str, series: npt.NDArray[np.float64], parameters: list[dict[str, Any]]) -> list[float]:
+    function = CALCULATORS.function(calculator)
+    x = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else series
+    try:
+        if getattr(function, "fctype", None) == "combiner":
+            by_name = dict(function(x, param=parameters))
+            return [float(by_name[_suffix(calculator, given)]) for given in parameters]
+        return [float(function(x, **given)) for given in parameters]
+    except (*_REFUSALS, _missing_data_error()):
+        return [np.nan] * len(parameters)
+
+
+def _suffix(calculator: str, parameters: Mapping[str, object]) -> str:
+    return format_feature(calculator, parameters).partition("__")[2]
+
+
+@cache
+def _tsfresh() -> types.ModuleType:
+    # tsfresh is heavy (numba, statsmodels, stumpy): only those who need it wait for it.
+    from tsfresh.feature_extraction import feature_calculators
+
+    module: types.ModuleType = feature_calculators
+    return module
+
+
+@cache
+def _tsfresh_names() -> frozenset[str]:
+    return frozenset(name for name, thing in vars(_tsfresh()).items() if hasattr(thing, "fctype"))
+
+
+@cache
+def _missing_data_error() -> type[Exception]:
+    # statsmodels raises this one for NaN, and it is a child of nothing more telling than Exception.
+    error: type[Exception] = _tsfresh().MissingDataError
+    return error
