@@ -5,6 +5,7 @@ test looked at again and again, so its false alarms are not bounded over many lo
 entry point: evidence and reference in, `Drift` out.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,9 +19,9 @@ class Reference:
     Parameters
     ----------
     missed : float
-        Failures missed, of all; a share.
+        Failures missed, of all; a share. NaN where its evaluation saw no failure.
     false_episodes : float
-        False alarm episodes per asset-month.
+        False alarm episodes per asset-month; NaN where no asset was watched.
     source : str
         Where they were measured, for the reasons given.
     """
@@ -101,6 +102,10 @@ def _missed_sentence(rates: ErrorRates, reference: Reference, limit: float) -> s
     rate = rates.missed
     if not rate.of:
         return "No failure has matured, so nothing can be said of misses."
+    if math.isnan(reference.missed):
+        return (
+            f"{rate.count} of {rate.of:g} failures were missed; {reference.source} saw none, so nothing was promised."
+        )
     return (
         f"{rate.count} of {rate.of:g} failures were missed: {rate.value:.0%}, {rates.confidence:.0%} interval "
         f"{rate.low:.0%} to {rate.high:.0%}. {_verdict(rate, limit)} the {limit:.0%} accepted "
@@ -112,6 +117,8 @@ def _false_sentence(rates: ErrorRates, reference: Reference, limit: float) -> st
     rate = rates.false_episodes
     if not rate.of:
         return "No asset has been watched for any length of time, so nothing can be said of false alarms."
+    if math.isnan(reference.false_episodes):
+        return f"{rate.count} false alarm episodes in {rate.of:.1f} asset-months; {reference.source} promised nothing."
     return (
         f"{rate.count} false alarm episodes in {rate.of:.1f} asset-months: {rate.value:.2f} a month, "
         f"{rates.confidence:.0%} interval {rate.low:.2f} to {rate.high:.2f}. {_verdict(rate, limit)} the {limit:.2f} "

@@ -80,7 +80,7 @@ class ErrorRates:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values, times in ISO 8601; what is not a number is None."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: as_json(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ErrorRates":
@@ -219,9 +219,12 @@ def _counts(frame: pd.DataFrame, time: str, start: pd.Timestamp, end: pd.Timesta
     return _Counts({str(state): int(number) for state, number in states.items()})
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Return a value as JSON can hold it: times in ISO 8601, tuples as lists, what is not a finite number as None."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     if isinstance(value, float) and not abs(value) < float("inf"):

@@ -57,10 +57,11 @@ class Settings:
     ----------
     monitor_span : pd.Timedelta
         The trailing time over which error rates are counted.
-    monitor_gap : pd.Timedelta
-        Alerts of an asset no further apart than this are one episode.
+    monitor_gap : pd.Timedelta or None
+        Alerts of an asset no further apart than this are one episode; None takes the champion's own.
     monitor_reporting_delay : pd.Timedelta or None
-        How long reports of failures and findings may be on the way; None estimates it from the data.
+        How long reports of failures and findings may be on the way; None takes the
+        experiment's, or estimates it from the data.
     monitor_confidence : float
         Of the intervals of the rates.
     monitor_missed_tolerance : float
@@ -89,7 +90,7 @@ class Settings:
     """
 
     monitor_span: pd.Timedelta
-    monitor_gap: pd.Timedelta
+    monitor_gap: pd.Timedelta | None
     monitor_reporting_delay: pd.Timedelta | None
     monitor_confidence: float
     monitor_missed_tolerance: float
@@ -165,14 +166,14 @@ def _time_zone(text: str) -> str:
 # name in the file: how it is read, its default as one would write it
 _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "monitor.span": (_duration, "90d"),
-    "monitor.gap": (_duration, "24h"),
+    "monitor.gap": (_duration_or("auto"), "auto"),
     "monitor.reporting_delay": (_duration_or("auto"), "auto"),
     "monitor.confidence": (_number(0.5, 0.9999), "0.9"),
     "monitor.missed_tolerance": (_number(0, 1), "0.05"),
     "monitor.false_tolerance": (_number(0, 1000), "0.1"),
     "retrain.cooldown": (_duration, "14d"),
     "retrain.min_failures": (_count, "8"),
-    "retrain.holdout": (_duration, "30d"),
+    "retrain.holdout": (_duration, "21d"),
     "retrain.history": (_duration_or("all"), "all"),
     "retrain.actor": (str, "forewarn"),
     "ingest.inbox": (str, ""),

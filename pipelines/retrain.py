@@ -1,0 +1,244 @@
+"""Training a challenger, comparing it with the champion, and promoting the better of the two."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.errors import ModelError
+from data_contracts.history import History, read_history
+from data_contracts.progress import Report, silent
+from data_contracts.records import Decision, acquire_lease, add_decision, open_records, release_lease
+from data_contracts.workspace import Workspace
+from models.comparison import CHALLENGER as CHALLENGER_WINS
+from models.comparison import Comparison, Contender, compare
+from models.experiment import Experiment
+from models.promotion import Records, promote
+from models.registry import CHALLENGER, Registry
+from models.revision import code_revision
+from models.training import train as learn
+from pipelines.champion import Champion, as_champion, load_champion, terms
+from pipelines.settings import Settings
+
+_LEASE = pd.Timedelta(hours=6)
+PROMOTED = "promoted"
+REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """What a retraining came to.
+
+    Parameters
+    ----------
+    model_name : str
+        Of the registered model.
+    champion_version, challenger_version : int
+        The champion before, and the one trained now.
+    decision : str
+        "promoted" or "rejected".
+    reasons : tuple of str
+        Plain sentences.
+    comparison : Comparison
+        The two side by side.
+    """
+
+    model_name: str
+    champion_version: int
+    challenger_version: int
+    decision: str
+    reasons: tuple[str, ...]
+    comparison: Comparison
+
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when the answer is no: the challenger is not better."""
+        return 0 if self.decision == PROMOTED else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "model_name": self.model_name,
+            "champion_version": self.champion_version,
+            "challenger_version": self.challenger_version,
+            "decision": self.decision,
+            "reasons": list(self.reasons),
+            "comparison": self.comparison.to_dict(),
+        }
+
+
+def retrain(
+    workspace: Workspace,
+    model_name: str,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    actor: str | None = None,
+    why: str = "",
+    progress: Report = silent,
+) -> RetrainResult:
+    """Train a challenger as the champion was trained, on newer data; promote it if it is better.
+
+    The challenger learns from what was known up to the holdout. Both are compared on the holdout, as far as its
+    outcomes have matured. Only one retraining of a model runs at a time.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Telemetry, registry and records.
+    model_name : str
+        Of the registered model.
+    now : pd.Timestamp
+        Nothing known later is used.
+    settings : Settings
+        Holdout, history, and who promotes.
+    actor : str, optional
+        Who promotes, if not the one of the settings.
+    why : str
+        What led to the retraining, for the ledger.
+    progress : Report
+        Takes word of how far the work is.
+
+    Returns
+    -------
+    RetrainResult
+        The decision, with its reasons; recorded in either case.
+
+    Raises
+    ------
+    ModelError
+        If another retraining of this model is under way, or there is nothing to learn from.
+    NotFoundError
+        If there is no champion.
+    """
+    records = open_records(workspace.records_url)
+    with _alone(records, model_name, now):
+        champion = load_champion(workspace, model_name)
+        data = champion.experiment.data
+        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
+        rules = terms(champion, history, settings, now=now)
+        challenger = _train_challenger(workspace, champion, history, settings, now, progress)
+        compared = compare(
+            _contender(champion),
+            _contender(challenger),
+            history,
+            start=now - settings.retrain_holdout,
+            now=now,
+            stride=champion.experiment.windows.stride,
+            terms=rules,
+            costs=champion.experiment.costs,
+        )
+        won = compared.winner == CHALLENGER_WINS
+        evidence = {"comparison": compared.to_dict(), "why": why, "used_until": (now - rules.maturity).isoformat()}
+        result = RetrainResult(
+            model_name=model_name,
+            champion_version=champion.model.version,
+            challenger_version=challenger.model.version,
+            decision=PROMOTED if won else REJECTED,
+            reasons=(why, *compared.reasons) if why else compared.reasons,
+            comparison=compared,
+        )
+        if won:
+            _promote(workspace, result, actor or settings.retrain_actor, evidence, history, now)
+        _remember(workspace, result, evidence, now)
+        return result
+
+
+def challenger_experiment(experiment: Experiment, *, now: pd.Timestamp, settings: Settings) -> Experiment:
+    """Derive the experiment of a challenger: all as before, judged on the holdout up to now.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The champion's.
+    now : pd.Timestamp
+        End of the holdout.
+    settings : Settings
+        Its length, and how far back training data reach.
+
+    Returns
+    -------
+    Experiment
+        Split by time at now - holdout.
+    """
+    boundary = now - settings.retrain_holdout
+    start = experiment.data.start
+    if settings.retrain_history is not None:
+        start = max(filter(None, [start, boundary - settings.retrain_history]))
+    recent = replace(experiment, data=replace(experiment.data, start=start, end=None))
+    return recent.with_split(kind="time", test_start=boundary, test_end=None, score_at="all")
+
+
+def _train_challenger(
+    workspace: Workspace, champion: Champion, history: History, settings: Settings, now: pd.Timestamp, progress: Report
+) -> Champion:
+    experiment = challenger_experiment(champion.experiment, now=now, settings=settings)
+    # The name is the champion's, whatever the experiment was called.
+    experiment = replace(experiment, model=champion.model.name)
+    registry = Registry(workspace)
+    version = registry.register(
+        learn(experiment, history, known_until=now, progress=progress), revision=code_revision()
+    )
+    registry.set_alias(champion.model.name, CHALLENGER, version)
+    return as_champion(registry.load(champion.model.name, version))
+
+
+def _contender(candidate: Champion) -> Contender:
+    return Contender(candidate.model.version, candidate.model.artifact, candidate.trained_until)
+
+
+def _promote(
+    workspace: Workspace,
+    result: RetrainResult,
+    actor: str,
+    evidence: dict[str, Any],
+    history: History,
+    now: pd.Timestamp,
+) -> None:
+    registry = Registry(workspace)
+    promote(
+        registry,
+        open_records(workspace.records_url),
+        result.model_name,
+        expected_champion=result.champion_version,
+        to_version=result.challenger_version,
+        actor=actor,
+        reason=" ".join(result.reasons),
+        evidence=evidence,
+        now=now,
+        data_versions=history.versions,
+    )
+    # A rejected one keeps the alias, for whoever wants to look at it.
+    registry.delete_alias(result.model_name, CHALLENGER)
+
+
+def _remember(workspace: Workspace, result: RetrainResult, evidence: dict[str, Any], now: pd.Timestamp) -> None:
+    add_decision(
+        open_records(workspace.records_url),
+        Decision(
+            at=now,
+            model_name=result.model_name,
+            model_version=result.challenger_version,
+            decision=result.decision,
+            reasons=list(result.reasons),
+            evidence=evidence,
+        ),
+    )
+
+
+@contextmanager
+def _alone(records: Records, model_name: str, now: pd.Timestamp) -> Iterator[None]:
+    lease, holder = f"retrain/{model_name}", uuid.uuid4().hex
+    if not acquire_lease(records, lease, holder, now, _LEASE):
+        raise ModelError(
+            f"another retraining of {model_name} is under way",
+            "one at a time",
+            f"Wait for it; should it have died, its lease ends {_LEASE / pd.Timedelta(hours=1):g} h after it began",
+        )
+    try:
+        yield
+    finally:
+        release_lease(records, lease, holder)

@@ -1,0 +1,182 @@
+"""Scoring the whole fleet from stored telemetry, and storing what was said."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.errors import NotFoundError
+from data_contracts.history import History, read_history
+from data_contracts.progress import Report, silent
+from data_contracts.records import Prediction, add_predictions, open_records, predictions
+from data_contracts.workspace import Workspace
+from models.registry import LoadedModel
+from models.scoring import score as score_assets
+from pipelines.champion import load_champion
+
+# Names this program's predictions among all that anyone derives from the same words.
+_NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What one scoring of the fleet said.
+
+    Parameters
+    ----------
+    model_name, model_version
+        The champion that was asked.
+    as_of : pd.Timestamp
+        Nothing known later was used.
+    scored : int
+        Assets with a prediction.
+    stored : int
+        Predictions that were not stored before.
+    alerts : tuple of str
+        Assets over the threshold.
+    silent : tuple of str
+        Assets without telemetry in the model's window, for which nothing can be said.
+    """
+
+    model_name: str
+    model_version: int
+    as_of: pd.Timestamp
+    scored: int
+    stored: int
+    alerts: tuple[str, ...]
+    silent: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "model_name": self.model_name,
+            "model_version": self.model_version,
+            "as_of": self.as_of.isoformat(),
+            "scored": self.scored,
+            "stored": self.stored,
+            "alerts": list(self.alerts),
+            "silent": list(self.silent),
+        }
+
+
+def score(
+    workspace: Workspace,
+    model_name: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    now: pd.Timestamp | None = None,
+    progress: Report = silent,
+) -> ScoreResult:
+    """Ask the champion about every asset, and store its answers once.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Telemetry, registry and records.
+    model_name : str
+        Of the registered model.
+    as_of : pd.Timestamp, optional
+        Use nothing known later; by default the latest known time of the telemetry.
+    now : pd.Timestamp, optional
+        When the predictions are made; the present by default.
+    progress : Report
+        Takes word of how far the work is.
+
+    Returns
+    -------
+    ScoreResult
+        The same fleet, cut-off and version again gives the same predictions and stores none.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no champion, or no telemetry by then.
+    """
+    champion = load_champion(workspace, model_name)
+    model, data = champion.model, champion.experiment.data
+    window = max(model.artifact.recipe.windows)
+    since = None if as_of is None else as_of - window
+    progress("score", 0, 3)
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
+    moment = _latest(history) if as_of is None else as_of
+    asked, without = _assets(history, moment, window)
+    progress("score", 1, 3)
+    scores = score_assets(model.artifact, history, pd.DataFrame({"asset": asked, "as_of": moment}))
+    progress("score", 2, 3)
+    stored = _store(workspace, model, scores, moment, pd.Timestamp.now("UTC") if now is None else now)
+    progress("score", 3, 3)
+    return ScoreResult(
+        model_name=model.name,
+        model_version=model.version,
+        as_of=moment,
+        scored=len(scores),
+        stored=stored,
+        alerts=tuple(scores.loc[scores["alert"], "asset"]),
+        silent=without,
+    )
+
+
+def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp) -> str:
+    """Return the id of a batch prediction, the same whenever it is made."""
+    return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
+
+
+def _latest(history: History) -> pd.Timestamp:
+    if history.telemetry.empty:
+        raise NotFoundError(
+            f"no telemetry of any {history.asset_type}", "some to score from", "Bring it in with `forewarn import`"
+        )
+    return pd.Timestamp(history.telemetry["known_time"].max())
+
+
+def _assets(history: History, as_of: pd.Timestamp, window: pd.Timedelta) -> tuple[list[str], tuple[str, ...]]:
+    rows = history.telemetry
+    heard = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
+    if not heard:
+        raise NotFoundError(
+            f"no telemetry of any {history.asset_type} in the {window} before {as_of:%Y-%m-%d %H:%M}",
+            "some to score from",
+            "Ingest newer telemetry, or name another time with --as-of",
+        )
+    everyone = heard | set(history.assets["asset"])
+    return sorted(heard), tuple(sorted(everyone - heard))
+
+
+def _store(
+    workspace: Workspace, model: LoadedModel, scores: pd.DataFrame, as_of: pd.Timestamp, made_at: pd.Timestamp
+) -> int:
+    records = open_records(workspace.records_url)
+    there = predictions(records, model_name=model.name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
+    known = set(there["prediction_id"])
+    fresh = [p for p in _rows(model, scores, made_at) if p.prediction_id not in known]
+    add_predictions(records, fresh)
+    return len(fresh)
+
+
+def _rows(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:
+    artifact = model.artifact
+    horizon = pd.Timedelta(0) if artifact.horizon is None else artifact.horizon
+    return [
+        Prediction(
+            prediction_id=prediction_id(model.name, model.version, row["asset"], row["as_of"]),
+            asset=row["asset"],
+            as_of=row["as_of"],
+            made_at=made_at,
+            horizon_s=horizon.total_seconds(),
+            lead_s=artifact.lead.total_seconds(),
+            probability=_number(row["probability"]),
+            remaining_life_h=_number(row["remaining_life_h"]),
+            threshold=_number(row["threshold"]),
+            alert=bool(row["alert"]),
+            model_name=model.name,
+            model_version=model.version,
+            origin="batch",
+        )
+        for row in scores.to_dict("records")
+    ]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
