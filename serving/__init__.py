@@ -1,1 +1,10 @@
-"""Part of forewarn."""
+"""The endpoint: failure predictions over HTTP for the program that schedules maintenance.
+
+A BentoML service answers from the champion of one registered model, for assets by name or for windows of telemetry sent
+along. Every prediction is in the records before its answer leaves. Start it with ``python -m serving`` or `serve`.
+"""
+
+from serving.settings import Settings, from_environment
+from serving.start import serve
+
+__all__ = ["Settings", "from_environment", "serve"]

@@ -1,0 +1,115 @@
+"""What a request that cannot be answered gets: a status and one sentence each of found, expected and what to do."""
+
+import logging
+from typing import Any
+
+from data_contracts.errors import ForewarnError, NotFoundError, StorageError
+
+LOGGER = logging.getLogger("bentoml.forewarn")
+BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, FAILED, UNAVAILABLE = 400, 404, 413, 422, 500, 503
+_WORDS = {
+    BAD_REQUEST: "bad_request",
+    NOT_FOUND: "not_found",
+    TOO_LARGE: "too_large",
+    UNPROCESSABLE: "unprocessable",
+    FAILED: "internal_error",
+    UNAVAILABLE: "unavailable",
+}
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of ours
+    """Say why a request is not answered.
+
+    Parameters
+    ----------
+    status
+        The HTTP status.
+    field
+        The path of the field at fault, such as ``"windows[0].telemetry[3].volt"``; None if no field is.
+    found
+        What was found.
+    expected
+        What was expected.
+    remedy
+        What the caller can do.
+    """
+
+    def __init__(self, status: int, field: str | None, found: str, expected: str, remedy: str) -> None:
+        super().__init__(status, field, found, expected, remedy)
+        self.status = status
+        self.field = field
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        return {
+            "error": _WORDS[self.status],
+            "field": self.field,
+            "found": self.found,
+            "expected": self.expected,
+            "remedy": self.remedy,
+        }
+
+
+def unprocessable(field: str | None, found: str, expected: str, remedy: str = "Correct the field") -> Refusal:
+    """Refuse a request whose content breaks a rule.
+
+    Parameters
+    ----------
+    field
+        The path of the field at fault.
+    found, expected, remedy
+        As of a refusal.
+
+    Returns
+    -------
+    Refusal
+        A refusal of status 422.
+    """
+    return Refusal(UNPROCESSABLE, field, found, expected, remedy)
+
+
+def unavailable(found: str, expected: str, remedy: str = "Try again later") -> Refusal:
+    """Refuse a request that may well be answered later.
+
+    Parameters
+    ----------
+    found, expected, remedy
+        As of a refusal.
+
+    Returns
+    -------
+    Refusal
+        A refusal of status 503.
+    """
+    return Refusal(UNAVAILABLE, None, found, expected, remedy)
+
+
+def from_error(error: Exception) -> Refusal:
+    """Turn an error into a refusal that gives away no path, address or stack; those go to the log.
+
+    Parameters
+    ----------
+    error
+        What was raised while answering.
+
+    Returns
+    -------
+    Refusal
+        Status 503 for a store that cannot be used, 404 for a thing that is not there, otherwise 500.
+    """
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, StorageError):
+        LOGGER.error("a store cannot be used: %s", error)
+        return unavailable("a store of this endpoint cannot be used", "records and telemetry within reach")
+    if isinstance(error, NotFoundError):
+        LOGGER.warning("not found: %s", error)
+        return Refusal(
+            NOT_FOUND, None, "something the request names is not there", "names that are known", "Check them"
+        )
+    LOGGER.error("a request failed", exc_info=error)
+    expected = "an answer" if not isinstance(error, ForewarnError) else "a model that can be applied to this request"
+    return Refusal(FAILED, None, "this request could not be answered", expected, "Tell the operator; the log says why")

@@ -1,0 +1,103 @@
+"""Starting the endpoint: check what can be checked, then run BentoML's processes until a signal ends them."""
+
+import json
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import replace
+
+from data_contracts.errors import UsageError
+from data_contracts.records import open_records
+from data_contracts.workspace import Workspace, open_workspace
+from serving.settings import Settings, to_environment
+
+_PATIENCE_SECONDS = 300.0
+# A plant's network has no way out, so nothing may try to call home.
+_QUIET = {
+    "BENTOML_DO_NOT_TRACK": "True",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are still answered.
+
+    Parameters
+    ----------
+    settings
+        What to serve, and where.
+    environ
+        The environment that the processes get, beside the settings.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no workspace.
+    StorageError
+        If the records cannot be used.
+    ModelError, UsageError
+        If no model was named and not exactly one has a champion, or the port is taken.
+    """
+    workspace = open_workspace(settings.workspace, environ)
+    open_records(workspace.records_url).dispose()
+    _check_port(settings.host, settings.port)
+    chosen = replace(settings, workspace=workspace.root, model=settings.model or _only_champion(workspace))
+    home = workspace.root / "serving" / str(chosen.port)
+    home.mkdir(parents=True, exist_ok=True)
+    # BentoML and its workers read their settings from the environment.
+    os.environ.update({**environ, **_QUIET, **to_environment(chosen), "BENTOML_HOME": str(home)})
+    threading.Thread(target=_announce, args=(chosen,), daemon=True).start()
+    _run(chosen)
+
+
+def _run(settings: Settings) -> None:
+    from serving.service import Forewarn
+
+    Forewarn.serve_http(host=settings.host, port=settings.port)
+
+
+def _only_champion(workspace: Workspace) -> str:
+    # Imported only when it is needed: MLflow takes seconds.
+    from models.registry import Registry
+    from serving.champion import choose_model
+
+    registry = Registry(workspace)
+    return choose_model(registry.names(), registry.champion)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise UsageError(
+            f"{host} port {port} cannot be listened on ({error.strerror or error})",
+            "an IP address of this machine and a free port",
+            "Name others with --host and --port",
+        ) from error
+
+
+def _announce(settings: Settings) -> None:
+    """Print one line when the endpoint answers."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        try:
+            with urllib.request.urlopen(f"{url}/model", timeout=5) as answer:  # noqa: S310 - our own address
+                model = json.load(answer)
+            print(f"forewarn serves {model['name']} version {model['version']} at {url}", flush=True)  # noqa: T201
+            return
+        except urllib.error.HTTPError as error:
+            reason = json.load(error).get("found", "no champion")
+            print(f"forewarn listens at {url}, not ready yet: {reason}", flush=True)  # noqa: T201
+            return
+        except (OSError, ValueError):
+            time.sleep(0.1)

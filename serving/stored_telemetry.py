@@ -1,0 +1,146 @@
+"""Stored telemetry as a request needs it: only the assets asked for, only as far back as the model looks."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from data_contracts import tables
+from data_contracts.errors import NotFoundError, did_you_mean
+from data_contracts.history import History, read_history
+from data_contracts.workspace import Workspace
+from serving.refusals import NOT_FOUND, Refusal
+
+# Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
+_SHARED_READ = pd.Timedelta(days=31)
+# How far before the newest telemetry a late row may lie to be noticed as its asset's latest.
+_LOOK_BACK = pd.Timedelta(days=31)
+
+
+class LatestTelemetry:
+    """Know for every asset of a type when its latest telemetry became known.
+
+    All telemetry is looked at once; from then on only what a new version of the table may have added.
+
+    Parameters
+    ----------
+    workspace
+        Where the telemetry is.
+    asset_type
+        The asset type.
+    """
+
+    def __init__(self, workspace: Workspace, asset_type: str) -> None:
+        self.asset_type = asset_type
+        self._workspace = workspace
+        self._table = f"telemetry/{asset_type}"
+        self._lock = threading.Lock()
+        self._version: int | None = None
+        self._newest: pd.Timestamp | None = None
+        self._known: dict[str, pd.Timestamp] = {}
+
+    def known_times(self) -> Mapping[str, pd.Timestamp]:
+        """Return the latest known time of each asset's telemetry.
+
+        Returns
+        -------
+        mapping of str to Timestamp
+            Only assets that have telemetry.
+
+        Raises
+        ------
+        StorageError
+            If the table cannot be read.
+        """
+        with self._lock:
+            version = tables.versions(self._workspace).get(self._table)
+            if version is not None and version != self._version:
+                self._look_again()
+            return dict(self._known)
+
+    def _look_again(self) -> None:
+        start = None if self._newest is None else self._newest - _LOOK_BACK
+        frame, version = tables.read_versioned(self._workspace, self._table, start=start)
+        if not frame.empty:
+            newest = pd.Timestamp(frame["event_time"].max())
+            self._newest = newest if self._newest is None else max(newest, self._newest)
+            for asset, time in frame.groupby("asset")["known_time"].max().items():
+                known = self._known.get(str(asset))
+                self._known[str(asset)] = time if known is None else max(time, known)
+        self._version = version
+
+
+def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[str, str]) -> None:
+    """Refuse assets that nothing is known of.
+
+    Parameters
+    ----------
+    workspace
+        Where the asset records are.
+    latest
+        What telemetry there is.
+    asked
+        Paths of fields to the assets they name.
+
+    Raises
+    ------
+    Refusal
+        For the first unknown asset, with the one that was likely meant.
+    """
+    records = tables.read(workspace, "assets")
+    known = set(records.loc[records["asset_type"] == latest.asset_type, "asset"])
+    if known.issuperset(asked.values()):
+        return
+    known |= set(latest.known_times())
+    for field, asset in asked.items():
+        if asset not in known:
+            hint = did_you_mean(asset, sorted(known)) or "Ingest its record and telemetry first"
+            raise Refusal(NOT_FOUND, field, f"the unknown asset {asset!r}", f"a known {latest.asset_type}", hint)
+
+
+def read_stored(
+    workspace: Workspace, asset_type: str, cut_offs: pd.DataFrame, look_back: pd.Timedelta
+) -> Iterator[tuple[History, pd.DataFrame]]:
+    """Read what is known about assets at cut-offs.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    asset_type
+        The asset type.
+    cut_offs
+        Columns ``asset`` and ``as_of``.
+    look_back
+        How far before its cut-off a window begins.
+
+    Yields
+    ------
+    history : History
+        What is known about some of the assets.
+    cut_offs : DataFrame
+        Their cut-offs.
+
+    Raises
+    ------
+    Refusal
+        If an asset was not known yet at its cut-off.
+    StorageError
+        If a table cannot be read.
+    """
+    for part in _near_each_other(cut_offs):
+        first, last = part["as_of"].min(), part["as_of"].max()
+        assets: Sequence[str] = part["asset"].tolist()
+        try:
+            history = read_history(workspace, asset_type, assets=assets, as_of=last, start=first - look_back)
+        except NotFoundError as error:
+            raise Refusal(NOT_FOUND, None, error.found, error.expected, error.remedy) from error
+        yield history, part
+
+
+def _near_each_other(cut_offs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    ordered = cut_offs.sort_values(["as_of", "asset"], ignore_index=True)
+    while not ordered.empty:
+        near = ordered["as_of"] <= ordered["as_of"].iloc[0] + _SHARED_READ
+        yield ordered[near].reset_index(drop=True)
+        ordered = ordered[~near].reset_index(drop=True)
