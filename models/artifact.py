@@ -1,13 +1,13 @@
 """A trained model as a folder that anyone may open: JSON beside LightGBM text or a skops file, never a pickle.
 
-    model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
-    model.txt      the trees, when the learner is LightGBM; or
-    model.skops    the estimator of scikit-learn, of reviewed types only
+model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
+model.txt      the trees, when the learner is LightGBM; or
+model.skops    the estimator of scikit-learn, of reviewed types only
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ import pandas as pd
 import skops.io
 from scipy.special import expit, logit
 
+from data_contracts.contract import Contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.recipe import Recipe
 from models import estimators
@@ -126,7 +127,7 @@ class Artifact:
         ModelError
             If a column is missing or infinite.
         """
-        raw = estimators.predict(self.model, self._matrix(features))
+        raw = estimators.predict(self.model, feature_matrix(features, self.columns))
         if self.target == "remaining_life":
             return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
         return raw if self.calibration is None else self.calibration.apply(raw)
@@ -182,20 +183,6 @@ class Artifact:
         _ = artifact.model  # opened here, so that a damaged model is refused before it is served
         return artifact
 
-    def _matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        missing = [column for column in self.columns if column not in features.columns]
-        if missing:
-            raise ModelError(
-                f"{len(missing)} of {len(self.columns)} feature columns are missing, first {missing[0]!r}",
-                "the columns of the model's own recipe",
-                "Extract the features with artifact.recipe",
-            )
-        matrix = features.loc[:, list(self.columns)].to_numpy(dtype=np.float64)
-        if np.isinf(matrix).any():
-            column = self.columns[int(np.isinf(matrix).any(axis=0).argmax())]
-            raise ModelError(f"feature {column!r} is infinite", "finite numbers or NaN", "Check the telemetry")
-        return np.ascontiguousarray(matrix)
-
     def _json(self) -> str:
         content = {
             "format": FORMAT,
@@ -213,6 +200,62 @@ class Artifact:
             "model_sha256": hashlib.sha256(self.stored).hexdigest(),
         }
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def feature_matrix(features: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Take the columns that an estimator wants, in its order.
+
+    Parameters
+    ----------
+    features
+        These columns in any order, and perhaps others.
+    columns
+        The estimator's columns.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_columns)
+
+    Raises
+    ------
+    ModelError
+        If a column is missing or infinite.
+    """
+    missing = [column for column in columns if column not in features.columns]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(columns)} feature columns are missing, first {missing[0]!r}",
+            "the columns of the model's own recipe",
+            "Extract the features with artifact.recipe",
+        )
+    matrix = np.ascontiguousarray(features.loc[:, list(columns)].to_numpy(dtype=np.float64))
+    infinite = np.isinf(matrix).any(axis=0)
+    if infinite.any():
+        found = f"feature {columns[int(infinite.argmax())]!r} is infinite"
+        raise ModelError(found, "finite numbers or NaN", "Check the telemetry of these assets")
+    return matrix
+
+
+def contract_reference(asset_type: str, contract: Contract | None) -> ContractReference:
+    """Name the contract that telemetry meets.
+
+    Parameters
+    ----------
+    asset_type
+        The type of the assets.
+    contract
+        The contract; the shipped one of the asset type if None.
+
+    Returns
+    -------
+    ContractReference
+        Named ``"none"`` for an asset type of a user's own whose contract was not given.
+    """
+    try:
+        known = telemetry_contract(asset_type) if contract is None else contract
+    except NotFoundError:
+        return ContractReference("none", "", "")
+    return ContractReference(known.name, known.version, known.digest)
 
 
 def store_estimator(kind: str, model: Any) -> bytes:

@@ -1,22 +1,19 @@
-"""Durations as people write them: ``"72h"``, ``"30d"``."""
-
-import re
+"""Durations as people write them, zero among them: ``"72h"``, ``"30d"``, ``"0h"``."""
 
 import pandas as pd
 
-from data_contracts.errors import UsageError
+from features import names
 
-_UNITS = {"w": "7D", "d": "1D", "h": "1h", "min": "1min", "s": "1s"}
-_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(w|d|h|min|s)")
+_ZERO = ("0d", "0h", "0min", "0s")
 
 
 def parse_duration(text: str) -> pd.Timedelta:
-    """Read a duration.
+    """Read a duration that may be zero, as a lead or a gap may be.
 
     Parameters
     ----------
     text
-        A number and a unit: w, d, h, min or s.
+        As for `features.names.parse_duration`, or a zero with a unit.
 
     Returns
     -------
@@ -29,35 +26,12 @@ def parse_duration(text: str) -> pd.Timedelta:
 
     Examples
     --------
-    >>> parse_duration("72h")
-    Timedelta('3 days 00:00:00')
+    >>> parse_duration("0h")
+    Timedelta('0 days 00:00:00')
     """
-    found = _WRITTEN.fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"{text!r} is no duration", 'a number and a unit (w, d, h, min, s), such as "72h"', "Mend it")
-    return (pd.Timedelta(_UNITS[found[2]]) * float(found[1])).as_unit("us")
+    if text.strip() in _ZERO:
+        return pd.Timedelta(0).as_unit("us")
+    return names.parse_duration(text)
 
 
-def format_duration(duration: pd.Timedelta) -> str:
-    """Write a duration so that `parse_duration` reads the same again.
-
-    Parameters
-    ----------
-    duration
-        A duration of zero or more.
-
-    Returns
-    -------
-    str
-        The number of the largest unit up to hours that divides it.
-
-    Examples
-    --------
-    >>> format_duration(pd.Timedelta("3D"))
-    '72h'
-    """
-    for unit in ("h", "min", "s"):
-        size = pd.Timedelta(_UNITS[unit])
-        if duration % size == pd.Timedelta(0):
-            return f"{duration // size}{unit}"
-    return f"{duration.total_seconds():.6f}s"
+format_duration = names.format_duration

@@ -36,12 +36,43 @@ _EXACT: Final = {"num_threads": 1, "deterministic": True, "force_row_wise": True
 _LIGHTGBM_DEFAULTS: Final = {"n_estimators": 300, "learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20}
 # LightGBM ignores a parameter it does not know, so a slip of the pen would go unseen.
 _LIGHTGBM_PARAMETERS: Final = (
-    "bagging_fraction bagging_freq boosting colsample_bytree drop_rate extra_trees feature_fraction "
-    "feature_fraction_bynode is_unbalance lambda_l1 lambda_l2 learning_rate linear_lambda max_bin max_delta_step max_depth "
-    "max_drop min_child_samples min_child_weight min_data_in_leaf min_gain_to_split min_split_gain "
-    "min_sum_hessian_in_leaf n_estimators num_leaves objective other_rate path_smooth pos_bagging_fraction "
-    "neg_bagging_fraction reg_alpha reg_lambda scale_pos_weight skip_drop subsample subsample_freq top_rate"
-).split()
+    "bagging_fraction",
+    "bagging_freq",
+    "boosting",
+    "colsample_bytree",
+    "drop_rate",
+    "extra_trees",
+    "feature_fraction",
+    "feature_fraction_bynode",
+    "is_unbalance",
+    "lambda_l1",
+    "lambda_l2",
+    "learning_rate",
+    "max_bin",
+    "max_delta_step",
+    "max_depth",
+    "max_drop",
+    "min_child_samples",
+    "min_child_weight",
+    "min_data_in_leaf",
+    "min_gain_to_split",
+    "min_split_gain",
+    "min_sum_hessian_in_leaf",
+    "n_estimators",
+    "neg_bagging_fraction",
+    "num_leaves",
+    "objective",
+    "other_rate",
+    "path_smooth",
+    "pos_bagging_fraction",
+    "reg_alpha",
+    "reg_lambda",
+    "scale_pos_weight",
+    "skip_drop",
+    "subsample",
+    "subsample_freq",
+    "top_rate",
+)
 
 
 class LightGBM:
@@ -106,9 +137,7 @@ class Kind:
     trusted: tuple[str, ...]
 
 
-def register(
-    kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH, trusted: Sequence[str] = ()
-) -> None:
+def register(kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH, trusted: Sequence[str] = ()) -> None:
     """Add a learner that experiments can then name.
 
     Parameters

@@ -14,6 +14,7 @@ Times = npt.NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
 Rows = npt.NDArray[np.bool_]
 
+NO_TIME = pd.Timedelta(0).as_unit("us")
 _NEVER = np.iinfo(np.int64).max
 _INTERVENTIONS = ("inspection", "corrective")
 
@@ -41,7 +42,7 @@ def failure_labels(
     lead: pd.Timedelta,
     horizon: pd.Timedelta,
     known_until: pd.Timestamp,
-    delay: pd.Timedelta = pd.Timedelta(0),
+    delay: pd.Timedelta = NO_TIME,
 ) -> "pd.Series[str]":
     """Label each cut-off with what became of its asset.
 
@@ -135,7 +136,7 @@ def remaining_life(
 
 
 def just_failed(
-    cut_offs: pd.DataFrame, failures: pd.DataFrame, *, known_until: pd.Timestamp, span: pd.Timedelta = pd.Timedelta(0)
+    cut_offs: pd.DataFrame, failures: pd.DataFrame, *, known_until: pd.Timestamp, span: pd.Timedelta = NO_TIME
 ) -> Rows:
     """Mark the cut-offs at a failure of their asset, or so shortly after it that they are no sample.
 
@@ -180,10 +181,10 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     """
     known = failures[failures["known_time"] <= known_until]
     if known.empty:
-        return pd.Timedelta(0)
+        return NO_TIME
     first = known.sort_values("known_time", kind="stable").drop_duplicates("failure_id")
     delay: pd.Timedelta = (first["known_time"] - first["event_time"]).quantile(quantile, interpolation="higher")
-    return max(delay, pd.Timedelta(0))
+    return max(delay.as_unit("us"), NO_TIME)
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -210,7 +211,9 @@ def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.D
     return order.drop_duplicates(key, keep="last")
 
 
-def _interventions(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame) -> tuple[Rows, Rows]:
+def _interventions(
+    asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame
+) -> tuple[Rows, Rows]:
     """Tell after which cut-offs a defect was confirmed, and after which the finding does not tell."""
     if orders.empty:
         nowhere = np.zeros(len(asset), dtype=np.bool_)

@@ -1,0 +1,113 @@
+"""From an experiment's plan of features to the recipe that a model keeps, learned on training samples alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.errors import ModelError
+from data_contracts.history import History
+from features.fitting import fit_recipe
+from features.recipe import Recipe
+from features.selection import informative_columns
+from models import estimators
+from models.artifact import feature_matrix
+from models.experiment import Experiment
+
+_FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
+
+
+def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
+    """Make the recipe with every column that the experiment asks for.
+
+    Event codes, components, models and operating regimes are those of the training assets, as known at the last
+    training cut-off.
+
+    Parameters
+    ----------
+    experiment
+        Its windows and features.
+    history
+        What is known about the assets.
+    train
+        The training cut-offs: ``asset``, ``as_of``.
+
+    Returns
+    -------
+    Recipe
+    """
+    plan = experiment.features
+    return fit_recipe(
+        _known_in_training(history, train),
+        windows=experiment.windows.window,
+        feature_set=plan.tsfresh,
+        channels="all" if plan.channels is None else plan.channels,
+        events=plan.events,
+        ages=plan.ages,
+        event_spans=plan.event_spans,
+        regimes=plan.regimes,
+        operating=plan.operating_channels or None,
+        regime_channels=plan.regime_channels,
+        seed=experiment.seed,
+    )
+
+
+def select_columns(
+    experiment: Experiment, recipe: Recipe, features: pd.DataFrame, target: npt.NDArray[np.float64]
+) -> Recipe:
+    """Leave out columns that say nothing, and keep the most important ones if the experiment limits them.
+
+    Parameters
+    ----------
+    experiment
+        Its ``features.keep``.
+    recipe
+        The recipe with all columns.
+    features
+        The training samples' features.
+    target
+        What is to be learned, shape (n_train,).
+
+    Returns
+    -------
+    Recipe
+        Reduced to the columns that stay, in their old order.
+
+    Raises
+    ------
+    ModelError
+        If no column says anything.
+    """
+    columns = informative_columns(features)
+    if not columns:
+        raise ModelError(
+            f"all {features.shape[1]} features are constant or null in {len(features)} training samples",
+            "features that differ between samples",
+            "Check windows and channels against the telemetry",
+        )
+    keep = experiment.features.keep
+    if 0 < keep < len(columns):
+        best = set(_most_important(experiment, features, columns, target, keep))
+        columns = tuple(column for column in columns if column in best)
+    return recipe.reduce(columns)
+
+
+def _most_important(
+    experiment: Experiment, features: pd.DataFrame, columns: tuple[str, ...], target: npt.NDArray[np.float64], keep: int
+) -> list[str]:
+    plan = experiment.estimator
+    x = feature_matrix(features, columns)
+    # A learner that does not tell what matters to it borrows the judgement of LightGBM's trees.
+    told = plan.kind != "hist_gradient_boosting"
+    kind, params = (plan.kind, plan.params) if told else ("lightgbm", {})
+    fitted = estimators.fit(estimators.make(kind, experiment.target, params, experiment.seed), x, target)
+    ranked = estimators.importances(fitted, columns)
+    return list(ranked.index[:keep]) if len(ranked) else list(columns)
+
+
+def _known_in_training(history: History, train: pd.DataFrame) -> History:
+    known = history.as_of(train["as_of"].max())
+    assets = set(train["asset"])
+    frames = {name: getattr(known, name) for name in _FRAMES}
+    return replace(known, **{name: frame[frame["asset"].isin(assets)] for name, frame in frames.items()})

@@ -1,0 +1,181 @@
+"""The samples of an experiment: cut-offs with what became of them, to learn from and to be judged on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.errors import ModelError
+from data_contracts.history import History
+from features.windows import cut_offs
+from models.experiment import Experiment
+from models.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
+from models.outcomes import Terms
+from models.splits import Split, by_asset, by_time
+
+_OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Hold cut-offs with what became of them.
+
+    Parameters
+    ----------
+    train
+        Columns ``asset``, ``as_of``, ``target`` (1.0 and 0.0, or hours up to the cap), and ``state`` for failures.
+    test
+        Columns ``asset``, ``as_of``, and ``state`` for failures or ``remaining_life_h`` (not capped, NaN where not
+        known). Samples of any state, for alarms are raised at all of them.
+    """
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+
+    @property
+    def all_cut_offs(self) -> pd.DataFrame:
+        """Return ``asset`` and ``as_of`` of train and test, in this order."""
+        return pd.concat([self.train[["asset", "as_of"]], self.test[["asset", "as_of"]]], ignore_index=True)
+
+    @property
+    def target(self) -> npt.NDArray[np.float64]:
+        """Return what is to be learned, shape (n_train,)."""
+        return self.train["target"].to_numpy(dtype=np.float64)
+
+
+def draw_samples(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Samples:
+    """Draw the samples of an experiment.
+
+    When splitting by time the training labels are those that could be known when the test period began.
+
+    Parameters
+    ----------
+    experiment
+        Says which assets, times and labels.
+    history
+        What is known about the assets.
+    known_until
+        Nothing known later is used.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to learn from.
+    """
+    drawn = cut_offs(history, experiment.windows.stride, start=experiment.data.start, end=experiment.data.end)
+    if drawn.empty:
+        raise ModelError(
+            f"the history of {history.asset_type} has no cut-off",
+            "telemetry of at least one asset",
+            "Import data first",
+        )
+    split = split_samples(experiment, drawn)
+    learned_until = known_until
+    if experiment.split.kind == "time" and experiment.split.test_start is not None:
+        learned_until = min(known_until, experiment.split.test_start)
+    label = _label_failures if experiment.target == "failure" else _label_life
+    train = label(experiment, history, drawn[split.train], learned_until)
+    test = label(experiment, history, drawn[split.test], known_until)
+    train = train[train["target"].notna()].reset_index(drop=True)
+    _refuse_nothing_to_learn(experiment, train)
+    return Samples(train, test.drop(columns="target").reset_index(drop=True))
+
+
+def split_samples(experiment: Experiment, drawn: pd.DataFrame) -> Split:
+    """Split cut-offs as an experiment says.
+
+    Parameters
+    ----------
+    experiment
+        Says how.
+    drawn
+        Columns ``asset``, ``as_of``.
+
+    Returns
+    -------
+    Split
+    """
+    plan = experiment.split
+    if plan.kind == "time" and plan.test_start is not None:
+        return by_time(drawn, plan.test_start, experiment.purge, test_end=plan.test_end)
+    return by_asset(drawn, plan.test, share=plan.test_share, seed=experiment.seed)
+
+
+def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms | None:
+    """Say what an alert of this experiment claims, and when the claim is judged.
+
+    Parameters
+    ----------
+    experiment
+        Gives lead, horizon and gap, and the reporting delay unless it is estimated.
+    history
+        Its failures tell how late reports arrive.
+    known_until
+        Nothing known later is used.
+
+    Returns
+    -------
+    Terms or None
+        None when the experiment names no horizon, and so raises no alerts.
+    """
+    label = experiment.label
+    if label.horizon is None:
+        return None
+    delay = label.reporting_delay
+    if delay is None:
+        delay = reporting_delay(history.failures, known_until=known_until)
+    # One unit for all: a finer one would spread to every time it is added to.
+    return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay)))
+
+
+def _label_failures(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    down = just_failed(drawn, history.failures, known_until=known_until, span=experiment.label.down_after_failure)
+    samples = drawn[~down]
+    state = failure_labels(
+        samples,
+        history.failures,
+        history.work_orders,
+        lead=terms.lead,
+        horizon=terms.horizon,
+        known_until=known_until,
+        delay=terms.reporting_delay,
+    )
+    # A failure is known before the silence around it is: learning from it at once would make failures look common.
+    told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
+    target = (state == LabelState.POSITIVE).astype(np.float64).where(told)
+    return samples.assign(state=state, target=target)
+
+
+def _label_life(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    return drawn.assign(
+        remaining_life_h=remaining_life(drawn, history.failures, known_until=known_until),
+        target=remaining_life(drawn, history.failures, known_until=known_until, cap=experiment.label.cap),
+    )
+
+
+def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> None:
+    if train.empty:
+        raise ModelError(
+            "no training sample has a known outcome",
+            f"cut-offs before the test whose {experiment.target} is known",
+            "Look at split and label, or import more data",
+        )
+    if experiment.target == "failure" and train["target"].nunique() < 2:
+        which = "before every" if train["target"].iloc[0] else "before no"
+        raise ModelError(
+            f"a failure follows {which.removeprefix('before ')} one of {len(train)} training samples",
+            "samples that fail within the horizon, and others that do not",
+            "Start the test later, or import more data",
+        )

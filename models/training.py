@@ -1,0 +1,279 @@
+"""Training: an experiment and a history in, a judged model out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.contract import Contract
+from data_contracts.errors import ModelError
+from data_contracts.history import History
+from data_contracts.progress import Report, silent
+from features.extract import extract
+from features.recipe import Recipe
+from models import estimators
+from models.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
+from models.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
+from models.experiment import Experiment
+from models.labels import LabelState, known_rows
+from models.recipes import learn_recipe, select_columns
+from models.samples import Samples, alarm_terms, draw_samples
+from models.thresholds import ChosenThreshold, choose_threshold
+from models.validation import fit_calibration, predict_unseen
+
+Matrix = npt.NDArray[np.float64]
+_FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
+_STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Hold a trained model with how good it is and what made it.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    artifact
+        The model.
+    evaluation
+        How good it was on the test samples.
+    threshold
+        How its threshold was chosen; None for remaining life.
+    importances
+        How much each column matters, largest first; empty for a learner that does not tell.
+    known_until
+        Nothing known later was used.
+    trained_until
+        The last training cut-off.
+    data_versions
+        The versions of the tables that the history was read from.
+    data_rows
+        The rows of its frames.
+    n_train, n_test
+        How many samples it learned from, and was judged on.
+    """
+
+    experiment: Experiment
+    artifact: Artifact
+    evaluation: Evaluation
+    threshold: ChosenThreshold | None
+    importances: "pd.Series[float]"
+    known_until: pd.Timestamp
+    trained_until: pd.Timestamp
+    data_versions: Mapping[str, int]
+    data_rows: Mapping[str, int]
+    n_train: int
+    n_test: int
+
+    @property
+    def predictions_digest(self) -> str:
+        """Return a digest of the test predictions, bit for bit."""
+        return predictions_digest(self.evaluation.predictions)
+
+
+def train(
+    experiment: Experiment,
+    history: History,
+    *,
+    known_until: pd.Timestamp | None = None,
+    contract: Contract | None = None,
+    progress: Report = silent,
+) -> Trained:
+    """Train and judge the model that an experiment describes.
+
+    The same experiment and history give the same model, bit for bit. The test samples decide nothing: regimes,
+    columns, threshold and calibration are learned from training samples alone.
+
+    Parameters
+    ----------
+    experiment
+        What to train.
+    history
+        What is known about the assets.
+    known_until
+        Train as if it were this time: nothing known later is used, and a sample whose outcome was not known then is
+        left out. The latest known time of the history if None.
+    contract
+        The contract of the telemetry; the shipped one of the asset type if None.
+    progress
+        Takes word of how far it is.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to learn from.
+    UsageError
+        If the experiment does not fit the history.
+    """
+    known_until = latest_known_time(history) if known_until is None else known_until
+    history = history.as_of(known_until)
+    step = _steps(progress)
+    next(step)
+    samples = draw_samples(experiment, history, known_until)
+    next(step)
+    recipe = learn_recipe(experiment, history, samples.train)
+    features = extract(history, samples.all_cut_offs, recipe, progress=progress)
+    learning = features.iloc[: len(samples.train)]
+    next(step)
+    recipe = select_columns(experiment, recipe, learning, samples.target)
+    x = feature_matrix(learning, recipe.columns or ())
+    next(step)
+    chosen, calibration = _choose(experiment, history, samples, x)
+    next(step)
+    model = _fit(experiment, x, samples.target)
+    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibration)
+    next(step)
+    test = features.iloc[len(samples.train) :]
+    evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
+    next(step)
+    return Trained(
+        experiment=experiment,
+        artifact=artifact,
+        evaluation=evaluation,
+        threshold=chosen,
+        importances=estimators.importances(model, artifact.columns),
+        known_until=known_until,
+        trained_until=samples.train["as_of"].max(),
+        data_versions=history.versions,
+        data_rows={name: len(getattr(history, name)) for name in _FRAMES},
+        n_train=len(samples.train),
+        n_test=len(samples.test),
+    )
+
+
+def latest_known_time(history: History) -> pd.Timestamp:
+    """Return the latest known time of anything in a history.
+
+    Parameters
+    ----------
+    history
+        What is known.
+
+    Returns
+    -------
+    Timestamp
+
+    Raises
+    ------
+    ModelError
+        If nothing is known at all.
+    """
+    latest = [frame["known_time"].max() for name in _FRAMES if len(frame := getattr(history, name))]
+    if not latest:
+        raise ModelError(f"nothing is known of {history.asset_type}", "telemetry and failures", "Import data first")
+    return max(latest)
+
+
+def predictions_digest(predictions: pd.DataFrame) -> str:
+    """Digest predictions bit for bit, whatever the order of their rows.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``prediction``.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    ordered = predictions.sort_values(["asset", "as_of"])
+    keys = "\n".join(
+        f"{asset} {time.isoformat()}" for asset, time in zip(ordered["asset"], ordered["as_of"], strict=True)
+    )
+    return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
+
+
+def _choose(
+    experiment: Experiment, history: History, samples: Samples, x: Matrix
+) -> tuple[ChosenThreshold | None, Calibration | None]:
+    """Choose threshold and calibration on training samples that the model predicting them had not seen."""
+    known_until = samples.train["as_of"].max() + experiment.purge
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        return None, None
+    if experiment.target == "remaining_life":
+        return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), None
+    unseen = predict_unseen(experiment, samples.train, x, samples.target)
+    calibration = None
+    if experiment.estimator.calibration == "sigmoid":
+        truth = (unseen["state"] == LabelState.POSITIVE).to_numpy(dtype=np.float64)
+        calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
+    if calibration is not None:
+        unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
+    costs = experiment.costs
+    chosen = choose_threshold(
+        unseen,
+        known_rows(history.failures, "failure_id", known_until),
+        terms=terms,
+        missed_failure=costs.missed_failure,
+        false_alarm=costs.false_alarm,
+    )
+    return chosen, calibration
+
+
+def _fit(experiment: Experiment, x: Matrix, y: Matrix) -> Any:
+    plan = experiment.estimator
+    return estimators.fit(estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, y)
+
+
+def _artifact(
+    experiment: Experiment,
+    history: History,
+    recipe: Recipe,
+    model: Any,
+    contract: Contract | None,
+    chosen: ChosenThreshold | None,
+    calibration: Calibration | None,
+) -> Artifact:
+    life = experiment.target == "remaining_life"
+    return Artifact(
+        target=experiment.target,
+        estimator=experiment.estimator.kind,
+        recipe=recipe,
+        lead=experiment.label.lead,
+        horizon=experiment.label.horizon,
+        cap=experiment.label.cap if life else None,
+        threshold=None if chosen is None else chosen.value,
+        calibration=calibration,
+        contract=contract_reference(history.asset_type, contract),
+        stored=store_estimator(experiment.estimator.kind, model),
+    )
+
+
+def _evaluate(
+    experiment: Experiment,
+    history: History,
+    samples: Samples,
+    artifact: Artifact,
+    features: pd.DataFrame,
+    known_until: pd.Timestamp,
+) -> Evaluation:
+    prediction = artifact.predict(features)
+    predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
+    if experiment.target == "remaining_life":
+        return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    return evaluate_failures(
+        predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
+    )
+
+
+def _steps(progress: Report) -> Iterator[None]:
+    """Report one more finished step each time it is asked."""
+    for done, what in enumerate(_STEPS):
+        progress(f"train: {what}", done, len(_STEPS))
+        yield
+    progress("train", len(_STEPS), len(_STEPS))
+    yield
