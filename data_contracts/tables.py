@@ -29,7 +29,7 @@ _CONFIGURATION = {"delta.checkpointInterval": "32", "delta.enableExpiredLogClean
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
 
-def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str) -> bool:
+def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str, *, mark: int = 1) -> bool:
     """Append one batch to a table, once.
 
     Parameters
@@ -42,6 +42,8 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str)
         The rows. A column that the table does not have yet is added to it.
     batch_id
         What tells this batch from every other of the table.
+    mark
+        A number to keep with the batch, for `batch_mark` to return.
 
     Returns
     -------
@@ -60,9 +62,9 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str)
             if delta is not None and delta.transaction_version(batch_id) is not None:
                 return False
             try:
-                _commit(_location(workspace, table) if delta is None else delta, rows, batch_id)
-            except (CommitFailedError, DeltaError):
-                # Another process committed first: perhaps this very batch, perhaps the table's creation.
+                # Against the version just looked at: had another process stored this batch since, it would conflict.
+                _commit(delta or _create(workspace, table, rows.schema), rows, batch_id, mark)
+            except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_moved(workspace, table, delta):
                     raise
                 continue
@@ -87,10 +89,41 @@ def has_batch(workspace: Workspace, table: str, batch_id: str) -> bool:
     -------
     bool
         Whether the batch has been committed.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt.
+    """
+    return batch_mark(workspace, table, batch_id) is not None
+
+
+def batch_mark(workspace: Workspace, table: str, batch_id: str) -> int | None:
+    """Return the number that a batch was committed with.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name.
+    batch_id
+        The batch.
+
+    Returns
+    -------
+    int or None
+        The number; None if the table does not hold the batch.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt.
     """
     with _storage(workspace, table):
         delta = _open(workspace, table)
-        return delta is not None and delta.transaction_version(batch_id) is not None
+        mark = None if delta is None else delta.transaction_version(batch_id)
+        return None if mark is None else int(mark)
 
 
 def read(
@@ -219,15 +252,19 @@ def _open(workspace: Workspace, table: str, version: int | None = None) -> Delta
         return None
 
 
-def _commit(target: DeltaTable | str, rows: pa.Table, batch_id: str) -> None:
+def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
+    # Empty, as a commit of its own: the first batch then conflicts with itself like every other.
+    return DeltaTable.create(_location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
+
+
+def _commit(target: DeltaTable, rows: pa.Table, batch_id: str, mark: int) -> None:
     write_deltalake(
         target,
         rows,
         mode="append",
         schema_mode="merge",
-        configuration=_CONFIGURATION if isinstance(target, str) else None,
         writer_properties=_WRITER,
-        commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
+        commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, mark)]),
     )
 
 
