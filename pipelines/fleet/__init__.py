@@ -4,7 +4,6 @@ Machines work, wear, fail and are mended; sensors report with dirt; mechanics ac
 scenario changes the process or the sensors on a given day, so that a predictor trained before is wrong afterwards.
 """
 
-from pipelines.fleet.batch import Batch
 from pipelines.fleet.channels import CHANNELS
 from pipelines.fleet.dirt import CLEAN, Dirt
 from pipelines.fleet.error_codes import CODE_NAMES
@@ -20,7 +19,6 @@ __all__ = [
     "CODE_NAMES",
     "COMPONENTS",
     "KINDS",
-    "Batch",
     "Dirt",
     "Fleet",
     "Scenario",

@@ -87,7 +87,7 @@ BEFORE: Mapping[str, Announcement] = MappingProxyType(
         "coolant_pump": Announcement(
             {"coolant_flow": -7.0, "bearing_temperature": 2.0}, {"bearing_temperature": 5.0, "coolant_flow": 1.5}, 0.8
         ),
-        "axis_drive": Announcement({"axis_current": 0.9}, {"axis_current": 3.0, "tool_load": 2.0}, 0.9),
+        "axis_drive": Announcement({"axis_current": 0.9}, {"axis_current": 3.0}, 0.9),
         "tool_imbalance": Announcement({"spindle_vibration": 0.8}, {"spindle_vibration": 0.3}),
         "clogged_filter": Announcement({"coolant_flow": -3.5}, {"coolant_flow": 0.8}),
         "chips_in_guide": Announcement({"axis_current": 0.4}, {"axis_current": 1.2}),
@@ -99,7 +99,7 @@ AFTER: Mapping[str, Announcement] = MappingProxyType(
     {
         **BEFORE,
         "spindle_bearing": Announcement(
-            {"spindle_vibration": 0.45, "bearing_temperature": 2.5, "tool_load": 7.0, "spindle_power": 0.8},
+            {"spindle_vibration": 0.3, "bearing_temperature": 1.8, "tool_load": 7.0, "spindle_power": 0.8},
             {"tool_load": 15.0, "spindle_power": 2.4},
             bend=1.1,
         ),

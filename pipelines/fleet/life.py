@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipelines.fleet import channels, disturbances, mechanics, regimes, wear
 from pipelines.fleet.machines import Machines
+from pipelines.fleet.reports import Report
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -55,8 +56,8 @@ class Stretch:
     runs: Flags
     failed: Flags
     minute: Floats
-    orders: list[mechanics.Report] = field(default_factory=list)
-    failures: list[mechanics.Report] = field(default_factory=list)
+    orders: list[Report] = field(default_factory=list)
+    failures: list[Report] = field(default_factory=list)
 
 
 @dataclass

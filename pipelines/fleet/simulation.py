@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
-from pipelines.fleet import channels, dirt, error_codes, life, mechanics
-from pipelines.fleet.batch import Batch, Outbox, telemetry_rows
+from pipelines.fleet import channels, dirt, error_codes, life, reports
 from pipelines.fleet.life import Stretch
 from pipelines.fleet.machines import Machines, assets_frame, make_machines
+from pipelines.fleet.outbox import Outbox, telemetry_rows
 from pipelines.fleet.regimes import REGIMES
 from pipelines.fleet.scenario import Scenario
 from pipelines.fleet.wear import COMPONENTS
+from pipelines.importers.batch import Batch
 
 HOUR = pd.Timedelta(hours=1)
 # Hours computed at once: bounds the memory, and nothing depends on it.
@@ -164,8 +165,8 @@ class Fleet:
         self._send(stretch, strength, changed)
         self._report_codes(stretch, strength, changed)
         assets = self._machines.assets
-        self._outbox.add("failures", mechanics.failure_rows(stretch.failures, self._start, assets))
-        self._outbox.add("work_orders", mechanics.work_order_rows(stretch.orders, self._start, assets))
+        self._outbox.add("failures", reports.failure_rows(stretch.failures, self._start, assets))
+        self._outbox.add("work_orders", reports.work_order_rows(stretch.orders, self._start, assets))
         self._hour = end
 
     def _send(self, stretch: Stretch, strength: channels.Floats, changed: bool) -> None:

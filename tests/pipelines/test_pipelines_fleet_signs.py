@@ -26,13 +26,13 @@ def before_failures(batch, mode, hours):
 
 @pytest.fixture(scope="module")
 def clean():
-    """All that 60 clean machines said in 100 days."""
+    """Return all that 60 clean machines said in 100 days."""
     return simulate(3, 60, start=START, days=100, soil=CLEAN)
 
 
 @pytest.fixture(scope="module")
 def changed():
-    """All that the same machines said under the changed process."""
+    """Return all that the same machines said under the changed process."""
     return simulate(3, 60, start=START, days=100, soil=CLEAN, scenario=make_scenario("process_change", 0))
 
 

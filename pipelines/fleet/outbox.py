@@ -1,6 +1,4 @@
-"""What becomes known of a fleet: rows wait until they are known, and are handed over in batches."""
-
-from dataclasses import dataclass
+"""What becomes known of a fleet: rows wait until they are known, and are then handed over as a batch."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +6,7 @@ import pandas as pd
 from pipelines.fleet.channels import CHANNELS, Floats
 from pipelines.fleet.dirt import Deliveries
 from pipelines.fleet.machines import ASSET_TYPE
+from pipelines.importers.batch import Batch
 
 TABLES = ("telemetry", "assets", "failures", "work_orders", "events")
 TIME = "datetime64[us, UTC]"
@@ -27,26 +26,6 @@ COLUMNS = {
     ),
     "events": ("event_id", "asset", "event_time", "known_time", "code"),
 }
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Hold the rows of each table that became known in an interval.
-
-    Parameters
-    ----------
-    telemetry, assets, failures, work_orders, events : pandas.DataFrame
-        Rows, in the order in which they became known; late rows stand after younger ones.
-    asset_type : str
-        Type of all assets.
-    """
-
-    telemetry: pd.DataFrame
-    assets: pd.DataFrame
-    failures: pd.DataFrame
-    work_orders: pd.DataFrame
-    events: pd.DataFrame
-    asset_type: str = ASSET_TYPE
 
 
 class Outbox:
@@ -79,10 +58,11 @@ class Outbox:
         Returns
         -------
         Batch
-            Rows with ``known_time <= until``, ordered by known time.
+            Rows with ``known_time <= until`` in the order of their known times; late rows stand after younger ones.
         """
         known = {table: self._take(table, until) for table in TABLES}
         return Batch(
+            asset_type=ASSET_TYPE,
             telemetry=known["telemetry"],
             assets=known["assets"],
             failures=known["failures"],
