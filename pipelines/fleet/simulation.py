@@ -51,7 +51,7 @@ class Fleet:
     --------
     >>> fleet = Fleet(seed=7, machines=3, start=pd.Timestamp("2025-01-06", tz="UTC"))
     >>> batch = fleet.advance(pd.Timestamp("2025-01-07", tz="UTC"))
-    >>> list(batch.assets["asset"])
+    >>> sorted(batch.assets["asset"])
     ['cnc-001', 'cnc-002', 'cnc-003']
     """
 
