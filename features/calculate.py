@@ -42,7 +42,7 @@ def calculate(values: npt.NDArray[np.float64], features: Sequence[str]) -> npt.N
     if slow:
         say_slow(frozenset(slow))
         columns = sorted(position for positions in slow.values() for position in positions)
-        result[:, columns] = calculate_by_tsfresh(block.values, [features[column] for column in columns])
+        result[:, columns] = calculate_by_tsfresh(block.series, [features[column] for column in columns])
     return result
 
 
@@ -78,4 +78,4 @@ def _by_kernel(
         result[:, position] = column
     if kernel.finite_only and not block.finite.all():
         refused = np.flatnonzero(~block.finite)
-        result[np.ix_(refused, positions)] = calculate_by_tsfresh(block.values[refused], names)
+        result[refused[:, None], positions] = calculate_by_tsfresh(block.series[refused], names)

@@ -69,8 +69,9 @@ class Context:
         -------
         Context
         """
-        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
-        return cls(**{**plain, "event_spans": tuple(map(parse_duration, content["event_spans"]))})
+        plain: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in content.items()}
+        plain["event_spans"] = tuple(map(parse_duration, content["event_spans"]))
+        return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, as JSON has them.
@@ -156,6 +157,7 @@ def learn_context(history: "History", *, events: bool, ages: bool, event_spans: 
     Context
     """
     orders = history.work_orders
+    models = _distinct(history.assets["model"])
     maintained = orders.loc[orders["kind"].isin(MAINTENANCE), "component"]
     return Context(
         event_codes=_distinct(history.events["code"]) if events else (),
@@ -164,7 +166,7 @@ def learn_context(history: "History", *, events: bool, ages: bool, event_spans: 
         work_order_kinds=_distinct(orders["kind"]) if ages else (),
         failures=ages and len(history.failures) > 0,
         age=ages and len(history.assets) > 0,
-        models=_distinct(history.assets["model"]) if ages and history.assets["model"].nunique() > 1 else (),
+        models=models if ages and len(models) > 1 else (),
     )
 
 
@@ -210,15 +212,15 @@ class _Told:
             self._models = np.full(len(self._asset), None, dtype=object)
             for record, told in reversed(self._held_records()):
                 self._models[told] = record.model
-        return (self._models == model).astype(np.float64)
+        return np.array([told == model for told in self._models], dtype=np.float64)
 
-    def _held_records(self) -> list[tuple[Any, IntArray]]:
+    def _held_records(self) -> list[tuple["_Record", IntArray]]:
         """Give the asset table's records, the latest event first, with the cut-offs at which each was known."""
         places = dict(by_group(self._asset))
         none = np.zeros(0, dtype=np.int64)
         held = []
-        for record in _records(self._history.assets, self._assets).itertuples(index=False):
-            mine = places.get(record.number, none)
+        for record in _records(self._history.assets, self._assets):
+            mine = places.get(record.asset, none)
             held.append((record, mine[self._as_of[mine] >= max(record.known, record.event)]))
         return held
 
@@ -242,18 +244,27 @@ class _Told:
         return self._read[table]
 
 
-def _records(frame: pd.DataFrame, assets: "pd.Index[str]") -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Record:
+    """Hold a row of the asset table, times in microseconds since 1970."""
+
+    asset: int
+    event: int
+    known: int
+    model: str | None
+
+
+def _records(frame: pd.DataFrame, assets: "pd.Index[str]") -> list[_Record]:
     """Give the asset table's rows, from the latest event (and known time) back."""
-    records = pd.DataFrame(
-        {
-            "number": assets.get_indexer(pd.Index(frame["asset"])),
-            "event": microseconds(frame["event_time"]),
-            "known": microseconds(frame["known_time"]),
-            "model": frame["model"].astype(object).where(frame["model"].notna(), None),
-        }
+    columns = zip(
+        assets.get_indexer(pd.Index(frame["asset"])).tolist(),
+        microseconds(frame["event_time"]).tolist(),
+        microseconds(frame["known_time"]).tolist(),
+        frame["model"].astype(object).where(frame["model"].notna(), None),
+        strict=True,
     )
-    records = records[records["number"] >= 0]
-    return records.sort_values(["event", "known", "model"], ascending=False, kind="stable")
+    records = [_Record(asset, event, known, model) for asset, event, known, model in columns if asset >= 0]
+    return sorted(records, key=lambda r: (r.event, r.known, r.model or ""), reverse=True)
 
 
 def _distinct(values: "pd.Series[str]") -> tuple[str, ...]:

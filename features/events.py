@@ -1,8 +1,9 @@
 """What happened to an asset: how often, how long ago, as it was known at the cut-off.
 
-An occurrence counts at a cut-off only if it was known then. Of two records with one id the one known later holds from the
-time it is known. Events (error codes) may have happened at the cut-off itself. Work orders and failures must have happened
-*before* it: a component that is replaced in the very hour of its failure would otherwise tell the failure.
+An occurrence counts at a cut-off only if it was known then. Of two records of an asset with one id the one known later
+holds from the time it is known (a correction cannot move a record to another asset: one asset's rows alone must do).
+Events (error codes) may have happened at the cut-off itself. Work orders and failures must have happened *before* it: a
+component that is replaced in the very hour of its failure would otherwise tell the failure.
 """
 
 from collections.abc import Sequence
@@ -74,17 +75,19 @@ class Occurrences:
         -------
         Occurrences
         """
+        asset = assets.get_indexer(pd.Index(frame["asset"]))
+        mine = frame[asset >= 0]
         told = pd.DataFrame(
             {
-                "id": frame[identifier].astype(object),
-                "asset": assets.get_indexer(pd.Index(frame["asset"])),
-                "event": microseconds(frame["event_time"]),
-                "known": microseconds(frame["known_time"]),
-                **{label: frame[label].astype(object).where(frame[label].notna(), None) for label in labels},
+                "id": mine[identifier].astype(object),
+                "asset": asset[asset >= 0],
+                "event": microseconds(mine["event_time"]),
+                "known": microseconds(mine["known_time"]),
+                **{label: mine[label].astype(object).where(mine[label].notna(), None) for label in labels},
             }
         )
-        held = _held(told, ["asset", "event", *labels])
-        held = held[held["asset"] >= 0].sort_values(["asset", "event", "known", "id"], kind="stable")
+        held = _held(told, ["event", *labels])
+        held = held.sort_values(["asset", "event", "known", "id"], kind="stable")
         return cls(
             event=held["event"].to_numpy(np.int64),
             known=held["known"].to_numpy(np.int64),
@@ -181,12 +184,11 @@ class Occurrences:
 
 def _held(told: pd.DataFrame, content: list[str]) -> pd.DataFrame:
     """Tell from when to when each record held; records that repeat what was known before are left out."""
-    if told["id"].is_unique:
+    key = ["asset", "id"]
+    if not told.duplicated(key).any():
         return told.assign(superseded=_NEVER)
-    told = told.sort_values(["id", "known", *content], ignore_index=True)
-    text = told[content].astype(str)
-    follows = told["id"].eq(told["id"].shift())
-    repeats = follows & text.eq(text.shift()).all(axis=1)
-    told = told[~repeats].reset_index(drop=True)
-    same = told["id"].eq(told["id"].shift(-1))
+    told = told.sort_values([*key, "known", *content], ignore_index=True)
+    text = told[[*key, *content]].astype(str)
+    told = told[~text.eq(text.shift()).all(axis=1)].reset_index(drop=True)
+    same = told[key].eq(told[key].shift(-1)).all(axis=1)
     return told.assign(superseded=told["known"].shift(-1, fill_value=_NEVER).where(same, _NEVER))

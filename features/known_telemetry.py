@@ -1,12 +1,13 @@
 """Telemetry as it was known at a cut-off, as slices of one sorted array wherever that is the same.
 
 All rows of one asset and instant reconcile to one row: of each source the row known latest, then per channel the first
-value that is not null in the order of sources. Once the last of these rows is known the instant is *settled*: whoever looks
-later sees the same. So every instant is reconciled once, and a window in which all instants are settled at its cut-off is a
-slice. Only windows that hold an instant still open (a late row, a correction to come) are reconciled one by one, by the same
-code.
+value that is not null in the order of sources. Once the last of these rows is known the instant is *settled*: whoever
+looks later sees the same. So every instant is reconciled once, and a window in which all instants are settled at its
+cut-off is a slice. Only windows that hold an instant still open (a late row, a correction to come) are reconciled one
+by one, by the same code.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Rows:
     ----------
     asset, event, known, source : (n,)
         Asset's number; microseconds since 1970 of event and known time; the source's rank, 0 best.
-    values : (n, n_raw_channels)
+    readings : (n, n_raw_channels)
         Readings, NaN where null.
     """
 
@@ -38,12 +39,12 @@ class Rows:
     event: IntArray
     known: IntArray
     source: IntArray
-    values: FloatArray
+    readings: FloatArray
 
     def take(self, chosen: IntArray) -> "Rows":
         """Pick rows by number."""
         return Rows(
-            self.asset[chosen], self.event[chosen], self.known[chosen], self.source[chosen], self.values[chosen]
+            self.asset[chosen], self.event[chosen], self.known[chosen], self.source[chosen], self.readings[chosen]
         )
 
 
@@ -175,7 +176,9 @@ class KnownTelemetry:
             heard_of=_later_minimum(np.minimum.reduceat(rows.known, first_row) if some else first_row, offset),
             first_row=np.append(first_row, len(rows.event)),
             offset=offset,
-            series=tuple(_without_nulls(values) for values in _channel_values(instants.values, raw, channels, regimes)),
+            series=tuple(
+                _without_nulls(values) for values in _channel_values(instants.readings, raw, channels, regimes)
+            ),
         )
 
     def spans(self, asset: IntArray, as_of: IntArray, width: int) -> Spans:
@@ -229,13 +232,13 @@ class KnownTelemetry:
         return tuple(result)
 
     def _reconciled(self, begin: IntArray, end: IntArray, as_of: IntArray) -> tuple[tuple[FloatArray, IntArray], ...]:
-        """Reconcile each window from the rows known at its cut-off; per channel the samples and their number a window."""
+        """Reconcile each window from the rows known by its cut-off; per channel the samples, and how many a window."""
         window, row = expand(self.first_row[begin], self.first_row[end])
         known = self.rows.known[row] <= as_of[window]
         window, row = window[known], row[known]
         first, instants = reconcile_rows(self.rows.take(row), window)
         owner = window[first]
-        columns = _channel_values(instants.values, self.raw, self.channels, self.regimes)
+        columns = _channel_values(instants.readings, self.raw, self.channels, self.regimes)
         present = [~np.isnan(values) for values in columns]
         return tuple(
             (values[some], np.bincount(owner[some], minlength=len(begin)))
@@ -294,8 +297,8 @@ def reconcile_rows(rows: Rows, group: IntArray) -> tuple[IntArray, Rows]:
     others = np.flatnonzero(latest & ~changes)
     for rank in range(1, len(SOURCE_PRIORITY) + 1):
         chosen = others[rows.source[others] == rank]
-        target = instants.values[number[chosen]]
-        instants.values[number[chosen]] = np.where(np.isnan(target), rows.values[chosen], target)
+        target = instants.readings[number[chosen]]
+        instants.readings[number[chosen]] = np.where(np.isnan(target), rows.readings[chosen], target)
     return first, instants
 
 
@@ -309,7 +312,7 @@ def _sorted_rows(telemetry: pd.DataFrame, assets: "pd.Index[str]", raw: Sequence
         event=microseconds(chosen["event_time"]),
         known=microseconds(chosen["known_time"]),
         source=np.where(source < 0, len(SOURCE_PRIORITY), source),
-        values=chosen[list(raw)].to_numpy(dtype=np.float64),
+        readings=chosen[list(raw)].to_numpy(dtype=np.float64),
     )
     keys = [-rows.known, rows.source, rows.event, rows.asset]
     order = np.lexsort(keys)
@@ -331,7 +334,7 @@ def _has_ties(keys: Sequence[IntArray]) -> bool:
 def _later_minimum(values: IntArray, offset: IntArray) -> IntArray:
     """Give the smallest value from each place to the end of its asset."""
     result = np.empty_like(values)
-    for first, last in zip(offset[:-1], offset[1:], strict=True):
+    for first, last in itertools.pairwise(offset):
         result[first:last] = np.minimum.accumulate(values[first:last][::-1])[::-1]
     return result
 

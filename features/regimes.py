@@ -69,7 +69,7 @@ class Regimes:
         return plain
 
     def assign(self, columns: Mapping[str, FloatArray]) -> npt.NDArray[np.int64]:
-        """Number each row's regime.
+        """Tell the number of each row's regime.
 
         Parameters
         ----------

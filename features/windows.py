@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from features.sorted_times import width
+from features.sorted_times import microseconds, width
 
 if TYPE_CHECKING:
     from data_contracts.history import History
+
+_EPOCH = pd.Timestamp(0, tz="UTC")
 
 
 def cut_offs(
@@ -52,7 +54,7 @@ def cut_offs(
     if at == "rows":
         return instants.drop_duplicates().sort_values(["asset", "as_of"], ignore_index=True)
     if at == "last":
-        return instants.groupby("asset", as_index=False, sort=True)["as_of"].max()
+        return instants.groupby("asset", sort=True)[["as_of"]].max().reset_index()
     if at != "stride":
         raise UsageError(f"Cut-offs at {at!r}", "stride, rows or last", "Choose one of them")
     if stride is None or stride <= pd.Timedelta(0):
@@ -62,11 +64,14 @@ def cut_offs(
 
 def _strided(instants: pd.DataFrame, stride: int, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
     lives = instants.groupby("asset", sort=True)["as_of"].agg(["min", "max"])
-    first = lives["min"] if start is None else lives["min"].clip(lower=start)
-    last = lives["max"] if end is None else lives["max"].clip(upper=end)
+    first, last = microseconds(lives["min"]), microseconds(lives["max"])
+    if start is not None:
+        first = np.maximum(first, width(start - _EPOCH))
+    if end is not None:
+        last = np.minimum(last, width(end - _EPOCH))
     # In whole strides since 1970: the first at or after, the last at or before.
-    begin = -(-first.dt.as_unit("us").astype("int64").to_numpy() // stride)
-    count = np.maximum(last.dt.as_unit("us").astype("int64").to_numpy() // stride - begin + 1, 0)
+    begin = -(-first // stride)
+    count = np.maximum(last // stride - begin + 1, 0)
     steps = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin, count)
     as_of = pd.DatetimeIndex((steps * stride).astype("datetime64[us]"), tz="UTC")
     return pd.DataFrame({"asset": lives.index.to_numpy().repeat(count), "as_of": as_of}).astype({"asset": "str"})

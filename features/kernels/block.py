@@ -17,22 +17,22 @@ class Block:
 
     Parameters
     ----------
-    values : (n, samples)
+    series : (n, samples)
         One series a row, at least one sample.
     """
 
-    def __init__(self, values: FloatArray) -> None:
-        self.values: FloatArray = np.ascontiguousarray(values, dtype=np.float64)
+    def __init__(self, series: FloatArray) -> None:
+        self.series: FloatArray = np.ascontiguousarray(series, dtype=np.float64)
 
     @property
     def n(self) -> int:
         """The number of series."""
-        return int(self.values.shape[0])
+        return int(self.series.shape[0])
 
     @property
     def samples(self) -> int:
         """The length of every series."""
-        return int(self.values.shape[1])
+        return int(self.series.shape[1])
 
     def full(self, value: float) -> FloatArray:
         """Give one and the same value for every series.
@@ -51,7 +51,7 @@ class Block:
     @cached_property
     def total(self) -> FloatArray:
         """Sum of each series."""
-        return row_sum(self.values)
+        return row_sum(self.series)
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -61,7 +61,7 @@ class Block:
     @cached_property
     def centred(self) -> FloatArray:
         """Each series less its mean, (n, samples)."""
-        return self.values - self.mean[:, None]
+        return self.series - self.mean[:, None]
 
     @cached_property
     def variance(self) -> FloatArray:
@@ -76,22 +76,24 @@ class Block:
     @cached_property
     def ordered(self) -> FloatArray:
         """Each series sorted upwards, NaN last, (n, samples)."""
-        return np.sort(self.values, axis=1)
+        return np.sort(self.series, axis=1)
 
     @cached_property
     def changes(self) -> FloatArray:
         """Differences between consecutive samples, (n, samples - 1)."""
-        return np.diff(self.values, axis=1)
+        return np.diff(self.series, axis=1)
 
     @cached_property
     def maximum(self) -> FloatArray:
         """Largest value of each series; NaN where it holds one."""
-        return np.maximum.reduce(self.values, axis=1)
+        largest: FloatArray = np.maximum.reduce(self.series, axis=1)
+        return largest
 
     @cached_property
     def minimum(self) -> FloatArray:
         """Smallest value of each series; NaN where it holds one."""
-        return np.minimum.reduce(self.values, axis=1)
+        smallest: FloatArray = np.minimum.reduce(self.series, axis=1)
+        return smallest
 
     @cached_property
     def finite(self) -> BoolArray:
@@ -126,4 +128,5 @@ def row_count(flags: BoolArray) -> FloatArray:
     -------
     (n,) array of float
     """
-    return np.count_nonzero(flags, axis=1).astype(np.float64)
+    counts: FloatArray = np.count_nonzero(flags, axis=1).astype(np.float64)
+    return counts

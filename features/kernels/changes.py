@@ -10,7 +10,7 @@ def mean_change(block: Block) -> FloatArray:
     """Compute ``(x[n-1] - x[0]) / (n - 1)`` (tsfresh: mean_change; free)."""
     if block.samples < 2:
         return block.full(np.nan)
-    return (block.values[:, -1] - block.values[:, 0]) / (block.samples - 1)
+    return (block.series[:, -1] - block.series[:, 0]) / (block.samples - 1)
 
 
 def mean_abs_change(block: Block) -> FloatArray:
@@ -29,7 +29,7 @@ def mean_second_derivative_central(block: Block) -> FloatArray:
     """Compute ``(x[n-1] - x[n-2] - x[1] + x[0]) / (2 (n-2))`` (tsfresh: mean_second_derivative_central; free)."""
     if block.samples < 3:
         return block.full(np.nan)
-    x = block.values
+    x = block.series
     return (x[:, -1] - x[:, -2] - x[:, 1] + x[:, 0]) / (2 * (block.samples - 2))
 
 
@@ -51,7 +51,7 @@ def cid_ce(block: Block, normalize: bool) -> FloatArray:
 
 def number_crossing_m(block: Block, m: float) -> FloatArray:
     """Count how often the series crosses m (tsfresh: number_crossing_m; one pass)."""
-    above = block.values > m
+    above = block.series > m
     return row_count(above[:, 1:] != above[:, :-1])
 
 

@@ -33,7 +33,7 @@ def c3(block: Block, lag: int) -> FloatArray:
     triples = block.samples - 2 * lag
     if triples <= 0:
         return block.full(0.0)
-    x = block.values
+    x = block.series
     return row_sum(x[:, 2 * lag :] * x[:, lag : lag + triples] * x[:, :triples]) / triples
 
 
@@ -48,9 +48,9 @@ def time_reversal_asymmetry_statistic(block: Block, lag: int) -> FloatArray:
     triples = block.samples - 2 * lag
     if triples <= 0:
         return block.full(0.0)
-    first = block.values[:, :triples]
-    second = block.values[:, lag : lag + triples]
-    third = block.values[:, 2 * lag :]
+    first = block.series[:, :triples]
+    second = block.series[:, lag : lag + triples]
+    third = block.series[:, 2 * lag :]
     return row_sum(third * third * second - second * first * first) / triples
 
 

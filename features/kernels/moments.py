@@ -39,7 +39,7 @@ def root_mean_square(block: Block) -> FloatArray:
 
 def abs_energy(block: Block) -> FloatArray:
     """Compute ``sum(x**2)`` (tsfresh: abs_energy; one pass)."""
-    return row_sum(block.values * block.values)
+    return row_sum(block.series * block.series)
 
 
 def variation_coefficient(block: Block) -> FloatArray:
@@ -72,12 +72,12 @@ def skewness(block: Block) -> FloatArray:
     ----------
     Joanes and Gill (1998), "Comparing measures of sample skewness and kurtosis", doi:10.1111/1467-9884.00122.
     """
-    return pd.DataFrame(block.values).skew(axis=1, skipna=False).to_numpy(np.float64)
+    return pd.DataFrame(block.series).skew(axis=1, skipna=False).to_numpy(np.float64)
 
 
 def kurtosis(block: Block) -> FloatArray:
     """Compute the adjusted excess kurtosis G2 (tsfresh: kurtosis; three passes); like `skewness` through pandas."""
-    return pd.DataFrame(block.values).kurt(axis=1).to_numpy(np.float64)
+    return pd.DataFrame(block.series).kurt(axis=1).to_numpy(np.float64)
 
 
 KERNELS: dict[str, Kernel] = {

@@ -39,9 +39,10 @@ def quantile(block: Block, q: float) -> FloatArray:
     below = int(np.floor(place))
     above = min(below + 1, block.samples - 1)
     share = place - below
-    low, high = block.ordered[:, below], block.ordered[:, above]
-    step = high - low
-    return low + step * share if share < 0.5 else high - step * (1 - share)
+    low: FloatArray = block.ordered[:, below]
+    high: FloatArray = block.ordered[:, above]
+    value: FloatArray = low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+    return value
 
 
 def symmetry_looking(block: Block, r: float) -> FloatArray:
@@ -53,23 +54,23 @@ def mean_n_absolute_max(block: Block, number_of_maxima: int) -> FloatArray:
     """Average the n largest ``|x|``, NaN unless there are more samples (tsfresh: mean_n_absolute_max; one sort)."""
     if block.samples <= number_of_maxima:
         return block.full(np.nan)
-    largest = np.sort(np.abs(block.values), axis=1)[:, -number_of_maxima:]
+    largest = np.sort(np.abs(block.series), axis=1)[:, -number_of_maxima:]
     return row_sum(largest) / number_of_maxima
 
 
 def has_duplicate(block: Block) -> FloatArray:
     """Say whether a value occurs twice (tsfresh: has_duplicate; shares one sort)."""
-    return np.any(_repeats(block), axis=1).astype(np.float64)
+    return (row_count(_repeats(block)) > 0).astype(np.float64)
 
 
 def has_duplicate_max(block: Block) -> FloatArray:
     """Say whether the maximum occurs twice (tsfresh: has_duplicate_max; one pass)."""
-    return (row_count(block.values == block.maximum[:, None]) >= 2).astype(np.float64)
+    return (row_count(block.series == block.maximum[:, None]) >= 2).astype(np.float64)
 
 
 def has_duplicate_min(block: Block) -> FloatArray:
     """Say whether the minimum occurs twice (tsfresh: has_duplicate_min; one pass)."""
-    return (row_count(block.values == block.minimum[:, None]) >= 2).astype(np.float64)
+    return (row_count(block.series == block.minimum[:, None]) >= 2).astype(np.float64)
 
 
 def ratio_value_number_to_time_series_length(block: Block) -> FloatArray:
@@ -102,7 +103,8 @@ def sum_of_reoccurring_data_points(block: Block) -> FloatArray:
 
 def _repeats(block: Block) -> BoolArray:
     """Flag each sorted sample but the first that equals the one before it, (n, samples - 1)."""
-    return block.ordered[:, 1:] == block.ordered[:, :-1]
+    same: BoolArray = block.ordered[:, 1:] == block.ordered[:, :-1]
+    return same
 
 
 def _first_repeats(repeats: BoolArray) -> BoolArray:

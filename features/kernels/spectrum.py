@@ -21,7 +21,7 @@ def fft_coefficient(block: Block, wanted: Sequence[Parameters]) -> list[FloatArr
 
     NaN for coefficients beyond n / 2.
     """
-    spectrum = np.fft.rfft(block.values, axis=1)
+    spectrum = np.fft.rfft(block.series, axis=1)
     return [
         np.ascontiguousarray(_PARTS[p["attr"]](spectrum[:, p["coeff"]]))
         if p["coeff"] < spectrum.shape[1]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtr
 
 from features.kernels.block import Block, FloatArray, row_sum
@@ -64,7 +65,7 @@ def fit_lines(block: Block) -> Line:
     return line
 
 
-def _mend(line: Line, block: Block, rows: np.ndarray) -> None:  # type: ignore[type-arg]
+def _mend(line: Line, block: Block, rows: npt.NDArray[np.int64]) -> None:
     """Recompute the few perfect lines by scipy itself, where the closed form would differ by round-off alone."""
     if rows.size == 0:
         return
@@ -72,7 +73,7 @@ def _mend(line: Line, block: Block, rows: np.ndarray) -> None:  # type: ignore[t
     from scipy.stats import linregress
 
     for row in rows:
-        fitted = linregress(range(block.samples), block.values[row].copy())
+        fitted = linregress(range(block.samples), block.series[row].copy())
         for attribute in _ATTRIBUTES:
             getattr(line, attribute)[row] = getattr(fitted, attribute)
 
@@ -102,9 +103,9 @@ def _chunked(block: Block, chunk_len: int, f_agg: str) -> FloatArray:
         return block.full(np.nan)[:, None]
     whole = block.samples // chunk_len
     cut = whole * chunk_len
-    parts = [np.ascontiguousarray(block.values[:, :cut]).reshape(block.n, whole, chunk_len)]
+    parts = [np.ascontiguousarray(block.series[:, :cut]).reshape(block.n, whole, chunk_len)]
     if cut < block.samples:
-        parts.append(np.ascontiguousarray(block.values[:, cut:]).reshape(block.n, 1, -1))
+        parts.append(np.ascontiguousarray(block.series[:, cut:]).reshape(block.n, 1, -1))
     return np.concatenate([getattr(part, f_agg)(axis=2) for part in parts], axis=1)
 
 
