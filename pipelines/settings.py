@@ -85,6 +85,8 @@ class Settings:
         for retraining by the calendar.
     schedule_time_zone : str
         The time zone of the cron expressions.
+    schedule_port : int
+        Where Prefect's server listens on this machine while the schedules are served.
     sources : tuple of Source
         Each value with where it comes from.
     """
@@ -106,6 +108,7 @@ class Settings:
     schedule_monitor: str
     schedule_retrain: str
     schedule_time_zone: str
+    schedule_port: int
     sources: tuple[Source, ...] = field(compare=False, repr=False, default=())
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,6 +185,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "schedule.monitor": (_cron, "30 5 * * *"),
     "schedule.retrain": (_cron, ""),
     "schedule.time_zone": (_time_zone, "UTC"),
+    "schedule.port": (_count, "4200"),
 }
 
 

@@ -1,0 +1,43 @@
+"""The flow that trains challengers and promotes the better ones."""
+
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from pipelines.flows.entry import moment, on_duty, opened
+from pipelines.retrain import retrain as work
+
+
+# No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.
+@task(cache_policy=NO_CACHE)
+def retrain_model(workspace: str, model: str, now: str, why: str) -> dict[str, Any]:
+    """Train one challenger and compare it with its champion."""
+    place, settings = opened(workspace)
+    result = work(place, model, now=moment(now), settings=settings, why=why)
+    get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
+    return result.to_dict()
+
+
+@flow(name="retrain")
+def retrain(
+    workspace: str, model: str | None = None, now: str | None = None, why: str = "Retraining by the calendar."
+) -> list[dict[str, Any]]:
+    """Train a challenger for every champion that raises alarms; promote those that are better.
+
+    Parameters
+    ----------
+    workspace : str
+        The folder that holds all state.
+    model : str, optional
+        Only this model.
+    now : str, optional
+        Use nothing known later; the present by default.
+    why : str
+        For the ledger.
+    """
+    place, _ = opened(workspace)
+    at = moment(now).isoformat()
+    names = on_duty(place, model, alarms=True)
+    states = [retrain_model(workspace, name, at, why, return_state=True) for name in names]
+    return [state.result() for state in states]

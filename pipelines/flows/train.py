@@ -1,0 +1,41 @@
+"""The flow that trains what an experiment describes."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from models.experiment import load_experiment
+from pipelines.flows.entry import moment, opened
+from pipelines.train import train as work
+
+
+@task(cache_policy=NO_CACHE)
+def train_and_register(workspace: str, experiment: str, overrides: list[str], now: str | None) -> dict[str, Any]:
+    """Train one experiment and register the version."""
+    place, settings = opened(workspace)
+    described = load_experiment(Path(experiment), overrides)
+    result = work(place, described, now=moment(now), actor=settings.retrain_actor)
+    get_run_logger().info("%s version %s registered", result.model_name, result.version)
+    return result.to_dict()
+
+
+@flow(name="train")
+def train(
+    workspace: str, experiment: str, overrides: list[str] | None = None, now: str | None = None
+) -> dict[str, Any]:
+    """Train and register the predictor that an experiment describes.
+
+    Parameters
+    ----------
+    workspace : str
+        The folder that holds all state.
+    experiment : str
+        The path of a TOML file.
+    overrides : list of str, optional
+        ``key=value``: values of the file replaced.
+    now : str, optional
+        Use nothing known later; the present by default.
+    """
+    return train_and_register(workspace, experiment, overrides or [], now)
