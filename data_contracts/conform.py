@@ -14,7 +14,6 @@ from data_contracts.errors import did_you_mean
 from data_contracts.report import CheckResult
 
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[\]]*?)\s*\[(?P<unit>[^\[\]]*)\]$")
-_MICROSECONDS = "datetime64[us, UTC]"
 
 
 def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, tuple[CheckResult, ...]]:
@@ -92,13 +91,17 @@ def _plain(unit: str) -> str:
 
 def _convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any] | str":
     """Return the values with the contract's type, or what is wrong with them."""
-    if values.isna().all() and values.dtype == object:
-        return values.astype(DTYPES[column.type]) if column.type != "number" else pd.to_numeric(values).astype(float)
+    kind: Any = DTYPES[column.type]
+    if values.dtype == object and values.isna().all():
+        # Nothing in it says what it is; so it is what the contract says.
+        nothing: pd.Series[Any] = pd.Series(None, index=values.index, dtype=kind)
+        return nothing
     if not _FITS[column.type](values):
         return f"is {_describe(values)}; the contract demands {_DEMANDED[column.type]}"
     if column.type == "timestamp":
-        return values.dt.tz_convert("UTC").astype(_MICROSECONDS)
-    return values.astype(DTYPES[column.type])
+        values = values.dt.tz_convert("UTC")
+    converted: pd.Series[Any] = values.astype(kind)
+    return converted
 
 
 def _describe(values: "pd.Series[Any]") -> str:

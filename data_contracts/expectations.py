@@ -91,7 +91,7 @@ def _batch_definition() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations
 
-    context = great_expectations.get_context(mode="ephemeral")
+    context: Any = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("batches").add_dataframe_asset("batch")
     return asset.add_batch_definition_whole_dataframe("whole")
@@ -109,8 +109,7 @@ def _suite(contract: Contract) -> Any:
 
 
 def _expectations(contract: Contract) -> Iterator[Any]:
-    import great_expectations.expectations as gxe
-
+    gxe = _expectation_types()
     yield gxe.ExpectTableRowCountToBeBetween(min_value=contract.min_rows, meta=_meta("row_count"))
     for column in contract.columns:
         yield from _of_column(column)
@@ -130,8 +129,7 @@ def _expectations(contract: Contract) -> Iterator[Any]:
 
 def _of_column(column: Column) -> Iterator[Any]:
     # One expectation a column, as each costs some ten milliseconds; the others count nulls as they go.
-    import great_expectations.expectations as gxe
-
+    gxe = _expectation_types()
     if column.type in ("number", "integer"):
         low = -_LARGEST if column.minimum is None else column.minimum
         high = _LARGEST if column.maximum is None else column.maximum
@@ -142,6 +140,12 @@ def _of_column(column: Column) -> Iterator[Any]:
         yield gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.allowed), meta=meta)
     elif column.needed:
         yield gxe.ExpectColumnValuesToNotBeNull(column=column.name, meta=_meta("null", column.name))
+
+
+def _expectation_types() -> Any:
+    from great_expectations import expectations
+
+    return expectations
 
 
 def _meta(check: str, column: str = "") -> dict[str, str]:

@@ -23,8 +23,10 @@ from data_contracts.workspace import Workspace
 
 TABLE = "quarantine"
 _HELD, _REFUSED, _MENDED = "held", "refused", "mended"
-_TEXT_COLUMNS = ("entry", "action", "batch_id", "replay_id", "contract", "contract_version", "table", "reasons")
-_TEXT_COLUMNS += ("row", "units")
+_TEXT_COLUMNS = (
+    *("entry", "action", "batch_id", "replay_id", "contract", "contract_version", "table"),
+    *("reasons", "row", "units"),
+)
 _LISTED = ["entry", "batch_id", "contract", "contract_version", "reasons", "row", "known_time"]
 _BESIDE_ROW = ("entry", "reasons")
 

@@ -202,9 +202,7 @@ def read_versioned(
         delta = _open(workspace, table, version)
         if delta is None:
             return empty_table(table), None
-        # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
-        batches = QueryBuilder().register("t", delta).execute(f"SELECT * FROM t{where}").read_all()  # noqa: S608
-        return _to_pandas(pa.table(batches)), int(delta.version())
+        return _to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
 
 
 def versions(workspace: Workspace) -> dict[str, int]:
@@ -235,6 +233,14 @@ def versions(workspace: Workspace) -> dict[str, int]:
             if delta is not None:
                 found[name] = int(delta.version())
     return found
+
+
+def _query(delta: DeltaTable, statement: str) -> pa.Table:
+    # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
+    try:
+        return pa.table(QueryBuilder().register("t", delta).execute(statement).read_all())
+    except Exception as error:  # it raises nothing narrower when a file is lost or damaged
+        raise DeltaError(str(error)) from error
 
 
 def _location(workspace: Workspace, table: str) -> str:
@@ -300,7 +306,8 @@ def _to_pandas(rows: pa.Table) -> pd.DataFrame:
     order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
     fields = [field.with_type(pa.large_string()) if _is_text(field.type) else field for field in rows.schema]
     rows = rows.cast(pa.schema(fields))
-    return (rows.sort_by(order) if order else rows).to_pandas()
+    frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
+    return frame
 
 
 def _where(
@@ -337,5 +344,5 @@ def _storage(workspace: Workspace, table: str) -> Iterator[None]:
         raise StorageError(
             f"table {table} at {_location(workspace, table)} cannot be used ({reason})",
             "a readable Delta table with that version, and a disk with room",
-            "Restore the folder from a backup; nothing of this batch was stored",
+            "Restore the folder from a backup, or make room; nothing was changed",
         ) from error

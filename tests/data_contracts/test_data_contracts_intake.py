@@ -106,7 +106,7 @@ def test_a_batch_that_breaks_its_contract_is_held_whole(workspace, cnc, make_tel
     """A breach of the whole batch names itself, stores nothing, and keeps every row in quarantine, once."""
     batch = spoil(make_telemetry())
     for _ in range(2):
-        with pytest.raises(ContractError, match=".") as caught:
+        with pytest.raises(ContractError, match="breaks the contract") as caught:
             ingest(workspace, batch, cnc, now=now)
         assert message in str(caught.value)
         assert caught.value.report is not None
@@ -234,13 +234,8 @@ def _contents(workspace: Workspace, contract: Contract) -> tuple[pd.DataFrame, l
     return tables.read(workspace, contract.table), sorted(zip(held["row"], held["reasons"].map(str), strict=True))
 
 
-def _ingest_daily(workspace: Workspace, frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> None:
-    for _, batch in frame.groupby(frame["event_time"].dt.date):
-        ingest(workspace, batch, contract, now=now)
-
-
 @pytest.mark.slow
-def test_ten_kills_leave_the_table_as_no_kill_does(zygote, week, tmp_path, cnc, now):
+def test_ten_kills_leave_the_table_as_no_kill_does(zygote, week, tmp_path, cnc):
     """Kill -9 of an ingest at ten random moments, then the same ingest: the same table and quarantine as without."""
     calm, killed = init_workspace(tmp_path / "calm"), init_workspace(tmp_path / "killed")
     started = time.monotonic()
@@ -284,11 +279,11 @@ def test_a_kill_between_quarantine_and_table_is_made_good(workspace, cnc, make_t
 
 
 @pytest.mark.slow
-def test_processes_that_take_the_same_batches_in_at_once(zygote, week, tmp_path, cnc):
+def test_processes_that_take_the_same_batches_in_at_once(zygote, tmp_path, cnc):
     """Processes that take in the same batches at the same time leave what one alone leaves."""
-    for attempt in range(3):
+    for attempt in range(2):
         workspace = init_workspace(tmp_path / f"ws{attempt}")
-        pids = [zygote.start(workspace) for _ in range(3)]
+        pids = [zygote.start(workspace) for _ in range(2)]
         assert all(zygote.wait(workspace, pid) for pid in pids)
         assert len(tables.read(workspace, cnc.table)) == 5 * 69
         assert len(quarantine.listed(workspace)) == 5 * 4

@@ -1,0 +1,139 @@
+"""Rows in quarantine can be listed, exported, mended and replayed; none is lost and none comes twice."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts import quarantine, tables
+from data_contracts.errors import ContractError, NotFoundError, StorageError, UsageError
+from data_contracts.intake import ingest
+
+
+@pytest.fixture
+def spoiled(workspace, cnc, make_telemetry, now):
+    """Take in telemetry with three bad rows, and return how it was before it was spoiled."""
+    good = make_telemetry()
+    bad = good.copy()
+    bad.loc[3, "spindle_power"] = -5.0
+    bad.loc[30, "coolant_flow"] = np.inf
+    bad.loc[60, "source"] = "guess"
+    ingest(workspace, bad, cnc, now=now)
+    return good
+
+
+def _mend(frame: pd.DataFrame) -> pd.DataFrame:
+    mended = frame.copy()
+    mended["spindle_power"] = pd.to_numeric(mended["spindle_power"]).abs()
+    mended["coolant_flow"] = pd.to_numeric(mended["coolant_flow"]).replace(np.inf, 8.0)
+    mended["source"] = "physical"
+    return mended
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_mended_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_path, suffix):
+    """Exported, mended and replayed, every row is in the table; replayed twice is as once."""
+    file = tmp_path / f"held.{suffix}"
+    assert quarantine.export(workspace, cnc, file) == 3
+    mended = _mend(quarantine.read_mended(file))
+    first = quarantine.replay(workspace, cnc, now=now, mended=mended)
+    second = quarantine.replay(workspace, cnc, now=now, mended=mended)
+    assert (first.accepted, first.refused, second.accepted, second.already) == (3, 0, 0, 3)
+    assert quarantine.listed(workspace).empty
+    stored = tables.read(workspace, cnc.table)
+    assert len(stored) == len(spoiled)
+    untouched = [name for name in stored.columns if name not in ("spindle_power", "coolant_flow")]
+    pd.testing.assert_frame_equal(stored[untouched], spoiled[untouched])
+
+
+@pytest.mark.usefixtures("spoiled")
+def test_rows_that_are_still_bad_stay(workspace, cnc, now):
+    """A replay without mending releases nothing and says why."""
+    result = quarantine.replay(workspace, cnc, now=now)
+    assert (result.rows, result.accepted, result.refused) == (3, 0, 3)
+    assert len(result.reasons) == len(quarantine.listed(workspace)) == 3
+    assert result.to_dict()["refused"] == 3
+
+
+def test_rows_can_be_mended_one_by_one(workspace, cnc, spoiled, now, tmp_path):
+    """Of a file mended in part, the good rows are released and the others stay."""
+    quarantine.export(workspace, cnc, tmp_path / "held.csv")
+    rows = quarantine.read_mended(tmp_path / "held.csv")
+    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows.iloc[[0]])).accepted == 1
+    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows)).accepted == 2
+    assert len(tables.read(workspace, cnc.table)) == len(spoiled)
+
+
+def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, monkeypatch):
+    """A replay that died between its two commits leaves its rows held, and the next one stores them once."""
+    mended = _mend(_expanded(workspace, cnc))
+
+    def die(workspace, table, *rest, **more):
+        if table == cnc.table:
+            raise StorageError("killed", "no kill", "Run it again")
+        return append(workspace, table, *rest, **more)
+
+    append = tables.append
+    monkeypatch.setattr(tables, "append", die)
+    with pytest.raises(StorageError):
+        quarantine.replay(workspace, cnc, now=now, mended=mended)
+    monkeypatch.undo()
+    assert len(quarantine.listed(workspace)) == 3
+    assert quarantine.replay(workspace, cnc, now=now, mended=mended.iloc[[0]]).already == 1
+    assert quarantine.listed(workspace).empty
+    assert len(tables.read(workspace, cnc.table)) == len(spoiled)
+
+
+def _expanded(workspace, cnc) -> pd.DataFrame:
+    from data_contracts.rows_as_text import from_texts
+
+    held = quarantine.listed(workspace)
+    rows = from_texts(held["row"], cnc)
+    return rows.assign(entry=held["entry"])
+
+
+def test_a_copy_of_a_stored_row_is_not_released(workspace, cnc, make_telemetry, now):
+    """A duplicate stays out when it is replayed alone, since its twin is in the table."""
+    good = make_telemetry()
+    ingest(workspace, pd.concat([good, good.iloc[[5]]]), cnc, now=now)
+    assert quarantine.replay(workspace, cnc, now=now).accepted == 0
+    assert len(tables.read(workspace, cnc.table)) == len(good)
+
+
+def test_a_spike_is_not_released_unmended(workspace, cnc, make_telemetry, now):
+    """A row that jumps too fast is judged beside the stored rows, not alone."""
+    rows = make_telemetry(assets=1, hours=5)
+    rows["event_time"] = rows["event_time"].iloc[0] + pd.to_timedelta(range(5), unit="s")
+    rows["known_time"] = rows["event_time"]
+    rows["bearing_temperature"] = [20.0, 20.0, 150.0, 20.0, 20.0]
+    assert ingest(workspace, rows, cnc, now=now).quarantined == 1
+    assert quarantine.replay(workspace, cnc, now=now).refused == 1
+
+
+@pytest.mark.usefixtures("spoiled")
+def test_listing_narrows_to_contract_and_batch(workspace, cnc):
+    """Listing by contract and batch shows those rows and no others."""
+    batch = quarantine.listed(workspace)["batch_id"].iloc[0]
+    assert len(quarantine.listed(workspace, cnc.name, batch)) == 3
+    assert quarantine.listed(workspace, "failures").empty
+    assert quarantine.listed(workspace, batch="another").empty
+
+
+def test_misshapen_rows_stay_until_they_are_mended(workspace, cnc, make_telemetry, now):
+    """A batch refused for its shape keeps its rows, with the units they came with, and is refused again."""
+    batch = make_telemetry().rename(columns={"spindle_vibration": "spindle_vibration [in/s]"})
+    with pytest.raises(ContractError):
+        ingest(workspace, batch, cnc, now=now)
+    with pytest.raises(ContractError, match="in/s"):
+        quarantine.replay(workspace, cnc, now=now)
+    assert len(quarantine.listed(workspace)) == len(batch)
+    rows = _expanded(workspace, cnc).rename(columns={"spindle_vibration [in/s]": "spindle_vibration"})
+    rows["spindle_vibration"] = rows["spindle_vibration"].astype(float)
+    assert quarantine.replay(workspace, cnc, now=now, mended=rows).accepted == len(batch)
+
+
+def test_mended_rows_have_to_name_their_entries(workspace, cnc, spoiled, now):
+    """Rows without an entry, or with one nobody knows, are refused aloud."""
+    with pytest.raises(UsageError, match="no column entry"):
+        quarantine.replay(workspace, cnc, now=now, mended=spoiled)
+    with pytest.raises(NotFoundError, match="unknown entries"):
+        quarantine.replay(workspace, cnc, now=now, mended=spoiled.assign(entry="x"))
