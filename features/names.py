@@ -118,7 +118,7 @@ def format_duration(duration: pd.Timedelta) -> str:
 
     Examples
     --------
-    >>> format_duration(pd.Timedelta("2d 02:00:00")), format_duration(pd.Timedelta("30d")), format_duration(SINCE_START)
+    >>> format_duration(pd.Timedelta("50h")), format_duration(pd.Timedelta(days=30)), format_duration(SINCE_START)
     ('50h', '720h', 'start')
     """
     if duration == SINCE_START:

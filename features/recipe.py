@@ -110,8 +110,9 @@ class Recipe:
 
     @property
     def lookback(self) -> pd.Timedelta:
-        """How far back telemetry is needed before a cut-off: the longest window."""
-        return max(self.windows, default=pd.Timedelta(0))
+        """How far back telemetry is needed before a cut-off: the longest window that has features."""
+        used = [window for window in self.windows if any(self.features(c, window) for c in self.channels)]
+        return max(used, default=pd.Timedelta(0))
 
     @property
     def measured_channels(self) -> tuple[str, ...]:
@@ -145,6 +146,23 @@ class Recipe:
         """
         return format_kind(channel, window if len(self.windows) > 1 else None)
 
+    def features(self, channel: str, window: pd.Timedelta) -> tuple[str, ...]:
+        """Give the features wanted of a channel in a window.
+
+        Parameters
+        ----------
+        channel
+            One of the channels.
+        window
+            One of the windows.
+
+        Returns
+        -------
+        tuple of str
+            Names without the kind.
+        """
+        return self.feature_set.of_kind(self.kind(channel, window))
+
     def reduce(self, columns: Iterable[str]) -> "Recipe":
         """Keep only what some columns need, and give them in this order.
 
@@ -171,7 +189,10 @@ class Recipe:
                     f"one of the recipe's {len(given)}",
                     did_you_mean(column, sorted(given)) or "Look at the recipe's `output`",
                 )
-        return replace(self, feature_set=self.feature_set.reduce(chosen), columns=chosen)
+        reduced = replace(self, feature_set=self.feature_set.reduce(chosen), columns=chosen)
+        # The windows stay, as their number decides how columns are named.
+        used = tuple(channel for channel in self.channels if any(reduced.features(channel, w) for w in self.windows))
+        return replace(reduced, channels=used)
 
 
 def named_channels(chosen: Sequence[str] | str, measured: Sequence[str]) -> tuple[str, ...]:

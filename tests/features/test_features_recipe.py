@@ -43,6 +43,16 @@ def test_extract_gives_the_columns_the_recipe_names(recipe: Recipe, history_of: 
     assert str(frame.index.get_level_values("as_of").dtype) == "datetime64[us, UTC]"
 
 
+def test_a_reduced_recipe_needs_no_more_than_it_uses(recipe: Recipe) -> None:
+    """Only the channels and the look-back of the columns kept are asked of the telemetry."""
+    reduced = recipe.reduce(["power~regime@24h__mean", "asset__age_hours"])
+    assert reduced.measured_channels == ("power", "speed")
+    assert reduced.lookback == DAY
+    bare = recipe.reduce(["asset__age_hours"])
+    assert (bare.measured_channels, bare.lookback) == ((), pd.Timedelta(0))
+    assert recipe.lookback == SINCE_START
+
+
 def test_unknown_columns_and_channels_are_refused(recipe: Recipe, history_of: HistoryOf) -> None:
     """A column the recipe does not give, or a channel nobody measures, is an error with a suggestion."""
     with pytest.raises(UsageError, match="Did you mean 'speed@24h__mean'"):
