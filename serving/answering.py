@@ -1,6 +1,7 @@
 """From a request to an answer: cut-offs and history, one champion, the records, and only then the answer."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.contract import Contract, telemetry_contract
-from data_contracts.errors import NotFoundError
+from data_contracts.errors import NotFoundError, StorageError
 from data_contracts.history import History, read_history
 from data_contracts.records import Prediction
 from data_contracts.workspace import Workspace
@@ -90,6 +91,17 @@ class Answering:
         unanswered.sort(key=lambda entry: rank[entry.asset])
         self.log.store(predictions)
         return PredictAnswer(predictions=[_shown(entry, artifact) for entry in predictions], unanswered=unanswered)
+
+    def warm_up(self, champion: Champion) -> None:
+        """Look at what telemetry there is before anyone asks; if that fails, the first request will tell.
+
+        Parameters
+        ----------
+        champion
+            The model whose asset type will be asked about.
+        """
+        with suppress(StorageError):
+            self.latest(champion.artifact.recipe.asset_type).known_times()
 
     def latest(self, asset_type: str) -> LatestTelemetry:
         """Return what is known of the latest telemetry of an asset type, kept from request to request."""

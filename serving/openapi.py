@@ -14,6 +14,7 @@ _ERRORS = {
     "404": "An asset is unknown.",
     "413": "The body is too large.",
     "422": "The request breaks a rule; `field` is the path of what is at fault.",
+    "500": "The fault is ours; the log says why.",
     "503": "No champion, or a store cannot be used; nothing was stored. Try again after `Retry-After` seconds.",
 }
 _EXAMPLES = {

@@ -16,6 +16,7 @@ from serving.openapi import complete
 from serving.refusals import TOO_LARGE, UNAVAILABLE, Refusal, from_error, unavailable
 from serving.schemas import ModelAnswer, PredictAnswer, PredictRequest, format_instant, parse_request
 from serving.settings import from_environment
+from serving.supervision import end_with_parent
 
 if TYPE_CHECKING:
     from serving.champion import Champion
@@ -99,6 +100,10 @@ class _Endpoint:
         self.answering = Answering(workspace, SETTINGS, PredictionLog(workspace), _now)
         self.watch = ChampionWatch(Registry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, _now)
         self.watch.start()
+        if self.watch.current is not None:
+            # The first caller should not wait for the look at all telemetry.
+            self.answering.warm_up(self.watch.current)
+        end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types
     def predict(self, body: PredictBody, /) -> PredictAnswer:

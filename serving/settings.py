@@ -1,5 +1,6 @@
 """The endpoint's settings: read once from the environment, frozen, and handed down."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -62,10 +63,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads", "poll_seconds", "max_batch", "max_body_bytes", "timeout_seconds"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise _wrong(name, str(getattr(self, name)), "more than 0")
         for name in ("retry_after_seconds", "clock_skew_seconds"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise _wrong(name, str(getattr(self, name)), "0 or more")
         if not 0 < self.port <= _MAX_PORT:
             raise _wrong("port", str(self.port), f"1 to {_MAX_PORT}")

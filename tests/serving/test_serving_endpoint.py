@@ -1,0 +1,213 @@
+"""The real endpoint, in processes of its own, asked over HTTP."""
+
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_contracts import records
+from data_contracts.history import History
+from data_contracts.workspace import Workspace
+from models.artifact import Artifact
+from models.registry import CHAMPION, Registry
+from models.scoring import score
+
+AS_OF = "2015-01-06T00:00:00Z"
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def first_champion(registry: Registry, endpoint: Any, fleet: Any) -> None:
+    """Begin with version 1, whatever was before."""
+    registry.set_alias(fleet.model, CHAMPION, 1)
+    assert eventually(lambda: version(endpoint) == 1)
+
+
+def version(endpoint: Any) -> int | None:
+    answer = endpoint.client.get("/model")
+    return answer.json()["version"] if answer.status_code == 200 else None
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_an_asset_by_name_gets_a_prediction_that_is_stored(
+    endpoint: Any, workspace: Workspace, history: History, artifacts: tuple[Artifact, Artifact]
+) -> None:
+    """The answer is what the model says of the stored telemetry, and stands in the records."""
+    answer = endpoint.predict({"assets": ["azure-02", "azure-01"], "as_of": AS_OF})
+    assert answer.status_code == 200
+    predictions = answer.json()["predictions"]
+    assert [prediction["asset"] for prediction in predictions] == ["azure-02", "azure-01"]
+    cut_offs = history.assets[["asset"]].head(2).assign(as_of=history.telemetry["event_time"].iloc[120])
+    assert {prediction["as_of"] for prediction in predictions} == {AS_OF}
+    scored = score(artifacts[0], history, cut_offs).set_index("asset")["probability"]
+    stored = records.predictions(records.open_records(workspace.records_url)).set_index("prediction_id")
+    for prediction in predictions:
+        assert prediction["probability"] == scored[prediction["asset"]]
+        assert stored.loc[prediction["prediction_id"], "probability"] == prediction["probability"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"", 400, None),
+        (b"[1]", 422, None),
+        (b'{"assets": ["azure-01"], "as_of": NaN}', 400, None),
+        (b'{"assets": ["azure-01"], "when": 1}', 422, "when"),
+        (b'{"assets": ["azure-0x"]}', 404, "assets[0]"),
+        (b'{"assets": ["azure-01"], "as_of": "2015-01-06"}', 422, "as_of"),
+        (b'{"assets": ["azure-01"], "as_of": "2999-01-06T00:00:00Z"}', 422, "as_of"),
+        (b'{"windows": [{"asset": "azure-01", "as_of": "2015-01-06T00:00:00Z", "telemetry": [{}]}]}', 422, None),
+        (b" " * (33 * 2**20), 413, None),
+    ],
+    ids=["empty", "list", "nan", "unknown", "asset", "naive", "future", "reading", "large"],
+)
+@pytest.mark.usefixtures("first_champion")
+def test_a_wrong_request_is_answered_with_what_was_expected(
+    endpoint: Any, body: bytes, status: int, field: str | None
+) -> None:
+    """Every 4xx has the same shape, names the field, and gives no path and no stack away."""
+    answer = endpoint.client.post("/predict", content=body)
+    told = answer.json()
+    assert answer.status_code == status
+    assert set(told) == {"error", "field", "found", "expected", "remedy"}
+    if field is not None:
+        assert told["field"] == field
+    assert "Traceback" not in answer.text
+    assert str(Path(__file__).parents[2]) not in answer.text
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_the_openapi_document_describes_what_can_be_asked(endpoint: Any) -> None:
+    """Requests, answers and errors are described, every reference leads somewhere, and the examples are taken."""
+    document = endpoint.client.get("/docs.json").json()
+    operation = document["paths"]["/predict"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "404", "413", "422", "500", "503"}
+    shapes = document["components"]["schemas"]
+    assert {"ErrorAnswer", "ModelAnswer", "PredictionAnswer", "Unanswered", "Window"} <= set(shapes)
+    body = operation["requestBody"]["content"]["application/json"]
+    assert set(body["schema"]["properties"]) == {"assets", "as_of", "windows"}
+    for part in json.dumps(document).split('"$ref": "')[1:]:
+        assert part.split('"')[0].removeprefix("#/components/schemas/") in shapes
+    for example in body["examples"].values():
+        assert endpoint.predict(example["value"]).status_code == 200
+    assert document["paths"]["/model"]["get"]["responses"].keys() == {"200", "503"}
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_the_champion_is_swapped_under_traffic_without_a_failed_or_mixed_answer(
+    endpoint: Any,
+    send: Callable[..., Any],
+    registry: Registry,
+    history: History,
+    artifacts: tuple[Artifact, Artifact],
+    fleet: Any,
+) -> None:
+    """Every answer while champions change is of one version, and is what that version says."""
+    asked, over = list(fleet.assets[:5]), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        traffic = pool.submit(send, endpoint, {"assets": asked, "as_of": AS_OF}, over, 3)
+        seconds = []
+        for number in (2, 1, 2, 1, 2):
+            begin = time.monotonic()
+            registry.set_alias(fleet.model, CHAMPION, number)
+            assert eventually(lambda number=number: version(endpoint) == number)
+            seconds.append(time.monotonic() - begin)
+            time.sleep(0.3)
+        over.set()
+        seen = traffic.result()
+    assert not seen.failures
+    assert {answer.status_code for answer in seen.answers} == {200}
+    cut_offs = history.assets[["asset"]].head(5).assign(as_of=history.telemetry["event_time"].iloc[120])
+    said = {n: score(a, history, cut_offs)["probability"].tolist() for n, a in enumerate(artifacts, start=1)}
+    answered: Counter[int] = Counter()
+    for answer in seen.answers:
+        predictions = answer.json()["predictions"]
+        versions = {prediction["model_version"] for prediction in predictions}
+        assert len(versions) == 1
+        answered.update(versions)
+        assert [prediction["probability"] for prediction in predictions] == said[versions.pop()]
+    assert set(answered) == {1, 2}
+    assert max(seconds) < 5.0
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_callers_at_the_same_time_all_get_their_own_answer(endpoint: Any, workspace: Workspace, fleet: Any) -> None:
+    """Sixteen callers, each asking of another asset: each gets that asset's prediction, and all are stored once."""
+
+    def ask(asset: str) -> Any:
+        return endpoint.predict({"assets": [asset], "as_of": AS_OF}).json()["predictions"][0]
+
+    with ThreadPoolExecutor(16) as pool:
+        predictions = list(pool.map(ask, fleet.assets[:32]))
+    assert [prediction["asset"] for prediction in predictions] == list(fleet.assets[:32])
+    stored = records.predictions(records.open_records(workspace.records_url))
+    identifiers = {prediction["prediction_id"] for prediction in predictions}
+    assert len(identifiers) == stored["prediction_id"].isin(identifiers).sum() == 32
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_a_whole_fleet_in_one_request_is_answered_quickly(endpoint: Any, fleet: Any) -> None:
+    """Sixty assets from stored telemetry take well under half a second in the best of five tries."""
+    seconds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        answer = endpoint.predict({"assets": list(fleet.assets)})
+        seconds.append(time.perf_counter() - begin)
+        assert len(answer.json()["predictions"]) == 60
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_metrics_count_the_requests(endpoint: Any) -> None:
+    """What Prometheus reads names our requests and their status."""
+    endpoint.predict({"assets": ["azure-01"], "as_of": AS_OF})
+    text = endpoint.client.get("/metrics").text
+    assert 'forewarn_request_total{endpoint="/predict"' in text
+    assert 'http_response_code="200"' in text
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_without_a_champion_it_is_alive_and_not_ready(endpoint: Any, registry: Registry, fleet: Any) -> None:
+    """No champion, no answers: 503 with Retry-After, until one is promoted."""
+    registry.delete_alias(fleet.model, CHAMPION)
+    assert eventually(lambda: version(endpoint) is None)
+    assert endpoint.client.get("/readyz").status_code == 503
+    assert endpoint.client.get("/livez").status_code == endpoint.client.get("/healthz").status_code == 200
+    answer = endpoint.predict({"assets": ["azure-01"], "as_of": AS_OF})
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "no champion" in answer.json()["found"]
+    registry.set_alias(fleet.model, CHAMPION, 1)
+    assert eventually(lambda: endpoint.client.get("/readyz").status_code == 200)
+
+
+@pytest.mark.slow
+def test_two_workers_answer_and_a_signal_ends_them_cleanly(
+    run_endpoint: Callable[..., Any], registry: Registry, workspace: Workspace, fleet: Any, tmp_path: Path
+) -> None:
+    """Both processes serve the champion; SIGTERM ends all of them with status 0 and frees the port."""
+    registry.set_alias(fleet.model, CHAMPION, 1)
+    with run_endpoint(workspace, tmp_path / "log", "--model", fleet.model, "--workers", "2") as endpoint:
+        assert eventually(lambda: "forewarn serves tiny version 1" in endpoint.log.read_text(), 30.0)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda a: endpoint.predict({"assets": [a], "as_of": AS_OF}), fleet.assets[:16]))
+        assert {answer.status_code for answer in answers} == {200}
+        endpoint.process.send_signal(signal.SIGTERM)
+        assert endpoint.process.wait(timeout=20) == 0
+        assert endpoint.log.read_text().count("Service instance cleanup finalized") == 2
+        assert "Traceback" not in endpoint.log.read_text()

@@ -1,0 +1,28 @@
+import subprocess
+import sys
+
+import serving
+
+_NEVER = ("prefect", "great_expectations")
+_IN_WORKERS_ALONE = (*_NEVER, "tsfresh", "mlflow", "lightgbm", "sklearn")
+# One process imports one thing after the other, for a process costs seconds.
+_STEPS = (
+    ("import serving", (*_IN_WORKERS_ALONE, "bentoml")),
+    ("import serving.service, serving.__main__", _IN_WORKERS_ALONE),
+    ("import serving.answering, serving.champion, models.registry, mlflow", _NEVER),
+)
+
+
+def test_the_endpoint_does_not_import_what_it_does_not_need() -> None:
+    """Platforms that no request needs cost neither start-up time nor memory."""
+    show = "print(*(name for name in {names!r} if name in sys.modules))"
+    lines = [line for statement, names in _STEPS for line in (statement, show.format(names=names))]
+    script = "\n".join(["import sys", *lines])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["", "", "", ""]
+
+
+def test_what_the_package_offers_is_sorted_and_there() -> None:
+    """Every name in `__all__` can be imported."""
+    assert serving.__all__ == sorted(serving.__all__)
+    assert all(hasattr(serving, name) for name in serving.__all__)

@@ -1,0 +1,120 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.refusals import Refusal
+from serving.schemas import parse_instant, parse_request, path_of
+
+WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_time": "2015-01-01T00:00:00Z"}]}
+
+
+def refused(body: bytes) -> Refusal | None:
+    try:
+        parse_request(body, 3)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def parse(content: object) -> Any:
+    return parse_request(json.dumps(content).encode(), 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "expected"),
+    [
+        ({}, None, "exactly one of assets and windows"),
+        ({"assets": ["a"], "windows": [WINDOW]}, None, "exactly one of assets and windows"),
+        ({"windows": [WINDOW], "as_of": "2015-01-01T00:00:00Z"}, None, "inside each window"),
+        ({"assets": []}, "assets", "at least 1 item"),
+        ({"assets": "a"}, "assets", "a valid list"),
+        ({"assets": [1]}, "assets[0]", "a valid string"),
+        ({"assets": [None]}, "assets[0]", "a valid string"),
+        ({"assets": [""]}, "assets[0]", "at least 1 character"),
+        ({"assets": ["\ud800"]}, "assets[0]", "valid"),
+        ({"assets": ["a", "b", "a"]}, "assets[2]", "each asset once"),
+        ({"assets": ["a", "b", "c", "d"]}, "assets", "at most 3"),
+        ({"assets": ["a"], "asof": "x"}, "asof", "only assets, as_of, windows"),
+        ({"assets": ["a"], "as_of": "2015-01-01T00:00:00"}, "as_of", "offset from UTC"),
+        ({"assets": ["a"], "as_of": "2015-13-01T00:00:00Z"}, "as_of", "offset from UTC"),
+        ({"assets": ["a"], "as_of": "today"}, "as_of", "offset from UTC"),
+        ({"assets": ["a"], "as_of": 1420070400}, "as_of", "offset from UTC"),
+        ({"assets": ["a"], "as_of": "0001-01-01T00:00:00Z"}, "as_of", "from 1970"),
+        ({"windows": [{**WINDOW, "telemetry": []}]}, "windows[0].telemetry", "at least 1 item"),
+        ({"windows": [{**WINDOW, "telemetry": [1]}]}, "windows[0].telemetry[0]", "a valid dictionary"),
+        ({"windows": [WINDOW, {**WINDOW, "asset": 3}]}, "windows[1].asset", "a valid string"),
+        ({"windows": [WINDOW, WINDOW]}, "windows[1].asset", "each asset once"),
+        ({"windows": [{"asset": "a", "telemetry": [{}]}]}, "windows[0].as_of", "this field"),
+        ({"windows": [{**WINDOW, "site": "x"}]}, "windows[0].site", "only asset, as_of, telemetry"),
+        ({"windows": [{**WINDOW, "events": [{"code": "e"}]}]}, "windows[0].events[0].event_time", "this field"),
+        (
+            {"windows": [{**WINDOW, "work_orders": [{"event_time": "2015-01-01T00:00:00Z", "kind": "repair"}]}]},
+            "windows[0].work_orders[0].kind",
+            "pattern",
+        ),
+    ],
+)
+def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
+    content: object, field: str | None, expected: str
+) -> None:
+    """Whoever wrote the request learns which field to mend, and how."""
+    with pytest.raises(Refusal) as refused:
+        parse(content)
+    assert (refused.value.status, refused.value.field) == (422, field)
+    assert expected in refused.value.expected
+    assert refused.value.found
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"assets": [NaN]}',
+        b'{"assets": ["a"], "as_of": Infinity}',
+        b'{"assets": ["a"], "as_of": -Infinity}',
+        b'{"assets": ["a"], "assets": ["b"]}',
+        b"[" * 100_000,
+        b'{"assets": ' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    """NaN, infinity, repeated names and broken text are no JSON object, and so no question."""
+    with pytest.raises(Refusal) as refused:
+        parse_request(body, 3)
+    assert refused.value.status == 400
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda x: (
+            st.lists(x) | st.dictionaries(st.sampled_from(["assets", "windows", "as_of", "asset", "telemetry"]), x)
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_no_body_whatever_raises_anything_but_a_refusal(body: bytes) -> None:
+    """A body is a request or it is refused with a 4xx; nothing else comes of it."""
+    refusal = refused(body)
+    assert refusal is None or (400 <= refusal.status < 500 and json.dumps(refusal.to_dict()))
+
+
+@given(st.integers(40_000_000, 4_000_000_000), st.integers(-14 * 60, 14 * 60))
+def test_an_instant_is_the_same_however_its_offset_is_written(seconds: int, minutes: int) -> None:
+    """What counts is the instant, not the offset it was written with."""
+    instant = datetime.fromtimestamp(seconds, UTC)
+    written = instant.astimezone(timezone(timedelta(minutes=minutes))).isoformat()
+    assert parse_instant(written) == instant
+
+
+def test_a_path_names_lists_by_position() -> None:
+    """A field's path reads as one would write it."""
+    assert path_of(("windows", 0, "telemetry", 3, "volt")) == "windows[0].telemetry[3].volt"
+    assert path_of(()) is None

@@ -1,0 +1,44 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from data_contracts.workspace import init_workspace
+from serving.__main__ import main
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    written = capsys.readouterr()
+    assert "Traceback" not in written.err
+    return written.err
+
+
+def test_a_missing_workspace_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a workspace nothing starts: exit status 1 and what to do."""
+    assert main(["--workspace", str(tmp_path / "none"), "--model", "m"], {}) == 1
+    assert "forewarn init" in told(capsys)
+
+
+def test_records_that_are_damaged_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without records nothing starts, for nothing could be stored: exit status 1."""
+    workspace = init_workspace(tmp_path)
+    (workspace.root / "records.db").write_bytes(b"no database" * 1000)
+    assert main(["--workspace", str(tmp_path), "--model", "m"], {}) == 1
+    assert "damaged" in told(capsys)
+
+
+def test_a_taken_port_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port someone else listens on is wrong usage: exit status 2."""
+    init_workspace(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["--workspace", str(tmp_path), "--model", "m", "--port", str(port)], {}) == 2
+    assert str(port) in told(capsys)
+
+
+def test_a_wrong_setting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting that cannot be understood is wrong usage: exit status 2."""
+    assert main(["--port", "0"], {}) == 2
+    assert "1 to 65535" in told(capsys)
