@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from data_contracts.checks import check
     from data_contracts.contract import Column, Contract, contract_names, load_contract, telemetry_contract
     from data_contracts.errors import (
         ContractError,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         did_you_mean,
     )
     from data_contracts.history import History, read_history
+    from data_contracts.intake import Intake, ingest
+    from data_contracts.report import CheckResult, Report
     from data_contracts.telemetry import reconcile
     from data_contracts.twins import SOURCE_PRIORITY, Channel, Twin, load_twin
     from data_contracts.workspace import Workspace, init_workspace, open_workspace
@@ -28,19 +31,24 @@ if TYPE_CHECKING:
 __all__ = [
     "SOURCE_PRIORITY",
     "Channel",
+    "CheckResult",
     "Column",
     "Contract",
     "ContractError",
     "ForewarnError",
     "History",
+    "Intake",
     "ModelError",
     "NotFoundError",
+    "Report",
     "StorageError",
     "Twin",
     "UsageError",
     "Workspace",
+    "check",
     "contract_names",
     "did_you_mean",
+    "ingest",
     "init_workspace",
     "load_contract",
     "load_twin",
@@ -50,6 +58,7 @@ __all__ = [
     "telemetry_contract",
 ]
 _MODULES = {
+    "checks": ("check",),
     "contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
     "errors": (
         "ContractError",
@@ -61,6 +70,8 @@ _MODULES = {
         "did_you_mean",
     ),
     "history": ("History", "read_history"),
+    "intake": ("Intake", "ingest"),
+    "report": ("CheckResult", "Report"),
     "telemetry": ("reconcile",),
     "twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
     "workspace": ("Workspace", "init_workspace", "open_workspace"),

@@ -35,6 +35,7 @@ DTYPES: dict[str, str] = {
 _KEY_COLUMNS = ("asset", "event_time", "known_time", "source")
 _TELEMETRY = "telemetry"
 _NOT_ALL = 1 - 1e-9
+_DAYS = {"d": "D", "day": "D", "days": "D"}
 
 
 @dataclass(frozen=True)
@@ -365,7 +366,7 @@ def _max_age(path: Path, document: "OpenDataContractStandard") -> pd.Timedelta |
     for promise in document.slaProperties or []:
         if promise.property == "latency":
             try:
-                return pd.Timedelta(f"{promise.value}{promise.unit}")
+                return pd.Timedelta(f"{promise.value}{_DAYS.get(str(promise.unit), promise.unit)}")
             except ValueError as error:
                 found = f"has the latency {promise.value!r} {promise.unit!r}"
                 raise _broken(path, found, "a number with unit: d, h, m or s") from error

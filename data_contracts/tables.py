@@ -7,6 +7,7 @@ in between. Nothing is ever overwritten or vacuumed: every version stays readabl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -292,10 +293,18 @@ def _compact_now_and_then(workspace: Workspace, table: str) -> None:
 def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
     ordered = frame.sort_values(order, kind="stable") if order else frame
-    rows = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata(None)
+    rows = pa.table({str(name): _to_array(ordered[name]) for name in ordered.columns})
     # Delta has no type for a column of nothing but nulls; such a column is one of texts not filled in.
     fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
+
+
+def _to_array(values: "pd.Series[Any]") -> pa.Array:
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        # pyarrow's own conversion relies on what pandas is about to change, and warns of it.
+        instants = values.dt.tz_convert(None).to_numpy()
+        return pa.array(instants, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
+    return pa.array(values, from_pandas=True)
 
 
 def _is_text(kind: pa.DataType) -> bool:

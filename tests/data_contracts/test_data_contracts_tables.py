@@ -59,7 +59,7 @@ def test_a_new_channel_widens_the_table(workspace, make_telemetry):
     assert tables.read(workspace, TABLE)["oil"].isna().sum() == 72
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hour=st.integers(0, 30), seed=st.integers(0, 9))
 def test_no_look_ahead_in_tables_and_history(tmp_path_factory, make_telemetry, hour, seed):
     """What became known after the cut-off changes nothing that is read as of it."""
@@ -173,7 +173,7 @@ def _reconcile_slowly(frame: pd.DataFrame, channel: str) -> dict[tuple[str, pd.T
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(

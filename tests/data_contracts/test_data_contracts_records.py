@@ -1,0 +1,129 @@
+"""The records: what is written is read back, a lease has one holder, and a broken database says so."""
+
+import sqlite3
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from data_contracts import records
+from data_contracts.errors import StorageError
+from data_contracts.records import Decision, MonitorRun, Prediction, Promotion
+
+AT = pd.Timestamp("2024-05-01T00:00:00.000123Z")
+PREDICTION = Prediction("p1", "m1", AT, AT, 86400.0, 0.0, 0.25, None, 0.5, False, "cnc", 1, "batch")
+
+
+@pytest.fixture
+def engine(workspace):
+    """Return open records."""
+    engine = records.open_records(workspace.records_url)
+    yield engine
+    engine.dispose()
+
+
+def test_predictions_read_back_as_written(engine):
+    """Every field of a prediction comes back with its value and type, to the microsecond."""
+    second = replace(PREDICTION, prediction_id="p2", asset="m2", probability=None, remaining_life_h=80.0, alert=True)
+    records.add_predictions(engine, [PREDICTION, second])
+    frame = records.predictions(engine)
+    assert list(frame["as_of"]) == [AT, AT]
+    assert str(frame["made_at"].dtype) == "datetime64[us, UTC]"
+    assert list(frame["alert"]) == [False, True]
+    assert frame["remaining_life_h"].isna().tolist() == [True, False]
+    assert {"asset": "str", "probability": "float64", "model_version": "int64", "alert": "bool"}.items() <= {
+        name: str(dtype) for name, dtype in frame.dtypes.items()
+    }.items()
+
+
+def test_an_empty_answer_has_the_types_of_a_full_one(engine):
+    """No predictions read as a frame with the same columns and types as many."""
+    empty = records.predictions(engine)
+    records.add_predictions(engine, [PREDICTION])
+    assert empty.empty
+    assert empty.dtypes.equals(records.predictions(engine).dtypes)
+
+
+def test_predictions_are_found_by_model_asset_and_time(engine):
+    """The start is left out and the end is in, as with every window."""
+    hours = [replace(PREDICTION, prediction_id=f"p{hour}", as_of=AT + pd.Timedelta(hours=hour)) for hour in range(4)]
+    records.add_predictions(engine, hours)
+    found = records.predictions(engine, model_name="cnc", since=AT, until=AT + pd.Timedelta(hours=2), asset="m1")
+    assert list(found["prediction_id"]) == ["p1", "p2"]
+    assert records.predictions(engine, model_name="other").empty
+    assert records.predictions(engine, asset="other").empty
+
+
+def test_predictions_are_stored_all_or_none(engine):
+    """A batch with one prediction that is there already stores none of its others."""
+    records.add_predictions(engine, [PREDICTION])
+    with pytest.raises(StorageError, match="refused a row"):
+        records.add_predictions(engine, [replace(PREDICTION, prediction_id="p2"), PREDICTION])
+    assert len(records.predictions(engine)) == 1
+
+
+def test_ledger_decisions_and_monitor_runs_read_back(engine):
+    """The ledger, decisions and monitor runs come back in the order they were written, JSON values included."""
+    records.add_promotion(engine, Promotion(AT, "cnc", None, 1, "demo", "first", {"fn": 0.1}, {"failures": 3}))
+    records.add_promotion(engine, Promotion(AT, "cnc", 1, 2, "retrain", "better", {"fn": [0.1, 0.2]}, {}))
+    records.add_decision(engine, Decision(AT, "cnc", 1, "hold", ["too few failures"], {"n": 3}))
+    records.add_monitor_run(engine, MonitorRun(AT, "cnc", 1, {"decision": {"fn": 0.5}}))
+    ledger = records.promotions(engine, model_name="cnc")
+    assert ledger["from_version"].isna().tolist() == [True, False]
+    assert ledger["to_version"].tolist() == [1, 2]
+    assert ledger["evidence"].tolist() == [{"fn": 0.1}, {"fn": [0.1, 0.2]}]
+    assert records.decisions(engine)["reasons"].tolist() == [["too few failures"]]
+    assert records.monitor_runs(engine, model_name="cnc")["rates"].tolist() == [{"decision": {"fn": 0.5}}]
+    assert records.monitor_runs(engine, model_name="other").empty
+
+
+def test_a_lease_has_one_holder_until_it_ends(engine):
+    """Someone else gets a lease only after it was given back or has run out; the holder prolongs it."""
+    ttl = pd.Timedelta(minutes=5)
+    assert records.acquire_lease(engine, "retrain", "a", AT, ttl)
+    assert not records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=4), ttl)
+    assert records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=4), ttl)
+    assert not records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=8), ttl)
+    assert records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=9), ttl)
+    records.release_lease(engine, "retrain", "a")
+    assert not records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=10), ttl)
+    records.release_lease(engine, "retrain", "b")
+    assert records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=10), ttl)
+
+
+def test_two_connections_write_side_by_side(workspace):
+    """The endpoint and the batch scoring may both have the records open."""
+    first, second = (records.open_records(workspace.records_url) for _ in range(2))
+    records.add_predictions(first, [PREDICTION])
+    records.add_predictions(second, [replace(PREDICTION, prediction_id="p2")])
+    assert len(records.predictions(first)) == 2
+    first.dispose()
+    second.dispose()
+
+
+def test_a_locked_database_says_so(workspace, monkeypatch):
+    """A database that another program holds is a storage error with a remedy, after a time."""
+    monkeypatch.setattr(records, "_BUSY_SECONDS", 0.1)
+    engine = records.open_records(workspace.records_url)
+    holder = sqlite3.connect(workspace.root / "records.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageError, match=r"locked.*Another program holds it"):
+        records.add_predictions(engine, [PREDICTION])
+    holder.close()
+    engine.dispose()
+
+
+def test_a_corrupt_database_says_so(workspace):
+    """A file that is no database is a storage error, and is left as it is."""
+    file = workspace.root / "records.db"
+    file.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StorageError, match="damaged"):
+        records.open_records(workspace.records_url)
+    assert file.read_bytes() == b"this is no database" * 100
+
+
+@pytest.mark.parametrize("url", ["no url", "sqlite:////nowhere/at/all/records.db", "unheardof://host/db"])
+def test_a_database_out_of_reach_says_so(url):
+    """A URL that leads nowhere is a storage error with what was expected."""
+    with pytest.raises(StorageError, match="Expected"):
+        records.open_records(url)
