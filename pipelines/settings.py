@@ -189,7 +189,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
 }
 
 
-def load_settings(workspace: Workspace, environ: Mapping[str, str]) -> Settings:
+def read_settings(workspace: Workspace, environ: Mapping[str, str]) -> Settings:
     """Read the settings of a workspace.
 
     Parameters

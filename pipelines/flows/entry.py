@@ -11,7 +11,7 @@ from prefect.tasks import Task
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.workspace import Workspace, open_workspace
 from models.registry import Registry
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings, read_settings
 
 
 def opened(workspace: str) -> tuple[Workspace, Settings]:
@@ -27,7 +27,7 @@ def opened(workspace: str) -> tuple[Workspace, Settings]:
     tuple of Workspace and Settings
     """
     place = open_workspace(Path(workspace), os.environ)
-    return place, load_settings(place, os.environ)
+    return place, read_settings(place, os.environ)
 
 
 def moment(text: str | None) -> pd.Timestamp:

@@ -5,7 +5,7 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import Workspace, init_workspace
-from pipelines.settings import load_settings, unknown_variables
+from pipelines.settings import read_settings, unknown_variables
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def _write(workspace: Workspace, text: str) -> None:
 
 def test_nothing_has_to_be_set(workspace: Workspace) -> None:
     """A new workspace has every setting at its default, and says so."""
-    settings = load_settings(workspace, {})
+    settings = read_settings(workspace, {})
     assert settings.monitor_span == pd.Timedelta(days=90)
     assert settings.retrain_history is None
     assert {source.source for source in settings.sources} == {"default"}
@@ -28,7 +28,7 @@ def test_nothing_has_to_be_set(workspace: Workspace) -> None:
 def test_environment_wins_over_file_wins_over_default(workspace: Workspace) -> None:
     """Each value comes from the environment, else the file, else the default, and its source is told."""
     _write(workspace, '[monitor]\nspan = "60d"\ngap = "6h"\n[retrain]\nmin_failures = 3\n')
-    settings = load_settings(workspace, {"FOREWARN_MONITOR_SPAN": "45d", "FOREWARN_MONITOR_GAP": ""})
+    settings = read_settings(workspace, {"FOREWARN_MONITOR_SPAN": "45d", "FOREWARN_MONITOR_GAP": ""})
     told = settings.to_dict()
     assert settings.monitor_span == pd.Timedelta(days=45)
     assert settings.monitor_gap == pd.Timedelta("6h")
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_named(workspace: Workspace, text: str, words: list[str
     """A wrong file is refused with what was found, what was expected and, where there is one, a suggestion."""
     _write(workspace, text)
     with pytest.raises(UsageError) as caught:
-        load_settings(workspace, {})
+        read_settings(workspace, {})
     for word in words:
         assert word in str(caught.value)
 
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_named(workspace: Workspace, text: str, words: list[str
 def test_a_wrong_variable_is_named(workspace: Workspace) -> None:
     """A value from the environment that cannot be read is blamed on its variable."""
     with pytest.raises(UsageError, match="FOREWARN_RETRAIN_COOLDOWN is 'soon'"):
-        load_settings(workspace, {"FOREWARN_RETRAIN_COOLDOWN": "soon"})
+        read_settings(workspace, {"FOREWARN_RETRAIN_COOLDOWN": "soon"})
 
 
 def test_unknown_variables_are_named_with_a_suggestion() -> None:
@@ -77,4 +77,4 @@ def test_unknown_variables_are_named_with_a_suggestion() -> None:
 def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> None:
     """The tables of other parts in the same file are not unknown settings."""
     _write(workspace, '[storage]\nrecords = "sqlite:///r.db"\n')
-    assert load_settings(workspace, {}).retrain_actor == "forewarn"
+    assert read_settings(workspace, {}).retrain_actor == "forewarn"

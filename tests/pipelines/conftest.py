@@ -1,0 +1,140 @@
+"""A plant of twelve machines whose failures announce themselves in another channel from day 70 on, with a champion."""
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts import tables
+from data_contracts.history import read_history
+from data_contracts.records import add_predictions, open_records
+from data_contracts.workspace import Workspace, init_workspace
+from features.windows import cut_offs
+from models.experiment import Experiment, load_experiment
+from models.registry import Registry
+from models.scoring import score as score_assets
+from pipelines.score import _rows
+from pipelines.settings import Settings, read_settings
+from pipelines.train import train
+
+START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
+DAY = pd.Timedelta(days=1)
+HOUR = pd.Timedelta(hours=1)
+CHANGE, LIVE, END = 70, 55, 120
+ASSETS = [f"machine-{number:02d}" for number in range(12)]
+CHANNELS = ("volt", "rotate", "pressure", "vibration")
+EXPERIMENT = """
+name = "plant"
+target = "failure"
+seed = 3
+[data]
+asset_type = "azure_machine"
+plant = "plant"
+[label]
+horizon = "24h"
+reporting_delay = "12h"
+[windows]
+window = "12h"
+stride = "6h"
+[features]
+tsfresh = "minimal"
+events = false
+ages = false
+[estimator]
+kind = "lightgbm"
+params = {n_estimators = 25, num_leaves = 7, min_child_samples = 5}
+[costs]
+missed_failure = 10
+false_alarm = 1
+[split]
+kind = "time"
+test_start = 2026-02-05T00:00:00Z
+"""
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A workspace in which everything up to day 120 has been stored."""
+
+    workspace: Workspace
+    settings: Settings
+
+    def at(self, day: float) -> pd.Timestamp:
+        """Return the time of a day."""
+        return START + day * DAY
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.workspace)
+
+    def answer(self, first: float, last: float) -> None:
+        """Store the champion's predictions of some days, as six-hourly scoring would have."""
+        model = self.registry.load("plant", "champion")
+        history = read_history(self.workspace, "azure_machine", start=self.at(first - 1))
+        asked = cut_offs(history, 6 * HOUR, start=self.at(first) + HOUR, end=self.at(last))
+        scores = score_assets(model.artifact, history, asked)
+        add_predictions(open_records(self.workspace.records_url), _rows(model, scores, self.at(last)))
+
+
+def _failure_times(rng: np.random.Generator) -> list[int]:
+    times, hour = [], int(rng.integers(100, 300))
+    while hour < END * 24:
+        times.append(hour)
+        hour += int(rng.integers(200, 400))
+    return times
+
+
+def _fill(workspace: Workspace) -> None:
+    rng = np.random.default_rng(5)
+    hours = np.arange(END * 24 + 1)
+    telemetry, failures = [], []
+    for asset in ASSETS:
+        values = rng.normal((170.0, 450.0, 100.0, 40.0), (3.0, 10.0, 2.0, 1.0), (len(hours), 4))
+        for failure in _failure_times(rng):
+            sign = slice(max(failure - 36, 0), failure)
+            # What gives the failure away: vibration at first, pressure after the process has changed.
+            channel, rise = (3, 8.0) if failure < CHANGE * 24 else (2, 16.0)
+            values[sign, channel] += rise
+            failures.append((f"{asset}-{failure}", asset, START + failure * HOUR, "bearing"))
+        telemetry.append(
+            pd.DataFrame(values, columns=list(CHANNELS)).assign(asset=asset, event_time=START + hours * HOUR)
+        )
+    rows = pd.concat(telemetry, ignore_index=True)
+    rows = rows.assign(known_time=rows["event_time"], source="physical")
+    failed = pd.DataFrame(failures, columns=["failure_id", "asset", "event_time", "mode"])
+    failed["known_time"] = failed["event_time"] + 6 * HOUR
+    known = pd.DataFrame({"asset": ASSETS, "event_time": START, "known_time": START})
+    known = known.assign(asset_type="azure_machine", model="m1", plant="plant", line="a")
+    for name, frame in (("telemetry/azure_machine", rows), ("failures", failed), ("assets", known)):
+        tables.append(workspace, name, frame, "all")
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    file = tmp_path_factory.mktemp("experiment") / "plant.toml"
+    file.write_text(EXPERIMENT)
+    return load_experiment(file)
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory, experiment: Experiment) -> Workspace:
+    workspace = init_workspace(tmp_path_factory.mktemp("plant"))
+    _fill(workspace)
+    train(workspace, experiment, now=START + LIVE * DAY)
+    return workspace
+
+
+@pytest.fixture
+def plant(_template: Workspace, tmp_path: Path) -> Plant:
+    """Return a plant of its own, with a champion trained on day 55; copied, since making one takes long."""
+    root = tmp_path / "plant"
+    shutil.copytree(_template.root, root)
+    workspace = init_workspace(root)
+    settings = dataclasses.replace(
+        read_settings(workspace, {}), monitor_span=40 * DAY, retrain_holdout=12 * DAY, retrain_min_failures=8
+    )
+    return Plant(workspace, settings)

@@ -1,0 +1,89 @@
+"""Scoring and watching, on real tables, real records and a real registry."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts.errors import NotFoundError
+from data_contracts.records import decisions, monitor_runs, open_records, predictions
+from pipelines.monitor import monitor
+from pipelines.score import score
+
+pytestmark = pytest.mark.usefixtures("plant")
+
+
+def test_scoring_twice_stores_once(plant: Any) -> None:
+    """The same fleet, cut-off and version again gives the same predictions and stores none."""
+    first = score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
+    again = score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(61))
+    assert (first.scored, first.stored, again.stored) == (12, 12, 0)
+    stored = predictions(open_records(plant.workspace.records_url), model_name="plant")
+    assert len(stored) == 12
+    assert set(stored["origin"]) == {"batch"}
+    assert set(stored["made_at"]) == {plant.at(60)}
+
+
+def test_scoring_uses_nothing_known_later(plant: Any) -> None:
+    """Without a cut-off the latest telemetry's known time is taken; with one, only what was known by then."""
+    latest = score(plant.workspace, "plant", now=plant.at(121))
+    assert latest.as_of == plant.at(120)
+    early = score(plant.workspace, "plant", as_of=plant.at(58), now=plant.at(121))
+    assert early.scored == 12
+    assert early.to_dict()["as_of"] == plant.at(58).isoformat()
+
+
+def test_scoring_without_data_or_champion(plant: Any) -> None:
+    """A time without telemetry, and a workspace without a champion, are told apart and told clearly."""
+    with pytest.raises(NotFoundError, match="no azure_machine stands in plant"):
+        score(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
+    with pytest.raises(NotFoundError, match="no model 'pump' is registered"):
+        score(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
+
+
+def test_a_good_champion_is_left_alone(plant: Any) -> None:
+    """While failures announce themselves as before, the monitor holds, and records that with its reasons."""
+    plant.answer(55, 68)
+    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    assert result.decision == "hold"
+    assert result.rates.missed.of >= 8
+    assert result.rates.missed.value < 0.2
+    records = open_records(plant.workspace.records_url)
+    assert decisions(records)["decision"].tolist() == ["hold"]
+    assert decisions(records).iloc[0]["reasons"] == list(result.reasons)
+    assert monitor_runs(records).iloc[0]["rates"] == result.rates.to_dict()
+    page = result.report.read_text(encoding="utf-8")
+    assert "Decision: hold" in page
+    assert "v1 promoted" in page
+
+
+def test_a_process_change_is_noticed(plant: Any) -> None:
+    """Once failures are missed far beyond what was promised, the decision is to retrain, for that reason."""
+    plant.answer(55, 90)
+    result = monitor(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
+    assert result.decision == "retrain"
+    assert "fn" in result.drift.which
+    assert "failures were missed" in result.reasons[0]
+    assert result.to_dict()["drifted"] == list(result.drift.which)
+
+
+def test_only_what_has_matured_counts(plant: Any) -> None:
+    """The rates end lead + horizon + reporting delay before now, however much has been predicted since."""
+    plant.answer(55, 68)
+    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    assert result.rates.end == plant.at(70) - pd.Timedelta(hours=36)
+
+
+def test_watching_before_anything_was_predicted(plant: Any) -> None:
+    """Failures without a prediction are uncovered, not missed, and lead to no retraining."""
+    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    assert result.decision == "hold"
+    assert result.rates.missed.of == 0
+    assert result.rates.uncovered > 0
+
+
+def test_watching_without_a_champion(plant: Any) -> None:
+    """A registry in which no version is the champion is a clear error."""
+    plant.registry.delete_alias("plant", "champion")
+    with pytest.raises(NotFoundError, match="has no champion"):
+        monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)

@@ -1,0 +1,113 @@
+"""Retraining, comparison, promotion and rollback, on real tables, real records and a real registry."""
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts.errors import ModelError
+from data_contracts.records import acquire_lease, decisions, open_records, promotions
+from models.promotion import rollback
+from pipelines.monitor import monitor
+from pipelines.retrain import challenger_experiment, retrain
+from pipelines.train import train
+
+DAY = pd.Timedelta(days=1)
+
+
+def test_a_second_training_does_not_become_champion(plant: Any, experiment: Any) -> None:
+    """Only the first version of a name becomes the champion by itself; the ledger says why."""
+    again = train(plant.workspace, experiment, now=plant.at(55))
+    assert (again.version, again.champion) == (2, False)
+    assert plant.registry.champion("plant") == 1
+    ledger = promotions(open_records(plant.workspace.records_url), model_name="plant")
+    assert ledger["to_version"].tolist() == [1]
+    assert "no champion" in ledger.iloc[0]["reason"]
+    assert {"version", "f1", "failures_caught", "expected_cost"} <= set(again.to_dict())
+
+
+def test_after_the_change_the_challenger_wins_and_is_left_alone(plant: Any) -> None:
+    """A challenger trained on the changed process is promoted for its cost; used evidence triggers nothing again."""
+    plant.answer(55, 100)
+    now = plant.at(102)
+    before = monitor(plant.workspace, "plant", now=now, settings=plant.settings)
+    assert before.decision == "retrain"
+    result = retrain(plant.workspace, "plant", now=now, settings=plant.settings, why="drift")
+    assert result.decision == "promoted"
+    assert result.exit_status == 0
+    assert result.comparison.challenger.cost < result.comparison.champion.cost
+    assert plant.registry.champion("plant") == 2
+    assert plant.registry.get_alias("plant", "previous") == 1
+    records = open_records(plant.workspace.records_url)
+    row = promotions(records, model_name="plant").iloc[-1]
+    assert (row["from_version"], row["to_version"], row["actor"]) == (1, 2, "forewarn")
+    assert row["evidence"]["comparison"]["winner"] == "challenger"
+    assert row["data_versions"]["failures"] >= 0
+    assert decisions(records)["decision"].tolist() == ["retrain", "promoted"]
+    after = monitor(plant.workspace, "plant", now=plant.at(103), settings=plant.settings)
+    assert (after.model_version, after.decision) == (2, "hold")
+
+
+def test_neither_was_trained_on_the_period(plant: Any) -> None:
+    """The comparison begins after the last label of both, and ends where outcomes have matured."""
+    now = plant.at(102)
+    result = retrain(plant.workspace, "plant", now=now, settings=plant.settings)
+    compared = result.comparison
+    for version in (1, 2):
+        trained = pd.Timestamp(plant.registry.tags("plant", version)["trained_until"])
+        assert trained + DAY <= compared.start
+    assert compared.start == now - plant.settings.retrain_holdout
+    assert compared.end == now - pd.Timedelta(hours=36)
+    assert compared.events > 0
+
+
+def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
+    """A challenger that is not cheaper changes nothing; that, and why, is recorded, and the exit status says no."""
+    settings = dataclasses.replace(plant.settings, retrain_holdout=6 * DAY)
+    result = retrain(plant.workspace, "plant", now=plant.at(68), settings=settings)
+    assert result.decision == "rejected"
+    assert result.exit_status == 1
+    assert plant.registry.champion("plant") == 1
+    assert plant.registry.get_alias("plant", "challenger") == result.challenger_version
+    records = open_records(plant.workspace.records_url)
+    assert decisions(records).iloc[-1]["decision"] == "rejected"
+    assert decisions(records).iloc[-1]["reasons"] == list(result.reasons)
+    assert len(promotions(records)) == 1
+    # The cooldown and the used evidence hold from then on.
+    look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
+    assert look.rates.start >= plant.at(68) - pd.Timedelta(hours=36)
+
+
+def test_one_retraining_at_a_time(plant: Any) -> None:
+    """While another holds the lease nothing is trained; a lease left by a dead process ends by itself."""
+    records = open_records(plant.workspace.records_url)
+    acquire_lease(records, "retrain/plant", "another process", plant.at(68), pd.Timedelta(hours=6))
+    with pytest.raises(ModelError, match="under way"):
+        retrain(plant.workspace, "plant", now=plant.at(68), settings=plant.settings)
+    assert len(plant.registry.versions("plant")) == 1
+
+
+def test_rollback_with_a_real_registry(plant: Any) -> None:
+    """After a promotion a rollback makes the version before the champion again, and the ledger shows both."""
+    now = plant.at(102)
+    retrain(plant.workspace, "plant", now=now, settings=plant.settings)
+    records = open_records(plant.workspace.records_url)
+    rollback(plant.registry, records, "plant", actor="a test", reason="too many alarms", now=now)
+    assert plant.registry.champion("plant") == 1
+    assert promotions(records)["to_version"].tolist() == [1, 2, 1]
+
+
+def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
+    """A challenger is trained as the champion was, split at the holdout, on as much history as the settings say."""
+    now = plant.at(102)
+    usual = challenger_experiment(experiment, now=now, settings=plant.settings)
+    assert usual.split.test_start == now - 12 * DAY
+    assert (usual.split.test_end, usual.data.start, usual.data.end) == (None, None, None)
+    assert (usual.estimator, usual.features, usual.label) == (
+        experiment.estimator,
+        experiment.features,
+        experiment.label,
+    )
+    short = dataclasses.replace(plant.settings, retrain_history=30 * DAY)
+    assert challenger_experiment(experiment, now=now, settings=short).data.start == now - 42 * DAY
