@@ -277,7 +277,8 @@ class Experiment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
-        return experiment_file.plain(self)
+        content: dict[str, Any] = experiment_file.plain(self)
+        return content
 
     def to_json(self) -> str:
         """Return the experiment as JSON with sorted keys."""

@@ -183,8 +183,9 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     if known.empty:
         return NO_TIME
     first = known.sort_values("known_time", kind="stable").drop_duplicates("failure_id")
-    delay: pd.Timedelta = (first["known_time"] - first["event_time"]).quantile(quantile, interpolation="higher")
-    return max(delay.as_unit("us"), NO_TIME)
+    delays = (first["known_time"] - first["event_time"]).sort_values(ignore_index=True)
+    delay = pd.Timedelta(delays[int(np.ceil(quantile * (len(delays) - 1)))]).as_unit("us")
+    return max(delay, NO_TIME)
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -232,7 +233,7 @@ def _next_after(asset: npt.NDArray[np.object_], times: Times, events: pd.DataFra
     if events.empty or not len(times):
         return found
     codes, known = pd.factorize(asset)
-    whose = pd.Index(known).get_indexer(events["asset"].to_numpy(dtype=object))
+    whose = pd.Index(known).get_indexer(pd.Index(events["asset"], dtype=object))
     when = _micros(events["event_time"])
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(known) + 1))

@@ -1,6 +1,7 @@
 """The registry of models, in MLflow: each version tagged with all that made it, and named by aliases.
 
-MLflow is imported where it is used: that takes seconds, and who only names a `Registry` shall not wait for it.
+MLflow, and what only training needs, are imported where they are used: that takes seconds, and the endpoint, which only
+loads a model, shall not wait for plots.
 """
 
 import contextlib
@@ -21,15 +22,14 @@ from data_contracts.workspace import Workspace
 from models.artifact import Artifact
 from models.error_rates import ErrorRates
 from models.revision import Revision, package_folders
-from models.training import Trained
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from models.training import Trained
+
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-PREDICTIONS_FILE = "predictions.parquet"
-CARD_FILE = "model_card.md"
 _MODEL = "model"
 _LISTED = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
 # What loading and applying an artifact needs beside our own source; written out, since inferring takes MLflow a minute.
@@ -73,7 +73,7 @@ class Registry:
         self.workspace = workspace
         self._opened: MlflowClient | None = None
 
-    def register(self, trained: Trained, *, revision: Revision) -> int:
+    def register(self, trained: "Trained", *, revision: Revision) -> int:
         """Register a trained model with everything needed to trust it and to train it again.
 
         The first version of a name gets no alias: promotion is a decision of its own.
@@ -95,7 +95,7 @@ class Registry:
         StorageError
             If MLflow's store cannot be used.
         """
-        from models.run_files import write_run_files
+        from models.run_record import version_tags, write_run_files
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
@@ -105,7 +105,9 @@ class Registry:
             source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
             self._client.set_terminated(run_id)
             self._ensure_name(name)
-            made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
+            # MLflow's own store looks the logged model up through its global state.
+            with _using(self.workspace.mlflow_uri):
+                made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
         return int(made.version)
 
     def load(self, name: str, version: int | str) -> LoadedModel:
@@ -214,7 +216,7 @@ class Registry:
 
     def metrics(self, name: str, version: int | str) -> dict[str, float]:
         """Return the figures of a version's evaluation, by number or alias."""
-        run_id = self._version(name, version).run_id
+        run_id = str(self._version(name, version).run_id)
         return dict(self._client.get_run(run_id).data.metrics)
 
     @contextlib.contextmanager
@@ -233,7 +235,7 @@ class Registry:
         Path
             Where it is to be read, for the time being.
         """
-        run_id = self._version(name, version).run_id
+        run_id = str(self._version(name, version).run_id)
         with tempfile.TemporaryDirectory() as scratch, _told_as_storage_error(self.workspace):
             yield Path(self._client.download_artifacts(run_id, file, scratch))
 
@@ -246,8 +248,10 @@ class Registry:
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
-    def _start_run(self, trained: Trained, tags: Mapping[str, str]) -> str:
+    def _start_run(self, trained: "Trained", tags: Mapping[str, str]) -> str:
         from mlflow.entities import Metric, Param, RunTag
+
+        from models.run_record import run_params
 
         run = self._client.create_run(self._experiment_id(trained.experiment.name), run_name=trained.artifact.estimator)
         now = run.info.start_time
@@ -263,7 +267,7 @@ class Registry:
         location = f"{self.workspace.artifacts_url.rstrip('/')}/{name}"
         return str(self._client.create_experiment(name, artifact_location=location))
 
-    def _log_model(self, trained: Trained, run_id: str, folder: Path) -> tuple[str, str | None]:
+    def _log_model(self, trained: "Trained", run_id: str, folder: Path) -> tuple[str, str | None]:
         import mlflow
         import mlflow.pyfunc
 
@@ -334,68 +338,10 @@ class Registry:
             yield _artifact_folder(Path(here))
 
     def _listed(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
-        figures = self._client.get_run(version.run_id).data.metrics
+        figures = self._client.get_run(str(version.run_id)).data.metrics
         shown = {key: round(figures[key], 4) for key in _LISTED if key in figures}
         about = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
         return {"model": version.name, "version": int(version.version), "aliases": aliases, **about, **shown}
-
-
-def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
-    """Write down all that made a version.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-    revision
-        The code that trained it.
-
-    Returns
-    -------
-    dict of str
-        The tags of run and version.
-    """
-    artifact, experiment = trained.artifact, trained.experiment
-    tags = {
-        "data_version": json.dumps(dict(trained.data_versions), sort_keys=True),
-        "data_rows": json.dumps(dict(trained.data_rows), sort_keys=True),
-        "contract": f"{artifact.contract.name} {artifact.contract.version} {artifact.contract.digest}",
-        "feature_set_hash": artifact.recipe.digest,
-        "code_revision": str(revision),
-        "seed": str(experiment.seed),
-        "experiment": experiment.to_json(),
-        "forewarn_version": _forewarn_version(),
-        "target": artifact.target,
-        "estimator": artifact.estimator,
-        "known_until": trained.known_until.isoformat(),
-        "trained_until": trained.trained_until.isoformat(),
-        "model_digest": artifact.digest,
-        "predictions_digest": trained.predictions_digest,
-    }
-    if trained.evaluation.reference is not None:
-        tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)
-    return tags
-
-
-def run_params(trained: Trained) -> dict[str, str]:
-    """Flatten an experiment into MLflow's parameters.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-
-    Returns
-    -------
-    dict of str
-        ``section.key`` to text.
-    """
-    flat: dict[str, str] = {}
-    for key, value in trained.experiment.to_dict().items():
-        inner = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{key}.{name}".rstrip("."): str(item)[:500] for name, item in inner.items()}
-    threshold = trained.artifact.threshold
-    return flat | {"columns": str(len(trained.artifact.columns)), "threshold": f"{threshold}"}
 
 
 def _signature(artifact: Artifact) -> Any:
@@ -465,10 +411,3 @@ def _artifact_folder(model_folder: Path) -> Path:
     if not found:
         raise NotFoundError(f"no artifact in {model_folder}", "a model.json", "Register the model again")
     return found[0].parent
-
-
-def _forewarn_version() -> str:
-    try:
-        return metadata.version("forewarn")
-    except metadata.PackageNotFoundError:
-        return "not installed"

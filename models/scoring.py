@@ -47,9 +47,13 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
     predictions = artifact.predict(features)
     failure = artifact.target == "failure"
     unknown = np.full(len(predictions), np.nan)
-    return features.index.to_frame(index=False, name=["asset", "as_of"]).assign(
-        probability=predictions if failure else unknown,
-        remaining_life_h=unknown if failure else predictions,
-        threshold=np.nan if artifact.threshold is None else artifact.threshold,
-        alert=artifact.alerts(predictions),
+    return (
+        features.index.to_frame(index=False)
+        .set_axis(["asset", "as_of"], axis=1)
+        .assign(
+            probability=predictions if failure else unknown,
+            remaining_life_h=unknown if failure else predictions,
+            threshold=np.nan if artifact.threshold is None else artifact.threshold,
+            alert=artifact.alerts(predictions),
+        )
     )

@@ -1,14 +1,17 @@
 """The threshold that makes errors cheapest, chosen on predictions of samples the model had not learned from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import logit
 
 from models.labels import LabelState
 from models.outcomes import Terms
 
+Rows = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 _CANDIDATES = 200
 
@@ -22,7 +25,7 @@ class ChosenThreshold:
     value
         Alert at a probability of at least this.
     curve
-        Columns ``threshold``, ``missed``, ``false_episodes``, ``cost``, ``f1``, one row per candidate, on the
+        Columns ``threshold``, ``missed``, ``in_vain``, ``cost``, ``f1``, one row per candidate, on the
         validation samples; empty when there was nothing to choose by.
     reason
         How it was chosen, in a sentence.
@@ -41,11 +44,11 @@ def choose_threshold(
     missed_failure: float,
     false_alarm: float,
 ) -> ChosenThreshold:
-    """Choose the threshold at which missed failures and false alarm episodes cost least.
+    """Choose the threshold at which missed failures and inspections in vain cost least.
 
     A handful of failures cannot tell neighbouring thresholds apart. So of those whose cost exceeds the least by no more
-    than one standard error (of the difference, over assets) the one whose single decisions are most often right
-    (greatest F1) is taken, and of equals the middle one.
+    than one standard error (over assets) the one is taken whose log-odds are nearest to what the
+    costs alone would say of a calibrated probability: false_alarm / (false_alarm + missed_failure).
 
     Parameters
     ----------
@@ -65,19 +68,17 @@ def choose_threshold(
 
     References
     ----------
-    Elkan, "The foundations of cost-sensitive learning", IJCAI 2001: without a failure to choose by, the threshold of
-    a calibrated probability, false_alarm / (false_alarm + missed_failure). One standard error: Breiman, Friedman,
-    Olshen & Stone, *Classification and Regression Trees* (1984), section 3.4.3.
+    Elkan, "The foundations of cost-sensitive learning", IJCAI 2001, section 1.2 (the ratio of the costs). Breiman,
+    Friedman, Olshen & Stone, *Classification and Regression Trees* (1984), section 3.4.3 (one standard error).
     """
     ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
     peaks = peak_before(ordered, failures, terms)
+    ratio = false_alarm / (false_alarm + missed_failure)
     if not len(peaks):
-        value = false_alarm / (false_alarm + missed_failure)
-        return ChosenThreshold(value, pd.DataFrame(), "no failure to choose by: the ratio of the costs")
-    curve, by_asset = _curve(ordered, peaks, terms.gap, missed_failure, false_alarm)
-    close = curve[_as_good_as_cheapest(by_asset)]
-    best = close[np.isclose(close["f1"], close["f1"].max())]
-    value = float(best["threshold"].iloc[len(best) // 2])
+        return ChosenThreshold(ratio, pd.DataFrame(), "no failure to choose by: the ratio of the costs")
+    curve, by_asset = _curve(ordered, peaks, terms, missed_failure, false_alarm)
+    close = curve.loc[_as_good_as_cheapest(by_asset), "threshold"].to_numpy()
+    value = float(close[np.abs(_log_odds(close) - _log_odds(ratio)).argmin()])
     return ChosenThreshold(value, curve, f"least cost on {len(ordered)} samples with {len(peaks)} failures")
 
 
@@ -112,33 +113,37 @@ def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> 
 
 
 def _curve(
-    ordered: pd.DataFrame, peaks: pd.DataFrame, gap: pd.Timedelta, missed_failure: float, false_alarm: float
+    ordered: pd.DataFrame, peaks: pd.DataFrame, terms: Terms, missed_failure: float, false_alarm: float
 ) -> tuple[pd.DataFrame, Matrix]:
     """Count errors and costs at each candidate, in all and per asset, shape (n_candidates, n_assets)."""
     probability = ordered["probability"].to_numpy(dtype=np.float64)
-    codes, assets = pd.factorize(ordered["asset"])
-    whose, peak = assets.get_indexer(peaks["asset"]), peaks["peak"].to_numpy(dtype=np.float64)
+    assets = pd.Index(ordered["asset"].unique())
+    whose, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
     positive = (ordered["state"] == LabelState.POSITIVE).to_numpy()
     negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
     rows, costs = [], []
     for threshold in _candidates(probability, peak):
         alert = probability >= threshold
         missed = np.bincount(whose[peak < threshold], minlength=len(assets))
-        false = np.bincount(_false_episodes(ordered, codes, alert, negative, gap), minlength=len(assets))
+        in_vain = count_in_vain(ordered, alert, negative, terms)
         right, wrong = int((alert & positive).sum()), int((alert & negative).sum() + (~alert & positive).sum())
-        costs.append(missed * missed_failure + false * false_alarm)
+        costs.append(missed * missed_failure + in_vain * false_alarm)
         f1 = 2 * right / (2 * right + wrong) if right else 0.0
-        rows.append((float(threshold), int(missed.sum()), int(false.sum()), float(costs[-1].sum()), f1))
-    curve = pd.DataFrame(rows, columns=["threshold", "missed", "false_episodes", "cost", "f1"])
+        rows.append((float(threshold), int(missed.sum()), int(in_vain.sum()), float(costs[-1].sum()), f1))
+    curve = pd.DataFrame(rows, columns=["threshold", "missed", "in_vain", "cost", "f1"])
     return curve, np.asarray(costs, dtype=np.float64)
 
 
 def _as_good_as_cheapest(by_asset: Matrix) -> npt.NDArray[np.bool_]:
-    """Tell which candidates cost no more than the cheapest but for what chance among the assets explains."""
+    """Tell which candidates cost at most one standard error, over assets, more than the cheapest."""
     totals = by_asset.sum(axis=1)
-    extra = by_asset - by_asset[totals.argmin()]
-    error = np.sqrt(by_asset.shape[1] * extra.var(axis=1, ddof=1)) if by_asset.shape[1] > 1 else np.zeros(len(totals))
-    return np.asarray(extra.sum(axis=1) <= error + 1e-9 * totals.max(), dtype=np.bool_)
+    cheapest = by_asset[totals.argmin()]
+    error = float(np.sqrt(len(cheapest) * cheapest.var(ddof=1))) if len(cheapest) > 1 else 0.0
+    return np.asarray(totals <= totals.min() + error + 1e-9 * totals.max(), dtype=np.bool_)
+
+
+def _log_odds(probability: Any) -> Any:
+    return logit(np.clip(probability, 1e-12, 1.0 - 1e-12))
 
 
 def _candidates(probability: npt.NDArray[np.float64], peaks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -148,16 +153,33 @@ def _candidates(probability: npt.NDArray[np.float64], peaks: npt.NDArray[np.floa
     return (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
 
 
-def _false_episodes(
-    ordered: pd.DataFrame,
-    codes: npt.NDArray[np.intp],
-    alert: npt.NDArray[np.bool_],
-    negative: npt.NDArray[np.bool_],
-    gap: pd.Timedelta,
-) -> npt.NDArray[np.intp]:
-    """Give the asset of each alarm episode of which no alert was anything but false."""
+def count_in_vain(ordered: pd.DataFrame, alert: Rows, negative: Rows, terms: Terms) -> npt.NDArray[np.intp]:
+    """Count per asset the inspections that alarms prompt in vain.
+
+    An alarm prompts one when it opens, and another each time it outlasts what its alerts claim: were an episode
+    counted once however long, an alarm that never ends would be the cheapest.
+
+    Parameters
+    ----------
+    ordered
+        Columns ``asset``, ``as_of``, sorted by them.
+    alert, negative
+        Which rows call for an alert, and which no failure followed; shape (n_rows,).
+    terms
+        The gap that parts alarm episodes, and how long an alert's claim lasts (lead + horizon).
+
+    Returns
+    -------
+    ndarray of int
+        One count per asset, in order of appearance.
+    """
+    codes, assets = pd.factorize(ordered["asset"])
     asset, as_of = codes[alert], ordered["as_of"].dt.tz_localize(None).to_numpy()[alert]
     if not len(asset):
-        return asset
-    starts = np.flatnonzero(np.concatenate([[True], (asset[1:] != asset[:-1]) | (np.diff(as_of) > gap.to_numpy())]))
-    return asset[starts][np.logical_and.reduceat(negative[alert], starts)]
+        return np.zeros(len(assets), dtype=np.intp)
+    opens = np.concatenate([[True], (asset[1:] != asset[:-1]) | (np.diff(as_of) > terms.gap.to_numpy())])
+    opened = as_of[np.flatnonzero(opens)[np.cumsum(opens) - 1]]
+    claims = (as_of - opened) // terms.claim.to_numpy()
+    starts = np.flatnonzero(opens | np.concatenate([[True], np.diff(claims) != 0]))
+    in_vain = asset[starts][np.logical_and.reduceat(negative[alert], starts)]
+    return np.bincount(in_vain, minlength=len(assets))

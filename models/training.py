@@ -170,7 +170,8 @@ def latest_known_time(history: History) -> pd.Timestamp:
     latest = [frame["known_time"].max() for name in _FRAMES if len(frame := getattr(history, name))]
     if not latest:
         raise ModelError(f"nothing is known of {history.asset_type}", "telemetry and failures", "Import data first")
-    return max(latest)
+    found: pd.Timestamp = max(latest)
+    return found
 
 
 def predictions_digest(predictions: pd.DataFrame) -> str:
@@ -206,7 +207,7 @@ def _choose(
     unseen = predict_unseen(experiment, samples.train, x, samples.target)
     calibration = None
     if experiment.estimator.calibration == "sigmoid":
-        truth = (unseen["state"] == LabelState.POSITIVE).to_numpy(dtype=np.float64)
+        truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
         calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
     if calibration is not None:
         unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
