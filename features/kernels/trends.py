@@ -1,6 +1,6 @@
 """Straight lines through a window, in closed form."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,11 @@ from scipy.special import stdtr
 from features.kernels.block import Block, FloatArray, row_sum
 from features.kernels.kernel import Kernel, Parameters
 
-# Beyond this, 1 - r is mostly round-off and so is the standard error: scipy's own steps decide.
+# Beyond this, 1 - r is mostly round-off, and the standard error and p-value with it: scipy's own steps decide.
 _NEARLY_ONE = 1.0 - 1e-9
 _TINY = 1.0e-20  # scipy's, in the denominator of t
 _ATTRIBUTES = ("slope", "intercept", "rvalue", "pvalue", "stderr")
+_DOUBTFUL = ("pvalue", "stderr")
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,25 @@ class Line:
     stderr: FloatArray
 
 
-def fit_lines(block: Block) -> Line:
+def fit_lines(block: Block, attributes: Collection[str] = _ATTRIBUTES) -> Line:
     """Fit a line to each series, as ``scipy.stats.linregress(range(n), x)`` does.
 
     Parameters
     ----------
     block
         Finite series.
+    attributes
+        Those that are wanted: the two that a perfect line leaves to round-off cost extra for such lines.
 
     Returns
     -------
     Line
         NaN for series of one sample.
+
+    Notes
+    -----
+    Slope and intercept are differences of larger terms. Where these all but cancel, what is left is their round-off,
+    here and in scipy; it depends on the order of summation, which scipy leaves to the BLAS library.
 
     References
     ----------
@@ -61,12 +69,16 @@ def fit_lines(block: Block) -> Line:
         t = r * np.sqrt((n - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
         stderr = np.sqrt((1 - r * r) * ssy / ssx / (n - 2))
         line = Line(slope, intercept, r, 2 * stdtr(n - 2, -np.abs(t)), stderr)
-        _mend(line, block, np.flatnonzero(np.abs(r) > _NEARLY_ONE))
+        if not set(attributes).isdisjoint(_DOUBTFUL):
+            _mend(line, block, np.flatnonzero(np.abs(r) > _NEARLY_ONE))
     return line
 
 
 def _mend(line: Line, block: Block, rows: npt.NDArray[np.int64]) -> None:
-    """Recompute the few perfect lines by scipy itself, where the closed form would differ by round-off alone."""
+    """Take the standard error and p-value of perfect lines from scipy itself, as they are round-off alone.
+
+    The other attributes are left alone: they must not depend on what else is wanted.
+    """
     if rows.size == 0:
         return
     # scipy.stats takes a second to import and perfect lines are rare.
@@ -74,13 +86,13 @@ def _mend(line: Line, block: Block, rows: npt.NDArray[np.int64]) -> None:
 
     for row in rows:
         fitted = linregress(range(block.samples), block.series[row].copy())
-        for attribute in _ATTRIBUTES:
+        for attribute in _DOUBTFUL:
             getattr(line, attribute)[row] = getattr(fitted, attribute)
 
 
 def linear_trend(block: Block, wanted: Sequence[Parameters]) -> list[FloatArray]:
     """Fit a line to the samples (tsfresh: linear_trend; two passes, p-values by scipy.special.stdtr)."""
-    line = fit_lines(block)
+    line = fit_lines(block, [parameters["attr"] for parameters in wanted])
     return [getattr(line, parameters["attr"]) for parameters in wanted]
 
 
@@ -93,7 +105,8 @@ def agg_linear_trend(block: Block, wanted: Sequence[Parameters]) -> list[FloatAr
     for parameters in wanted:
         key = (parameters["chunk_len"], parameters["f_agg"])
         if key not in lines:
-            lines[key] = fit_lines(Block(_chunked(block, *key)))
+            attributes = [p["attr"] for p in wanted if (p["chunk_len"], p["f_agg"]) == key]
+            lines[key] = fit_lines(Block(_chunked(block, *key)), attributes)
     return [getattr(lines[p["chunk_len"], p["f_agg"]], p["attr"]) for p in wanted]
 
 
