@@ -17,6 +17,8 @@ from data_contracts import tables
 from data_contracts.checks import Examination, examine
 from data_contracts.contract import Contract
 from data_contracts.errors import ContractError, NotFoundError, UsageError
+from data_contracts.mended_files import read_mended as read_mended
+from data_contracts.mended_files import write_rows
 from data_contracts.report import Report
 from data_contracts.rows_as_text import fingerprint, from_texts, to_texts
 from data_contracts.workspace import Workspace
@@ -202,42 +204,8 @@ def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str |
     rows = from_texts(held["row"], contract)
     rows.insert(0, "entry", held["entry"])
     rows.insert(1, "reasons", held["reasons"].map("; ".join).astype("str"))
-    try:
-        if path.suffix == ".csv":
-            rows.to_csv(path, index=False)
-        elif path.suffix == ".parquet":
-            rows.to_parquet(path, index=False)
-        else:
-            raise UsageError(f"{path} is neither CSV nor Parquet", "a name ending in .csv or .parquet", "Rename it")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error})", "a path that may be written to", "Choose one"
-        ) from error
+    write_rows(rows, path)
     return len(rows)
-
-
-def read_mended(path: Path) -> pd.DataFrame:
-    """Read rows that `export` wrote and someone mended.
-
-    Parameters
-    ----------
-    path
-        A ``.csv`` or ``.parquet`` file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows; of a CSV file all as texts, for `replay` to read as the contract says.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read.
-    """
-    try:
-        return pd.read_csv(path, dtype="str") if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", "a file as export writes it", "Export it again") from error
 
 
 def replay(

@@ -4,9 +4,9 @@ One URL reaches them: SQLite under the workspace now, another database later; th
 keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -23,131 +23,12 @@ from data_contracts.record_tables import (
     Instant,
     Json,
 )
+from data_contracts.record_types import Decision as Decision
+from data_contracts.record_types import MonitorRun as MonitorRun
+from data_contracts.record_types import Prediction as Prediction
+from data_contracts.record_types import Promotion as Promotion
 
 _BUSY_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model said of one asset at one cut-off.
-
-    Parameters
-    ----------
-    prediction_id
-        Tells this prediction from every other.
-    asset
-        The asset.
-    as_of
-        The cut-off.
-    made_at
-        When it was made.
-    horizon_s, lead_s
-        How far ahead it looks and the shortest warning that is of use, in seconds.
-    probability
-        The probability of a failure within the horizon; None if the model foretells remaining life.
-    remaining_life_h
-        Hours until the next failure; None if the model foretells failures.
-    threshold
-        From where on it is an alert; None if the model has no threshold.
-    alert
-        Whether it is an alert.
-    model_name, model_version
-        The registered model.
-    origin
-        ``"endpoint"`` or ``"batch"``.
-    """
-
-    prediction_id: str
-    asset: str
-    as_of: pd.Timestamp
-    made_at: pd.Timestamp
-    horizon_s: float
-    lead_s: float
-    probability: float | None
-    remaining_life_h: float | None
-    threshold: float | None
-    alert: bool
-    model_name: str
-    model_version: int
-    origin: str
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """A row of the ledger: which version took over from which, and why.
-
-    Parameters
-    ----------
-    at
-        When it happened.
-    model_name
-        The registered model.
-    from_version, to_version
-        The versions; from None if there was no champion.
-    actor
-        Who did it: a person or a flow.
-    reason
-        Why, in words.
-    evidence
-        The figures behind it, as JSON values.
-    data_versions
-        The tables' versions it was judged on.
-    """
-
-    at: pd.Timestamp
-    model_name: str
-    from_version: int | None
-    to_version: int
-    actor: str
-    reason: str
-    evidence: Mapping[str, Any]
-    data_versions: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided about retraining, and why.
-
-    Parameters
-    ----------
-    at
-        When it was decided.
-    model_name, model_version
-        The model in question; no version if there is no champion.
-    decision
-        The decision, such as ``"retrain"`` or ``"hold"``.
-    reasons
-        Why, in words.
-    evidence
-        The figures behind it, as JSON values.
-    """
-
-    at: pd.Timestamp
-    model_name: str
-    model_version: int | None
-    decision: str
-    reasons: Sequence[str]
-    evidence: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class MonitorRun:
-    """The error rates that one run of the monitor found.
-
-    Parameters
-    ----------
-    at
-        The time it looked at them from.
-    model_name, model_version
-        The model it judged.
-    rates
-        The rates with their counts and intervals, as JSON values.
-    """
-
-    at: pd.Timestamp
-    model_name: str
-    model_version: int
-    rates: Mapping[str, Any]
 
 
 def open_records(url: str) -> sa.Engine:
