@@ -1,8 +1,8 @@
 """A batch: what one source hands over, and the door it goes through."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pandas as pd
 from data_contracts.intake import ingest
@@ -11,6 +11,23 @@ from data_contracts.contract import Contract, empty_table, load_contract, teleme
 from data_contracts.progress import Report, silent
 from data_contracts.tables import read
 from data_contracts.workspace import Workspace
+
+
+class Delivery(Protocol):
+    """Whatever holds the tables of a `Batch`, such as what the simulated fleet hands over."""
+
+    @property
+    def asset_type(self) -> str: ...  # noqa: D102 - see Batch
+    @property
+    def telemetry(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def assets(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def failures(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def work_orders(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def events(self) -> pd.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -44,23 +61,6 @@ class Batch:
     work_orders: pd.DataFrame
     events: pd.DataFrame
     telemetry_contract: Contract | None = None
-
-    def parts(self) -> tuple[tuple[Contract, pd.DataFrame], ...]:
-        """Return the tables that hold rows, each with its contract.
-
-        Returns
-        -------
-        tuple of (Contract, DataFrame)
-            The assets first, so that no reading is stored of an asset nobody knows, and the telemetry last.
-        """
-        tables = (
-            (load_contract("assets"), self.assets),
-            (load_contract("failures"), self.failures),
-            (load_contract("work_orders"), self.work_orders),
-            (load_contract("events"), self.events),
-            (self.telemetry_contract or telemetry_contract(self.asset_type), self.telemetry),
-        )
-        return tuple((contract, table) for contract, table in tables if len(table))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class ImportResult:
 
 
 def import_batch(
-    workspace: Workspace, batch: Batch, *, now: pd.Timestamp, progress: Report | None = None
+    workspace: Workspace, batch: Delivery, *, now: pd.Timestamp, progress: Report | None = None
 ) -> ImportResult:
     """Store a batch, each table through its contract.
 
@@ -144,7 +144,7 @@ def import_batch(
         If a table as a whole breaks its contract. The tables before it are stored, and it is in quarantine.
     """
     report = progress or silent
-    parts = _with_newcomers(workspace, batch).parts()
+    parts = _parts(batch, batch.assets if len(batch.assets) else _newcomers(workspace, batch))
     tables = {}
     for done, (contract, table) in enumerate(parts):
         report("import", done, len(parts))
@@ -154,13 +154,26 @@ def import_batch(
     return ImportResult(batch.asset_type, int(batch.telemetry["asset"].nunique()), tables)
 
 
-def _with_newcomers(workspace: Workspace, batch: Batch) -> Batch:
-    """Add the assets that neither the batch nor the workspace knows: an asset nobody described is still one."""
-    if len(batch.assets):
-        return batch
+def _parts(batch: Delivery, assets: pd.DataFrame) -> list[tuple[Contract, pd.DataFrame]]:
+    """Return the tables that hold rows: assets first, so that no reading is stored of an asset nobody knows."""
+    own = batch.telemetry_contract if isinstance(batch, Batch) else None
+    tables = [
+        (load_contract("assets"), assets),
+        (load_contract("failures"), batch.failures),
+        (load_contract("work_orders"), batch.work_orders),
+        (load_contract("events"), batch.events),
+        (own or telemetry_contract(batch.asset_type), batch.telemetry),
+    ]
+    return [(contract, table) for contract, table in tables if len(table)]
+
+
+def _newcomers(workspace: Workspace, batch: Delivery) -> pd.DataFrame:
+    """Return the assets that the workspace does not know: an asset nobody described is still one."""
+    if not len(batch.telemetry):
+        return empty_table("assets")
     first = batch.telemetry.groupby("asset")["event_time"].min().reset_index()
     new = first[~first["asset"].isin(read(workspace, "assets")["asset"])]
     described = empty_table("assets").assign(
         asset=new["asset"], event_time=new["event_time"], known_time=new["event_time"]
     )
-    return replace(batch, assets=described.assign(asset_type=batch.asset_type))
+    return described.assign(asset_type=batch.asset_type)

@@ -4,6 +4,7 @@ Times have to say which zone they are in, or the caller has to: a shift of an ho
 downstream could notice.
 """
 
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 
-from data_contracts.contract import DTYPES, Column, Contract, empty_table, load_contract, telemetry_contract
+from data_contracts.contract import DTYPES, Column, Contract, empty_table, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError, did_you_mean
 from pipelines.importers.batch import Batch
 
@@ -25,9 +27,9 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_files(
-    telemetry: Path,
+    contract: Contract,
     *,
-    contract: str | Contract,
+    telemetry: Path,
     assets: Path | None = None,
     failures: Path | None = None,
     work_orders: Path | None = None,
@@ -38,15 +40,16 @@ def read_files(
 
     Parameters
     ----------
-    telemetry
-        Readings, with the columns that `contract` names.
     contract
-        The telemetry's contract: one of the shipped, the path of an ODCS file, an asset type, or the contract itself.
+        The telemetry's contract.
+    telemetry
+        Readings, with the columns that `contract` names. Without ``source`` they count as physical.
     assets
         The assets; when None, those that the workspace does not know yet count as put into service at their first
         reading, see `import_batch`.
     failures, work_orders, events
-        The other tables, with the columns that the shipped contracts of those names ask for.
+        The other tables, with the columns that the shipped contracts of those names ask for. In each table, without
+        ``known_time``, a row counts as known at its event time.
     time_zone
         The zone of times that name none, such as ``"UTC"`` or ``"Europe/Berlin"``.
 
@@ -57,23 +60,29 @@ def read_files(
 
     Raises
     ------
+    UsageError
+        If the contract is not about telemetry, or a time names no zone.
     ForewarnError
         If a file is missing, empty or lacks a column, or a value cannot be read; it names the row.
     """
-    agreed = contract if isinstance(contract, Contract) else _telemetry_contract(contract)
-    readings = read_table(telemetry, agreed, time_zone=time_zone)
+    if contract.kind != "telemetry":
+        found = f"the contract {contract.name!r} is about {contract.kind}"
+        raise UsageError(found, "a contract for telemetry", "Name the contract of the telemetry file")
+    zone = _zone(time_zone)
 
     def other(name: str, path: Path | None) -> pd.DataFrame:
-        return empty_table(name) if path is None else read_table(path, load_contract(name), time_zone=time_zone)
+        return (
+            empty_table(name) if path is None else _give_types(path, _supplied(_read(path)), load_contract(name), zone)
+        )
 
     return Batch(
-        asset_type=str(agreed.asset_type),
-        telemetry=readings,
+        asset_type=str(contract.asset_type),
+        telemetry=_give_types(telemetry, _supplied(_read(telemetry), source="physical"), contract, zone),
         assets=other("assets", assets),
         failures=other("failures", failures),
         work_orders=other("work_orders", work_orders),
         events=other("events", events),
-        telemetry_contract=agreed,
+        telemetry_contract=contract,
     )
 
 
@@ -83,8 +92,8 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None) 
     Parameters
     ----------
     path
-        The file; a CSV file names its columns in the first line, separates by commas and writes nothing for a missing
-        value.
+        The file; a CSV file is UTF-8, names its columns in the first line, separates by commas and writes nothing for a
+        missing value.
     contract
         What the table has to be. Limits are not checked here; see `data_contracts.checks`.
     time_zone
@@ -105,29 +114,24 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None) 
     ForewarnError
         If the file is empty or broken, a column is missing, or a value cannot be read; it names the row.
     """
-    zone = _zone(time_zone)
-    table = _read(path)
+    return _give_types(path, _read(path), contract, _zone(time_zone))
+
+
+def _supplied(table: pd.DataFrame, **constants: str) -> pd.DataFrame:
+    """Add what a plant's own export seldom holds: when each row was known, and other columns of one value."""
+    if "known_time" not in table and "event_time" in table:
+        table = table.assign(known_time=table["event_time"])
+    return table.assign(**{name: value for name, value in constants.items() if name not in table})
+
+
+def _give_types(path: Path, table: pd.DataFrame, contract: Contract, zone: ZoneInfo | None) -> pd.DataFrame:
     if not len(table):
         raise ForewarnError(f"{path} holds no rows", "at least one row", "Check how it was written; nothing was stored")
     _demand_columns(path, table, contract)
-    known = {
-        column.name: _typed(path, table[column.name], column, zone)
-        for column in contract.columns
-        if column.name in table
-    }
-    rest = [name for name in table.columns if name not in known]
-    return pd.DataFrame(known).assign(**{name: table[name] for name in rest})
-
-
-def _telemetry_contract(name: str) -> Contract:
-    if name.endswith((".yaml", ".yml")) or name.startswith("telemetry_"):
-        contract = load_contract(name)
-    else:
-        contract = telemetry_contract(name)
-    if contract.kind != "telemetry":
-        found = f"the contract {contract.name!r} is about {contract.kind}"
-        raise UsageError(found, "a contract for telemetry", "Name the contract of the telemetry file")
-    return contract
+    known = [column for column in contract.columns if column.name in table]
+    typed = pd.DataFrame({column.name: _typed(path, table[column.name], column, zone) for column in known})
+    rest = table[[name for name in table.columns if contract.column(str(name)) is None]]
+    return pd.concat([typed, rest], axis="columns")
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -141,17 +145,29 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.stat().st_size:
         raise ForewarnError(f"{path} is empty", "a header and at least one row", "Check how it was written")
     try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        # Everything as text at first: an identifier such as 007 must not become the number 7.
-        return pd.read_csv(
-            path, dtype="str", keep_default_na=False, na_values=[""], index_col=False, on_bad_lines="error"
-        )
-    except (pa.ArrowException, ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        reason = str(error).strip().splitlines()[0]
+        return pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (pa.ArrowException, csv.Error, ValueError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ForewarnError(
             f"{path} cannot be read ({reason})", f"a whole {path.suffix} file", "Write it again"
         ) from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read everything as text: an identifier such as 007 must not become the number 7."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file), [])
+    # Arrow's reader rather than pandas': it refuses a line with too few or too many values instead of mending it.
+    converted = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.large_string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    # One thread, so that the error can say which row it was.
+    read = pa.csv.read_csv(path, pa.csv.ReadOptions(use_threads=False), convert_options=converted)
+    table: pd.DataFrame = read.to_pandas()
+    return table
 
 
 def _demand_columns(path: Path, table: pd.DataFrame, contract: Contract) -> None:

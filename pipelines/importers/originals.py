@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.errors import ForewarnError, NotFoundError, did_you_mean
+from data_contracts.errors import ForewarnError, NotFoundError
 
 _REMEDY = "Fetch the original file again; nothing was stored"
 
@@ -36,8 +36,7 @@ def original(directory: Path, name: str) -> Path:
     if not path.is_file():
         there = sorted(item.name for item in directory.iterdir() if item.is_file())
         found = f"no {name} in {directory}, which holds {', '.join(there[:12]) or 'no file'}"
-        hint = did_you_mean(name, there) or "Name the folder with the files in their original form"
-        raise NotFoundError(found, f"the original file {name}", hint)
+        raise NotFoundError(found, f"the original file {name}", "Name the folder with the files in their original form")
     return path
 
 
