@@ -99,8 +99,8 @@ AFTER: Mapping[str, Announcement] = MappingProxyType(
     {
         **BEFORE,
         "spindle_bearing": Announcement(
-            {"spindle_vibration": 0.3, "bearing_temperature": 1.8, "tool_load": 7.0, "spindle_power": 0.8},
-            {"tool_load": 15.0, "spindle_power": 2.4},
+            {"spindle_vibration": 0.2, "bearing_temperature": 1.2, "tool_load": 14.0, "spindle_power": 1.5},
+            {"tool_load": 22.0, "spindle_power": 3.5},
             bend=1.1,
         ),
     }

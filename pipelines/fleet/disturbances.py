@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float64]
 # Each resembles one failure mode: bearing, pump, drive.
 DISTURBANCES = ("tool_imbalance", "clogged_filter", "chips_in_guide")
 # One begins on a machine about every this many days.
-DAYS_BETWEEN = np.array([45.0, 45.0, 45.0])
+DAYS_BETWEEN = np.array([90.0, 90.0, 90.0])
 SHORTEST_HOURS = 6.0
 LONGEST_HOURS = 30.0
 # Random numbers a step consumes for each disturbance and machine: begins, duration, strength.

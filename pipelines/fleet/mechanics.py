@@ -18,7 +18,7 @@ DETECTABLE = np.array([mode.detectable for mode in MODES])[:, None]
 INSPECTION_AFTER = (4, 24)  # hours from the alarm
 NOT_INSPECTED_SHARE = 0.06
 OVERLOOKED_SHARE = 0.04
-REST_HOURS = 24  # a machine just inspected is not inspected again
+REST_HOURS = 48  # a machine just mended or inspected is left alone
 REPAIR_HOURS = (6, 24)
 REPLACEMENT_HOURS = 3
 ROUTINE_HOURS = 2
@@ -40,8 +40,8 @@ class Workshop:
     ----------
     inspection_due, routine_due, repaired_at : ndarray
         When the next work of each kind is done; NEVER when none is due.
-    inspected_at : ndarray
-        When the machine was last inspected.
+    attended_at : ndarray
+        When the machine was last inspected or mended.
     stands_until : ndarray
         The machine stands (and sends nothing) before this hour.
     broken : ndarray
@@ -53,7 +53,7 @@ class Workshop:
     inspection_due: Integers
     routine_due: Integers
     repaired_at: Integers
-    inspected_at: Integers
+    attended_at: Integers
     stands_until: Integers
     broken: Integers
     turn: Integers
@@ -78,7 +78,7 @@ def open_workshop(machines: int, rng: np.random.Generator) -> Workshop:
         inspection_due=np.full(machines, NEVER),
         routine_due=rng.integers(24, ROUTINE_DAYS[1] * 24, size=machines),
         repaired_at=np.full(machines, NEVER),
-        inspected_at=np.full(machines, -REST_HOURS),
+        attended_at=np.full(machines, -REST_HOURS),
         stands_until=np.zeros(machines, dtype=np.int64),
         broken=np.zeros(machines, dtype=np.int64),
         turn=rng.integers(len(COMPONENTS), size=machines),
@@ -86,7 +86,7 @@ def open_workshop(machines: int, rng: np.random.Generator) -> Workshop:
 
 
 def accept(workshop: Workshop, machine: int, hour: int, draws: Floats) -> None:
-    """Plan an inspection because of an alarm, unless the machine is down, in hand or was just inspected.
+    """Plan an inspection because of an alarm, unless the machine is down, in hand or was just attended to.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def accept(workshop: Workshop, machine: int, hour: int, draws: Floats) -> None:
         Uniform random numbers.
     """
     busy = workshop.inspection_due[machine] != NEVER or workshop.repaired_at[machine] != NEVER
-    if busy or hour - workshop.inspected_at[machine] < REST_HOURS:
+    if busy or hour - workshop.attended_at[machine] < REST_HOURS:
         return
     workshop.inspection_due[machine] = hour + int(_between(INSPECTION_AFTER, draws[DELAY, machine]))
 
@@ -170,6 +170,7 @@ def _repair(workshop: Workshop, machine: int, hour: int, draws: Floats, number: 
     broken = workshop.broken[machine]
     replaced[broken, machine] = True
     workshop.repaired_at[machine] = NEVER
+    workshop.attended_at[machine] = hour
     known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
     return Report(number, machine, hour, known, "corrective", COMPONENTS[broken], "defect_confirmed", "failure")
 
@@ -190,7 +191,7 @@ def _inspect(
 ) -> list[Report]:
     """Look for a defect, replace what is worn, and report the finding late."""
     workshop.inspection_due[machine] = NEVER
-    workshop.inspected_at[machine] = hour
+    workshop.attended_at[machine] = hour
     finding, component = _find(wear.level[:, machine], draws[LOOKED, machine])
     if component is not None:
         replaced[COMPONENTS.index(component), machine] = True

@@ -100,7 +100,8 @@ class Fleet:
             Time to advance to, UTC, not before ``now``.
         alarms : iterable of (str, pandas.Timestamp)
             Assets to inspect, each with the time of its alarm. An alarm from before ``now`` reaches the mechanics
-            now; one on a machine that stands, or that is about to be or was just inspected, changes nothing.
+            now; one on a machine that stands, is about to be inspected, or was just inspected or mended, changes
+            nothing.
 
         Returns
         -------

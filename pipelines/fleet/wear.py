@@ -49,9 +49,9 @@ class FailureMode:
 
 
 MODES = (
-    FailureMode("spindle_bearing", 1550.0, 1.6, 125.0, 0.22, 0.03, 0.07, 0.25),
-    FailureMode("coolant_pump", 3300.0, 1.5, 46.0, 0.30, 0.04, 0.08, 0.2),
-    FailureMode("axis_drive", 3000.0, 1.5, 68.0, 0.28, 0.04, 0.08, 0.2),
+    FailureMode("spindle_bearing", 1550.0, 1.6, 125.0, 0.22, 0.04, 0.09, 0.25),
+    FailureMode("coolant_pump", 3300.0, 1.5, 52.0, 0.30, 0.04, 0.09, 0.2),
+    FailureMode("axis_drive", 3000.0, 1.5, 72.0, 0.28, 0.04, 0.09, 0.2),
 )
 COMPONENTS = tuple(mode.component for mode in MODES)
 SUDDEN_HOURS = 6.0

@@ -172,7 +172,7 @@ def test_an_alarm_changes_only_its_own_machine():
 
 
 def test_repeated_alarms_lead_to_one_inspection():
-    """Alarms on a machine that is about to be or was just inspected change nothing."""
+    """Alarms on a machine that is about to be inspected, or was inspected in the last two days, change nothing."""
     fleet = Fleet(9, 5, start=START)
     once = fleet.advance(START + 3 * DAY, [("cnc-002", START + DAY)] * 4).work_orders
     assert len(set(once.loc[once["kind"] == "inspection", "work_order_id"])) <= 1
