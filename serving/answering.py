@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data_contracts.contract import Contract, telemetry_contract
@@ -13,6 +14,7 @@ from data_contracts.errors import NotFoundError, StorageError
 from data_contracts.history import History, read_history
 from data_contracts.records import Prediction
 from data_contracts.workspace import Workspace
+from features.sorted_times import microseconds, width
 from models.artifact import Artifact
 from models.scoring import score
 from serving.champion import Champion, Clock, check_predictions
@@ -188,12 +190,14 @@ def with_telemetry(
     lookback = artifact.recipe.lookback
     if lookback <= pd.Timedelta(0):
         return cut_offs, []
-    read = history.telemetry.loc[history.telemetry[list(artifact.recipe.measured_channels)].notna().any(axis=1)]
-    rows = read[["asset", "event_time", "known_time"]].merge(cut_offs, on="asset")
-    inside = (rows["event_time"] > rows["as_of"] - lookback) & (
-        rows[["event_time", "known_time"]].max(axis=1) <= rows["as_of"]
-    )
-    told = cut_offs["asset"].isin(rows.loc[inside, "asset"])
+    telemetry = history.telemetry
+    owner = pd.Index(cut_offs["asset"]).get_indexer(pd.Index(telemetry["asset"]))
+    event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])
+    as_of = microseconds(cut_offs["as_of"])[owner]
+    inside = (owner >= 0) & (event > as_of - width(lookback)) & (np.maximum(event, known) <= as_of)
+    inside &= ~np.isnan(telemetry[list(artifact.recipe.measured_channels)].to_numpy(dtype=np.float64)).all(axis=1)
+    told = np.zeros(len(cut_offs), dtype=np.bool_)
+    told[owner[inside]] = True
     reason = _GAP.format(window=f"{lookback / _HOUR:g} hours")
     silent = cut_offs[~told]
     return cut_offs[told].reset_index(drop=True), [

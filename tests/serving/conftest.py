@@ -168,7 +168,7 @@ def endpoint(workspace: Workspace, registry: Registry, tmp_path_factory: pytest.
     """Serve with version 1 as the champion."""
     registry.set_alias(MODEL, CHAMPION, 1)
     log = tmp_path_factory.mktemp("endpoint") / "endpoint.log"
-    yield from running(workspace, log)
+    yield from running(workspace, log, "--model", MODEL)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts.workspace import init_workspace
+from data_contracts.workspace import Workspace, init_workspace
+from models.registry import CHAMPION, Registry
+from serving import start
 from serving.__main__ import main
 
 
@@ -42,3 +44,19 @@ def test_a_wrong_setting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """A setting that cannot be understood is wrong usage: exit status 2."""
     assert main(["--port", "0"], {}) == 2
     assert "1 to 65535" in told(capsys)
+
+
+def test_the_only_champion_is_served_without_naming_it(workspace: Workspace, registry: Registry) -> None:
+    """Where exactly one model has a champion, nobody has to name it."""
+    registry.set_alias("tiny", CHAMPION, 1)
+    assert start._only_champion(workspace) == "tiny"
+
+
+def test_no_champion_and_no_name_is_told(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing can be served, nothing starts: exit status 1 and what to do."""
+    registry.delete_alias("tiny", CHAMPION)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert main(["--workspace", str(registry.workspace.root), "--port", str(port)], {}) == 1
+    assert "forewarn models promote" in told(capsys)
