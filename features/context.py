@@ -176,6 +176,7 @@ class _Told:
     def __init__(self, history: "History", assets: "pd.Index[str]", asset: IntArray, as_of: IntArray) -> None:
         self._history, self._assets, self._asset, self._as_of = history, assets, asset, as_of
         self._read: dict[str, Occurrences] = {}
+        self._of_code: dict[str, Occurrences] = {}
         self._models: npt.NDArray[np.object_] | None = None
 
     def event_count(self, code: str, span: pd.Timedelta) -> FloatArray:
@@ -225,7 +226,10 @@ class _Told:
         return held
 
     def _events(self, code: str) -> Occurrences:
-        return self._occurrences("events", "event_id", ("code",), strictly_before=False).where("code", [code])
+        if code not in self._of_code:
+            events = self._occurrences("events", "event_id", ("code",), strictly_before=False)
+            self._of_code[code] = events.where("code", [code])
+        return self._of_code[code]
 
     def _work_orders(self) -> Occurrences:
         return self._occurrences("work_orders", "work_order_id", ("kind", "component"), strictly_before=True)

@@ -111,7 +111,7 @@ class Occurrences:
         -------
         Occurrences
         """
-        chosen = np.isin(self.labels[label].astype(str), list(values)) if len(self.event) else np.zeros(0, np.bool_)
+        chosen = pd.Index(self.labels[label]).isin(list(values))
         before = np.concatenate([[0], np.cumsum(chosen)])
         return Occurrences(
             event=self.event[chosen],

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
 from data_contracts.telemetry import reconcile
 from features.context import learn_context
 from features.feature_set import FeatureSet, parse_feature_set
@@ -15,12 +14,15 @@ from features.names import REGIME_MARK, SINCE_START
 from features.recipe import Recipe, named_channels
 from features.regimes import Regimes, fit_regimes
 
+if TYPE_CHECKING:
+    from data_contracts.history import History
+
 #: Channels that say how a machine is run rather than how it fares, by the names of the shipped asset types.
 OPERATING_PATTERNS = ("setting_*", "*_setpoint", "spindle_speed", "feed_rate")
 
 
 def fit_recipe(
-    history: History,
+    history: "History",
     *,
     windows: Sequence[pd.Timedelta],
     feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str] = "minimal",
@@ -103,7 +105,7 @@ def operating_channels(channels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _learn_regimes(
-    history: History, chosen: Sequence[str], k: int, operating: Sequence[str] | None, seed: int
+    history: "History", chosen: Sequence[str], k: int, operating: Sequence[str] | None, seed: int
 ) -> Regimes:
     telling = operating_channels(history.channels) if operating is None else named_channels(operating, history.channels)
     if not telling:
