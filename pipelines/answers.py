@@ -20,7 +20,7 @@ def show(result: Any, options: Options) -> int:
     Parameters
     ----------
     result : Any
-        None, or an object with ``to_dict()``; ``__rich__()`` draws it for people and ``exit_status`` makes a "no" of it.
+        None, or an object with ``to_dict()``; ``__rich__()`` draws it for people, ``exit_status`` makes a "no" of it.
     options : Options
         Says whether a person or a program reads.
 
@@ -54,7 +54,12 @@ def complain(error: ForewarnError, options: Options) -> int:
         The error's exit status.
     """
     if options.json:
-        fields = {"error": type(error).__name__, "found": error.found, "expected": error.expected, "remedy": error.remedy}
+        fields = {
+            "error": type(error).__name__,
+            "found": error.found,
+            "expected": error.expected,
+            "remedy": error.remedy,
+        }
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
     else:
         console = Console(stderr=True, highlight=False)
@@ -84,7 +89,7 @@ def facts(values: Mapping[str, Any]) -> Table:
     return table
 
 
-def rows(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Table:
+def rows(records: Sequence[Mapping[Any, Any]], *, title: str | None = None) -> Table:
     """Draw records as a table, a column for each key.
 
     Parameters

@@ -1,8 +1,8 @@
 """The command line: parse, run one command, show its answer.
 
-Results go to stdout, progress and complaints to stderr. Exit status 0 is yes or done, 1 means the answer is no (a contract is
-broken, a model is worse, something is missing), 2 means wrong usage. Commands are loaded when they are called, so ``forewarn --help``
-loads none of the platforms.
+Results go to stdout, progress and complaints to stderr. Exit status 0 is yes or done, 1 means the answer is no (a
+contract is broken, a model is worse, something is missing), 2 means wrong usage. Commands are loaded when they are
+called, so ``forewarn --help`` loads none of the platforms.
 """
 
 import os
@@ -41,7 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine.export": ("pipelines.commands.quarantine:export", "Write refused rows to a file, to be mended."),
     "quarantine.replay": ("pipelines.commands.quarantine:replay", "Check refused rows again and store the good ones."),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
-    "reproduce": ("pipelines.commands.models:reproduce", "Train a registered version again; are the predictions the same?"),
+    "reproduce": (
+        "pipelines.commands.models:reproduce",
+        "Train a registered version again; are the predictions the same?",
+    ),
     "models.list": ("pipelines.commands.models:listed", "List registered versions, their figures and aliases."),
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),

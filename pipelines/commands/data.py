@@ -11,7 +11,13 @@ from pipelines.importers.files import read_table
 from pipelines.options import DEFAULTS, Shared
 
 
-def validate(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
+def validate(
+    file: Path,
+    *,
+    contract: str,
+    time_zone: str | None = None,
+    options: Shared = DEFAULTS,  # noqa: ARG001 - how to answer is read by the command line
+) -> Any:
     """Check a file against its contract; store nothing.
 
     Parameters
@@ -50,4 +56,3 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     agreed = load_contract(contract)
     frame = read_table(file, agreed, time_zone=time_zone)
     return take_in(options.open(), frame, agreed, now=pd.Timestamp.now("UTC"))
-

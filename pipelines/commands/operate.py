@@ -1,7 +1,6 @@
 """Commands that keep a champion at work: score, serve, monitor, retrain, run, schedule."""
 
 import os
-import subprocess
 import sys
 from typing import Any, Literal
 
@@ -57,7 +56,8 @@ def serve(
     """
     command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace), "--host", host]
     command += ["--port", str(port), "--workers", str(workers), *(["--model", model] if model else [])]
-    sys.exit(subprocess.run(command, check=False, env=os.environ).returncode)
+    # This process becomes the endpoint: a signal meant for it reaches it, and nothing is left behind.
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, our own arguments
 
 
 def monitor(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:

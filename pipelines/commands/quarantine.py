@@ -13,7 +13,6 @@ from data_contracts import quarantine
 from data_contracts.contract import load_contract
 from data_contracts.errors import UsageError
 from pipelines.answers import rows
-from pipelines.importers.files import read_table
 from pipelines.options import DEFAULTS, Shared
 
 SHOWN = 20
@@ -33,12 +32,13 @@ class Refused:
         """Draw the count of each reason, then the first rows."""
         if self.frame.empty:
             return Group(Text("No row is in quarantine."))
-        reasons = self.frame.groupby(["contract", "reasons"], sort=False).size().rename("rows").reset_index()
+        reasons = self.frame.explode("reasons").groupby(["contract", "reasons"]).size().rename("rows").reset_index()
         counts = rows(reasons.sort_values("rows", ascending=False).head(SHOWN).to_dict("records"))
-        return Group(counts, Text(f"\n{len(self.frame):,} rows; the first {min(SHOWN, len(self.frame))}:"), self._first())
+        held = f"\n{len(self.frame):,} rows; the first {min(SHOWN, len(self.frame))}:"
+        return Group(counts, Text(held), self._first())
 
     def _first(self) -> Table:
-        return rows(self.frame.head(SHOWN).to_dict("records"))
+        return rows(self.frame.loc[: SHOWN - 1, ["contract", "reasons", "row"]].to_dict("records"))
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,7 @@ def export(file: Path, *, contract: str, batch: str | None = None, options: Shar
     """
     if file.exists():
         raise UsageError(f"{file} exists", "a file that does not exist yet", "Choose another name, or remove it first")
-    frame = quarantine.export(options.open(), load_contract(contract), batch=batch)
-    if file.suffix == ".parquet":
-        frame.to_parquet(file, index=False)
-    else:
-        frame.to_csv(file, index=False)
-    return Exported(file, len(frame))
+    return Exported(file, quarantine.export(options.open(), load_contract(contract), file, batch=batch))
 
 
 def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULTS) -> Any:
@@ -98,13 +93,13 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     Parameters
     ----------
     file : Path, optional
-        Mended rows, as `forewarn quarantine export` wrote them; without it the rows are taken as they were refused, which helps
-        after a contract was mended.
+        Mended rows, as `forewarn quarantine export` wrote them; without it the rows are taken as they were refused,
+        which helps after a contract was mended.
     contract : str
         The contract that refused them.
     options : Options
         Where the state lies and how to answer.
     """
     agreed = load_contract(contract)
-    mended = None if file is None else read_table(file, agreed)
+    mended = None if file is None else quarantine.read_mended(file)
     return quarantine.replay(options.open(), agreed, now=pd.Timestamp.now("UTC"), mended=mended)

@@ -17,8 +17,8 @@ from pipelines.answers import facts, rows
 from pipelines.options import DEFAULTS, Shared
 
 PLATFORMS = (
-    "forewarn", "mlflow", "prefect", "bentoml", "great-expectations", "tsfresh", "lightgbm", "scikit-learn", "pandas", "numpy",
-    "deltalake", "sqlalchemy", "pyarrow",
+    "forewarn", "mlflow", "prefect", "bentoml", "great-expectations", "tsfresh", "lightgbm", "scikit-learn", "pandas",
+    "numpy", "deltalake", "sqlalchemy", "pyarrow",
 )  # fmt: skip
 
 
@@ -97,7 +97,9 @@ def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
-    written = ({"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources)
+    written = (
+        {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
+    )
     return Diagnosis(_versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace))
 
 
@@ -130,7 +132,7 @@ def _probed(name: str, location: str, probe: Callable[[Workspace], str], workspa
 def _tables(workspace: Workspace) -> str:
     from data_contracts.tables import versions
 
-    return ", ".join(f"{table} (version {number})" for table, number in versions(workspace).items()) or "nothing yet"
+    return ", ".join(f"{table} v{number}" for table, number in versions(workspace).items()) or "nothing yet"
 
 
 def _records(workspace: Workspace) -> str:

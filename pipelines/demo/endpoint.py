@@ -84,7 +84,9 @@ class Endpoint:
         while self.version() != version:
             if time.perf_counter() - begin > PATIENCE:
                 raise NotFoundError(
-                    f"the endpoint still serves version {self.version()}", f"version {version}", "Look into endpoint.log"
+                    f"the endpoint still serves version {self.version()}",
+                    f"version {version}",
+                    "Look into endpoint.log",
                 )
             time.sleep(0.05)
         return time.perf_counter() - begin

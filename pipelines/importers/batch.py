@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pandas as pd
+from rich.table import Table
 from data_contracts.intake import ingest
 
 from data_contracts.contract import Contract, empty_table, load_contract, telemetry_contract
 from data_contracts.progress import Report, silent
 from data_contracts.tables import read
 from data_contracts.workspace import Workspace
+from pipelines.answers import rows
 
 
 class Delivery(Protocol):
@@ -113,6 +115,11 @@ class ImportResult:
         """
         tables = {name: dict(vars(counts)) for name, counts in self.tables.items()}
         return {"asset_type": self.asset_type, "assets": self.assets, "tables": tables}
+
+    def __rich__(self) -> Table:
+        """Draw a row a table."""
+        counts = [{"table": name} | dict(vars(table)) for name, table in self.tables.items()]
+        return rows(counts, title=f"{self.assets:,} assets of type {self.asset_type}")
 
 
 def import_batch(

@@ -1,0 +1,52 @@
+"""The command that plays the demonstration."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from data_contracts.errors import UsageError
+from pipelines.demo.performance import Performance, perform
+from pipelines.demo.story import Story
+from pipelines.options import DEFAULTS, WORKSPACE, Shared
+from pipelines.progress import bars
+
+FOLDER = Path(".forewarn-demo")
+MARKER = "demonstration"
+
+
+def demo(*, seed: int = Story.seed, machines: int = Story.machines, options: Shared = DEFAULTS) -> Performance:
+    """Watch a simulated fleet through a drift, end to end.
+
+    A predictor is trained, served and asked; a process change makes it miss failures; the drift is noticed, a better
+    model is trained, promoted and served. All of it is real: the endpoint, the registry, the stores. It takes a few
+    minutes.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed plays the same story.
+    machines : int
+        Machines in the fleet.
+    options : Options
+        Where the state lies and how to answer; .forewarn-demo unless a workspace is named. The state of a demonstration
+        before is thrown away, anything else is left alone.
+    """
+    root = FOLDER if options.workspace == WORKSPACE else options.workspace
+    _clear(root)
+    with bars() as progress:
+        return perform(root, Story(seed=seed, machines=machines), progress=progress, say=_say)
+
+
+def _clear(root: Path) -> None:
+    if root.exists() and any(root.iterdir()) and not (root / MARKER).exists():
+        raise UsageError(
+            f"{root} holds something that is no demonstration", "an empty folder or an earlier demonstration",
+            "Name another folder with --workspace",
+        )  # fmt: skip
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    (root / MARKER).write_text("`forewarn demo` made this folder and will throw it away the next time it runs.\n")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"  {line} ...\n")

@@ -1,0 +1,219 @@
+"""The demonstration from an empty workspace to its report."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from data_contracts.history import read_history
+from data_contracts.progress import Report, silent
+from data_contracts.records import open_records, predictions
+from data_contracts.workspace import Workspace, init_workspace
+from models.error_rates import ErrorRates, error_rates
+from models.experiment import load_experiment
+from models.outcomes import outcomes
+from pipelines.champion import load_champion, terms
+from pipelines.demo.endpoint import endpoint
+from pipelines.demo.replay import Replay, Stage, Swap, play
+from pipelines.demo.story import Story
+from pipelines.fleet.scenario import make_scenario
+from pipelines.fleet.simulation import Fleet
+from pipelines.importers.batch import ImportResult, import_batch
+from pipelines.retrain import PROMOTED
+from pipelines.settings import Settings, read_settings
+from pipelines.train import TrainResult, train
+
+EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
+RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failure-logistic'")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of the timeline.
+
+    Parameters
+    ----------
+    at : pd.Timestamp
+        When, in the fleet's time.
+    what : str
+        What happened, in a word or two.
+    detail : str
+        The figures.
+    """
+
+    at: pd.Timestamp
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The error rates between two turns of the story.
+
+    Parameters
+    ----------
+    name : str
+        Which phase.
+    rates : ErrorRates
+        Of all predictions the endpoint made in it.
+    """
+
+    name: str
+    rates: ErrorRates
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What the demonstration showed.
+
+    Parameters
+    ----------
+    moments : tuple of Moment
+        The timeline.
+    phases : tuple of Phase
+        The rates before the change, after it, and after the last promotion.
+    report : Path
+        The HTML page.
+    workspace : Workspace
+        Where everything was left.
+    """
+
+    moments: tuple[Moment, ...]
+    phases: tuple[Phase, ...]
+    report: Path
+    workspace: Workspace
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the timeline and the rates as plain values."""
+        return {
+            "timeline": [{"at": m.at.isoformat(), "what": m.what, "detail": m.detail} for m in self.moments],
+            "phases": {phase.name: phase.rates.to_dict() for phase in self.phases},
+            "report": str(self.report),
+            "workspace": str(self.workspace.root),
+            "mlflow_uri": self.workspace.mlflow_uri,
+        }
+
+    def __rich__(self) -> Group:
+        """Draw the timeline, the rates and where to look next."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("day", "what", "figures"):
+            table.add_column(column)
+        for moment in self.moments:
+            table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
+        look = f"\nreport  {self.report}\nMLflow  mlflow ui --backend-store-uri {self.workspace.mlflow_uri}"
+        return Group(table, Text(""), self._rates(), Text(look))
+
+    def _rates(self) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("rates", "failures missed (FN)", "false alarms per asset-month (FP)"):
+            table.add_column(column)
+        for phase in self.phases:
+            missed, false = phase.rates.missed, phase.rates.false_episodes
+            table.add_row(
+                phase.name,
+                f"{missed.value:4.0%}  ({missed.count} of {missed.of:.0f}; {missed.low:.0%} to {missed.high:.0%})",
+                f"{false.value:.2f}  ({false.count}; {false.low:.2f} to {false.high:.2f})",
+            )
+        return table
+
+
+def perform(root: Path, story: Story, *, progress: Report = silent, say: Callable[[str], None]) -> Performance:
+    """Play the demonstration in an empty workspace.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace's folder, empty.
+    story : Story
+        What to play.
+    progress : Report
+        Takes word of how far the work is.
+    say : callable
+        Takes a line about each step.
+
+    Returns
+    -------
+    Performance
+        The timeline, the rates and the report.
+    """
+    workspace = init_workspace(root)
+    settings = read_settings(workspace, {})
+    fleet = Fleet(
+        story.seed, story.machines, start=story.start, scenario=make_scenario("process_change", story.change_day)
+    )
+    say(f"recording {story.history_days} days of {story.machines} machines")
+    recorded = import_batch(workspace, fleet.advance(story.live), now=story.live, progress=progress)
+    say("training two estimators")
+    first = train(workspace, load_experiment(EXPERIMENT, []), now=story.live, progress=progress)
+    rival = train(workspace, load_experiment(EXPERIMENT, RIVAL), now=story.live, progress=progress)
+    say(f"serving {first.model_name} v{first.version}; replaying {story.days - story.history_days} days over HTTP")
+    with endpoint(root, first.model_name, root / "endpoint.log") as running:
+        stage = Stage(workspace, settings, fleet, running, first.model_name, story)
+        seen = play(stage, progress)
+    moments = (*_beginning(story, recorded, first, rival), *_middle(story, seen), _closing(story, seen))
+    return Performance(
+        moments, _phases(workspace, settings, first.model_name, story, seen), seen.looks[-1].report, workspace
+    )
+
+
+def _beginning(story: Story, recorded: ImportResult, first: TrainResult, rival: TrainResult) -> tuple[Moment, ...]:
+    rows = sum(table.rows for table in recorded.tables.values())
+    refused = sum(table.quarantined for table in recorded.tables.values())
+    return (
+        Moment(story.live, "ingested", f"{rows:,} rows of {story.machines} machines, {refused:,} rows quarantined"),
+        Moment(story.live, "trained", f"{_figures(first)}; {_figures(rival)}"),
+        Moment(story.live, f"champion v{first.version}", f"{first.model_name}, {first.estimator}"),
+    )
+
+
+def _figures(trained: TrainResult) -> str:
+    figures = trained.metrics
+    caught, of, cost = figures["failures_caught"], figures["failures_total"], figures["expected_cost"]
+    return f"{trained.estimator} catches {caught:.0f} of {of:.0f} failures, costs {cost:,.0f} $"
+
+
+def _middle(story: Story, seen: Replay) -> tuple[Moment, ...]:
+    change = Moment(story.change, "process change", "two failure modes announce themselves by other channels")
+    swaps = (moment for swap in seen.swaps for moment in _swapped(swap))
+    return tuple(sorted((change, *swaps), key=lambda moment: moment.at))
+
+
+def _swapped(swap: Swap) -> tuple[Moment, ...]:
+    why, *reasons = swap.result.reasons
+    trigger = Moment(swap.at, "trigger", why)
+    if swap.result.decision != PROMOTED:
+        return trigger, Moment(swap.at, f"v{swap.result.challenger_version} rejected", " ".join(reasons))
+    seen = swap.traffic
+    counted = f"{seen.answered.total()} requests meanwhile, {seen.failed} failed, {seen.mixed} mixed"
+    return (
+        trigger,
+        Moment(swap.at, f"champion v{swap.result.challenger_version}", " ".join(reasons)),
+        Moment(swap.at, "swapped", f"after {swap.seconds:.1f} s; {counted}"),
+    )
+
+
+def _closing(story: Story, seen: Replay) -> Moment:
+    counted = f"{seen.predictions:,} predictions, {seen.alerts:,} alerts, {seen.quarantined:,} rows quarantined"
+    return Moment(story.end, "end", counted)
+
+
+def _phases(workspace: Workspace, settings: Settings, name: str, story: Story, seen: Replay) -> tuple[Phase, ...]:
+    """Count the rates of each phase from what the records say, judged at the end of the story."""
+    champion = load_champion(workspace, name)
+    data = champion.experiment.data
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=story.end, start=story.end)
+    told = predictions(open_records(workspace.records_url), model_name=name)
+    rules = terms(champion, history, settings, now=story.end)
+    known = outcomes(told, history.failures, history.work_orders, now=story.end, terms=rules)
+    promoted = [swap.at for swap in seen.swaps if swap.result.decision == PROMOTED]
+    turns = [("before the change", story.live, story.change)]
+    turns += [("after the change", story.change, promoted[0] if promoted else story.end)]
+    turns += [("after the retraining", promoted[-1], story.end)] if promoted else []
+    found = (Phase(label, error_rates(known, start=start, end=end)) for label, start, end in turns)
+    return tuple(phase for phase in found if not math.isnan(phase.rates.missed.value))
