@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -155,7 +156,7 @@ def write_report(
     Path
         The file.
     """
-    charts = [_draw(panel, series, marks, promises) for panel in _PANELS] if series else []
+    charts = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
     page = _template().render(
         title=title,
         now=f"{now:%Y-%m-%d %H:%M} UTC",
@@ -225,15 +226,19 @@ def _row(mark: Mark) -> dict[str, str]:
 
 
 def _draw(
-    panel: _Panel, series: Sequence[ErrorRates], marks: Sequence[Mark], promises: Sequence[Promise]
+    panel: _Panel,
+    series: Sequence[ErrorRates],
+    marks: Sequence[Mark],
+    promises: Sequence[Promise],
+    now: pd.Timestamp,
 ) -> dict[str, Any]:
     with rc_context(_STYLE):
         figure = Figure(figsize=(9.2, 3.1), layout="constrained")
         axes = figure.add_subplot()
         _draw_rates(axes, panel, series)
         _draw_promises(axes, panel, promises)
-        _dress(axes, panel, series)
-        _draw_marks(axes, marks, series)
+        _dress(axes, panel, series, now)
+        _draw_marks(axes, marks, series[0].start, now)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
@@ -275,13 +280,20 @@ def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[Promise]) -> No
         axes.hlines(level, start, end, color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=label)
 
 
-def _dress(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:
-    rates: list[Rate] = [getattr(point, panel.rate) for point in series]
-    # Wide intervals of thin periods must not flatten the rest of the curve.
-    top = 1.0 if panel.percent else 2.5 * max([rate.value for rate in rates if rate.of > 0], default=1.0)
-    highest = max([min(rate.high, top) for rate in rates if rate.of > 0], default=1.0)
-    axes.set_ylim(0, max(highest * 1.08, 1e-3))
-    axes.set_xlim(_day(series[0].start), _day(series[-1].end))
+def _dress(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Timestamp) -> None:
+    rates: list[Rate] = [rate for point in series if (rate := getattr(point, panel.rate)).of > 0]
+    # The wide interval of a thin period must not flatten the rest of the curve.
+    top = (
+        max([2.5 * max(rate.value for rate in rates), float(np.median([rate.high for rate in rates]))])
+        if rates
+        else 1.0
+    )
+    highest = max([min(rate.high, top) for rate in rates], default=1.0)
+    axes.set_ylim(0, 1.08 * highest)
+    axes.set_xlim(_day(series[0].start), _day(max(now, series[-1].end)))
+    if now > series[-1].end:
+        label = "not matured yet"
+        axes.axvspan(_day(series[-1].end), _day(now), color=_LINE, alpha=0.55, linewidth=0, label=label, zorder=0)
     axes.grid(axis="y", color=_LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
@@ -293,7 +305,7 @@ def _dress(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{value:.0%}" if highest > 0.05 else f"{value:.1%}")
         )
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.16), ncols=2, frameon=False, borderaxespad=0, labelcolor=_SOFT)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.16), ncols=3, frameon=False, borderaxespad=0, labelcolor=_SOFT)
 
 
 def _day(time: pd.Timestamp) -> float:
@@ -301,8 +313,7 @@ def _day(time: pd.Timestamp) -> float:
     return float((time - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1))
 
 
-def _draw_marks(axes: Axes, marks: Sequence[Mark], series: Sequence[ErrorRates]) -> None:
-    start, end = series[0].start, series[-1].end
+def _draw_marks(axes: Axes, marks: Sequence[Mark], start: pd.Timestamp, end: pd.Timestamp) -> None:
     shown = sorted((mark for mark in marks if mark.kind in COLOURS and start <= mark.at <= end), key=lambda m: m.at)
     # Labels of neighbours take turns on two lines, lest they cover each other.
     for number, mark in enumerate(shown):

@@ -8,17 +8,14 @@ import contextlib
 import importlib
 import inspect
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data_contracts.errors import StorageError, UsageError, did_you_mean
+from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import Workspace
-from pipelines.flows.environment import forget_server, is_healthy, prefect_environment, remember_server
+from pipelines.flows.environment import prefect_environment
+from pipelines.flows.server import DEPLOYMENT, served, settle_leftovers
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 FLOWS = ("ingest", "train", "score", "monitor", "retrain")
-_START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def deployments(workspace: Workspace, settings: Settings) -> "list[RunnerDeploym
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     made: list[Any] = [
         load_flow(name).to_deployment(
-            name="forewarn",
+            name=DEPLOYMENT,
             schedules=[Cron(cron, timezone=settings.schedule_time_zone)],
             parameters={"workspace": str(workspace.root)},
             concurrency_limit=one,
@@ -147,8 +143,7 @@ def scheduled(settings: Settings) -> dict[str, str]:
 def serve_schedules(workspace: Workspace, settings: Settings) -> None:
     """Run the flows on their schedules until interrupted.
 
-    Where ``PREFECT_API_URL`` names a server, that one is used. Otherwise one is started for as long as this runs: the
-    server that comes with a single flow run keeps no schedules.
+    Where ``PREFECT_API_URL`` names a server, that one is used; otherwise one is started for as long as this runs.
 
     Parameters
     ----------
@@ -167,51 +162,13 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
     prefect_environment(workspace)
-    with contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else _server(workspace, settings.schedule_port):
+    ours = "PREFECT_API_URL" not in os.environ
+    with served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
         from prefect import serve
 
+        if ours:
+            settle_leftovers()
         serve(*deployments(workspace, settings), print_starting_message=False)
-
-
-@contextlib.contextmanager
-def _server(workspace: Workspace, port: int) -> Iterator[None]:
-    """Run Prefect's server beside this process."""
-    _refuse_taken(port)
-    url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PREFECT_API_URL": url}) as process:
-        try:
-            _wait(process, url)
-            os.environ["PREFECT_API_URL"] = url
-            remember_server(workspace, url)
-            sys.stderr.write(f"Serving the schedules; Prefect shows them at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
-            yield
-        finally:
-            forget_server(workspace)
-            os.environ.pop("PREFECT_API_URL", None)
-            process.terminate()
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise UsageError(
-                f"port {port} is taken", "a free port for Prefect's server", "Set schedule.port to another"
-            )
-
-
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
-    for _ in range(_START_SECONDS * 2):
-        if is_healthy(url):
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.5)
-    raise StorageError(
-        f"Prefect's server did not start at {url}",
-        f"an answer within {_START_SECONDS} s",
-        "See what it wrote to stderr; its database lies in the workspace's folder prefect",
-    )
 
 
 def _parse(flow: "Flow[..., Any]", parameters: Sequence[str]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def write_watch_page(
         marks,
         title=f"{name}: error rates of the champion",
         now=now,
-        promises=_promises(workspace, records, champion, series),
+        promises=_promises(workspace, records, champion, series, now),
         facts=_facts(champion, rates, records),
         verdict=Conclusion(verdict.decision, verdict.reasons),
     )
@@ -127,28 +127,30 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
         Promotions, rollbacks, drift that led to a retraining, challengers rejected; in order of time.
     """
     marks = []
+    # At one instant the decision comes before what it led to; sorting keeps that order.
+    for row in decisions(records, model_name=name).to_dict("records"):
+        if row["decision"] in _DECISIONS:
+            kind, label = _DECISIONS[row["decision"]]
+            marks.append(Mark(row["at"], kind, label, " ".join(row["reasons"])))
     for row in promotions(records, model_name=name).to_dict("records"):
         back = bool(row["evidence"].get("rollback"))
         label = f"back to v{row['to_version']}" if back else f"v{row['to_version']} promoted"
         marks.append(
             Mark(row["at"], "rollback" if back else "promotion", label, f"{row['reason']} (by {row['actor']})")
         )
-    for row in decisions(records, model_name=name).to_dict("records"):
-        if row["decision"] in _DECISIONS:
-            kind, label = _DECISIONS[row["decision"]]
-            marks.append(Mark(row["at"], kind, label, " ".join(row["reasons"])))
     return sorted((mark for mark in marks if mark.at <= now), key=lambda mark: mark.at)
 
 
 def _promises(
-    workspace: Workspace, records: Records, champion: Champion, series: Sequence[ErrorRates]
+    workspace: Workspace, records: Records, champion: Champion, series: Sequence[ErrorRates], now: pd.Timestamp
 ) -> list[Promise]:
     if not series:
         return []
     registry, name = Registry(workspace), champion.model.name
     ledger = promotions(records, model_name=name)
+    ledger = ledger[ledger["at"] <= now]
     begins = [max(pd.Timestamp(at), series[0].start) for at in ledger["at"]]
-    ends = [*begins[1:], series[-1].end]
+    ends = [*begins[1:], now]
     promises = []
     for version, start, end in zip(ledger["to_version"], begins, ends, strict=True):
         told = registry.tags(name, int(version)).get("reference_rates")

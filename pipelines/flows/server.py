@@ -1,0 +1,119 @@
+"""Prefect's server beside this process, for as long as schedules are served.
+
+The server that comes with a single flow run keeps no schedules, so serving them takes a whole one.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from data_contracts.errors import StorageError, UsageError
+from data_contracts.workspace import Workspace
+from pipelines.flows.environment import forget_server, is_healthy, remember_server
+
+DEPLOYMENT = "forewarn"
+_START_SECONDS = 120
+_MOST_AT_ONCE = 200
+
+
+@contextlib.contextmanager
+def served(workspace: Workspace, port: int) -> Iterator[None]:
+    """Run Prefect's server on this machine, with its database in the workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where its database is, and what other runs find the server by.
+    port : int
+        Where it listens, on this machine only.
+
+    Raises
+    ------
+    UsageError
+        If the port is taken.
+    StorageError
+        If the server does not start.
+    """
+    _refuse_taken(port)
+    url = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PREFECT_API_URL": url}) as process:
+        try:
+            _wait(process, url)
+            os.environ["PREFECT_API_URL"] = url
+            remember_server(workspace, url)
+            sys.stderr.write(f"Serving the schedules; Prefect shows them at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
+            yield
+        finally:
+            forget_server(workspace)
+            os.environ.pop("PREFECT_API_URL", None)
+            process.terminate()
+
+
+def settle_leftovers() -> None:
+    """End what an earlier server of this workspace left behind.
+
+    A run that was cut off holds its deployment's only place for ever, and every later run would be cancelled for it;
+    runs that came due while nothing was served would all start now. To be called on a server of our own, before the
+    schedules are served: whatever it calls running is dead.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterName,
+        FlowRunFilter,
+        FlowRunFilterExpectedStartTime,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+    from prefect.states import Cancelled, Crashed
+
+    ours = DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT]))
+    cut_off = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    ends: tuple[tuple[list[StateType], State[Any]], ...] = (
+        (cut_off, Crashed(message="It was cut off when the schedules were last served.")),
+        ([StateType.SCHEDULED], Cancelled(message="It came due while no schedules were served.")),
+    )
+    with get_client(sync_client=True) as client:
+        for types, end in ends:
+            left = FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)),
+                expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
+            )
+            # The server refuses to be asked without an order and a limit.
+            order = FlowRunSort.EXPECTED_START_TIME_ASC
+            while runs := client.read_flow_runs(
+                deployment_filter=ours, flow_run_filter=left, sort=order, limit=_MOST_AT_ONCE
+            ):
+                for run in runs:
+                    client.set_flow_run_state(run.id, end, force=True)
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UsageError(
+                f"port {port} is taken", "a free port for Prefect's server", "Set schedule.port to another"
+            )
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+    for _ in range(_START_SECONDS * 2):
+        if is_healthy(url):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.5)
+    raise StorageError(
+        f"Prefect's server did not start at {url}",
+        f"an answer within {_START_SECONDS} s",
+        "See what it wrote to stderr; its database lies in the workspace's folder prefect",
+    )
