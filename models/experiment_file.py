@@ -244,7 +244,8 @@ def _instant(value: Any, key: str, source: Source) -> pd.Timestamp:
     if not isinstance(value, str | dt.date):
         raise _WrongTypeError
     try:
-        instant = pd.Timestamp(value)
+        # Not pandas' own parser: to it "March" and "now" are times, and other ones tomorrow.
+        instant = pd.Timestamp(dt.datetime.fromisoformat(value) if isinstance(value, str) else value)
     except ValueError as error:
         raise UsageError(f"{source.at(key)} is {value!r}", _describe(pd.Timestamp), "Write it so") from error
     utc = instant.tz_localize("UTC") if instant.tzinfo is None else instant.tz_convert("UTC")

@@ -208,8 +208,10 @@ def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.D
     if frame.empty:
         return frame
     known = frame[frame["known_time"] <= known_until]
-    order = known.sort_values([key, "known_time", "event_time"], kind="stable")
-    return order.drop_duplicates(key, keep="last")
+    # All columns, so that even rows that contradict each other at one known time are settled the same way each time.
+    order = [key, "known_time", "event_time"]
+    order += [column for column in known.columns if column not in order]
+    return known.sort_values(order).drop_duplicates(key, keep="last")
 
 
 def _interventions(

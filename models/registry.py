@@ -6,7 +6,6 @@ loads a model, shall not wait for plots.
 
 import contextlib
 import json
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 
-from data_contracts.errors import ModelError, NotFoundError, StorageError, did_you_mean
+from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.artifact import Artifact
 from models.error_rates import ErrorRates
+from models.mlflow_store import is_missing, told_as_storage_error, using
 from models.revision import Revision, package_folders
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ class Registry:
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
-        with _told_as_storage_error(self.workspace), tempfile.TemporaryDirectory() as scratch:
+        with told_as_storage_error(self.workspace), tempfile.TemporaryDirectory() as scratch:
             run_id = self._start_run(trained, tags)
             self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
             source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
             self._client.set_terminated(run_id)
             self._ensure_name(name)
             # MLflow's own store looks the logged model up through its global state.
-            with _using(self.workspace.mlflow_uri):
+            with using(self.workspace.mlflow_uri):
                 made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
         return int(made.version)
 
@@ -132,7 +132,7 @@ class Registry:
             If its files are damaged.
         """
         found = self._version(name, version)
-        with _told_as_storage_error(self.workspace), self._files(found) as folder:
+        with told_as_storage_error(self.workspace), self._files(found) as folder:
             artifact = Artifact.load(folder)
         if artifact.digest != found.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {found.version} is not what was registered", "its digest", "Register it again")
@@ -152,11 +152,11 @@ class Registry:
         """Return the version that an alias names; None when it names none."""
         from mlflow.exceptions import MlflowException
 
-        with _told_as_storage_error(self.workspace):
+        with told_as_storage_error(self.workspace):
             try:
                 return int(self._client.get_model_version_by_alias(name, alias).version)
             except MlflowException as error:
-                if _is_missing(error):
+                if is_missing(error):
                     return None
                 raise
 
@@ -178,18 +178,18 @@ class Registry:
             If there is no such version.
         """
         self._version(name, version)
-        with _told_as_storage_error(self.workspace):
+        with told_as_storage_error(self.workspace):
             self._client.set_registered_model_alias(name, alias, str(version))
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Make an alias name nothing; nothing happens when it named nothing."""
         if self.get_alias(name, alias) is not None:
-            with _told_as_storage_error(self.workspace):
+            with told_as_storage_error(self.workspace):
                 self._client.delete_registered_model_alias(name, alias)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the registered models, sorted."""
-        with _told_as_storage_error(self.workspace):
+        with told_as_storage_error(self.workspace):
             return tuple(sorted(model.name for model in self._client.search_registered_models()))
 
     def versions(self, name: str) -> tuple[dict[str, Any], ...]:
@@ -205,7 +205,7 @@ class Registry:
         tuple of dict
             ``model``, ``version``, ``aliases``, ``estimator``, ``trained_until``, and figures of its evaluation.
         """
-        with _told_as_storage_error(self.workspace):
+        with told_as_storage_error(self.workspace):
             model = self._model(name)
             aliases: dict[str, list[str]] = {}
             for alias, number in sorted(model.aliases.items()):
@@ -236,15 +236,17 @@ class Registry:
             Where it is to be read, for the time being.
         """
         run_id = str(self._version(name, version).run_id)
-        with tempfile.TemporaryDirectory() as scratch, _told_as_storage_error(self.workspace):
-            yield Path(self._client.download_artifacts(run_id, file, scratch))
+        with told_as_storage_error(self.workspace):
+            folder = _local_path(str(self._client.get_run(run_id).info.artifact_uri))
+            with tempfile.TemporaryDirectory() as scratch:
+                yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
 
     @property
     def _client(self) -> "MlflowClient":
         if self._opened is None:
             from mlflow import MlflowClient
 
-            with _told_as_storage_error(self.workspace):
+            with told_as_storage_error(self.workspace):
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
@@ -271,7 +273,7 @@ class Registry:
         import mlflow
         import mlflow.pyfunc
 
-        with _using(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
+        with using(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name=_MODEL,
                 loader_module="models.artifact",
@@ -288,7 +290,7 @@ class Registry:
         try:
             self._client.get_registered_model(name)
         except MlflowException as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise
             self._client.create_registered_model(name)
 
@@ -298,7 +300,7 @@ class Registry:
         try:
             return self._client.get_registered_model(name)
         except MlflowException as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise
             names = self.names()
             hint = did_you_mean(name, names) or "Train one with `forewarn train`, or name another"
@@ -312,13 +314,13 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         by_number = isinstance(version, int) or version.isdecimal()
-        with _told_as_storage_error(self.workspace):
+        with told_as_storage_error(self.workspace):
             try:
                 if by_number:
                     return self._client.get_model_version(name, str(version))
                 return self._client.get_model_version_by_alias(name, str(version))
             except MlflowException as error:
-                if not _is_missing(error):
+                if not is_missing(error):
                     raise
                 numbers = [str(entry["version"]) for entry in self.versions(name)]
                 raise _no_version(name, version, numbers) from error
@@ -327,15 +329,15 @@ class Registry:
     def _files(self, version: "ModelVersion") -> Iterator[Path]:
         """Lend the folder of a version's artifact: in place when it lies on this machine, else downloaded."""
         uri = self._client.get_model_version_download_uri(version.name, version.version)
-        parsed = urlparse(uri)
-        if parsed.scheme in ("", "file"):
-            yield _artifact_folder(Path(unquote(parsed.path)))
+        here = _local_path(uri)
+        if here is not None:
+            yield _artifact_folder(here)
             return
         from mlflow.artifacts import download_artifacts
 
         with tempfile.TemporaryDirectory() as scratch:
-            here = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
-            yield _artifact_folder(Path(here))
+            copy = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
+            yield _artifact_folder(Path(copy))
 
     def _listed(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
         figures = self._client.get_run(str(version.run_id)).data.metrics
@@ -352,47 +354,6 @@ def _signature(artifact: Artifact) -> Any:
     return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
 
 
-@contextlib.contextmanager
-def _using(uri: str) -> Iterator[None]:
-    """Point MLflow's global state at a store for as long as `log_model` needs it, then put it back."""
-    import mlflow
-
-    before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    noise = logging.getLogger("mlflow")
-    level = noise.level
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    # It warns of what is meant so: loader modules without input examples.
-    noise.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        noise.setLevel(level)
-        mlflow.set_tracking_uri(before)
-        mlflow.set_registry_uri(registry_before)
-
-
-@contextlib.contextmanager
-def _told_as_storage_error(workspace: Workspace) -> Iterator[None]:
-    """Tell of a store that is locked, corrupt or away in our own words."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        where = workspace.mlflow_uri
-        raise StorageError(
-            f"MLflow's store at {where} cannot be used ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            "a database that can be opened, and a folder for its files",
-            "See `forewarn doctor`; another process may hold it, or FOREWARN_MLFLOW_URI names another place",
-        ) from error
-
-
-def _is_missing(error: Any) -> bool:
-    # An alias that is not there is an invalid parameter to MLflow, a model that is not there is a missing resource.
-    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or "not found" in str(error)
-
-
 def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:
     if version == CHAMPION:
         return NotFoundError(
@@ -403,6 +364,11 @@ def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundEr
     return NotFoundError(
         f"the model {name!r} has no version {version}", f"one of {', '.join(numbers) or 'none yet'}", "Name another"
     )
+
+
+def _local_path(uri: str) -> Path | None:
+    parsed = urlparse(uri)
+    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
 
 
 def _artifact_folder(model_folder: Path) -> Path:

@@ -173,9 +173,9 @@ def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> Non
             "Look at split and label, or import more data",
         )
     if experiment.target == "failure" and train["target"].nunique() < 2:
-        which = "before every" if train["target"].iloc[0] else "before no"
+        which = "every" if train["target"].iloc[0] else "no"
         raise ModelError(
-            f"a failure follows {which.removeprefix('before ')} one of {len(train)} training samples",
+            f"a failure follows {which} one of {len(train)} training samples",
             "samples that fail within the horizon, and others that do not",
             "Start the test later, or import more data",
         )

@@ -106,24 +106,3 @@ def by_asset(
         )
     test = cut_offs["asset"].isin(chosen).to_numpy(dtype=np.bool_)
     return Split(~test, test)
-
-
-def later_share(cut_offs: pd.DataFrame, share: float, purge: pd.Timedelta) -> Split:
-    """Hold out the last share of the time for choosing thresholds.
-
-    Parameters
-    ----------
-    cut_offs
-        Column ``as_of`` (UTC).
-    share
-        The share of the time between first and last cut-off to hold out, between 0 and 1.
-    purge
-        As in `by_time`.
-
-    Returns
-    -------
-    Split
-        ``train`` to fit on, ``test`` to validate on.
-    """
-    first, last = cut_offs["as_of"].min(), cut_offs["as_of"].max()
-    return by_time(cut_offs, first + (last - first) * (1.0 - share), purge)

@@ -1,0 +1,116 @@
+"""Experiments: strict files, said where they are wrong, and the same again from JSON."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data_contracts.errors import UsageError
+from models.experiment import Experiment, load_experiment
+
+TEXT = """\
+name = "azure-failure"
+target = "failure"
+seed = 7
+
+[data]
+asset_type = "azure_machine"
+
+[label]
+horizon = "24h"
+
+[windows]
+window = ["3h", "24h"]
+stride = "1h"
+
+[estimator]
+kind = "lightgbm"
+params = { n_estimators = 10 }
+
+[split]
+kind = "time"
+test_start = 2015-03-01
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "azure.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_durations_and_times_are_parsed_at_the_edge(file: Path) -> None:
+    """Inside an experiment durations and times are rich types, in UTC."""
+    experiment = load_experiment(file)
+    assert experiment.windows.window == (pd.Timedelta("3h"), pd.Timedelta("24h"))
+    assert experiment.split.test_start == pd.Timestamp("2015-03-01", tz="UTC")
+    assert experiment.purge == pd.Timedelta("24h")
+    assert experiment.model_name == "azure-failure"
+
+
+def test_json_gives_the_same_experiment_back(file: Path) -> None:
+    """An experiment survives JSON."""
+    experiment = load_experiment(file, ['features.tsfresh=["mean"]', "label.lead=90min", "split.test_end=2015-03-20"])
+    assert Experiment.from_json(experiment.to_json()) == experiment
+
+
+def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
+    """`a.b=value` replaces a key; text may go without quotes."""
+    experiment = load_experiment(
+        file, ["estimator.kind=logistic", "estimator.params={C = 2.0}", "seed=3", "features.events=false"]
+    )
+    assert (experiment.estimator.kind, experiment.estimator.params) == ("logistic", {"C": 2.0})
+    assert (experiment.seed, experiment.features.events) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "told"),
+    [
+        ('horizon = "24h"', 'horizn = "24h"', r"azure.toml:9: label.horizn is not known.*Did you mean 'horizon'"),
+        ('horizon = "24h"', "horizon = 24", r"azure.toml:9: label.horizon is the number 24\. Expected a duration"),
+        ('horizon = "24h"', 'horizon = "soon"', r"azure.toml:9: label.horizon is 'soon'"),
+        ("seed = 7", "seed = true", r"azure.toml:3: seed is the truth value true\. Expected a whole number"),
+        ('target = "failure"', 'target = "failures"', r"Did you mean 'failure'"),
+        ("test_start = 2015-03-01", "", r"split.test_start is missing"),
+        ("test_start = 2015-03-01", 'test_start = "March"', r"azure.toml:21: split.test_start is 'March'"),
+        ('asset_type = "azure_machine"', "", r"data.asset_type is missing"),
+        ("[split]", "[spilt]", r"azure.toml:19: spilt is not known.*Did you mean 'split'"),
+        ("seed = 7", "seed = ", r"is not TOML.*line 3"),
+        ('stride = "1h"', 'stride = "0h"', r"windows.stride"),
+        ('name = "azure-failure"', 'name = "a/b"', r"name is a/b"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(file: Path, line: str, becomes: str, told: str) -> None:
+    """Unknown keys, wrong types and missing keys are refused with the line, what was expected, and a suggestion."""
+    file.write_text(TEXT.replace(line, becomes))
+    with pytest.raises(UsageError, match=told):
+        load_experiment(file)
+
+
+@pytest.mark.parametrize("wrong", ["seed", "seed.x=1", "estimator.kidn=logistic", "=3", "label.horizon=3"])
+def test_wrong_overrides_are_blamed_on_the_command_line(file: Path, wrong: str) -> None:
+    """A wrong --set is told as such, not as a line of the file."""
+    with pytest.raises(UsageError, match="--set"):
+        load_experiment(file, [wrong])
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """An experiment that is not there is a usage error."""
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_experiment(tmp_path / "none.toml")
+
+
+def test_variants_are_judged_on_something_else(file: Path) -> None:
+    """`with_split` changes the split and nothing else."""
+    experiment = load_experiment(file)
+    later = experiment.with_split(test_start=pd.Timestamp("2015-03-15", tz="UTC"))
+    assert later.split.test_start != experiment.split.test_start
+    assert later.with_split(test_start=experiment.split.test_start) == experiment
+
+
+def test_every_shipped_experiment_is_understood(repository: Path) -> None:
+    """Every experiment that ships with forewarn is read, and survives JSON."""
+    for path in sorted((repository / "pipelines" / "experiments").glob("*.toml")):
+        experiment = load_experiment(path)
+        assert Experiment.from_json(experiment.to_json()) == experiment

@@ -1,0 +1,239 @@
+"""Labels: what became of an asset after a cut-off, as known at a given time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.labels import LabelState, failure_labels, just_failed, known_rows, remaining_life, reporting_delay
+
+START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
+HOUR = pd.Timedelta("1h")
+LAW = settings(max_examples=60, deadline=None)
+ORDER_COLUMNS = ["work_order_id", "asset", "event_time", "known_time", "kind", "finding", "prompted_by"]
+NO_ORDERS = pd.DataFrame(columns=ORDER_COLUMNS)
+
+
+def at(hour: float) -> pd.Timestamp:
+    return START + hour * HOUR
+
+
+def cut_offs(*hours: int, asset: str = "m1") -> pd.DataFrame:
+    return pd.DataFrame({"asset": asset, "as_of": [at(hour) for hour in hours]})
+
+
+def failures(*rows: tuple[int, int], asset: str = "m1") -> pd.DataFrame:
+    """Make failures from (event hour, known hour)."""
+    return pd.DataFrame(
+        {
+            "failure_id": [f"f{number}" for number in range(len(rows))],
+            "asset": asset,
+            "event_time": pd.Series([at(event) for event, _ in rows], dtype="datetime64[us, UTC]"),
+            "known_time": pd.Series([at(known) for _, known in rows], dtype="datetime64[us, UTC]"),
+        }
+    )
+
+
+def order(
+    event: int, known: int, finding: str | None, *, kind: str = "inspection", prompted_by: str = "alarm"
+) -> pd.DataFrame:
+    row = ["w1", "m1", at(event), at(known), kind, finding, prompted_by]
+    return pd.DataFrame([row], columns=ORDER_COLUMNS)
+
+
+def labelled(
+    asked: pd.DataFrame, happened: pd.DataFrame, orders: pd.DataFrame = NO_ORDERS, *, lead: int = 0, known: int = 1000
+) -> list[str]:
+    states = failure_labels(asked, happened, orders, lead=lead * HOUR, horizon=24 * HOUR, known_until=at(known))
+    return list(states)
+
+
+def test_the_window_is_open_on_the_left_and_closed_on_the_right() -> None:
+    """Positive iff the asset fails in (as_of + lead, as_of + lead + horizon]; within the lead it is too late."""
+    asked = cut_offs(65, 66, 67, 89, 90, 95, 96, 100)
+    found = labelled(asked, failures((100, 100)), lead=10)
+    assert found == ["negative", "positive", "positive", "positive", "too_late", "too_late", "too_late", "negative"]
+
+
+def test_a_failure_is_another_asset_s_own_affair() -> None:
+    """A failure labels its own asset only."""
+    assert labelled(cut_offs(90, asset="m2"), failures((100, 100))) == ["negative"]
+
+
+def test_a_horizon_that_has_not_closed_is_unknown() -> None:
+    """A sample whose outcome is not known yet is not a negative one."""
+    assert labelled(cut_offs(10, 11), failures(), known=34) == ["negative", "unknown"]
+
+
+def test_a_report_under_way_is_waited_for() -> None:
+    """With a reporting delay a silent sample is unknown for so long after its horizon."""
+    states = failure_labels(
+        cut_offs(10, 22), failures(), NO_ORDERS, lead=0 * HOUR, horizon=24 * HOUR, known_until=at(46), delay=12 * HOUR
+    )
+    assert list(states) == ["negative", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        (order(100, 100, "defect_confirmed"), "positive"),
+        (order(100, 100, "no_fault_found"), "negative"),
+        (order(100, 100, "not_inspected"), "censored"),
+        (order(100, 100, None, kind="corrective"), "censored"),
+        (order(100, 100, "defect_confirmed", kind="routine"), "negative"),
+        (order(100, 100, None, prompted_by="schedule"), "negative"),
+        (order(100, 2000, "defect_confirmed"), "negative"),
+        (order(115, 115, None), "negative"),
+    ],
+)
+def test_the_finding_of_an_intervention_decides(orders: pd.DataFrame, expected: str) -> None:
+    """Work that an alarm prompted before the horizon closed tells by its finding; other work tells nothing."""
+    assert labelled(cut_offs(90), failures(), orders) == [expected]
+
+
+def test_a_failure_outweighs_what_was_found() -> None:
+    """An asset that failed all the same is positive, whatever an inspection before it said."""
+    assert labelled(cut_offs(90), failures((110, 110)), order(100, 100, "no_fault_found")) == ["positive"]
+
+
+def test_a_late_finding_replaces_none() -> None:
+    """A finding reported later corrects the order's first record, from when it is known on."""
+    orders = pd.concat([order(100, 100, None), order(100, 300, "no_fault_found")])
+    assert labelled(cut_offs(90), failures(), orders, known=200) == ["censored"]
+    assert labelled(cut_offs(90), failures(), orders, known=400) == ["negative"]
+
+
+def test_a_corrected_failure_counts_as_corrected() -> None:
+    """A later known row of a failure moves it."""
+    moved = pd.concat([failures((100, 100)), failures((150, 200))])
+    assert labelled(cut_offs(90), moved, known=199) == ["positive"]
+    assert labelled(cut_offs(90), moved, known=201) == ["negative"]
+
+
+def test_the_very_time_of_a_failure_is_no_sample() -> None:
+    """A cut-off at a failure of its asset is marked, and with a span also those after it."""
+    asked, happened = cut_offs(99, 100, 101, 124, 125), failures((100, 100))
+    assert list(just_failed(asked, happened, known_until=at(500))) == [False, True, False, False, False]
+    down = just_failed(asked, happened, known_until=at(500), span=24 * HOUR)
+    assert list(down) == [False, True, True, True, False]
+
+
+def test_remaining_life_counts_down_to_zero() -> None:
+    """Remaining life is the hours to the next known failure, at most the cap, and NaN when none is known."""
+    asked, happened = cut_offs(0, 90, 100, 101), failures((100, 100))
+    free = remaining_life(asked, happened, known_until=at(150))
+    assert np.array_equal(free, [100.0, 10.0, 0.0, np.nan], equal_nan=True)
+    capped = remaining_life(asked, happened, known_until=at(150), cap=40 * HOUR)
+    assert np.array_equal(capped, [40.0, 10.0, 0.0, 40.0], equal_nan=True)
+    assert np.isnan(remaining_life(cut_offs(120), happened, known_until=at(150), cap=40 * HOUR)).all()
+
+
+def test_the_reporting_delay_is_that_of_first_reports() -> None:
+    """The delay is the quantile of first reports; a correction does not make a report late."""
+    reports = failures((0, 10), (0, 20), (0, 1), (0, 2))
+    corrected = pd.concat([reports, failures((0, 900))])
+    assert reporting_delay(corrected, known_until=at(1000)) == 20 * HOUR
+    assert reporting_delay(corrected, known_until=at(0)) == pd.Timedelta(0)
+
+
+hours = st.integers(0, 60)
+failure_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2"]), hours, hours), max_size=8)
+findings = st.sampled_from(["defect_confirmed", "no_fault_found", "not_inspected", None])
+kinds = st.sampled_from(["routine", "inspection", "corrective"])
+prompts = st.sampled_from(["alarm", "schedule", None])
+order_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2"]), hours, hours, kinds, findings, prompts), max_size=6)
+asked_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2", "m3"]), hours), max_size=12)
+
+
+def frames(failed: list, worked: list, asked: list) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    happened = pd.DataFrame(
+        [(f"f{n}", a, at(e), at(e + d)) for n, (a, e, d) in enumerate(failed)],
+        columns=["failure_id", "asset", "event_time", "known_time"],
+    )
+    orders = pd.DataFrame(
+        [(f"w{n}", a, at(e), at(e + d), k, f, p) for n, (a, e, d, k, f, p) in enumerate(worked)], columns=ORDER_COLUMNS
+    )
+    times = ["event_time", "known_time"]
+    utc = dict.fromkeys(times, "datetime64[us, UTC]")
+    wanted = pd.DataFrame([(a, at(h)) for a, h in asked], columns=["asset", "as_of"])
+    return happened.astype(utc), orders.astype(utc), wanted.astype({"as_of": "datetime64[us, UTC]"})
+
+
+def naive_label(
+    asset: str, as_of: pd.Timestamp, happened: pd.DataFrame, orders: pd.DataFrame, lead, horizon, known
+) -> str:
+    """Say the rule as slowly and plainly as can be."""
+    opens, closes = as_of + lead, as_of + lead + horizon
+    own = [r for r in happened.itertuples() if r.asset == asset and r.known_time <= known]
+    if any(opens < r.event_time <= closes for r in own):
+        return "positive"
+    if any(as_of < r.event_time <= opens for r in own):
+        return "too_late"
+    acted = [
+        r
+        for r in orders.itertuples()
+        if r.asset == asset
+        and r.known_time <= known
+        and as_of < r.event_time <= closes
+        and r.kind in ("inspection", "corrective")
+        and r.prompted_by == "alarm"
+    ]
+    if any(r.finding == "defect_confirmed" for r in acted):
+        return "positive"
+    if any(r.finding not in ("defect_confirmed", "no_fault_found") for r in acted):
+        return "censored"
+    return "negative" if closes <= known else "unknown"
+
+
+@LAW
+@given(failure_rows, order_rows, asked_rows, st.integers(0, 5), st.integers(1, 20), st.integers(0, 90))
+def test_labels_equal_the_plain_rule(failed, worked, asked, lead, horizon, known) -> None:
+    """The fast labels are those of the plain rule, row by row."""
+    happened, orders, wanted = frames(failed, worked, asked)
+    terms = {"lead": lead * HOUR, "horizon": horizon * HOUR, "known_until": at(known)}
+    found = failure_labels(wanted, happened, orders, **terms)
+    plain = [
+        naive_label(a, t, happened, orders, lead * HOUR, horizon * HOUR, at(known))
+        for a, t in wanted.itertuples(index=False)
+    ]
+    assert list(found) == plain
+
+
+@LAW
+@given(failure_rows, order_rows, asked_rows, st.integers(0, 90))
+def test_no_look_ahead(failed, worked, asked, known) -> None:
+    """Deleting everything known after `known_until` changes no label and no remaining life."""
+    happened, orders, wanted = frames(failed, worked, asked)
+    then = at(known)
+    terms = {"lead": 2 * HOUR, "horizon": 12 * HOUR, "known_until": then}
+    cut = failure_labels(
+        wanted, happened[happened["known_time"] <= then], orders[orders["known_time"] <= then], **terms
+    )
+    assert list(failure_labels(wanted, happened, orders, **terms)) == list(cut)
+    life = remaining_life(wanted, happened, known_until=then, cap=20 * HOUR)
+    known_only = remaining_life(wanted, happened[happened["known_time"] <= then], known_until=then, cap=20 * HOUR)
+    assert np.array_equal(life, known_only, equal_nan=True)
+
+
+@LAW
+@given(failure_rows, order_rows, asked_rows, st.integers(0, 90))
+def test_immature_outcomes_are_never_negative(failed, worked, asked, known) -> None:
+    """No sample is negative before its horizon has closed."""
+    happened, orders, wanted = frames(failed, worked, asked)
+    states = failure_labels(wanted, happened, orders, lead=2 * HOUR, horizon=12 * HOUR, known_until=at(known))
+    immature = (wanted["as_of"] + 14 * HOUR > at(known)).to_numpy()
+    assert not (states.to_numpy()[immature] == LabelState.NEGATIVE).any()
+
+
+@LAW
+@given(failure_rows, st.integers(0, 2**31))
+def test_known_rows_do_not_depend_on_order(failed, seed) -> None:
+    """Of each key the row believed at a time is kept, whatever the order of the rows."""
+    happened, _, _ = frames(failed, [], [])
+    happened["failure_id"] = happened["failure_id"].str.replace(r"[13579]", "x", regex=True)
+    mixed = happened.sample(frac=1, random_state=seed % 2**31) if len(happened) else happened
+    pd.testing.assert_frame_equal(
+        known_rows(happened, "failure_id", at(200)).reset_index(drop=True),
+        known_rows(mixed, "failure_id", at(200)).reset_index(drop=True),
+    )

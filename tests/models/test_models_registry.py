@@ -1,0 +1,247 @@
+"""The registry: all that made a version, found again, loaded without a pickle, and trained again."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts import tables
+from data_contracts.errors import ModelError, NotFoundError, StorageError
+from data_contracts.history import History, read_history
+from data_contracts.workspace import Workspace, init_workspace
+from models.experiment import Experiment
+from models.registry import CHAMPION, Registry
+from models.reproduce import largest_difference, reproduce
+from models.revision import Revision, code_revision
+from models.training import Trained, train
+
+Describe = Callable[..., Experiment]
+REVISION = Revision("abc", "0123")
+TAGS = {
+    "data_version",
+    "contract",
+    "feature_set_hash",
+    "code_revision",
+    "seed",
+    "experiment",
+    "forewarn_version",
+    "known_until",
+    "model_digest",
+    "predictions_digest",
+    "reference_rates",
+}
+PICKLES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill"}
+
+
+@pytest.fixture(scope="module")
+def registered(
+    _mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory, plant: History, describe: Describe
+) -> Workspace:
+    """Return a workspace that holds the plant's tables and two registered versions."""
+    workspace = init_workspace(tmp_path_factory.mktemp("registered") / "workspace")
+    shutil.copy(_mlflow_template, workspace.root / "mlflow.db")
+    telemetry = plant.telemetry.assign(rotate=450.0, pressure=100.0)
+    for name in ("assets", "failures", "work_orders", "events"):
+        tables.append(workspace, name, getattr(plant, name), "all")
+    tables.append(workspace, "telemetry/azure_machine", telemetry, "all")
+    history = read_history(workspace, "azure_machine")
+    for overrides in ([], ["estimator.kind=logistic", "estimator.params={}"]):
+        Registry(workspace).register(train(describe(*overrides), history), revision=code_revision())
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def trained(plant: History, describe: Describe) -> Trained:
+    return train(describe("estimator.params={n_estimators=5}"), plant)
+
+
+def test_a_version_says_what_made_it(registered: Workspace) -> None:
+    """Every version carries data version, contract, feature-set hash, code revision, seed and the experiment."""
+    tags = Registry(registered).tags("small-plant", 1)
+    assert set(tags) >= TAGS
+    assert json.loads(tags["data_version"])["telemetry/azure_machine"] >= 0
+    assert tags["contract"].startswith("telemetry_azure_machine ")
+    assert Experiment.from_json(tags["experiment"]).name == "small-plant"
+    metrics = Registry(registered).metrics("small-plant", 1)
+    assert {"precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "failures_caught", "expected_cost"} <= set(
+        metrics
+    )
+
+
+def test_loading_gives_the_registered_model(registered: Workspace) -> None:
+    """A loaded version predicts, bit for bit, what was logged beside it."""
+    registry = Registry(registered)
+    for version in (1, 2):
+        loaded = registry.load("small-plant", version)
+        with registry.run_file("small-plant", version, "predictions.parquet") as file:
+            logged = pd.read_parquet(file)
+        from models.scoring import score
+
+        found = score(loaded.artifact, read_history(registered, "azure_machine"), logged[["asset", "as_of"]])
+        assert np.array_equal(found["probability"], logged["prediction"])
+        assert loaded.reference is not None
+        assert loaded.version == version
+
+
+def test_mlflow_s_own_tools_can_load_it(registered: Workspace) -> None:
+    """`mlflow.pyfunc` loads the model, and predicts the same from named columns in any order."""
+    import mlflow.pyfunc
+
+    from models.mlflow_store import using
+
+    loaded = Registry(registered).load("small-plant", 1).artifact
+    features = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(5, len(loaded.columns))), columns=list(loaded.columns)
+    )
+    with using(registered.mlflow_uri):
+        model = mlflow.pyfunc.load_model("models:/small-plant/1")
+    assert np.array_equal(model.predict(features[features.columns[::-1]]), loaded.predict(features))
+
+
+def test_nothing_is_pickled(registered: Workspace) -> None:
+    """No file of the registry is a pickle, by name or by its first bytes."""
+    files = [file for file in Path(registered.artifacts_url).rglob("*") if file.is_file()]
+    assert any(file.name == "model.txt" for file in files)
+    assert any(file.name == "model.skops" for file in files)
+    for file in files:
+        assert file.suffix not in PICKLES
+        assert file.read_bytes()[:2] not in {b"\x80" + bytes([protocol]) for protocol in range(2, 6)}
+        assert file.suffix != ".pyc"
+
+
+def test_a_run_keeps_card_plots_and_predictions(registered: Workspace) -> None:
+    """Beside each version lie its model card, its plots and its test predictions."""
+    registry = Registry(registered)
+    with registry.run_file("small-plant", 1, "model_card.md") as file:
+        card = file.read_text()
+    for part in ("# small-plant", "## Made from", "## Figures", "## Alerts", "## Limits", "## Features"):
+        assert part in card
+    with registry.run_file("small-plant", 1, "plots") as folder:
+        names = {file.stem for file in folder.iterdir()}
+    assert {"precision_recall", "calibration", "lead_times", "importances", "threshold"} <= names
+
+
+def test_a_version_is_trained_again_bit_for_bit(registered: Workspace) -> None:
+    """From its tags alone a version is trained again and predicts the same, also after the tables have grown."""
+    registry = Registry(registered)
+    before = registry.load("small-plant", 1)
+    late = read_history(registered, "azure_machine").telemetry.tail(3)
+    tables.append(
+        registered, "telemetry/azure_machine", late.assign(known_time=late["known_time"] + pd.Timedelta("9D")), "more"
+    )
+    for version in (1, 2):
+        again = reproduce(registered, "small-plant", version)
+        assert again.same
+        assert again.same_model or version == 2  # a skops file holds the time it was written
+        assert again.max_abs_difference == 0.0
+        assert again.notes == ()
+        assert json.loads(json.dumps(again.to_dict()))["same"] is True
+    assert again.digest_before == registry.load("small-plant", 2).tags["predictions_digest"]
+    assert before.artifact.digest == before.tags["model_digest"]
+
+
+def test_another_result_is_told() -> None:
+    """Predictions that differ, or of other samples, are not called the same."""
+    one = pd.DataFrame({"asset": ["a", "b"], "as_of": [1, 2], "prediction": [0.1, 0.2]})
+    assert largest_difference(one, one.assign(prediction=[0.1, 0.25])) == pytest.approx(0.05)
+    assert np.isnan(largest_difference(one, one.iloc[:1]))
+
+
+def test_aliases_are_set_read_and_deleted(registered: Workspace) -> None:
+    """An alias names one version; reading the champion is cheap enough for each second."""
+    registry = Registry(registered)
+    assert registry.champion("small-plant") is None
+    registry.set_alias("small-plant", CHAMPION, 1)
+    registry.set_alias("small-plant", CHAMPION, 2)
+    assert registry.champion("small-plant") == 2
+    assert registry.load("small-plant", CHAMPION).version == 2
+    begin = time.perf_counter()
+    for _ in range(10):
+        registry.champion("small-plant")
+    assert (time.perf_counter() - begin) / 10 < 0.5
+    listed = registry.versions("small-plant")
+    assert [(entry["version"], entry["aliases"]) for entry in listed] == [(2, ["champion"]), (1, [])]
+    json.dumps(listed)
+    registry.delete_alias("small-plant", CHAMPION)
+    registry.delete_alias("small-plant", CHAMPION)
+    assert registry.get_alias("small-plant", CHAMPION) is None
+    with pytest.raises(NotFoundError, match="no version 9"):
+        registry.set_alias("small-plant", CHAMPION, 9)
+
+
+def test_an_empty_registry_says_what_to_do(workspace: Workspace) -> None:
+    """Without models, names are empty and loading says how to get one."""
+    registry = Registry(workspace)
+    assert registry.names() == ()
+    assert registry.champion("none") is None
+    with pytest.raises(NotFoundError, match="forewarn train"):
+        registry.load("none", CHAMPION)
+
+
+def test_a_missing_champion_says_what_to_do(registered: Workspace) -> None:
+    """A model without a champion, or with no such version, is told with the versions there are."""
+    registry = Registry(registered)
+    with pytest.raises(NotFoundError, match=r"no champion.*forewarn models promote"):
+        registry.load("small-plant", CHAMPION)
+    with pytest.raises(NotFoundError, match="small-plant"):
+        registry.load("small-plnt", 1)
+
+
+def test_what_was_tampered_with_is_refused(workspace: Workspace, trained: Trained) -> None:
+    """A registered model whose files were changed is not loaded."""
+    registry = Registry(workspace)
+    version = registry.register(trained, revision=REVISION)
+    for file in Path(workspace.artifacts_url).rglob("model.json"):
+        file.write_text(file.read_text().replace('"threshold": ', '"threshold": 0.9e-3, "was": '))
+    with pytest.raises(ModelError, match="not what was registered"):
+        registry.load(trained.experiment.model_name, version)
+
+
+def test_a_corrupt_store_is_told(tmp_path: Path) -> None:
+    """A database that is none is a storage error, not a traceback."""
+    broken = init_workspace(tmp_path / "workspace")
+    (broken.root / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StorageError, match="doctor"):
+        Registry(broken).names()
+
+
+def test_the_global_state_of_mlflow_is_left_as_it_was(workspace: Workspace, trained: Trained, tmp_path: Path) -> None:
+    """Registering changes neither MLflow's global store nor leaves a store of its own where it ran."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    other = replace(trained, experiment=replace(trained.experiment, model="other-name"))
+    assert Registry(workspace).register(other, revision=REVISION) == 1
+    assert mlflow.get_tracking_uri() == before
+    assert Registry(workspace).names() == ("other-name",)
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_loading_needs_no_plots_and_naming_no_mlflow() -> None:
+    """`models.registry` imports neither mlflow nor matplotlib, and `models` itself nothing heavy."""
+    heavy = "mlflow matplotlib prefect great_expectations tsfresh"
+    code = f"import sys, models.registry; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    light = (
+        "import sys, models, models.labels; print([m for m in ('lightgbm', 'sklearn', 'mlflow') if m in sys.modules])"
+    )
+    for text in (code, light):
+        run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+        assert run.stdout.strip() == "[]", text
+
+
+def test_everything_public_is_there() -> None:
+    """`__all__` is sorted, and every name in it can be had."""
+    import models
+
+    assert list(models.__all__) == sorted(models.__all__)
+    assert all(getattr(models, name) is not None for name in models.__all__)
+    with pytest.raises(AttributeError):
+        _ = models.nothing_of_the_kind

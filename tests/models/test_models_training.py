@@ -1,0 +1,148 @@
+"""Training: the same again bit for bit, blind to what is known later, and to the order of rows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts.errors import ModelError, UsageError
+from data_contracts.history import History
+from models.experiment import Experiment
+from models.labels import LabelState
+from models.samples import draw_samples
+from models.scoring import score
+from models.training import Trained, latest_known_time, train
+
+DAY = pd.Timedelta("1D")
+START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
+Describe = Callable[..., Experiment]
+
+
+@pytest.fixture(scope="module")
+def trained(plant: History, describe: Describe) -> Trained:
+    return train(describe(), plant)
+
+
+def test_it_foresees_failures_that_announce_themselves(trained: Trained) -> None:
+    """On a plant whose vibration rises before each failure nearly all are caught, cheaper than any simple policy."""
+    metrics = trained.evaluation.metrics
+    assert metrics["failures_total"] >= 8
+    assert metrics["failures_caught"] >= 0.8 * metrics["failures_total"]
+    assert metrics["roc_auc"] > 0.9
+    assert metrics["expected_cost"] < metrics["expected_cost_never"]
+    assert metrics["expected_cost"] < metrics["expected_cost_always"]
+    assert trained.evaluation.reference is not None
+    assert trained.evaluation.reference.missed.of > 0
+
+
+def test_training_again_gives_the_same_bits(trained: Trained, plant: History, describe: Describe) -> None:
+    """The same experiment and history give the same model and predictions; the order of rows does not matter."""
+    frames = ("telemetry", "assets", "failures", "work_orders", "events")
+    mixed = replace(plant, **{name: getattr(plant, name).sample(frac=1, random_state=5) for name in frames})
+    again = train(describe(), mixed)
+    assert again.artifact.digest == trained.artifact.digest
+    assert again.predictions_digest == trained.predictions_digest
+
+
+@pytest.mark.parametrize("day", [45.0, 52.3])
+def test_nothing_known_later_changes_a_model(plant: History, describe: Describe, day: float) -> None:
+    """Training as of a time, and training when everything known later has been deleted, give the same."""
+    time = START + day * DAY
+    told = train(describe(), plant, known_until=time)
+    blind = train(describe(), plant.as_of(time), known_until=time)
+    assert told.artifact.digest == blind.artifact.digest
+    pd.testing.assert_frame_equal(told.evaluation.predictions, blind.evaluation.predictions)
+    assert told.trained_until < pd.Timestamp("2026-02-08", tz="UTC")
+
+
+def test_the_test_period_teaches_nothing(trained: Trained, plant: History, describe: Describe) -> None:
+    """A model trained when the test period began is the same as one trained long after."""
+    begin = describe().split.test_start
+    assert begin is not None
+    assert train(describe(), plant, known_until=begin).artifact.digest == trained.artifact.digest
+
+
+def test_immature_samples_are_not_learned_from(plant: History, describe: Describe) -> None:
+    """Training samples have closed horizons, reporting delay included, and none stands at a failure."""
+    experiment = describe("split.test_start=2026-02-10")
+    samples = draw_samples(experiment, plant, latest_known_time(plant))
+    assert (samples.train["as_of"] + pd.Timedelta("54h") <= experiment.split.test_start).all()
+    assert set(samples.train["state"]) == {"positive", "negative"}
+    down = samples.train.merge(plant.failures, left_on=["asset", "as_of"], right_on=["asset", "event_time"])
+    assert down.empty
+    last = samples.test[samples.test["as_of"] > samples.test["as_of"].max() - pd.Timedelta("48h")]
+    assert not (last["state"] == LabelState.NEGATIVE).any()
+
+
+def test_scoring_gives_what_training_gave(trained: Trained, plant: History) -> None:
+    """Scoring the test cut-offs, all or one, gives the predictions of the evaluation, bit for bit."""
+    expected = trained.evaluation.predictions
+    found = score(trained.artifact, plant, expected[["asset", "as_of"]])
+    assert np.array_equal(found["probability"], expected["prediction"])
+    assert list(found["alert"]) == list(expected["alert"])
+    assert found["remaining_life_h"].isna().all()
+    row = expected.iloc[[137]]
+    alone = score(trained.artifact, plant.as_of(row["as_of"].iloc[0]), row[["asset", "as_of"]])
+    assert alone["probability"].iloc[0] == row["prediction"].iloc[0]
+    assert score(trained.artifact, plant, expected.iloc[:0][["asset", "as_of"]]).empty
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["estimator.kind=logistic", "estimator.params={}", "estimator.calibration=sigmoid"],
+        ["estimator.kind=hist_gradient_boosting", "estimator.params={max_iter=10}", "features.keep=4"],
+        ["estimator.kind=random_forest", "estimator.params={n_estimators=10}", "features.keep=3", "label.lead=6h"],
+    ],
+)
+def test_every_learner_is_trained(plant: History, describe: Describe, overrides: list[str]) -> None:
+    """Every learner trains, keeps as many columns as asked, and is better than chance."""
+    experiment = describe(*overrides)
+    found = train(experiment, plant)
+    assert found.evaluation.metrics["roc_auc"] > 0.8
+    assert len(found.artifact.columns) <= (experiment.features.keep or 99)
+    assert (found.artifact.calibration is not None) == (experiment.estimator.calibration == "sigmoid")
+    assert found.artifact.lead == experiment.label.lead
+
+
+def test_remaining_life_is_trained_by_asset(plant: History, describe: Describe) -> None:
+    """Remaining life learns from some assets and is judged on others, with both protocols."""
+    experiment = describe(
+        "target=remaining_life", "label.cap=120h", "split.kind=asset", "split.test=m0[67]", "features.keep=5"
+    )
+    found = train(experiment, plant)
+    metrics = found.evaluation.metrics
+    assert 0 < metrics["rmse_capped"] <= metrics["rmse_uncapped"]
+    assert set(found.evaluation.predictions["asset"]) == {"m06", "m07"}
+    assert found.evaluation.predictions["prediction"].between(0, 120).all()
+    assert found.artifact.threshold == 48
+    answer = score(found.artifact, plant, found.evaluation.predictions[["asset", "as_of"]])
+    assert np.array_equal(answer["remaining_life_h"], found.evaluation.predictions["prediction"])
+
+
+def test_progress_is_told(plant: History, describe: Describe) -> None:
+    """Training says how far it is, from nothing to all steps."""
+    told: list[tuple[str, int, int]] = []
+    train(describe(), plant, progress=lambda what, done, total: told.append((what, done, total)))
+    steps = [(done, total) for what, done, total in told if what.startswith("train")]
+    assert steps[0] == (0, 6)
+    assert steps[-1] == (6, 6)
+
+
+def test_nothing_to_learn_from_is_told(plant: History, describe: Describe) -> None:
+    """No telemetry, no sample, or no failure before the test: a clear error, not a model."""
+    with pytest.raises(ModelError, match="no training sample"):
+        train(describe("split.test_start=2026-01-02"), plant)
+    with pytest.raises(ModelError, match="a failure follows no one"):
+        train(describe(), replace(plant, failures=plant.failures.iloc[:0]))
+    with pytest.raises(ModelError, match="no cut-off"):
+        train(describe(), replace(plant, telemetry=plant.telemetry.iloc[:0]))
+    nothing = {
+        name: getattr(plant, name).iloc[:0] for name in ("telemetry", "assets", "failures", "work_orders", "events")
+    }
+    with pytest.raises(ModelError, match="nothing is known"):
+        train(describe(), replace(plant, **nothing))
+    with pytest.raises(UsageError, match="vibratoin"):
+        train(describe('features.channels=["vibratoin"]'), plant)
