@@ -9,10 +9,10 @@ import pytest
 
 from pipelines import cli
 
-PLATFORMS = {
-    "bentoml", "deltalake", "great_expectations", "lightgbm", "matplotlib", "mlflow", "numba", "pandas", "prefect", "sklearn",
-    "sqlalchemy", "tsfresh",
-}  # fmt: skip
+PLATFORMS = frozenset(
+    ("bentoml", "deltalake", "great_expectations", "lightgbm", "matplotlib", "mlflow", "numba", "pandas", "prefect")
+    + ("sklearn", "sqlalchemy", "tsfresh")
+)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -25,7 +25,14 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def test_help_loads_no_platform() -> None:
     """`forewarn --help` must answer at once: none of the platforms is imported for it."""
-    script = "import sys\nfrom pipelines.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print(*sys.modules)"
+    script = """
+import sys
+from pipelines.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print(*sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "demo" in done.stdout
