@@ -246,7 +246,7 @@ def _plant_figures(
     leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
     ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
     negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
-    in_vain = count_in_vain(ordered, ordered["alert"].to_numpy(dtype=np.bool_), negative, terms).sum()
+    in_vain = int(count_in_vain(ordered, ordered["alert"].to_numpy(dtype=np.bool_), negative, terms).sum())
     false = rates.false_episodes
     figures = {
         "failures_caught": float(caught),

@@ -40,8 +40,12 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
     files = []
     for name, draw in drawn.items():
         # Figure without pyplot: no global state, and no display is looked for.
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        draw(figure.subplots())
+        figure = Figure(figsize=_SIZE)
+        # Margins by hand: a layout engine draws every figure twice over.
+        figure.subplots_adjust(left=0.48 if name == "importances" else 0.13, bottom=0.13, right=0.97, top=0.92)
+        axes = figure.subplots()
+        draw(axes)
+        axes.minorticks_off()
         files.append(folder / f"{name}.png")
         figure.savefig(files[-1], dpi=100)
     return tuple(files)

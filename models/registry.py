@@ -6,6 +6,7 @@ loads a model, shall not wait for plots.
 
 import contextlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -246,6 +247,8 @@ class Registry:
         if self._opened is None:
             from mlflow import MlflowClient
 
+            # That it makes its tables on first use is nobody's business on standard error.
+            logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
             with told_as_storage_error(self.workspace):
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
