@@ -30,9 +30,9 @@ class Scenario:
 
     kind: Kind = "none"
     day: float = 0.0
-    share: float = 0.6
+    share: float = 0.35
     gains: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"spindle_vibration": 1.35, "bearing_temperature": 1.12})
+        default_factory=lambda: MappingProxyType({"spindle_vibration": 1.2, "bearing_temperature": 1.05})
     )
 
 
