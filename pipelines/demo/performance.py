@@ -14,7 +14,7 @@ from rich.text import Text
 from data_contracts.history import read_history
 from data_contracts.progress import Report, silent
 from data_contracts.records import open_records, predictions
-from data_contracts.workspace import Workspace, init_workspace
+from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
 from models.error_rates import ErrorRates, error_rates
 from models.experiment import load_experiment
 from models.outcomes import outcomes
@@ -30,6 +30,11 @@ from pipelines.settings import Settings, read_settings
 from pipelines.train import TrainResult, train
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
+# A new signature takes two to three weeks of data to learn; a long holdout would leave the challenger none of it.
+SETTINGS = """
+[retrain]
+holdout = "14d"
+"""
 RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failure-logistic'")
 
 
@@ -143,6 +148,7 @@ def perform(root: Path, story: Story, *, progress: Report = silent, say: Callabl
         The timeline, the rates and the report.
     """
     workspace = init_workspace(root)
+    _settle(workspace)
     settings = read_settings(workspace, {})
     fleet = Fleet(
         story.seed, story.machines, start=story.start, scenario=make_scenario("process_change", story.change_day)
@@ -160,6 +166,12 @@ def perform(root: Path, story: Story, *, progress: Report = silent, say: Callabl
     return Performance(
         moments, _phases(workspace, settings, first.model_name, story, seen), seen.looks[-1].report, workspace
     )
+
+
+def _settle(workspace: Workspace) -> None:
+    """Write the settings that the story needs where anyone would: into the workspace's file."""
+    with (workspace.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
+        file.write(SETTINGS)
 
 
 def _beginning(story: Story, recorded: ImportResult, first: TrainResult, rival: TrainResult) -> tuple[Moment, ...]:

@@ -34,8 +34,8 @@ class Story:
     machines: int = 60
     start: pd.Timestamp = START
     history_days: int = 120
-    change_day: int = 160
-    days: int = 270
+    change_day: int = 150
+    days: int = 240
     monitor_every: int = 7
 
     @property
