@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -15,19 +14,20 @@ from data_contracts.history import read_history
 from data_contracts.progress import Report, silent
 from data_contracts.records import open_records, predictions
 from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
-from models.error_rates import ErrorRates, error_rates
+from models.error_rates import error_rates
 from models.experiment import load_experiment
 from models.outcomes import outcomes
 from pipelines.champion import load_champion, terms
 from pipelines.demo.endpoint import endpoint
-from pipelines.demo.replay import Replay, Stage, Swap, play
+from pipelines.demo.replay import Replay, Stage, play
 from pipelines.demo.story import Story
+from pipelines.demo.timeline import Moment, Phase, timeline
 from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet
-from pipelines.importers.batch import ImportResult, import_batch
+from pipelines.importers.batch import import_batch
 from pipelines.retrain import PROMOTED
 from pipelines.settings import Settings, read_settings
-from pipelines.train import TrainResult, train
+from pipelines.train import train
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
 # A new signature takes two to three weeks of data to learn; a long holdout would leave the challenger none of it.
@@ -36,41 +36,6 @@ SETTINGS = """
 holdout = "14d"
 """
 RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failure-logistic'")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One line of the timeline.
-
-    Parameters
-    ----------
-    at : pd.Timestamp
-        When, in the fleet's time.
-    what : str
-        What happened, in a word or two.
-    detail : str
-        The figures.
-    """
-
-    at: pd.Timestamp
-    what: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Phase:
-    """The error rates between two turns of the story.
-
-    Parameters
-    ----------
-    name : str
-        Which phase.
-    rates : ErrorRates
-        Of all predictions the endpoint made in it.
-    """
-
-    name: str
-    rates: ErrorRates
 
 
 @dataclass(frozen=True)
@@ -107,8 +72,9 @@ class Performance:
     def __rich__(self) -> Group:
         """Draw the timeline, the rates and where to look next."""
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in ("day", "what", "figures"):
-            table.add_column(column)
+        table.add_column("day", no_wrap=True)
+        table.add_column("what", no_wrap=True)
+        table.add_column("figures", overflow="fold")
         for moment in self.moments:
             table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
         look = f"\nreport  {self.report}\nMLflow  mlflow ui --backend-store-uri {self.workspace.mlflow_uri}"
@@ -162,57 +128,15 @@ def perform(root: Path, story: Story, *, progress: Report = silent, say: Callabl
     with endpoint(root, first.model_name, root / "endpoint.log") as running:
         stage = Stage(workspace, settings, fleet, running, first.model_name, story)
         seen = play(stage, progress)
-    moments = (*_beginning(story, recorded, first, rival), *_middle(story, seen), _closing(story, seen))
-    return Performance(
-        moments, _phases(workspace, settings, first.model_name, story, seen), seen.looks[-1].report, workspace
-    )
+    phases = _phases(workspace, settings, first.model_name, story, seen)
+    moments = timeline(story, recorded, (first, rival), seen, phases)
+    return Performance(moments, phases, seen.looks[-1].report, workspace)
 
 
 def _settle(workspace: Workspace) -> None:
     """Write the settings that the story needs where anyone would: into the workspace's file."""
     with (workspace.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
         file.write(SETTINGS)
-
-
-def _beginning(story: Story, recorded: ImportResult, first: TrainResult, rival: TrainResult) -> tuple[Moment, ...]:
-    rows = sum(table.rows for table in recorded.tables.values())
-    refused = sum(table.quarantined for table in recorded.tables.values())
-    return (
-        Moment(story.live, "ingested", f"{rows:,} rows of {story.machines} machines, {refused:,} rows quarantined"),
-        Moment(story.live, "trained", f"{_figures(first)}; {_figures(rival)}"),
-        Moment(story.live, f"champion v{first.version}", f"{first.model_name}, {first.estimator}"),
-    )
-
-
-def _figures(trained: TrainResult) -> str:
-    figures = trained.metrics
-    caught, of, cost = figures["failures_caught"], figures["failures_total"], figures["expected_cost"]
-    return f"{trained.estimator} catches {caught:.0f} of {of:.0f} failures, costs {cost:,.0f} $"
-
-
-def _middle(story: Story, seen: Replay) -> tuple[Moment, ...]:
-    change = Moment(story.change, "process change", "two failure modes announce themselves by other channels")
-    swaps = (moment for swap in seen.swaps for moment in _swapped(swap))
-    return tuple(sorted((change, *swaps), key=lambda moment: moment.at))
-
-
-def _swapped(swap: Swap) -> tuple[Moment, ...]:
-    why, *reasons = swap.result.reasons
-    trigger = Moment(swap.at, "trigger", why)
-    if swap.result.decision != PROMOTED:
-        return trigger, Moment(swap.at, f"v{swap.result.challenger_version} rejected", " ".join(reasons))
-    seen = swap.traffic
-    counted = f"{seen.answered.total()} requests meanwhile, {seen.failed} failed, {seen.mixed} mixed"
-    return (
-        trigger,
-        Moment(swap.at, f"champion v{swap.result.challenger_version}", " ".join(reasons)),
-        Moment(swap.at, "swapped", f"after {swap.seconds:.1f} s; {counted}"),
-    )
-
-
-def _closing(story: Story, seen: Replay) -> Moment:
-    counted = f"{seen.predictions:,} predictions, {seen.alerts:,} alerts, {seen.quarantined:,} rows quarantined"
-    return Moment(story.end, "end", counted)
 
 
 def _phases(workspace: Workspace, settings: Settings, name: str, story: Story, seen: Replay) -> tuple[Phase, ...]:

@@ -25,6 +25,8 @@ class Swap:
     ----------
     at : pd.Timestamp
         When.
+    look : MonitorResult
+        What called for it.
     result : RetrainResult
         What was trained, compared and decided.
     traffic : Traffic
@@ -34,6 +36,7 @@ class Swap:
     """
 
     at: pd.Timestamp
+    look: MonitorResult
     result: RetrainResult
     traffic: Traffic
     seconds: float
@@ -137,12 +140,13 @@ def _look(stage: Stage, seen: Replay, now: pd.Timestamp) -> None:
     look = monitor(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
     seen.looks.append(look)
     if look.decision == "retrain":
-        seen.swaps.append(_retrain(stage, now, " ".join(look.reasons)))
+        seen.swaps.append(_retrain(stage, now, look))
 
 
-def _retrain(stage: Stage, now: pd.Timestamp, why: str) -> Swap:
+def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
+    why = " ".join(look.reasons)
     with traffic(stage.endpoint, stage.fleet.machines.assets[:5], now) as requests:
         result = retrain(stage.workspace, stage.model, now=now, settings=stage.settings, why=why)
         promoted = result.decision == PROMOTED
         waited = stage.endpoint.await_version(result.challenger_version) if promoted else float("nan")
-    return Swap(now, result, requests, waited)
+    return Swap(now, look, result, requests, waited)
