@@ -1,9 +1,10 @@
 """Microsoft's predictive-maintenance sample: hourly telemetry, error codes, replacements and failures of machines.
 
-Times name no zone and are taken as UTC. A reading is the mean over the hour that ends at its time, and an error code is
-known when it is shown. Failures and replacements are booked under an hour and known when that hour is over: nearly
-every failure is booked a second time, as a replacement in the very same hour, so whoever saw the books of the hour they
-predict from would read the answer instead of predicting it.
+Times name no zone and are taken as UTC. A reading is the mean over the hour that ends at its time, and known then.
+Failures, replacements and error codes are booked under an hour, and known when that hour is over. Whoever saw the books
+of the hour they predict from would read the answer instead of predicting it, twice over: nearly every failure is booked
+a second time, as a replacement in the very same hour; and nearly every failure is announced by an error code booked
+exactly 24 hours before it, so that the code's own hour is the edge of a label of 24 hours.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ ASSET_TYPE = "azure_machine"
 PLANT = "azure"
 CHANNELS = ("volt", "rotate", "pressure", "vibration")
 BOOKED_AFTER = pd.Timedelta(hours=1)
-"""How long after the hour it is booked under a failure or a replacement is known."""
+"""How long after the hour it is booked under a failure, a replacement or an error code is known."""
 _START_YEAR = 2015
 _FILES = {
     "telemetry": ("PdM_telemetry.csv", ("datetime", "machineID", *CHANNELS)),
@@ -125,5 +126,4 @@ def _work_orders(replacements: pd.DataFrame, failures: pd.DataFrame) -> pd.DataF
 
 
 def _events(errors: pd.DataFrame) -> pd.DataFrame:
-    events = _booked(errors, "errorID").rename(columns={"id": "event_id", "what": "code"})
-    return events.assign(known_time=events["event_time"])
+    return _booked(errors, "errorID").rename(columns={"id": "event_id", "what": "code"})

@@ -34,12 +34,12 @@ def originals(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_failures_and_replacements_are_known_when_their_hour_is_over(originals: Path) -> None:
-    """Nobody sees the books of the hour they predict from; error codes and readings are known at once."""
+def test_what_is_booked_under_an_hour_is_known_when_it_is_over(originals: Path) -> None:
+    """Nobody sees the books of the hour they predict from; readings are known at once."""
     batch = read_azure_pdm(originals)
-    for booked in (batch.failures, batch.work_orders):
+    for booked in (batch.failures, batch.work_orders, batch.events):
         assert (booked["known_time"] == booked["event_time"] + pd.Timedelta(hours=1)).all()
-    for seen in (batch.events, batch.telemetry, batch.assets):
+    for seen in (batch.telemetry, batch.assets):
         assert (seen["known_time"] == seen["event_time"]).all()
 
 
