@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import Workspace
+from models.registry import Registry
 from pipelines.flows.environment import prefect_environment
 from pipelines.flows.server import DEPLOYMENT, served, settle_leftovers
 from pipelines.settings import Settings
@@ -162,6 +163,8 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
     prefect_environment(workspace)
+    # MLflow makes its tables at the first question; two flows that ask at once would spoil them.
+    Registry(workspace).names()
     ours = "PREFECT_API_URL" not in os.environ
     with served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
         from prefect import serve
