@@ -10,8 +10,8 @@ import pytest
 from pipelines import cli
 
 PLATFORMS = frozenset(
-    ("bentoml", "deltalake", "great_expectations", "lightgbm", "matplotlib", "mlflow", "numba", "pandas", "prefect")
-    + ("sklearn", "sqlalchemy", "tsfresh")
+    "bentoml deltalake great_expectations lightgbm matplotlib mlflow numba pandas prefect sklearn sqlalchemy "
+    "tsfresh".split()
 )
 
 
