@@ -9,10 +9,20 @@ import pytest
 
 from pipelines import cli
 
-PLATFORMS = frozenset(
-    "bentoml deltalake great_expectations lightgbm matplotlib mlflow numba pandas prefect sklearn sqlalchemy "
-    "tsfresh".split()
-)
+PLATFORMS = {
+    "bentoml",
+    "deltalake",
+    "great_expectations",
+    "lightgbm",
+    "matplotlib",
+    "mlflow",
+    "numba",
+    "pandas",
+    "prefect",
+    "sklearn",
+    "sqlalchemy",
+    "tsfresh",
+}
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
