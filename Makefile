@@ -38,7 +38,7 @@ demo: setup ## watch a simulated fleet: train, serve, drift, retrain, promote
 	$(BIN)/forewarn demo
 
 test: setup ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
