@@ -24,7 +24,7 @@ help: ## list the targets
 # a mirror, pip installs the same files in minutes.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c '$(fits)' || { echo "found no Python from 3.11 to 3.13 on the path; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	awk '/^uv==/ {p = 1} p {print} p && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock || \
