@@ -14,7 +14,6 @@ from models.experiment import CostPlan
 from models.labels import LabelState
 from models.outcomes import Terms, outcomes
 from models.policies import best_interval, calendar_cost
-from models.thresholds import count_in_vain
 
 Vector = npt.NDArray[np.float64]
 LEAD_TIME_QUANTILES = (0.1, 0.5, 0.9)
@@ -244,9 +243,6 @@ def _plant_figures(
     states = failures["state"].value_counts()
     missed, caught = int(states.get("missed", 0)), int(states.get("caught", 0) + states.get("prevented", 0))
     leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
-    ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
-    negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
-    in_vain = int(count_in_vain(ordered, ordered["alert"].to_numpy(dtype=np.bool_), negative, terms).sum())
     false = rates.false_episodes
     figures = {
         "failures_caught": float(caught),
@@ -255,8 +251,7 @@ def _plant_figures(
         "false_alarms": float(false.count),
         "false_alarms_per_asset_month": false.value,
         "asset_months": false.of,
-        "inspections_in_vain": float(in_vain),
-        "expected_cost": missed * costs.missed_failure + in_vain * costs.false_alarm,
+        "expected_cost": missed * costs.missed_failure + false.count * costs.false_alarm,
     }
     quantiles = np.quantile(leads, LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(LEAD_TIME_QUANTILES)
     named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(LEAD_TIME_QUANTILES, quantiles, strict=True)}

@@ -158,7 +158,7 @@ class AlarmPlan:
     Parameters
     ----------
     gap
-        Alerts of an asset no further apart are one episode.
+        Alerts of an asset no further apart are one episode, which lasts lead + horizon at most.
     """
 
     gap: pd.Timedelta = field(default=pd.Timedelta(hours=24).as_unit("us"))

@@ -15,8 +15,9 @@ Times = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
 
 NO_TIME = pd.Timedelta(0).as_unit("us")
+INTERVENTIONS = ("inspection", "corrective")
+"""Kinds of work that, prompted by an alarm, may have kept a failure from happening."""
 _NEVER = np.iinfo(np.int64).max
-_INTERVENTIONS = ("inspection", "corrective")
 
 
 class LabelState(StrEnum):
@@ -221,7 +222,7 @@ def _interventions(
     if orders.empty:
         nowhere = np.zeros(len(asset), dtype=np.bool_)
         return nowhere, nowhere
-    acted = orders[orders["kind"].isin(_INTERVENTIONS) & orders["prompted_by"].eq("alarm").fillna(False)]
+    acted = orders[orders["kind"].isin(INTERVENTIONS) & orders["prompted_by"].eq("alarm").fillna(False)]
     finding = acted["finding"].astype("object").where(acted["finding"].notna(), "")
     told = finding.isin(["defect_confirmed", "no_fault_found"])
     confirmed = _next_after(asset, as_of, acted[finding == "defect_confirmed"]) <= closes

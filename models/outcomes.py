@@ -16,16 +16,16 @@ failure : pending, caught, prevented, missed, uncovered (no decision was made in
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from models.labels import failure_labels, known_rows
+from models.labels import INTERVENTIONS, failure_labels, known_rows
 
 DECISION_STATES = ("pending", "tp", "fn", "fp", "tn", "too_late", "censored")
 EPISODE_STATES = ("pending", "tp", "tp_prevented", "fp", "censored", "unknown")
 FAILURE_STATES = ("pending", "caught", "prevented", "missed", "uncovered")
 
 _UTC = "datetime64[us, UTC]"
-_INTERVENTIONS = ("inspection", "corrective")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Terms:
     horizon : pd.Timedelta
         How far ahead, beyond the lead, the claim reaches.
     gap : pd.Timedelta
-        Alerts of an asset no further apart than this are one episode; also the longest time one decision covers.
+        Alerts of an asset no further apart than this are one episode, which lasts no longer than what its first alert
+        claims; also the longest time one decision covers.
     reporting_delay : pd.Timedelta
         How long after an event its report may still be on the way.
     """
@@ -118,7 +119,7 @@ def outcomes(
     happened = known_failures(failures, now)
     orders = known_work_orders(work_orders, now)
     judged = _decisions(told, happened, orders, now, terms)
-    merged = _judge_episodes(episodes(judged, terms.gap), judged, happened, orders, now, terms)
+    merged = _judge_episodes(judged, happened, orders, now, terms)
     prevented = merged.loc[merged["state"] == "tp_prevented", ["asset", "decided_at"]]
     events = _judge_failures(happened, prevented, judged, now, terms)
     return Outcomes(now, terms, judged, merged.drop(columns="decided_at"), events)
@@ -142,29 +143,67 @@ def known_work_orders(work_orders: pd.DataFrame, now: pd.Timestamp) -> pd.DataFr
 
 def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:
     """Return the work that an alarm prompted and that may have kept a failure from happening."""
-    return work_orders[work_orders["kind"].isin(_INTERVENTIONS) & work_orders["prompted_by"].eq("alarm").fillna(False)]
+    return work_orders[work_orders["kind"].isin(INTERVENTIONS) & work_orders["prompted_by"].eq("alarm").fillna(False)]
 
 
-def episodes(decisions: pd.DataFrame, gap: pd.Timedelta) -> pd.DataFrame:
+def episodes(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """Merge the alerts of each asset into episodes.
 
     Parameters
     ----------
     decisions : pd.DataFrame
         Columns asset, as_of, alert.
-    gap : pd.Timedelta
-        Alerts no further apart than this belong together.
+    terms : Terms
+        The gap that parts episodes, and the claim that none outlasts.
 
     Returns
     -------
     pd.DataFrame
         Columns asset, opened, closed, alerts (count), sorted by asset and opened.
     """
+    return _merged(_numbered(decisions, terms))
+
+
+def episode_starts(
+    asset: npt.NDArray[np.int64], as_of: npt.NDArray[np.datetime64], terms: Terms
+) -> npt.NDArray[np.bool_]:
+    """Tell which alerts open an episode.
+
+    One opens after a silence longer than the gap, and anew each time an alarm outlasts what its alerts claim: were an
+    alarm counted once however long, one that never ends would be the best of all.
+
+    Parameters
+    ----------
+    asset, as_of : arrays of shape (n_alerts,)
+        Numbers of the assets and times of the alerts (UTC), sorted by both.
+    terms : Terms
+        Gap and claim.
+
+    Returns
+    -------
+    array of bool, shape (n_alerts,)
+        An alert that comes before another changes nothing for it, whatever follows.
+    """
+    if not len(asset):
+        return np.zeros(0, dtype=np.bool_)
+    first = np.ones(1, dtype=np.bool_)
+    begins = np.concatenate([first, (np.diff(asset) != 0) | (np.diff(as_of) > terms.gap.to_numpy())])
+    began = as_of[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
+    claims = (as_of - began) // terms.claim.to_numpy()
+    return np.asarray(begins | np.concatenate([first, np.diff(claims) != 0]), dtype=np.bool_)
+
+
+def _numbered(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """Give the alerts, each with the number of its episode."""
     alerts = decisions.loc[decisions["alert"].astype(bool), ["asset", "as_of"]].drop_duplicates()
     alerts = _typed(alerts, "as_of").sort_values(["asset", "as_of"], ignore_index=True)
-    apart = alerts.groupby("asset")["as_of"].diff()
-    number = (apart.isna() | (apart > gap)).cumsum()
-    merged = alerts.groupby(number).agg(
+    as_of = alerts["as_of"].dt.tz_localize(None).to_numpy()
+    starts = episode_starts(pd.factorize(alerts["asset"])[0], as_of, terms)
+    return alerts.assign(episode=np.cumsum(starts))
+
+
+def _merged(alerts: pd.DataFrame) -> pd.DataFrame:
+    merged = alerts.groupby("episode").agg(
         asset=("asset", "first"), opened=("as_of", "min"), closed=("as_of", "max"), alerts=("as_of", "size")
     )
     return merged.reset_index(drop=True)
@@ -223,19 +262,17 @@ def _first_between(
 
 
 def _judge_episodes(
-    merged: pd.DataFrame,
-    decisions: pd.DataFrame,
-    failures: pd.DataFrame,
-    orders: pd.DataFrame,
-    now: pd.Timestamp,
-    terms: Terms,
+    decisions: pd.DataFrame, failures: pd.DataFrame, orders: pd.DataFrame, now: pd.Timestamp, terms: Terms
 ) -> pd.DataFrame:
-    frame = merged.copy()
+    alerts = _numbered(decisions, terms)
+    frame = _merged(alerts)
     # An episode is true if any of its alerts was; only alerts that have matured may speak.
-    spoken = episodes(decisions[decisions["matured_at"] <= now], terms.gap)[["asset", "opened", "closed"]]
-    last = frame.merge(spoken, on=["asset", "opened"], how="left", suffixes=("", "_spoken"))["closed_spoken"]
+    spoken = alerts[alerts["as_of"] + terms.maturity <= now]
+    number = pd.RangeIndex(1, len(frame) + 1)
+    last = spoken.groupby("episode")["as_of"].max().reindex(number).set_axis(frame.index)
     closes = last.fillna(frame["opened"]) + terms.claim
-    failed = _first_between(frame, frame["opened"] + terms.lead, closes, failures)
+    followed = _first_between(spoken, spoken["as_of"] + terms.lead, spoken["as_of"] + terms.claim, failures)
+    failed = followed.groupby(spoken["episode"]).min().reindex(number).set_axis(frame.index)
     work = interventions(orders)
     finding = {
         name: _first_between(frame, frame["opened"], closes, work[rows])

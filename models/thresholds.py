@@ -9,11 +9,13 @@ import pandas as pd
 from scipy.special import logit
 
 from models.labels import LabelState
-from models.outcomes import Terms
+from models.outcomes import Terms, episode_starts
 
 Rows = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 _CANDIDATES = 200
+# A failure within the lead came too soon for the alert to be of use, so it does not excuse it.
+_IN_VAIN = (LabelState.NEGATIVE, LabelState.TOO_LATE)
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,12 @@ def _curve(
     whose, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
     positive = (ordered["state"] == LabelState.POSITIVE).to_numpy()
     negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
+    unfulfilled = ordered["state"].isin(_IN_VAIN).to_numpy()
     rows, costs = [], []
     for threshold in _candidates(probability, peak):
         alert = probability >= threshold
         missed = np.bincount(whose[peak < threshold], minlength=len(assets))
-        in_vain = count_in_vain(ordered, alert, negative, terms)
+        in_vain = count_in_vain(ordered, alert, unfulfilled, terms)
         right, wrong = int((alert & positive).sum()), int((alert & negative).sum() + (~alert & positive).sum())
         costs.append(missed * missed_failure + in_vain * false_alarm)
         f1 = 2 * right / (2 * right + wrong) if right else 0.0
@@ -153,20 +156,20 @@ def _candidates(probability: npt.NDArray[np.float64], peaks: npt.NDArray[np.floa
     return (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
 
 
-def count_in_vain(ordered: pd.DataFrame, alert: Rows, negative: Rows, terms: Terms) -> npt.NDArray[np.intp]:
-    """Count per asset the inspections that alarms prompt in vain.
+def count_in_vain(ordered: pd.DataFrame, alert: Rows, unfulfilled: Rows, terms: Terms) -> npt.NDArray[np.intp]:
+    """Count per asset the false alarm episodes, each of which prompts an inspection in vain.
 
-    An alarm prompts one when it opens, and another each time it outlasts what its alerts claim: were an episode
-    counted once however long, an alarm that never ends would be the cheapest.
+    It is what `error_rates` counts, quick enough to be asked for each candidate; who intervened counts as of the label.
 
     Parameters
     ----------
     ordered
         Columns ``asset``, ``as_of``, sorted by them.
-    alert, negative
-        Which rows call for an alert, and which no failure followed; shape (n_rows,).
+    alert, unfulfilled
+        Which rows call for an alert, and which were not followed by a failure that an alert there would have claimed;
+        shape (n_rows,).
     terms
-        The gap that parts alarm episodes, and how long an alert's claim lasts (lead + horizon).
+        What parts alarm episodes.
 
     Returns
     -------
@@ -177,9 +180,6 @@ def count_in_vain(ordered: pd.DataFrame, alert: Rows, negative: Rows, terms: Ter
     asset, as_of = codes[alert], ordered["as_of"].dt.tz_localize(None).to_numpy()[alert]
     if not len(asset):
         return np.zeros(len(assets), dtype=np.intp)
-    opens = np.concatenate([[True], (asset[1:] != asset[:-1]) | (np.diff(as_of) > terms.gap.to_numpy())])
-    opened = as_of[np.flatnonzero(opens)[np.cumsum(opens) - 1]]
-    claims = (as_of - opened) // terms.claim.to_numpy()
-    starts = np.flatnonzero(opens | np.concatenate([[True], np.diff(claims) != 0]))
-    in_vain = asset[starts][np.logical_and.reduceat(negative[alert], starts)]
+    starts = np.flatnonzero(episode_starts(asset, as_of, terms))
+    in_vain = asset[starts][np.logical_and.reduceat(unfulfilled[alert], starts)]
     return np.bincount(in_vain, minlength=len(assets))

@@ -1,14 +1,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from data_contracts.contract import empty_table
+from data_contracts.history import History
+from models.comparison import standing
 from models.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
+from models.evaluation import evaluate_failures
+from models.experiment import CostPlan
+from models.labels import failure_labels
 from models.outcomes import Terms, outcomes
+from models.thresholds import count_in_vain
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")
 TERMS = Terms(lead=0 * HOUR, horizon=24 * HOUR, gap=24 * HOUR, reporting_delay=0 * HOUR)
+COSTS = CostPlan(missed_failure=10.0, false_alarm=1.0)
 NO_ORDERS = pd.DataFrame(
     columns=["work_order_id", "asset", "event_time", "known_time", "kind", "component", "finding", "prompted_by"]
 ).astype({"event_time": "datetime64[us, UTC]", "known_time": "datetime64[us, UTC]"})
@@ -75,3 +85,52 @@ def test_nothing_watched_says_nothing() -> None:
     assert (share(0, 0).low, share(0, 0).high) == (0.0, 1.0)
     assert occurrence(0, 0.0).high == float("inf")
     assert np.isnan(share(0, 0).value)
+
+
+def test_an_alarm_that_never_ends_is_counted_each_time_it_outlasts_its_claim() -> None:
+    """Ten days of alerts without a pause are ten false episodes of a day each, not one."""
+    as_of = pd.date_range(START, periods=240, freq="h")
+    told = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": True})
+    known = outcomes(told, empty_table("failures"), NO_ORDERS, now=START + 80 * 24 * HOUR, terms=TERMS)
+    assert known.episodes["opened"].tolist() == list(as_of[::24])
+    assert error_rates(known).false_episodes.count == 10
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    alerts=st.sets(st.integers(0, 200)),
+    failed=st.sets(st.integers(0, 260), max_size=4),
+    gap=st.sampled_from([3, 9, 30]),
+)
+def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
+    alerts: set[int], failed: set[int], gap: int
+) -> None:
+    """What a threshold is chosen by, a model promises, the monitor watches and rivals are judged by is one rule."""
+    terms = Terms(lead=2 * HOUR, horizon=24 * HOUR, gap=gap * HOUR, reporting_delay=10 * HOUR)
+    now, times = START + 400 * HOUR, [START + hour * HOUR for hour in range(201)]
+    event = pd.DatetimeIndex([START + hour * HOUR for hour in sorted(failed)], dtype="datetime64[us, UTC]")
+    failures = pd.DataFrame(
+        {"failure_id": event.astype("str"), "asset": "m1", "event_time": event, "known_time": event, "mode": "bearing"}
+    )
+    told = pd.DataFrame({"asset": "m1", "as_of": times, "alert": [hour in alerts for hour in range(201)]})
+    state = failure_labels(told, failures, NO_ORDERS, lead=terms.lead, horizon=terms.horizon, known_until=now)
+    rest = {name: empty_table(name) for name in ("assets", "events")}
+    history = History(
+        "azure_machine", (), empty_table("telemetry/azure_machine"), failures=failures, work_orders=NO_ORDERS, **rest
+    )
+    in_vain = state.isin(["negative", "too_late"]).to_numpy()
+    judged = told.assign(state=state, prediction=told["alert"].astype(float))
+    reference = evaluate_failures(
+        judged, history, terms=terms, costs=COSTS, known_until=now, trained_on=told[["asset", "as_of"]]
+    )
+    rival = standing(1, told, history, failures, start=START - HOUR, now=now, terms=terms, costs=COSTS)
+    watched = error_rates(outcomes(told, failures, NO_ORDERS, now=now, terms=terms))
+    counts = {
+        int(count_in_vain(told, told["alert"].to_numpy(), in_vain, terms).sum()),
+        int(reference.metrics["false_alarms"]),
+        rival.false_episodes.count,
+        watched.false_episodes.count,
+    }
+    assert len(counts) == 1
+    missed = reference.metrics["failures_total"] - reference.metrics["failures_caught"]
+    assert reference.metrics["expected_cost"] == 10 * missed + counts.pop()

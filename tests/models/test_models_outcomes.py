@@ -50,7 +50,7 @@ def judged(
 def test_alerts_merge_by_gap() -> None:
     """Alerts of an asset no further apart than the gap are one episode; of two assets never."""
     told = pd.concat([decisions([0, 6, 12, 19]), decisions([3], asset="m2")])
-    merged = episodes(told, 6 * HOUR)
+    merged = episodes(told, TERMS)
     assert merged[["asset", "opened", "closed", "alerts"]].to_numpy().tolist() == [
         ["m1", at(0), at(12), 3],
         ["m1", at(19), at(19), 1],
