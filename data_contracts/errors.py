@@ -38,7 +38,7 @@ class ForewarnError(Exception):
         self.remedy = remedy.rstrip(".")
 
     def __str__(self) -> str:
-        return f"{self.found}. Expected {self.expected}. {self.remedy}."
+        return " ".join(_sentence(part) for part in (self.found, f"Expected {self.expected}", self.remedy))
 
 
 class UsageError(ForewarnError):
@@ -73,6 +73,10 @@ class StorageError(ForewarnError):
 
 class ModelError(ForewarnError):
     """A model cannot be trained, loaded or applied."""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "!")) else f"{text}."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

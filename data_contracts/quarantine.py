@@ -60,6 +60,11 @@ class Replay:
     already: int
     reasons: Mapping[str, tuple[str, ...]]
 
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when the answer is no: rows were tried, and every one of them is still refused."""
+        return 1 if self.refused and not self.accepted else 0
+
     def to_dict(self) -> dict[str, Any]:
         """Make JSON values of it.
 

@@ -64,6 +64,11 @@ class Report:
         return bool(self.results) and all(result.passed for result in self.results)
 
     @property
+    def exit_status(self) -> int:
+        """Return 1 when the answer is no: a check failed."""
+        return 0 if self.passed else 1
+
+    @property
     def batch_passed(self) -> bool:
         """Return whether the batch can be accepted, be it without some of its rows."""
         return bool(self.results) and not any(result.level == "batch" for result in self.breaches)

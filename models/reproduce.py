@@ -51,6 +51,11 @@ class Reproduction:
     same_model: bool
     notes: tuple[str, ...]
 
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when the answer is no: the predictions differ."""
+        return 0 if self.same else 1
+
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain values; what is not a number is None."""
         finite = np.isfinite(self.max_abs_difference)

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from data_contracts.errors import ForewarnError
+from pipelines.drawings import drawing
 from pipelines.options import Options
 
 
@@ -34,7 +36,7 @@ def show(result: Any, options: Options) -> int:
     if options.json:
         sys.stdout.write(json.dumps(_plain(result.to_dict()), indent=2) + "\n")
     else:
-        Console().print(result if hasattr(result, "__rich__") else facts(result.to_dict()))
+        Console().print(drawing(result) or facts(result.to_dict()))
     return int(getattr(result, "exit_status", 0))
 
 
@@ -63,9 +65,19 @@ def complain(error: ForewarnError, options: Options) -> int:
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
     else:
         console = Console(stderr=True, highlight=False)
-        console.print("[bold red]error[/] ", end="")
-        console.print(str(error), markup=False)
+        # On a terminal each part is a block of its own; in a log each stays on one line, where a search finds it.
+        console.print(_parts(error), soft_wrap=not console.is_terminal)
     return error.exit_status
+
+
+def _parts(error: ForewarnError) -> RenderableType:
+    parts = (("error", "bold red", error.found), ("expected", "dim", error.expected), ("to do", "dim", error.remedy))
+    if not Console(stderr=True).is_terminal:
+        return Text("\n".join(f"{label:<9} {part}" for label, _, part in parts))
+    grid = Table.grid(padding=(0, 2))
+    for label, style, part in parts:
+        grid.add_row(Text(label, style=style), Text(part, overflow="fold"))
+    return grid
 
 
 def facts(values: Mapping[str, Any]) -> Table:
@@ -106,7 +118,7 @@ def rows(records: Sequence[Mapping[Any, Any]], *, title: str | None = None) -> T
     """
     table = Table(box=None, title=title, title_justify="left", header_style="bold", pad_edge=False)
     for name in records[0] if records else ():
-        table.add_column(name.replace("_", " "))
+        table.add_column(name.replace("_", " "), overflow="fold")
     for record in records:
         table.add_row(*(_word(value) for value in record.values()))
     return table

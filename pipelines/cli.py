@@ -112,14 +112,26 @@ def main(tokens: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     try:
-        command, bound, _ = build().parse_args(words, exit_on_error=False)
-    except CycloptsError:
-        return 2
+        command, bound, _ = build().parse_args(words, exit_on_error=False, print_error="--json" not in words)
+    except CycloptsError as error:
+        return _refuse(error, words)
     options = next((value for value in bound.arguments.values() if isinstance(value, Options)), Options())
     if command.__module__.startswith("cyclopts"):
         command(*bound.args, **bound.kwargs)
         return 0
     return _answer(lambda: command(*bound.args, **bound.kwargs), options)
+
+
+def _refuse(error: CycloptsError, words: Sequence[str]) -> int:
+    """Answer a command line that cannot be understood; people have been told by the parser already."""
+    from data_contracts.errors import UsageError
+    from pipelines.answers import complain
+
+    if "--json" in words:
+        found = " ".join(str(error).split())
+        remedy = "See `forewarn --help`, or --help after a command"
+        return complain(UsageError(found, "a command as its help describes it", remedy), Options(json=True))
+    return UsageError.exit_status
 
 
 def _answer(work: Any, options: Options) -> int:
