@@ -1,4 +1,4 @@
-"""Records that are looked up and updated: predictions, promotions, decisions, monitor runs and leases, in SQL.
+"""Records that are looked up and updated: predictions, promotions, decisions and monitor runs, in SQL.
 
 One URL reaches them: SQLite under the workspace now, another database later; the statements are SQLAlchemy Core and
 keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from data_contracts.errors import StorageError
 from data_contracts.record_tables import (
     DECISIONS,
-    LEASES,
     METADATA,
     MONITOR_RUNS,
     PREDICTIONS,
@@ -66,7 +65,7 @@ def open_records(url: str) -> sa.Engine:
         ) from error
     if is_sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
-    with _storage(engine):
+    with storage_errors(engine):
         METADATA.create_all(engine)
     return engine
 
@@ -87,7 +86,7 @@ def add_predictions(engine: sa.Engine, batch: Sequence[Prediction]) -> None:
         If they could not be stored.
     """
     if batch:
-        with _storage(engine), engine.begin() as connection:
+        with storage_errors(engine), engine.begin() as connection:
             connection.execute(sa.insert(PREDICTIONS), [_values(prediction) for prediction in batch])
 
 
@@ -258,74 +257,12 @@ def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.Data
     return _read(engine, _of_model(MONITOR_RUNS, model_name))
 
 
-def acquire_lease(engine: sa.Engine, name: str, holder: str, now: pd.Timestamp, ttl: pd.Timedelta) -> bool:
-    """Take or prolong a lock that frees itself.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    name
-        What is locked, such as ``"retrain/cnc"``.
-    holder
-        Who wants it; the holder of a lease prolongs it.
-    now
-        The time.
-    ttl
-        After how long it frees itself.
-
-    Returns
-    -------
-    bool
-        False if someone else holds it.
-
-    Raises
-    ------
-    StorageError
-        If the database could not be asked.
-    """
-    lease = LEASES.c
-    free = sa.or_(lease.holder == holder, lease.expires_at <= now)
-    with _storage(engine):
-        with engine.begin() as connection:
-            change = sa.update(LEASES).where(lease.name == name, free).values(holder=holder, expires_at=now + ttl)
-            if connection.execute(change).rowcount:
-                return True
-        try:
-            with engine.begin() as connection:
-                connection.execute(sa.insert(LEASES).values(name=name, holder=holder, expires_at=now + ttl))
-        except sa.exc.IntegrityError:
-            return False  # someone else has it, or was quicker
-        return True
-
-
-def release_lease(engine: sa.Engine, name: str, holder: str) -> None:
-    """Give a lock back; nothing happens if someone else holds it.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    name
-        What is locked.
-    holder
-        Who held it.
-
-    Raises
-    ------
-    StorageError
-        If the database could not be asked.
-    """
-    with _storage(engine), engine.begin() as connection:
-        connection.execute(sa.delete(LEASES).where(LEASES.c.name == name, LEASES.c.holder == holder))
-
-
 def _values(record: Any) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _add(engine: sa.Engine, table: sa.Table, record: Any) -> None:
-    with _storage(engine), engine.begin() as connection:
+    with storage_errors(engine), engine.begin() as connection:
         connection.execute(sa.insert(table).values(_values(record)))
 
 
@@ -335,7 +272,7 @@ def _of_model(table: sa.Table, model_name: str | None) -> sa.Select[Any]:
 
 
 def _read(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
-    with _storage(engine), engine.connect() as connection:
+    with storage_errors(engine), engine.connect() as connection:
         rows = connection.execute(query).all()
     frame = pd.DataFrame([tuple(row) for row in rows], columns=[column.name for column in query.selected_columns])
     return frame.astype({column.name: _dtype(column) for column in query.selected_columns})
@@ -363,8 +300,19 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 @contextmanager
-def _storage(engine: sa.Engine) -> Iterator[None]:
-    """Turn what the database raises into one of our own errors."""
+def storage_errors(engine: sa.Engine) -> Iterator[None]:
+    """Turn what the database raises into one of our own errors.
+
+    Parameters
+    ----------
+    engine
+        The records.
+
+    Raises
+    ------
+    StorageError
+        In place of what SQLAlchemy raised.
+    """
     try:
         yield
     except sa.exc.IntegrityError as error:

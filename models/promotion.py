@@ -4,22 +4,19 @@ Promotion is compare-and-swap: whoever promotes says which champion he believes 
 another by now. MLflow has no such operation, so the comparison and the move are done under a lease in the records.
 """
 
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.errors import ModelError
-from data_contracts.records import Promotion, acquire_lease, add_promotion, promotions, release_lease
+from data_contracts.leases import alone, wall_clock
+from data_contracts.records import Promotion, add_promotion, promotions
 from models.registry import CHAMPION, PREVIOUS, Registry
 
 # The engine that `data_contracts.records.open_records` gives; SQLAlchemy itself is known to that folder only.
 Records = Any
-
-_LEASE = pd.Timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,7 @@ def promote(
     evidence: Mapping[str, Any],
     now: pd.Timestamp,
     data_versions: Mapping[str, int] | None = None,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
     """Make a version the champion, if the champion is still the one it was judged against.
 
@@ -92,6 +90,8 @@ def promote(
         For the ledger.
     data_versions : mapping of str to int, optional
         The tables' versions it was judged on.
+    clock : callable
+        Tells the time that the lease goes by.
 
     Returns
     -------
@@ -105,9 +105,10 @@ def promote(
     NotFoundError
         If there is no such version.
     """
-    with _alone(records, name, now):
+    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
+        _complete_ledger(records, name, champion, now)
         registry.tags(name, to_version)  # complains of a version that is not there before anything is moved
         if champion is not None:
             registry.set_alias(name, PREVIOUS, champion)
@@ -185,19 +186,15 @@ def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | 
     return None if own.empty else pd.Timestamp(own.max())
 
 
-@contextmanager
-def _alone(records: Records, name: str, now: pd.Timestamp) -> Iterator[None]:
-    lease, holder = f"promotion/{name}", uuid.uuid4().hex
-    if not acquire_lease(records, lease, holder, now, _LEASE):
-        raise ModelError(
-            f"another promotion of {name} is under way",
-            "one at a time",
-            f"Try again; should it have died, its lease ends {_LEASE.total_seconds():.0f} s after it began",
-        )
-    try:
-        yield
-    finally:
-        release_lease(records, lease, holder)
+def _complete_ledger(records: Records, name: str, champion: int | None, now: pd.Timestamp) -> None:
+    """Write down the last move of the alias, should its promotion have died before it wrote the ledger."""
+    ledger = promotions(records, model_name=name)
+    last = None if ledger.empty else int(ledger.iloc[-1]["to_version"])
+    if champion is None or champion == last:
+        return
+    reason = "Found as the champion: a promotion was cut off before it was written down, or made elsewhere."
+    found = Promotion(now, name, last, champion, "unknown", reason, evidence={}, data_versions={})
+    add_promotion(records, found)
 
 
 def _check_swap(name: str, champion: int | None, expected: int | None, to_version: int) -> None:

@@ -1,29 +1,26 @@
 """Training a challenger, comparing it with the champion, and promoting the better of the two."""
 
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import ModelError
 from data_contracts.history import History, read_history
+from data_contracts.leases import alone, wall_clock
 from data_contracts.progress import Report, silent
-from data_contracts.records import Decision, acquire_lease, add_decision, open_records, release_lease
+from data_contracts.records import Decision, add_decision, open_records
 from data_contracts.workspace import Workspace
 from models.comparison import CHALLENGER as CHALLENGER_WINS
 from models.comparison import Comparison, Contender, compare
 from models.experiment import Experiment
-from models.promotion import Records, promote
+from models.promotion import promote
 from models.registry import CHALLENGER, Registry
 from models.revision import code_revision
 from models.training import train as learn
 from pipelines.champion import Champion, as_champion, load_champion, terms
 from pipelines.settings import Settings
 
-_LEASE = pd.Timedelta(hours=6)
 PROMOTED = "promoted"
 REJECTED = "rejected"
 
@@ -79,6 +76,7 @@ def retrain(
     actor: str | None = None,
     why: str = "",
     progress: Report = silent,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> RetrainResult:
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
 
@@ -101,6 +99,8 @@ def retrain(
         What led to the retraining, for the ledger.
     progress : Report
         Takes word of how far the work is.
+    clock : callable
+        Tells the time that the lease goes by.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def retrain(
         If there is no champion.
     """
     records = open_records(workspace.records_url)
-    with _alone(records, model_name, now):
+    with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         champion = load_champion(workspace, model_name)
         data = champion.experiment.data
         history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
@@ -227,18 +227,3 @@ def _remember(workspace: Workspace, result: RetrainResult, evidence: dict[str, A
             evidence=evidence,
         ),
     )
-
-
-@contextmanager
-def _alone(records: Records, model_name: str, now: pd.Timestamp) -> Iterator[None]:
-    lease, holder = f"retrain/{model_name}", uuid.uuid4().hex
-    if not acquire_lease(records, lease, holder, now, _LEASE):
-        raise ModelError(
-            f"another retraining of {model_name} is under way",
-            "one at a time",
-            f"Wait for it; should it have died, its lease ends {_LEASE / pd.Timedelta(hours=1):g} h after it began",
-        )
-    try:
-        yield
-    finally:
-        release_lease(records, lease, holder)

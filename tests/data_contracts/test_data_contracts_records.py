@@ -77,20 +77,6 @@ def test_ledger_decisions_and_monitor_runs_read_back(engine):
     assert records.monitor_runs(engine, model_name="other").empty
 
 
-def test_a_lease_has_one_holder_until_it_ends(engine):
-    """Someone else gets a lease only after it was given back or has run out; the holder prolongs it."""
-    ttl = pd.Timedelta(minutes=5)
-    assert records.acquire_lease(engine, "retrain", "a", AT, ttl)
-    assert not records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=4), ttl)
-    assert records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=4), ttl)
-    assert not records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=8), ttl)
-    assert records.acquire_lease(engine, "retrain", "b", AT + pd.Timedelta(minutes=9), ttl)
-    records.release_lease(engine, "retrain", "a")
-    assert not records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=10), ttl)
-    records.release_lease(engine, "retrain", "b")
-    assert records.acquire_lease(engine, "retrain", "a", AT + pd.Timedelta(minutes=10), ttl)
-
-
 def test_two_connections_write_side_by_side(workspace):
     """The endpoint and the batch scoring may both have the records open."""
     first, second = (records.open_records(workspace.records_url) for _ in range(2))

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, NotFoundError
-from data_contracts.records import acquire_lease, open_records, promotions
+from data_contracts.leases import acquire_lease, wall_clock
+from data_contracts.records import open_records, promotions
 from models.promotion import champion_since, promote, rollback
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
@@ -98,11 +99,24 @@ def test_a_version_that_is_not_there_moves_nothing(records: Any) -> None:
 def test_one_promotion_at_a_time(records: Any) -> None:
     """While another holds the lease nothing is moved; a lease left by a dead process ends by itself."""
     shelf = Shelf(1)
-    acquire_lease(records, "promotion/pump", "someone else", NOW, pd.Timedelta(minutes=2))
-    with pytest.raises(ModelError, match="under way"):
+    acquire_lease(records, "promotion/pump", "someone else", wall_clock(), pd.Timedelta(minutes=2))
+    with pytest.raises(ModelError, match="under way, by someone else"):
         _promote(shelf, records, None, 1)
-    _promote(shelf, records, None, 1, NOW + HOUR)
+    acquire_lease(records, "promotion/pump", "someone else", wall_clock() - HOUR, pd.Timedelta(minutes=2))
+    _promote(shelf, records, None, 1)
     assert shelf.aliases == {"champion": 1}
+
+
+def test_a_promotion_that_was_cut_off_is_written_down(records: Any) -> None:
+    """An alias that was moved without a row in the ledger gets one before the next move: the ledger has no gap."""
+    shelf = Shelf(1, 2, 3)
+    _promote(shelf, records, None, 1)
+    shelf.aliases |= {"champion": 2, "previous": 1}  # what a kill between the alias and the ledger leaves
+    _promote(shelf, records, 2, 3)
+    ledger = promotions(records)
+    assert ledger["to_version"].tolist() == [1, 2, 3]
+    assert ledger["from_version"].tolist()[1:] == [1, 2]
+    assert "cut off" in ledger.iloc[1]["reason"]
 
 
 def test_rollback_returns_and_can_be_undone(records: Any) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
-from data_contracts.records import acquire_lease, decisions, open_records, promotions
+from data_contracts.leases import acquire_lease, wall_clock
+from data_contracts.records import decisions, open_records, promotions
 from models.promotion import rollback
 from pipelines.monitor import monitor
 from pipelines.retrain import challenger_experiment, retrain
@@ -82,8 +83,9 @@ def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) ->
 def test_one_retraining_at_a_time(plant: Any) -> None:
     """While another holds the lease nothing is trained; a lease left by a dead process ends by itself."""
     records = open_records(plant.workspace.records_url)
-    acquire_lease(records, "retrain/plant", "another process", plant.at(68), pd.Timedelta(hours=6))
-    with pytest.raises(ModelError, match="under way"):
+    until = wall_clock() + pd.Timedelta(minutes=2)
+    acquire_lease(records, "retrain/plant", "process 4242 on mill, a1b2", wall_clock(), until - wall_clock())
+    with pytest.raises(ModelError, match=f"by process 4242 on mill.*again after {until:%Y-%m-%d %H:%M}"):
         retrain(plant.workspace, "plant", now=plant.at(68), settings=plant.settings)
     assert len(plant.registry.versions("plant")) == 1
 
