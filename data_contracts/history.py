@@ -111,13 +111,24 @@ def read_history(
             used[table] = version
         return frame
 
+    def heard_of() -> Sequence[str]:
+        table = f"telemetry/{asset_type}"
+        if versions is not None and table not in versions:
+            return ()
+        at = None if versions is None else versions[table]
+        return tables.assets_in(workspace, table, as_of=as_of, version=at, assets=assets)
+
     registered = _latest_matching(read("assets", assets), asset_type, plant)
     # Telemetry may be there before anyone has entered the asset, unless a plant is asked for, which only records tell.
     chosen = sorted(set(registered["asset"])) if plant is not None else assets
     telemetry = read(f"telemetry/{asset_type}", chosen, start)
     known = set(registered["asset"]) | set(telemetry["asset"])
+    if start is not None and plant is None and (assets is None or not known.issuperset(assets)):
+        # Without a record an asset is known by its telemetry alone, be it before `start`: its failures count all the
+        # same.
+        known |= set(heard_of())
     for asset in assets or ():
-        if asset not in known and (plant is not None or read(f"telemetry/{asset_type}", [asset]).empty):
+        if asset not in known:
             raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])
     if plant is not None and not known:
         raise _unknown_plant(plant, asset_type, read("assets", None))

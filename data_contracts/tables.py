@@ -206,6 +206,41 @@ def read_versioned(
         return _to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
 
 
+def assets_in(
+    workspace: Workspace,
+    table: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    version: int | None = None,
+    assets: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """List the assets that a table has rows of.
+
+    Parameters
+    ----------
+    workspace, table, as_of, version
+        As `read` takes them.
+    assets
+        Look for these only; for any if None.
+
+    Returns
+    -------
+    tuple of str
+        Their names, ordered; none when the table does not exist yet.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt or does not have that version.
+    """
+    with _storage(workspace, table):
+        delta = _open(workspace, table, version)
+        if delta is None:
+            return ()
+        found = _query(delta, f"SELECT DISTINCT asset FROM t{_where(as_of, assets, None, None)}")  # noqa: S608
+        return tuple(sorted(found["asset"].to_pylist()))
+
+
 def versions(workspace: Workspace) -> dict[str, int]:
     """List the tables with their latest versions.
 

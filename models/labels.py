@@ -183,36 +183,39 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     known = failures[failures["known_time"] <= known_until]
     if known.empty:
         return NO_TIME
-    first = known.sort_values("known_time", kind="stable").drop_duplicates("failure_id")
+    first = known.sort_values("known_time", kind="stable").drop_duplicates(["asset", "failure_id"])
     delays = (first["known_time"] - first["event_time"]).sort_values(ignore_index=True)
     delay = pd.Timedelta(delays[int(np.ceil(quantile * (len(delays) - 1)))]).as_unit("us")
     return max(delay, NO_TIME)
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
-    """Keep of each key the row that was believed at a known time.
+    """Keep of each asset and key the row that was believed at a known time.
+
+    As for features, one asset's rows alone must do: a correction cannot move a row to another asset, and a key that two
+    assets share loses neither row.
 
     Parameters
     ----------
     frame
         Failures or work orders, with ``known_time``.
     key
-        The column that identifies a row; a later known row corrects an earlier one.
+        The column that identifies a row of an asset; a later known row corrects an earlier one.
     known_until
         Nothing known later is used.
 
     Returns
     -------
     DataFrame
-        At most one row per key, independent of the order of the rows.
+        At most one row per asset and key, independent of the order of the rows.
     """
     if frame.empty:
         return frame
     known = frame[frame["known_time"] <= known_until]
     # All columns, so that even rows that contradict each other at one known time are settled the same way each time.
-    order = [key, "known_time", "event_time"]
+    order = ["asset", key, "known_time", "event_time"]
     order += [column for column in known.columns if column not in order]
-    return known.sort_values(order).drop_duplicates(key, keep="last")
+    return known.sort_values(order).drop_duplicates(["asset", key], keep="last")
 
 
 def _interventions(

@@ -141,6 +141,19 @@ def test_start_cuts_telemetry_only(plant):
     assert len(history.failures) == 1
 
 
+@pytest.mark.parametrize("named", [None, ["cnc-07"]])
+def test_an_asset_without_a_record_keeps_its_failures(workspace, make_telemetry, named):
+    """What is known of an asset by its telemetry alone does not depend on how much of that telemetry is read."""
+    failures = pd.DataFrame({"failure_id": ["f1"], "asset": ["cnc-07"], "mode": "bearing"})
+    tables.append(workspace, TABLE, make_telemetry(assets=1).assign(asset="cnc-07"), "a")
+    tables.append(workspace, "failures", failures.assign(event_time=_stamp(5), known_time=_stamp(6)), "a")
+    history = read_history(workspace, "cnc_machine", assets=named, start=_stamp(9000))
+    assert history.telemetry.empty
+    assert list(history.failures["failure_id"]) == ["f1"]
+    with pytest.raises(NotFoundError, match="unknown asset"):
+        read_history(workspace, "cnc_machine", assets=["cnc-08"], start=_stamp(9000))
+
+
 def test_a_history_at_versions_is_the_history_then(plant, make_telemetry):
     """Tables read at recorded versions give what was there, and tables that were not there yet are empty."""
     before = read_history(plant, "cnc_machine")

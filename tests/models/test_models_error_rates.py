@@ -96,7 +96,7 @@ def test_an_alarm_that_never_ends_is_counted_each_time_it_outlasts_its_claim() -
     assert error_rates(known).false_episodes.count == 10
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     alerts=st.sets(st.integers(0, 200)),
     failed=st.sets(st.integers(0, 260), max_size=4),

@@ -111,6 +111,14 @@ def test_a_corrected_failure_counts_as_corrected() -> None:
     assert labelled(cut_offs(90), moved, known=201) == ["negative"]
 
 
+def test_two_assets_may_share_a_number() -> None:
+    """An id that two assets use loses neither failure: one asset's rows alone decide its labels, as its features."""
+    shared = pd.concat([failures((100, 100)), failures((100, 120), asset="m2")])
+    asked = pd.concat([cut_offs(90), cut_offs(90, asset="m2")], ignore_index=True)
+    assert labelled(asked, shared) == ["positive", "positive"]
+    assert labelled(cut_offs(90), shared[shared["asset"] == "m1"]) == ["positive"]
+
+
 def test_the_very_time_of_a_failure_is_no_sample() -> None:
     """A cut-off at a failure of its asset is marked, and with a span also those after it."""
     asked, happened = cut_offs(99, 100, 101, 124, 125), failures((100, 100))
