@@ -1,6 +1,7 @@
 """The command line: help, exit statuses, answers for people and programs."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,12 @@ def test_init_twice_is_init_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (first[0], second[0]) == (0, 0)
     assert json.loads(first[1])["made"] is True
     assert json.loads(second[1])["made"] is False
+
+
+def test_the_readme_names_only_commands_that_exist(repository: Path) -> None:
+    """Whatever the README tells a reader to run must be there to run."""
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"(?:`|\$ )forewarn ([a-z]+)(?: ([a-z-]+))?", text)
+    known = {*cli.COMMANDS, *(name.rpartition(".")[0] for name in cli.COMMANDS)}
+    assert len(told) > 5
+    assert [words for words in told if words[0] not in known and ".".join(words) not in known] == []
