@@ -111,12 +111,12 @@ def read_history(
             used[table] = version
         return frame
 
-    def heard_of() -> Sequence[str]:
+    def heard_of() -> set[str]:
         table = f"telemetry/{asset_type}"
         if versions is not None and table not in versions:
-            return ()
+            return set()
         at = None if versions is None else versions[table]
-        return tables.assets_in(workspace, table, as_of=as_of, version=at, assets=assets)
+        return set(tables.last_heard(workspace, table, as_of=as_of, version=at, assets=assets)[0])
 
     registered = _latest_matching(read("assets", assets), asset_type, plant)
     # Telemetry may be there before anyone has entered the asset, unless a plant is asked for, which only records tell.
@@ -126,7 +126,7 @@ def read_history(
     if start is not None and plant is None and (assets is None or not known.issuperset(assets)):
         # Without a record an asset is known by its telemetry alone, be it before `start`: its failures count all the
         # same.
-        known |= set(heard_of())
+        known |= heard_of()
     for asset in assets or ():
         if asset not in known:
             raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])

@@ -206,15 +206,15 @@ def read_versioned(
         return _to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
 
 
-def assets_in(
+def last_heard(
     workspace: Workspace,
     table: str,
     *,
     as_of: pd.Timestamp | None = None,
     version: int | None = None,
     assets: Sequence[str] | None = None,
-) -> tuple[str, ...]:
-    """List the assets that a table has rows of.
+) -> tuple[dict[str, pd.Timestamp], int | None]:
+    """Tell of each asset when the last of its rows became known.
 
     Parameters
     ----------
@@ -225,20 +225,23 @@ def assets_in(
 
     Returns
     -------
-    tuple of str
-        Their names, ordered; none when the table does not exist yet.
+    times : dict of str to Timestamp
+        The assets that the table has rows of, ordered, with the latest known time (UTC).
+    version : int or None
+        The version this was read from; None when the table does not exist yet.
 
     Raises
     ------
     StorageError
         If the table is corrupt or does not have that version.
     """
+    latest = f"SELECT asset, max(known_time) AS heard FROM t{_where(as_of, assets, None, None)} GROUP BY asset"  # noqa: S608
     with _storage(workspace, table):
         delta = _open(workspace, table, version)
         if delta is None:
-            return ()
-        found = _query(delta, f"SELECT DISTINCT asset FROM t{_where(as_of, assets, None, None)}")  # noqa: S608
-        return tuple(sorted(found["asset"].to_pylist()))
+            return {}, None
+        found = _to_pandas(_query(delta, latest))
+        return dict(zip(found["asset"], found["heard"], strict=True)), int(delta.version())
 
 
 def versions(workspace: Workspace) -> dict[str, int]:

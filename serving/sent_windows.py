@@ -52,14 +52,14 @@ def build_history(
     channels = tuple(dict.fromkeys((*needed, *(contract.channels if contract else ()))))
     frames = [_read_window(index, window, channels, needed, contract, now) for index, window in enumerate(windows)]
     telemetry = pd.concat(frames, ignore_index=True)
+    as_of = {window.asset: window.as_of for window in windows}
+    orders, told_by = _work_order_rows(windows), [EVENT_TIME, "kind", "component"]
     return replace(
         stored,
         channels=channels,
         telemetry=telemetry,
-        events=_joined("events", stored.events, _event_rows(windows), [EVENT_TIME, "code"]),
-        work_orders=_joined(
-            "work_orders", stored.work_orders, _work_order_rows(windows), [EVENT_TIME, "kind", "component"]
-        ),
+        events=_joined("events", stored.events, _event_rows(windows), [EVENT_TIME, "code"], as_of),
+        work_orders=_joined("work_orders", stored.work_orders, orders, told_by, as_of),
     )
 
 
@@ -225,13 +225,17 @@ def _work_order_row(window: Window, order: SentWorkOrder, number: int) -> dict[s
     }
 
 
-def _joined(table: str, stored: pd.DataFrame, sent: pd.DataFrame, told_by: Sequence[str]) -> pd.DataFrame:
-    """Add to the stored rows those sent that are not stored yet; what is sent twice over counts once."""
+def _joined(
+    table: str, stored: pd.DataFrame, sent: pd.DataFrame, told_by: Sequence[str], as_of: Mapping[str, pd.Timestamp]
+) -> pd.DataFrame:
+    """Add to the stored rows those sent that were not known by the cut-off; what is sent twice over counts once."""
     if sent.empty:
         return stored
     shape = empty_table(table)
     rows = sent.reindex(columns=shape.columns).astype(shape.dtypes.to_dict())
-    known = set(_keys(stored, told_by))
+    # A stored row known only after the cut-off must not make the same one that was sent disappear.
+    then = stored["asset"].map(as_of).astype("datetime64[us, UTC]")
+    known = set(_keys(stored[stored["known_time"] <= then], told_by))
     fresh = []
     for key in _keys(rows, told_by):
         fresh.append(key not in known)

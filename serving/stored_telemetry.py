@@ -13,14 +13,12 @@ from serving.refusals import NOT_FOUND, Refusal
 
 # Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
 _SHARED_READ = pd.Timedelta(days=31)
-# How far before the newest telemetry a late row may lie to be noticed as its asset's latest.
-_LOOK_BACK = pd.Timedelta(days=31)
 
 
 class LatestTelemetry:
     """Know for every asset of a type when its latest telemetry became known.
 
-    All telemetry is looked at once; from then on only what a new version of the table may have added.
+    The table is asked once for each of its versions: rows may come late and of any time, also of new assets.
 
     Parameters
     ----------
@@ -36,7 +34,6 @@ class LatestTelemetry:
         self._table = f"telemetry/{asset_type}"
         self._lock = threading.Lock()
         self._version: int | None = None
-        self._newest: pd.Timestamp | None = None
         self._known: dict[str, pd.Timestamp] = {}
 
     def known_times(self) -> Mapping[str, pd.Timestamp]:
@@ -55,19 +52,8 @@ class LatestTelemetry:
         with self._lock:
             version = tables.versions(self._workspace).get(self._table)
             if version is not None and version != self._version:
-                self._look_again()
-            return dict(self._known)
-
-    def _look_again(self) -> None:
-        start = None if self._newest is None else self._newest - _LOOK_BACK
-        frame, version = tables.read_versioned(self._workspace, self._table, start=start)
-        if not frame.empty:
-            newest = pd.Timestamp(frame["event_time"].max())
-            self._newest = newest if self._newest is None else max(newest, self._newest)
-            for asset, time in frame.groupby("asset")["known_time"].max().items():
-                known = self._known.get(str(asset))
-                self._known[str(asset)] = time if known is None else max(time, known)
-        self._version = version
+                self._known, self._version = tables.last_heard(self._workspace, self._table)
+            return self._known
 
 
 def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[str, str]) -> None:

@@ -106,6 +106,23 @@ def test_events_and_work_orders_sent_count_like_stored_ones(history: History, ch
     assert more['events__hours_since__code_"error1"'] == 5.0
 
 
+def test_what_is_stored_late_hides_nothing_that_was_sent(history: History, champion: Champion, fleet: Any) -> None:
+    """No look-ahead: an event sent counts at its cut-off also when the same one was booked after the cut-off."""
+    as_of, asset, recipe = fleet.begin + pd.Timedelta("100h"), fleet.assets[0], champion.artifact.recipe
+    happened = as_of - pd.Timedelta("5h")
+    late = {"event_id": "late", "asset": asset, "event_time": happened, "known_time": as_of + pd.Timedelta("1h")}
+    booked = replace(history, events=pd.concat([history.events, pd.DataFrame([late | {"code": "error1"}])]))
+    sent = {"events": [{"event_time": happened.isoformat(), "code": "error1"}]}
+    window = window_of(history, asset, as_of, recipe.lookback)
+    request = parse_request(json.dumps({"windows": [window | sent]}).encode(), 10)
+    cut_offs = pd.DataFrame({"asset": [asset], "as_of": pd.Series([as_of], dtype="datetime64[us, UTC]")})
+    features = [
+        extract(build_history(request.windows or (), stored, recipe.measured_channels, None, NOW), cut_offs, recipe)
+        for stored in (history, booked)
+    ]
+    pd.testing.assert_frame_equal(features[0], features[1], check_exact=True)
+
+
 def test_every_answer_is_in_the_records_as_it_was_given(ask: Ask, workspace: Workspace, fleet: Any) -> None:
     """A prediction that was answered can be looked up, with all that was said."""
     answer = ask({"assets": list(fleet.assets[:3]), "as_of": "2015-01-05T00:00:00Z"})
@@ -141,6 +158,22 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
         rows = history.telemetry[history.telemetry["event_time"] <= until]
         tables.append(workspace, "telemetry/azure_machine", rows, str(part))
         assert pd.Timestamp(answering.answer(request, champion).predictions[0].as_of) == until
+
+
+def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
+    champion: Champion, history: History, tmp_path: Path
+) -> None:
+    """A running endpoint knows an asset whose telemetry arrived last, however long ago it was measured."""
+    workspace = init_workspace(tmp_path)
+    tables.append(workspace, "assets", history.assets, "assets")
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    old, new = history.assets["asset"].iloc[:2]
+    for asset, age in ((new, pd.Timedelta(0)), (old, pd.Timedelta(days=90))):
+        rows = history.telemetry[history.telemetry["asset"] == asset]
+        rows = rows.assign(event_time=rows["event_time"] - age, known_time=rows["known_time"] - age)
+        tables.append(workspace, "telemetry/azure_machine", rows, asset)
+        request = parse_request(json.dumps({"assets": [asset]}).encode(), 10)
+        assert [told.asset for told in answering.answer(request, champion).predictions] == [asset]
 
 
 def fleet_time(history: History, share: float) -> pd.Timestamp:
