@@ -66,7 +66,7 @@ def open_records(url: str) -> sa.Engine:
     if is_sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
     with storage_errors(engine):
-        METADATA.create_all(engine)
+        _create_missing(engine)
     return engine
 
 
@@ -289,6 +289,18 @@ def _dtype(column: sa.ColumnElement[Any]) -> str:
     if isinstance(column.type, sa.Integer):
         return "Int64" if nullable else "int64"
     return "float64" if isinstance(column.type, sa.Float) else "str"
+
+
+def _create_missing(engine: sa.Engine) -> None:
+    # Between looking for a table and creating it another process may have done so. Each such collision means that one
+    # table more is there, so there are no more of them than tables.
+    for _ in METADATA.tables:
+        try:
+            return METADATA.create_all(engine)
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError) as error:
+            if "already exists" not in str(error.orig):
+                raise
+    return METADATA.create_all(engine)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -1,6 +1,8 @@
 """The records: what is written is read back, a lease has one holder, and a broken database says so."""
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pandas as pd
@@ -20,6 +22,23 @@ def engine(workspace):
     engine = records.open_records(workspace.records_url)
     yield engine
     engine.dispose()
+
+
+def test_many_may_open_new_records_at_once(tmp_path):
+    """Whoever comes first makes the tables; nobody who comes at the same moment is turned away."""
+    for attempt in range(5):
+        url, start = f"sqlite:///{tmp_path}/{attempt}.db", threading.Barrier(8)
+
+        def open_with_the_others(url: str = url, start: threading.Barrier = start) -> int:
+            start.wait()
+            engine = records.open_records(url)
+            found = len(records.predictions(engine))
+            engine.dispose()
+            return found
+
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(open_with_the_others) for _ in range(8)]
+        assert [each.result() for each in asked] == [0] * 8
 
 
 def test_predictions_read_back_as_written(engine):
