@@ -4,8 +4,9 @@ What is checked of rows: a value where one is required, its range (always finite
 order, and the largest rate of change. What is checked of the batch: columns, units, types, the number of rows, the
 share of rows without a value, and freshness.
 
-Time order means that no row is known before it happened. The order of the rows in a file carries no meaning, so late
-rows are legal anywhere in a batch. A sensor that is stuck breaks no contract: predictors may want to see it.
+Time order means that no row is known before it happened, nor after now, give or take an hour. The order of the rows in
+a file carries no meaning, so late rows are legal anywhere in a batch. A sensor that is stuck breaks no contract:
+predictors may want to see it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +150,7 @@ def _row_detail(finding: Finding, column: Column | None) -> str:
     if finding.check == "unique":
         return "a row that is there already, or rows of one key with different values"
     if finding.check == "time_order":
-        return "no row may be known before it happened"
+        return "no row may be known before it happened, nor after now"
     if column is None:
         return ""
     unit = f" {column.unit}" if column.unit else ""

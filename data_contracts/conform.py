@@ -52,14 +52,36 @@ def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, tupl
     return pd.DataFrame(columns, index=named.index), tuple(results)
 
 
+def split_unit(header: str) -> tuple[str, str | None]:
+    """Part a header into the column's name and the unit it declares.
+
+    Parameters
+    ----------
+    header
+        Such as ``"spindle_vibration [mm/s]"``.
+
+    Returns
+    -------
+    tuple of str and (str or None)
+        The name, and the unit; None if the header declares none.
+
+    Examples
+    --------
+    >>> split_unit("spindle_vibration [mm/s]")
+    ('spindle_vibration', 'mm/s')
+    """
+    match = _WITH_UNIT.match(header)
+    return (match["name"], match["unit"]) if match else (header, None)
+
+
 def _names_and_units(frame: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     declared: Mapping[str, str] = frame.attrs.get("units", {})
     names, units = [], {name: str(unit) for name, unit in declared.items() if unit is not None}
     for header in frame.columns:
-        match = _WITH_UNIT.match(str(header))
-        names.append(match["name"] if match else str(header))
-        if match:
-            units[match["name"]] = match["unit"]
+        name, unit = split_unit(str(header))
+        names.append(name)
+        if unit is not None:
+            units[name] = unit
     return names, units
 
 
@@ -70,7 +92,7 @@ def _check_columns(names: list[str], contract: Contract) -> CheckResult:
     for name in dict.fromkeys(names):
         if name not in known:
             hint = did_you_mean(name, missing or known)
-            problems.append(f"{name} is not in the contract. {hint}".rstrip())
+            problems.append(f"{name} is not in the contract. {hint}" if hint else f"{name} is not in the contract")
         elif names.count(name) > 1:
             problems.append(f"{name} is there {names.count(name)} times")
     return CheckResult("columns", "", not problems, "; ".join(problems) or f"{len(known)} columns as named")
@@ -97,20 +119,33 @@ def _convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any] | str"
         nothing: pd.Series[Any] = pd.Series(None, index=values.index, dtype=kind)
         return nothing
     if not _FITS[column.type](values):
-        return f"is {_describe(values)}; the contract demands {_DEMANDED[column.type]}"
+        return f"{_describe(values, column)}; the contract demands {_DEMANDED[column.type]}"
     if column.type == "timestamp":
         values = values.dt.tz_convert("UTC")
     converted: pd.Series[Any] = values.astype(kind)
     return converted
 
 
-def _describe(values: "pd.Series[Any]") -> str:
+def _describe(values: "pd.Series[Any]", column: Column) -> str:
     if pd.api.types.is_datetime64_dtype(values):
-        return "a timestamp without a time zone"
+        return "is a timestamp without a time zone"
     if values.dtype == object or pd.api.types.is_string_dtype(values):
-        example = values.dropna().iloc[0]
-        return f"{type(example).__name__} such as {example!r}"
-    return str(values.dtype)
+        # The first value at fault, rather than the first: in a file of thousands of rows it is the one to be mended.
+        there = values.dropna()
+        unfit = there[[not _reads_as(value, column.type) for value in there]]
+        row = (unfit if len(unfit) else there).index[0]
+        return f"holds {values[row]!r} in row {row + 1}"
+    return f"is {values.dtype}"
+
+
+def _reads_as(value: Any, kind: str) -> bool:
+    try:
+        if kind == "timestamp":
+            return pd.Timestamp(value).tzinfo is not None
+        float(value)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _is_text(values: "pd.Series[Any]") -> bool:

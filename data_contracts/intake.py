@@ -152,7 +152,10 @@ def _refuse(
     try:
         found.report.raise_if_failed()
     except ContractError as error:
-        remedy = f"{error.remedy}; all {len(frame)} rows are in quarantine as batch {name}"
+        remedy = (
+            f"{error.remedy}; all {len(frame)} rows are in quarantine as batch {name}, "
+            "from where `forewarn quarantine export` writes them to a file to be mended"
+        )
         raise ContractError(error.found, error.expected, remedy if len(frame) else error.remedy, found.report) from None
 
 

@@ -16,10 +16,10 @@ import pandas as pd
 from data_contracts import tables
 from data_contracts.checks import Examination, examine
 from data_contracts.contract import Contract
-from data_contracts.errors import ContractError, NotFoundError, UsageError
+from data_contracts.errors import NotFoundError, UsageError
 from data_contracts.mended_files import read_mended as read_mended
 from data_contracts.mended_files import write_rows
-from data_contracts.report import Report
+from data_contracts.replay_shape import part
 from data_contracts.rows_as_text import fingerprint, from_texts, to_texts
 from data_contracts.workspace import Workspace
 
@@ -241,7 +241,7 @@ def replay(
     Raises
     ------
     ContractError
-        If the rows do not have the contract's columns, units or types.
+        If none of the rows has the contract's columns, units and types.
     NotFoundError
         If a row's entry is not known.
     StorageError
@@ -252,14 +252,14 @@ def replay(
     held = held[held["contract"] == contract.name]
     rows = _mended(workspace, held, contract, mended) if mended is not None else _as_held(held, contract)
     is_held = rows["entry"].isin(held["entry"])
-    tried = rows[is_held].reset_index(drop=True)
-    reasons: dict[str, tuple[str, ...]] = {}
+    parted = part(rows[is_held], contract)
+    tried, reasons = parted.fit, dict(parted.reasons)
     if len(tried):
         found = _examine_beside_stored(workspace, tried, contract, now)
         bad = tried.index.isin(list(found.reasons))
-        reasons = {str(tried["entry"][row]): why for row, why in sorted(found.reasons.items())}
+        reasons |= {str(tried["entry"][row]): why for row, why in sorted(found.reasons.items())}
         _release(workspace, contract, tried["entry"][~bad], found.frame[~bad], now)
-    accepted = len(tried) - len(reasons)
+    accepted = int(is_held.sum()) - len(reasons)
     return Replay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
 
@@ -330,25 +330,12 @@ def _examine_beside_stored(
     """Examine rows together with those the table holds of their assets; keep what concerns the former."""
     rows = tried.drop(columns=list(_BESIDE_ROW), errors="ignore")
     alone = examine(rows, contract, now=now)
-    _refuse_misshapen(alone.report, contract)
     stored = tables.read(workspace, contract.table, assets=sorted(set(alone.frame["asset"].dropna())))
     stored = stored[[column.name for column in contract.columns if column.name in stored.columns]]
     beside = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now) if len(stored) else alone
     offset = len(stored)
     reasons = {row - offset: why for row, why in beside.reasons.items() if row >= offset}
     return Examination(alone.report, alone.frame, reasons)
-
-
-def _refuse_misshapen(report: Report, contract: Contract) -> None:
-    broken = [result for result in report.breaches if result.check in {"columns", "unit", "type"}]
-    if broken:
-        problems = "; ".join(f"{result.check} {result.column}: {result.detail}" for result in broken[:5])
-        raise ContractError(
-            f"rows in quarantine do not have the shape of {contract.name} ({problems})",
-            "the columns, units and types of the contract",
-            "Export them, mend them, and replay the mended file; they stay in quarantine until then",
-            report,
-        )
 
 
 def _release(

@@ -10,10 +10,12 @@ import pandas as pd
 
 from data_contracts.contract import Contract
 
+CLOCK_SKEW = pd.Timedelta(hours=1)
+"""How far a plant's clock may be ahead of ours."""
 AGE = "~age_s"
 """Seconds from the event to now."""
 EARLY = "~early_s"
-"""Seconds by which the row says it was known before it happened."""
+"""Seconds by which the row says it was known before it happened, or after now, whichever is more."""
 REPEATED = "~repeated"
 """1 for every further copy of a row, 2 for rows with one key and different values, else 0."""
 RATE = "~rate/"
@@ -39,7 +41,10 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
     """
     measures = {REPEATED: _repeated(frame, contract)}
     if {"event_time", "known_time"} <= set(frame.columns):
-        measures[EARLY] = (frame["event_time"] - frame["known_time"]).dt.total_seconds()
+        early = (frame["event_time"] - frame["known_time"]).dt.total_seconds()
+        # A clock that is years ahead would pass for the present, and everything else for long ago.
+        ahead = (frame["known_time"] - now - CLOCK_SKEW).dt.total_seconds()
+        measures[EARLY] = early.where(early >= ahead, ahead)
     if contract.max_age is not None and "event_time" in frame.columns:
         measures[AGE] = (now - frame["event_time"]).dt.total_seconds()
     for column in contract.columns:

@@ -25,7 +25,8 @@ def to_texts(frame: pd.DataFrame) -> list[str]:
     list of str
         One text a row, in order; instants in ISO 8601, NaN as null. Reading them again loses nothing.
     """
-    plain = {str(name): [_plain(value) for value in frame.iloc[:, place]] for place, name in enumerate(frame.columns)}
+    names = _told_apart([str(name) for name in frame.columns])
+    plain = {name: [_plain(value) for value in frame.iloc[:, place]] for place, name in enumerate(names)}
     return [json.dumps(dict(zip(plain, row, strict=True))) for row in zip(*plain.values(), strict=True)]
 
 
@@ -72,6 +73,11 @@ def fingerprint(frame: pd.DataFrame) -> str:
             hashes = pd.util.hash_pandas_object(pd.Series(to_texts(frame), dtype="str"), index=False).to_numpy()
         digest.update(np.sort(hashes).astype("<u8").tobytes())
     return digest.hexdigest()[:32]
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Give columns that share a name numbers, since an object would keep only the last of them."""
+    return [f"{name} ({n})" if (n := names[: place + 1].count(name)) > 1 else name for place, name in enumerate(names)]
 
 
 def _plain(value: Any) -> Any:

@@ -98,7 +98,7 @@ def ingest(
     ContractError
         If the file as a whole breaks its contract.
     """
-    return take_in(workspace, read_table(file, contract, time_zone=time_zone), contract, now=now)
+    return take_in(workspace, read_table(file, contract, time_zone=time_zone, strict=False), contract, now=now)
 
 
 def ingest_inbox(

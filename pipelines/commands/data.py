@@ -32,7 +32,7 @@ def validate(
         Where the state lies and how to answer.
     """
     agreed = load_contract(contract)
-    return check(read_table(file, agreed, time_zone=time_zone), agreed, now=pd.Timestamp.now("UTC"))
+    return check(read_table(file, agreed, time_zone=time_zone, strict=False), agreed, now=pd.Timestamp.now("UTC"))
 
 
 def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -54,5 +54,5 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     from data_contracts.intake import ingest as take_in
 
     agreed = load_contract(contract)
-    frame = read_table(file, agreed, time_zone=time_zone)
+    frame = read_table(file, agreed, time_zone=time_zone, strict=False)
     return take_in(options.open(), frame, agreed, now=pd.Timestamp.now("UTC"))

@@ -15,11 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
+from data_contracts.conform import split_unit
 from data_contracts.contract import DTYPES, Column, Contract, empty_table, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError, did_you_mean
 from pipelines.importers.batch import Batch
 
 _SUFFIXES = (".csv", ".parquet")
+_OTHER_SEPARATORS = (";", "\t", "|")
 # A time of day, then Z or an offset from UTC. A bare date ends in digits too, hence the time of day.
 _WITH_ZONE = re.compile(r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
 _TYPES = {kind: pd.api.types.pandas_dtype(name) for kind, name in DTYPES.items()}
@@ -86,7 +88,7 @@ def read_files(
     )
 
 
-def read_table(path: Path, contract: Contract, *, time_zone: str | None = None) -> pd.DataFrame:
+def read_table(path: Path, contract: Contract, *, time_zone: str | None = None, strict: bool = True) -> pd.DataFrame:
     """Read one CSV or Parquet file and give every column the type its contract asks for.
 
     Parameters
@@ -98,12 +100,16 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None) 
         What the table has to be. Limits are not checked here; see `data_contracts.checks`.
     time_zone
         The zone of times that name none, such as ``"UTC"`` or ``"Europe/Berlin"``.
+    strict
+        Whether to refuse a file that lacks a column or holds a value of another type. If not, such a column is handed
+        over as it is, for the checks to find and the quarantine to hold.
 
     Returns
     -------
     DataFrame
-        The rows in the file's order: text as ``str``, numbers as float64, times in UTC to the microsecond. Columns the
-        contract does not know follow as they are.
+        The rows in the file's order: text as ``str``, numbers as float64, times in UTC to the microsecond. A header may
+        declare a unit, as in ``spindle_vibration [mm/s]``; the checks compare it. Columns the contract does not know
+        follow as they are.
 
     Raises
     ------
@@ -114,7 +120,7 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None) 
     ForewarnError
         If the file is empty or broken, a column is missing, or a value cannot be read; it names the row.
     """
-    return _give_types(path, _read(path), contract, _zone(time_zone))
+    return _give_types(path, _read(path), contract, _zone(time_zone), strict=strict)
 
 
 def _supplied(table: pd.DataFrame, **constants: str) -> pd.DataFrame:
@@ -124,17 +130,27 @@ def _supplied(table: pd.DataFrame, **constants: str) -> pd.DataFrame:
     return table.assign(**{name: value for name, value in constants.items() if name not in table})
 
 
-def _give_types(path: Path, table: pd.DataFrame, contract: Contract, zone: ZoneInfo | None) -> pd.DataFrame:
+def _give_types(
+    path: Path, table: pd.DataFrame, contract: Contract, zone: ZoneInfo | None, *, strict: bool = True
+) -> pd.DataFrame:
     if not len(table):
         raise ForewarnError(f"{path} holds no rows", "at least one row", "Check how it was written; nothing was stored")
-    _demand_columns(path, table, contract)
-    known = [column for column in contract.columns if column.name in table]
-    typed = pd.DataFrame({column.name: _typed(path, table[column.name], column, zone) for column in known})
-    rest = table[[name for name in table.columns if contract.column(str(name)) is None]]
-    return pd.concat([typed, rest], axis="columns")
+    if strict:
+        _demand_columns(path, table, contract)
+    order = [column.name for column in contract.columns]
+    names = [split_unit(str(header))[0] for header in table.columns]
+    # By place, not by name: a file that names a column twice has to reach the checks as it is.
+    places = sorted(range(len(names)), key=lambda at: order.index(names[at]) if names[at] in order else len(order))
+    columns = []
+    for at in places:
+        column, values = contract.column(names[at]), table.iloc[:, at]
+        columns.append(values if column is None else _typed(path, values, column, zone, strict=strict))
+    return pd.concat(columns, axis="columns")
 
 
 def _read(path: Path) -> pd.DataFrame:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "one CSV or Parquet file", "Name a file in it")
     if not path.is_file():
         near = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
         raise NotFoundError(
@@ -146,10 +162,16 @@ def _read(path: Path) -> pd.DataFrame:
         raise ForewarnError(f"{path} is empty", "a header and at least one row", "Check how it was written")
     try:
         return pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except UnicodeDecodeError as error:
+        raise ForewarnError(
+            f"{path} is no text in UTF-8 (byte {error.start + 1} is {error.object[error.start]:#04x})",
+            "comma-separated text in UTF-8",
+            "Save it as CSV with the encoding UTF-8, or name the right file; nothing was stored",
+        ) from error
     except (pa.ArrowException, csv.Error, ValueError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ForewarnError(
-            f"{path} cannot be read ({reason})", f"a whole {path.suffix} file", "Write it again"
+            f"{path} cannot be read ({reason})", f"a whole {path.suffix} file", "Write it again; nothing was stored"
         ) from error
 
 
@@ -157,6 +179,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """Read everything as text: an identifier such as 007 must not become the number 7."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file), [])
+    _refuse_other_separators(path, header)
     # Arrow's reader rather than pandas': it refuses a line with too few or too many values instead of mending it.
     converted = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.large_string()),
@@ -170,8 +193,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
+def _refuse_other_separators(path: Path, header: list[str]) -> None:
+    separator = next((mark for mark in _OTHER_SEPARATORS if len(header) == 1 and mark in header[0]), None)
+    if separator is not None:
+        found = f"{path} separates its columns by {separator!r}"
+        remedy = "Save it with commas, and with points for decimals; nothing was stored"
+        raise ForewarnError(found, "comma-separated values", remedy)
+
+
 def _demand_columns(path: Path, table: pd.DataFrame, contract: Contract) -> None:
-    there = [str(name) for name in table.columns]
+    there = [split_unit(str(name))[0] for name in table.columns]
+    twice = [name for name in dict.fromkeys(there) if there.count(name) > 1]
+    if twice:
+        found = f"{path} names {', '.join(twice)} more than once"
+        raise ForewarnError(found, "every column once", "Rename or remove the column too many; nothing was stored")
     missing = [column.name for column in contract.columns if column.needed and column.name not in there]
     if not missing:
         return
@@ -179,7 +214,7 @@ def _demand_columns(path: Path, table: pd.DataFrame, contract: Contract) -> None
     hints = [f"{hint[:-1]} for {name}?" for name in missing if (hint := did_you_mean(name, strange))]
     found = f"{path} has no column {', '.join(missing)}; it has {', '.join(there[:20])}"
     expected = f"the columns of the contract {contract.name}: {', '.join(column.name for column in contract.columns)}"
-    raise ForewarnError(found, expected, " ".join(hints).rstrip(".") or "Add it, or name another contract")
+    raise ForewarnError(found, expected, " ".join(hints) or "Add it, or name another contract")
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -193,8 +228,23 @@ def _zone(name: str | None) -> ZoneInfo | None:
         ) from error
 
 
-def _typed(path: Path, values: "pd.Series[Any]", column: Column, zone: ZoneInfo | None) -> "pd.Series[Any]":
+def _typed(
+    path: Path, values: "pd.Series[Any]", column: Column, zone: ZoneInfo | None, *, strict: bool
+) -> "pd.Series[Any]":
     """Give a column the type of its contract, or name the first row that cannot have it."""
+    try:
+        return _read_as(path, values, column, zone)
+    except _UnreadableError:
+        if strict:
+            raise
+        return values
+
+
+class _UnreadableError(ForewarnError):
+    """A value is not of its column's type."""
+
+
+def _read_as(path: Path, values: "pd.Series[Any]", column: Column, zone: ZoneInfo | None) -> "pd.Series[Any]":
     if column.type == "timestamp":
         return _times(path, values, zone)
     if column.type == "string":
@@ -236,13 +286,22 @@ def _in_zone(path: Path, local: "pd.Series[Any]", naive: "pd.Series[bool]", zone
             found, "times such as 2026-01-31T06:00:00Z", "Name their zone with --time-zone UTC or the like"
         )
     times: pd.Series[Any] = local.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    _refuse(path, local, times.isna() & naive, f"a time that {zone.key} has once, which it has not when clocks change")
+    expected = f"a time that {zone.key} has once, which it has not when clocks change"
+    # Refused at the door in any case: what the quarantine held could be read no better than this.
+    _refuse(path, local, times.isna() & naive, expected, kind=ForewarnError)
     return times
 
 
-def _refuse(path: Path, values: "pd.Series[Any]", bad: "pd.Series[bool]", expected: str) -> None:
+def _refuse(
+    path: Path,
+    values: "pd.Series[Any]",
+    bad: "pd.Series[bool]",
+    expected: str,
+    *,
+    kind: type[ForewarnError] = _UnreadableError,
+) -> None:
     rows = np.flatnonzero(bad.to_numpy())
     if rows.size:
         more = f" (and {rows.size - 1} more rows)" if rows.size > 1 else ""
         found = f"{path}, row {rows[0] + 1}: {values.name} is {str(values.iloc[rows[0]])!r}{more}"
-        raise ForewarnError(found, expected, "Mend the file; nothing was stored")
+        raise kind(found, expected, "Mend the file; nothing was stored")

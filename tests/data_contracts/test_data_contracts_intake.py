@@ -93,7 +93,7 @@ def test_a_batch_id_is_not_used_for_other_rows(workspace, cnc, make_telemetry, n
     ("spoil", "message"),
     [
         (lambda frame: frame.drop(columns="tool_load"), "tool_load is missing"),
-        (lambda frame: frame.assign(tool_load="high"), "type tool_load: is str such as 'high'"),
+        (lambda frame: frame.assign(tool_load="high"), "type tool_load: holds 'high' in row 1"),
         (lambda frame: frame.assign(tool_load=np.nan), "null_share tool_load: 100.0%"),
         (
             lambda frame: frame.rename(columns={"spindle_vibration": "spindle_vibration [in/s]"}),
