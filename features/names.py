@@ -72,13 +72,15 @@ class FeatureName:
         return f"{format_kind(self.kind, self.window)}__{self.feature}"
 
 
-def parse_duration(text: str) -> pd.Timedelta:
+def parse_duration(text: str, *, zero: bool = False) -> pd.Timedelta:
     """Read a duration such as ``"50h"``, ``"30d"``, ``"10min"`` or ``"start"``.
 
     Parameters
     ----------
     text
         A number and one of the units d, h, min, s, ms, us; or ``"start"``: since the first reading.
+    zero
+        Whether none at all will do, as it does for a lead or a gap.
 
     Returns
     -------
@@ -87,19 +89,27 @@ def parse_duration(text: str) -> pd.Timedelta:
     Raises
     ------
     UsageError
-        When the text is no duration, or not a positive one.
+        When the text is no duration, or is none at all where that will not do.
 
     Examples
     --------
     >>> parse_duration("50h")
     Timedelta('2 days 02:00:00')
+    >>> parse_duration("0h", zero=True)
+    Timedelta('0 days 00:00:00')
     """
     if text == "start":
         return SINCE_START
     match = _DURATION.fullmatch(text.strip())
-    if match is None or float(match[1]) <= 0:
+    duration = None if match is None else _duration(float(match[1]), _UNITS[match[2]])
+    if duration is None or (duration == pd.Timedelta(0) and not zero):
         raise UsageError(f"The duration {text!r}", "a number and a unit, such as 50h, 30d or 10min", "Correct it")
-    return (float(match[1]) * _UNITS[match[2]]).as_unit("us")
+    return duration
+
+
+def _duration(number: float, unit: pd.Timedelta) -> pd.Timedelta | None:
+    """Multiply, rounded to microseconds; None for longer than machines, and pandas, last."""
+    return (number * unit).as_unit("us") if number * (unit / SINCE_START) <= 1 else None
 
 
 def format_duration(duration: pd.Timedelta) -> str:

@@ -21,9 +21,9 @@ from scipy.special import expit, logit
 
 from data_contracts.contract import Contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
+from features.names import format_duration, parse_duration
 from features.recipe import Recipe
 from models import estimators
-from models.durations import format_duration, parse_duration
 from models.estimators import LightGBM, Target
 
 FORMAT = 1
@@ -375,7 +375,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         target=content["target"],
         estimator=content["estimator"],
         recipe=Recipe.from_json(json.dumps(content["recipe"])),
-        lead=parse_duration(content["lead"]),
+        lead=parse_duration(content["lead"], zero=True),
         horizon=None if horizon is None else parse_duration(horizon),
         cap=None if cap is None else parse_duration(cap),
         threshold=content["threshold"],

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
-from models.durations import format_duration, parse_duration
+from features.names import format_duration, parse_duration
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _duration(value: Any, key: str, source: Source) -> pd.Timedelta:
     if not isinstance(value, str):
         raise _WrongTypeError
     try:
-        return parse_duration(value)
+        return parse_duration(value, zero=True)
     except UsageError as error:
         raise UsageError(f"{source.at(key)} is {value!r}", error.expected, error.remedy) from error
 

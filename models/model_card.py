@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from models.durations import format_duration
+from features.names import format_duration
 from models.error_rates import Rate
 from models.training import Trained
 

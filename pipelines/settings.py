@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import SETTINGS_FILE, Workspace
-from models.durations import parse_duration
+from features.names import parse_duration
 
 PREFIX = "FOREWARN_"
 # Read by other parts: the command line, the workspace, the endpoint and the tests.
@@ -118,7 +118,7 @@ class Settings:
 
 def _duration(text: str) -> pd.Timedelta:
     try:
-        return parse_duration(text)
+        return parse_duration(text, zero=True)
     except UsageError as error:
         raise ValueError(error.expected) from error
 

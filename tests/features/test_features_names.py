@@ -18,11 +18,18 @@ def test_durations_parse_back(text: str) -> None:
     assert format_duration(parse_duration(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "h", "-3h", "0h", "3 weeks", "24"])
+@pytest.mark.parametrize("text", ["", "h", "-3h", "0h", "0.1us", "3 weeks", "24", "99999999999999d"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """A text without number or unit, or not positive, is an error that shows it."""
     with pytest.raises(UsageError, match="duration"):
         parse_duration(text)
+
+
+def test_none_at_all_is_a_duration_where_it_may_be() -> None:
+    """A lead or a gap may be zero, written with any unit; a window may not."""
+    for text in ("0h", "0d", "0.0min"):
+        assert parse_duration(text, zero=True) == pd.Timedelta(0)
+    assert format_duration(parse_duration("0d", zero=True)) == "0h"
 
 
 def test_days_are_written_in_hours() -> None:
