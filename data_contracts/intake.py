@@ -123,22 +123,32 @@ def ingest(
     if stored is not None:
         _refuse_reuse(name, stored, mark)
         return Intake(name, contract.name, len(frame), 0, 0, True, None)
+    # Rows held one by one mean that this batch was found good before, and that a kill came between the two commits. It
+    # is judged as of then: what was too early for the clock must not be stored now, being held.
+    begun = quarantine.held_since(workspace, contract, name)
+    if begun is not None:
+        _refuse_reuse(name, begun[0], mark)
+        now = begun[1]
     found = examine(frame, contract, now=now)
-    # Rows held one by one mean that this batch was found good before, and that a kill came between the two commits.
-    begun = tables.has_batch(workspace, quarantine.TABLE, quarantine.hold_id(contract, name, whole_batch=False))
-    if not (found.report.batch_passed or begun) or len(found.reasons) == len(found.frame):
-        _refuse(workspace, frame, contract, name, found, now)
+    if not found.report.batch_passed or len(found.reasons) == len(found.frame):
+        _refuse(workspace, frame, contract, name, found, mark, now)
     bad = found.frame.index.isin(list(found.reasons))
     if found.reasons:
         why = [found.reasons[row] for row in found.frame.index[bad]]
-        quarantine.hold(workspace, contract, name, found.frame[bad], why, whole_batch=False, now=now)
+        quarantine.hold(workspace, contract, name, found.frame[bad], why, whole_batch=False, mark=mark, now=now)
     new = tables.append(workspace, contract.table, found.frame[~bad], name, mark=mark)
     accepted, refused = (int((~bad).sum()), int(bad.sum())) if new else (0, 0)
     return Intake(name, contract.name, len(frame), accepted, refused, not new, found.report if new else None)
 
 
 def _refuse(
-    workspace: Workspace, frame: pd.DataFrame, contract: Contract, name: str, found: Examination, now: pd.Timestamp
+    workspace: Workspace,
+    frame: pd.DataFrame,
+    contract: Contract,
+    name: str,
+    found: Examination,
+    mark: int,
+    now: pd.Timestamp,
 ) -> None:
     """Hold the whole batch, and say why."""
     whole = [
@@ -148,7 +158,7 @@ def _refuse(
     ]
     why = [(*whole, *found.reasons.get(row, ())) for row in range(len(frame))]
     if len(frame):
-        quarantine.hold(workspace, contract, name, frame, why, whole_batch=True, now=now)
+        quarantine.hold(workspace, contract, name, frame, why, whole_batch=True, mark=mark, now=now)
     try:
         found.report.raise_if_failed()
     except ContractError as error:

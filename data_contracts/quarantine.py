@@ -85,6 +85,7 @@ def hold(
     reasons: Sequence[Sequence[str]],
     *,
     whole_batch: bool,
+    mark: int,
     now: pd.Timestamp,
 ) -> bool:
     """Put refused rows of a batch into quarantine, once.
@@ -103,6 +104,8 @@ def hold(
         For each row why it is refused.
     whole_batch
         Whether the whole batch is refused: then the entries are released when the batch is accepted after all.
+    mark
+        A number that tells the batch's content: refused batches of one id and different content are all held.
     now
         The time.
 
@@ -111,12 +114,12 @@ def hold(
     bool
         False if they are there already.
     """
-    action = _REFUSED if whole_batch else _HELD
+    action = f"{_REFUSED}:{mark:x}" if whole_batch else _HELD
     units = rows.attrs.get("units")
     entries = pd.DataFrame(
         {
             "entry": [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
-            "action": action,
+            "action": _REFUSED if whole_batch else _HELD,
             "batch_id": batch_id,
             "replay_id": None,
             "contract": contract.name,
@@ -127,27 +130,34 @@ def hold(
             "units": json.dumps(dict(units), sort_keys=True) if units else None,
         }
     )
-    return _store(workspace, entries, hold_id(contract, batch_id, whole_batch=whole_batch), now)
+    return _store(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
 
 
-def hold_id(contract: Contract, batch_id: str, *, whole_batch: bool) -> str:
-    """Name the commit in which rows of a batch are held.
+def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple[int, pd.Timestamp] | None:
+    """Tell when single rows of a batch were put into quarantine, the rest of it having been found good.
 
     Parameters
     ----------
+    workspace
+        Where the tables are.
     contract
         The contract they break.
     batch_id
         The batch.
-    whole_batch
-        Whether the whole batch is refused.
 
     Returns
     -------
-    str
-        The commit's identifier in the quarantine table.
+    mark : int
+        What tells the batch's content.
+    time : Timestamp
+        The time that the batch was judged at. None in place of both if no row of it is held by itself.
     """
-    return f"{contract.table}:{batch_id}:{_REFUSED if whole_batch else _HELD}"
+    mark = tables.batch_mark(workspace, TABLE, f"{contract.table}:{batch_id}:{_HELD}")
+    if mark is None:
+        return None
+    entries = _entries(workspace)
+    mine = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == _HELD)
+    return mark, pd.Timestamp(entries.loc[mine, "known_time"].min())
 
 
 def listed(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:
@@ -371,6 +381,7 @@ def _finish_replays(workspace: Workspace, contract: Contract) -> None:
         tables.append(workspace, contract.table, from_texts(group["row"], contract), str(replay_id))
 
 
-def _store(workspace: Workspace, entries: pd.DataFrame, commit_id: str, now: pd.Timestamp) -> bool:
+def _store(workspace: Workspace, entries: pd.DataFrame, commit_id: str, now: pd.Timestamp, *, mark: int = 1) -> bool:
     texts = entries.astype(dict.fromkeys(_TEXT_COLUMNS, "str"))
-    return tables.append(workspace, TABLE, texts.assign(known_time=now.tz_convert("UTC").as_unit("us")), commit_id)
+    known = now.tz_convert("UTC").as_unit("us")
+    return tables.append(workspace, TABLE, texts.assign(known_time=known), commit_id, mark=mark)

@@ -25,6 +25,7 @@ _ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work
 _COMPACT_EVERY = 64
 _COMPACTED_BYTES = 64 * 2**20
 _ATTEMPTS = 10
+_EMPTY_LOG = "No files in log segment"
 _CONFIGURATION = {"delta.checkpointInterval": "32", "delta.enableExpiredLogCleanup": "false"}
 # Small row groups, in order of event time, let a read of the last days skip nearly all of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
@@ -288,13 +289,21 @@ def _location(workspace: Workspace, table: str) -> str:
 
 def _open(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
     location = _location(workspace, table)
-    try:
-        return DeltaTable(location, version=version)
-    except TableNotFoundError:
-        # A folder whose log is there but unreadable is no missing table: what it held must not be taken for nothing.
-        if any(Path(location, "_delta_log").glob("*.json")):
-            raise
-        return None
+    for is_last in (False, True):
+        try:
+            return DeltaTable(location, version=version)
+        except DeltaError as error:
+            # Another process that is just creating the table makes its log's folder first.
+            if not isinstance(error, TableNotFoundError) and _EMPTY_LOG not in str(error):
+                raise
+            # A folder whose log is there but unreadable is no missing table: what it held must not be taken for
+            # nothing. Perhaps, though, it came to be while we looked.
+            if any(Path(location, "_delta_log").glob("*.json")):
+                if is_last:
+                    raise
+                continue
+            return None
+    return None
 
 
 def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:

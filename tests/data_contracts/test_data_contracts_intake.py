@@ -123,6 +123,47 @@ def test_a_refused_batch_leaves_quarantine_when_it_is_accepted(workspace, cnc, m
     assert len(tables.read(workspace, cnc.table)) == 72
 
 
+def test_every_refused_batch_is_held_whatever_its_id(workspace, cnc, make_telemetry, now):
+    """Nothing that arrived is lost: two batches refused under one id are both in quarantine, each once."""
+    for day in (0, 1, 1):
+        with pytest.raises(ContractError):
+            ingest(workspace, make_telemetry(day).assign(tool_load=np.nan), cnc, now=now, batch_id="monday")
+    held = quarantine.listed(workspace)
+    assert (len(held), held["entry"].nunique(), held["row"].nunique()) == (144, 144, 144)
+
+
+def _begin(workspace: Workspace, batch: pd.DataFrame, contract: Contract, now: pd.Timestamp, name: str) -> None:
+    """Take a batch in, killed after its bad rows were held and before the good ones were stored."""
+    append = tables.append
+
+    def killed(workspace: Workspace, table: str, *rest: object, **more: object) -> bool:
+        if table != quarantine.TABLE:
+            raise KeyboardInterrupt
+        return append(workspace, table, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(workspace, batch, contract, now=now, batch_id=name)
+
+
+def test_a_batch_begun_is_not_finished_with_other_rows(workspace, cnc, make_telemetry, now):
+    """A batch killed half-way is finished by itself alone: others under its id would lose their bad rows."""
+    _begin(workspace, _dirty(make_telemetry(0)), cnc, now, "monday")
+    with pytest.raises(UsageError, match="used for other rows"):
+        ingest(workspace, _dirty(make_telemetry(1)), cnc, now=now, batch_id="monday")
+    assert ingest(workspace, _dirty(make_telemetry(0)), cnc, now=now, batch_id="monday").accepted == 69
+
+
+def test_a_row_held_as_too_early_stays_held_when_its_batch_is_finished_later(workspace, cnc, make_telemetry, now):
+    """Every row is in one place, also when the clock has passed its known time since the kill."""
+    batch = make_telemetry()
+    batch.loc[5, "known_time"] = now + pd.Timedelta(days=2)
+    _begin(workspace, batch, cnc, now, "monday")
+    ingest(workspace, batch, cnc, now=now + pd.Timedelta(days=9), batch_id="monday")
+    assert (len(tables.read(workspace, cnc.table)), len(quarantine.listed(workspace))) == (71, 1)
+
+
 def test_an_empty_batch_is_refused(workspace, cnc, make_telemetry, now):
     """Nothing passes vacuously: a batch without rows breaks its contract."""
     with pytest.raises(ContractError, match="at least 1"):

@@ -106,6 +106,14 @@ def test_tables_in_a_place_that_cannot_be_written_say_so(workspace, make_telemet
         tables.append(elsewhere, TABLE, make_telemetry(), "a")
 
 
+def test_a_table_that_is_just_being_created_is_not_there_yet(workspace, make_telemetry):
+    """Whoever looks between the making of a log's folder and its first entry finds no table, and may write it."""
+    (Path(workspace.tables_url) / TABLE / "_delta_log").mkdir(parents=True)
+    assert tables.read(workspace, TABLE).empty
+    assert tables.append(workspace, TABLE, make_telemetry(), "a")
+    assert len(tables.read(workspace, TABLE)) == len(make_telemetry())
+
+
 @pytest.fixture
 def plant(workspace, make_telemetry):
     """Fill a workspace with two plants."""
