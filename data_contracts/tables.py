@@ -4,23 +4,22 @@ A batch is one atomic commit that carries the batch's id, so the same batch agai
 in between. Nothing is ever overwritten or vacuumed: every version stays readable, which `forewarn reproduce` needs.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from data_contracts.arrow_frames import to_arrow, to_pandas
 from data_contracts.contract import empty_table
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
 
-QUARANTINE = "quarantine"
-# Identifiers break ties, so that a table reads the same whatever order its files came in.
-_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id")
+_LOGGER = logging.getLogger("forewarn.tables")
 # A daily batch is a small file: one commit in so many gathers the small ones, and the log is summed up as often.
 _COMPACT_EVERY = 64
 _COMPACTED_BYTES = 64 * 2**20
@@ -57,7 +56,7 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str,
     StorageError
         If the table is corrupt or cannot be written.
     """
-    rows = _to_arrow(frame)
+    rows = to_arrow(frame)
     with _storage(workspace, table):
         for attempt in range(_ATTEMPTS):
             delta = _open(workspace, table)
@@ -204,7 +203,7 @@ def read_versioned(
         delta = _open(workspace, table, version)
         if delta is None:
             return empty_table(table), None
-        return _to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
+        return to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
 
 
 def last_heard(
@@ -241,7 +240,7 @@ def last_heard(
         delta = _open(workspace, table, version)
         if delta is None:
             return {}, None
-        found = _to_pandas(_query(delta, latest))
+        found = to_pandas(_query(delta, latest))
         return dict(zip(found["asset"], found["heard"], strict=True)), int(delta.version())
 
 
@@ -333,37 +332,9 @@ def _compact_now_and_then(workspace: Workspace, table: str) -> None:
         return
     try:
         delta.optimize.compact(target_size=_COMPACTED_BYTES, writer_properties=_WRITER)
-    except CommitFailedError:
-        return  # another process gathers the same files
-
-
-def _to_arrow(frame: pd.DataFrame) -> pa.Table:
-    order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
-    ordered = frame.sort_values(order, kind="stable") if order else frame
-    rows = pa.table({str(name): _to_array(ordered[name]) for name in ordered.columns})
-    # Delta has no type for a column of nothing but nulls; such a column is one of texts not filled in.
-    fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
-    return rows.cast(pa.schema(fields))
-
-
-def _to_array(values: "pd.Series[Any]") -> pa.Array:
-    if isinstance(values.dtype, pd.DatetimeTZDtype):
-        # pyarrow's own conversion relies on what pandas is about to change, and warns of it.
-        instants = values.dt.tz_convert(None).to_numpy()
-        return pa.array(instants, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
-    return pa.array(values, from_pandas=True)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _to_pandas(rows: pa.Table) -> pd.DataFrame:
-    order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
-    fields = [field.with_type(pa.large_string()) if _is_text(field.type) else field for field in rows.schema]
-    rows = rows.cast(pa.schema(fields))
-    frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
-    return frame
+    except DeltaError as error:
+        # The batch is stored all the same. Mostly another process gathers the same files.
+        _LOGGER.info("the small files of %s were not gathered: %s", table, error)
 
 
 def _where(

@@ -1,0 +1,62 @@
+"""Frames as the Arrow tables that Delta holds, and back."""
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+# Identifiers break ties, so that a table reads the same whatever order its files came in.
+_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id")
+
+
+def to_arrow(frame: pd.DataFrame) -> pa.Table:
+    """Make an Arrow table that Delta can hold.
+
+    Parameters
+    ----------
+    frame
+        Rows in any order; times with a zone.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows in order of event time, so that a read of some days can skip the others; times in UTC, microseconds.
+    """
+    order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
+    ordered = frame.sort_values(order, kind="stable") if order else frame
+    rows = pa.table({str(name): _to_array(ordered[name]) for name in ordered.columns})
+    # Delta has no type for a column of nothing but nulls; such a column is one of texts not filled in.
+    fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
+    return rows.cast(pa.schema(fields))
+
+
+def _to_array(values: "pd.Series[Any]") -> pa.Array:
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        # pyarrow's own conversion relies on what pandas is about to change, and warns of it.
+        instants = values.dt.tz_convert(None).to_numpy()
+        return pa.array(instants, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
+    return pa.array(values, from_pandas=True)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def to_pandas(rows: pa.Table) -> pd.DataFrame:
+    """Make a frame of what Delta holds.
+
+    Parameters
+    ----------
+    rows
+        Rows in any order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows ordered by asset, event time and known time, identifiers breaking ties.
+    """
+    order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
+    fields = [field.with_type(pa.large_string()) if _is_text(field.type) else field for field in rows.schema]
+    rows = rows.cast(pa.schema(fields))
+    frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
+    return frame
