@@ -162,5 +162,8 @@ def _unknown_asset(asset: str, asset_type: str, plant: str | None, known: Iterab
 
 def _unknown_plant(plant: str, asset_type: str, assets: pd.DataFrame) -> NotFoundError:
     plants = sorted(assets.loc[assets["asset_type"] == asset_type, "plant"].dropna().unique())
+    if not plants:
+        remedy = "Bring them in with `forewarn import`, `simulate` or `ingest`"
+        return NotFoundError(f"no {asset_type} stands in plant {plant!r}, nor in any", "assets of that type", remedy)
     hint = did_you_mean(plant, plants) or "Ingest its assets first"
-    return NotFoundError(f"no {asset_type} stands in plant {plant!r}", f"one of {', '.join(plants) or 'none'}", hint)
+    return NotFoundError(f"no {asset_type} stands in plant {plant!r}", f"one of {', '.join(plants)}", hint)

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from data_contracts.errors import UsageError, did_you_mean
+from features.calculate import calculate
 from features.names import format_feature, is_parameter
 from features.tsfresh_calculators import CALCULATORS, NEEDS_TIMES, preset_settings
 
@@ -26,6 +29,10 @@ MINIMAL = (
     "absolute_maximum",
     "minimum",
 )
+
+#: A series to try features on, long enough for all of tsfresh's, and what calculators raise for impossible parameters.
+_TRIAL = np.random.default_rng(0).normal(size=(1, 64))
+_IMPOSSIBLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,8 @@ class FeatureSet:
         if preset == "minimal":
             return cls(MINIMAL)
         if preset not in PRESETS:
-            raise UsageError(f"The preset {preset!r}", f"one of {', '.join(PRESETS)}", did_you_mean(preset, PRESETS))
+            hint = did_you_mean(preset, PRESETS) or "Choose one of these, or list the names of features"
+            raise UsageError(f"unknown preset {preset!r}", f"one of {', '.join(PRESETS)}", hint)
         return cls.from_settings(preset_settings(preset))
 
     @classmethod
@@ -121,12 +129,13 @@ class FeatureSet:
         Raises
         ------
         UsageError
-            For a calculator nobody knows, or names with and without kind in one list.
+            For a calculator nobody knows, or that cannot have these parameters, or names with and without kind in one
+            list.
         """
         names = list(names)
         full = [_names_a_kind(name) for name in names]
         if not any(full):
-            return cls(_checked(names))
+            return cls(_tried(names))
         if not all(full):
             raise UsageError(
                 f"Feature names with a kind ({names[full.index(True)]!r}) beside others without "
@@ -138,7 +147,7 @@ class FeatureSet:
         for name in names:
             kind, _, feature = name.partition("__")
             kinds.setdefault(kind, []).append(feature)
-        by_kind = tuple((kind, _checked(features)) for kind, features in kinds.items())
+        by_kind = tuple((kind, _tried(features)) for kind, features in kinds.items())
         return cls(_union(features for _, features in by_kind), by_kind)
 
     @classmethod
@@ -259,8 +268,22 @@ def _checked(features: Sequence[str]) -> tuple[str, ...]:
         calculator = feature.split("__", 1)[0]
         if not CALCULATORS.knows(calculator):
             raise UsageError(
-                f"The calculator {calculator!r}",
+                f"unknown calculator {calculator!r}",
                 "one of tsfresh's, or one given to features.register_calculator",
                 did_you_mean(calculator, CALCULATORS.names()) or "See tsfresh's list of feature calculators",
             )
+    return _union([features])
+
+
+def _tried(features: Sequence[str]) -> tuple[str, ...]:
+    """Try each feature on a made-up series: a parameter nobody can compute with shows now, not after an hour."""
+    for feature in _checked(features):
+        try:
+            calculate(_TRIAL, [feature])
+        except _IMPOSSIBLE as error:
+            raise UsageError(
+                f"the feature {feature!r} cannot be computed ({error})",
+                "parameters that its calculator takes, such as quantile__q_0.9",
+                "Correct its parameters; tsfresh's documentation names them",
+            ) from error
     return _union([features])

@@ -220,7 +220,7 @@ def named_channels(chosen: Sequence[str] | str, measured: Sequence[str]) -> tupl
     for name in names:
         if raw_channel(name) not in measured:
             raise UsageError(
-                f"The channel {name!r}",
+                f"unknown channel {name!r}",
                 f"one of {', '.join(measured)}",
                 did_you_mean(name, measured) or "Name a channel of the asset type",
             )

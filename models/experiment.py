@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from features.names import format_duration
 from models import experiment_file
 from models.estimators import Target
 from models.labels import NO_TIME
@@ -337,11 +338,17 @@ def _check_sense(experiment: Experiment, source: experiment_file.Source) -> None
         (_in_order(experiment.data.start, experiment.data.end), "data.end", experiment.data.end, "a time after start"),
         (experiment.features.keep >= 0, "features.keep", experiment.features.keep, "0 for all, or a number"),
         (experiment.features.regimes >= 0, "features.regimes", experiment.features.regimes, "0 for none, or a number"),
-        (min(experiment.costs.missed_failure, experiment.costs.false_alarm) > 0, "costs", "zero or less", "costs"),
+        (
+            min(experiment.costs.missed_failure, experiment.costs.false_alarm) > 0,
+            "costs",
+            "zero or less",
+            "costs above zero",
+        ),
     ]
     for holds, key, found, expected in needs:
         if not holds:
-            raise UsageError(f"{source.at(key)} is {found}", expected, f"Mend {key}")
+            shown = format_duration(found) if isinstance(found, pd.Timedelta) else found
+            raise UsageError(f"{source.at(key)} is {shown}", expected, f"Mend {key}")
 
 
 def _in_order(first: pd.Timestamp | None, last: pd.Timestamp | None) -> bool:

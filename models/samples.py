@@ -71,8 +71,8 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     if drawn.empty:
         raise ModelError(
             f"the history of {history.asset_type} has no cut-off",
-            "telemetry of at least one asset",
-            "Import data first",
+            "telemetry of at least one asset by then",
+            "Bring it in with `forewarn import`, `simulate` or `ingest`",
         )
     split = split_samples(experiment, drawn)
     learned_until = known_until
@@ -83,6 +83,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, drawn[split.test], known_until)
     train = train[train["target"].notna()].reset_index(drop=True)
     _refuse_nothing_to_learn(experiment, train)
+    _refuse_nothing_to_judge(experiment, test, drawn)
     return Samples(train, test.drop(columns="target").reset_index(drop=True))
 
 
@@ -178,4 +179,16 @@ def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> Non
             f"a failure follows {which} one of {len(train)} training samples",
             "samples that fail within the horizon, and others that do not",
             "Start the test later, or import more data",
+        )
+
+
+def _refuse_nothing_to_judge(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+    if test.empty:
+        plan = experiment.split
+        until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
+        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to be judged on"
+        raise ModelError(
+            f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
+            "samples to judge the model on",
+            "Look at split.test_start and split.test_end, or import more data",
         )

@@ -102,7 +102,7 @@ def by_asset(
         raise UsageError(
             f"{' and '.join(map(repr, patterns)) or share} takes {len(chosen)} of {len(assets)} assets for the test",
             "some assets to learn from and others to be judged on",
-            f"Choose other patterns; the first asset is {assets[0]!r}" if len(assets) else "Import data first",
+            f"Choose other patterns; the first asset is {str(assets[0])!r}" if len(assets) else "Import data first",
         )
     test = cut_offs["asset"].isin(chosen).to_numpy(dtype=np.bool_)
     return Split(~test, test)

@@ -14,6 +14,7 @@ from data_contracts.errors import ModelError
 from data_contracts.history import History
 from data_contracts.progress import Report, silent
 from features.extract import extract
+from features.names import format_duration
 from features.recipe import Recipe
 from models import estimators
 from models.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
@@ -123,6 +124,7 @@ def train(
     recipe = learn_recipe(experiment, history, samples.train)
     features = extract(history, samples.all_cut_offs, recipe, progress=progress)
     learning = features.iloc[: len(samples.train)]
+    _refuse_empty_windows(experiment, recipe, learning)
     next(step)
     recipe = select_columns(experiment, recipe, learning, samples.target)
     x = feature_matrix(learning, recipe.columns or ())
@@ -150,6 +152,17 @@ def train(
     )
 
 
+def _refuse_empty_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
+    measured = [column for column in features.columns if column not in set(recipe.context.columns)]
+    if measured and features[measured].isna().to_numpy().all():
+        spans = ", ".join(format_duration(window) for window in experiment.windows.window)
+        raise ModelError(
+            f"no window of {spans} before any of the {len(features)} training samples holds a reading",
+            "windows that reach back to telemetry",
+            "Make windows.window longer than the time between readings",
+        )
+
+
 def latest_known_time(history: History) -> pd.Timestamp:
     """Return the latest known time of anything in a history.
 
@@ -169,7 +182,11 @@ def latest_known_time(history: History) -> pd.Timestamp:
     """
     latest = [frame["known_time"].max() for name in _FRAMES if len(frame := getattr(history, name))]
     if not latest:
-        raise ModelError(f"nothing is known of {history.asset_type}", "telemetry and failures", "Import data first")
+        raise ModelError(
+            f"nothing is known of any {history.asset_type}",
+            "telemetry and failures",
+            "Bring them in with `forewarn import`, `simulate` or `ingest`",
+        )
     found: pd.Timestamp = max(latest)
     return found
 

@@ -1,6 +1,7 @@
 """How a command's result is shown: a table for people, one JSON document for programs."""
 
 import dataclasses
+import datetime as dt
 import json
 import math
 import sys
@@ -156,6 +157,9 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
+    if isinstance(value, (dt.date, dt.datetime)):
+        instant = value.isoformat()
+        return None if instant == "NaT" else instant
     if hasattr(value, "item") and callable(value.item):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

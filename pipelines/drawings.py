@@ -4,8 +4,9 @@ A result of a lower layer knows nothing of terminals, so its drawing stands here
 than the type, so that showing one result imports nothing of the others.
 """
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.figures import draw_figures, words
+from pipelines.figures import draw_figures, figure, words
 
 if TYPE_CHECKING:
     from data_contracts.intake import Intake
@@ -72,6 +73,63 @@ def checks(report: "Report") -> Group:
     head.append_text(_verdict(report.passed, "kept", "broken"))
     head.append(f": {passed} of {len(report.results)} checks passed")
     return Group(head, *([table] if report.breaches else []))
+
+
+def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
+    """Draw registered versions, model by model.
+
+    Parameters
+    ----------
+    entries : Sequence of Mapping
+        As the registry lists them.
+
+    Returns
+    -------
+    Group
+        The drawing.
+    """
+    if not entries:
+        return Group(Text("No model is registered. Train one with `forewarn train`."))
+    parts: list[RenderableType] = []
+    for model in dict.fromkeys(entry["model"] for entry in entries):
+        own = [entry for entry in entries if entry["model"] == model]
+        life = any("rmse_capped" in entry for entry in own)
+        table = _table("version", "alias", "estimator", "until", *(_LIFE if life else _FAILURE))
+        for entry in own:
+            figures = [draw(entry) for draw in (_LIFE if life else _FAILURE).values()]
+            until = (entry["trained_until"] or "-")[:10]
+            aliases = ", ".join(entry["aliases"]) or "-"
+            table.add_row(str(entry["version"]), aliases, entry["estimator"] or "-", until, *figures)
+        parts += [Text(str(model), style="bold"), table]
+    return Group(*parts)
+
+
+def refused(frame: pd.DataFrame) -> Group:
+    """Draw rows in quarantine: how many for each reason, then the first of them.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        As `data_contracts.quarantine.listed` returns them.
+
+    Returns
+    -------
+    Group
+        The drawing.
+    """
+    if frame.empty:
+        return Group(Text("No such row is in quarantine."))
+    reasons = frame.explode("reasons")[["contract", "reasons"]].value_counts().reset_index()
+    counts = _table("rows", "contract", "why")
+    for contract, reason, count in reasons.head(_SHOWN).itertuples(index=False, name=None):
+        counts.add_row(f"{count:,}", contract, reason)
+    first = _table("batch", "asset", "event time", "why")
+    for _, entry in frame.head(_SHOWN).iterrows():
+        row = json.loads(entry["row"])
+        told = [str(row.get(name) or "-")[:19] for name in ("asset", "event_time")]
+        first.add_row(entry["batch_id"][:8], *told, "; ".join(entry["reasons"]))
+    head = f"\n{len(frame):,} {words('row', len(frame))} in quarantine; the first {min(_SHOWN, len(frame))}:"
+    return Group(counts, Text(head), first)
 
 
 def _intake(intake: "Intake") -> Group:
@@ -150,7 +208,12 @@ def _monitor(result: "MonitorResult") -> Group:
     )
     table.add_row("decisions: failures not foretold", *_share(rates.decision_fn), "")
     table.add_row("decisions: alerts in vain", *_share(rates.decision_fp), "")
-    span = f"decisions from {_minute(rates.start)} to {_minute(rates.end)}; "
+    none = rates.start >= rates.end
+    span = (
+        f"no decision since {_minute(rates.start)} has matured; "
+        if none
+        else f"decisions from {_minute(rates.start)} to {_minute(rates.end)}; "
+    )
     span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
     return Group(
         head, *(Text(f"- {reason}") for reason in result.reasons), Text(), table,
@@ -177,6 +240,16 @@ _STANDINGS: Mapping[str, Callable[[Any], str]] = {
     "cost": lambda side: f"{side.cost:,.0f}",
     "failures missed": lambda side: f"{side.missed.count} of {side.missed.of:g}",
     "false alarms": lambda side: f"{side.false_episodes.count}, {_number(side.false_episodes.value)} per asset-month",
+}
+_FAILURE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "F1": lambda entry: figure(entry, "f1", ".3f"),
+    "PR AUC": lambda entry: figure(entry, "pr_auc", ".3f"),
+    "caught": lambda entry: f"{figure(entry, 'failures_caught', '.0f')} of {figure(entry, 'failures_total', '.0f')}",
+    "cost": lambda entry: figure(entry, "expected_cost", ",.0f"),
+}
+_LIFE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "RMSE capped": lambda entry: figure(entry, "rmse_capped", ".2f"),
+    "not capped": lambda entry: figure(entry, "rmse_uncapped", ".2f"),
 }
 _DRAWINGS: Mapping[str, Callable[[Any], RenderableType]] = {
     "Report": checks,

@@ -27,6 +27,27 @@ def draw_figures(metrics: Mapping[str, float]) -> Table:
     return table
 
 
+def figure(metrics: Mapping[str, float], name: str, form: str) -> str:
+    """Return a figure as text.
+
+    Parameters
+    ----------
+    metrics : Mapping[str, float]
+        Figures by name.
+    name : str
+        The one wanted.
+    form : str
+        How to format it, as `format` takes it.
+
+    Returns
+    -------
+    str
+        "-" if it is not there, or is NaN.
+    """
+    value = metrics.get(name, math.nan)
+    return "-" if math.isnan(value) else format(value, form)
+
+
 def words(noun: str, count: int) -> str:
     """Return a noun in the number that fits.
 
@@ -39,28 +60,26 @@ def words(noun: str, count: int) -> str:
 
 
 def _life(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    yield "RMSE", f"{_of(m, 'rmse_capped', '.2f')} capped, {_of(m, 'rmse_uncapped', '.2f')} not capped (hours)"
-    yield "NASA score", f"{_of(m, 'nasa_score_capped', ',.0f')} capped, {_of(m, 'nasa_score_uncapped', ',.0f')} not"
-    yield "samples judged", _of(m, "samples_scored", ",.0f")
+    yield "RMSE", f"{figure(m, 'rmse_capped', '.2f')} capped, {figure(m, 'rmse_uncapped', '.2f')} not capped (hours)"
+    yield (
+        "NASA score",
+        f"{figure(m, 'nasa_score_capped', ',.0f')} capped, {figure(m, 'nasa_score_uncapped', ',.0f')} not",
+    )
+    yield "samples judged", figure(m, "samples_scored", ",.0f")
 
 
 def _failures(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    yield "failures caught", f"{_of(m, 'failures_caught', '.0f')} of {_of(m, 'failures_total', '.0f')}"
-    each = _of(m, "false_alarms_per_asset_month", ".2f")
-    yield "false alarms", f"{_of(m, 'false_alarms', '.0f')}, or {each} per asset-month"
-    leads = ", ".join(_of(m, f"lead_time_h_p{q}", ".0f") for q in (10, 50, 90))
+    yield "failures caught", f"{figure(m, 'failures_caught', '.0f')} of {figure(m, 'failures_total', '.0f')}"
+    each = figure(m, "false_alarms_per_asset_month", ".2f")
+    yield "false alarms", f"{figure(m, 'false_alarms', '.0f')}, or {each} per asset-month"
+    leads = ", ".join(figure(m, f"lead_time_h_p{q}", ".0f") for q in (10, 50, 90))
     yield "lead time", f"{leads} hours (10th, 50th and 90th percentile)"
-    yield "expected cost", _of(m, "expected_cost", ",.0f")
-    yield "  never acting", _of(m, "expected_cost_never", ",.0f")
-    yield "  always acting", _of(m, "expected_cost_always", ",.0f")
-    days = _of(m, "fixed_interval_days", ".0f")
-    yield "  by the calendar", f"{_of(m, 'expected_cost_fixed_interval', ',.0f')}, every {days} days"
+    yield "expected cost", figure(m, "expected_cost", ",.0f")
+    yield "  never acting", figure(m, "expected_cost_never", ",.0f")
+    yield "  always acting", figure(m, "expected_cost_always", ",.0f")
+    days = figure(m, "fixed_interval_days", ".0f")
+    yield "  by the calendar", f"{figure(m, 'expected_cost_fixed_interval', ',.0f')}, every {days} days"
     shares = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
-    yield "decisions", ", ".join(f"{label} {_of(m, name, '.3f')}" for label, name in shares)
+    yield "decisions", ", ".join(f"{label} {figure(m, name, '.3f')}" for label, name in shares)
     scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
-    yield "probabilities", ", ".join(f"{label} {_of(m, name, '.3f')}" for label, name in scores)
-
-
-def _of(metrics: Mapping[str, float], name: str, form: str) -> str:
-    value = metrics.get(name, math.nan)
-    return "-" if math.isnan(value) else format(value, form)
+    yield "probabilities", ", ".join(f"{label} {figure(m, name, '.3f')}" for label, name in scores)

@@ -12,6 +12,7 @@ from data_contracts.history import History, read_history
 from data_contracts.progress import Report, silent
 from data_contracts.records import Prediction, add_predictions, open_records, predictions
 from data_contracts.workspace import Workspace
+from features.names import format_duration
 from models.registry import LoadedModel
 from models.scoring import score as score_assets
 from pipelines.champion import load_champion
@@ -136,7 +137,7 @@ def _assets(history: History, as_of: pd.Timestamp, window: pd.Timedelta) -> tupl
     heard = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
     if not heard:
         raise NotFoundError(
-            f"no telemetry of any {history.asset_type} in the {window} before {as_of:%Y-%m-%d %H:%M}",
+            f"no telemetry of any {history.asset_type} in the {format_duration(window)} before {as_of:%Y-%m-%d %H:%M}",
             "some to score from",
             "Ingest newer telemetry, or name another time with --as-of",
         )

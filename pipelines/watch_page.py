@@ -150,7 +150,7 @@ def _promises(
     ledger = promotions(records, model_name=name)
     ledger = ledger[ledger["at"] <= now]
     begins = [max(pd.Timestamp(at), series[0].start) for at in ledger["at"]]
-    ends = [*begins[1:], now]
+    ends = [*begins[1:], now][: len(begins)]
     promises = []
     for version, start, end in zip(ledger["to_version"], begins, ends, strict=True):
         told = registry.tags(name, int(version)).get("reference_rates")

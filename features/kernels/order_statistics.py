@@ -35,6 +35,8 @@ def quantile(block: Block, q: float) -> FloatArray:
 
     The two branches are numpy's own, so that the last bit agrees.
     """
+    if not 0 <= q <= 1:
+        raise ValueError(f"the quantile {q:g} does not lie between 0 and 1")
     place = q * (block.samples - 1)
     below = int(np.floor(place))
     above = min(below + 1, block.samples - 1)

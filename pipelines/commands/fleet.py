@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from data_contracts.errors import UsageError
 from data_contracts.workspace import init_workspace
 from pipelines.importers.batch import ImportResult, import_batch
 from pipelines.options import DEFAULTS, Shared
@@ -40,6 +41,11 @@ def simulate(
     from pipelines.fleet.scenario import make_scenario
     from pipelines.fleet.simulation import Fleet
 
+    if days < 1:
+        raise UsageError(f"a simulation of {days} days", "at least one day", "Give a larger number to --days")
+    if change_day is not None and change_day >= days and scenario != "none":
+        found = f"the scenario starts on day {change_day} of {days}"
+        raise UsageError(found, "a day within the simulation", "Give --change-day a smaller number")
     disturbance = make_scenario(scenario, days // 2 if change_day is None else change_day)
     fleet = Fleet(seed=seed, machines=machines, start=START, scenario=disturbance)
     end = START + pd.Timedelta(days=days)

@@ -6,16 +6,14 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from data_contracts import quarantine
 from data_contracts.contract import load_contract
 from data_contracts.errors import UsageError
-from pipelines.answers import rows
+from pipelines.drawings import refused
+from pipelines.figures import words
 from pipelines.options import DEFAULTS, Shared
-
-SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,7 @@ class Refused:
 
     def __rich__(self) -> Group:
         """Draw the count of each reason, then the first rows."""
-        if self.frame.empty:
-            return Group(Text("No row is in quarantine."))
-        reasons = self.frame.explode("reasons").groupby(["contract", "reasons"]).size().rename("rows").reset_index()
-        counts = rows(reasons.sort_values("rows", ascending=False).head(SHOWN).to_dict("records"))
-        held = f"\n{len(self.frame):,} rows; the first {min(SHOWN, len(self.frame))}:"
-        return Group(counts, Text(held), self._first())
-
-    def _first(self) -> Table:
-        return rows(self.frame.loc[: SHOWN - 1, ["contract", "reasons", "row"]].to_dict("records"))
+        return refused(self.frame)
 
 
 @dataclass(frozen=True)
@@ -52,6 +42,13 @@ class Exported:
         """Return where, and how many."""
         return {"file": str(self.file), "rows": self.rows}
 
+    def __rich__(self) -> Text:
+        """Say what to do with them."""
+        told = (
+            f"{self.rows:,} {words('row', self.rows)} written to {self.file}. Mend them there, keep the column entry, "
+        )
+        return Text(told + f"then `forewarn quarantine replay {self.file} --contract ...`")
+
 
 def listed(*, contract: str | None = None, batch: str | None = None, options: Shared = DEFAULTS) -> Refused:
     """List the rows that were refused, with the reasons.
@@ -59,13 +56,21 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     Parameters
     ----------
     contract : str, optional
-        Only rows refused by this contract.
+        Only rows refused by this contract: its name, or the path of its file.
     batch : str, optional
         Only rows of this batch.
     options : Options
         Where the state lies and how to answer.
     """
-    return Refused(quarantine.listed(options.open(), contract=contract, batch=batch))
+    frame = quarantine.listed(options.open())
+    held = sorted(set(frame["contract"]))
+    name = None if contract is None else contract if contract in held else load_contract(contract).name
+    if name is not None:
+        frame = frame[frame["contract"] == name]
+    if batch is not None:
+        # What the list shows of a batch is the begin of its id, and that is enough to name it.
+        frame = frame[frame["batch_id"].str.startswith(batch)]
+    return Refused(frame.reset_index(drop=True))
 
 
 def export(file: Path, *, contract: str, batch: str | None = None, options: Shared = DEFAULTS) -> Exported:

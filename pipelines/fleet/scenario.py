@@ -59,10 +59,10 @@ def make_scenario(kind: str, day: float) -> Scenario:
     for known in KINDS:
         if kind == known:
             if not day >= 0:
-                raise UsageError(f"The scenario starts on day {day}", "a day from 0 on", "Give another day")
+                raise UsageError(f"the scenario starts on day {day}", "a day from 0 on", "Give another day")
             return Scenario(kind=known, day=day)
     raise UsageError(
-        f"Scenario {kind!r}",
+        f"unknown scenario {kind!r}",
         f"one of {', '.join(KINDS)}",
         did_you_mean(kind, KINDS) or "Choose one of these",
     )
