@@ -16,7 +16,8 @@ from features.windows import cut_offs
 from models.artifact import Artifact
 from models.error_rates import Rate, as_json, error_rates, share
 from models.experiment import CostPlan
-from models.outcomes import Terms, interventions, known_failures, known_work_orders, outcomes, told_before
+from models.labels import interventions
+from models.outcomes import Terms, known_failures, known_work_orders, outcomes, told_before
 from models.scoring import score
 
 CHAMPION = "champion"

@@ -15,8 +15,7 @@ Times = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
 
 NO_TIME = pd.Timedelta(0).as_unit("us")
-INTERVENTIONS = ("inspection", "corrective")
-"""Kinds of work that, prompted by an alarm, may have kept a failure from happening."""
+_INTERVENTIONS = ("inspection", "corrective")
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -87,7 +86,7 @@ def failure_labels(
     known = known_rows(failures, "failure_id", known_until)
     upcoming = _next_after(asset, opens, known)
     early = _next_after(asset, as_of, known)
-    confirmed, untold = _interventions(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
+    confirmed, untold = _findings(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
     states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     states[untold] = LabelState.CENSORED.value
@@ -218,14 +217,28 @@ def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.D
     return known.sort_values(order).drop_duplicates(["asset", key], keep="last")
 
 
-def _interventions(
-    asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame
-) -> tuple[Rows, Rows]:
+def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:
+    """Choose the work that an alarm prompted and that may have kept a failure from happening.
+
+    Parameters
+    ----------
+    work_orders
+        Work orders with ``kind`` and ``prompted_by``.
+
+    Returns
+    -------
+    DataFrame
+        Inspections and corrective work; routine work is no intervention.
+    """
+    return work_orders[work_orders["kind"].isin(_INTERVENTIONS) & work_orders["prompted_by"].eq("alarm").fillna(False)]
+
+
+def _findings(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame) -> tuple[Rows, Rows]:
     """Tell after which cut-offs a defect was confirmed, and after which the finding does not tell."""
     if orders.empty:
         nowhere = np.zeros(len(asset), dtype=np.bool_)
         return nowhere, nowhere
-    acted = orders[orders["kind"].isin(INTERVENTIONS) & orders["prompted_by"].eq("alarm").fillna(False)]
+    acted = interventions(orders)
     finding = acted["finding"].astype("object").where(acted["finding"].notna(), "")
     told = finding.isin(["defect_confirmed", "no_fault_found"])
     confirmed = _next_after(asset, as_of, acted[finding == "defect_confirmed"]) <= closes

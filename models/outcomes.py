@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.labels import INTERVENTIONS, failure_labels, known_rows
+from models.labels import failure_labels, interventions, known_rows
 
 DECISION_STATES = ("pending", "tp", "fn", "fp", "tn", "too_late", "censored")
 EPISODE_STATES = ("pending", "tp", "tp_prevented", "fp", "censored", "unknown")
@@ -139,11 +139,6 @@ def known_work_orders(work_orders: pd.DataFrame, now: pd.Timestamp) -> pd.DataFr
     """Return the work orders known at a moment, each as last corrected by then."""
     latest = known_rows(work_orders, "work_order_id", now)
     return _typed(latest, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
-
-
-def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:
-    """Return the work that an alarm prompted and that may have kept a failure from happening."""
-    return work_orders[work_orders["kind"].isin(INTERVENTIONS) & work_orders["prompted_by"].eq("alarm").fillna(False)]
 
 
 def episodes(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:
