@@ -11,7 +11,8 @@ from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.telemetry import KEY
 from data_contracts.workspace import Workspace
 
-_FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
+FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
+"""The frames of a history."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class History:
         History
             What was known then.
         """
-        frames = {name: getattr(self, name) for name in _FRAMES}
+        frames = {name: getattr(self, name) for name in FRAMES}
         known = {name: frame[frame["known_time"] <= time].reset_index(drop=True) for name, frame in frames.items()}
         return replace(self, **known)
 

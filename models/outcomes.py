@@ -177,7 +177,7 @@ def episode_starts(
     Returns
     -------
     array of bool, shape (n_alerts,)
-        An alert that comes before another changes nothing for it, whatever follows.
+        It depends on the asset's earlier alerts alone, so that what follows cannot part an episode anew.
     """
     if not len(asset):
         return np.zeros(0, dtype=np.bool_)

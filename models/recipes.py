@@ -7,15 +7,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.errors import ModelError
-from data_contracts.history import History
+from data_contracts.history import FRAMES, History
 from features.fitting import fit_recipe
 from features.recipe import Recipe
 from features.selection import informative_columns
 from models import estimators
 from models.artifact import feature_matrix
 from models.experiment import Experiment
-
-_FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
 
 
 def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
@@ -109,5 +107,5 @@ def _most_important(
 def _known_in_training(history: History, train: pd.DataFrame) -> History:
     known = history.as_of(train["as_of"].max())
     assets = set(train["asset"])
-    frames = {name: getattr(known, name) for name in _FRAMES}
+    frames = {name: getattr(known, name) for name in FRAMES}
     return replace(known, **{name: frame[frame["asset"].isin(assets)] for name, frame in frames.items()})

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data_contracts.contract import Contract
 from data_contracts.errors import ModelError
-from data_contracts.history import History
+from data_contracts.history import FRAMES, History
 from data_contracts.progress import Report, silent
 from features.extract import extract
 from features.names import format_duration
@@ -27,7 +27,6 @@ from models.thresholds import ChosenThreshold, choose_threshold
 from models.validation import fit_calibration, predict_unseen
 
 Matrix = npt.NDArray[np.float64]
-_FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
 
@@ -146,7 +145,7 @@ def train(
         known_until=known_until,
         trained_until=samples.train["as_of"].max(),
         data_versions=history.versions,
-        data_rows={name: len(getattr(history, name)) for name in _FRAMES},
+        data_rows={name: len(getattr(history, name)) for name in FRAMES},
         n_train=len(samples.train),
         n_test=len(samples.test),
     )
@@ -180,7 +179,7 @@ def latest_known_time(history: History) -> pd.Timestamp:
     ModelError
         If nothing is known at all.
     """
-    latest = [frame["known_time"].max() for name in _FRAMES if len(frame := getattr(history, name))]
+    latest = [frame["known_time"].max() for name in FRAMES if len(frame := getattr(history, name))]
     if not latest:
         raise ModelError(
             f"nothing is known of any {history.asset_type}",
