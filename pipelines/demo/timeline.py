@@ -72,9 +72,10 @@ def timeline(
     tuple of Moment
         The timeline.
     """
-    moments = [*_beginning(story, recorded, trained), *(m for swap in seen.swaps for m in _swapped(swap))]
+    moments = list(_beginning(story, recorded, trained))
     moments.append(Moment(story.change, "process change", "two failure modes announce themselves by other channels"))
     moments += [Moment(phase.rates.end, f"FN rate {phase.name}", _missed(phase.rates)) for phase in phases]
+    moments += [moment for swap in seen.swaps for moment in _swapped(swap)]
     moments.append(Moment(story.end, "end", _counted(seen)))
     return tuple(sorted(moments, key=lambda moment: moment.at))
 

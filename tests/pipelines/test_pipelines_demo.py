@@ -1,0 +1,56 @@
+"""The demonstration, shortened: every part of the loop joined, on a small fleet."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from data_contracts.records import open_records, predictions
+from pipelines import cli
+from pipelines.demo.performance import Performance, perform
+from pipelines.demo.story import Story
+
+SHORT = replace(Story(), machines=16, history_days=110, change_day=112, days=124, monitor_every=7)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Performance:
+    return perform(tmp_path_factory.mktemp("demo") / "w", SHORT, say=lambda _: None)
+
+
+@pytest.mark.slow
+def test_every_day_is_answered_over_http(shown: Performance) -> None:
+    """Each machine gets a prediction each day, by the endpoint, and each is in the records."""
+    told = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
+    assert set(told["origin"]) == {"endpoint"}
+    assert told.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == SHORT.days - SHORT.history_days
+
+
+@pytest.mark.slow
+def test_the_timeline_tells_what_the_readme_promises(shown: Performance) -> None:
+    """Ingested, trained, champion, change and end are told in order of time, and the report is there."""
+    told = [moment.what for moment in shown.moments]
+    assert told[:3] == ["ingested", "champion v1", "trained beside it"]
+    assert "process change" in told
+    assert told[-1] == "end"
+    assert [moment.at for moment in shown.moments] == sorted(moment.at for moment in shown.moments)
+    assert "rows quarantined" in shown.moments[0].detail
+    assert shown.report.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.slow
+def test_the_answer_for_programs_is_json(shown: Performance) -> None:
+    """What `--json` prints holds nothing that JSON has no word for."""
+    told = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
+    assert set(told) == {"timeline", "phases", "report", "workspace", "mlflow_uri"}
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demonstration throws away only what a demonstration left; anything else is wrong usage."""
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["demo", "--workspace", str(tmp_path)])
+    assert leaving.value.code == 2
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert "no demonstration" in " ".join(capsys.readouterr().err.split())
