@@ -219,8 +219,9 @@ def load_contract(name_or_path: str | Path) -> Contract:
     text = str(name_or_path)
     path = Path(text) if text.endswith((".yaml", ".yml")) else CONTRACTS / f"{text}.odcs.yaml"
     if not path.is_file():
-        hint = did_you_mean(text, contract_names()) or "Name a shipped contract or give the path of an ODCS file"
-        raise NotFoundError(f"no contract {text!r}", f"one of {', '.join(contract_names())}", hint)
+        hint = did_you_mean(text, contract_names()) or "Name a shipped contract, or give the path of an ODCS file"
+        expected = f"an Open Data Contract Standard file (.yaml), or one of {', '.join(contract_names())}"
+        raise NotFoundError(f"no contract {text!r}", expected, hint)
     return _read(path, path.stat().st_mtime_ns)
 
 

@@ -27,16 +27,19 @@ from data_contracts.record_types import MonitorRun as MonitorRun
 from data_contracts.record_types import Prediction as Prediction
 from data_contracts.record_types import Promotion as Promotion
 
-_BUSY_SECONDS = 30.0
+BUSY_SECONDS = 10.0
+"""How long to wait, unless the caller says otherwise, for another process that holds the records."""
 
 
-def open_records(url: str) -> sa.Engine:
+def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     """Open the records, and create what is missing.
 
     Parameters
     ----------
     url
         The SQLAlchemy URL.
+    busy_seconds
+        How long to wait, in seconds, for another process that holds the database, before it counts as locked.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def open_records(url: str) -> sa.Engine:
         ) from error
     is_sqlite = parsed.get_backend_name() == "sqlite"
     try:
-        engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS} if is_sqlite else {})
+        engine = sa.create_engine(parsed, connect_args={"timeout": busy_seconds} if is_sqlite else {})
     except (ImportError, sa.exc.ArgumentError) as error:
         raise StorageError(
             f"the records' URL {parsed} needs a driver that is missing ({error})",

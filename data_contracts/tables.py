@@ -20,12 +20,15 @@ from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
 
 _LOGGER = logging.getLogger("forewarn.tables")
-# A daily batch is a small file: one commit in so many gathers the small ones, and the log is summed up as often.
-_COMPACT_EVERY = 64
-_COMPACTED_BYTES = 64 * 2**20
+# A daily batch is a small file, and a millisecond of every read: one commit in so many gathers the small ones, up to a
+# size that need not be written anew each time.
+_COMPACT_EVERY = 16
+_COMPACTED_BYTES = 16 * 2**20
 _ATTEMPTS = 10
 _EMPTY_LOG = "No files in log segment"
-_CONFIGURATION = {"delta.checkpointInterval": "32", "delta.enableExpiredLogCleanup": "false"}
+# Opening a table means reading the log since it was last summed up.
+_CHECKPOINT_EVERY = 8
+_CONFIGURATION = {"delta.checkpointInterval": str(_CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
 # Small row groups, in order of event time, let a read of the last days skip nearly all of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
@@ -202,6 +205,8 @@ def read_versioned(
     with _storage(workspace, table):
         delta = _open(workspace, table, version)
         if delta is None:
+            if version is not None:
+                raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(table), None
         return to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
 
@@ -290,7 +295,9 @@ def _open(workspace: Workspace, table: str, version: int | None = None) -> Delta
     location = _location(workspace, table)
     for is_last in (False, True):
         try:
-            return DeltaTable(location, version=version)
+            delta = DeltaTable(location, version=version)
+            _refuse_empty_commits(location, int(delta.version()))
+            return delta
         except DeltaError as error:
             # Another process that is just creating the table makes its log's folder first.
             if not isinstance(error, TableNotFoundError) and _EMPTY_LOG not in str(error):
@@ -303,6 +310,15 @@ def _open(workspace: Workspace, table: str, version: int | None = None) -> Delta
                 continue
             return None
     return None
+
+
+def _refuse_empty_commits(location: str, version: int) -> None:
+    """Refuse a commit that a power cut has left empty: read as it is, its rows would be gone without a word."""
+    log = Path(location, "_delta_log")
+    for number in range(max(0, version - _CHECKPOINT_EVERY), version + 1):
+        commit = log / f"{number:020}.json"
+        if commit.is_file() and not commit.stat().st_size:
+            raise DeltaError(f"the commit {commit.name} is empty")
 
 
 def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:

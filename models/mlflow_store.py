@@ -62,8 +62,16 @@ def told_as_storage_error(workspace: Workspace) -> Iterator[None]:
         raise StorageError(
             f"MLflow's store at {where} cannot be used ({type(error).__name__}: {reason})",
             "a database that can be opened, and a folder for its files",
-            "See `forewarn doctor`; another process may hold it, or FOREWARN_MLFLOW_URI names another place",
+            _remedy(reason),
         ) from error
+
+
+def _remedy(reason: str) -> str:
+    if "not a database" in reason or "malformed" in reason:
+        return "The file is damaged: move it away, and restore it from a backup"
+    if "locked" in reason:
+        return "Another program holds it: end that one, or try again"
+    return "See `forewarn doctor`; perhaps its folder may not be written to, or FOREWARN_MLFLOW_URI names another place"
 
 
 def _is_of_store(error: Exception) -> bool:

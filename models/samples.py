@@ -174,10 +174,10 @@ def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> Non
             "Look at split and label, or import more data",
         )
     if experiment.target == "failure" and train["target"].nunique() < 2:
-        which = "every" if train["target"].iloc[0] else "no"
+        which = "every one" if train["target"].iloc[0] else "none"
         raise ModelError(
-            f"a failure follows {which} one of {len(train)} training samples",
-            "samples that fail within the horizon, and others that do not",
+            f"of {len(train)} training samples {which} fails within the horizon",
+            "samples that do, and others that do not",
             "Start the test later, or import more data",
         )
 

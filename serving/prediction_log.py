@@ -2,10 +2,13 @@
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from data_contracts.records import Prediction, add_predictions, open_records
 from data_contracts.workspace import Workspace
+
+# Whoever asks would rather hear "try again" than wait.
+_BUSY_SECONDS = 2.0
 
 
 class PredictionLog:
@@ -20,7 +23,7 @@ class PredictionLog:
     def __init__(self, workspace: Workspace) -> None:
         self._url = workspace.records_url
         # A failure is not remembered: the next request tries again.
-        self._open = lru_cache(maxsize=1)(open_records)
+        self._open = lru_cache(maxsize=1)(partial(open_records, busy_seconds=_BUSY_SECONDS))
 
     def store(self, predictions: Sequence[Prediction]) -> None:
         """Store predictions in one transaction: all of them, or none.

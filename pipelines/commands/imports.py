@@ -65,13 +65,15 @@ def files(
     telemetry : Path
         A row an asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
-        When each asset was put into service, its type, model, plant and line.
+        Columns asset, event_time (put into service), asset_type; model, plant and line where you have them.
     failures : Path, optional
-        What failed, and when.
+        Columns failure_id, asset, event_time, mode (what failed).
     work_orders : Path, optional
-        What was done, when, and what was found.
+        Columns work_order_id, asset, event_time, kind (routine, inspection, corrective); component, finding
+        (defect_confirmed, no_fault_found, not_inspected) and prompted_by (alarm, schedule, failure) where you have
+        them.
     events : Path, optional
-        Error codes.
+        Columns event_id, asset, event_time, code.
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options

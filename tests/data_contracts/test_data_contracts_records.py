@@ -106,10 +106,9 @@ def test_two_connections_write_side_by_side(workspace):
     second.dispose()
 
 
-def test_a_locked_database_says_so(workspace, monkeypatch):
+def test_a_locked_database_says_so(workspace):
     """A database that another program holds is a storage error with a remedy, after a time."""
-    monkeypatch.setattr(records, "_BUSY_SECONDS", 0.1)
-    engine = records.open_records(workspace.records_url)
+    engine = records.open_records(workspace.records_url, busy_seconds=0.1)
     holder = sqlite3.connect(workspace.root / "records.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StorageError, match=r"locked.*Another program holds it"):

@@ -209,7 +209,7 @@ def test_a_corrupt_store_is_told(tmp_path: Path) -> None:
     """A database that is none is a storage error, not a traceback."""
     broken = init_workspace(tmp_path / "workspace")
     (broken.root / "mlflow.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(StorageError, match="doctor"):
+    with pytest.raises(StorageError, match="damaged"):
         Registry(broken).names()
 
 

@@ -135,7 +135,7 @@ def test_nothing_to_learn_from_is_told(plant: History, describe: Describe) -> No
     """No telemetry, no sample, or no failure before the test: a clear error, not a model."""
     with pytest.raises(ModelError, match="no training sample"):
         train(describe("split.test_start=2026-01-02"), plant)
-    with pytest.raises(ModelError, match="a failure follows no one"):
+    with pytest.raises(ModelError, match="none fails within the horizon"):
         train(describe(), replace(plant, failures=plant.failures.iloc[:0]))
     with pytest.raises(ModelError, match="no cut-off"):
         train(describe(), replace(plant, telemetry=plant.telemetry.iloc[:0]))
