@@ -179,6 +179,38 @@ def rollback(
     )
 
 
+def complete_ledger(
+    registry: Registry,
+    records: Records,
+    name: str,
+    *,
+    now: pd.Timestamp,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
+) -> None:
+    """Write the last move of the champion's alias down, should its promotion have died before it did so itself.
+
+    Parameters
+    ----------
+    registry : Registry
+        Holds the versions and their aliases.
+    records : Records
+        Holds the ledger.
+    name : str
+        Of the registered model.
+    now : pd.Timestamp
+        For the ledger.
+    clock : callable
+        Tells the time that the lease goes by.
+
+    Raises
+    ------
+    ModelError
+        If someone is promoting.
+    """
+    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+        _complete_ledger(records, name, registry.champion(name), now)
+
+
 def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | None:
     """Return when a version last became the champion, by the ledger; None if it never did."""
     ledger = promotions(records, model_name=name)
@@ -187,7 +219,6 @@ def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | 
 
 
 def _complete_ledger(records: Records, name: str, champion: int | None, now: pd.Timestamp) -> None:
-    """Write down the last move of the alias, should its promotion have died before it wrote the ledger."""
     ledger = promotions(records, model_name=name)
     last = None if ledger.empty else int(ledger.iloc[-1]["to_version"])
     if champion is None or champion == last:

@@ -25,7 +25,7 @@ QUIET = {
     "MPLBACKEND": "Agg",
     # Each says on stderr what the command's own answer says better.
     "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 

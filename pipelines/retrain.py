@@ -14,7 +14,7 @@ from data_contracts.workspace import Workspace
 from models.comparison import CHALLENGER as CHALLENGER_WINS
 from models.comparison import Comparison, Contender, compare
 from models.experiment import Experiment
-from models.promotion import promote
+from models.promotion import complete_ledger, promote
 from models.registry import CHALLENGER, Registry
 from models.revision import code_revision
 from models.training import train as learn
@@ -116,6 +116,7 @@ def retrain(
     """
     records = open_records(workspace.records_url)
     with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
+        complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         champion = load_champion(workspace, model_name)
         data = champion.experiment.data
         history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
@@ -142,7 +143,7 @@ def retrain(
             comparison=compared,
         )
         if won:
-            _promote(workspace, result, actor or settings.retrain_actor, evidence, history, now)
+            _promote(workspace, result, actor or settings.retrain_actor, evidence, history, now, clock)
         _remember(workspace, result, evidence, now)
         return result
 
@@ -197,6 +198,7 @@ def _promote(
     evidence: dict[str, Any],
     history: History,
     now: pd.Timestamp,
+    clock: Callable[[], pd.Timestamp],
 ) -> None:
     registry = Registry(workspace)
     promote(
@@ -210,6 +212,7 @@ def _promote(
         evidence=evidence,
         now=now,
         data_versions=history.versions,
+        clock=clock,
     )
     # A rejected one keeps the alias, for whoever wants to look at it.
     registry.delete_alias(result.model_name, CHALLENGER)

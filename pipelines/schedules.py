@@ -4,19 +4,25 @@ Prefect is imported inside the functions: it reads its environment once, when it
 workspace first.
 """
 
+import asyncio
 import contextlib
 import importlib
-import inspect
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.registry import Registry
+from pipelines.answers import facts
 from pipelines.flows.environment import prefect_environment
-from pipelines.flows.server import DEPLOYMENT, served, settle_leftovers
+from pipelines.flows.parameters import parse_parameters
+from pipelines.flows.server import DEPLOYMENT, served, served_once, settle_leftovers
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,8 +51,15 @@ class FlowResult:
         """Return the result as plain values."""
         return {"flow": self.flow, "result": self.result}
 
+    def __rich__(self) -> Group:
+        """Draw what each model, or each file, came to."""
+        found = self.result.get("files", self.result) if isinstance(self.result, dict) else self.result
+        entries = found if isinstance(found, list) else [found]
+        nothing = [] if entries else [Text(f"{self.flow}: there was nothing to do.")]
+        return Group(*nothing, *(facts({"flow": self.flow, **entry}) for entry in entries))
 
-def run_flow(workspace: Workspace, flow: str, parameters: Sequence[str]) -> FlowResult:
+
+def run_flow(workspace: Workspace, flow: str, parameters: Sequence[str], *, verbose: bool = False) -> FlowResult:
     """Run one flow now, in this process.
 
     Parameters
@@ -57,6 +70,8 @@ def run_flow(workspace: Workspace, flow: str, parameters: Sequence[str]) -> Flow
         One of `FLOWS`.
     parameters : sequence of str
         ``name=value``.
+    verbose : bool
+        Let Prefect write about the run to stderr too; its server keeps that in any case.
 
     Returns
     -------
@@ -66,12 +81,19 @@ def run_flow(workspace: Workspace, flow: str, parameters: Sequence[str]) -> Flow
     Raises
     ------
     UsageError
-        If there is no such flow, or it has no such parameter.
+        If there is no such flow, it has no such parameter, or the parameter cannot have that value.
     """
     prefect_environment(workspace)
     run = load_flow(flow)
-    values = _parse(run, parameters)
-    return FlowResult(flow, run(workspace=str(workspace.root), **values))
+    values = parse_parameters(run.fn, parameters)
+    if not verbose:
+        _hush_prefect()
+    with _server():
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        # Prefect read the environment when it was imported; the server may have come later.
+        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}), _told_to_server():
+            return FlowResult(flow, run(workspace=str(workspace.root), **values))
 
 
 def load_flow(name: str) -> "Flow[..., Any]":
@@ -167,28 +189,49 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
     Registry(workspace).names()
     ours = "PREFECT_API_URL" not in os.environ
     with served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
-        from prefect import serve
-
         if ours:
             settle_leftovers()
-        serve(*deployments(workspace, settings), print_starting_message=False)
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_run_as_due(deployments(workspace, settings)))
 
 
-def _parse(flow: "Flow[..., Any]", parameters: Sequence[str]) -> dict[str, Any]:
-    known = {name: p for name, p in inspect.signature(flow.fn).parameters.items() if name != "workspace"}
-    values: dict[str, Any] = {}
-    for text in parameters:
-        name, equals, value = text.partition("=")
-        if not equals or name not in known:
-            hint = did_you_mean(name, known) or "Write it as name=value"
-            raise UsageError(
-                f"no parameter {text!r} of {flow.name}", f"one of {', '.join(known)}, each as name=value", hint
-            )
-        # A list is given by naming its parameter again.
-        values[name] = [*values.get(name, []), value] if "list" in str(known[name].annotation) else value
-    missing = [name for name, p in known.items() if p.default is p.empty and name not in values]
-    if missing:
-        raise UsageError(
-            f"{flow.name} was not told {', '.join(missing)}", "a value", f"Add --parameter {missing[0]}=..."
-        )
-    return values
+def _hush_prefect() -> None:
+    """Keep Prefect's tracebacks off the terminal: what a run raises is raised here, and told once, by us."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: not record.name.startswith("prefect."))
+
+
+@contextlib.contextmanager
+def _told_to_server() -> Iterator[None]:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    try:
+        yield
+    finally:
+        # Both are sent from threads of their own, which may lag behind; the server is about to end.
+        APILogHandler().flush()
+        EventsWorker.drain_all()
+
+
+def _server() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else served_once()
+
+
+async def _run_as_due(made: "list[RunnerDeployment]") -> None:
+    from prefect.runner import Runner
+
+    this, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    class OrderlyRunner(Runner):
+        """A runner that SIGTERM ends as Ctrl-C does; Prefect's own would leave its runs and schedules as they are."""
+
+        def handle_sigterm(self, *_args: Any, **_options: Any) -> None:
+            """End in order."""
+            if this is not None:
+                loop.call_soon_threadsafe(this.cancel)
+
+    runner = OrderlyRunner()
+    for deployment in made:
+        await runner.aadd_deployment(deployment)
+    await runner.start()

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
@@ -14,10 +13,9 @@ from data_contracts.records import open_records
 from models.experiment import load_experiment
 from models.registry import Registry
 from pipelines.answers import rows
+from pipelines.experiment_files import find_experiment
 from pipelines.options import DEFAULTS, Shared
 from pipelines.progress import bars
-
-SHIPPED = Path(__file__).parents[1] / "experiments"
 
 
 def train(
@@ -41,7 +39,7 @@ def train(
     """
     from pipelines.train import train as work
 
-    described = load_experiment(experiment_file(experiment), override or [])
+    described = load_experiment(find_experiment(experiment), override or [])
     with bars() as progress:
         return work(options.open(), described, now=pd.Timestamp.now("UTC"), progress=progress)
 
@@ -145,34 +143,6 @@ def rollback(*, reason: str, model: str | None = None, options: Shared = DEFAULT
     name = model_name(workspace, model)
     records = open_records(workspace.records_url)
     return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=pd.Timestamp.now("UTC"))
-
-
-def experiment_file(named: str) -> Path:
-    """Find an experiment's file.
-
-    Parameters
-    ----------
-    named : str
-        A path, or the name of a shipped experiment.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    UsageError
-        If there is neither such a file nor such a shipped experiment.
-    """
-    path = Path(named)
-    if path.is_file():
-        return path
-    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.toml"))}
-    if named.lower() in shipped:
-        return shipped[named.lower()]
-    hint = did_you_mean(named, shipped) or "Name the path of a TOML file"
-    raise UsageError(f"no experiment {named}", f"a TOML file, or one of {', '.join(shipped)}", hint)
 
 
 def model_name(workspace: Any, named: str | None) -> str:

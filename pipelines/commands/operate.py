@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipelines.commands.models import model_name
+from pipelines.moments import read_moment
 from pipelines.options import DEFAULTS, Shared
 from pipelines.progress import bars
 from pipelines.settings import read_settings
@@ -108,18 +109,21 @@ def run(
 ) -> Any:
     """Run one Prefect flow now.
 
+    It ends with 0 when the run was completed, whatever it decided: a challenger that was rejected is no failure of the
+    flow.
+
     Parameters
     ----------
     flow : str
         ingest, train, score, monitor or retrain.
     parameter : list[str], optional
-        ``name=value``: a parameter of the flow.
+        ``name=value``: a parameter of the flow, such as ``now=2025-03-01``; a list is given one by one.
     options : Options
         Where the state lies and how to answer.
     """
     from pipelines.schedules import run_flow
 
-    return run_flow(options.open(), flow, parameter or [])
+    return run_flow(options.open(), flow, parameter or [], verbose=options.verbose)
 
 
 def schedule(*, options: Shared = DEFAULTS) -> None:
@@ -137,12 +141,4 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
 
 
 def _moment(text: str | None) -> pd.Timestamp | None:
-    from data_contracts.errors import UsageError
-
-    if text is None:
-        return None
-    try:
-        moment = pd.Timestamp(text)
-    except ValueError as error:
-        raise UsageError(f"{text} is no time", "a time such as 2025-03-01T06:00Z", "Write it so") from error
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+    return None if text is None else read_moment(text)

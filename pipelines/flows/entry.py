@@ -8,9 +8,10 @@ import pandas as pd
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from data_contracts.errors import StorageError, UsageError
+from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace, open_workspace
 from models.registry import Registry
+from pipelines.moments import read_moment
 from pipelines.settings import Settings, read_settings
 
 
@@ -48,13 +49,7 @@ def moment(text: str | None) -> pd.Timestamp:
     UsageError
         If it is no time.
     """
-    if text is None:
-        return pd.Timestamp.now("UTC")
-    try:
-        time = pd.Timestamp(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no time", "a time such as 2025-03-01T06:00Z", "Write it so") from error
-    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+    return pd.Timestamp.now("UTC") if text is None else read_moment(text)
 
 
 def on_duty(workspace: Workspace, model: str | None, *, alarms: bool = False) -> list[str]:

@@ -1,13 +1,12 @@
-"""Prefect's server beside this process, for as long as schedules are served.
-
-The server that comes with a single flow run keeps no schedules, so serving them takes a whole one.
-"""
+"""Prefect's server beside this process, for one run or for as long as schedules are served."""
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,13 +17,14 @@ from data_contracts.workspace import Workspace
 from pipelines.flows.environment import forget_server, is_healthy, remember_server
 
 DEPLOYMENT = "forewarn"
+_URL = "PREFECT_API_URL"
 _START_SECONDS = 120
 _MOST_AT_ONCE = 200
 
 
 @contextlib.contextmanager
 def served(workspace: Workspace, port: int) -> Iterator[None]:
-    """Run Prefect's server on this machine, with its database in the workspace.
+    """Run Prefect's server on this machine, schedules and all, where other runs of this workspace find it.
 
     Parameters
     ----------
@@ -41,19 +41,69 @@ def served(workspace: Workspace, port: int) -> Iterator[None]:
         If the server does not start.
     """
     _refuse_taken(port)
-    url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PREFECT_API_URL": url}) as process:
+    with _running(port):
+        remember_server(workspace, os.environ[_URL])
+        sys.stderr.write(f"Serving the schedules; Prefect shows them at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
         try:
-            _wait(process, url)
-            os.environ["PREFECT_API_URL"] = url
-            remember_server(workspace, url)
-            sys.stderr.write(f"Serving the schedules; Prefect shows them at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
             yield
         finally:
             forget_server(workspace)
-            os.environ.pop("PREFECT_API_URL", None)
+
+
+@contextlib.contextmanager
+def served_once() -> Iterator[None]:
+    """Run Prefect's server on a free port for one run; it lets all schedules rest.
+
+    Prefect would start one by itself, but leave it behind when this process is killed.
+
+    Raises
+    ------
+    StorageError
+        If the server does not start.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with _running(port, "--no-scheduler", "--no-late-runs", "--no-ui"):
+        yield
+
+
+@contextlib.contextmanager
+def _running(port: int, *options: str) -> Iterator[None]:
+    url = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "pipelines.flows.tethered", "server", "start"]
+    command += ["--host", "127.0.0.1", "--port", str(port), *options]
+    with (
+        _leaving_on_sigterm(),
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, _URL: url},
+            # Ctrl-C is meant for this process, which still has to tell the server how its runs ended.
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            _wait(process, url)
+            os.environ[_URL] = url
+            yield
+        finally:
+            os.environ.pop(_URL, None)
             process.terminate()
+
+
+@contextlib.contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """Leave as after Ctrl-C, everything put in order, where Python would just stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def settle_leftovers() -> None:

@@ -1,12 +1,12 @@
 """The flow that trains what an experiment describes."""
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from models.experiment import load_experiment
+from pipelines.experiment_files import find_experiment
 from pipelines.flows.entry import moment, opened
 from pipelines.train import train as work
 
@@ -15,7 +15,7 @@ from pipelines.train import train as work
 def train_and_register(workspace: str, experiment: str, overrides: list[str], now: str | None) -> dict[str, Any]:
     """Train one experiment and register the version."""
     place, settings = opened(workspace)
-    described = load_experiment(Path(experiment), overrides)
+    described = load_experiment(find_experiment(experiment), overrides)
     result = work(place, described, now=moment(now), actor=settings.retrain_actor)
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     return result.to_dict()
@@ -32,7 +32,7 @@ def train(
     workspace : str
         The folder that holds all state.
     experiment : str
-        The path of a TOML file.
+        The path of a TOML file, or the name of an experiment that ships with forewarn.
     overrides : list of str, optional
         ``key=value``: values of the file replaced.
     now : str, optional

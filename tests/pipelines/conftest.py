@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,11 +74,27 @@ class Plant:
 
     def answer(self, first: float, last: float) -> None:
         """Store the champion's predictions of some days, as six-hourly scoring would have."""
-        model = self.registry.load("plant", "champion")
-        history = read_history(self.workspace, "azure_machine", start=self.at(first - 1))
-        asked = cut_offs(history, 6 * HOUR, start=self.at(first) + HOUR, end=self.at(last))
-        scores = score_assets(model.artifact, history, asked)
-        add_predictions(open_records(self.workspace.records_url), _rows(model, scores, self.at(last)))
+        _answer(self.workspace, first, last)
+
+
+def _answer(workspace: Workspace, first: float, last: float) -> None:
+    model = Registry(workspace).load("plant", "champion")
+    history = read_history(workspace, "azure_machine", start=START + (first - 1) * DAY)
+    asked = cut_offs(history, 6 * HOUR, start=START + first * DAY + HOUR, end=START + last * DAY)
+    scores = score_assets(model.artifact, history, asked)
+    add_predictions(open_records(workspace.records_url), _rows(model, scores, START + last * DAY))
+
+
+@pytest.fixture(scope="session")
+def answer() -> Callable[[Workspace, float, float], None]:
+    """Return a function that stores the champion's predictions of some days."""
+    return _answer
+
+
+@pytest.fixture(scope="session")
+def experiment_text() -> str:
+    """Return the experiment of the plant's champion, as TOML."""
+    return EXPERIMENT
 
 
 def _failure_times(rng: np.random.Generator) -> list[int]:

@@ -1,48 +1,72 @@
 """Flows under Prefect's own server: one process for all of them, since starting a server takes long."""
 
 import json
-import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from data_contracts import tables
 from data_contracts.errors import UsageError
-from data_contracts.workspace import init_workspace
+from data_contracts.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.workspace import Workspace, init_workspace
+from models.registry import Registry
 from pipelines.flows.environment import prefect_environment, remember_server, served_at
-from pipelines.schedules import scheduled, serve_schedules
+from pipelines.flows.parameters import parse_parameters
+from pipelines.schedules import run_flow, scheduled, serve_schedules
 from pipelines.settings import read_settings
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
-# What a person does with `forewarn run` and `forewarn schedule`, in a process that imports Prefect for the first time.
+# What a person does with `forewarn run`, five times over, in a process that imports Prefect for the first time.
 SCRIPT = """
-import json, sys
+import contextlib, io, json, sys
 from pathlib import Path
 from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
-from pipelines.schedules import deployments, run_flow
+from pipelines.cli import main
+from pipelines.flows.environment import prefect_environment
+from pipelines.flows.server import served_once
+from pipelines.schedules import deployments
 from pipelines.settings import read_settings
 
 root = Path(sys.argv[1])
 workspace = open_workspace(root, {})
+
+def forewarn(flow, *parameters):
+    words = ["run", flow, "--workspace", str(root), "--json"]
+    words += [word for parameter in parameters for word in ("--parameter", parameter)]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            main(words)
+        except SystemExit as left:
+            return {"status": left.code, "answer": json.loads(out.getvalue())}
+
+def runs():
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=50)
+
+prefect_environment(workspace)
 told = {}
 inbox = f"inbox={root / 'inbox'}"
-told["good"] = run_flow(workspace, "ingest", [inbox, "now=2026-01-02"]).to_dict()
-(root / "inbox" / "failures" / "b.csv").write_text("failure_id,asset\\nf2,m1\\n")
-for name, flow, parameters in (
-    ("refused", "ingest", [inbox, "now=2026-01-02"]),
-    ("mistyped", "score", ["modle=x"]),
-    ("untold", "train", []),
-    ("unknown", "sore", []),
-):
-    try:
-        run_flow(workspace, flow, parameters)
-    except ForewarnError as error:
-        told[name] = str(error)
+with served_once():
+    told["ingest"] = forewarn("ingest", inbox, "now=2026-01-02")
+    (root / "inbox" / "failures" / "b.csv").write_text("failure_id,asset\\nf2,m1\\n")
+    told["refused"] = forewarn("ingest", inbox, "now=2026-01-02")
+    told["train"] = forewarn("train", f"experiment={root / 'plant.toml'}", "overrides=model='other'", "now=2026-02-25")
+    told["score"] = forewarn("score", "model=plant", "as_of=2026-04-12T01:00Z")
+    told["monitor"] = forewarn("monitor", "now=2026-04-13", "act=no")
+    told["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
+    told["runs"] = [(run.name, run.state_name) for run in runs()]
 environ = {"FOREWARN_INGEST_INBOX": str(root / "inbox"), "FOREWARN_SCHEDULE_SCORE": "5 * * * *"}
-settings = read_settings(workspace, environ)
 told["deployments"] = [
     {
         "name": made.name,
@@ -53,60 +77,133 @@ told["deployments"] = [
         "entrypoint": made.entrypoint,
         "parameters": made.parameters,
     }
-    for made in deployments(workspace, settings)
+    for made in deployments(workspace, read_settings(workspace, environ))
 ]
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import FlowRunSort
-
-with get_client(sync_client=True) as client:
-    runs = client.read_flow_runs(sort=FlowRunSort.NAME_ASC, limit=50)
-told["states"] = sorted(run.state_name for run in runs)
 print(json.dumps(told, default=str))
+"""
+SETTINGS = """
+[monitor]
+span = "40d"
+[retrain]
+holdout = "12d"
+min_failures = 8
 """
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, Any]:
-    workspace = init_workspace(tmp_path_factory.mktemp("flows"))
-    inbox = workspace.root / "inbox" / "failures"
+def told(
+    _template: Workspace, experiment_text: str, answer: Any, tmp_path_factory: pytest.TempPathFactory, repository: Path
+) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("flows") / "plant"
+    shutil.copytree(_template.root, root)
+    workspace = init_workspace(root)
+    (root / "forewarn.toml").write_text(SETTINGS)
+    (root / "plant.toml").write_text(experiment_text)
+    answer(workspace, 55, 100)
+    inbox = root / "inbox" / "failures"
     inbox.mkdir(parents=True)
     (inbox / "a.csv").write_text(GOOD)
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(workspace.root)],
-        cwd=repository,
-        env={**os.environ, "PREFECT_LOGGING_LEVEL": "ERROR"},
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", SCRIPT, str(root)], cwd=repository, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
-    found["root"] = workspace.root
-    return found
+    return found | {"workspace": workspace, "stderr": ran.stderr}
 
 
-def test_a_flow_does_its_work(told: dict[str, Any]) -> None:
-    """A flow run does what the plain function does, and returns it as plain values."""
-    (file,) = told["good"]["result"]["files"]
+def test_ingest_takes_the_inbox_in(told: dict[str, Any]) -> None:
+    """A file of the inbox is in the tables after the flow, and the answer counts its rows."""
+    assert told["ingest"]["status"] == 0
+    (file,) = told["ingest"]["answer"]["result"]["files"]
     assert (file["accepted"], file["quarantined"], file["error"]) == (1, 0, "")
+    assert "f1" in set(tables.read(told["workspace"], "failures")["failure_id"])
 
 
 def test_a_flow_fails_when_its_work_fails(told: dict[str, Any]) -> None:
-    """A refused file fails the run, with our own words, after the others have had their turn."""
-    assert "1 of 2 files were refused" in told["refused"]
-    assert told["states"] == ["Completed", "Failed"]
+    """A refused file fails the run, in our own words and without a traceback, after the others have had their turn."""
+    assert told["refused"]["status"] == 1
+    assert "1 of 2 files were refused" in told["refused"]["answer"]["found"]
+    assert [state for _, state in told["runs"]] == ["Completed", "Failed"] + 4 * ["Completed"]
+    assert "Traceback" not in told["stderr"]
+
+
+def test_train_registers_a_champion(told: dict[str, Any]) -> None:
+    """The first version of a name is the champion after the flow, and the ledger says so."""
+    result = told["train"]["answer"]["result"]
+    assert (told["train"]["status"], result["model"], result["version"], result["champion"]) == (0, "other", 1, True)
+    assert Registry(told["workspace"]).champion("other") == 1
+    assert promotions(open_records(told["workspace"].records_url), model_name="other")["to_version"].tolist() == [1]
+
+
+def test_score_stores_a_prediction_of_each_asset(told: dict[str, Any]) -> None:
+    """Every asset has a stored prediction at the cut-off after the flow."""
+    (result,) = told["score"]["answer"]["result"]
+    assert (told["score"]["status"], result["scored"], result["stored"]) == (0, 12, 12)
+    cut_off = pd.Timestamp("2026-04-12T01:00Z")
+    stored = predictions(open_records(told["workspace"].records_url), since=cut_off - pd.Timedelta(hours=1))
+    assert stored["asset"].nunique() == 12
+    assert set(stored["as_of"]) == {cut_off}
+
+
+def test_monitor_records_what_it_saw(told: dict[str, Any]) -> None:
+    """Each champion that raises alarms has a monitor run, a decision and a page after the flow."""
+    results = {result["model_name"]: result for result in told["monitor"]["answer"]["result"]}
+    records = open_records(told["workspace"].records_url)
+    assert told["monitor"]["status"] == 0
+    assert {name: result["decision"] for name, result in results.items()} == {"other": "hold", "plant": "retrain"}
+    assert sorted(monitor_runs(records)["model_name"]) == ["other", "plant"]
+    assert decisions(records, model_name="plant")["decision"].tolist()[0] == "retrain"
+    assert "<html" in Path(results["plant"]["report"]).read_text(encoding="utf-8")
+
+
+def test_retrain_decides_and_promotes(told: dict[str, Any]) -> None:
+    """After the process has changed the flow promotes its challenger, and decision and ledger tell why."""
+    (result,) = told["retrain"]["answer"]["result"]
+    records = open_records(told["workspace"].records_url)
+    assert (told["retrain"]["status"], result["decision"]) == (0, "promoted")
+    assert Registry(told["workspace"]).champion("plant") == result["challenger_version"]
+    assert decisions(records, model_name="plant").iloc[-1]["reasons"][0] == "A test asked for it."
+    assert promotions(records, model_name="plant")["to_version"].tolist() == [1, 2]
 
 
 def test_prefect_lives_in_the_workspace(told: dict[str, Any]) -> None:
     """Prefect's database is in the workspace: delete that, and nothing is left."""
-    assert (told["root"] / "prefect" / "prefect.db").is_file()
+    assert (told["workspace"].root / "prefect" / "prefect.db").is_file()
 
 
-def test_what_is_mistyped_is_named(told: dict[str, Any]) -> None:
-    """Unknown flows and parameters, and parameters that are missing, are refused with a suggestion."""
-    assert "Did you mean 'model'?" in told["mistyped"]
-    assert "train was not told experiment" in told["untold"]
-    assert "Did you mean 'score'?" in told["unknown"]
+@pytest.mark.parametrize(
+    ("flow", "parameters", "words"),
+    [
+        ("sore", [], "Did you mean 'score'?"),
+        ("score", ["modle=x"], "Did you mean 'model'?"),
+        ("score", ["model"], "name=value"),
+        ("score", ["as_of=yesterdayish"], "'yesterdayish' is no time"),
+        ("score", ["model=a", "model=b"], "model was told twice"),
+        ("monitor", ["act=perhaps"], "Write act=true or act=false"),
+        ("train", [], "train was not told experiment"),
+        ("train", ["experiment=flet"], "Did you mean 'fleet'?"),
+    ],
+)
+def test_what_is_mistyped_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str, parameters: list[str], words: str
+) -> None:
+    """Flows, parameters and values that make no sense are wrong usage, said before anything is started."""
+    monkeypatch.setenv("PREFECT_HOME", "as it was")  # what follows changes it for the whole process
+    with pytest.raises(UsageError, match=re.escape(words)) as refused:
+        run_flow(init_workspace(tmp_path), flow, parameters)
+    assert refused.value.exit_status == 2
+
+
+def test_parameters_become_what_the_flow_takes() -> None:
+    """Times become UTC, truth values truth values, a repeated parameter a list, an experiment the path of its file."""
+
+    def flow(workspace: str, experiment: str, act: bool, overrides: list[str] | None = None, now: str = "") -> None:
+        """Stand for a flow."""
+
+    told = ["now=2026-01-01", "act=no", "overrides=a=1", "overrides=b=2", "experiment=azure"]
+    values = parse_parameters(flow, told)
+    assert (values["now"], values["act"], values["overrides"]) == ("2026-01-01T00:00:00+00:00", False, ["a=1", "b=2"])
+    assert Path(values["experiment"]).is_file()
 
 
 def test_deployments_do_not_catch_up(told: dict[str, Any]) -> None:
@@ -116,7 +213,7 @@ def test_deployments_do_not_catch_up(told: dict[str, Any]) -> None:
     for made in told["deployments"]:
         assert (made["limit"], made["collision"]) == (1, "CANCEL_NEW")
         assert made["entrypoint"] == f"pipelines.flows.{made['flow']}.{made['flow']}"
-        assert made["parameters"] == {"workspace": str(told["root"])}
+        assert made["parameters"] == {"workspace": str(told["workspace"].root)}
 
 
 def test_what_has_a_schedule(tmp_path: Path) -> None:
