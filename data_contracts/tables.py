@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from data_contracts.arrow_frames import to_arrow, to_pandas
 from data_contracts.contract import empty_table
 from data_contracts.errors import StorageError
+from data_contracts.row_conditions import where
 from data_contracts.workspace import Workspace
 
 _LOGGER = logging.getLogger("forewarn.tables")
@@ -67,12 +68,13 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str,
                 return False
             try:
                 # Against the version just looked at: had another process stored this batch since, it would conflict.
-                _commit(delta or _create(workspace, table, rows.schema), rows, batch_id, mark)
+                target = delta or _create(workspace, table, rows.schema)
+                _commit(target, rows, batch_id, mark)
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_moved(workspace, table, delta):
                     raise
                 continue
-            _compact_now_and_then(workspace, table)
+            _compact_now_and_then(target, table)
             return True
     return False
 
@@ -201,14 +203,14 @@ def read_versioned(
     StorageError
         If the table is corrupt or does not have that version.
     """
-    where = _where(as_of, assets, start, end)
+    condition = where(as_of, assets, start, end)
     with _storage(workspace, table):
         delta = _open(workspace, table, version)
         if delta is None:
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(table), None
-        return to_pandas(_query(delta, f"SELECT * FROM t{where}")), int(delta.version())  # noqa: S608
+        return to_pandas(_query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
 def last_heard(
@@ -240,7 +242,7 @@ def last_heard(
     StorageError
         If the table is corrupt or does not have that version.
     """
-    latest = f"SELECT asset, max(known_time) AS heard FROM t{_where(as_of, assets, None, None)} GROUP BY asset"  # noqa: S608
+    latest = f"SELECT asset, max(known_time) AS heard FROM t{where(as_of, assets, None, None)} GROUP BY asset"  # noqa: S608
     with _storage(workspace, table):
         delta = _open(workspace, table, version)
         if delta is None:
@@ -270,13 +272,33 @@ def versions(workspace: Workspace) -> dict[str, int]:
     root = Path(workspace.tables_url)
     logs = (*root.glob("*/_delta_log"), *root.glob("telemetry/*/_delta_log"))
     names = sorted(log.parent.relative_to(root).as_posix() for log in logs)
-    found = {}
-    for name in names:
-        with _storage(workspace, name):
-            delta = _open(workspace, name)
-            if delta is not None:
-                found[name] = int(delta.version())
-    return found
+    found = {name: latest_version(workspace, name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def latest_version(workspace: Workspace, table: str) -> int | None:
+    """Tell a table's latest version.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name.
+
+    Returns
+    -------
+    int or None
+        The version; None when the table does not exist yet.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt.
+    """
+    with _storage(workspace, table):
+        delta = _open(workspace, table)
+        return None if delta is None else int(delta.version())
 
 
 def _query(delta: DeltaTable, statement: str) -> pa.Table:
@@ -342,39 +364,14 @@ def _has_moved(workspace: Workspace, table: str, seen: DeltaTable | None) -> boo
     return latest is not None and (seen is None or latest.version() > seen.version())
 
 
-def _compact_now_and_then(workspace: Workspace, table: str) -> None:
-    delta = _open(workspace, table)
-    if delta is None or (delta.version() + 1) % _COMPACT_EVERY:
+def _compact_now_and_then(delta: DeltaTable, table: str) -> None:
+    if (delta.version() + 1) % _COMPACT_EVERY:
         return
     try:
         delta.optimize.compact(target_size=_COMPACTED_BYTES, writer_properties=_WRITER)
     except DeltaError as error:
         # The batch is stored all the same. Mostly another process gathers the same files.
         _LOGGER.info("the small files of %s were not gathered: %s", table, error)
-
-
-def _where(
-    as_of: pd.Timestamp | None, assets: Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None
-) -> str:
-    conditions = []
-    if as_of is not None:
-        conditions.append(f"known_time <= {_instant(as_of)}")
-    if start is not None:
-        conditions.append(f"event_time > {_instant(start)}")
-    if end is not None:
-        conditions.append(f"event_time <= {_instant(end)}")
-    if assets is not None:
-        conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
-
-
-def _instant(time: pd.Timestamp) -> str:
-    return f"TIMESTAMP '{time.tz_convert('UTC').isoformat()}'"
-
-
-def _text(value: str) -> str:
-    quoted = value.replace("'", "''")
-    return f"'{quoted}'"
 
 
 @contextmanager
@@ -387,5 +384,5 @@ def _storage(workspace: Workspace, table: str) -> Iterator[None]:
         raise StorageError(
             f"table {table} at {_location(workspace, table)} cannot be used ({reason})",
             "a readable Delta table with that version, and a disk with room",
-            "Restore the folder from a backup, or make room; nothing was changed",
+            "Restore the folder from a backup, make room, or let it be written to; nothing was changed",
         ) from error

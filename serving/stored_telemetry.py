@@ -50,7 +50,7 @@ class LatestTelemetry:
             If the table cannot be read.
         """
         with self._lock:
-            version = tables.versions(self._workspace).get(self._table)
+            version = tables.latest_version(self._workspace, self._table)
             if version is not None and version != self._version:
                 self._known, self._version = tables.last_heard(self._workspace, self._table)
             return self._known
