@@ -57,6 +57,17 @@ def test_nothing_known_later_changes_a_model(plant: History, describe: Describe,
     assert told.trained_until < pd.Timestamp("2026-02-08", tz="UTC")
 
 
+def test_a_report_of_the_test_period_teaches_nothing(plant: History, describe: Describe) -> None:
+    """Labels to learn from are those that could be known when the test began, whatever was reported since."""
+    late = plant.failures.iloc[[0]].assign(
+        failure_id="late", asset="m00", event_time=START + 30 * DAY, known_time=START + 50 * DAY
+    )
+    told = replace(plant, failures=pd.concat([plant.failures, late], ignore_index=True))
+    known_until = latest_known_time(plant)
+    samples = [draw_samples(describe(), history, known_until).train for history in (plant, told)]
+    pd.testing.assert_frame_equal(samples[0], samples[1])
+
+
 def test_the_test_period_teaches_nothing(trained: Trained, plant: History, describe: Describe) -> None:
     """A model trained when the test period began is the same as one trained long after."""
     begin = describe().split.test_start
