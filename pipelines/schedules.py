@@ -28,6 +28,7 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Schedule
 
 FLOWS = ("ingest", "train", "score", "monitor", "retrain")
 
@@ -134,14 +135,13 @@ def deployments(workspace: Workspace, settings: Settings) -> "list[RunnerDeploym
         and not caught up with.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     made: list[Any] = [
         load_flow(name).to_deployment(
             name=DEPLOYMENT,
-            schedules=[Cron(cron, timezone=settings.schedule_time_zone)],
+            schedules=[_cron(name, cron, settings.schedule_time_zone)],
             parameters={"workspace": str(workspace.root)},
             concurrency_limit=one,
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -178,7 +178,7 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
     Raises
     ------
     UsageError
-        If no flow has a schedule, or the port is taken.
+        If no flow has a schedule, a cron expression means nothing, or the port is taken.
     """
     if not scheduled(settings):
         raise UsageError(
@@ -193,6 +193,17 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
             settle_leftovers()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run_as_due(deployments(workspace, settings)))
+
+
+def _cron(flow: str, expression: str, time_zone: str) -> "Schedule":
+    from prefect.schedules import Cron
+
+    try:
+        return Cron(expression, timezone=time_zone)
+    except ValueError as error:
+        raise UsageError(
+            f"schedule.{flow} is {expression!r}", 'a cron expression such as "0 6 * * *"', "Mend it in forewarn.toml"
+        ) from error
 
 
 def _hush_prefect() -> None:

@@ -18,7 +18,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from models.registry import Registry
 from pipelines.flows.environment import prefect_environment, remember_server, served_at
 from pipelines.flows.parameters import parse_parameters
-from pipelines.schedules import run_flow, scheduled, serve_schedules
+from pipelines.schedules import deployments, run_flow, scheduled, serve_schedules
 from pipelines.settings import read_settings
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
@@ -226,6 +226,15 @@ def test_what_has_a_schedule(tmp_path: Path) -> None:
     (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\n')
     with pytest.raises(UsageError, match="no flow has a schedule"):
         serve_schedules(workspace, read_settings(workspace, {}))
+
+
+def test_a_schedule_that_never_comes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cron expression of five fields that means nothing is wrong usage, and named."""
+    monkeypatch.setenv("PREFECT_HOME", "as it was")  # what follows changes it for the whole process
+    workspace = init_workspace(tmp_path)
+    (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = "99 * * * *"\n')
+    with pytest.raises(UsageError, match=re.escape("schedule.score is '99 * * * *'")):
+        deployments(workspace, read_settings(workspace, {}))
 
 
 def test_the_environment_is_settled_before_prefect_is_imported(tmp_path: Path) -> None:
