@@ -263,6 +263,8 @@ def replay(
     rows = _mended(workspace, held, contract, mended) if mended is not None else _as_held(held, contract)
     is_held = rows["entry"].isin(held["entry"])
     parted = part(rows[is_held], contract)
+    if is_held.all():
+        parted.raise_if_none_fits()
     tried, reasons = parted.fit, dict(parted.reasons)
     if len(tried):
         found = _examine_beside_stored(workspace, tried, contract, now)

@@ -26,10 +26,30 @@ class Parted:
         The rows that do, with the contract's types, and `entry`.
     reasons
         For every other row, by its entry, why it does not.
+    report
+        What is wrong with their shape.
     """
 
     fit: pd.DataFrame
     reasons: Mapping[str, tuple[str, ...]]
+    report: Report
+
+    def raise_if_none_fits(self) -> None:
+        """Raise an error that names what is wrong, if there are rows and none of them has the contract's shape.
+
+        Raises
+        ------
+        ContractError
+            If so.
+        """
+        if self.reasons and self.fit.empty:
+            said = dict.fromkeys(why for reasons in self.reasons.values() for why in reasons)
+            raise ContractError(
+                f"rows in quarantine do not have the shape of {self.report.contract} ({'; '.join(list(said)[:5])})",
+                "the columns, units and types of the contract",
+                "Export them, mend them, and replay the mended file; they stay in quarantine until then",
+                self.report,
+            )
 
 
 def part(rows: pd.DataFrame, contract: Contract) -> Parted:
@@ -46,14 +66,9 @@ def part(rows: pd.DataFrame, contract: Contract) -> Parted:
     -------
     Parted
         The rows, parted.
-
-    Raises
-    ------
-    ContractError
-        If there are rows, and none of them has the contract's shape.
     """
     if not len(rows) or not _breaches(rows, contract):
-        return Parted(rows.reset_index(drop=True), {})
+        return Parted(rows.reset_index(drop=True), {}, Report(contract.name, contract.version, (), len(rows)))
     fit: list[pd.DataFrame] = []
     broken: list[CheckResult] = []
     reasons: dict[str, tuple[str, ...]] = {}
@@ -64,9 +79,8 @@ def part(rows: pd.DataFrame, contract: Contract) -> Parted:
         reasons |= dict.fromkeys(batch["entry"].astype(str), why) if found else {}
         broken += found
         fit += [] if found else [own]
-    if not fit:
-        raise _misshapen(broken, contract, len(rows))
-    return Parted(pd.concat(fit, ignore_index=True), reasons)
+    good = pd.concat(fit, ignore_index=True) if fit else rows.iloc[:0].reset_index(drop=True)
+    return Parted(good, reasons, Report(contract.name, contract.version, tuple(broken), len(rows)))
 
 
 def _breaches(rows: pd.DataFrame, contract: Contract) -> list[CheckResult]:
@@ -80,13 +94,3 @@ def _own_columns(batch: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     typed = from_texts(to_texts(batch.drop(columns=foreign)), contract)
     typed.attrs = dict(batch.attrs)
     return typed
-
-
-def _misshapen(broken: list[CheckResult], contract: Contract, rows: int) -> ContractError:
-    said = dict.fromkeys(f"{result.check} {result.column}".strip() + f": {result.detail}" for result in broken)
-    return ContractError(
-        f"rows in quarantine do not have the shape of {contract.name} ({'; '.join(list(said)[:5])})",
-        "the columns, units and types of the contract",
-        "Export them, mend them, and replay the mended file; they stay in quarantine until then",
-        Report(contract.name, contract.version, tuple(broken), rows),
-    )

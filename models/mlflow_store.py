@@ -58,9 +58,12 @@ def told_as_storage_error(workspace: Workspace) -> Iterator[None]:
         if not _is_of_store(error):
             raise
         where = workspace.mlflow_uri
-        reason = (str(error).splitlines() or [""])[0][:200]
+        # MLflow wraps what the database says, which is what tells a person what to do.
+        cause = error.__cause__ if type(error).__name__ == "MlflowException" and error.__cause__ else error
+        cause = getattr(cause, "orig", None) or cause
+        reason = (str(cause).splitlines() or [""])[0][:200]
         raise StorageError(
-            f"MLflow's store at {where} cannot be used ({type(error).__name__}: {reason})",
+            f"MLflow's store at {where} cannot be used ({type(cause).__name__}: {reason})",
             "a database that can be opened, and a folder for its files",
             _remedy(reason),
         ) from error
@@ -69,6 +72,8 @@ def told_as_storage_error(workspace: Workspace) -> Iterator[None]:
 def _remedy(reason: str) -> str:
     if "not a database" in reason or "malformed" in reason:
         return "The file is damaged: move it away, and restore it from a backup"
+    if "readonly" in reason:
+        return "Let the file and its folder be written to, or name another workspace with --workspace"
     if "locked" in reason:
         return "Another program holds it: end that one, or try again"
     return "See `forewarn doctor`; perhaps its folder may not be written to, or FOREWARN_MLFLOW_URI names another place"

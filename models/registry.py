@@ -247,8 +247,8 @@ class Registry:
         if self._opened is None:
             from mlflow import MlflowClient
 
-            # That it makes its tables on first use is nobody's business on standard error.
-            logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+            # That it makes its tables on first use is nobody's business, and what goes wrong is told by us.
+            logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
             with told_as_storage_error(self.workspace):
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
