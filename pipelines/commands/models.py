@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import pandas as pd
 from cyclopts import Parameter
-from rich.table import Table
+from rich.console import Group
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.records import open_records
 from models.experiment import load_experiment
 from models.registry import Registry
-from pipelines.answers import rows
+from pipelines.drawings import versions
 from pipelines.experiment_files import find_experiment
 from pipelines.options import DEFAULTS, Shared
 from pipelines.progress import bars
@@ -73,9 +73,9 @@ class Versions:
         """Return them as plain values."""
         return {"versions": list(self.versions)}
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
         """Draw a row a version."""
-        return rows(list(self.versions), title=None if self.versions else "No model is registered.")
+        return versions(self.versions)
 
 
 def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> Versions:

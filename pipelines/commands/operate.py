@@ -55,6 +55,7 @@ def serve(
     options : Options
         Where the state lies.
     """
+    options.open()  # complains of a workspace that is not there in the words of every other command
     command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace), "--host", host]
     command += ["--port", str(port), "--workers", str(workers), *(["--model", model] if model else [])]
     # This process becomes the endpoint: a signal meant for it reaches it, and nothing is left behind.

@@ -22,6 +22,9 @@ PLATFORMS = (
 )  # fmt: skip
 
 
+_HOW_TO_SET = "set in forewarn.toml, or by a variable: monitor.span is FOREWARN_MONITOR_SPAN"
+
+
 @dataclass(frozen=True)
 class Made:
     """A workspace that is there now."""
@@ -63,10 +66,11 @@ class Diagnosis:
 
     def __rich__(self) -> Group:
         """Draw versions, settings, what is not understood and what is reachable."""
+        shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
         strange = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
         return Group(
             Text("versions", style="bold"), facts(self.versions),
-            Text("\nsettings", style="bold"), rows(self.settings), *strange,
+            Text("\nsettings", style="bold"), rows(shown), Text(_HOW_TO_SET, style="dim"), *strange,
             Text("\nreachable", style="bold"), rows(self.reachable),
         )  # fmt: skip
 
