@@ -77,7 +77,8 @@ class Performance:
         table.add_column("figures", overflow="fold")
         for moment in self.moments:
             table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
-        look = f"\nreport  {self.report}\nMLflow  mlflow ui --backend-store-uri {self.workspace.mlflow_uri}"
+        database = _near(self.workspace.root / "mlflow.db")
+        look = f"\nreport  {_near(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
         return Group(table, Text(""), self._rates(), Text(look))
 
     def _rates(self) -> Table:
@@ -131,6 +132,11 @@ def perform(root: Path, story: Story, *, progress: Report = silent, say: Callabl
     phases = _phases(workspace, settings, first.model_name, story, seen)
     moments = timeline(story, recorded, (first, rival), seen, phases)
     return Performance(moments, phases, seen.looks[-1].report, workspace)
+
+
+def _near(path: Path) -> Path:
+    """Return a path as short as it can be written from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _settle(workspace: Workspace) -> None:
