@@ -1,0 +1,49 @@
+"""The endpoint without HTTP: from a request's bytes to the answer's, each prediction stored in between."""
+
+import json
+
+import pandas as pd
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.conftest import Plant
+from models.registry import Registry
+from serving.answering import Answering
+from serving.champion import ChampionWatch
+from serving.prediction_log import PredictionLog
+from serving.schemas import parse_request
+from serving.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def watch(plant: Plant) -> ChampionWatch:
+    found = ChampionWatch(Registry(plant.workspace), plant.model, 1.0, now)
+    found.look()
+    return found
+
+
+@pytest.mark.parametrize("assets", [1, 60])
+def test_predict_from_stored_telemetry(
+    benchmark: BenchmarkFixture, plant: Plant, watch: ChampionWatch, assets: int
+) -> None:
+    champion = watch.current
+    assert champion is not None
+    settings = Settings(workspace=plant.workspace.root)
+    answering = Answering(plant.workspace, settings, PredictionLog(plant.workspace), now)
+    asked = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
+    body = json.dumps(asked).encode()
+
+    def respond() -> str:
+        return answering.answer(parse_request(body, settings.max_batch), champion).model_dump_json()
+
+    answer = benchmark.pedantic(respond, rounds=30, warmup_rounds=3)
+    assert len(json.loads(answer)["predictions"]) == assets
+
+
+def test_champion_poll(benchmark: BenchmarkFixture, watch: ChampionWatch) -> None:
+    changed = benchmark.pedantic(watch.look, rounds=50, warmup_rounds=3)
+    assert not changed
+
+
+def now() -> pd.Timestamp:
+    return pd.Timestamp.now("UTC").as_unit("us")
