@@ -4,9 +4,12 @@ One URL reaches them: SQLite under the workspace now, another database later; th
 keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -67,7 +70,7 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
             "Install the driver, or use sqlite",
         ) from error
     if is_sqlite:
-        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     with storage_errors(engine):
         _create_missing(engine)
     return engine
@@ -306,12 +309,23 @@ def _create_missing(engine: sa.Engine) -> None:
     return METADATA.create_all(engine)
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_sqlite(busy_seconds: float, connection: sqlite3.Connection, _record: Any) -> None:
     # WAL lets the endpoint write while the monitor reads; FULL survives a power cut, not only a kill.
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+    _switch_to_wal(connection, time.monotonic() + busy_seconds)
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    # Of those who switch a new database at once, SQLite turns all but one away without the wait that it otherwise
+    # grants (its busy handler is not asked where two hold a read lock that both want to raise). So we wait.
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager

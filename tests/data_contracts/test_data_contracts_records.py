@@ -26,7 +26,7 @@ def engine(workspace):
 
 def test_many_may_open_new_records_at_once(tmp_path):
     """Whoever comes first makes the tables; nobody who comes at the same moment is turned away."""
-    for attempt in range(5):
+    for attempt in range(40):
         url, start = f"sqlite:///{tmp_path}/{attempt}.db", threading.Barrier(8)
 
         def open_with_the_others(url: str = url, start: threading.Barrier = start) -> int:
