@@ -5,12 +5,12 @@ and for the endpoint, with the same bits in all three. `extract_windows` is the 
 tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh the rest.
 """
 
-from features.calculate import slow_calculators
 from features.context import Context, learn_context
 from features.extract import extract, extract_windows
 from features.feature_set import PRESETS, FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
+from features.plan import slow_features
 from features.recipe import Recipe
 from features.regimes import Regimes, fit_regimes
 from features.selection import informative_columns
@@ -38,5 +38,5 @@ __all__ = [
     "parse_feature_set",
     "parse_name",
     "register_calculator",
-    "slow_calculators",
+    "slow_features",
 ]

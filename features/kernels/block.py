@@ -1,28 +1,33 @@
 """A block of series of one length, and the stages that several calculators share."""
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.pairwise import moments
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 
 class Block:
-    """Hold series of one length; a shared stage is computed when it is first asked for.
+    """Hold finite series of one length; a shared stage is computed when it is first asked for, once.
 
-    Every reduction runs along the last axis of a C-ordered array. numpy then sums each row by itself, pairwise, as it
-    would sum the row alone: a value depends on its own window and on nothing else in the block, to the last bit.
+    Whatever is computed for a series depends on that series alone, to the last bit, and on nothing else in the block.
 
     Parameters
     ----------
     series : (n, samples)
-        One series a row, at least one sample.
+        One finite series a row, at least one sample, contiguous.
     """
 
     def __init__(self, series: FloatArray) -> None:
         self.series: FloatArray = np.ascontiguousarray(series, dtype=np.float64)
+        self.stages: dict[Callable[..., Any], Any] = {}
 
     @property
     def n(self) -> int:
@@ -50,13 +55,23 @@ class Block:
 
     @cached_property
     def total(self) -> FloatArray:
-        """Sum of each series."""
-        return row_sum(self.series)
+        """Sum of each series, with numpy's own rounding, (n,)."""
+        return self._moments[0]
 
     @cached_property
     def mean(self) -> FloatArray:
-        """Mean of each series, with numpy's own rounding (counts above it must agree with tsfresh's)."""
-        return self.total / self.samples
+        """Mean of each series, with numpy's own rounding (counts above it must agree with tsfresh's), (n,)."""
+        return self._moments[1]
+
+    @cached_property
+    def variance(self) -> FloatArray:
+        """Population variance of each series, with numpy's own rounding, (n,)."""
+        return self._moments[2]
+
+    @cached_property
+    def deviation(self) -> FloatArray:
+        """Population standard deviation of each series, (n,)."""
+        return np.sqrt(self.variance)
 
     @cached_property
     def centred(self) -> FloatArray:
@@ -64,19 +79,30 @@ class Block:
         return self.series - self.mean[:, None]
 
     @cached_property
-    def variance(self) -> FloatArray:
-        """Population variance of each series, with numpy's own rounding."""
-        return row_sum(self.centred * self.centred) / self.samples
-
-    @cached_property
-    def deviation(self) -> FloatArray:
-        """Population standard deviation of each series."""
-        return np.sqrt(self.variance)
-
-    @cached_property
     def ordered(self) -> FloatArray:
-        """Each series sorted upwards, NaN last, (n, samples)."""
+        """Each series sorted upwards, (n, samples)."""
         return np.sort(self.series, axis=1)
+
+    @cached_property
+    def maximum(self) -> FloatArray:
+        """Largest value of each series, (n,)."""
+        if "ordered" in self.__dict__:
+            return np.ascontiguousarray(self.ordered[:, -1])
+        largest: FloatArray = np.maximum.reduce(self.series, axis=1)
+        return largest
+
+    @cached_property
+    def minimum(self) -> FloatArray:
+        """Smallest value of each series, (n,)."""
+        if "ordered" in self.__dict__:
+            return np.ascontiguousarray(self.ordered[:, 0])
+        smallest: FloatArray = np.minimum.reduce(self.series, axis=1)
+        return smallest
+
+    @cached_property
+    def constant(self) -> BoolArray:
+        """Whether a series has one value only, (n,)."""
+        return self.minimum == self.maximum
 
     @cached_property
     def changes(self) -> FloatArray:
@@ -84,21 +110,32 @@ class Block:
         return np.diff(self.series, axis=1)
 
     @cached_property
-    def maximum(self) -> FloatArray:
-        """Largest value of each series; NaN where it holds one."""
-        largest: FloatArray = np.maximum.reduce(self.series, axis=1)
-        return largest
+    def _moments(self) -> FloatArray:
+        return moments(self.series)
 
-    @cached_property
-    def minimum(self) -> FloatArray:
-        """Smallest value of each series; NaN where it holds one."""
-        smallest: FloatArray = np.minimum.reduce(self.series, axis=1)
-        return smallest
 
-    @cached_property
-    def finite(self) -> BoolArray:
-        """Whether a series holds neither NaN nor infinity, (n,)."""
-        return np.isfinite(self.maximum) & np.isfinite(self.minimum)
+def stage(compute: Callable[[Block], T]) -> Callable[[Block], T]:
+    """Make a function of a block one that is computed once a block: for what several calculators of a family share.
+
+    Parameters
+    ----------
+    compute
+        From the block to anything.
+
+    Returns
+    -------
+    callable
+        Gives the same object at every call with the same block.
+    """
+
+    @wraps(compute)
+    def once(block: Block) -> T:
+        if compute not in block.stages:
+            block.stages[compute] = compute(block)
+        found: T = block.stages[compute]
+        return found
+
+    return once
 
 
 def row_sum(array: FloatArray) -> FloatArray:

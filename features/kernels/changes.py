@@ -56,10 +56,10 @@ def number_crossing_m(block: Block, m: float) -> FloatArray:
 
 
 KERNELS: dict[str, Kernel] = {
-    "mean_change": plain(mean_change, finite_only=False),
+    "mean_change": plain(mean_change),
     "mean_abs_change": plain(mean_abs_change),
     "absolute_sum_of_changes": plain(absolute_sum_of_changes),
-    "mean_second_derivative_central": plain(mean_second_derivative_central, finite_only=False),
+    "mean_second_derivative_central": plain(mean_second_derivative_central),
     "cid_ce": each(cid_ce),
-    "number_crossing_m": each(number_crossing_m, finite_only=False),
+    "number_crossing_m": each(number_crossing_m),
 }

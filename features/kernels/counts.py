@@ -92,17 +92,17 @@ def _longest_run(flags: BoolArray) -> FloatArray:
 
 
 KERNELS: dict[str, Kernel] = {
-    "first_location_of_maximum": plain(first_location_of_maximum, finite_only=False),
-    "last_location_of_maximum": plain(last_location_of_maximum, finite_only=False),
-    "first_location_of_minimum": plain(first_location_of_minimum, finite_only=False),
-    "last_location_of_minimum": plain(last_location_of_minimum, finite_only=False),
+    "first_location_of_maximum": plain(first_location_of_maximum),
+    "last_location_of_maximum": plain(last_location_of_maximum),
+    "first_location_of_minimum": plain(first_location_of_minimum),
+    "last_location_of_minimum": plain(last_location_of_minimum),
     "count_above_mean": plain(count_above_mean),
     "count_below_mean": plain(count_below_mean),
     "longest_strike_above_mean": plain(longest_strike_above_mean),
     "longest_strike_below_mean": plain(longest_strike_below_mean),
-    "count_above": each(count_above, finite_only=False),
-    "count_below": each(count_below, finite_only=False),
-    "range_count": each(range_count, finite_only=False),
-    "value_count": each(value_count, finite_only=False),
+    "count_above": each(count_above),
+    "count_below": each(count_below),
+    "range_count": each(range_count),
+    "value_count": each(value_count),
     "number_peaks": each(number_peaks),
 }

@@ -4,9 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.kernels.block import Block, FloatArray
+from features.kernels.block import Block, BoolArray, FloatArray
 
 Parameters = Mapping[str, Any]
+
+
+def _nothing(_wanted: Sequence[Parameters], _samples: int) -> None:
+    return None
+
+
+def _anything(_parameters: Parameters) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -16,44 +24,75 @@ class Kernel:
     Parameters
     ----------
     compute
-        From the block and the parameter sets to one (n,) array for each set.
-    finite_only
-        Whether series with NaN or infinity are left to tsfresh's own function.
+        Takes the block, the tables that `prepare` made, and an array (n_wanted, n_series) to fill. Returns flags
+        (n_series,) of the series it is not sure of, or None when it is sure of all: those are computed again by
+        tsfresh's own function, so a kernel never has to guess. Every series it gets is finite.
+    prepare
+        From the wanted parameters and the number of samples to whatever `compute` wants to have once, not for
+        every block: arrays of parameters, wavelets, logarithms. Must not depend on the data.
+    supports
+        Whether a set of parameters can be computed here; others go through tsfresh.
     """
 
-    compute: Callable[[Block, Sequence[Parameters]], Sequence[FloatArray]]
-    finite_only: bool = True
+    compute: Callable[[Block, Any, FloatArray], BoolArray | None]
+    prepare: Callable[[Sequence[Parameters], int], Any] = _nothing
+    supports: Callable[[Parameters], bool] = _anything
 
 
-def plain(compute: Callable[[Block], FloatArray], *, finite_only: bool = True) -> Kernel:
-    """Make a kernel of a calculator without parameters.
+def plain(compute: Callable[[Block], FloatArray]) -> Kernel:
+    """Make a kernel of a calculator without parameters that is always sure.
 
     Parameters
     ----------
     compute
         From the block to one value a series.
-    finite_only
-        As in `Kernel`.
 
     Returns
     -------
     Kernel
     """
-    return Kernel(lambda block, wanted: [compute(block)] * len(wanted), finite_only)
+
+    def fill(block: Block, _tables: None, out: FloatArray) -> None:
+        out[:] = compute(block)
+
+    return Kernel(fill)
 
 
-def each(compute: Callable[..., FloatArray], *, finite_only: bool = True) -> Kernel:
+def each(compute: Callable[..., FloatArray]) -> Kernel:
     """Make a kernel of a calculator that takes its parameters as keywords, one call for each set of them.
 
     Parameters
     ----------
     compute
-        From the block and the parameters to one value a series.
-    finite_only
-        As in `Kernel`.
+        From the block and the parameters to one value a series; always sure.
 
     Returns
     -------
     Kernel
     """
-    return Kernel(lambda block, wanted: [compute(block, **parameters) for parameters in wanted], finite_only)
+
+    def fill(block: Block, wanted: Sequence[Parameters], out: FloatArray) -> None:
+        for row, parameters in zip(out, wanted, strict=True):
+            row[:] = compute(block, **parameters)
+
+    return Kernel(fill, prepare=lambda wanted, _samples: tuple(wanted))
+
+
+def listed(compute: Callable[[Block, Sequence[Parameters]], Sequence[FloatArray]]) -> Kernel:
+    """Make a kernel of a function that gives one array for each set of parameters.
+
+    Parameters
+    ----------
+    compute
+        From the block and the parameters to one value a series for each of them; always sure.
+
+    Returns
+    -------
+    Kernel
+    """
+
+    def fill(block: Block, wanted: Sequence[Parameters], out: FloatArray) -> None:
+        for row, values in zip(out, compute(block, wanted), strict=True):
+            row[:] = values
+
+    return Kernel(fill, prepare=lambda wanted, _samples: tuple(wanted))

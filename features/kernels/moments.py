@@ -81,13 +81,13 @@ def kurtosis(block: Block) -> FloatArray:
 
 
 KERNELS: dict[str, Kernel] = {
-    "sum_values": plain(sum_values, finite_only=False),
-    "mean": plain(mean, finite_only=False),
-    "length": plain(length, finite_only=False),
-    "variance": plain(variance, finite_only=False),
-    "standard_deviation": plain(standard_deviation, finite_only=False),
-    "root_mean_square": plain(root_mean_square, finite_only=False),
-    "abs_energy": plain(abs_energy, finite_only=False),
+    "sum_values": plain(sum_values),
+    "mean": plain(mean),
+    "length": plain(length),
+    "variance": plain(variance),
+    "standard_deviation": plain(standard_deviation),
+    "root_mean_square": plain(root_mean_square),
+    "abs_energy": plain(abs_energy),
     "variation_coefficient": plain(variation_coefficient),
     "variance_larger_than_standard_deviation": plain(variance_larger_than_standard_deviation),
     "large_standard_deviation": each(large_standard_deviation),

@@ -25,9 +25,8 @@ def median(block: Block) -> FloatArray:
     """Give the middle of the sorted samples, or the mean of the two (tsfresh: median; shares one sort)."""
     lower, upper = (block.samples - 1) // 2, block.samples // 2
     ordered = block.ordered
-    middle = ordered[:, lower] if lower == upper else (ordered[:, lower] + ordered[:, upper]) / 2
-    # NaN sorts last: one look tells whether the series holds any.
-    return np.where(np.isnan(ordered[:, -1]), np.nan, middle)
+    middle: FloatArray = ordered[:, lower] if lower == upper else (ordered[:, lower] + ordered[:, upper]) / 2
+    return middle
 
 
 def quantile(block: Block, q: float) -> FloatArray:
@@ -117,10 +116,10 @@ def _first_repeats(repeats: BoolArray) -> BoolArray:
 
 
 KERNELS: dict[str, Kernel] = {
-    "maximum": plain(maximum, finite_only=False),
-    "minimum": plain(minimum, finite_only=False),
-    "absolute_maximum": plain(absolute_maximum, finite_only=False),
-    "median": plain(median, finite_only=False),
+    "maximum": plain(maximum),
+    "minimum": plain(minimum),
+    "absolute_maximum": plain(absolute_maximum),
+    "median": plain(median),
     "quantile": each(quantile),
     "symmetry_looking": each(symmetry_looking),
     "mean_n_absolute_max": each(mean_n_absolute_max),

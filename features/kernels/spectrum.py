@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from features.kernels.block import Block, FloatArray
-from features.kernels.kernel import Kernel, Parameters
+from features.kernels.kernel import Kernel, Parameters, listed
 
 _PARTS: dict[str, Callable[[Any], FloatArray]] = {
     "real": np.real,
@@ -31,5 +31,5 @@ def fft_coefficient(block: Block, wanted: Sequence[Parameters]) -> list[FloatArr
 
 
 KERNELS: dict[str, Kernel] = {
-    "fft_coefficient": Kernel(fft_coefficient),
+    "fft_coefficient": listed(fft_coefficient),
 }

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.special import stdtr
 
 from features.kernels.block import Block, FloatArray, row_sum
-from features.kernels.kernel import Kernel, Parameters
+from features.kernels.kernel import Kernel, Parameters, listed
 
 # Beyond this, 1 - r is mostly round-off, and the standard error and p-value with it: scipy's own steps decide.
 _NEARLY_ONE = 1.0 - 1e-9
@@ -123,6 +123,6 @@ def _chunked(block: Block, chunk_len: int, f_agg: str) -> FloatArray:
 
 
 KERNELS: dict[str, Kernel] = {
-    "linear_trend": Kernel(linear_trend),
-    "agg_linear_trend": Kernel(agg_linear_trend),
+    "linear_trend": listed(linear_trend),
+    "agg_linear_trend": listed(agg_linear_trend),
 }

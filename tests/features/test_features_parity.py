@@ -1,7 +1,11 @@
-"""Every kernel gives tsfresh's value under tsfresh's name."""
+"""Every kernel gives tsfresh's value under tsfresh's name.
+
+The harness: a new kernel is tried here, over all lengths and shapes, as soon as the registry names it.
+"""
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,52 +14,118 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features import FeatureSet, extract_windows
-from features.calculate import calculate, slow_calculators
+from features import FeatureSet, extract_windows, slow_features
+from features.calculate import calculate
 from features.kernels.registry import KERNELS
 from features.tsfresh_calculators import calculate_by_tsfresh, preset_settings, say_slow
 
-LENGTHS = (1, 2, 3, 4, 5, 6, 7, 10, 11, 30, 62, 100, 128, 257)
-SHAPES: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
+Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+
+# Primes, powers of two, their neighbours, and very short ones.
+LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 19, 21, 29, 30, 31, 50, 62, 64, 97, 100, 128, 200, 257, 512)
+LONG = (1000, 1024, 2048)
+
+
+def autoregressive(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+    series = rng.normal(size=t.size)
+    for i in range(1, t.size):
+        series[i] += 0.9 * series[i - 1]
+    return series
+
+
+def holding(value: float) -> Maker:
+    """Make noise with one sample that is no number."""
+    return lambda rng, t: np.where(t == t.size // 3, value, rng.normal(size=t.size))
+
+
+SHAPES: dict[str, Maker] = {
     "noise": lambda rng, t: rng.normal(size=t.size),
+    "autoregressive": autoregressive,
     "random walk": lambda rng, t: rng.normal(size=t.size).cumsum(),
     "sine": lambda _, t: np.sin(0.3 * t),
+    "noisy sine": lambda rng, t: 20 + 3 * np.sin(0.1 * t) + 0.1 * rng.normal(size=t.size),
     "ramp": lambda _, t: 0.1 * t + 3,
     "ramp down": lambda _, t: -2.5 * t,
     "step": lambda _, t: (t > t.size // 2) * 1.0,
+    "spike": lambda rng, t: np.where(t == t.size // 2, 1e4, 1e-3 * rng.normal(size=t.size)),
+    "quantised": lambda rng, t: np.round(2 * rng.normal(size=t.size)) / 10,
+    "quantised walk": lambda rng, t: np.round(rng.normal(size=t.size).cumsum()) / 4 + 50,
+    "binary": lambda rng, t: (rng.random(t.size) > 0.5) * 1.0,
+    "stuck": lambda rng, t: np.where(t > t.size // 2, 7.3, 7.3 + rng.normal(size=t.size)),
+    "constant zero": lambda _, t: np.zeros(t.size),
     "constant": lambda _, t: np.full(t.size, 0.1),
     "large constant": lambda _, t: np.full(t.size, 1e6 / 3),
-    "zero": lambda _, t: np.zeros(t.size),
-    "spike": lambda rng, t: np.where(t == t.size // 2, 1e4, 1e-3 * rng.normal(size=t.size)),
-    "offset": lambda rng, t: 1e6 + rng.normal(size=t.size),
-    "quantised": lambda rng, t: np.round(2 * rng.normal(size=t.size)) / 10,
-    "binary": lambda rng, t: (rng.random(t.size) > 0.5) * 1.0,
-    "tiny": lambda rng, t: 1e-12 * rng.normal(size=t.size),
-    "huge": lambda rng, t: 1e12 * rng.normal(size=t.size),
+    "large offset": lambda rng, t: 1e6 + rng.normal(size=t.size),
+    "tiny scale": lambda rng, t: 1e-12 * rng.normal(size=t.size),
+    "small scale": lambda rng, t: 1e-3 * rng.normal(size=t.size),
+    "huge scale": lambda rng, t: 1e12 * rng.normal(size=t.size),
+    "NaN": holding(np.nan),
+    "infinity": holding(np.inf),
+    "negative infinity": holding(-np.inf),
 }
 
+# How often tsfresh's own value is round-off or depends on the processor: docs/feature-values.md says why for each.
+EXCEPTIONS: dict[str, Callable[[np.ndarray], bool]] = {}
 
-def kernel_features() -> tuple[str, ...]:
+
+@cache
+def kernel_features(calculator: str | None = None) -> tuple[str, ...]:
     """Name every feature of tsfresh's largest set that has a kernel."""
     chosen = {name: given for name, given in preset_settings("comprehensive").items() if name in KERNELS}
+    if calculator is not None:
+        chosen = {calculator: chosen[calculator]}
     return FeatureSet.from_settings(chosen).features
+
+
+def calculators() -> list[str]:
+    return [name for name in preset_settings("comprehensive") if kernel_features_of(name)]
+
+
+def kernel_features_of(calculator: str) -> tuple[str, ...]:
+    return kernel_features(calculator) if calculator in KERNELS else ()
+
+
+def every_shape(samples: int) -> np.ndarray:
+    rng, t = np.random.default_rng(samples), np.arange(samples)
+    return np.array([make(rng, t) for make in SHAPES.values()])
 
 
 def mismatches(block: np.ndarray, features: tuple[str, ...]) -> list[tuple[str, int, float, float]]:
     ours, theirs = calculate(block, features), calculate_by_tsfresh(block, features)
     agree = np.isclose(ours, theirs, rtol=1e-6, atol=1e-10, equal_nan=True)
-    return [(features[column], int(row), ours[row, column], theirs[row, column]) for row, column in np.argwhere(~agree)]
+    return [
+        (features[column], int(row), ours[row, column], theirs[row, column])
+        for row, column in np.argwhere(~agree)
+        if not is_exception(features[column], block[row])
+    ]
 
 
-@pytest.mark.parametrize("samples", LENGTHS)
-def test_kernels_give_the_values_of_tsfresh(samples: int) -> None:
+def is_exception(feature: str, series: np.ndarray) -> bool:
+    calculator = feature.split("__", 1)[0]
+    return calculator in EXCEPTIONS and EXCEPTIONS[calculator](series)
+
+
+def named(samples: int, found: list[tuple[str, int, float, float]]) -> list[str]:
+    shapes = list(SHAPES)
+    return [f"{samples} samples of {shapes[row]}: {name} is {one!r}, not {other!r}" for name, row, one, other in found]
+
+
+@pytest.mark.parametrize("calculator", calculators())
+def test_kernels_give_the_values_of_tsfresh(calculator: str) -> None:
     """Over shapes and lengths every kernel's value is tsfresh's, and NaN where tsfresh has NaN."""
-    rng, t = np.random.default_rng(samples), np.arange(samples)
-    block = np.array([make(rng, t) for make in SHAPES.values()])
-    assert mismatches(block, kernel_features()) == []
+    features = kernel_features(calculator)
+    assert [line for samples in LENGTHS for line in named(samples, mismatches(every_shape(samples), features))] == []
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("calculator", calculators())
+def test_kernels_give_the_values_of_tsfresh_for_long_windows(calculator: str) -> None:
+    """The same for windows of a thousand samples and more."""
+    features = kernel_features(calculator)
+    assert [line for samples in LONG for line in named(samples, mismatches(every_shape(samples), features))] == []
+
+
+@pytest.mark.parametrize("calculator", calculators())
+@settings(max_examples=25, deadline=None)
 @given(
     series=hnp.arrays(
         np.float64,
@@ -66,13 +136,9 @@ def test_kernels_give_the_values_of_tsfresh(samples: int) -> None:
         ),
     )
 )
-def test_hypothesis_finds_no_series_that_differs(series: np.ndarray) -> None:
+def test_hypothesis_finds_no_series_that_differs(calculator: str, series: np.ndarray) -> None:
     """For whatever series, every kernel's value is tsfresh's."""
-    # A line's intercept and slope are differences of far larger terms (of squares, for the variance of chunks): what is
-    # left of them may be the round-off of those terms, in tsfresh as well as here.
-    round_off = 1e-14 * (1 + np.abs(series).max() ** 2)
-    found = mismatches(series[None, :], kernel_features())
-    assert [one for one in found if "linear_trend" not in one[0] or not abs(one[2] - one[3]) < round_off] == []
+    assert mismatches(series[None, :], kernel_features(calculator)) == []
 
 
 def test_nan_and_infinity_give_what_the_calculator_gives() -> None:
@@ -85,13 +151,14 @@ def test_nan_and_infinity_give_what_the_calculator_gives() -> None:
     assert calculate(block, features)[4].tobytes() == calculate(clean, features)[4].tobytes()
 
 
+@pytest.mark.parametrize("calculator", calculators())
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), samples=st.integers(1, 300), n=st.integers(1, 40))
-def test_a_window_does_not_depend_on_its_block(seed: int, samples: int, n: int) -> None:
+def test_a_window_does_not_depend_on_its_block(calculator: str, seed: int, samples: int, n: int) -> None:
     """A row alone, or in any other block, has the same bits: batch equals online begins here."""
     rng = np.random.default_rng(seed)
     block = rng.normal(size=(n, samples)) * 10.0 ** rng.integers(-3, 6) + rng.normal()
-    features = kernel_features()
+    features = kernel_features(calculator)
     whole = calculate(block, features)
     row = int(rng.integers(n))
     assert calculate(block[[row]], features).tobytes() == whole[[row]].tobytes()
@@ -99,16 +166,17 @@ def test_a_window_does_not_depend_on_its_block(seed: int, samples: int, n: int) 
     assert calculate(np.asfortranarray(block[order]), features).tobytes() == whole[order].tobytes()
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), samples=st.integers(1, 60))
-def test_a_feature_does_not_depend_on_the_others_wanted(seed: int, samples: int) -> None:
+@pytest.mark.parametrize("calculator", calculators())
+@pytest.mark.parametrize("samples", [3, 17, 60])
+def test_a_feature_does_not_depend_on_the_others_wanted(calculator: str, samples: int) -> None:
     """A feature computed alone has the bits it has among all others: reducing a set changes no value."""
-    rng, t = np.random.default_rng(seed), np.arange(samples)
-    block = np.array([make(rng, t) for make in SHAPES.values()])
-    features = kernel_features()
-    whole = calculate(block, features)
-    for column in rng.choice(len(features), 25, replace=False):
-        assert calculate(block, [features[column]]).tobytes() == np.ascontiguousarray(whole[:, [column]]).tobytes()
+    block = every_shape(samples)
+    whole = calculate(block, kernel_features())
+    place = {feature: column for column, feature in enumerate(kernel_features())}
+    features = kernel_features(calculator)
+    for feature in np.random.default_rng(samples).permutation(features)[:5]:
+        expected = np.ascontiguousarray(whole[:, [place[feature]]])
+        assert calculate(block, [str(feature)]).tobytes() == expected.tobytes()
 
 
 def long_frame(values: np.ndarray, channels: list[str]) -> pd.DataFrame:
@@ -150,11 +218,12 @@ def test_the_slow_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     """What has no kernel is logged by name, once."""
     say_slow.cache_clear()
     block = np.random.default_rng(1).normal(size=(2, 20))
+    wanted = ("mean", 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2')
     with caplog.at_level(logging.WARNING, logger="forewarn.features"):
-        calculate(block, ("mean", "sample_entropy"))
-        calculate(block, ("mean", "sample_entropy"))
-    assert [record.getMessage().rsplit(": ", 1)[1] for record in caplog.records] == ["sample_entropy"]
-    assert slow_calculators(("mean", "sample_entropy")) == ("sample_entropy",)
+        calculate(block, wanted)
+        calculate(block, wanted)
+    assert [record.getMessage().rsplit(": ", 1)[1] for record in caplog.records] == ["change_quantiles"]
+    assert slow_features(wanted) == wanted[1:]
 
 
 def test_a_kernel_for_parameters_outside_the_presets() -> None:
@@ -170,6 +239,23 @@ def test_a_kernel_for_parameters_outside_the_presets() -> None:
         "value_count__value_nan",
         "range_count__max_2.5__min_-0.5",
         "count_above__t_1",
+        "ratio_beyond_r_sigma__r_1.7",
+        "index_mass_quantile__q_0.55",
+        "energy_ratio_by_chunks__num_segments_4__segment_focus_2",
+        'change_quantiles__f_agg_"mean"__isabs_True__qh_0.75__ql_0.1',
+        "binned_entropy__max_bins_7",
+        "permutation_entropy__dimension_4__tau_2",
+        "lempel_ziv_complexity__bins_4",
+        "approximate_entropy__m_2__r_0.6",
+        "ar_coefficient__coeff_2__k_4",
+        'agg_autocorrelation__f_agg_"mean"__maxlag_7',
+        "partial_autocorrelation__lag_11",
+        'fft_coefficient__attr_"abs"__coeff_12',
+        "number_cwt_peaks__n_3",
+        "cwt_coefficients__coeff_4__w_3__widths_(2, 3)",
+        "friedrich_coefficients__coeff_1__m_2__r_10",
+        "fourier_entropy__bins_7",
+        "spkt_welch_density__coeff_3",
     )
     block = np.random.default_rng(3).normal(size=(6, 25))
     assert mismatches(block, features) == []
