@@ -5,8 +5,9 @@ and for the endpoint, with the same bits in all three. `extract_windows` is the 
 tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh the rest.
 """
 
+from features.array_windows import extract_windows, stream_windows
 from features.context import Context, learn_context
-from features.extract import extract, extract_windows
+from features.extract import extract
 from features.feature_set import PRESETS, FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
@@ -39,4 +40,5 @@ __all__ = [
     "parse_name",
     "register_calculator",
     "slow_features",
+    "stream_windows",
 ]

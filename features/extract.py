@@ -1,8 +1,8 @@
-"""The one way from telemetry to features: for training, for scoring a fleet, and for the endpoint."""
+"""The one way from stored telemetry to features: for training, for scoring a fleet, and for the endpoint."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
 from features.calculate import calculate
-from features.feature_set import FeatureSet, parse_feature_set
 from features.known_telemetry import KnownTelemetry, Segments, Spans
 from features.recipe import Recipe, named_channels
 from features.sorted_times import IntArray, microseconds, width
@@ -27,55 +26,6 @@ _BLOCK_SAMPLES = 131_072
 # Bounds the memory of windows that cannot be slices, and how often progress is told.
 _OPEN_VALUES = 8_000_000
 _SLAB_WINDOWS = 65_536
-
-
-def extract_windows(
-    values: npt.NDArray[np.float64],
-    channels: Sequence[str],
-    feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str],
-) -> pd.DataFrame:
-    """Compute features of windows of one length.
-
-    A window's features depend on that window alone, bit for bit. NaN and infinity give what tsfresh's calculator gives
-    for the array (`tsfresh.extract_features` itself refuses NaN); where the calculator refuses, NaN. Truth values are
-    1.0 and 0.0. Windows without samples have NaN throughout, their length included.
-
-    Parameters
-    ----------
-    values : (n_windows, n_channels, n_samples)
-        Readings.
-    channels
-        Names of the channels.
-    feature_set
-        A FeatureSet, a preset's name ("minimal", "efficient", "comprehensive"), a tsfresh settings object, or names.
-
-    Returns
-    -------
-    pandas.DataFrame
-        n_windows rows; tsfresh's column names in tsfresh's order, float64.
-
-    Raises
-    ------
-    UsageError
-        When the array does not have that shape.
-
-    Examples
-    --------
-    >>> extract_windows(np.array([[[1.0, 2.0, 4.0]]]), ["volt"], ["maximum", "mean_change"])
-       volt__maximum  volt__mean_change
-    0            4.0                1.5
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 3 or array.shape[1] != len(channels):
-        raise UsageError(
-            f"An array of shape {array.shape} for {len(channels)} channels",
-            "the shape (n_windows, n_channels, n_samples)",
-            "Reshape it, or name every channel",
-        )
-    chosen = parse_feature_set(feature_set)
-    blocks = [_in_blocks(array[:, number], chosen.of_kind(channel)) for number, channel in enumerate(channels)]
-    matrix = np.concatenate(blocks, axis=1) if blocks else np.empty((len(array), 0))
-    return pd.DataFrame(matrix, columns=pd.Index(chosen.columns(channels), dtype="str"))
 
 
 def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progress: Report = silent) -> pd.DataFrame:
@@ -203,13 +153,6 @@ def _gather(segments: Sequence[Segments], part: IntArray, n: int, samples: int) 
         if last > first
     ]
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
-
-
-def _in_blocks(series: FloatArray, features: Sequence[str]) -> FloatArray:
-    """Compute features of one channel, (n_windows, n_samples), a cacheful at a time."""
-    step = max(1, _BLOCK_SAMPLES // max(series.shape[1], 1))
-    parts = [calculate(series[first : first + step], features) for first in range(0, len(series), step)]
-    return np.concatenate(parts) if parts else np.empty((0, len(features)))
 
 
 def _check(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> None:
