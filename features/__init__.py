@@ -8,6 +8,7 @@ tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap 
 from features.array_windows import extract_windows, stream_windows
 from features.context import Context, learn_context
 from features.extract import extract
+from features.feature_files import write_features
 from features.feature_set import PRESETS, FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
@@ -16,6 +17,7 @@ from features.recipe import Recipe
 from features.regimes import Regimes, fit_regimes
 from features.selection import informative_columns
 from features.tsfresh_calculators import register_calculator
+from features.warm_up import warm_up
 from features.windows import cut_offs
 
 __all__ = [
@@ -41,4 +43,6 @@ __all__ = [
     "register_calculator",
     "slow_features",
     "stream_windows",
+    "warm_up",
+    "write_features",
 ]

@@ -1,11 +1,11 @@
 """Features of windows that stand in an array, block by block on all cores."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FloatArray = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 # A block's series, their sorted copy and their spectrum fit a core's second-level cache together.
 _BLOCK_SAMPLES = 32_768
@@ -70,7 +71,9 @@ def extract_windows(
     """
     job = _job(values, channels, feature_set)
     matrix = np.empty((len(job.columns), len(job.readings)))
-    _fill(job, 0, matrix, _cores(threads))
+    small = matrix.shape[1] * job.readings.shape[1] * job.readings.shape[2] <= _BLOCK_SAMPLES
+    with _pool(1 if small else _cores(threads)) as pool:
+        _finish(_start(job, 0, matrix, pool))
     return pd.DataFrame(matrix.T, columns=_index(job.columns), copy=False)
 
 
@@ -149,20 +152,18 @@ def _job(
     return _Job(array, wanted, _columns(chosen, tuple(channels)))
 
 
-def _fill(job: _Job, begin: int, matrix: FloatArray, threads: int) -> None:
-    """Compute the windows from `begin` on, as many as the matrix (n_columns, n_windows) has room for."""
-    samples = job.readings.shape[2]
-    if samples == 0 or matrix.size == 0:
+def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
+    """Have the windows from `begin` on computed, as many as the matrix (n_columns, n_windows) has room for."""
+    if matrix.size == 0 or job.readings.shape[2] == 0:
         matrix.fill(np.nan)
-        return
-    parts = list(_parts(job, matrix.shape[1]))
-    if threads == 1 or len(parts) == 1:
-        for part in parts:
-            _compute(job, begin, matrix, part)
-    else:
-        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-            # The list makes an error in a thread ours.
-            list(pool.map(lambda part: _compute(job, begin, matrix, part), parts))
+        return []
+    return [pool.submit(_compute, job, begin, matrix, part) for part in _parts(job, matrix.shape[1])]
+
+
+def _finish(started: Sequence[Future[None]]) -> None:
+    """Wait, and make an error in a thread ours."""
+    for part in started:
+        part.result()
 
 
 def _parts(job: _Job, n_windows: int) -> Iterator[tuple[int, int, int, int, int]]:
@@ -204,17 +205,44 @@ def _compute(job: _Job, begin: int, matrix: FloatArray, part: tuple[int, int, in
 
 
 def _batches(job: _Job, schema: "pa.Schema", threads: int) -> Iterator["pa.RecordBatch"]:
+    """Compute one batch while the one before is being read."""
+    total = len(job.readings)
+    rows = max(1, min(total, _BATCH_BYTES // (8 * max(len(job.columns), 1))))
+    pool = _pool(threads)
+    try:
+        matrix, started = np.empty((0, 0)), list[Future[None]]()
+        for begin in range(0, total + rows, rows):
+            _finish(started)
+            ready, n = matrix, min(rows, total - begin)
+            if n > 0:
+                matrix = np.empty((len(job.columns), n))
+                started = _start(job, begin, matrix, pool)
+            if begin > 0:
+                yield _record_batch(ready, schema)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _record_batch(matrix: FloatArray, schema: "pa.Schema") -> "pa.RecordBatch":
+    """Make a batch of a matrix (n_columns, n_windows) without copying it."""
     import pyarrow as pa
 
-    rows = max(1, min(len(job.readings), _BATCH_BYTES // (8 * max(len(job.columns), 1))))
-    for begin in range(0, len(job.readings), rows):
-        matrix = np.empty((len(job.columns), min(rows, len(job.readings) - begin)))
-        _fill(job, begin, matrix, threads)
-        flat = pa.array(matrix.reshape(-1))
-        width = matrix.shape[1]
-        yield pa.RecordBatch.from_arrays(
-            [flat.slice(number * width, width) for number in range(len(matrix))], schema=schema
-        )
+    n = matrix.shape[1]
+    flat = pa.array(matrix.reshape(-1))
+    return pa.RecordBatch.from_arrays([flat.slice(place * n, n) for place in range(len(matrix))], schema=schema)
+
+
+class _InThisThread(Executor):
+    """Run what is submitted at once: one small block is done before a thread would have started."""
+
+    def submit(self, function: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        done: Future[T] = Future()
+        done.set_result(function(*given, **named))
+        return done
+
+
+def _pool(threads: int) -> Executor:
+    return _InThisThread() if threads == 1 else ThreadPoolExecutor(threads, thread_name_prefix="features")
 
 
 def _cores(threads: int | None) -> int:

@@ -1,0 +1,79 @@
+"""A data set's worth of windows as a stream: time and memory, to a consumer that sums every column and to Parquet."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+CHANNELS = 14
+SAMPLES = 30
+ROUNDS = 3
+
+# A process of its own for each run: its peak of memory is then the run's.
+RUN = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from benchmarks.telemetry_like import windows
+from features import stream_windows, write_features
+
+def memory(line):
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(line)[1].split()[0]) / 1e3
+
+n, n_channels, samples, target = *map(int, sys.argv[1:4]), sys.argv[4]
+values = windows(n, n_channels, samples, seed=1)
+channels = [f"c{number}" for number in range(values.shape[1])]
+# What is compiled, imported and planned once is not the stream's.
+for batch in stream_windows(values[:64], channels, "efficient"):
+    np.array([column.to_numpy().sum() for column in batch.columns])
+# Linux forgets the peak so far, which making the windows has left.
+Path("/proc/self/clear_refs").write_text("5")
+before = memory("VmRSS:")
+begin, cpu = time.perf_counter(), time.process_time()
+stream = stream_windows(values, channels, "efficient")
+if target == "sum":
+    total = np.zeros(len(stream.schema))
+    for batch in stream:
+        total += [column.to_numpy().sum() for column in batch.columns]
+else:
+    write_features(stream, target)
+print(json.dumps({
+    "seconds": time.perf_counter() - begin,
+    "cpu": time.process_time() - cpu,
+    "mb": memory("VmHWM:") - before,
+}))
+"""
+
+
+@pytest.mark.usefixtures("benchmark")
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+@pytest.mark.timeout(1800)
+def test_stream_of_windows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table = Table(box=None)
+    for name in ("windows", "to", "seconds", "CPU seconds", "extra memory, MB"):
+        table.add_column(name, justify="right")
+    for n, target in ((52_000, "sum"), (104_000, "sum"), (26_000, "parquet"), (52_000, "parquet")):
+        runs = [measure(n, target, tmp_path / f"{n}-{number}") for number in range(ROUNDS)]
+        middle = sorted(runs, key=lambda run: run["seconds"])[ROUNDS // 2]
+        table.add_row(f"{n:,}", target, *(f"{middle[name]:,.1f}" for name in ("seconds", "cpu", "mb")))
+    with capsys.disabled():
+        title = f"Windows of {SAMPLES} samples x {CHANNELS} channels, Efficient set, all cores, median of {ROUNDS} runs"
+        Console(width=120).print("", title, table, sep="\n")
+
+
+def measure(n: int, target: str, folder: Path) -> dict[str, float]:
+    where = "sum" if target == "sum" else str(folder)
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, str(n), str(CHANNELS), str(SAMPLES), where],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(run.stdout)
+    return found
