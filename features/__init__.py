@@ -9,10 +9,11 @@ from features.array_windows import extract_windows, stream_windows
 from features.context import Context, learn_context
 from features.extract import extract
 from features.feature_files import write_features
-from features.feature_set import PRESETS, FeatureSet, parse_feature_set
+from features.feature_set import FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
 from features.plan import slow_features
+from features.presets import PRESETS
 from features.recipe import Recipe
 from features.regimes import Regimes, fit_regimes
 from features.selection import informative_columns

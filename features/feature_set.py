@@ -4,31 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from data_contracts.errors import UsageError, did_you_mean
 from features.calculate import calculate
 from features.names import format_feature, is_parameter
-from features.tsfresh_calculators import CALCULATORS, NEEDS_TIMES, preset_settings
-
-Preset = Literal["minimal", "efficient", "comprehensive"]
-PRESETS: tuple[Preset, ...] = ("minimal", "efficient", "comprehensive")
-
-#: tsfresh's MinimalFCParameters, held as data because importing tsfresh takes seconds. A test keeps it true.
-MINIMAL = (
-    "sum_values",
-    "median",
-    "mean",
-    "length",
-    "standard_deviation",
-    "variance",
-    "root_mean_square",
-    "maximum",
-    "absolute_maximum",
-    "minimum",
-)
+from features.presets import preset_features
+from features.tsfresh_calculators import CALCULATORS, NEEDS_TIMES
 
 #: A series to try features on, long enough for all of tsfresh's, and what calculators raise for impossible parameters.
 _TRIAL = np.random.default_rng(0).normal(size=(1, 64))
@@ -106,12 +90,7 @@ class FeatureSet:
         UsageError
             For another name.
         """
-        if preset == "minimal":
-            return cls(MINIMAL)
-        if preset not in PRESETS:
-            hint = did_you_mean(preset, PRESETS) or "Choose one of these, or list the names of features"
-            raise UsageError(f"unknown preset {preset!r}", f"one of {', '.join(PRESETS)}", hint)
-        return cls.from_settings(preset_settings(preset))
+        return cls(preset_features(preset))
 
     @classmethod
     def from_names(cls, names: Iterable[str]) -> "FeatureSet":

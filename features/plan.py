@@ -1,15 +1,15 @@
 """What to run for a list of features and a window's length, decided once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from features.kernels.block import Block, BoolArray, FloatArray
-from features.kernels.kernel import Kernel
+from features.kernels.kernel import Kernel, Parameters
 from features.kernels.registry import KERNELS
 from features.names import parse_feature
 from features.tsfresh_calculators import calculate_by_tsfresh, say_slow
@@ -23,19 +23,54 @@ class Step:
     ----------
     kernel
         The kernel.
-    tables
-        What it prepared.
-    first, last
-        The rows of the plan's result that it fills: first <= row < last.
     features
-        Their names without the kind.
+        What it computes, names without the kind.
+    parameters
+        The parameters in them.
+    first
+        The row of the plan's result where its values begin.
+    tables
+        What it prepared for a length of series; None before that.
     """
 
     kernel: Kernel
-    tables: Any
-    first: int
-    last: int
     features: tuple[str, ...]
+    parameters: tuple[Parameters, ...]
+    first: int
+    tables: Any = None
+
+    @property
+    def rows(self) -> slice:
+        """The rows of the plan's result that it fills."""
+        return slice(self.first, self.first + len(self.features))
+
+    def prepared(self, samples: int) -> "Step":
+        """Give the step for series of one length."""
+        return replace(self, tables=self.kernel.prepare(self.parameters, samples))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Say which kernel computes which features, whatever the length of the series.
+
+    Parameters
+    ----------
+    steps
+        One for each calculator that has a kernel.
+    slow
+        The features that have none: they run through tsfresh, a thousand times slower.
+    order
+        Where each wanted feature stands in what the steps and tsfresh fill; None when it is in place already.
+    """
+
+    steps: tuple[Step, ...]
+    slow: tuple[str, ...]
+    order: npt.NDArray[np.int64] | None
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The features in the order in which they are filled."""
+        return tuple(feature for step in self.steps for feature in step.features) + self.slow
 
 
 @dataclass(frozen=True)
@@ -47,42 +82,14 @@ class Plan:
 
     Parameters
     ----------
-    features
-        Names without the kind, in the order wanted.
+    layout
+        Which kernel computes what, prepared for the length.
     samples
         The length of every series.
     """
 
-    features: tuple[str, ...]
+    layout: Layout
     samples: int
-
-    @cached_property
-    def slow(self) -> tuple[str, ...]:
-        """The features that no kernel computes: they run through tsfresh, a thousand times slower."""
-        return tuple(feature for feature in self.features if not _has_kernel(feature))
-
-    @cached_property
-    def steps(self) -> tuple[Step, ...]:
-        """The kernels to run, one step a calculator."""
-        wanted: dict[str, list[str]] = {}
-        for feature in self.features:
-            if _has_kernel(feature):
-                wanted.setdefault(feature.split("__", 1)[0], []).append(feature)
-        steps, first = [], 0
-        for calculator, features in wanted.items():
-            kernel = KERNELS[calculator]
-            tables = kernel.prepare([parse_feature(feature)[1] for feature in features], self.samples)
-            steps.append(Step(kernel, tables, first, first + len(features), tuple(features)))
-            first += len(features)
-        return tuple(steps)
-
-    @cached_property
-    def order(self) -> npt.NDArray[np.int64] | None:
-        """Where each wanted feature stands in what the steps fill; None when it is in place already."""
-        filled = [feature for step in self.steps for feature in step.features] + list(self.slow)
-        place = {feature: number for number, feature in enumerate(filled)}
-        order = np.array([place[feature] for feature in self.features], dtype=np.int64)
-        return None if np.array_equal(order, np.arange(len(order))) else order
 
     def run(self, series: FloatArray) -> FloatArray:
         """Compute the features of a block of series.
@@ -99,7 +106,8 @@ class Plan:
         (n_features, n) array
             Each feature contiguous.
         """
-        out = np.empty((len(self.features), len(series)))
+        filled = self.layout.filled
+        out = np.empty((len(filled), len(series)))
         finite = np.isfinite(series).all(axis=1)
         if finite.all():
             self._fill(series, out)
@@ -107,25 +115,25 @@ class Plan:
             some = np.empty((len(out), int(finite.sum())))
             self._fill(series[finite], some)
             out[:, finite] = some
-            names = [feature for step in self.steps for feature in step.features] + list(self.slow)
-            out[:, ~finite] = calculate_by_tsfresh(series[~finite], names).T
-        return out if self.order is None else out[self.order]
+            out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled).T
+        return out if self.layout.order is None else out[self.layout.order]
 
     def _fill(self, series: FloatArray, out: FloatArray) -> None:
         if not len(series):
             return
         block = Block(series)
         with np.errstate(all="ignore"):
-            for step in self.steps:
-                doubtful = step.kernel.compute(block, step.tables, out[step.first : step.last])
+            for step in self.layout.steps:
+                doubtful = step.kernel.compute(block, step.tables, out[step.rows])
                 if doubtful is not None and doubtful.any():
                     _recompute(block, doubtful, step, out)
-        if self.slow:
-            say_slow(frozenset(feature.split("__", 1)[0] for feature in self.slow))
-            out[len(out) - len(self.slow) :] = calculate_by_tsfresh(block.series, self.slow).T
+        slow = self.layout.slow
+        if slow:
+            say_slow(frozenset(feature.split("__", 1)[0] for feature in slow))
+            out[len(out) - len(slow) :] = calculate_by_tsfresh(block.series, slow).T
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def plan_for(features: tuple[str, ...], samples: int) -> Plan:
     """Compile features into a plan, or find the one that was.
 
@@ -140,7 +148,41 @@ def plan_for(features: tuple[str, ...], samples: int) -> Plan:
     -------
     Plan
     """
-    return Plan(features, samples)
+    layout = lay_out(features)
+    return Plan(replace(layout, steps=tuple(step.prepared(samples) for step in layout.steps)), samples)
+
+
+@lru_cache(maxsize=64)
+def lay_out(features: tuple[str, ...]) -> Layout:
+    """Find the kernel of each feature.
+
+    Parameters
+    ----------
+    features
+        Names without the kind.
+
+    Returns
+    -------
+    Layout
+    """
+    wanted: dict[str, list[tuple[str, Parameters]]] = {}
+    slow = []
+    for feature in features:
+        calculator, parameters = parse_feature(feature)
+        if calculator in KERNELS and KERNELS[calculator].supports(parameters):
+            wanted.setdefault(calculator, []).append((feature, parameters))
+        else:
+            slow.append(feature)
+    steps: list[Step] = []
+    first = 0
+    for calculator, chosen in wanted.items():
+        names, parameters_of = zip(*chosen, strict=True)
+        steps.append(Step(KERNELS[calculator], names, parameters_of, first))
+        first += len(names)
+    layout = Layout(tuple(steps), tuple(slow), None)
+    place = {feature: number for number, feature in enumerate(layout.filled)}
+    order = np.array([place[feature] for feature in features], dtype=np.int64)
+    return layout if np.array_equal(order, np.arange(len(order))) else replace(layout, order=order)
 
 
 def slow_features(features: Sequence[str]) -> tuple[str, ...]:
@@ -155,14 +197,9 @@ def slow_features(features: Sequence[str]) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    return tuple(feature for feature in features if not _has_kernel(feature))
-
-
-def _has_kernel(feature: str) -> bool:
-    calculator, parameters = parse_feature(feature)
-    return calculator in KERNELS and KERNELS[calculator].supports(parameters)
+    return lay_out(tuple(features)).slow
 
 
 def _recompute(block: Block, doubtful: BoolArray, step: Step, out: FloatArray) -> None:
     rows = np.flatnonzero(doubtful)
-    out[step.first : step.last, rows] = calculate_by_tsfresh(block.series[rows], step.features).T
+    out[step.rows, rows] = calculate_by_tsfresh(block.series[rows], step.features).T

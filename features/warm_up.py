@@ -1,6 +1,5 @@
 """Compile the kernels before they are needed: once on a machine, so that no first window has to wait."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,20 +25,11 @@ def warm_up(
     progress
         Told how many kernels are ready.
     """
-    plan = plan_for(parse_feature_set(feature_set).features, _SAMPLES)
+    steps = plan_for(parse_feature_set(feature_set).features, _SAMPLES).layout.steps
     series = np.random.default_rng(0).normal(size=(4, _SAMPLES))
     block = Block(series)
     with np.errstate(all="ignore"):
-        for number, step in enumerate(plan.steps):
-            progress("feature kernels", number, len(plan.steps))
+        for number, step in enumerate(steps):
+            progress("feature kernels", number, len(steps))
             step.kernel.compute(block, step.tables, np.empty((len(step.features), len(series))))
-    progress("feature kernels", len(plan.steps), len(plan.steps))
-
-
-def _tell(what: str, done: int, total: int) -> None:
-    sys.stderr.write(f"\r{what}: {done} of {total} compiled{'' if done < total else chr(10)}")
-    sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    warm_up(progress=_tell)
+    progress("feature kernels", len(steps), len(steps))

@@ -9,16 +9,22 @@ import numpy as np
 import pytest
 
 from data_contracts.errors import UsageError
-from features import FeatureSet, extract_windows, parse_feature_set, register_calculator
-from features.feature_set import MINIMAL
-from features.tsfresh_calculators import preset_settings
+from features import PRESETS, FeatureSet, extract_windows, parse_feature_set, register_calculator
 
 NAMES = ["mean", "quantile__q_0.1", 'linear_trend__attr_"slope"']
 
 
-def test_minimal_is_tsfreshs_minimal() -> None:
-    """The names we hold as data are those of tsfresh's MinimalFCParameters, in its order."""
-    assert FeatureSet.from_settings(preset_settings("minimal")).features == MINIMAL
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_those_of_tsfresh(preset: str) -> None:
+    """The names we hold as data are those of tsfresh's own settings objects, in their order.
+
+    To write them again, a line each: ``FeatureSet.from_settings(ComprehensiveFCParameters()).features``.
+    """
+    from tsfresh.feature_extraction import settings
+
+    made = getattr(settings, f"{preset.capitalize()}FCParameters")()
+    assert FeatureSet.from_settings(made) == FeatureSet.from_preset(preset)
 
 
 def test_json_gives_the_set_back() -> None:

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features import FeatureSet, extract_windows, slow_features
+from features import extract_windows, slow_features
 from features.calculate import calculate
 from features.kernels.registry import KERNELS
-from features.tsfresh_calculators import calculate_by_tsfresh, preset_settings, say_slow
+from features.presets import preset_features
+from features.tsfresh_calculators import calculate_by_tsfresh, say_slow
 
 Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -70,19 +71,13 @@ EXCEPTIONS: dict[str, Callable[[np.ndarray], bool]] = {}
 
 @cache
 def kernel_features(calculator: str | None = None) -> tuple[str, ...]:
-    """Name every feature of tsfresh's largest set that has a kernel."""
-    chosen = {name: given for name, given in preset_settings("comprehensive").items() if name in KERNELS}
-    if calculator is not None:
-        chosen = {calculator: chosen[calculator]}
-    return FeatureSet.from_settings(chosen).features
+    """Name every feature of tsfresh's largest set that has a kernel, or those of one calculator."""
+    by_calculator = [(name.split("__")[0], name) for name in preset_features("comprehensive")]
+    return tuple(name for one, name in by_calculator if one in KERNELS and calculator in (None, one))
 
 
 def calculators() -> list[str]:
-    return [name for name in preset_settings("comprehensive") if kernel_features_of(name)]
-
-
-def kernel_features_of(calculator: str) -> tuple[str, ...]:
-    return kernel_features(calculator) if calculator in KERNELS else ()
+    return list(dict.fromkeys(name.split("__")[0] for name in kernel_features()))
 
 
 def every_shape(samples: int) -> np.ndarray:
@@ -190,6 +185,7 @@ def long_frame(values: np.ndarray, channels: list[str]) -> pd.DataFrame:
 def test_presets_have_the_columns_of_tsfresh(preset: str) -> None:
     """extract_windows gives tsfresh's columns in tsfresh's order, with tsfresh's values, for all its sets."""
     from tsfresh import extract_features
+    from tsfresh.feature_extraction import settings as sets
 
     channels = ["b_power", "a"]
     values = np.random.default_rng(5).normal(size=(2, 2, 40)).cumsum(axis=2)
@@ -197,7 +193,7 @@ def test_presets_have_the_columns_of_tsfresh(preset: str) -> None:
         long_frame(values, channels),
         column_id="id",
         column_sort="time",
-        default_fc_parameters=preset_settings(preset),
+        default_fc_parameters=getattr(sets, f"{preset.capitalize()}FCParameters")(),
         n_jobs=0,
         disable_progressbar=True,
     )
