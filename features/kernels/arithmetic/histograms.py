@@ -1,0 +1,157 @@
+"""Histograms with numpy's own bins, to the last bit: a sample on an edge must fall on numpy's side of it.
+
+References
+----------
+``numpy.histogram`` and ``numpy.linspace``: an edge is ``first + k * step``, rounded twice; bins are closed on the left,
+the last one on both sides.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.compilation import compiled
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@compiled
+def lay_bins(lowest: float, highest: float, edges: FloatArray) -> bool:
+    """Lay bins of one width from the lowest to the highest value.
+
+    Parameters
+    ----------
+    lowest, highest
+        The range; widened by a half on both sides when it is empty.
+    edges : (bins + 1,)
+        Filled.
+
+    Returns
+    -------
+    bool
+        False when the range is too small for so many bins (numpy raises an error).
+    """
+    bins = edges.size - 1
+    first, last = lowest, highest
+    if first == last:
+        first -= 0.5
+        last += 0.5
+    span = last - first
+    step = span / bins
+    for k in range(bins):
+        # A step that underflows to nothing has a rule of its own.
+        edges[k] = k * step + first if step != 0 else k / bins * span + first
+    edges[bins] = last
+    rising = True
+    for k in range(bins):
+        rising &= edges[k] < edges[k + 1]
+    return rising
+
+
+@compiled
+def count_ordered(ordered: FloatArray, edges: FloatArray, counts: IntArray) -> None:
+    """Count the samples of a sorted series in each bin, by bisection.
+
+    Parameters
+    ----------
+    ordered : (n,)
+        Sorted upwards; the edges span all of it.
+    edges : (bins + 1,)
+        From `lay_bins`.
+    counts : (bins,)
+        Filled.
+    """
+    bins, before = counts.size, 0
+    for k in range(bins):
+        below = ordered.size
+        if k < bins - 1:
+            low, high = before, ordered.size
+            while low < high:
+                middle = (low + high) // 2
+                if ordered[middle] < edges[k + 1]:
+                    low = middle + 1
+                else:
+                    high = middle
+            below = low
+        counts[k] = below - before
+        before = below
+
+
+@compiled
+def count_unordered(values: FloatArray, edges: FloatArray, nearness: float, counts: IntArray) -> bool:
+    """Count samples in any order in each bin, and say whether one of them is very near to an inner edge.
+
+    Parameters
+    ----------
+    values : (n,)
+        The edges span all of it.
+    edges : (bins + 1,)
+        From `lay_bins`.
+    nearness
+        What is near, as a share of a bin.
+    counts : (bins,)
+        Filled.
+
+    Returns
+    -------
+    bool
+        Whether another rounding of the values could have counted otherwise.
+    """
+    bins = counts.size
+    first = edges[0]
+    span = edges[bins] - first
+    counts[:] = 0
+    near = 0
+    for i in range(values.size):
+        place = (values[i] - first) / span * bins
+        k = min(int(place), bins - 1)
+        # The quotient may be one bin off for a value within a last bit of an edge.
+        if values[i] < edges[k]:
+            k -= 1
+        elif k < bins - 1 and values[i] >= edges[k + 1]:
+            k += 1
+        counts[k] += 1
+        edge = np.floor(place + 0.5)
+        near += int((abs(place - edge) < nearness) & (edge > 0) & (edge < bins))
+    return near > 0
+
+
+@compiled
+def entropy(counts: IntArray, surprise: FloatArray) -> float:
+    """Give ``-sum(p log p)`` of the shares of a histogram.
+
+    Parameters
+    ----------
+    counts : (bins,)
+        The histogram.
+    surprise : (n + 1,)
+        From `surprises`.
+
+    Returns
+    -------
+    float
+        In nats.
+    """
+    total = 0.0
+    for k in range(counts.size):
+        total += surprise[counts[k]]
+    return total
+
+
+def surprises(n: int) -> FloatArray:
+    """Tabulate ``-p log p`` for the share of c among n.
+
+    Parameters
+    ----------
+    n
+        How many samples there are.
+
+    Returns
+    -------
+    (n + 1,) array
+        By c; nothing for c = 0.
+    """
+    share = np.arange(n + 1) / n
+    share[0] = 1.0
+    terms: FloatArray = -share * np.log(share)
+    return terms
