@@ -1,9 +1,13 @@
 """Differences between consecutive samples."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from features.kernels.block import Block, FloatArray, row_count, row_sum
-from features.kernels.kernel import Kernel, each, plain
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.block import Block, FloatArray, stage
+from features.kernels.compilation import compiled, compiled_sums
+from features.kernels.kernel import Kernel, Parameters, plain
 
 
 def mean_change(block: Block) -> FloatArray:
@@ -14,15 +18,15 @@ def mean_change(block: Block) -> FloatArray:
 
 
 def mean_abs_change(block: Block) -> FloatArray:
-    """Average ``|x[i+1] - x[i]|``, NaN for one sample (tsfresh: mean_abs_change; one pass)."""
+    """Average ``|x[i+1] - x[i]|``, NaN for one sample (tsfresh: mean_abs_change; shares the sum)."""
     if block.samples < 2:
         return block.full(np.nan)
     return absolute_sum_of_changes(block) / (block.samples - 1)
 
 
 def absolute_sum_of_changes(block: Block) -> FloatArray:
-    """Add up ``|x[i+1] - x[i]|`` (tsfresh: absolute_sum_of_changes; one pass)."""
-    return row_sum(np.abs(block.changes))
+    """Add up ``|x[i+1] - x[i]|`` (tsfresh: absolute_sum_of_changes; one pass, shared with cid_ce)."""
+    return _sums_of_changes(block)[0]
 
 
 def mean_second_derivative_central(block: Block) -> FloatArray:
@@ -33,26 +37,86 @@ def mean_second_derivative_central(block: Block) -> FloatArray:
     return (x[:, -1] - x[:, -2] - x[:, 1] + x[:, 0]) / (2 * (block.samples - 2))
 
 
-def cid_ce(block: Block, normalize: bool) -> FloatArray:
-    """Compute ``sqrt(sum((x[i+1] - x[i])**2))``, of the z-normalised series or not (tsfresh: cid_ce; one pass).
+def cid_ce(block: Block, normalized: npt.NDArray[np.bool_], out: FloatArray) -> None:
+    """Compute ``sqrt(sum((x[i+1] - x[i])**2))``, over ``std(x)`` or not (tsfresh: cid_ce; shares the sum).
+
+    The normalised one of a series without any spread is 0.
 
     References
     ----------
     Batista et al. (2014), "CID: an efficient complexity-invariant distance for time series",
     doi:10.1007/s10618-013-0312-3.
     """
-    if not normalize:
-        return np.sqrt(row_sum(block.changes * block.changes))
+    stretch = np.sqrt(_sums_of_changes(block)[1])
     spread = block.deviation
-    scaled = block.centred / np.where(spread == 0, 1.0, spread)[:, None]
-    steps = np.diff(scaled, axis=1)
-    return np.where(spread == 0, 0.0, np.sqrt(row_sum(steps * steps)))
+    out[~normalized] = stretch
+    out[normalized] = np.divide(stretch, spread, out=block.full(0.0), where=spread != 0)
 
 
-def number_crossing_m(block: Block, m: float) -> FloatArray:
-    """Count how often the series crosses m (tsfresh: number_crossing_m; one pass)."""
-    above = block.series > m
-    return row_count(above[:, 1:] != above[:, :-1])
+def number_crossing_m(block: Block, levels: FloatArray, out: FloatArray) -> None:
+    """Count how often the series crosses m (tsfresh: number_crossing_m; one pass for each m)."""
+    count_crossings(block.series, levels, out)
+
+
+@stage
+def _sums_of_changes(block: Block) -> FloatArray:
+    return sums_of_changes(block.series)
+
+
+def _normalized(wanted: Sequence[Parameters], _samples: int) -> npt.NDArray[np.bool_]:
+    return np.array([given["normalize"] for given in wanted], dtype=np.bool_)
+
+
+def _levels(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([given["m"] for given in wanted], dtype=np.float64)
+
+
+@compiled_sums
+def sums_of_changes(series: FloatArray) -> FloatArray:
+    """Add up the absolute and the squared changes of each series.
+
+    Parameters
+    ----------
+    series : (n, samples)
+
+    Returns
+    -------
+    (2, n) array
+        Sum of absolute changes, sum of squared changes.
+    """
+    n, samples = series.shape
+    out = np.empty((2, n))
+    for row in range(n):
+        before, after = series[row, : samples - 1], series[row, 1:samples]
+        absolute, squared = 0.0, 0.0
+        for i in range(samples - 1):
+            change = after[i] - before[i]
+            absolute += abs(change)
+            squared += change * change
+        out[0, row], out[1, row] = absolute, squared
+    return out
+
+
+@compiled
+def count_crossings(series: FloatArray, levels: FloatArray, out: FloatArray) -> None:
+    """Count, for several levels, the consecutive samples of which one is over the level and the other is not.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    levels : (m,)
+    out : (m, n)
+        Is filled.
+    """
+    n, samples = series.shape
+    for row in range(n):
+        before, after = series[row, : samples - 1], series[row, 1:samples]
+        for j in range(levels.size):
+            level = levels[j]
+            crossings = 0
+            for i in range(samples - 1):
+                crossings += (after[i] > level) != (before[i] > level)
+            out[j, row] = crossings
 
 
 KERNELS: dict[str, Kernel] = {
@@ -60,6 +124,6 @@ KERNELS: dict[str, Kernel] = {
     "mean_abs_change": plain(mean_abs_change),
     "absolute_sum_of_changes": plain(absolute_sum_of_changes),
     "mean_second_derivative_central": plain(mean_second_derivative_central),
-    "cid_ce": each(cid_ce),
-    "number_crossing_m": each(number_crossing_m),
+    "cid_ce": Kernel(cid_ce, _normalized),
+    "number_crossing_m": Kernel(number_crossing_m, _levels),
 }

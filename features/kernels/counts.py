@@ -1,94 +1,238 @@
-"""Where in the window, how many, how long: locations, counts and strikes."""
+"""Where in the window, how many, how long: locations, counts, strikes and peaks."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from features.kernels.block import Block, BoolArray, FloatArray, row_count
-from features.kernels.kernel import Kernel, each, plain
+from features.kernels.block import Block, FloatArray, stage
+from features.kernels.compilation import compiled
+from features.kernels.kernel import Kernel, Parameters, plain
+
+IntArray = npt.NDArray[np.int64]
 
 
 def first_location_of_maximum(block: Block) -> FloatArray:
-    """Give the first index of the maximum over n (tsfresh: first_location_of_maximum; one pass)."""
-    place: FloatArray = np.argmax(block.series, axis=1) / block.samples
-    return place
+    """Give the first index of the maximum over n (tsfresh: first_location_of_maximum; one pass for all locations)."""
+    return _places_of_extremes(block)[0] / block.samples
 
 
 def last_location_of_maximum(block: Block) -> FloatArray:
-    """Give one more than the last index of the maximum over n (tsfresh: last_location_of_maximum; one pass)."""
-    place: FloatArray = 1.0 - np.argmax(block.series[:, ::-1], axis=1) / block.samples
-    return place
+    """Give one more than the last index of the maximum over n (tsfresh: last_location_of_maximum; shares the pass)."""
+    return 1.0 - (block.samples - 1 - _places_of_extremes(block)[1]) / block.samples
 
 
 def first_location_of_minimum(block: Block) -> FloatArray:
-    """Give the first index of the minimum over n (tsfresh: first_location_of_minimum; one pass)."""
-    place: FloatArray = np.argmin(block.series, axis=1) / block.samples
-    return place
+    """Give the first index of the minimum over n (tsfresh: first_location_of_minimum; shares the pass)."""
+    return _places_of_extremes(block)[2] / block.samples
 
 
 def last_location_of_minimum(block: Block) -> FloatArray:
-    """Give one more than the last index of the minimum over n (tsfresh: last_location_of_minimum; one pass)."""
-    place: FloatArray = 1.0 - np.argmin(block.series[:, ::-1], axis=1) / block.samples
-    return place
+    """Give one more than the last index of the minimum over n (tsfresh: last_location_of_minimum; shares the pass)."""
+    return 1.0 - (block.samples - 1 - _places_of_extremes(block)[3]) / block.samples
+
+
+def has_duplicate_max(block: Block) -> FloatArray:
+    """Say whether the maximum occurs twice (tsfresh: has_duplicate_max; shares the pass for locations)."""
+    first, last, _, _ = _places_of_extremes(block)
+    return (first < last).astype(np.float64)
+
+
+def has_duplicate_min(block: Block) -> FloatArray:
+    """Say whether the minimum occurs twice (tsfresh: has_duplicate_min; shares the pass for locations)."""
+    _, _, first, last = _places_of_extremes(block)
+    return (first < last).astype(np.float64)
 
 
 def count_above_mean(block: Block) -> FloatArray:
-    """Count samples over the mean (tsfresh: count_above_mean; one pass)."""
-    return row_count(block.series > block.mean[:, None])
+    """Count samples over the mean (tsfresh: count_above_mean; one pass for counts and strikes)."""
+    return _sides_of_the_mean(block)[0]
 
 
 def count_below_mean(block: Block) -> FloatArray:
-    """Count samples under the mean (tsfresh: count_below_mean; one pass)."""
-    return row_count(block.series < block.mean[:, None])
+    """Count samples under the mean (tsfresh: count_below_mean; shares the pass)."""
+    return _sides_of_the_mean(block)[1]
 
 
 def longest_strike_above_mean(block: Block) -> FloatArray:
-    """Give the longest run of samples over the mean (tsfresh: longest_strike_above_mean; three passes)."""
-    return _longest_run(block.series > block.mean[:, None])
+    """Give the longest run of samples over the mean (tsfresh: longest_strike_above_mean; shares the pass)."""
+    return _sides_of_the_mean(block)[2]
 
 
 def longest_strike_below_mean(block: Block) -> FloatArray:
-    """Give the longest run of samples under the mean (tsfresh: longest_strike_below_mean; three passes)."""
-    return _longest_run(block.series < block.mean[:, None])
+    """Give the longest run of samples under the mean (tsfresh: longest_strike_below_mean; shares the pass)."""
+    return _sides_of_the_mean(block)[3]
 
 
-def count_above(block: Block, t: float) -> FloatArray:
-    """Give the share of samples at or over t (tsfresh: count_above; one pass)."""
-    return row_count(block.series >= t) / block.samples
+def count_between(block: Block, bounds: FloatArray, out: FloatArray) -> None:
+    """Count samples in [min, max) or equal to a value (tsfresh: range_count, value_count; one pass for each)."""
+    count_in_bounds(block.series, bounds, out)
 
 
-def count_below(block: Block, t: float) -> FloatArray:
-    """Give the share of samples at or under t (tsfresh: count_below; one pass)."""
-    return row_count(block.series <= t) / block.samples
+def share_between(block: Block, bounds: FloatArray, out: FloatArray) -> None:
+    """Give the share of samples at or over t, at or under t (tsfresh: count_above, count_below; one pass for each)."""
+    count_in_bounds(block.series, bounds, out)
+    out /= block.samples
 
 
-def range_count(block: Block, min: float, max: float) -> FloatArray:  # noqa: A002 - tsfresh's parameters' names
-    """Count samples in [min, max) (tsfresh: range_count; one pass)."""
-    return row_count((block.series >= min) & (block.series < max))
+def number_peaks(block: Block, supports: IntArray, out: FloatArray) -> None:
+    """Count samples over their n neighbours on both sides (tsfresh: number_peaks; one pass and some for all n)."""
+    count_peaks(block.series, supports, out)
 
 
-def value_count(block: Block, value: float) -> FloatArray:
-    """Count samples that equal a value, or NaN if that is the value (tsfresh: value_count; one pass)."""
-    return row_count(np.isnan(block.series) if np.isnan(value) else block.series == value)
+def query_similarity_count(_block: Block, _tables: None, out: FloatArray) -> None:
+    """Give NaN for no query, the only one in tsfresh's sets (tsfresh: query_similarity_count; free)."""
+    out[:] = np.nan
 
 
-def number_peaks(block: Block, n: int) -> FloatArray:
-    """Count samples over their n neighbours on both sides (tsfresh: number_peaks; 2 n passes)."""
-    inner = block.samples - 2 * n
-    if inner <= 0:
-        return block.full(0.0)
-    peak = np.ones((block.n, inner), dtype=np.bool_)
-    centre = block.series[:, n:-n]
-    for shift in range(1, n + 1):
-        peak &= centre > block.series[:, n - shift : n - shift + inner]
-        peak &= centre > block.series[:, n + shift : n + shift + inner]
-    return row_count(peak)
+@stage
+def _places_of_extremes(block: Block) -> FloatArray:
+    return places_of_extremes(block.series)
 
 
-def _longest_run(flags: BoolArray) -> FloatArray:
-    """Count, at each sample, the samples since the last false flag; the longest of these counts."""
-    place = np.arange(1, flags.shape[1] + 1)
-    last_false = np.maximum.accumulate(np.where(flags, 0, place), axis=1)
-    longest: FloatArray = np.max(place - last_false, axis=1).astype(np.float64)
-    return longest
+@stage
+def _sides_of_the_mean(block: Block) -> FloatArray:
+    return sides_of(block.series, block.mean)
+
+
+def _bounds(lowest_and_highest: Callable[[Parameters], tuple[float, float]]) -> Callable[..., FloatArray]:
+    """Make a table (m, 2) of the lowest and the highest sample that counts."""
+
+    def prepare(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
+        return np.array([lowest_and_highest(given) for given in wanted], dtype=np.float64)
+
+    return prepare
+
+
+def _supports(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    return np.array([given["n"] for given in wanted], dtype=np.int64)
+
+
+@compiled
+def places_of_extremes(series: FloatArray) -> FloatArray:
+    """Find the extremes of each series.
+
+    Parameters
+    ----------
+    series : (n, samples)
+
+    Returns
+    -------
+    (4, n) array
+        First and last index of the maximum, first and last index of the minimum.
+    """
+    n, samples = series.shape
+    out = np.empty((4, n))
+    for row in range(n):
+        x = series[row]
+        largest, smallest = x[0], x[0]
+        first_largest, last_largest, first_smallest, last_smallest = 0, 0, 0, 0
+        for i in range(1, samples):
+            if x[i] >= largest:
+                first_largest = i if x[i] > largest else first_largest
+                largest, last_largest = x[i], i
+            if x[i] <= smallest:
+                first_smallest = i if x[i] < smallest else first_smallest
+                smallest, last_smallest = x[i], i
+        out[0, row], out[1, row] = first_largest, last_largest
+        out[2, row], out[3, row] = first_smallest, last_smallest
+    return out
+
+
+@compiled
+def sides_of(series: FloatArray, level: FloatArray) -> FloatArray:
+    """Count the samples on either side of a level, and the longest runs there.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    level : (n,)
+
+    Returns
+    -------
+    (4, n) array
+        Samples above and below, longest run above and below.
+    """
+    n, samples = series.shape
+    out = np.empty((4, n))
+    for row in range(n):
+        x = series[row]
+        middle = level[row]
+        above, below = 0, 0
+        for i in range(samples):
+            above += x[i] > middle
+            below += x[i] < middle
+        run_above, run_below, longest_above, longest_below = 0, 0, 0, 0
+        for i in range(samples):
+            run_above = run_above + 1 if x[i] > middle else 0
+            run_below = run_below + 1 if x[i] < middle else 0
+            longest_above = max(longest_above, run_above)
+            longest_below = max(longest_below, run_below)
+        out[0, row], out[1, row] = above, below
+        out[2, row], out[3, row] = longest_above, longest_below
+    return out
+
+
+@compiled
+def count_in_bounds(series: FloatArray, bounds: FloatArray, out: FloatArray) -> None:
+    """Count the samples between pairs of bounds, the bounds with them.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    bounds : (m, 2)
+        The lowest and the highest value that counts.
+    out : (m, n)
+        Is filled.
+    """
+    n, samples = series.shape
+    for row in range(n):
+        x = series[row]
+        for j in range(len(bounds)):
+            lowest, highest = bounds[j, 0], bounds[j, 1]
+            inside = 0
+            for i in range(samples):
+                inside += (x[i] >= lowest) & (x[i] <= highest)
+            out[j, row] = inside
+
+
+@compiled
+def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None:
+    """Count the peaks of several supports: step by step outwards, samples under a neighbour drop out of a list.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    supports : (m,)
+        How many neighbours on each side a peak is over, each at least 1.
+    out : (m, n)
+        Is filled.
+    """
+    n, samples = series.shape
+    widest = min(supports.max(), samples)
+    # Infinity on both sides: whoever looks over the edge finds somebody higher, and is no peak.
+    padded = np.full(samples + 2 * widest, np.inf)
+    candidates = np.empty(samples, np.int64)
+    peaks = np.zeros(widest + 1, np.int64)
+    for row in range(n):
+        padded[widest : widest + samples] = series[row]
+        kept = 0
+        for i in range(widest, widest + samples):
+            candidates[kept] = i
+            kept += (padded[i] > padded[i - 1]) & (padded[i] > padded[i + 1])
+        peaks[:] = 0
+        peaks[1] = kept
+        support = 2
+        while kept > 0 and support <= widest:
+            left, kept = kept, 0
+            for candidate in range(left):
+                i = candidates[candidate]
+                candidates[kept] = i
+                kept += (padded[i] > padded[i - support]) & (padded[i] > padded[i + support])
+            peaks[support] = kept
+            support += 1
+        for j in range(supports.size):
+            out[j, row] = peaks[min(supports[j], widest)]
 
 
 KERNELS: dict[str, Kernel] = {
@@ -96,13 +240,17 @@ KERNELS: dict[str, Kernel] = {
     "last_location_of_maximum": plain(last_location_of_maximum),
     "first_location_of_minimum": plain(first_location_of_minimum),
     "last_location_of_minimum": plain(last_location_of_minimum),
+    "has_duplicate_max": plain(has_duplicate_max),
+    "has_duplicate_min": plain(has_duplicate_min),
     "count_above_mean": plain(count_above_mean),
     "count_below_mean": plain(count_below_mean),
     "longest_strike_above_mean": plain(longest_strike_above_mean),
     "longest_strike_below_mean": plain(longest_strike_below_mean),
-    "count_above": each(count_above),
-    "count_below": each(count_below),
-    "range_count": each(range_count),
-    "value_count": each(value_count),
-    "number_peaks": each(number_peaks),
+    "count_above": Kernel(share_between, _bounds(lambda given: (given["t"], np.inf))),
+    "count_below": Kernel(share_between, _bounds(lambda given: (-np.inf, given["t"]))),
+    # The largest number under max makes [min, max) a range with both its ends.
+    "range_count": Kernel(count_between, _bounds(lambda given: (given["min"], np.nextafter(given["max"], -np.inf)))),
+    "value_count": Kernel(count_between, _bounds(lambda given: (given["value"], given["value"]))),
+    "number_peaks": Kernel(number_peaks, _supports, lambda given: bool(given["n"] >= 1)),
+    "query_similarity_count": Kernel(query_similarity_count, supports=lambda given: given.get("query") is None),
 }

@@ -1,10 +1,15 @@
 """Sums, means, variances and the like: what adds up over a window."""
 
-import numpy as np
-import pandas as pd
+from collections.abc import Sequence
 
-from features.kernels.block import Block, FloatArray, row_count, row_sum
-from features.kernels.kernel import Kernel, each, plain
+import numpy as np
+
+from features.kernels.block import Block, BoolArray, FloatArray, stage
+from features.kernels.compilation import compiled, compiled_sums
+from features.kernels.kernel import Kernel, Parameters, plain
+
+# Fourth powers of smaller samples than these lose digits, of larger ones are infinite.
+TINY, HUGE = 1e-280, 1e280
 
 
 def sum_values(block: Block) -> FloatArray:
@@ -32,14 +37,15 @@ def standard_deviation(block: Block) -> FloatArray:
     return block.deviation
 
 
-def root_mean_square(block: Block) -> FloatArray:
-    """Compute ``sqrt(mean(x**2))`` (tsfresh: root_mean_square; one pass)."""
-    return np.sqrt(abs_energy(block) / block.samples)
-
-
+@stage
 def abs_energy(block: Block) -> FloatArray:
     """Compute ``sum(x**2)`` (tsfresh: abs_energy; one pass)."""
-    return row_sum(block.series * block.series)
+    return energies(block.series)
+
+
+def root_mean_square(block: Block) -> FloatArray:
+    """Compute ``sqrt(mean(x**2))`` (tsfresh: root_mean_square; shares the energy)."""
+    return np.sqrt(abs_energy(block) / block.samples)
 
 
 def variation_coefficient(block: Block) -> FloatArray:
@@ -53,31 +59,157 @@ def variance_larger_than_standard_deviation(block: Block) -> FloatArray:
     return (block.variance > block.deviation).astype(np.float64)
 
 
-def large_standard_deviation(block: Block, r: float) -> FloatArray:
+def large_standard_deviation(block: Block, radii: FloatArray, out: FloatArray) -> None:
     """Say whether ``std(x) > r * (max(x) - min(x))`` (tsfresh: large_standard_deviation; shares all three)."""
-    return (block.deviation > r * (block.maximum - block.minimum)).astype(np.float64)
+    np.greater(block.deviation, radii[:, None] * (block.maximum - block.minimum), out=out)
 
 
-def ratio_beyond_r_sigma(block: Block, r: float) -> FloatArray:
-    """Give the share of samples over ``r * std(x)`` from the mean (tsfresh: ratio_beyond_r_sigma; one pass)."""
-    return row_count(np.abs(block.centred) > (r * block.deviation)[:, None]) / block.samples
+def ratio_beyond_r_sigma(block: Block, radii: FloatArray, out: FloatArray) -> None:
+    """Give the share of samples over ``r * std(x)`` from the mean (tsfresh: ratio_beyond_r_sigma; one pass for each r).
+
+    Mean, deviation and radius have numpy's rounding: a sample just on the radius decides.
+    """
+    shares_beyond(block.series, block.mean, block.deviation, radii, out)
 
 
-def skewness(block: Block) -> FloatArray:
-    """Compute the adjusted Fisher-Pearson skewness G1 (tsfresh: skewness; three passes).
+def skewness(block: Block, _tables: None, out: FloatArray) -> BoolArray:
+    """Compute the adjusted Fisher-Pearson skewness G1 (tsfresh: skewness; one pass, shared with the kurtosis).
 
-    pandas does it, as in tsfresh: its rule for variances that are only round-off is not worth a second version.
+    ``sqrt(n (n-1)) / (n-2) * m3 / m2**1.5`` with the mean powers m2 and m3 of ``x - mean(x)``; NaN under three samples
+    and for a constant, as in pandas. Doubtful where ``m2**2`` leaves the range of numbers.
 
     References
     ----------
     Joanes and Gill (1998), "Comparing measures of sample skewness and kurtosis", doi:10.1111/1467-9884.00122.
     """
-    return pd.DataFrame(block.series).skew(axis=1, skipna=False).to_numpy(np.float64)
+    out[:], _, doubtful = _shapes(block)
+    return doubtful
 
 
-def kurtosis(block: Block) -> FloatArray:
-    """Compute the adjusted excess kurtosis G2 (tsfresh: kurtosis; three passes); like `skewness` through pandas."""
-    return pd.DataFrame(block.series).kurt(axis=1).to_numpy(np.float64)
+def kurtosis(block: Block, _tables: None, out: FloatArray) -> BoolArray:
+    """Compute the adjusted excess kurtosis G2 (tsfresh: kurtosis; one pass, shared with the skewness).
+
+    ``(n-1) / ((n-2) (n-3)) * ((n+1) m4 / m2**2 - 3 (n-1))``; NaN under four samples and for a constant, as in pandas.
+    Doubtful where ``m2**2`` leaves the range of numbers.
+
+    References
+    ----------
+    Joanes and Gill (1998), "Comparing measures of sample skewness and kurtosis", doi:10.1111/1467-9884.00122.
+    """
+    _, out[:], doubtful = _shapes(block)
+    return doubtful
+
+
+@stage
+def _shapes(block: Block) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Give skewness, kurtosis, and where both are doubtful."""
+    n = block.samples
+    second, third, fourth = central_powers(block.series, block.mean)
+    second[block.constant] = np.nan
+    skew = block.full(np.nan)
+    if n > 2:
+        skew = third / (second * np.sqrt(second)) * (n * np.sqrt(n - 1) / (n - 2))
+    tail = block.full(np.nan)
+    if n > 3:
+        tail = (n * (n + 1) * (fourth / (second * second)) - 3 * (n - 1)) * ((n - 1) / ((n - 2) * (n - 3)))
+    square = second * second
+    return skew, tail, (square < TINY) | (square > HUGE)
+
+
+def _radii(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([given["r"] for given in wanted], dtype=np.float64)
+
+
+@compiled_sums
+def energies(series: FloatArray) -> FloatArray:
+    """Add up the squares of each series.
+
+    Parameters
+    ----------
+    series : (n, samples)
+
+    Returns
+    -------
+    (n,) array
+    """
+    n, samples = series.shape
+    out = np.empty(n)
+    for row in range(n):
+        x = series[row]
+        energy = 0.0
+        for i in range(samples):
+            energy += x[i] * x[i]
+        out[row] = energy
+    return out
+
+
+@compiled
+def shares_beyond(
+    series: FloatArray, mean: FloatArray, deviation: FloatArray, radii: FloatArray, out: FloatArray
+) -> None:
+    """Give the shares of samples that lie further from the mean than some multiples of the deviation.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    mean, deviation : (n,)
+    radii : (m,)
+        The multiples.
+    out : (m, n)
+        Is filled.
+    """
+    n, samples = series.shape
+    distances = np.empty(samples)
+    for row in range(n):
+        x = series[row]
+        centre = mean[row]
+        for i in range(samples):
+            distances[i] = abs(x[i] - centre)
+        for j in range(radii.size):
+            limit = radii[j] * deviation[row]
+            beyond = 0
+            for i in range(samples):
+                beyond += distances[i] > limit
+            out[j, row] = beyond / samples
+
+
+@compiled_sums
+def central_powers(series: FloatArray, mean: FloatArray) -> FloatArray:
+    """Add up the second, third and fourth powers of the distances to the mean.
+
+    The mean that is given is rounded; what the distances to it have left as their own mean is taken out afterwards.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    mean : (n,)
+
+    Returns
+    -------
+    (3, n) array
+
+    References
+    ----------
+    Pébay (2008), "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
+    moments", doi:10.2172/1028931, section 2.
+    """
+    n, samples = series.shape
+    out = np.empty((3, n))
+    for row in range(n):
+        x, centre = series[row], mean[row]
+        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+        for i in range(samples):
+            distance = x[i] - centre
+            square = distance * distance
+            first += distance
+            second += square
+            third += square * distance
+            fourth += square * square
+        left = first / samples
+        out[0, row] = second - left * first
+        out[1, row] = third - left * (3 * second - 2 * left * first)
+        out[2, row] = fourth - left * (4 * third - left * (6 * second - 3 * left * first))
+    return out
 
 
 KERNELS: dict[str, Kernel] = {
@@ -90,8 +222,8 @@ KERNELS: dict[str, Kernel] = {
     "abs_energy": plain(abs_energy),
     "variation_coefficient": plain(variation_coefficient),
     "variance_larger_than_standard_deviation": plain(variance_larger_than_standard_deviation),
-    "large_standard_deviation": each(large_standard_deviation),
-    "ratio_beyond_r_sigma": each(ratio_beyond_r_sigma),
-    "skewness": plain(skewness),
-    "kurtosis": plain(kurtosis),
+    "large_standard_deviation": Kernel(large_standard_deviation, _radii),
+    "ratio_beyond_r_sigma": Kernel(ratio_beyond_r_sigma, _radii),
+    "skewness": Kernel(skewness),
+    "kurtosis": Kernel(kurtosis),
 }

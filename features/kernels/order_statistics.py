@@ -1,9 +1,17 @@
 """Extremes, median, quantiles and duplicates: what depends on the sorted window."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from features.kernels.block import Block, BoolArray, FloatArray, row_count, row_sum
-from features.kernels.kernel import Kernel, each, plain
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.arithmetic.pairwise import pairwise_sum
+from features.kernels.arithmetic.quantiles import places_of, quantile_at
+from features.kernels.block import Block, FloatArray, stage
+from features.kernels.compilation import compiled
+from features.kernels.kernel import Kernel, Parameters, plain
+
+IntArray = npt.NDArray[np.int64]
 
 
 def maximum(block: Block) -> FloatArray:
@@ -29,90 +37,183 @@ def median(block: Block) -> FloatArray:
     return middle
 
 
-def quantile(block: Block, q: float) -> FloatArray:
-    """Interpolate the q quantile linearly between sorted samples (tsfresh: quantile; shares one sort).
-
-    The two branches are numpy's own, so that the last bit agrees.
-    """
-    if not 0 <= q <= 1:
-        raise ValueError(f"the quantile {q:g} does not lie between 0 and 1")
-    place = q * (block.samples - 1)
-    below = int(np.floor(place))
-    above = min(below + 1, block.samples - 1)
-    share = place - below
-    low: FloatArray = block.ordered[:, below]
-    high: FloatArray = block.ordered[:, above]
-    value: FloatArray = low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
-    return value
+def quantile(block: Block, places: FloatArray, out: FloatArray) -> None:
+    """Interpolate the q quantile linearly between sorted samples (tsfresh: quantile; shares one sort)."""
+    all_quantiles(block.ordered, places, out)
 
 
-def symmetry_looking(block: Block, r: float) -> FloatArray:
+def symmetry_looking(block: Block, radii: FloatArray, out: FloatArray) -> None:
     """Say whether ``|mean(x) - median(x)| < r * (max(x) - min(x))`` (tsfresh: symmetry_looking; shares all)."""
-    return (np.abs(block.mean - median(block)) < r * (block.maximum - block.minimum)).astype(np.float64)
+    np.less(np.abs(block.mean - median(block)), radii[:, None] * (block.maximum - block.minimum), out=out)
 
 
-def mean_n_absolute_max(block: Block, number_of_maxima: int) -> FloatArray:
+def mean_n_absolute_max(block: Block, numbers: IntArray, out: FloatArray) -> None:
     """Average the n largest ``|x|``, NaN unless there are more samples (tsfresh: mean_n_absolute_max; one sort)."""
-    if block.samples <= number_of_maxima:
-        return block.full(np.nan)
-    largest = np.sort(np.abs(block.series), axis=1)[:, -number_of_maxima:]
-    return row_sum(largest) / number_of_maxima
+    mean_of_largest(block.ordered, numbers, out)
 
 
 def has_duplicate(block: Block) -> FloatArray:
-    """Say whether a value occurs twice (tsfresh: has_duplicate; shares one sort)."""
-    return (row_count(_repeats(block)) > 0).astype(np.float64)
-
-
-def has_duplicate_max(block: Block) -> FloatArray:
-    """Say whether the maximum occurs twice (tsfresh: has_duplicate_max; one pass)."""
-    return (row_count(block.series == block.maximum[:, None]) >= 2).astype(np.float64)
-
-
-def has_duplicate_min(block: Block) -> FloatArray:
-    """Say whether the minimum occurs twice (tsfresh: has_duplicate_min; one pass)."""
-    return (row_count(block.series == block.minimum[:, None]) >= 2).astype(np.float64)
+    """Say whether a value occurs twice (tsfresh: has_duplicate; one sort and one pass for all of these)."""
+    different, *_ = _repetitions(block)
+    return (different < block.samples).astype(np.float64)
 
 
 def ratio_value_number_to_time_series_length(block: Block) -> FloatArray:
-    """Divide the number of different values by n (tsfresh: ratio_value_number_to_time_series_length; one sort)."""
-    return (block.samples - row_count(_repeats(block))) / block.samples
+    """Divide the number of different values by n (tsfresh: ratio_value_number_to_time_series_length; shares)."""
+    different, *_ = _repetitions(block)
+    return different / block.samples
 
 
 def percentage_of_reoccurring_values_to_all_values(block: Block) -> FloatArray:
-    """Give the share of different values that occur twice or more (tsfresh's name is the same; one sort)."""
-    repeats = _repeats(block)
-    return row_count(_first_repeats(repeats)) / (block.samples - row_count(repeats))
+    """Give the share of different values that occur twice or more (tsfresh's name is the same; shares)."""
+    different, values, *_ = _repetitions(block)
+    return values / different
 
 
 def percentage_of_reoccurring_datapoints_to_all_datapoints(block: Block) -> FloatArray:
-    """Give the share of samples whose value occurs twice or more (tsfresh's name is the same; one sort)."""
-    repeats = _repeats(block)
-    return (row_count(repeats) + row_count(_first_repeats(repeats))) / block.samples
+    """Give the share of samples whose value occurs twice or more (tsfresh's name is the same; shares)."""
+    _, _, points, *_ = _repetitions(block)
+    return points / block.samples
 
 
 def sum_of_reoccurring_values(block: Block) -> FloatArray:
-    """Add up, once each, the values that occur twice or more (tsfresh: sum_of_reoccurring_values; one sort)."""
-    return row_sum(np.where(_first_repeats(_repeats(block)), block.ordered[:, 1:], 0.0))
+    """Add up, once each, the values that occur twice or more (tsfresh: sum_of_reoccurring_values; shares)."""
+    *_, sum_of_values, _ = _repetitions(block)
+    return sum_of_values
 
 
 def sum_of_reoccurring_data_points(block: Block) -> FloatArray:
-    """Add up all samples whose value occurs twice or more (tsfresh: sum_of_reoccurring_data_points; one sort)."""
-    repeats = _repeats(block)
-    return row_sum(np.where(repeats, block.ordered[:, 1:], 0.0)) + sum_of_reoccurring_values(block)
+    """Add up all samples whose value occurs twice or more (tsfresh: sum_of_reoccurring_data_points; shares)."""
+    *_, sum_of_points = _repetitions(block)
+    return sum_of_points
 
 
-def _repeats(block: Block) -> BoolArray:
-    """Flag each sorted sample but the first that equals the one before it, (n, samples - 1)."""
-    same: BoolArray = block.ordered[:, 1:] == block.ordered[:, :-1]
-    return same
+@stage
+def _repetitions(block: Block) -> FloatArray:
+    return repetitions(block.ordered)
 
 
-def _first_repeats(repeats: BoolArray) -> BoolArray:
-    """Flag the first repetition of each value."""
-    first = repeats.copy()
-    first[:, 1:] &= ~repeats[:, :-1]
-    return first
+def _places(wanted: Sequence[Parameters], samples: int) -> FloatArray:
+    return places_of([given["q"] for given in wanted], samples)
+
+
+def _radii(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([given["r"] for given in wanted], dtype=np.float64)
+
+
+def _numbers(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    return np.array([given["number_of_maxima"] for given in wanted], dtype=np.int64)
+
+
+@compiled
+def all_quantiles(ordered: FloatArray, places: FloatArray, out: FloatArray) -> None:
+    """Interpolate each sorted series at several places.
+
+    Parameters
+    ----------
+    ordered : (n, samples)
+    places : (m,)
+        From `places_of`.
+    out : (m, n)
+        Is filled.
+    """
+    for row in range(len(ordered)):
+        for j in range(places.size):
+            out[j, row] = quantile_at(ordered[row], places[j])
+
+
+@compiled
+def mean_of_largest(ordered: FloatArray, numbers: IntArray, out: FloatArray) -> None:
+    """Average the samples furthest from zero: they stand at the two ends of the sorted series.
+
+    Parameters
+    ----------
+    ordered : (n, samples)
+    numbers : (m,)
+        How many samples, each at least 1.
+    out : (m, n)
+        Is filled; NaN where there are not more samples than that.
+    """
+    n, samples = ordered.shape
+    for row in range(n):
+        x = ordered[row]
+        for j in range(numbers.size):
+            if numbers[j] >= samples:
+                out[j, row] = np.nan
+                continue
+            first, last, total = 0, samples - 1, 0.0
+            for _ in range(numbers[j]):
+                if -x[first] > x[last]:
+                    total -= x[first]
+                    first += 1
+                else:
+                    total += x[last]
+                    last -= 1
+            out[j, row] = total / numbers[j]
+
+
+@compiled
+def repetitions(ordered: FloatArray) -> FloatArray:
+    """Count and add up the values that occur twice or more.
+
+    Parameters
+    ----------
+    ordered : (n, samples)
+        Each sorted upwards.
+
+    Returns
+    -------
+    (5, n) array
+        Different values; those that occur twice or more; their samples; the sum of these values; the sum of these
+        samples. The sums are numpy's to the last bit, for what cancels in them may leave nothing else.
+    """
+    n, samples = ordered.shape
+    out = np.empty((5, n))
+    values, points = np.empty(samples), np.empty(samples)
+    begins, sums = np.empty(128, np.int64), np.empty(64)
+    for row in range(n):
+        x = ordered[row]
+        different = 1 + count_steps(x)
+        repeated_values, repeated_points = 0, 0
+        sum_of_values, sum_of_points = 0.0, 0.0
+        if different < samples:
+            first, value = 0, 0
+            while first < samples:
+                beyond = first + 1
+                while beyond < samples and x[beyond] == x[first]:
+                    beyond += 1
+                times = beyond - first
+                repeated = times > 1
+                repeated_values += repeated
+                repeated_points += times if repeated else 0
+                values[value] = x[first] if repeated else 0.0
+                points[value] = times * x[first] if repeated else 0.0
+                value += 1
+                first = beyond
+            sum_of_values = pairwise_sum(values, different, begins, sums)
+            sum_of_points = pairwise_sum(points, different, begins, sums)
+        out[0, row], out[1, row], out[2, row] = different, repeated_values, repeated_points
+        out[3, row], out[4, row] = sum_of_values, sum_of_points
+    return out
+
+
+@compiled
+def count_steps(ordered: FloatArray) -> int:
+    """Count the samples of a sorted series that differ from the one before.
+
+    Parameters
+    ----------
+    ordered : (samples,)
+
+    Returns
+    -------
+    int
+    """
+    before, after = ordered[: ordered.size - 1], ordered[1 : ordered.size]
+    steps = 0
+    for i in range(before.size):
+        steps += after[i] != before[i]
+    return steps
 
 
 KERNELS: dict[str, Kernel] = {
@@ -120,12 +221,10 @@ KERNELS: dict[str, Kernel] = {
     "minimum": plain(minimum),
     "absolute_maximum": plain(absolute_maximum),
     "median": plain(median),
-    "quantile": each(quantile),
-    "symmetry_looking": each(symmetry_looking),
-    "mean_n_absolute_max": each(mean_n_absolute_max),
+    "quantile": Kernel(quantile, _places, lambda given: bool(0 <= given["q"] <= 1)),
+    "symmetry_looking": Kernel(symmetry_looking, _radii),
+    "mean_n_absolute_max": Kernel(mean_n_absolute_max, _numbers, lambda given: bool(given["number_of_maxima"] > 0)),
     "has_duplicate": plain(has_duplicate),
-    "has_duplicate_max": plain(has_duplicate_max),
-    "has_duplicate_min": plain(has_duplicate_min),
     "ratio_value_number_to_time_series_length": plain(ratio_value_number_to_time_series_length),
     "percentage_of_reoccurring_values_to_all_values": plain(percentage_of_reoccurring_values_to_all_values),
     "percentage_of_reoccurring_datapoints_to_all_datapoints": plain(

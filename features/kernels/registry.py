@@ -4,14 +4,28 @@ To add one: write it in its family's file, name it in that file's ``KERNELS``, a
 if it has any. A calculator without a kernel is computed by tsfresh itself.
 """
 
-from features.kernels import changes, correlation, counts, moments, order_statistics, spectrum, trends
+from features.kernels import (
+    benford,
+    change_quantiles,
+    changes,
+    correlation,
+    counts,
+    energy,
+    moments,
+    order_statistics,
+    spectrum,
+    trends,
+)
 from features.kernels.kernel import Kernel
 
 KERNELS: dict[str, Kernel] = {
     **moments.KERNELS,
     **order_statistics.KERNELS,
     **changes.KERNELS,
+    **change_quantiles.KERNELS,
     **counts.KERNELS,
+    **energy.KERNELS,
+    **benford.KERNELS,
     **correlation.KERNELS,
     **trends.KERNELS,
     **spectrum.KERNELS,

@@ -1,0 +1,205 @@
+"""Changes inside a corridor between two quantiles.
+
+A change counts when the samples at both its ends lie in the corridor. So for each pair of neighbours two numbers decide
+about all corridors at once: the highest lower edge that neither is under, and the lowest upper edge that neither is
+over. What pairs add up to is kept in a table of these two; the sums over its corners are the sums of the corridors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.arithmetic.pairwise import pairwise_sum
+from features.kernels.arithmetic.quantiles import places_of, quantiles_at
+from features.kernels.block import Block, FloatArray
+from features.kernels.compilation import compiled
+from features.kernels.kernel import Kernel, Parameters
+
+IntArray = npt.NDArray[np.int64]
+
+_AGGREGATES = ("mean", "var")
+#: What a table's cell holds: how many changes, their sum, the sum of their sizes, the sum of their squares.
+COUNT, SUM, SIZES, SQUARES = 0, 1, 2, 3
+#: Rounding in a sum of a few thousand terms, in parts of the sum of their sizes.
+ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class Corridors:
+    """Hold which corridors are wanted.
+
+    Parameters
+    ----------
+    places : (edges,)
+        Where the edges lie in a sorted series.
+    wanted : (m, 4)
+        Lower edge, upper edge, whether changes count without their sign, whether the variance is wanted, not the mean.
+    """
+
+    places: FloatArray
+    wanted: IntArray
+
+
+def change_quantiles(block: Block, corridors: Corridors, out: FloatArray) -> None:
+    """Give mean or variance of the changes inside a corridor (tsfresh: change_quantiles; one pass for all corridors).
+
+    Over the i with both ``x[i]`` and ``x[i+1]`` in [quantile ql, quantile qh], of ``x[i+1] - x[i]`` or its size; 0 when
+    there are none. The quantiles are those of pandas, to the last bit. Where a mean or a variance is mostly rounding,
+    numpy's own steps are repeated.
+    """
+    aggregate_changes(block.series, block.ordered, corridors.places, corridors.wanted, out)
+
+
+def _prepare(wanted: Sequence[Parameters], samples: int) -> Corridors:
+    fractions = sorted({float(given[name]) for given in wanted for name in ("ql", "qh")})
+    table = [
+        (fractions.index(given["ql"]), fractions.index(given["qh"]), bool(given["isabs"]), given["f_agg"] == "var")
+        for given in wanted
+    ]
+    return Corridors(places_of(fractions, samples), np.array(table, dtype=np.int64))
+
+
+def _is_supported(given: Parameters) -> bool:
+    return given["f_agg"] in _AGGREGATES and 0 <= given["ql"] <= 1 and 0 <= given["qh"] <= 1
+
+
+@compiled
+def aggregate_changes(
+    series: FloatArray, ordered: FloatArray, places: FloatArray, wanted: IntArray, out: FloatArray
+) -> None:
+    """Aggregate the changes of each series inside corridors.
+
+    Parameters
+    ----------
+    series, ordered : (n, samples)
+        The series, and each sorted upwards.
+    places : (edges,)
+        Where the edges lie in a sorted series, upwards.
+    wanted : (m, 4)
+        As in `Corridors`.
+    out : (m, n)
+        Is filled.
+    """
+    n, samples = series.shape
+    edges = np.empty(places.size)
+    reached, within = np.empty(samples, np.int64), np.empty(samples, np.int64)
+    table = np.empty((places.size + 1, places.size + 1, 4))
+    inside, squares = np.empty(samples), np.empty(samples)
+    begins, sums = np.empty(128, np.int64), np.empty(64)
+    for row in range(n):
+        x = series[row]
+        quantiles_at(ordered[row], places, edges)
+        find_levels(x, edges, reached, within)
+        tabulate(x, reached, within, table)
+        add_corners(table)
+        for j in range(len(wanted)):
+            lower, upper, sizes, spread = wanted[j, 0], wanted[j, 1], wanted[j, 2], wanted[j, 3]
+            # A pair is over the lower edge when it has reached one more edge than stand before it.
+            cell = table[lower + 1, upper]
+            if lower >= upper or cell[COUNT] == 0:
+                out[j, row] = 0.0
+                continue
+            mean = (cell[SIZES] if sizes else cell[SUM]) / cell[COUNT]
+            square = cell[SQUARES] / cell[COUNT]
+            value = max(square - mean * mean, 0.0) if spread else mean
+            scale = square if spread else cell[SIZES] / cell[COUNT]
+            if ROUNDING * scale > 1e-11 + 1e-7 * abs(value):
+                taken = take_changes(x, edges[lower], edges[upper], sizes, inside)
+                value = pairwise_sum(inside, taken, begins, sums) / taken
+                if spread:
+                    for i in range(taken):
+                        squares[i] = (inside[i] - value) * (inside[i] - value)
+                    value = pairwise_sum(squares, taken, begins, sums) / taken
+            out[j, row] = value
+
+
+@compiled
+def find_levels(x: FloatArray, edges: FloatArray, reached: IntArray, within: IntArray) -> None:
+    """Count for each sample the edges that it is not under, and those that it is over.
+
+    Parameters
+    ----------
+    x : (samples,)
+    edges : (m,)
+        Upwards.
+    reached, within : (samples,)
+        Are filled: sample i lies at or over the first ``reached[i]`` edges, and at or under all from ``within[i]`` on.
+    """
+    for i in range(x.size):
+        at_or_over, over = 0, 0
+        for j in range(edges.size):
+            at_or_over += x[i] >= edges[j]
+            over += x[i] > edges[j]
+        reached[i], within[i] = at_or_over, over
+
+
+@compiled
+def tabulate(x: FloatArray, reached: IntArray, within: IntArray, table: FloatArray) -> None:
+    """Add each change to the cell of what both its ends have reached and are within.
+
+    Parameters
+    ----------
+    x, reached, within : (samples,)
+    table : (m + 1, m + 1, 4)
+        Is filled.
+    """
+    table[:] = 0.0
+    for i in range(1, x.size):
+        change = x[i] - x[i - 1]
+        cell = table[min(reached[i - 1], reached[i]), max(within[i - 1], within[i])]
+        cell[COUNT] += 1.0
+        cell[SUM] += change
+        cell[SIZES] += abs(change)
+        cell[SQUARES] += change * change
+
+
+@compiled
+def add_corners(table: FloatArray) -> None:
+    """Add to each cell all those that have reached as much or more, and are within as little or less.
+
+    Parameters
+    ----------
+    table : (m + 1, m + 1, 4)
+        Is changed.
+    """
+    m = len(table)
+    for lower in range(m - 2, -1, -1):
+        for upper in range(m):
+            for k in range(4):
+                table[lower, upper, k] += table[lower + 1, upper, k]
+    for lower in range(m):
+        for upper in range(1, m):
+            for k in range(4):
+                table[lower, upper, k] += table[lower, upper - 1, k]
+
+
+@compiled
+def take_changes(x: FloatArray, lowest: float, highest: float, sizes: bool, inside: FloatArray) -> int:
+    """Collect the changes inside one corridor.
+
+    Parameters
+    ----------
+    x : (samples,)
+    lowest, highest
+        The corridor.
+    sizes
+        Whether without their sign.
+    inside : (samples,)
+        Its beginning is filled.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    taken = 0
+    for i in range(1, x.size):
+        change = x[i] - x[i - 1]
+        inside[taken] = abs(change) if sizes else change
+        taken += (lowest <= x[i - 1] <= highest) & (lowest <= x[i] <= highest)
+    return taken
+
+
+KERNELS: dict[str, Kernel] = {"change_quantiles": Kernel(change_quantiles, _prepare, _is_supported)}
