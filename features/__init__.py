@@ -5,12 +5,15 @@ and for the endpoint, with the same bits in all three. `extract_windows` is the 
 tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh the rest.
 """
 
+from features.array_gaps import FilledWindows, fill_gaps
 from features.array_windows import extract_windows, stream_windows
 from features.context import Context, learn_context
-from features.extract import extract
+from features.extract import coverage, extract
 from features.feature_files import write_features
 from features.feature_set import FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
+from features.kernels.compilation import kernels_compiled
+from features.gaps import Gaps
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
 from features.plan import slow_features
 from features.presets import PRESETS
@@ -27,15 +30,20 @@ __all__ = [
     "Context",
     "FeatureName",
     "FeatureSet",
+    "FilledWindows",
+    "Gaps",
     "Recipe",
     "Regimes",
+    "coverage",
     "cut_offs",
     "extract",
     "extract_windows",
+    "fill_gaps",
     "fit_recipe",
     "fit_regimes",
     "format_duration",
     "informative_columns",
+    "kernels_compiled",
     "learn_context",
     "operating_channels",
     "parse_duration",

@@ -6,8 +6,11 @@ from features.warm_up import warm_up
 
 
 def _tell(what: str, done: int, total: int) -> None:
-    sys.stderr.write(f"\r{what}: {done} of {total} ready{'' if done < total else chr(10)}")
-    sys.stderr.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rcompiling {what}: {done} of {total}{'' if done < total else chr(10)}")
+        sys.stderr.flush()
+    elif done in (0, total):
+        sys.stderr.write(f"compiling {what}: {done} of {total}\n")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),
-    "doctor": ("pipelines.commands.workspace:doctor", "Tell versions, settings and what is reachable."),
+    "doctor": ("pipelines.commands.workspace:doctor", "Tell versions, settings, what is reachable and what is slow."),
 }
 
 GROUPS = {

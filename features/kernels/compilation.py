@@ -84,14 +84,14 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="forewarn-"))
 
 
-def is_cold() -> bool:
-    """Say whether nothing has been compiled yet for these kernels on this machine.
+def kernels_compiled() -> bool:
+    """Say whether kernels of this version have been compiled on this machine.
 
     Returns
     -------
     bool
     """
-    return next(cache_folder().rglob("*.nbi"), None) is None
+    return next(cache_folder().rglob("*.nbi"), None) is not None
 
 
 def _user_cache() -> Path:

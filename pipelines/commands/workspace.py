@@ -49,6 +49,7 @@ class Diagnosis:
     settings: tuple[Mapping[str, str], ...]
     unknown: Mapping[str, str]
     reachable: tuple[Mapping[str, Any], ...]
+    engine: tuple[Mapping[str, Any], ...]
 
     @property
     def exit_status(self) -> int:
@@ -62,16 +63,18 @@ class Diagnosis:
             "settings": list(self.settings),
             "unknown_variables": dict(self.unknown),
             "reachable": list(self.reachable),
+            "feature_engine": list(self.engine),
         }
 
     def __rich__(self) -> Group:
-        """Draw versions, settings, what is not understood and what is reachable."""
+        """Draw versions, settings, what is not understood, what is reachable, and which features take the slow way."""
         shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
         strange = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
         return Group(
             Text("versions", style="bold"), facts(self.versions),
             Text("\nsettings", style="bold"), rows(shown), Text(_HOW_TO_SET, style="dim"), *strange,
             Text("\nreachable", style="bold"), rows(self.reachable),
+            Text("\nfeature engine", style="bold"), rows(self.engine),
         )  # fmt: skip
 
 
@@ -90,7 +93,7 @@ def init(*, options: Shared = DEFAULTS) -> Made:
 
 
 def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
-    """Tell versions, settings with their source, variables nobody reads, and what is reachable.
+    """Tell versions, settings with their source, variables nobody reads, what is reachable, and what is slow.
 
     Parameters
     ----------
@@ -104,7 +107,9 @@ def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
     written = (
         {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
     )
-    return Diagnosis(_versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace))
+    return Diagnosis(
+        _versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -151,3 +156,23 @@ def _registry(workspace: Workspace) -> str:
     registry = Registry(workspace)
     champions = (f"{name}: champion {registry.champion(name) or 'none'}" for name in registry.names())
     return ", ".join(champions) or "no model yet"
+
+
+def _engine(workspace: Workspace) -> tuple[dict[str, Any], ...]:
+    """Say whether the kernels are compiled, and which columns of each champion no kernel computes."""
+    from features import kernels_compiled, slow_features
+    from models.registry import Registry
+
+    compiled = "compiled" if kernels_compiled() else "not compiled yet; `python -m features` compiles them"
+    told: list[dict[str, Any]] = [{"what": "kernels", "is": compiled}]
+    try:
+        registry = Registry(workspace)
+        champions = [(name, version) for name in registry.names() if (version := registry.champion(name)) is not None]
+        recipes = [(name, registry.load(name, version).artifact.recipe) for name, version in champions]
+    except ForewarnError:
+        # What is out of reach is said where the stores are told.
+        return tuple(told)
+    for name, recipe in recipes:
+        slow = slow_features(recipe.feature_set.features)
+        told.append({"what": f"champion of {name}", "is": f"through tsfresh: {', '.join(slow)}" if slow else "fast"})
+    return tuple(told)
