@@ -12,9 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
 from features.calculate import calculate
-from features.known_telemetry import KnownTelemetry, Segments, Spans
+from features.gaps import Gaps, SamplesAsDue, samples_as_due
+from features.known_telemetry import KnownTelemetry
 from features.recipe import Recipe, named_channels
 from features.sorted_times import IntArray, microseconds, width
+from features.spans import Segments
 
 if TYPE_CHECKING:
     from data_contracts.history import History
@@ -24,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 # A block of these many samples (1 MiB) and its intermediate arrays stay in the processor's cache.
 _BLOCK_SAMPLES = 131_072
 # Bounds the memory of windows that cannot be slices, and how often progress is told.
-_OPEN_VALUES = 8_000_000
+_SLAB_VALUES = 8_000_000
 _SLAB_WINDOWS = 65_536
 
 
@@ -33,8 +35,9 @@ def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progr
 
     A window holds the telemetry with event time in (as_of - window, as_of], reconciled from the rows known by as_of.
     Nulls are left out channel by channel, so that channels may differ in length; a channel without a sample has NaN
-    features, its length included. Work orders and failures count when they happened before as_of and were known by it,
-    events also when they happened at as_of.
+    features, its length included. With a rule for gaps the samples are those due, and a channel of which too much is
+    missing in a window has NaN features there as well: `coverage` says so. Work orders and failures count when they
+    happened before as_of and were known by it, events also when they happened at as_of.
 
     The order of rows in the history does not matter, nor what else it holds: one cut-off alone gives the same bits as
     the same cut-off among thousands.
@@ -60,28 +63,79 @@ def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progr
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column.
     """
-    _check(history, cut_offs, recipe)
-    assets = pd.Index(cut_offs["asset"].unique())
-    asset = assets.get_indexer(pd.Index(cut_offs["asset"])).astype(np.int64)
-    as_of = microseconds(cut_offs["as_of"])
+    asked = _asked(history, cut_offs, recipe)
     columns = {name: number for number, name in enumerate(recipe.output)}
     matrix = np.full((len(cut_offs), len(columns)), np.nan)
     plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
     if any(plans.values()):
-        telemetry = KnownTelemetry.from_frame(
-            history.telemetry, assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
-        )
+        telemetry = _telemetry(history, asked, recipe)
         for number, (window, plan) in enumerate(plans.items()):
-            spans = telemetry.spans(asset, as_of, width(window))
-            for begin, end in _slabs(spans, len(telemetry.raw)):
-                segments = telemetry.segments(spans.part(begin, end))
+            for begin, end, segments in _slabs(telemetry, asked, window, recipe.gaps):
                 for group in plan:
                     _fill(matrix[begin:end], segments, group)
-                progress("features", number * len(asset) + end, len(plans) * len(asset))
-    for name, values in recipe.context.calculate(history, assets, asset, as_of, columns).items():
+                progress("features", number * len(cut_offs) + end, len(plans) * len(cut_offs))
+    for name, values in recipe.context.calculate(history, asked.assets, asked.asset, asked.as_of, columns).items():
         matrix[:, columns[name]] = values
-    index = pd.MultiIndex.from_frame(cut_offs[["asset", "as_of"]])
-    return pd.DataFrame(matrix, index=index, columns=pd.Index(list(columns), dtype="str"))
+    return pd.DataFrame(matrix, index=_index(cut_offs), columns=pd.Index(list(columns), dtype="str"))
+
+
+def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """State how much telemetry was missing at cut-offs, and which of the recipe's features are withheld for it.
+
+    Parameters
+    ----------
+    history, cut_offs
+        As for `extract`.
+    recipe
+        What would be computed; its `gaps` say when samples are due.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each cut-off in its order, indexed by (asset, as_of). For each channel and window that the recipe
+        has features of, named as in their columns, the share of samples that was missing before filling (1 where the
+        asset had no reading at all); and ``reason``, a sentence where one of these shares is above what is allowed and
+        `extract` gives NaN, null elsewhere.
+
+    Raises
+    ------
+    UsageError
+        As `extract` does, and for a recipe without a rule for gaps.
+    """
+    if recipe.gaps is None:
+        raise UsageError("A recipe without a rule for gaps", "one that says when samples are due", "Give it gaps")
+    asked = _asked(history, cut_offs, recipe)
+    columns = {name: number for number, name in enumerate(recipe.output)}
+    plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
+    telemetry = _telemetry(history, asked, recipe) if any(plans.values()) else None
+    missing: dict[str, FloatArray] = {}
+    for window, plan in plans.items():
+        used = {channel: recipe.kind(recipe.channels[channel], window) for group in plan for channel in group.channels}
+        missing |= {used[channel]: np.ones(len(cut_offs)) for channel in sorted(used)}
+        if telemetry is None or not used:
+            continue
+        for begin, end, samples in _slabs_as_due(telemetry, asked, window, recipe.gaps):
+            for channel, kind in used.items():
+                missing[kind][begin:end] = samples[channel].missing
+    frame = pd.DataFrame(missing, index=_index(cut_offs))
+    return frame.assign(reason=recipe.gaps.reasons(frame))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Hold cut-offs as numbers.
+
+    Parameters
+    ----------
+    assets
+        The assets' names.
+    asset, as_of : (n,)
+        The asset's number, and microseconds since 1970.
+    """
+
+    assets: "pd.Index[str]"
+    asset: IntArray
+    as_of: IntArray
 
 
 @dataclass(frozen=True)
@@ -117,15 +171,47 @@ def _plan(recipe: Recipe, window: pd.Timedelta, columns: Mapping[str, int]) -> l
     ]
 
 
-def _slabs(spans: Spans, n_channels: int) -> Iterator[tuple[int, int]]:
-    """Cut the windows into runs whose open instants fit the memory we allow."""
-    cost = np.cumsum(spans.open_instants * n_channels)
+def _slabs(
+    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps | None
+) -> Iterator[tuple[int, int, Sequence[Segments]]]:
+    """Give the samples of the windows, as many at a time as fit the memory we allow."""
+    if gaps is None:
+        spans = telemetry.spans(asked.asset, asked.as_of, width(window))
+        for begin, end in _parts(spans.open_instants * len(telemetry.raw)):
+            yield begin, end, telemetry.segments(spans.part(begin, end))
+    else:
+        yield from _slabs_as_due(telemetry, asked, window, gaps)
+
+
+def _slabs_as_due(
+    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps
+) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
+    # What stands in for a window's first sample may have come before it.
+    spans = telemetry.spans(asked.asset, asked.as_of, width(window + gaps.fill_for))
+    room = gaps.room(gaps.due(window, telemetry.earliest(spans), asked.as_of), spans.end - spans.begin)
+    for begin, end in _parts(spans.open_instants * len(telemetry.raw) + room * len(telemetry.channels)):
+        part = spans.part(begin, end)
+        readings = telemetry.readings(part)
+        due = gaps.due(window, readings.first, part.as_of)
+        yield (
+            begin,
+            end,
+            tuple(
+                samples_as_due(gaps, samples, times, part.as_of, due)
+                for samples, times in zip(readings.segments, readings.times, strict=True)
+            ),
+        )
+
+
+def _parts(cost: IntArray) -> Iterator[tuple[int, int]]:
+    """Cut windows into runs that cost no more values than we allow."""
+    total = np.cumsum(cost)
     begin, spent = 0, 0
-    while begin < len(cost):
-        fits = int(np.searchsorted(cost, spent + _OPEN_VALUES, side="right"))
-        end = min(max(fits, begin + 1), begin + _SLAB_WINDOWS, len(cost))
+    while begin < len(total):
+        fits = int(np.searchsorted(total, spent + _SLAB_VALUES, side="right"))
+        end = min(max(fits, begin + 1), begin + _SLAB_WINDOWS, len(total))
         yield begin, end
-        begin, spent = end, int(cost[end - 1])
+        begin, spent = end, int(total[end - 1])
 
 
 def _fill(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> None:
@@ -153,6 +239,23 @@ def _gather(segments: Sequence[Segments], part: IntArray, n: int, samples: int) 
         if last > first
     ]
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+
+
+def _asked(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> _Asked:
+    _check(history, cut_offs, recipe)
+    assets = pd.Index(cut_offs["asset"].unique())
+    asset = assets.get_indexer(pd.Index(cut_offs["asset"])).astype(np.int64)
+    return _Asked(assets, asset, microseconds(cut_offs["as_of"]))
+
+
+def _telemetry(history: "History", asked: _Asked, recipe: Recipe) -> KnownTelemetry:
+    return KnownTelemetry.from_frame(
+        history.telemetry, asked.assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
+    )
+
+
+def _index(cut_offs: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(cut_offs[["asset", "as_of"]])
 
 
 def _check(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ from data_contracts.errors import UsageError
 from data_contracts.telemetry import reconcile
 from features.context import learn_context
 from features.feature_set import FeatureSet, parse_feature_set
+from features.gaps import Gaps
 from features.names import REGIME_MARK, SINCE_START
 from features.recipe import Recipe, named_channels
 from features.regimes import Regimes, fit_regimes
@@ -33,6 +34,7 @@ def fit_recipe(
     regimes: int = 0,
     operating: Sequence[str] | None = None,
     regime_channels: Literal["replace", "join"] = "replace",
+    gaps: Gaps | None = None,
     seed: int = 0,
 ) -> Recipe:
     """Make a recipe out of choices and of what training data hold.
@@ -59,6 +61,8 @@ def fit_recipe(
         The channels that tell the regime; those that look like settings if None.
     regime_channels
         Whether normalised channels replace the raw ones or join them.
+    gaps
+        What is done about missing samples; None takes the samples there are.
     seed
         For learning the regimes.
 
@@ -69,7 +73,7 @@ def fit_recipe(
     Raises
     ------
     UsageError
-        For an unknown channel, or regimes without operating channels.
+        For an unknown channel, regimes without operating channels, or windows that the gap rule does not fit.
     """
     chosen = named_channels(channels, history.channels)
     spans = [window for window in windows if window != SINCE_START] if event_spans is None else event_spans
@@ -81,6 +85,7 @@ def fit_recipe(
         feature_set=parse_feature_set(feature_set),
         context=learn_context(history, events=events, ages=ages, event_spans=spans),
         regimes=learned,
+        gaps=gaps,
     )
 
 

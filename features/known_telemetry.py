@@ -10,6 +10,7 @@ by one, by the same code.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,55 +20,9 @@ from features.names import raw_channel
 from features.reconciling import Rows, reconcile_rows, sorted_rows
 from features.regimes import Regimes
 from features.sorted_times import IntArray, expand, locate, range_maximum
+from features.spans import Readings, Segments, Spans
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Segments:
-    """Hold one channel's samples of many windows, each a slice of one flat array.
-
-    Parameters
-    ----------
-    flat : (n_samples,)
-        Samples without nulls.
-    start, length : (n_windows,)
-        Where each window begins in it, and how many samples it has.
-    """
-
-    flat: FloatArray
-    start: IntArray
-    length: IntArray
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Hold many windows as slices of the instants.
-
-    Parameters
-    ----------
-    begin, end : (n_windows,)
-        The slices.
-    as_of : (n_windows,)
-        The cut-offs, microseconds since 1970.
-    is_open : (n_windows,)
-        Whether a window holds an instant that is not settled at its cut-off.
-    """
-
-    begin: IntArray
-    end: IntArray
-    as_of: IntArray
-    is_open: npt.NDArray[np.bool_]
-
-    @property
-    def open_instants(self) -> IntArray:
-        """Instants to reconcile anew for each window: zero where the window is a plain slice."""
-        return np.where(self.is_open, self.end - self.begin, 0)
-
-    def part(self, begin: int, end: int) -> "Spans":
-        """Give the windows of a range."""
-        chosen = slice(begin, end)
-        return Spans(self.begin[chosen], self.end[chosen], self.as_of[chosen], self.is_open[chosen])
 
 
 @dataclass(frozen=True)
@@ -179,6 +134,14 @@ class KnownTelemetry:
         end = np.maximum(np.minimum(end, heard), begin)
         return Spans(begin, end, as_of, range_maximum(self.settled, begin, end) > as_of)
 
+    @cached_property
+    def times(self) -> tuple[IntArray, ...]:
+        """The event times of each channel's values without nulls."""
+        return tuple(
+            self.instant if before[-1] == len(self.instant) else self.instant[np.diff(before) > 0]
+            for _, before in self.series
+        )
+
     def segments(self, spans: Spans) -> tuple[Segments, ...]:
         """Give the samples of windows as they were known at their cut-offs.
 
@@ -192,33 +155,104 @@ class KnownTelemetry:
         tuple of Segments
             One for each channel, with the windows in the order of the spans.
         """
-        chosen = np.flatnonzero(spans.is_open)
-        extra = self._reconciled(spans.begin[chosen], spans.end[chosen], spans.as_of[chosen]) if len(chosen) else ()
+        return self._segments(spans, self._reconciled(spans))
+
+    def readings(self, spans: Spans) -> Readings:
+        """Give the samples of windows with their times, as they were known at their cut-offs.
+
+        Parameters
+        ----------
+        spans
+            The windows.
+
+        Returns
+        -------
+        Readings
+            With the windows in the order of the spans.
+        """
+        anew, times, first = self._reconciled(spans), self.times, self.earliest(spans)
+        if anew is not None:
+            late = [anew.event[present] for present in anew.present]
+            times = tuple(np.concatenate(both) for both in zip(times, late, strict=True))
+            first[anew.chosen] = anew.first(spans.as_of[anew.chosen] + 1)
+        return Readings(self._segments(spans, anew), times, first)
+
+    def earliest(self, spans: Spans) -> IntArray:
+        """Give the first instant of each window, known by its cut-off or not.
+
+        Parameters
+        ----------
+        spans
+            The windows.
+
+        Returns
+        -------
+        (n,) array
+            Microseconds since 1970; one after the cut-off for an empty window.
+        """
+        first = spans.as_of + 1
+        some = spans.end > spans.begin
+        first[some] = self.instant[spans.begin[some]]
+        return first
+
+    def _segments(self, spans: Spans, anew: "_Reconciled | None") -> tuple[Segments, ...]:
         result = []
         for number, (flat, before) in enumerate(self.series):
             start, length = before[spans.begin], before[spans.end] - before[spans.begin]
             samples = flat
-            if len(chosen):
-                more, counts = extra[number]
-                start[chosen] = len(flat) + np.cumsum(counts) - counts
-                length[chosen] = counts
-                samples = np.concatenate([flat, more])
+            if anew is not None:
+                counts = anew.counts(number)
+                start[anew.chosen] = len(flat) + np.cumsum(counts) - counts
+                length[anew.chosen] = counts
+                samples = np.concatenate([flat, anew.columns[number][anew.present[number]]])
             result.append(Segments(samples, start, length))
         return tuple(result)
 
-    def _reconciled(self, begin: IntArray, end: IntArray, as_of: IntArray) -> tuple[tuple[FloatArray, IntArray], ...]:
-        """Reconcile each window from the rows known by its cut-off; per channel the samples, and how many a window."""
-        window, row = expand(self.first_row[begin], self.first_row[end])
-        known = self.rows.known[row] <= as_of[window]
+    def _reconciled(self, spans: Spans) -> "_Reconciled | None":
+        """Reconcile each open window from the rows known by its cut-off; None when no window is open."""
+        chosen = np.flatnonzero(spans.is_open)
+        if not len(chosen):
+            return None
+        window, row = expand(self.first_row[spans.begin[chosen]], self.first_row[spans.end[chosen]])
+        known = self.rows.known[row] <= spans.as_of[chosen][window]
         window, row = window[known], row[known]
         first, instants = reconcile_rows(self.rows.take(row), window)
-        owner = window[first]
         columns = _channel_values(instants.readings, self.raw, self.channels, self.regimes)
         present = [~np.isnan(values) for values in columns]
-        return tuple(
-            (values[some], np.bincount(owner[some], minlength=len(begin)))
-            for values, some in zip(columns, present, strict=True)
-        )
+        return _Reconciled(chosen, window[first], instants.event, columns, present)
+
+
+@dataclass(frozen=True)
+class _Reconciled:
+    """Hold the instants of open windows, each window's reconciled for itself.
+
+    Parameters
+    ----------
+    chosen : (n_open,)
+        The open windows among all.
+    owner, event : (n,)
+        Each instant's window among the open ones, ascending, and its event time.
+    columns, present
+        Each channel's values, and where they are not null, (n,).
+    """
+
+    chosen: IntArray
+    owner: IntArray
+    event: IntArray
+    columns: list[FloatArray]
+    present: list[npt.NDArray[np.bool_]]
+
+    def counts(self, channel: int) -> IntArray:
+        """Count the values of a channel in each open window."""
+        return np.bincount(self.owner[self.present[channel]], minlength=len(self.chosen))
+
+    def first(self, nothing: IntArray) -> IntArray:
+        """Give each window's first instant, and another time where there is none."""
+        begin = np.searchsorted(self.owner, np.arange(len(self.chosen) + 1))
+        some = begin[1:] > begin[:-1]
+        result = nothing.copy()
+        result[some] = self.event[begin[:-1][some]]
+        return result
 
 
 def needed_channels(channels: Sequence[str], regimes: Regimes | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 from data_contracts.errors import UsageError, did_you_mean
 from features.context import Context
 from features.feature_set import FeatureSet
+from features.gaps import Gaps
 from features.known_telemetry import needed_channels
 from features.names import CONTEXT_KINDS, format_duration, format_kind, parse_duration, raw_channel
 from features.regimes import Regimes
@@ -35,6 +36,8 @@ class Recipe:
         Learned on training telemetry; None when no channel is normalised.
     columns
         The columns the model uses, in its order; None for all.
+    gaps
+        What is done about missing samples; None takes the samples there are, however few.
     """
 
     asset_type: str
@@ -44,6 +47,7 @@ class Recipe:
     context: Context = field(default_factory=Context)
     regimes: Regimes | None = None
     columns: tuple[str, ...] | None = None
+    gaps: Gaps | None = None
 
     def __post_init__(self) -> None:
         for channel in self.channels:
@@ -59,6 +63,8 @@ class Recipe:
             raise UsageError(
                 f"The windows {', '.join(map(str, self.windows))}", "different, positive ones", "Correct them"
             )
+        if self.gaps is not None:
+            self.gaps.check_windows(self.windows)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -83,6 +89,7 @@ class Recipe:
             context=Context.from_dict(content["context"]),
             regimes=None if regimes is None else Regimes.from_dict(regimes),
             columns=None if columns is None else tuple(columns),
+            gaps=Gaps.from_dict(content["gaps"]) if "gaps" in content else None,
         )
 
     def to_json(self) -> str:
@@ -101,6 +108,9 @@ class Recipe:
             "regimes": None if self.regimes is None else self.regimes.to_dict(),
             "columns": self.columns,
         }
+        # Recipes without the rule keep the digest they had before there was one.
+        if self.gaps is not None:
+            content["gaps"] = self.gaps.to_dict()
         return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @property
@@ -110,9 +120,13 @@ class Recipe:
 
     @property
     def lookback(self) -> pd.Timedelta:
-        """How far back telemetry is needed before a cut-off: the longest window that has features."""
+        """How far back telemetry is needed before a cut-off.
+
+        The longest window that has features, and what may stand in for its first samples.
+        """
         used = [window for window in self.windows if any(self.features(c, window) for c in self.channels)]
-        return max(used, default=pd.Timedelta(0))
+        before = pd.Timedelta(0) if self.gaps is None else self.gaps.fill_for
+        return max(used) + before if used else pd.Timedelta(0)
 
     @property
     def measured_channels(self) -> tuple[str, ...]:
