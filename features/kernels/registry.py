@@ -11,8 +11,10 @@ from features.kernels import (
     correlation,
     counts,
     energy,
+    lempel_ziv,
     moments,
     order_statistics,
+    permutation_entropy,
     spectrum,
     trends,
 )
@@ -29,4 +31,6 @@ KERNELS: dict[str, Kernel] = {
     **correlation.KERNELS,
     **trends.KERNELS,
     **spectrum.KERNELS,
+    **permutation_entropy.KERNELS,
+    **lempel_ziv.KERNELS,
 }

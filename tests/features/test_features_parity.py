@@ -65,8 +65,14 @@ SHAPES: dict[str, Maker] = {
     "negative infinity": holding(-np.inf),
 }
 
+
+def has_ties(series: np.ndarray) -> bool:
+    """Say whether two samples of one ordinal pattern, of seven at most, are equal: their order is the sort's."""
+    return any(bool((series[lag:] == series[:-lag]).any()) for lag in range(1, 7))
+
+
 # How often tsfresh's own value is round-off or depends on the processor: docs/feature-values.md says why for each.
-EXCEPTIONS: dict[str, Callable[[np.ndarray], bool]] = {}
+EXCEPTIONS: dict[str, Callable[[np.ndarray], bool]] = {"permutation_entropy": has_ties}
 
 
 @cache
