@@ -212,25 +212,23 @@ def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None
     widest = min(supports.max(), samples)
     # Infinity on both sides: whoever looks over the edge finds somebody higher, and is no peak.
     padded = np.full(samples + 2 * widest, np.inf)
-    candidates = np.empty(samples, np.int64)
-    peaks = np.zeros(widest + 1, np.int64)
+    # Without a sign, so that an index is not tried for being negative.
+    candidates = np.empty(samples, np.uint64)
+    peaks = np.empty(widest + 1, np.int64)
     for row in range(n):
-        padded[widest : widest + samples] = series[row]
-        kept = 0
-        for i in range(widest, widest + samples):
-            candidates[kept] = i
-            kept += (padded[i] > padded[i - 1]) & (padded[i] > padded[i + 1])
-        peaks[:] = 0
-        peaks[1] = kept
-        support = 2
-        while kept > 0 and support <= widest:
+        x = series[row]
+        padded[widest : widest + samples] = x
+        for i in range(samples):
+            candidates[i] = i
+        kept = samples
+        for support in range(1, widest + 1):
+            before, after = padded[widest - support :], padded[widest + support :]
             left, kept = kept, 0
             for candidate in range(left):
                 i = candidates[candidate]
                 candidates[kept] = i
-                kept += (padded[i] > padded[i - support]) & (padded[i] > padded[i + support])
+                kept += (x[i] > before[i]) & (x[i] > after[i])
             peaks[support] = kept
-            support += 1
         for j in range(supports.size):
             out[j, row] = peaks[min(supports[j], widest)]
 
