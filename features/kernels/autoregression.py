@@ -1,0 +1,160 @@
+"""The series as a regression on its own past."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.arithmetic.cholesky import factorise, products_of_lags, solve
+from features.kernels.block import Block, BoolArray, FloatArray
+from features.kernels.compilation import compiled
+from features.kernels.kernel import Kernel, Parameters
+from features.kernels.lags import products_of_centred
+
+_MOST_LAGS = 30
+
+# How wrong the coefficients are was measured against sums in extended precision. Here the normal
+# equations lose what the pivots show; in tsfresh, whose least squares work with the series as it is, the least
+# singular value shows it, and statsmodels drops those under 1e-15 of the largest.
+_OURS, _THEIRS = 2e-15, 5e-15
+_RELATIVE, _ABSOLUTE = 1e-6, 1e-10
+_LARGEST_CONDITION = 1e13
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Sort the wanted coefficients by the number of lags.
+
+    Parameters
+    ----------
+    rows
+        For each number of lags k, pairs of (row of the result, number of the coefficient).
+    """
+
+    rows: dict[int, list[tuple[int, int]]]
+
+
+def prepare_orders(wanted: Sequence[Parameters], _samples: int) -> Orders:
+    """Sort the wanted coefficients by the number of lags."""
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for row, parameters in enumerate(wanted):
+        rows.setdefault(parameters["k"], []).append((row, parameters["coeff"]))
+    return Orders(rows)
+
+
+def ar_coefficient(block: Block, orders: Orders, out: FloatArray) -> BoolArray:
+    """Fit ``x[t] = c + sum(a[j] x[t-j])``, j = 1 ... k, by conditional least squares (tsfresh: ar_coefficient).
+
+    Coefficient 0 is the constant c. NaN where there are fewer equations than coefficients, but 0 for coefficient k, as
+    in tsfresh. The normal equations of the centred series come from its lagged products: k**3 / 6 steps beside them.
+
+    References
+    ----------
+    Hamilton (1994), Time Series Analysis, section 5.2; Golub and Van Loan (2013), Matrix Computations, section 5.3.8.
+    """
+    doubtful = np.zeros(block.n, dtype=np.bool_)
+    for lags, rows in orders.rows.items():
+        if block.samples - lags < lags + 1:
+            for row, coefficient in rows:
+                out[row] = 0.0 if coefficient == lags else np.nan
+            continue
+        coefficients = np.empty((lags + 1, block.n))
+        products = products_of_centred(block).upto(lags)
+        doubtful |= ~fit_autoregressions(block.centred, products, block.mean, lags, coefficients)
+        for row, coefficient in rows:
+            out[row] = coefficients[coefficient] if coefficient <= lags else np.nan
+    zero = block.constant & (block.maximum == 0)
+    return doubtful & ~zero
+
+
+@compiled
+def fit_autoregressions(
+    centred: FloatArray, products: FloatArray, means: FloatArray, lags: int, coefficients: FloatArray
+) -> npt.NDArray[np.bool_]:
+    """Fit an autoregression with a constant to each series.
+
+    Parameters
+    ----------
+    centred : (n, samples)
+        The series less their means.
+    products : (n, lags + 1 or more)
+        Their lagged products.
+    means : (n,)
+        Their means.
+    lags
+        The number of lags, at least 1.
+    coefficients : (lags + 1, n)
+        Is filled: the constant, then the lags' coefficients. Zero for a series that is zero throughout.
+
+    Returns
+    -------
+    (n,) array of bool
+        Whether the coefficients have the digits that they show.
+    """
+    n, samples = centred.shape
+    sure = np.zeros(n, np.bool_)
+    gram, system = np.empty((lags + 1, lags + 1)), np.empty((lags + 1, lags + 1))
+    sums, energy, residuals, solution = np.empty(lags + 1), np.empty(lags), np.empty(lags), np.empty(lags)
+    equations = samples - lags
+    for row in range(n):
+        products_of_lags(centred[row], products[row], lags, gram, sums)
+        for a in range(1, lags + 1):
+            energy[a - 1] = products[row, 0]
+            for b in range(a, lags + 1):
+                system[a - 1, b - 1] = gram[a, b] - sums[a] * sums[b] / equations
+            system[a - 1, lags] = gram[0, a] - sums[0] * sums[a] / equations
+        system[lags, lags] = gram[0, 0] - sums[0] * sums[0] / equations
+        share = factorise(system, lags + 1, energy, residuals)
+        solution[:] = 0.0
+        if share > 0.0:
+            solve(system, lags + 1, solution)
+        constant, remaining = sums[0] / equations, 1.0
+        for j in range(lags):
+            coefficients[j + 1, row] = solution[j]
+            constant -= solution[j] * sums[j + 1] / equations
+            remaining -= solution[j]
+        coefficients[0, row] = constant + means[row] * remaining
+        sure[row] = is_sure(coefficients[:, row], means[row], np.sqrt(products[row, 0] / samples), share)
+    return sure
+
+
+@compiled
+def is_sure(coefficients: FloatArray, mean: float, deviation: float, share: float) -> bool:
+    """Say whether coefficients have the digits that they show, here and in tsfresh.
+
+    Parameters
+    ----------
+    coefficients : (lags + 1,)
+        The constant first.
+    mean, deviation
+        Those of the series.
+    share
+        The smallest pivot, as a share of the series' energy.
+
+    Returns
+    -------
+    bool
+    """
+    lags = coefficients.size - 1
+    smallest = deviation * np.sqrt(share)
+    if not (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION:
+        return False
+    norm = 0.0
+    for j in range(1, lags + 1):
+        norm += coefficients[j] * coefficients[j]
+    norm = np.sqrt(norm)
+    error = norm * _OURS / share + (1.0 + norm) * _THEIRS * abs(mean) / smallest
+    sure = (abs(mean) + deviation) * error < _RELATIVE * abs(coefficients[0]) + _ABSOLUTE
+    for j in range(1, lags + 1):
+        sure &= error < _RELATIVE * abs(coefficients[j]) + _ABSOLUTE
+    return sure
+
+
+def _supports(parameters: Parameters) -> bool:
+    return 1 <= parameters["k"] <= _MOST_LAGS and parameters["coeff"] >= 0
+
+
+KERNELS: dict[str, Kernel] = {
+    "ar_coefficient": Kernel(ar_coefficient, prepare=prepare_orders, supports=_supports),
+}
