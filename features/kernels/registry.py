@@ -5,18 +5,21 @@ if it has any. A calculator without a kernel is computed by tsfresh itself.
 """
 
 from features.kernels import (
+    autoregression,
     benford,
     change_quantiles,
     changes,
     correlation,
     counts,
     energy,
+    histogram_entropy,
     lempel_ziv,
     moments,
     order_statistics,
     permutation_entropy,
     spectrum,
     trends,
+    unit_root,
 )
 from features.kernels.kernel import Kernel
 
@@ -29,8 +32,11 @@ KERNELS: dict[str, Kernel] = {
     **energy.KERNELS,
     **benford.KERNELS,
     **correlation.KERNELS,
+    **autoregression.KERNELS,
     **trends.KERNELS,
+    **unit_root.KERNELS,
     **spectrum.KERNELS,
+    **histogram_entropy.KERNELS,
     **permutation_entropy.KERNELS,
     **lempel_ziv.KERNELS,
 }
