@@ -12,8 +12,8 @@ from features.extract import coverage, extract
 from features.feature_files import write_features
 from features.feature_set import FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
-from features.kernels.compilation import kernels_compiled
 from features.gaps import Gaps
+from features.kernels.compilation import kernels_compiled
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
 from features.plan import slow_features
 from features.presets import PRESETS

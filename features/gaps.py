@@ -6,6 +6,7 @@ that is recent enough, and never with anything that came later; a window with to
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,16 @@ class Gaps:
         # What cannot be written down is refused here rather than when a model is stored.
         self.to_dict()
 
+    @cached_property
+    def step(self) -> int:
+        """The interval in microseconds."""
+        return width(self.interval)
+
+    @cached_property
+    def reach(self) -> int:
+        """How old a value may be that stands in, in microseconds."""
+        return width(self.fill_for)
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Gaps":
         """Read what `to_dict` wrote.
@@ -149,10 +160,10 @@ class Gaps:
         -------
         (n,) array
         """
-        most = width(window) // width(self.interval)
+        most = width(window) // self.step
         if window != SINCE_START:
             return np.full(len(as_of), most, dtype=np.int64)
-        due: IntArray = np.minimum((as_of - first) // width(self.interval) + 1, most)
+        due: IntArray = np.minimum((as_of - first) // self.step + 1, most)
         return due
 
     def reasons(self, missing: pd.DataFrame) -> "pd.Series[str]":
@@ -207,7 +218,7 @@ class Gaps:
         (n,) array
         """
         # In floats: a long fill of a short interval would overflow.
-        each = float(width(self.fill_for) // width(self.interval) + 1)
+        each = float(self.reach // self.step + 1)
         room: IntArray = np.minimum(due, each * readings).astype(np.int64)
         return room
 
@@ -252,7 +263,7 @@ def samples_as_due(gaps: Gaps, readings: Segments, times: IntArray, as_of: IntAr
     placed = np.cumsum(room) - room
     flat = np.empty(int(room.sum()))
     length, absent = np.empty(len(due), dtype=np.int64), np.empty(len(due), dtype=np.int64)
-    rule = (width(gaps.interval), width(gaps.fill_for))
+    rule = (gaps.step, gaps.reach)
     _place(readings.flat, times, readings.start, readings.length, as_of, due, rule, placed, flat, length, absent)
     missing = np.divide(absent, due, out=np.ones(len(due)), where=due > 0)
     length[missing > gaps.most_missing] = 0

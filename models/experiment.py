@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from features.gaps import Gaps
 from features.names import format_duration
 from models import experiment_file
 from models.estimators import Target
@@ -104,6 +105,8 @@ class FeaturePlan:
         Whether normalised channels replace the raw ones or join them.
     keep
         How many of the most important columns to keep; 0 for all.
+    gaps
+        When samples are due, and what is done about missing ones; None takes the samples there are, however few.
     """
 
     tsfresh: str | tuple[str, ...] = "minimal"
@@ -115,6 +118,7 @@ class FeaturePlan:
     operating_channels: tuple[str, ...] = ()
     regime_channels: Literal["replace", "join"] = "replace"
     keep: int = 0
+    gaps: Gaps | None = None
 
 
 @dataclass(frozen=True)
@@ -349,6 +353,9 @@ def _check_sense(experiment: Experiment, source: experiment_file.Source) -> None
         if not holds:
             shown = format_duration(found) if isinstance(found, pd.Timedelta) else found
             raise UsageError(f"{source.at(key)} is {shown}", expected, f"Mend {key}")
+    if experiment.features.gaps is not None:
+        with experiment_file.blamed_on("features.gaps.interval", source):
+            experiment.features.gaps.check_windows(experiment.windows.window)
 
 
 def _in_order(first: pd.Timestamp | None, last: pd.Timestamp | None) -> bool:

@@ -9,7 +9,8 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,31 @@ def build(shape: type, content: Mapping[str, Any], source: Source, prefix: str =
         needed = described.default is dataclasses.MISSING and described.default_factory is dataclasses.MISSING
         if needed and name not in content:
             raise UsageError(f"{source.name}: {prefix}{name} is missing", _describe(hints[name]), f"Add {prefix}{name}")
-    return shape(**{key: _parse(hints[key], value, prefix + key, source) for key, value in content.items()})
+    values = {key: _parse(hints[key], value, prefix + key, source) for key, value in content.items()}
+    with blamed_on(prefix.removesuffix("."), source):
+        return shape(**values)
+
+
+@contextmanager
+def blamed_on(key: str, source: Source) -> Iterator[None]:
+    """Say of an error which key of a file is at fault.
+
+    Parameters
+    ----------
+    key
+        The dotted key.
+    source
+        Where it came from.
+
+    Raises
+    ------
+    UsageError
+        The one that arose, with its place.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{source.at(key)}: {error.found}", error.expected, error.remedy) from error
 
 
 def plain(value: Any) -> Any:
@@ -191,7 +216,7 @@ def plain(value: Any) -> Any:
 def _parse(hint: Any, value: Any, key: str, source: Source) -> Any:
     """Read a value as one of the types that an annotation names."""
     options = typing.get_args(hint) if _is_union(hint) else (hint,)
-    if type(None) in options and value == "all":
+    if type(None) in options and value == "all" and not any(map(dataclasses.is_dataclass, options)):
         return None
     for option in options:
         try:

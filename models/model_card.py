@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from features.gaps import Gaps
 from features.names import format_duration
 from models.error_rates import Rate
 from models.training import Trained
@@ -94,11 +95,23 @@ def _alerts(trained: Trained) -> str:
     )
 
 
+def _gap_limits(gaps: Gaps | None) -> list[str]:
+    if gaps is None:
+        return []
+    filled = f"filled with a value at most {format_duration(gaps.fill_for)} old" if gaps.reach else "left out"
+    return [
+        f"Samples are due every {format_duration(gaps.interval)}; a missing one is {filled}. A channel's window with "
+        f"more than {100 * gaps.most_missing:g} % of them missing is a missing value to it; where all are, it says "
+        "nothing, and why."
+    ]
+
+
 def _limits(trained: Trained) -> str:
     limits = [
         "It knows the event codes, components, asset models and operating regimes of its training assets; another one "
         "is to it as if it had not happened.",
         "A channel without readings in a window is a missing value to it, not a warning.",
+        *_gap_limits(trained.artifact.recipe.gaps),
         "Its figures hold for machines run as those of the test samples were.",
     ]
     failures = trained.evaluation.metrics.get("failures_total", np.nan)

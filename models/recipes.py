@@ -47,6 +47,7 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
         regimes=plan.regimes,
         operating=plan.operating_channels or None,
         regime_channels=plan.regime_channels,
+        gaps=plan.gaps,
         seed=experiment.seed,
     )
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.history import History
-from features.extract import extract
+from features.extract import coverage, extract
+from features.recipe import Recipe
 from models.artifact import Artifact
 
 
@@ -24,9 +25,17 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         One row per cut-off with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
-        ``remaining_life_h`` (NaN for failures), ``threshold`` (NaN when it never alerts), ``alert``.
+        ``remaining_life_h`` (NaN for failures), ``threshold`` (NaN when it never alerts), ``alert``, and ``reason``:
+        why there is no prediction, null where there is one. There is none, and no alert, where the rule for gaps
+        withholds the telemetry features of every channel and window of the model.
     """
-    return score_features(artifact, extract(history, cut_offs, artifact.recipe))
+    features = extract(history, cut_offs, artifact.recipe)
+    scored = score_features(artifact, features)
+    reason = _why_withheld(artifact.recipe, history, cut_offs, features)
+    withheld = reason.notna().to_numpy()
+    scored.loc[withheld, ["probability", "remaining_life_h"]] = np.nan
+    scored.loc[withheld, "alert"] = False
+    return scored.assign(reason=reason)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +51,7 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As of `score`.
+        As of `score`, without the reasons: a prediction for every row.
     """
     predictions = artifact.predict(features)
     failure = artifact.target == "failure"
@@ -57,3 +66,18 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
             alert=artifact.alerts(predictions),
         )
     )
+
+
+def _why_withheld(recipe: Recipe, history: History, cut_offs: pd.DataFrame, features: pd.DataFrame) -> "pd.Series[str]":
+    """Say for each cut-off why it has no telemetry features at all, null where it has some; shape (n_cut_offs,)."""
+    reason = pd.Series([None] * len(features), dtype="str")
+    measured = [column for column in features.columns if column not in set(recipe.context.columns)]
+    if recipe.gaps is None or not measured:
+        return reason
+    # Few are, so that only for these it is asked again how much was missing.
+    empty = np.flatnonzero(features[measured].isna().to_numpy().all(axis=1))
+    if len(empty):
+        told = coverage(history, cut_offs.iloc[empty], recipe)
+        everywhere = (told.drop(columns="reason") > recipe.gaps.most_missing).to_numpy().all(axis=1)
+        reason.iloc[empty[everywhere]] = told["reason"].to_numpy()[everywhere]
+    return reason

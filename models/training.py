@@ -155,10 +155,12 @@ def _refuse_empty_windows(experiment: Experiment, recipe: Recipe, features: pd.D
     measured = [column for column in features.columns if column not in set(recipe.context.columns)]
     if measured and features[measured].isna().to_numpy().all():
         spans = ", ".join(format_duration(window) for window in experiment.windows.window)
+        enough = "a reading" if recipe.gaps is None else "the readings that features.gaps asks for"
         raise ModelError(
-            f"no window of {spans} before any of the {len(features)} training samples holds a reading",
+            f"no window of {spans} before any of the {len(features)} training samples holds {enough}",
             "windows that reach back to telemetry",
-            "Make windows.window longer than the time between readings",
+            "Make windows.window longer than the time between readings"
+            + ("" if recipe.gaps is None else ", or let features.gaps ask for less"),
         )
 
 

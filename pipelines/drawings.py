@@ -193,8 +193,8 @@ def _score(result: "ScoreResult") -> Group:
     told = f"{result.scored:,} {words('asset', result.scored)} scored, {result.stored:,} predictions stored"
     told += "" if result.stored else " (they were there before)"
     over = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_some(result.alerts), style="yellow")
-    mute = Text(f"without telemetry in the window ({len(result.silent):,}): {_some(result.silent)}", style="dim")
-    return Group(Text(head + told), over, *([mute] if result.silent else []))
+    mute = f"without enough telemetry in the window ({len(result.silent):,}): {_some(result.silent)}"
+    return Group(Text(head + told), over, *([Text(mute, style="dim")] if result.silent else []))
 
 
 def _monitor(result: "MonitorResult") -> Group:

@@ -38,7 +38,7 @@ class ScoreResult:
     alerts : tuple of str
         Assets over the threshold.
     silent : tuple of str
-        Assets without telemetry in the model's window, for which nothing can be said.
+        Assets without telemetry in the model's window, or with too little of it, for which nothing can be said.
     """
 
     model_name: str
@@ -98,13 +98,16 @@ def score(
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
     window = max(model.artifact.recipe.windows)
-    since = None if as_of is None else as_of - window
+    since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
     moment = _latest(history) if as_of is None else as_of
     asked, without = _assets(history, moment, window)
     progress("score", 1, 3)
     scores = score_assets(model.artifact, history, pd.DataFrame({"asset": asked, "as_of": moment}))
+    withheld = scores["reason"].notna()
+    without = tuple(sorted({*without, *scores.loc[withheld, "asset"]}))
+    scores = scores[~withheld]
     progress("score", 2, 3)
     stored = _store(workspace, model, scores, moment, pd.Timestamp.now("UTC") if now is None else now)
     progress("score", 3, 3)

@@ -1,6 +1,6 @@
 """From a request to an answer: cut-offs and history, one champion, the records, and only then the answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -85,8 +85,9 @@ class Answering:
         predictions: list[Prediction] = []
         for history, cut_offs in questions:
             told, untold = with_telemetry(history, cut_offs, artifact)
-            unanswered += untold
-            predictions += self._predict(history, told, champion)
+            made, withheld = self._predict(history, told, champion)
+            unanswered += [*untold, *withheld]
+            predictions += made
         asked = request.assets or [window.asset for window in request.windows or ()]
         rank = {asset: number for number, asset in enumerate(asked)}
         predictions.sort(key=lambda prediction: rank[prediction.asset])
@@ -138,15 +139,20 @@ class Answering:
         cut_offs = _cut_offs(list(chosen), list(chosen.values()))
         return read_stored(self.workspace, asset_type, cut_offs, artifact.recipe.lookback), silent
 
-    def _predict(self, history: History, cut_offs: pd.DataFrame, champion: Champion) -> list[Prediction]:
+    def _predict(
+        self, history: History, cut_offs: pd.DataFrame, champion: Champion
+    ) -> tuple[list[Prediction], list[Unanswered]]:
         if cut_offs.empty:
-            return []
+            return [], []
         artifact = champion.artifact
         scored = score(artifact, history, cut_offs)
+        withheld = scored["reason"].notna()
+        silent = _unanswered(scored[withheld], scored.loc[withheld, "reason"])
+        scored = scored[~withheld]
         check_predictions(artifact, scored)
         made_at = self.clock()
         rows: Any = scored.itertuples(index=False)
-        return [
+        predictions = [
             Prediction(
                 prediction_id=new_prediction_id(),
                 asset=row.asset,
@@ -164,6 +170,7 @@ class Answering:
             )
             for row in rows
         ]
+        return predictions, silent
 
 
 def with_telemetry(
@@ -200,9 +207,13 @@ def with_telemetry(
     told[owner[inside]] = True
     reason = _GAP.format(window=f"{lookback / _HOUR:g} hours")
     silent = cut_offs[~told]
-    return cut_offs[told].reset_index(drop=True), [
+    return cut_offs[told].reset_index(drop=True), _unanswered(silent, [reason] * len(silent))
+
+
+def _unanswered(cut_offs: pd.DataFrame, reasons: Iterable[str]) -> list[Unanswered]:
+    return [
         Unanswered(asset=asset, as_of=format_instant(as_of), reason=reason)
-        for asset, as_of in zip(silent["asset"], silent["as_of"], strict=True)
+        for asset, as_of, reason in zip(cut_offs["asset"], cut_offs["as_of"], reasons, strict=True)
     ]
 
 

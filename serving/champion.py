@@ -11,8 +11,9 @@ import pandas as pd
 from data_contracts.contract import empty_table
 from data_contracts.errors import ForewarnError, ModelError, UsageError
 from data_contracts.history import History
+from features.extract import extract
 from models.artifact import Artifact
-from models.scoring import score
+from models.scoring import score_features
 from serving.refusals import LOGGER
 
 Clock = Callable[[], pd.Timestamp]
@@ -187,7 +188,8 @@ def try_out(artifact: Artifact) -> None:
     end = pd.Timestamp("2000-01-01", tz="UTC").as_unit("us")
     cut_offs = pd.DataFrame({"asset": ["trial"], "as_of": [end]})
     try:
-        scored = score(artifact, _trial_history(artifact, end), cut_offs)
+        # A trial is of the learner: what its telemetry lacks by the rule for gaps withholds nothing.
+        scored = score_features(artifact, extract(_trial_history(artifact, end), cut_offs, artifact.recipe))
     except ForewarnError:
         raise
     except Exception as error:

@@ -171,7 +171,9 @@ class PredictAnswer(BaseModel):
     """The predictions, in the order asked; every one is stored."""
 
     predictions: list[PredictionAnswer]
-    unanswered: list[Unanswered] = Field(description="Assets without telemetry in the model's window.")
+    unanswered: list[Unanswered] = Field(
+        description="Assets without telemetry, or with too little of it, in the model's windows."
+    )
 
 
 class ModelAnswer(BaseModel):

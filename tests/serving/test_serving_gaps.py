@@ -1,0 +1,84 @@
+"""What the endpoint says of an asset of which too much telemetry is missing."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts import records
+from data_contracts.history import History
+from data_contracts.workspace import Workspace
+from features import Gaps
+from models.artifact import Artifact
+from models.scoring import score
+from serving.answering import Answering
+from serving.champion import Champion, try_out
+from serving.prediction_log import PredictionLog
+from serving.schemas import PredictAnswer, parse_request
+from serving.settings import Settings
+
+HOUR = pd.Timedelta("1h")
+NOW = pd.Timestamp("2016-01-01", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def ruled(artifacts: tuple[Artifact, Artifact]) -> Artifact:
+    return replace(artifacts[0], recipe=replace(artifacts[0].recipe, gaps=Gaps(HOUR, 2 * HOUR, 0.5)))
+
+
+def ask(workspace: Workspace, artifact: Artifact, content: dict[str, Any]) -> PredictAnswer:
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    request = parse_request(json.dumps(content).encode(), 1000)
+    return answering.answer(request, Champion("ruled", 1, artifact, NOW))
+
+
+def window_of(history: History, asset: str, as_of: pd.Timestamp, hours: range) -> dict[str, Any]:
+    rows = history.telemetry[(history.telemetry["asset"] == asset) & history.telemetry["source"].eq("physical")]
+    rows = rows.set_index("event_time").loc[[as_of - hour * HOUR for hour in reversed(hours)]]
+    readings = [
+        {"event_time": time.isoformat()} | {c: None if pd.isna(row[c]) else row[c] for c in history.channels}
+        for time, row in rows.iterrows()
+    ]
+    return {"asset": asset, "as_of": as_of.isoformat(), "telemetry": readings}
+
+
+def test_too_little_telemetry_gets_the_reason_and_no_number(
+    workspace: Workspace, ruled: Artifact, history: History, fleet: Any
+) -> None:
+    """Of stored assets and of windows sent alike; nothing is stored of what was not predicted."""
+    late = fleet.end + 20 * HOUR
+    stored = ask(workspace, ruled, {"assets": list(fleet.assets[4:6]), "as_of": late.isoformat()})
+    as_of = fleet.end - 5 * HOUR
+    scarce, plenty = fleet.assets[6], fleet.assets[7]
+    windows = [
+        window_of(history, scarce, as_of, range(4, 27, 6)),
+        window_of(history, plenty, as_of, range(26)),
+    ]
+    sent = ask(workspace, ruled, {"windows": windows})
+    assert not stored.predictions
+    assert [told.asset for told in stored.unanswered] == list(fleet.assets[4:6])
+    assert "volt@24h" in stored.unanswered[0].reason
+    assert "samples are missing, at most 50 % are allowed" in stored.unanswered[0].reason
+    assert [told.asset for told in sent.predictions] == [plenty]
+    assert [told.asset for told in sent.unanswered] == [scarce]
+    assert "vibration@3h: 100 % of their samples are missing" in sent.unanswered[0].reason
+    kept = records.predictions(records.open_records(workspace.records_url), model_name="ruled")
+    assert kept["asset"].tolist() == [plenty]
+
+
+def test_batch_equals_online_under_the_rule(
+    workspace: Workspace, ruled: Artifact, history: History, fleet: Any
+) -> None:
+    """What fills a window's beginning is read too: the endpoint predicts what scoring the whole history does."""
+    assets, as_of = list(fleet.assets[10:14]), fleet.end + 4 * HOUR
+    answer = ask(workspace, ruled, {"assets": assets, "as_of": as_of.isoformat()})
+    expected = score(ruled, history, pd.DataFrame({"asset": assets, "as_of": as_of}))
+    assert expected["reason"].isna().all()
+    assert [told.probability for told in answer.predictions] == expected["probability"].tolist()
+
+
+def test_a_trial_of_a_model_is_of_its_learner(ruled: Artifact) -> None:
+    """A champion whose rule asks for more samples than the trial makes up is loaded all the same."""
+    try_out(replace(ruled, recipe=replace(ruled.recipe, gaps=Gaps(pd.Timedelta("1s"), pd.Timedelta(0), 0.0))))
