@@ -23,10 +23,13 @@ class Block:
     ----------
     series : (n, samples)
         One finite series a row, at least one sample, contiguous.
+    hours : (n, samples), optional
+        Hours since each series' first sample, for the calculators that look at time stamps.
     """
 
-    def __init__(self, series: FloatArray) -> None:
+    def __init__(self, series: FloatArray, hours: FloatArray | None = None) -> None:
         self.series: FloatArray = np.ascontiguousarray(series, dtype=np.float64)
+        self.hours = hours
         self.stages: dict[Callable[..., Any], Any] = {}
 
     @property

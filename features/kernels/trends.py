@@ -1,25 +1,34 @@
-"""Straight lines through a window, in closed form."""
+"""Straight lines through a window or through what its chunks add up to, in closed form."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import stdtr
 
+from features.kernels.arithmetic.pairwise import moments, pairwise_sum
 from features.kernels.block import Block, FloatArray, row_sum
-from features.kernels.kernel import Kernel, Parameters, listed
+from features.kernels.compilation import compiled, compiled_sums
+from features.kernels.kernel import Kernel, Parameters
 
-# Beyond this, 1 - r is mostly round-off, and the standard error and p-value with it: scipy's own steps decide.
-_NEARLY_ONE = 1.0 - 1e-9
-_TINY = 1.0e-20  # scipy's, in the denominator of t
 _ATTRIBUTES = ("slope", "intercept", "rvalue", "pvalue", "stderr")
-_DOUBTFUL = ("pvalue", "stderr")
+_AGGREGATES = ("max", "min", "mean", "var")
+
+_TINY = 1.0e-20  # scipy's, in the denominator of t
+
+# Where a line is perfect, 1 - r is round-off, and standard error and p-value with it; where it is level, so is the
+# slope. There we sum as scipy does, through the same calls of BLAS.
+_NEARLY_ONE = 1.0 - 1e-9
+_ROUND_OFF = 4e-15
+
+# Student's distribution has a short closed form for few degrees of freedom; its far tail is a difference to one.
+_FEW = 40
+_TAIL = 1e-6
 
 
 @dataclass(frozen=True)
-class Line:
-    """Least squares of y on 0, 1, ..., n - 1: one value a series in every attribute."""
+class Lines:
+    """Least squares of some series on their times: one value a series in every attribute, as scipy names them."""
 
     slope: FloatArray
     intercept: FloatArray
@@ -28,101 +37,294 @@ class Line:
     stderr: FloatArray
 
 
-def fit_lines(block: Block, attributes: Collection[str] = _ATTRIBUTES) -> Line:
-    """Fit a line to each series, as ``scipy.stats.linregress(range(n), x)`` does.
+def linear_trend(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
+    """Fit a line to the samples against 0, 1, 2, ... (tsfresh: linear_trend; one pass).
 
-    Parameters
-    ----------
-    block
-        Finite series.
-    attributes
-        Those that are wanted: the two that a perfect line leaves to round-off cost extra for such lines.
-
-    Returns
-    -------
-    Line
-        NaN for series of one sample.
-
-    Notes
-    -----
-    Slope and intercept are differences of larger terms. Where these all but cancel, what is left is their round-off,
-    here and in scipy; it depends on the order of summation, which scipy leaves to the BLAS library.
+    NaN for a single sample, as in tsfresh.
 
     References
     ----------
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    n = block.samples
-    if n < 2:
-        return Line(*(block.full(np.nan) for _ in _ATTRIBUTES))
-    steps = np.arange(n) - (n - 1) / 2
-    ssx = (n * n - 1) / 12
-    sxy = row_sum(block.centred * steps) / n
-    ssy = block.variance
-    slope = sxy / ssx
-    intercept = block.mean - slope * ((n - 1) / 2)
-    flat = ssy == 0
-    r = np.clip(np.divide(sxy, np.sqrt(ssx * ssy), out=block.full(np.nan), where=~flat), -1.0, 1.0)
-    if n == 2:
-        line = Line(slope, intercept, r, flat.astype(np.float64), block.full(0.0))
-    else:
-        t = r * np.sqrt((n - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
-        stderr = np.sqrt((1 - r * r) * ssy / ssx / (n - 2))
-        line = Line(slope, intercept, r, 2 * stdtr(n - 2, -np.abs(t)), stderr)
-        if not set(attributes).isdisjoint(_DOUBTFUL):
-            _mend(line, block, np.flatnonzero(np.abs(r) > _NEARLY_ONE))
-    return line
+    lines = fit_steps(block.series, block.mean, block.variance)
+    for row, attribute in zip(out, attributes, strict=True):
+        row[:] = getattr(lines, attribute)
 
 
-def _mend(line: Line, block: Block, rows: npt.NDArray[np.int64]) -> None:
-    """Take the standard error and p-value of perfect lines from scipy itself, as they are round-off alone.
+def linear_trend_timewise(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
+    """Fit a line to the samples against the hours since the first (tsfresh: linear_trend_timewise; three passes).
 
-    The other attributes are left alone: they must not depend on what else is wanted.
+    NaN without times, for a single sample and where all times are the same.
+
+    References
+    ----------
+    Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    if rows.size == 0:
+    out[:] = np.nan
+    if block.hours is None or block.samples < 2:
         return
-    # scipy.stats takes a second to import and perfect lines are rare.
-    from scipy.stats import linregress
-
-    for row in rows:
-        fitted = linregress(range(block.samples), block.series[row].copy())
-        for attribute in _DOUBTFUL:
-            getattr(line, attribute)[row] = getattr(fitted, attribute)
-
-
-def linear_trend(block: Block, wanted: Sequence[Parameters]) -> list[FloatArray]:
-    """Fit a line to the samples (tsfresh: linear_trend; two passes, p-values by scipy.special.stdtr)."""
-    line = fit_lines(block, [parameters["attr"] for parameters in wanted])
-    return [getattr(line, parameters["attr"]) for parameters in wanted]
+    _, mean_hour, spread = moments(block.hours)
+    hours = block.hours - mean_hour[:, None]
+    products = row_sum(block.centred * hours) / block.samples
+    lines = fit_lines(hours, mean_hour, spread, block.centred, block.mean, block.variance, products)
+    passes_time = np.ptp(block.hours, axis=1) > 0
+    for row, attribute in zip(out, attributes, strict=True):
+        row[passes_time] = getattr(lines, attribute)[passes_time]
 
 
-def agg_linear_trend(block: Block, wanted: Sequence[Parameters]) -> list[FloatArray]:
-    """Fit a line to the max, min, mean or var of chunks (tsfresh: agg_linear_trend; a pass for each pair of them).
+@dataclass(frozen=True)
+class ChunkLine:
+    """Name one wanted attribute of a line through chunks.
+
+    Parameters
+    ----------
+    length
+        The number of samples in a chunk.
+    aggregate
+        Which of the aggregates, by number.
+    attribute
+        Of the line.
+    """
+
+    length: int
+    aggregate: int
+    attribute: str
+
+
+def prepare_chunk_lines(wanted: Sequence[Parameters], _samples: int) -> tuple[ChunkLine, ...]:
+    """Parse the wanted parameter sets."""
+    return tuple(ChunkLine(p["chunk_len"], _AGGREGATES.index(p["f_agg"]), p["attr"]) for p in wanted)
+
+
+def agg_linear_trend(block: Block, wanted: tuple[ChunkLine, ...], out: FloatArray) -> None:
+    """Fit a line to the max, min, mean or var of chunks (tsfresh: agg_linear_trend; a pass for each chunk length).
 
     NaN unless the window is longer than a chunk, as in tsfresh. The last chunk may be short.
+
+    References
+    ----------
+    Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    lines: dict[tuple[int, str], Line] = {}
-    for parameters in wanted:
-        key = (parameters["chunk_len"], parameters["f_agg"])
-        if key not in lines:
-            attributes = [p["attr"] for p in wanted if (p["chunk_len"], p["f_agg"]) == key]
-            lines[key] = fit_lines(Block(_chunked(block, *key)), attributes)
-    return [getattr(lines[p["chunk_len"], p["f_agg"]], p["attr"]) for p in wanted]
+    lines: dict[int, Lines] = {}
+    for row, line in zip(out, wanted, strict=True):
+        if line.length >= block.samples:
+            row[:] = np.nan
+            continue
+        if line.length not in lines:
+            chunks = -(-block.samples // line.length)
+            aggregates = np.empty((len(_AGGREGATES), block.n, chunks))
+            aggregate_chunks(block.series, line.length, aggregates)
+            rows = aggregates.reshape(-1, chunks)
+            _, mean, variance = moments(rows)
+            lines[line.length] = fit_steps(rows, mean, variance)
+        first = line.aggregate * block.n
+        row[:] = getattr(lines[line.length], line.attribute)[first : first + block.n]
 
 
-def _chunked(block: Block, chunk_len: int, f_agg: str) -> FloatArray:
-    """Aggregate chunks, (n, ceil(samples / chunk_len)); a single NaN column when there would be one chunk."""
-    if chunk_len >= block.samples:
-        return block.full(np.nan)[:, None]
-    whole = block.samples // chunk_len
-    cut = whole * chunk_len
-    parts = [np.ascontiguousarray(block.series[:, :cut]).reshape(block.n, whole, chunk_len)]
-    if cut < block.samples:
-        parts.append(np.ascontiguousarray(block.series[:, cut:]).reshape(block.n, 1, -1))
-    return np.concatenate([getattr(part, f_agg)(axis=2) for part in parts], axis=1)
+@compiled
+def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) -> None:
+    """Take the maximum, minimum, mean and variance of consecutive chunks, in numpy's rounding.
+
+    Parameters
+    ----------
+    series : (n, samples)
+        One series a row.
+    length
+        The number of samples in a chunk; the last may have fewer.
+    aggregates : (4, n, chunks)
+        Is filled.
+    """
+    n, samples = series.shape
+    squares = np.empty(length)
+    begins, sums = np.empty(128, np.int64), np.empty(64)
+    for row in range(n):
+        for chunk in range(aggregates.shape[2]):
+            x = series[row, chunk * length : min(samples, (chunk + 1) * length)]
+            largest, smallest = x[0], x[0]
+            for i in range(x.size):
+                largest, smallest = max(largest, x[i]), min(smallest, x[i])
+            mean = pairwise_sum(x, x.size, begins, sums) / x.size
+            for i in range(x.size):
+                squares[i] = (x[i] - mean) * (x[i] - mean)
+            aggregates[0, row, chunk] = largest
+            aggregates[1, row, chunk] = smallest
+            aggregates[2, row, chunk] = mean
+            aggregates[3, row, chunk] = pairwise_sum(squares, x.size, begins, sums) / x.size
+
+
+@compiled_sums
+def products_with_steps(series: FloatArray, means: FloatArray, products: FloatArray) -> None:
+    """Average the products of the centred series with the centred steps 0, 1, 2, ...
+
+    Parameters
+    ----------
+    series : (n, m)
+        One series a row.
+    means : (n,)
+        Their means.
+    products : (n,)
+        Is filled.
+    """
+    n, m = series.shape
+    middle = (m - 1) / 2
+    for row in range(n):
+        y, mean = series[row], means[row]
+        total = 0.0
+        for i in range(m):
+            total += (i - middle) * (y[i] - mean)
+        products[row] = total / m
+
+
+def fit_steps(series: FloatArray, mean: FloatArray, variance: FloatArray) -> Lines:
+    """Fit a line to each series against 0, 1, 2, ...
+
+    Parameters
+    ----------
+    series : (n, m)
+        One series a row.
+    mean, variance : (n,)
+        Theirs, in numpy's rounding.
+
+    Returns
+    -------
+    Lines
+    """
+    m = series.shape[1]
+    products = np.empty(len(series))
+    products_with_steps(series, mean, products)
+    steps = np.arange(m) - (m - 1) / 2
+    return fit_lines(steps, (m - 1) / 2, (m * m - 1) / 12, series - mean[:, None], mean, variance, products)
+
+
+def fit_lines(
+    times: FloatArray,
+    mean_time: float | FloatArray,
+    spread: float | FloatArray,
+    series: FloatArray,
+    mean: FloatArray,
+    variance: FloatArray,
+    products: FloatArray,
+) -> Lines:
+    """Fit a line to each series, as ``scipy.stats.linregress`` does.
+
+    Parameters
+    ----------
+    times : (m,) or (n, m)
+        Centred times.
+    mean_time, spread
+        Mean and variance of the times, one for all or one a series.
+    series : (n, m)
+        Centred series.
+    mean, variance : (n,)
+        Those of the series.
+    products : (n,)
+        The covariances of series and times.
+
+    Returns
+    -------
+    Lines
+
+    References
+    ----------
+    Draper and Smith (1998), Applied Regression Analysis, chapter 1.
+    """
+    m = series.shape[1]
+    r = products / np.sqrt(spread * variance)
+    slope = products / spread
+    error = _ROUND_OFF * np.sqrt(variance / spread) * np.maximum(1.0, np.abs(mean_time))
+    unclear = (error > 1e-11) & ~(error < 1e-7 * np.minimum(np.abs(slope), np.abs(mean - slope * mean_time)))
+    rows = np.flatnonzero((np.abs(r) > _NEARLY_ONE) | unclear)
+    if rows.size:
+        spread, products, variance = (np.array(np.broadcast_to(x, mean.shape)) for x in (spread, products, variance))
+        spread[rows], products[rows], variance[rows] = products_as_numpy(
+            np.broadcast_to(times, series.shape)[rows], series[rows]
+        )
+        r = products / np.sqrt(spread * variance)
+        slope = products / spread
+    r = np.where(variance == 0, np.where(products == 0, np.nan, 0.0), np.clip(r, -1.0, 1.0))
+    intercept = mean - slope * mean_time
+    if m == 2:
+        same = (series[:, 0] == series[:, 1]).astype(np.float64)
+        return Lines(slope, intercept, r, same, np.zeros_like(r))
+    t = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
+    stderr = np.sqrt((1 - r * r) * variance / spread / (m - 2))
+    return Lines(slope, intercept, r, two_sided_p_value(np.abs(t), m - 2), stderr)
+
+
+def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Average squares and products of centred times and series to the last bit of ``numpy.cov``.
+
+    BLAS decides the order of summation, so it is BLAS that we call, for each row alone.
+
+    Parameters
+    ----------
+    times, series : (n, m)
+        Centred.
+
+    Returns
+    -------
+    tuple of (n,) array
+        The means of times squared, of times by series, of series squared.
+    """
+    pairs = np.stack([times, series], axis=1)
+    covariances = np.array([np.dot(pair, pair.T) for pair in pairs]) * (1 / series.shape[1])
+    return covariances[:, 0, 0], covariances[:, 0, 1], covariances[:, 1, 1]
+
+
+def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
+    """Give the probability that Student's t is at least so large, or as small.
+
+    Parameters
+    ----------
+    t : (n,)
+        At least 0, or NaN.
+    freedom
+        Degrees of freedom; NaN for less than one.
+
+    Returns
+    -------
+    (n,) array
+
+    References
+    ----------
+    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, equations 26.7.3 and 26.7.4.
+    """
+    if freedom < 1:
+        return np.full_like(t, np.nan)
+    if freedom > _FEW:
+        far: FloatArray = 2 * stdtr(freedom, -t)
+        return far
+    cosine = freedom / (freedom + t * t)
+    sine = t / np.sqrt(freedom + t * t)
+    series = np.zeros_like(t) if freedom == 1 else np.ones_like(t)
+    for k in range(freedom - 2, 1, -2):
+        series *= cosine * ((k - 1) / k)
+        series += 1.0
+    if freedom % 2:
+        inside = (np.arctan(t / np.sqrt(freedom)) + sine * np.sqrt(cosine) * series) * (2 / np.pi)
+    else:
+        inside = sine * series
+    p_value = 1 - inside
+    tail = np.flatnonzero(p_value < _TAIL)
+    p_value[tail] = 2 * stdtr(freedom, -t[tail])
+    return p_value
+
+
+def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> tuple[str, ...]:
+    """List the wanted attributes."""
+    return tuple(parameters["attr"] for parameters in wanted)
+
+
+def _known_attribute(parameters: Parameters) -> bool:
+    return parameters["attr"] in _ATTRIBUTES
+
+
+def _known_chunks(parameters: Parameters) -> bool:
+    return _known_attribute(parameters) and parameters["f_agg"] in _AGGREGATES and parameters["chunk_len"] >= 1
 
 
 KERNELS: dict[str, Kernel] = {
-    "linear_trend": listed(linear_trend),
-    "agg_linear_trend": listed(agg_linear_trend),
+    "linear_trend": Kernel(linear_trend, prepare=prepare_attributes, supports=_known_attribute),
+    "linear_trend_timewise": Kernel(linear_trend_timewise, prepare=prepare_attributes, supports=_known_attribute),
+    "agg_linear_trend": Kernel(agg_linear_trend, prepare=prepare_chunk_lines, supports=_known_chunks),
 }
