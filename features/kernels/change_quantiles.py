@@ -105,7 +105,8 @@ def aggregate_changes(
             square = cell[SQUARES] / cell[COUNT]
             value = max(square - mean * mean, 0.0) if spread else mean
             scale = square if spread else cell[SIZES] / cell[COUNT]
-            if ROUNDING * scale > 1e-11 + 1e-7 * abs(value):
+            # Not the other way round: what is infinite or NaN goes numpy's way, too.
+            if not ROUNDING * scale < 1e-11 + 1e-7 * abs(value):
                 taken = take_changes(x, edges[lower], edges[upper], sizes, inside)
                 value = pairwise_sum(inside, taken, begins, sums) / taken
                 if spread:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from features.kernels.block import Block, FloatArray, stage
+from features.kernels.block import Block, BoolArray, FloatArray, stage
 from features.kernels.compilation import compiled, compiled_sums
 from features.kernels.kernel import Kernel, Parameters, plain
+
+# Squares of smaller deviations than these lose digits, of larger ones are infinite.
+TINY, HUGE = 1e-140, 1e140
 
 
 def mean_change(block: Block) -> FloatArray:
@@ -37,10 +39,10 @@ def mean_second_derivative_central(block: Block) -> FloatArray:
     return (x[:, -1] - x[:, -2] - x[:, 1] + x[:, 0]) / (2 * (block.samples - 2))
 
 
-def cid_ce(block: Block, normalized: npt.NDArray[np.bool_], out: FloatArray) -> None:
+def cid_ce(block: Block, normalized: BoolArray, out: FloatArray) -> BoolArray:
     """Compute ``sqrt(sum((x[i+1] - x[i])**2))``, over ``std(x)`` or not (tsfresh: cid_ce; shares the sum).
 
-    The normalised one of a series without any spread is 0.
+    The normalised one of a series without any spread is 0. Doubtful where squares leave the range of numbers.
 
     References
     ----------
@@ -51,6 +53,8 @@ def cid_ce(block: Block, normalized: npt.NDArray[np.bool_], out: FloatArray) -> 
     spread = block.deviation
     out[~normalized] = stretch
     out[normalized] = np.divide(stretch, spread, out=block.full(0.0), where=spread != 0)
+    doubtful: BoolArray = ((spread > 0) & (spread < TINY)) | ~(spread < HUGE)
+    return doubtful
 
 
 def number_crossing_m(block: Block, levels: FloatArray, out: FloatArray) -> None:
@@ -63,7 +67,7 @@ def _sums_of_changes(block: Block) -> FloatArray:
     return sums_of_changes(block.series)
 
 
-def _normalized(wanted: Sequence[Parameters], _samples: int) -> npt.NDArray[np.bool_]:
+def _normalized(wanted: Sequence[Parameters], _samples: int) -> BoolArray:
     return np.array([given["normalize"] for given in wanted], dtype=np.bool_)
 
 
