@@ -1,35 +1,230 @@
-"""What the Fourier transform tells."""
+"""What the Fourier transform tells: its coefficients, and the moments of its amplitudes.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+The transform is numpy's own, taken of a whole block at once: every row has the bits that it has alone, and those are
+tsfresh's bits. So an angle that is only the direction of a rounding error agrees as well.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from features.kernels.block import Block, FloatArray
-from features.kernels.kernel import Kernel, Parameters, listed
+from features.kernels.block import Block, BoolArray, FloatArray, stage
+from features.kernels.compilation import compiled, compiled_sums
+from features.kernels.kernel import Kernel, Parameters
 
-_PARTS: dict[str, Callable[[Any], FloatArray]] = {
-    "real": np.real,
-    "imag": np.imag,
-    "abs": np.abs,
-    "angle": lambda coefficient: np.angle(coefficient, deg=True),
-}
+ComplexArray = npt.NDArray[np.complex128]
+IntArray = npt.NDArray[np.int64]
+
+PARTS = ("real", "imag", "abs", "angle")
+MOMENTS = ("centroid", "variance", "skew", "kurtosis")
+# The tolerance that every feature has against tsfresh.
+RELATIVE, ABSOLUTE = 1e-6, 1e-10
+# Two sums of the same positive terms in another order differ by so much at most, as a share of the sum.
+ROUNDING = 2e-15
+# tsfresh gives neither skew nor kurtosis to a narrower spectrum.
+NARROWEST = 0.5
+# Squares of larger and smaller amplitudes may leave the range of a double.
+LARGEST, SMALLEST = 1e150, 1e-140
 
 
-def fft_coefficient(block: Block, wanted: Sequence[Parameters]) -> list[FloatArray]:
-    """Give parts of ``sum(x[m] exp(-2 pi i m k / n))``, angles in degrees (tsfresh: fft_coefficient; one FFT).
+@stage
+def spectrum(block: Block) -> ComplexArray:
+    """Transform each series: ``sum(x[m] exp(-2 pi i m k / n))`` for k up to n / 2.
 
-    NaN for coefficients beyond n / 2.
+    Parameters
+    ----------
+    block
+        The series.
+
+    Returns
+    -------
+    (n, samples // 2 + 1) array
     """
-    spectrum = np.fft.rfft(block.series, axis=1)
-    return [
-        np.ascontiguousarray(_PARTS[p["attr"]](spectrum[:, p["coeff"]]))
-        if p["coeff"] < spectrum.shape[1]
-        else block.full(np.nan)
-        for p in wanted
-    ]
+    return np.fft.rfft(block.series, axis=1)
+
+
+class PartTables(NamedTuple):
+    """Which parts of which coefficients are wanted.
+
+    Parameters
+    ----------
+    coefficients : (n_coefficients,)
+        Those that the transform has and that are wanted, once each.
+    rows : tuple of (array, array)
+        For each of `PARTS` the wanted numbers, and the coefficient of each as a row of `coefficients`.
+    beyond : (n,)
+        The wanted numbers beyond the transform.
+    """
+
+    coefficients: IntArray
+    rows: tuple[tuple[IntArray, IntArray], ...]
+    beyond: IntArray
+
+
+def prepare_parts(wanted: Sequence[Parameters], samples: int) -> PartTables:
+    """Sort the wanted numbers by part."""
+    present = sorted({p["coeff"] for p in wanted if p["coeff"] <= samples // 2})
+    place = {coefficient: row for row, coefficient in enumerate(present)}
+    rows = []
+    for part in PARTS:
+        numbers = [i for i, p in enumerate(wanted) if p["attr"] == part and p["coeff"] in place]
+        rows.append((_integers(numbers), _integers([place[wanted[i]["coeff"]] for i in numbers])))
+    beyond = _integers([i for i, p in enumerate(wanted) if p["coeff"] not in place])
+    return PartTables(_integers(present), tuple(rows), beyond)
+
+
+def fft_coefficient(block: Block, tables: PartTables, out: FloatArray) -> None:
+    """Give real and imaginary part, amplitude and angle in degrees of Fourier coefficients.
+
+    tsfresh: fft_coefficient. NaN for coefficients beyond n / 2. Costs the transform and an arc tangent for each angle.
+    """
+    out[tables.beyond] = np.nan
+    if not tables.coefficients.size:
+        return
+    parts = np.empty((2, tables.coefficients.size, block.n))
+    transpose(spectrum(block), tables.coefficients, parts)
+    real, imaginary = parts
+    for part, (numbers, places) in zip(PARTS, tables.rows, strict=True):
+        # Whole runs of rows are written in place.
+        target = _run(numbers)
+        into = out[target] if isinstance(target, slice) else np.empty((numbers.size, block.n))
+        source = _run(places)
+        if part == "real":
+            into[:] = real[source]
+        elif part == "imag":
+            into[:] = imaginary[source]
+        elif part == "abs":
+            amplitudes(np.ascontiguousarray(real[source]), np.ascontiguousarray(imaginary[source]), into)
+        else:
+            np.arctan2(imaginary[source], real[source], out=into)
+            into *= 180 / np.pi
+        if not isinstance(target, slice):
+            out[target] = into
+
+
+def has_part(parameters: Parameters) -> bool:
+    """Say whether the part and the coefficient are such as a transform has."""
+    return parameters["attr"] in PARTS and isinstance(parameters["coeff"], int) and parameters["coeff"] >= 0
+
+
+def prepare_moments(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    """Give the wanted moments their numbers."""
+    return _integers([MOMENTS.index(p["aggtype"]) for p in wanted])
+
+
+def fft_aggregated(block: Block, wanted: IntArray, out: FloatArray) -> BoolArray:
+    """Give centroid, variance, skew and kurtosis of the amplitudes, taken as a distribution over k.
+
+    tsfresh: fft_aggregated, whose kurtosis is ``(m4 - 4 c m3 + 6 m2 c^2 - 3 c) / v^2``. They are differences of moments
+    about zero: a spectrum as narrow as a few coefficients, far from zero, leaves nothing but rounding, and is doubted.
+    """
+    doubtful = np.zeros(block.n, dtype=np.bool_)
+    aggregate(spectrum(block), wanted, out, doubtful)
+    return doubtful
+
+
+def has_moment(parameters: Parameters) -> bool:
+    """Say whether the moment is one of tsfresh's."""
+    return parameters["aggtype"] in MOMENTS
+
+
+@compiled
+def transpose(coefficients: ComplexArray, wanted: IntArray, parts: FloatArray) -> None:
+    """Write real and imaginary parts of some coefficients, a row for each of them."""
+    for k in range(wanted.size):
+        real, imaginary = parts[0, k], parts[1, k]
+        for row in range(coefficients.shape[0]):
+            value = coefficients[row, wanted[k]]
+            real[row] = value.real
+            imaginary[row] = value.imag
+
+
+@compiled
+def amplitudes(real: FloatArray, imaginary: FloatArray, out: FloatArray) -> None:
+    """Fill the absolute values of complex numbers."""
+    for k in range(real.shape[0]):
+        x, y, size = real[k], imaginary[k], out[k]
+        extreme = 0
+        for row in range(size.size):
+            size[row] = np.sqrt(x[row] * x[row] + y[row] * y[row])
+            extreme += int((size[row] > LARGEST) | (size[row] < SMALLEST))
+        if extreme > 0:
+            for row in range(size.size):
+                size[row] = np.hypot(x[row], y[row])
+
+
+@compiled
+def aggregate(coefficients: ComplexArray, wanted: IntArray, out: FloatArray, doubtful: BoolArray) -> None:
+    """Fill the wanted moments of the amplitudes of each series, and flag those that cancellation has eaten."""
+    n = coefficients.shape[1]
+    real, imaginary, size = np.empty((1, n)), np.empty((1, n)), np.empty((1, n))
+    moments, values, errors = np.empty(5), np.empty(4), np.empty(4)
+    for row in range(coefficients.shape[0]):
+        for k in range(n):
+            real[0, k] = coefficients[row, k].real
+            imaginary[0, k] = coefficients[row, k].imag
+        amplitudes(real, imaginary, size)
+        raw_moments(size[0], moments)
+        standardise(moments, values, errors)
+        doubt = False
+        for number in range(wanted.size):
+            value, error = values[wanted[number]], errors[wanted[number]]
+            out[number, row] = value
+            doubt |= error > ABSOLUTE + RELATIVE * abs(value)
+            doubt |= wanted[number] >= 2 and abs(values[1] - NARROWEST) <= errors[1]
+        doubtful[row] = doubt
+
+
+@compiled_sums
+def raw_moments(size: FloatArray, moments: FloatArray) -> None:
+    """Sum the amplitudes times k^0 to k^4."""
+    zeroth, first, second, third, fourth = 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(size.size):
+        place = float(k)
+        once = size[k] * place
+        twice = once * place
+        thrice = twice * place
+        zeroth += size[k]
+        first += once
+        second += twice
+        third += thrice
+        fourth += thrice * place
+    moments[0], moments[1], moments[2], moments[3], moments[4] = zeroth, first, second, third, fourth
+
+
+@compiled
+def standardise(moments: FloatArray, values: FloatArray, errors: FloatArray) -> None:
+    """Turn moments about zero into tsfresh's four numbers, with bounds on their rounding."""
+    centroid, second, third, fourth = moments[1:] / moments[0]
+    variance = second - centroid**2
+    values[0], values[1] = centroid, variance
+    errors[0], errors[1] = 0.0, ROUNDING * (second + centroid**2)
+    if variance < NARROWEST:
+        values[2:], errors[2:] = np.nan, 0.0
+        return
+    # The rounding of the variance below the line counts in proportion.
+    loss = errors[1] / variance
+    values[2] = (third - 3 * centroid * variance - centroid**3) / variance**1.5
+    errors[2] = ROUNDING * (third + centroid**3 + 3 * centroid * (second + centroid**2)) / variance**1.5
+    errors[2] += 1.5 * loss * abs(values[2])
+    values[3] = (fourth - 4 * centroid * third + 6 * second * centroid**2 - 3 * centroid) / variance**2
+    errors[3] = ROUNDING * (fourth + 4 * centroid * third + 6 * second * centroid**2) / variance**2
+    errors[3] += 2 * loss * abs(values[3])
+
+
+def _integers(values: Sequence[int]) -> IntArray:
+    return np.array(values, dtype=np.int64)
+
+
+def _run(numbers: IntArray) -> slice | IntArray:
+    if numbers.size and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
+        return slice(int(numbers[0]), int(numbers[0]) + numbers.size)
+    return numbers
 
 
 KERNELS: dict[str, Kernel] = {
-    "fft_coefficient": listed(fft_coefficient),
+    "fft_coefficient": Kernel(fft_coefficient, prepare_parts, has_part),
+    "fft_aggregated": Kernel(fft_aggregated, prepare_moments, has_moment),
 }

@@ -78,45 +78,6 @@ def count_ordered(ordered: FloatArray, edges: FloatArray, counts: IntArray) -> N
 
 
 @compiled
-def count_unordered(values: FloatArray, edges: FloatArray, nearness: float, counts: IntArray) -> bool:
-    """Count samples in any order in each bin, and say whether one of them is very near to an inner edge.
-
-    Parameters
-    ----------
-    values : (n,)
-        The edges span all of it.
-    edges : (bins + 1,)
-        From `lay_bins`.
-    nearness
-        What is near, as a share of a bin.
-    counts : (bins,)
-        Filled.
-
-    Returns
-    -------
-    bool
-        Whether another rounding of the values could have counted otherwise.
-    """
-    bins = counts.size
-    first = edges[0]
-    span = edges[bins] - first
-    counts[:] = 0
-    near = 0
-    for i in range(values.size):
-        place = (values[i] - first) / span * bins
-        k = min(int(place), bins - 1)
-        # The quotient may be one bin off for a value within a last bit of an edge.
-        if values[i] < edges[k]:
-            k -= 1
-        elif k < bins - 1 and values[i] >= edges[k + 1]:
-            k += 1
-        counts[k] += 1
-        edge = np.floor(place + 0.5)
-        near += int((abs(place - edge) < nearness) & (edge > 0) & (edge < bins))
-    return near > 0
-
-
-@compiled
 def entropy(counts: IntArray, surprise: FloatArray) -> float:
     """Give ``-sum(p log p)`` of the shares of a histogram.
 

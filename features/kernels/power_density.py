@@ -1,0 +1,223 @@
+"""The power density of a series, and how evenly it is spread."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.arithmetic.histograms import entropy, surprises
+from features.kernels.arithmetic.pairwise import pairwise_sum
+from features.kernels.block import Block, BoolArray, FloatArray, stage
+from features.kernels.compilation import compiled
+from features.kernels.kernel import Kernel, Parameters
+
+ComplexArray = npt.NDArray[np.complex128]
+IntArray = npt.NDArray[np.int64]
+
+SEGMENT = 256
+# What is too near to the edge of a bin, as a share of it; for up to 1000 bins the rounding of a density is far less.
+NEARNESS = 1e-9
+
+
+@stage
+def welch(block: Block) -> FloatArray:
+    """Estimate the power density by averaged periodograms of half-overlapping segments (Welch's method).
+
+    The segments have at most 256 samples, their mean removed, a Hann window and a scale for unit sampling frequency.
+    Every operation is scipy's, in its order, so the bits are, too.
+
+    Parameters
+    ----------
+    block
+        The series.
+
+    Returns
+    -------
+    (n, segment // 2 + 1) array
+
+    References
+    ----------
+    Welch (1967), "The use of fast Fourier transform for the estimation of power spectra", IEEE Trans. Audio
+    Electroacoustics 15(2), doi:10.1109/TAU.1967.1161901; ``scipy.signal.welch``.
+    """
+    length = min(block.samples, SEGMENT)
+    hop = length - length // 2
+    segments = np.empty((block.n, (block.samples - length // 2) // hop, length))
+    cut_segments(block.series, welch_window(length), hop, segments)
+    density = np.empty((block.n, length // 2 + 1))
+    average(np.fft.rfft(segments, axis=2), length % 2 == 0, density)
+    return density
+
+
+def welch_window(length: int) -> FloatArray:
+    """Give the Hann window, scaled to a density.
+
+    Parameters
+    ----------
+    length
+        Of a segment.
+
+    Returns
+    -------
+    (length,) array
+    """
+    if length == 1:
+        return np.ones(1)
+    angles = np.linspace(-np.pi, np.pi, length + 1)[:-1]
+    window: FloatArray = 0.5 + 0.5 * np.cos(angles)
+    return window * (1 / np.sqrt(sum(window**2)))
+
+
+def spkt_welch_density(block: Block, wanted: IntArray, out: FloatArray) -> None:
+    """Give coefficients of Welch's power density (tsfresh: spkt_welch_density).
+
+    NaN for coefficients beyond it. Costs the transform of the segments, shared with fourier_entropy.
+    """
+    density = welch(block)
+    for row, coefficient in zip(out, wanted, strict=True):
+        row[:] = density[:, coefficient] if coefficient < density.shape[1] else np.nan
+
+
+def prepare_coefficients(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    """List the wanted coefficients."""
+    return np.array([p["coeff"] for p in wanted], dtype=np.int64)
+
+
+def has_coefficient(parameters: Parameters) -> bool:
+    """Say whether the coefficient is a number that a density may have."""
+    return isinstance(parameters["coeff"], int) and parameters["coeff"] >= 0
+
+
+class EntropyTables(NamedTuple):
+    """What the entropies of a density need beside it.
+
+    Parameters
+    ----------
+    bins : (n_wanted,)
+        How many bins each wanted histogram has.
+    surprise : (coefficients + 1,)
+        ``-p log p`` by count.
+    """
+
+    bins: IntArray
+    surprise: FloatArray
+
+
+def prepare_entropies(wanted: Sequence[Parameters], samples: int) -> EntropyTables:
+    """Tabulate the bins and the logarithms."""
+    return EntropyTables(
+        np.array([p["bins"] for p in wanted], dtype=np.int64), surprises(min(samples, SEGMENT) // 2 + 1)
+    )
+
+
+def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> BoolArray:
+    """Give the entropy of a histogram of Welch's power density (tsfresh: fourier_entropy).
+
+    NaN where the density is zero everywhere. In nats. Costs a pass over the density for each number of bins.
+    """
+    doubtful = np.zeros(block.n, dtype=np.bool_)
+    fill_entropies(welch(block), tables.bins, tables.surprise, out, doubtful)
+    # The density of a constant is the rounding of its mean, or nothing.
+    return doubtful | (block.constant & (welch(block)[:, 0] > 0))
+
+
+def has_bins(parameters: Parameters) -> bool:
+    """Say whether the number of bins is one that is computed here."""
+    return isinstance(parameters["bins"], int) and 1 <= parameters["bins"] <= 1000
+
+
+@compiled
+def cut_segments(series: FloatArray, window: FloatArray, hop: int, segments: FloatArray) -> None:
+    """Cut each series into segments, take their means off and window them."""
+    length = window.size
+    begins, sums = np.empty(128, np.int64), np.empty(64)
+    for row in range(series.shape[0]):
+        for number in range(segments.shape[1]):
+            samples = series[row, number * hop : number * hop + length]
+            segment = segments[row, number]
+            mean = pairwise_sum(samples, length, begins, sums) / length
+            for i in range(length):
+                segment[i] = (samples[i] - mean) * window[i]
+
+
+@compiled
+def average(transforms: ComplexArray, even: bool, density: FloatArray) -> None:
+    """Average the power of the segments; all but the first frequency and the last of an even length count twice."""
+    n, segments, frequencies = transforms.shape
+    powers, begins, sums = np.empty(segments), np.empty(128, np.int64), np.empty(64)
+    unpaired = frequencies - 1 if even else frequencies
+    for row in range(n):
+        mean = density[row]
+        if segments >= 8:
+            # numpy sums so many in another order.
+            for k in range(frequencies):
+                for number in range(segments):
+                    powers[number] = power(transforms[row, number, k]) * (2 if 0 < k < unpaired else 1)
+                mean[k] = pairwise_sum(powers, segments, begins, sums) / segments
+            continue
+        mean[:] = 0.0
+        for number in range(segments):
+            transform = transforms[row, number]
+            for k in range(frequencies):
+                mean[k] += power(transform[k])
+        for k in range(frequencies):
+            mean[k] = mean[k] * (2 if 0 < k < unpaired else 1) / segments
+
+
+@compiled
+def power(coefficient: complex) -> float:
+    """Give the square of an amplitude."""
+    return coefficient.real * coefficient.real + coefficient.imag * coefficient.imag
+
+
+@compiled
+def fill_entropies(
+    density: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray, doubtful: BoolArray
+) -> None:
+    """Fill the entropies of scaled densities, a row for each number of bins; doubt densities on the edge of a bin."""
+    frequencies = density.shape[1]
+    shares, places = np.empty(frequencies), np.empty(frequencies, np.int64)
+    counts = np.empty(bins.max(), np.int64)
+    for row in range(density.shape[0]):
+        values = density[row]
+        highest, lowest = values[0], values[0]
+        for k in range(frequencies):
+            highest = values[k] if values[k] > highest else highest
+            lowest = values[k] if values[k] < lowest else lowest
+        if not 0 < highest < np.inf:
+            out[:, row] = np.nan
+            continue
+        if highest - lowest < NEARNESS * highest:
+            doubtful[row] = True
+            continue
+        for k in range(frequencies):
+            shares[k] = (values[k] - lowest) / (highest - lowest)
+        on_edge = 0
+        for wanted in range(bins.size):
+            counted = counts[: bins[wanted]]
+            on_edge += count_bins(shares, places, counted)
+            out[wanted, row] = entropy(counted, surprise)
+        doubtful[row] = on_edge > 0
+
+
+@compiled
+def count_bins(shares: FloatArray, places: IntArray, counts: IntArray) -> int:
+    """Count shares of the range in equal bins, and say how many of them are very near to an inner edge."""
+    bins = counts.size
+    on_edge = 0
+    for k in range(shares.size):
+        place = shares[k] * bins
+        edge = np.floor(place + 0.5)
+        on_edge += int((abs(place - edge) < NEARNESS) & (edge > 0) & (edge < bins))
+        places[k] = min(int(place), bins - 1)
+    counts[:] = 0
+    for k in range(shares.size):
+        counts[places[k]] += 1
+    return on_edge
+
+
+KERNELS: dict[str, Kernel] = {
+    "spkt_welch_density": Kernel(spkt_welch_density, prepare_coefficients, has_coefficient),
+    "fourier_entropy": Kernel(fourier_entropy, prepare_entropies, has_bins),
+}
