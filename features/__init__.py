@@ -8,7 +8,7 @@ tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap 
 from features.array_gaps import FilledWindows, fill_gaps
 from features.array_windows import extract_windows, stream_windows
 from features.context import Context, learn_context
-from features.extract import coverage, extract
+from features.extract import coverage, extract, stream
 from features.feature_files import write_features
 from features.feature_set import FeatureSet, parse_feature_set
 from features.fitting import fit_recipe, operating_channels
@@ -51,6 +51,7 @@ __all__ = [
     "parse_name",
     "register_calculator",
     "slow_features",
+    "stream",
     "stream_windows",
     "warm_up",
     "write_features",

@@ -1,17 +1,17 @@
 """Features of windows that stand in an array, block by block on all cores."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from features.blocks import finish, record_batches, series_a_block, workers, worth_threads
 from features.feature_set import FeatureSet, parse_feature_set
 from features.plan import plan_for
 
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FloatArray = npt.NDArray[np.float64]
-T = TypeVar("T")
-
-# A block's series, their sorted copy and their spectrum fit a core's second-level cache together.
-_BLOCK_SAMPLES = 32_768
-_BLOCK_SERIES = 512
-# A batch of results is as large as this, in bytes: two of them, one being filled and one being read, stay under 100 MB.
-_BATCH_BYTES = 32_000_000
 
 
 def extract_windows(
@@ -71,9 +64,8 @@ def extract_windows(
     """
     job = _job(values, channels, feature_set)
     matrix = np.empty((len(job.columns), len(job.readings)))
-    small = matrix.shape[1] * job.readings.shape[1] * job.readings.shape[2] <= _BLOCK_SAMPLES
-    with _pool(1 if small else _cores(threads)) as pool:
-        _finish(_start(job, 0, matrix, pool))
+    with workers(threads if worth_threads(job.readings.size) else 1) as pool:
+        finish(_start(job, 0, matrix, pool))
     return pd.DataFrame(matrix.T, columns=_index(job.columns), copy=False)
 
 
@@ -113,7 +105,9 @@ def stream_windows(
 
     job = _job(values, channels, feature_set)
     schema = pa.schema([pa.field(name, pa.float64()) for name in job.columns])
-    return pa.RecordBatchReader.from_batches(schema, _batches(job, schema, _cores(threads)))
+    start = partial(_start, job)
+    batches = record_batches(schema, len(job.readings), start, lambda _begin, _end: (), threads)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 @dataclass(frozen=True)
@@ -160,12 +154,6 @@ def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor) -> list[Fu
     return [pool.submit(_compute, job, begin, matrix, part) for part in _parts(job, matrix.shape[1])]
 
 
-def _finish(started: Sequence[Future[None]]) -> None:
-    """Wait, and make an error in a thread ours."""
-    for part in started:
-        part.result()
-
-
 def _parts(job: _Job, n_windows: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Cut the work into blocks: channels with the same features together, then windows.
 
@@ -176,7 +164,7 @@ def _parts(job: _Job, n_windows: int) -> Iterator[tuple[int, int, int, int, int]
         alike = 1
         while channel + alike < len(job.wanted) and job.wanted[channel + alike] == job.wanted[channel]:
             alike += 1
-        room = max(1, min(_BLOCK_SAMPLES // job.readings.shape[2], _BLOCK_SERIES))
+        room = series_a_block(job.readings.shape[2])
         together = min(alike, max(1, room // n_windows))
         step = min(n_windows, max(1, room // together))
         for one in range(0, alike, together):
@@ -202,54 +190,6 @@ def _compute(job: _Job, begin: int, matrix: FloatArray, part: tuple[int, int, in
     found = plan_for(features, samples).run(series).reshape(len(features), n_channels, n_windows)
     target = matrix[column : column + n_channels * len(features), window : window + n_windows]
     target.reshape(n_channels, len(features), n_windows)[:] = found.transpose(1, 0, 2)
-
-
-def _batches(job: _Job, schema: "pa.Schema", threads: int) -> Iterator["pa.RecordBatch"]:
-    """Compute one batch while the one before is being read."""
-    total = len(job.readings)
-    rows = max(1, min(total, _BATCH_BYTES // (8 * max(len(job.columns), 1))))
-    pool = _pool(threads)
-    try:
-        matrix, started = np.empty((0, 0)), list[Future[None]]()
-        for begin in range(0, total + rows, rows):
-            _finish(started)
-            ready, n = matrix, min(rows, total - begin)
-            if n > 0:
-                matrix = np.empty((len(job.columns), n))
-                started = _start(job, begin, matrix, pool)
-            if begin > 0:
-                yield _record_batch(ready, schema)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _record_batch(matrix: FloatArray, schema: "pa.Schema") -> "pa.RecordBatch":
-    """Make a batch of a matrix (n_columns, n_windows) without copying it."""
-    import pyarrow as pa
-
-    n = matrix.shape[1]
-    flat = pa.array(matrix.reshape(-1))
-    return pa.RecordBatch.from_arrays([flat.slice(place * n, n) for place in range(len(matrix))], schema=schema)
-
-
-class _InThisThread(Executor):
-    """Run what is submitted at once: one small block is done before a thread would have started."""
-
-    def submit(self, function: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
-        done: Future[T] = Future()
-        done.set_result(function(*given, **named))
-        return done
-
-
-def _pool(threads: int) -> Executor:
-    return _InThisThread() if threads == 1 else ThreadPoolExecutor(threads, thread_name_prefix="features")
-
-
-def _cores(threads: int | None) -> int:
-    if threads is not None:
-        return threads
-    # Not every system tells which cores a process may use; a container's share is told only so.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=32)

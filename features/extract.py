@@ -1,7 +1,10 @@
 """The one way from stored telemetry to features: for training, for scoring a fleet, and for the endpoint."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,26 +14,34 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
-from features.calculate import calculate
+from features.blocks import finish, record_batches, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
+from features.plan import plan_for
 from features.recipe import Recipe, named_channels
 from features.sorted_times import IntArray, microseconds, width
 from features.spans import Segments
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from data_contracts.history import History
 
 FloatArray = npt.NDArray[np.float64]
 
-# A block of these many samples (1 MiB) and its intermediate arrays stay in the processor's cache.
-_BLOCK_SAMPLES = 131_072
 # Bounds the memory of windows that cannot be slices, and how often progress is told.
 _SLAB_VALUES = 8_000_000
 _SLAB_WINDOWS = 65_536
 
 
-def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progress: Report = silent) -> pd.DataFrame:
+def extract(
+    history: "History",
+    cut_offs: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    threads: int | None = None,
+    progress: Report = silent,
+) -> pd.DataFrame:
     """Compute the recipe's columns at cut-offs, each from what was known then and nothing else.
 
     A window holds the telemetry with event time in (as_of - window, as_of], reconciled from the rows known by as_of.
@@ -50,6 +61,8 @@ def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progr
         Columns asset and as_of (UTC), in any order.
     recipe
         What to compute.
+    threads
+        How many cores to use; all if None. The result is the same.
     progress
         Told how many windows are done.
 
@@ -63,20 +76,61 @@ def extract(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, progr
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column.
     """
-    asked = _asked(history, cut_offs, recipe)
-    columns = {name: number for number, name in enumerate(recipe.output)}
-    matrix = np.full((len(cut_offs), len(columns)), np.nan)
-    plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
-    if any(plans.values()):
-        telemetry = _telemetry(history, asked, recipe)
-        for number, (window, plan) in enumerate(plans.items()):
-            for begin, end, segments in _slabs(telemetry, asked, window, recipe.gaps):
-                for group in plan:
-                    _fill(matrix[begin:end], segments, group)
-                progress("features", number * len(cut_offs) + end, len(plans) * len(cut_offs))
-    for name, values in recipe.context.calculate(history, asked.assets, asked.asset, asked.as_of, columns).items():
-        matrix[:, columns[name]] = values
-    return pd.DataFrame(matrix, index=_index(cut_offs), columns=pd.Index(list(columns), dtype="str"))
+    job = _job(history, cut_offs, recipe)
+    matrix = np.empty((len(job.columns), len(cut_offs)))
+    total = len(job.plans) * len(cut_offs)
+    with workers(threads) as pool:
+        for done, blocks in _work(job, 0, matrix):
+            finish([pool.submit(block) for block in blocks])
+            progress("features", done, total)
+    return pd.DataFrame(matrix.T, index=_index(cut_offs), columns=pd.Index(list(job.columns), dtype="str"), copy=False)
+
+
+def stream(
+    history: "History",
+    cut_offs: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    threads: int | None = None,
+    progress: Report = silent,
+) -> "pa.RecordBatchReader":
+    """Compute the recipe's columns at cut-offs, a batch at a time: the memory does not grow with the cut-offs.
+
+    Parameters
+    ----------
+    history, cut_offs, recipe, threads
+        As for `extract`, whose values these are.
+    progress
+        Told how many cut-offs are done.
+
+    Returns
+    -------
+    pyarrow.RecordBatchReader
+        Columns asset and as_of, then the recipe's `output`; the rows in the order of the cut-offs. A batch is computed
+        while the one before is read. ``features.write_features`` writes them, and so does whatever else reads Arrow.
+
+    Raises
+    ------
+    UsageError
+        As `extract` does.
+    """
+    # pyarrow takes a third of a second to import, and one asset at a time needs none of it.
+    import pyarrow as pa
+
+    job = _job(history, cut_offs, recipe)
+    instant = pa.timestamp("us", tz="UTC")
+    keys = [pa.array(cut_offs["asset"], pa.string()), pa.array(job.asked.as_of, instant)]
+    computed = [pa.field(name, pa.float64()) for name in job.columns]
+    schema = pa.schema([pa.field("asset", pa.string()), pa.field("as_of", instant), *computed])
+
+    def start(begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
+        progress("features", begin, len(cut_offs))
+        return [pool.submit(block) for _, blocks in _work(job, begin, matrix) for block in blocks]
+
+    def head(begin: int, end: int) -> list["pa.Array"]:
+        return [column.slice(begin, end - begin) for column in keys]
+
+    return pa.RecordBatchReader.from_batches(schema, record_batches(schema, len(cut_offs), start, head, threads))
 
 
 def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -104,17 +158,14 @@ def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.D
     """
     if recipe.gaps is None:
         raise UsageError("A recipe without a rule for gaps", "one that says when samples are due", "Give it gaps")
-    asked = _asked(history, cut_offs, recipe)
-    columns = {name: number for number, name in enumerate(recipe.output)}
-    plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
-    telemetry = _telemetry(history, asked, recipe) if any(plans.values()) else None
+    job = _job(history, cut_offs, recipe)
     missing: dict[str, FloatArray] = {}
-    for window, plan in plans.items():
+    for window, plan in job.plans.items():
         used = {channel: recipe.kind(recipe.channels[channel], window) for group in plan for channel in group.channels}
         missing |= {used[channel]: np.ones(len(cut_offs)) for channel in sorted(used)}
-        if telemetry is None or not used:
+        if job.telemetry is None or not used:
             continue
-        for begin, end, samples in _slabs_as_due(telemetry, asked, window, recipe.gaps):
+        for begin, end, samples in _slabs_as_due(job.telemetry, job.asked, window, recipe.gaps):
             for channel, kind in used.items():
                 missing[kind][begin:end] = samples[channel].missing
     frame = pd.DataFrame(missing, index=_index(cut_offs))
@@ -137,6 +188,10 @@ class _Asked:
     asset: IntArray
     as_of: IntArray
 
+    def part(self, begin: int, end: int) -> "_Asked":
+        """Give the cut-offs of a range."""
+        return _Asked(self.assets, self.asset[begin:end], self.as_of[begin:end])
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -155,6 +210,40 @@ class _Group:
     features: tuple[str, ...]
     channels: tuple[int, ...]
     columns: IntArray
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Hold what is to be computed, of what.
+
+    Parameters
+    ----------
+    history, recipe
+        As given.
+    asked
+        The cut-offs.
+    columns
+        Where each column stands in the result.
+    plans
+        For each window its groups of channels.
+    telemetry
+        What was known of the channels; None when no channel has features.
+    """
+
+    history: "History"
+    recipe: Recipe
+    asked: _Asked
+    columns: Mapping[str, int]
+    plans: Mapping[pd.Timedelta, Sequence[_Group]]
+    telemetry: KnownTelemetry | None
+
+
+def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> _Job:
+    asked = _asked(history, cut_offs, recipe)
+    columns = {name: number for number, name in enumerate(recipe.output)}
+    plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
+    telemetry = _telemetry(history, asked, recipe) if any(plans.values()) else None
+    return _Job(history, recipe, asked, columns, plans, telemetry)
 
 
 def _plan(recipe: Recipe, window: pd.Timedelta, columns: Mapping[str, int]) -> list[_Group]:
@@ -214,20 +303,61 @@ def _parts(cost: IntArray) -> Iterator[tuple[int, int]]:
         begin, spent = end, int(total[end - 1])
 
 
-def _fill(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> None:
-    """Compute the windows length by length, all channels of the group together, and write them where they belong."""
-    n = len(matrix)
+def _work(job: _Job, begin: int, matrix: FloatArray) -> Iterator[tuple[int, list[Callable[[], None]]]]:
+    """Give the blocks that fill a matrix (n_columns, n) from the cut-off `begin` on, slab by slab.
+
+    Beside them stands how many windows are done when they have run. What needs no telemetry is filled first.
+    """
+    n = matrix.shape[1]
+    asked = job.asked.part(begin, begin + n)
+    matrix.fill(np.nan)
+    context = job.recipe.context.calculate(job.history, asked.assets, asked.asset, asked.as_of, job.columns)
+    for name, values in context.items():
+        matrix[job.columns[name]] = values
+    if job.telemetry is None:
+        return
+    for number, (window, groups) in enumerate(job.plans.items()):
+        for first, last, segments in _slabs(job.telemetry, asked, window, job.recipe.gaps):
+            blocks = [block for group in groups for block in _blocks(matrix[:, first:last], segments, group)]
+            yield number * n + last, blocks
+
+
+def _blocks(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> Iterator[Callable[[], None]]:
+    """Cut windows, of all channels of the group, into blocks of one length."""
     length = np.concatenate([segments[channel].length for channel in group.channels])
     order = np.argsort(length, kind="stable")
     bounds = np.flatnonzero(np.diff(length[order])) + 1
     for alike in np.split(order, bounds):
         samples = int(length[alike[0]]) if len(alike) else 0
-        step = max(1, _BLOCK_SAMPLES // max(samples, 1))
+        step = series_a_block(max(samples, 1))
         for first in range(0, len(alike) if samples else 0, step):
-            part = alike[first : first + step]
-            block = _gather([segments[channel] for channel in group.channels], part, n, samples)
-            channel, window = np.divmod(part, n)
-            matrix[window[:, None], group.columns[channel]] = calculate(block, group.features)
+            yield partial(_compute, matrix, segments, group, alike[first : first + step], samples)
+
+
+def _compute(matrix: FloatArray, segments: Sequence[Segments], group: _Group, part: IntArray, samples: int) -> None:
+    """Compute a block and write it where it belongs; `part` counts windows through the channels, upwards."""
+    n = matrix.shape[1]
+    series = _gather([segments[channel] for channel in group.channels], part, n, samples)
+    found = plan_for(group.features, samples).run(series)
+    bounds = np.searchsorted(part, np.arange(len(group.channels) + 1) * n)
+    for number, (first, last) in enumerate(itertools.pairwise(bounds)):
+        if first < last:
+            _write(matrix, group.columns[number], part[first:last] - number * n, found[:, first:last])
+
+
+def _write(matrix: FloatArray, columns: IntArray, windows: IntArray, found: FloatArray) -> None:
+    rows, places = _span(columns), _span(windows)
+    if isinstance(rows, slice) or isinstance(places, slice):
+        matrix[rows, places] = found
+    else:
+        matrix[np.ix_(rows, places)] = found
+
+
+def _span(places: IntArray) -> slice | IntArray:
+    """Give places as a slice when they follow each other: numpy copies that several times faster."""
+    if places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all():
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 def _gather(segments: Sequence[Segments], part: IntArray, n: int, samples: int) -> FloatArray:

@@ -255,14 +255,23 @@ def _checked(features: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tried(features: Sequence[str]) -> tuple[str, ...]:
-    """Try each feature on a made-up series: a parameter nobody can compute with shows now, not after an hour."""
-    for feature in _checked(features):
-        try:
-            calculate(_TRIAL, [feature])
-        except _IMPOSSIBLE as error:
-            raise UsageError(
-                f"the feature {feature!r} cannot be computed ({error})",
-                "parameters that its calculator takes, such as quantile__q_0.9",
-                "Correct its parameters; tsfresh's documentation names them",
-            ) from error
-    return _union([features])
+    """Try the features on a made-up series: a parameter nobody can compute with shows now, not after an hour."""
+    checked = _checked(features)
+    if _refusal(checked) is not None:
+        for feature in checked:
+            error = _refusal([feature])
+            if error is not None:
+                raise UsageError(
+                    f"the feature {feature!r} cannot be computed ({error})",
+                    "parameters that its calculator takes, such as quantile__q_0.9",
+                    "Correct its parameters; tsfresh's documentation names them",
+                ) from error
+    return checked
+
+
+def _refusal(features: Sequence[str]) -> Exception | None:
+    try:
+        calculate(_TRIAL, features)
+    except _IMPOSSIBLE as error:
+        return error
+    return None
