@@ -8,12 +8,17 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.history import FRAMES, History
+from data_contracts.progress import Report, silent
+from features.extract import extract
 from features.fitting import fit_recipe
 from features.recipe import Recipe
 from features.selection import informative_columns
 from models import estimators
 from models.artifact import feature_matrix
 from models.experiment import Experiment
+
+# Enough to rank columns by; what a model then learns from is all samples.
+_TRIAL_SAMPLES = 6000
 
 
 def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
@@ -50,6 +55,39 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
         gaps=plan.gaps,
         seed=experiment.seed,
     )
+
+
+def preselect(
+    experiment: Experiment, history: History, recipe: Recipe, train: pd.DataFrame, *, progress: Report = silent
+) -> Recipe:
+    """Choose the columns that ``features.keep`` leaves on a trial of the training samples.
+
+    Thousands of columns of all samples would not fit into memory, and most of them are dropped: all are computed for
+    some samples, and only those that stay for the rest.
+
+    Parameters
+    ----------
+    experiment
+        Its ``features.keep``; nothing is dropped when that is 0.
+    history
+        What is known about the assets.
+    recipe
+        The recipe with all columns.
+    train
+        The training samples: ``asset``, ``as_of``, ``target``.
+    progress
+        Takes word of how far the extraction is.
+
+    Returns
+    -------
+    Recipe
+        Reduced to the columns that stay, in their old order.
+    """
+    if not 0 < experiment.features.keep < len(recipe.output):
+        return recipe
+    trial = _trial(train, experiment)
+    features = extract(history, trial[["asset", "as_of"]], recipe, progress=progress)
+    return select_columns(experiment, recipe, features, trial["target"].to_numpy(np.float64))
 
 
 def select_columns(
@@ -103,6 +141,18 @@ def _most_important(
     fitted = estimators.fit(estimators.make(kind, experiment.target, params, experiment.seed), x, target)
     ranked = estimators.importances(fitted, columns)
     return list(ranked.index[:keep]) if len(ranked) else list(columns)
+
+
+def _trial(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Draw samples at random, failures first: these are rare, and what foretells them is to be found."""
+    rng = np.random.default_rng(experiment.seed)
+    places = rng.permutation(len(train))
+    if experiment.target == "failure":
+        fails = train["target"].to_numpy()[places] > 0
+        chosen = np.concatenate([places[fails][: _TRIAL_SAMPLES // 2], places[~fails]])[:_TRIAL_SAMPLES]
+    else:
+        chosen = places[:_TRIAL_SAMPLES]
+    return train.iloc[np.sort(chosen)]
 
 
 def _known_in_training(history: History, train: pd.DataFrame) -> History:

@@ -21,7 +21,7 @@ from models.artifact import Artifact, Calibration, contract_reference, feature_m
 from models.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
 from models.experiment import Experiment
 from models.labels import LabelState, known_rows
-from models.recipes import learn_recipe, select_columns
+from models.recipes import learn_recipe, preselect, select_columns
 from models.samples import Samples, alarm_terms, draw_samples
 from models.thresholds import ChosenThreshold, choose_threshold
 from models.validation import fit_calibration, predict_unseen
@@ -121,6 +121,7 @@ def train(
     samples = draw_samples(experiment, history, known_until)
     next(step)
     recipe = learn_recipe(experiment, history, samples.train)
+    recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
     features = extract(history, samples.all_cut_offs, recipe, progress=progress)
     learning = features.iloc[: len(samples.train)]
     _refuse_empty_windows(experiment, recipe, learning)
