@@ -17,9 +17,12 @@ from features.kernels import (
     moments,
     order_statistics,
     permutation_entropy,
+    power_density,
     spectrum,
     trends,
     unit_root,
+    wavelet_peaks,
+    wavelets,
 )
 from features.kernels.kernel import Kernel
 
@@ -36,6 +39,9 @@ KERNELS: dict[str, Kernel] = {
     **trends.KERNELS,
     **unit_root.KERNELS,
     **spectrum.KERNELS,
+    **power_density.KERNELS,
+    **wavelet_peaks.KERNELS,
+    **wavelets.KERNELS,
     **histogram_entropy.KERNELS,
     **permutation_entropy.KERNELS,
     **lempel_ziv.KERNELS,
