@@ -18,6 +18,7 @@ from features.kernels import (
     order_statistics,
     permutation_entropy,
     power_density,
+    sample_entropy,
     spectrum,
     trends,
     unit_root,
@@ -45,4 +46,5 @@ KERNELS: dict[str, Kernel] = {
     **histogram_entropy.KERNELS,
     **permutation_entropy.KERNELS,
     **lempel_ziv.KERNELS,
+    **sample_entropy.KERNELS,
 }
