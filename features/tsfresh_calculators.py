@@ -8,7 +8,7 @@ import logging
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ _logger = logging.getLogger("forewarn.features")
 
 #: Calculators that need time stamps. tsfresh leaves their columns out when there are none, and so do we.
 NEEDS_TIMES = frozenset({"linear_trend_timewise"})
+
+# For each calculator, where its features stand among those wanted, and their parameters.
+_Wanted = dict[str, tuple[list[int], list[dict[str, Any]]]]
 
 # What tsfresh's calculators raise for series that are too short or too strange for them.
 _REFUSALS = (ArithmeticError, AssertionError, IndexError, ValueError)
@@ -57,6 +60,20 @@ class Calculators:
         bool
         """
         return name in KERNELS or name in self._registered or name in _tsfresh_names()
+
+    def is_registered(self, name: str) -> bool:
+        """Say whether a calculator is a user's own.
+
+        Parameters
+        ----------
+        name
+            A calculator's name.
+
+        Returns
+        -------
+        bool
+        """
+        return name in self._registered
 
     def names(self) -> tuple[str, ...]:
         """List all calculators.
@@ -140,7 +157,8 @@ def preset_settings(preset: str) -> Mapping[str, Any]:
 def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]) -> npt.NDArray[np.float64]:
     """Compute features with tsfresh's own functions, series by series.
 
-    A calculator that refuses a series (too short for it, say) gives NaN.
+    A calculator that refuses a series (too short for it, say) gives NaN. What tsfresh has said of a series that holds
+    one value (a sensor that is stuck, a machine that stands still) is remembered, for the latest thousand of them.
 
     Parameters
     ----------
@@ -153,18 +171,21 @@ def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]
     -------
     (n, len(features)) array
     """
-    wanted: dict[str, list[int]] = {}
-    parsed = [parse_feature(feature) for feature in features]
-    for position, (calculator, _) in enumerate(parsed):
-        wanted.setdefault(calculator, []).append(position)
-    result = np.full((len(block), len(features)), np.nan)
+    names = tuple(features)
+    wanted = _by_calculator(names)
+    may_remember = not any(CALCULATORS.is_registered(calculator) for calculator in wanted)
+    # Compared as bits: a series of NaN repeats too, and one of 0.0 is not one of -0.0.
+    bits = np.ascontiguousarray(block, dtype=np.float64).view(np.int64)
+    repeating = (bits == bits[:, :1]).all(axis=1)
+    result = np.empty((len(block), len(names)))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Short and constant series make numpy, scipy and statsmodels warn about the NaN we expect of them.
         warnings.simplefilter("ignore")
         for row, series in enumerate(block):
-            for calculator, positions in wanted.items():
-                parameters = [parsed[position][1] for position in positions]
-                result[row, positions] = _one_series(calculator, series.copy(), parameters)
+            if may_remember and series.size and repeating[row]:
+                result[row] = _of_constant(names, series.size, int(bits[row, 0]))
+            else:
+                result[row] = _of_series(series, wanted, len(names))
     return result
 
 
@@ -178,6 +199,31 @@ def say_slow(calculators: frozenset[str]) -> None:
         Names that have no kernel.
     """
     _logger.warning("no kernel yet, computed series by series through tsfresh: %s", ", ".join(sorted(calculators)))
+
+
+@lru_cache(maxsize=1024)
+def _of_constant(features: tuple[str, ...], samples: int, bits: int) -> npt.NDArray[np.float64]:
+    series = np.full(samples, bits, dtype=np.int64).view(np.float64)
+    answers = _of_series(series, _by_calculator(features), len(features))
+    answers.flags.writeable = False
+    return answers
+
+
+def _of_series(series: npt.NDArray[np.float64], wanted: _Wanted, features: int) -> npt.NDArray[np.float64]:
+    answers = np.empty(features)
+    for calculator, (positions, parameters) in wanted.items():
+        answers[positions] = _one_series(calculator, series.copy(), parameters)
+    return answers
+
+
+def _by_calculator(features: Sequence[str]) -> _Wanted:
+    wanted: _Wanted = {}
+    for position, feature in enumerate(features):
+        calculator, parameters = parse_feature(feature)
+        positions, given = wanted.setdefault(calculator, ([], []))
+        positions.append(position)
+        given.append(parameters)
+    return wanted
 
 
 def _one_series(calculator: str, series: npt.NDArray[np.float64], parameters: list[dict[str, Any]]) -> list[float]:
