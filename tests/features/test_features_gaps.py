@@ -14,7 +14,7 @@ from data_contracts.contract import empty_table
 from data_contracts.errors import UsageError
 from data_contracts.history import FRAMES, History
 from data_contracts.telemetry import reconcile
-from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, extract, fill_gaps, fit_recipe
+from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, extract, fill_gaps, fit_recipe, stream
 from features.calculate import calculate
 
 FEATURES = ["mean", "median", "length", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
@@ -202,6 +202,14 @@ def test_how_memory_is_cut_up_changes_nothing(
     monkeypatch.setattr(sys.modules["features.extract"], "_SLAB_VALUES", 700)
     assert same_bits(extract(history, moments, ruled), whole[0])
     pd.testing.assert_frame_equal(coverage(history, moments, ruled), whole[1], check_exact=True)
+
+
+def test_a_stream_follows_the_rule(history_of: HistoryOf, recipe: Recipe) -> None:
+    """Streamed as batches, the features have the bits they have in a frame."""
+    history, ruled = history_of(6), replace(recipe, gaps=Gaps(HOUR, 2 * HOUR, 0.7))
+    moments = some_cut_offs(history, 6, 40)
+    streamed = stream(history, moments, ruled).read_all().to_pandas()
+    assert same_bits(streamed[list(ruled.output)], extract(history, moments, ruled))
 
 
 def test_a_missing_sample_takes_the_last_known_value() -> None:
