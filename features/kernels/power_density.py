@@ -114,12 +114,39 @@ def prepare_entropies(wanted: Sequence[Parameters], samples: int) -> EntropyTabl
 def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> BoolArray:
     """Give the entropy of a histogram of Welch's power density (tsfresh: fourier_entropy).
 
-    NaN where the density is zero everywhere. In nats. Costs a pass over the density for each number of bins.
+    NaN where the density is zero everywhere. In nats. Costs a pass over the density for each number of bins; where a
+    density stands on the edge of a bin, scipy's rounding decides.
     """
-    doubtful = np.zeros(block.n, dtype=np.bool_)
-    fill_entropies(welch(block), tables.bins, tables.surprise, out, doubtful)
+    doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.int64)
+    fill_entropies(welch(block), tables.bins, tables.surprise, out, doubtful, on_edge)
+    for wanted, row in np.argwhere(on_edge):
+        out[wanted, row] = entropy_by_scipy(block.series[row], int(tables.bins[wanted]), tables.surprise)
     # The density of a constant is the rounding of its mean, or nothing.
     return doubtful | (block.constant & (welch(block)[:, 0] > 0))
+
+
+def entropy_by_scipy(series: FloatArray, bins: int, surprise: FloatArray) -> float:
+    """Take density and histogram of one series from the libraries that tsfresh takes them from.
+
+    Parameters
+    ----------
+    series : (samples,)
+        Not constant.
+    bins
+        Of the histogram.
+    surprise
+        From `surprises`.
+
+    Returns
+    -------
+    float
+    """
+    # scipy.signal takes a second to load, and is hardly ever needed.
+    from scipy.signal import welch as welch_of
+
+    density = welch_of(series, nperseg=min(len(series), SEGMENT))[1]
+    counts = np.histogram(density / np.max(density), bins=bins)[0]
+    return float(surprise[counts].sum())
 
 
 def has_bins(parameters: Parameters) -> bool:
@@ -173,9 +200,9 @@ def power(coefficient: complex) -> float:
 
 @compiled
 def fill_entropies(
-    density: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray, doubtful: BoolArray
+    density: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray, doubtful: BoolArray, on_edge: IntArray
 ) -> None:
-    """Fill the entropies of scaled densities, a row for each number of bins; doubt densities on the edge of a bin."""
+    """Fill the entropies of scaled densities, a row for each number of bins; doubt a density that is flat."""
     frequencies = density.shape[1]
     shares, places = np.empty(frequencies), np.empty(frequencies, np.int64)
     counts = np.empty(bins.max(), np.int64)
@@ -193,12 +220,10 @@ def fill_entropies(
             continue
         for k in range(frequencies):
             shares[k] = (values[k] - lowest) / (highest - lowest)
-        on_edge = 0
         for wanted in range(bins.size):
             counted = counts[: bins[wanted]]
-            on_edge += count_bins(shares, places, counted)
+            on_edge[wanted, row] = count_bins(shares, places, counted)
             out[wanted, row] = entropy(counted, surprise)
-        doubtful[row] = on_edge > 0
 
 
 @compiled

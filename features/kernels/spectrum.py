@@ -168,12 +168,12 @@ def aggregate(coefficients: ComplexArray, wanted: IntArray, out: FloatArray, dou
         amplitudes(real, imaginary, size)
         raw_moments(size[0], moments)
         standardise(moments, values, errors)
-        doubt = False
         for number in range(wanted.size):
-            value, error = values[wanted[number]], errors[wanted[number]]
-            out[number, row] = value
-            doubt |= error > ABSOLUTE + RELATIVE * abs(value)
-            doubt |= wanted[number] >= 2 and abs(values[1] - NARROWEST) <= errors[1]
+            out[number, row] = values[wanted[number]]
+        # All four decide, whichever are wanted: a value must not depend on the others that are.
+        doubt = abs(values[1] - NARROWEST) <= errors[1]
+        for number in range(4):
+            doubt |= errors[number] > ABSOLUTE + RELATIVE * abs(values[number])
         doubtful[row] = doubt
 
 

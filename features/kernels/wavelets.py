@@ -28,6 +28,8 @@ class ImpulseTables(NamedTuple):
 
     Parameters
     ----------
+    widths, places : tuple of float, tuple of int
+        The wavelet's width and the place of each coefficient.
     weights : (n_wanted, longest)
         The weights of the samples from the first one that counts.
     begins, ends : (n_wanted,)
@@ -36,6 +38,8 @@ class ImpulseTables(NamedTuple):
         By how much pywt's own value may be off, as a share of the largest sample.
     """
 
+    widths: tuple[float, ...]
+    places: tuple[int, ...]
     weights: FloatArray
     begins: IntArray
     ends: IntArray
@@ -55,14 +59,31 @@ def impulse_response(width: float) -> FloatArray:
     (2 reach + 1,) array
         The impulse stands in the middle.
     """
-    # pywt takes a tenth of a second to load: only those who want these coefficients wait for it.
-    import pywt
-
     reach = int(_REACH * width) + 2
     impulse = np.zeros(2 * reach + 1)
     impulse[reach] = 1.0
-    response: FloatArray = pywt.cwt(impulse, scales=(width,), wavelet="mexh")[0][0]
-    return response
+    return transform(impulse, width)
+
+
+def transform(series: FloatArray, width: float) -> FloatArray:
+    """Transform one series with pywt, as tsfresh does.
+
+    Parameters
+    ----------
+    series : (samples,)
+        The series.
+    width
+        The wavelet's scale.
+
+    Returns
+    -------
+    (samples,) array
+    """
+    # pywt takes a tenth of a second to load: only those who want these coefficients wait for it.
+    import pywt
+
+    made: FloatArray = pywt.cwt(series, scales=(width,), wavelet="mexh")[0][0]
+    return made
 
 
 def prepare_impulses(wanted: Sequence[Parameters], samples: int) -> ImpulseTables:
@@ -80,19 +101,24 @@ def prepare_impulses(wanted: Sequence[Parameters], samples: int) -> ImpulseTable
         begins[row], ends[row] = begin, end
         weights[row, : end - begin] = response[::-1][begin - place + reach : end - place + reach]
         rounding[row] = _ROUNDINGS * np.abs(np.cumsum(response)).sum()
-    return ImpulseTables(weights, begins, ends, rounding)
+    widths, places = tuple(p["w"] for p in wanted), tuple(p["coeff"] for p in wanted)
+    return ImpulseTables(widths, places, weights, begins, ends, rounding)
 
 
-def cwt_coefficients(block: Block, tables: ImpulseTables, out: FloatArray) -> BoolArray:
+def cwt_coefficients(block: Block, tables: ImpulseTables, out: FloatArray) -> None:
     """Give coefficients of the transform with the Mexican hat.
 
     The value at place c for width w is ``sum(x[m] psi((m - c) / w)) / sqrt(w)``, with pywt's samples of psi. tsfresh:
     cwt_coefficients. NaN at places beyond the series. Costs one multiplication a sample within 8 widths, for every
-    coefficient.
+    coefficient. A value so small beside its terms that rounding shows is pywt's own.
     """
-    doubtful = np.zeros(block.n, dtype=np.bool_)
+    doubtful = np.zeros(out.shape, dtype=np.bool_)
     multiply(block.series, tables.weights, tables.begins, tables.ends, tables.rounding, out, doubtful)
-    return doubtful
+    for row in np.flatnonzero(doubtful.any(axis=0)):
+        numbers = np.flatnonzero(doubtful[:, row])
+        transforms = {width: transform(block.series[row], width) for width in {tables.widths[i] for i in numbers}}
+        for i in numbers:
+            out[i, row] = transforms[tables.widths[i]][tables.places[i]]
 
 
 def has_widths(parameters: Parameters) -> bool:
@@ -120,7 +146,7 @@ def multiply(
     """Fill one row for each coefficient, a tile of series at a time; doubt values that are little but rounding."""
     n, samples = series.shape[0], ends.max()
     columns, largest = np.zeros((samples + 1, TILE)), np.zeros((samples + 1, TILE))
-    values, doubts = np.empty(TILE), np.empty(TILE, np.int64)
+    values, doubts = np.empty(TILE), np.empty(TILE, np.bool_)
     for first in range(0, n, TILE):
         rows = min(TILE, n - first)
         for row in range(rows):
@@ -129,7 +155,6 @@ def multiply(
                 columns[i, row] = x[i]
         for i in range(samples):
             track_largest(largest[i], columns[i], largest[i + 1])
-        doubts[:] = 0
         for wanted in range(begins.size):
             begin, end = begins[wanted], ends[wanted]
             weigh(columns, weights[wanted], begin, end, values)
@@ -137,8 +162,7 @@ def multiply(
                 values[:] = np.nan
             doubt_small(values, largest[end], rounding[wanted], doubts)
             out[wanted, first : first + rows] = values[:rows]
-        for row in range(rows):
-            doubtful[first + row] = doubts[row] > 0
+            doubtful[wanted, first : first + rows] = doubts[:rows]
 
 
 @compiled
@@ -167,10 +191,10 @@ def weigh(columns: FloatArray, weights: FloatArray, begin: int, end: int, values
 
 
 @compiled
-def doubt_small(values: FloatArray, largest: FloatArray, rounding: float, doubts: IntArray) -> None:
-    """Count the values that rounding may change by more than the tolerance."""
+def doubt_small(values: FloatArray, largest: FloatArray, rounding: float, doubts: BoolArray) -> None:
+    """Flag the values that rounding may change by more than the tolerance."""
     for row in range(values.size):
-        doubts[row] += int(rounding * largest[row] > ABSOLUTE + RELATIVE * abs(values[row]))
+        doubts[row] = rounding * largest[row] > ABSOLUTE + RELATIVE * abs(values[row])
 
 
 KERNELS: dict[str, Kernel] = {
