@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtr
 
-from features.kernels.arithmetic.pairwise import moments, pairwise_sum
+from features.kernels.arithmetic.pairwise import moments, pairwise_sum, run_sum
 from features.kernels.block import Block, FloatArray, row_sum
 from features.kernels.compilation import compiled, compiled_sums
 from features.kernels.kernel import Kernel, Parameters
@@ -33,8 +34,14 @@ class Lines:
     slope: FloatArray
     intercept: FloatArray
     rvalue: FloatArray
-    pvalue: FloatArray
     stderr: FloatArray
+    statistic: FloatArray
+    freedom: int
+
+    @cached_property
+    def pvalue(self) -> FloatArray:
+        """The p-value of a slope of zero, slow to compute and seldom wanted."""
+        return two_sided_p_value(np.abs(self.statistic), self.freedom)
 
 
 def linear_trend(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
@@ -66,7 +73,7 @@ def linear_trend_timewise(block: Block, attributes: tuple[str, ...], out: FloatA
     _, mean_hour, spread = moments(block.hours)
     hours = block.hours - mean_hour[:, None]
     products = row_sum(block.centred * hours) / block.samples
-    lines = fit_lines(hours, mean_hour, spread, block.centred, block.mean, block.variance, products)
+    lines = fit_lines(hours, mean_hour, spread, block.series, block.mean, block.variance, products)
     passes_time = np.ptp(block.hours, axis=1) > 0
     for row, attribute in zip(out, attributes, strict=True):
         row[passes_time] = getattr(lines, attribute)[passes_time]
@@ -135,21 +142,29 @@ def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) ->
         Is filled.
     """
     n, samples = series.shape
-    squares = np.empty(length)
+    squares = np.empty(samples)
     begins, sums = np.empty(128, np.int64), np.empty(64)
     for row in range(n):
+        x = series[row]
         for chunk in range(aggregates.shape[2]):
-            x = series[row, chunk * length : min(samples, (chunk + 1) * length)]
-            largest, smallest = x[0], x[0]
-            for i in range(x.size):
-                largest, smallest = max(largest, x[i]), min(smallest, x[i])
-            mean = pairwise_sum(x, x.size, begins, sums) / x.size
-            for i in range(x.size):
+            first = chunk * length
+            last = min(samples, first + length)
+            largest, smallest = x[first], x[first]
+            for i in range(first + 1, last):
+                largest = x[i] if x[i] > largest else largest
+                smallest = x[i] if x[i] < smallest else smallest
+            size = last - first
+            mean = run_sum(x, first, size) if size <= 128 else pairwise_sum(x[first:last], size, begins, sums)
+            mean /= size
+            for i in range(first, last):
                 squares[i] = (x[i] - mean) * (x[i] - mean)
+            spread = (
+                run_sum(squares, first, size) if size <= 128 else pairwise_sum(squares[first:last], size, begins, sums)
+            )
             aggregates[0, row, chunk] = largest
             aggregates[1, row, chunk] = smallest
             aggregates[2, row, chunk] = mean
-            aggregates[3, row, chunk] = pairwise_sum(squares, x.size, begins, sums) / x.size
+            aggregates[3, row, chunk] = spread / size
 
 
 @compiled_sums
@@ -193,7 +208,7 @@ def fit_steps(series: FloatArray, mean: FloatArray, variance: FloatArray) -> Lin
     products = np.empty(len(series))
     products_with_steps(series, mean, products)
     steps = np.arange(m) - (m - 1) / 2
-    return fit_lines(steps, (m - 1) / 2, (m * m - 1) / 12, series - mean[:, None], mean, variance, products)
+    return fit_lines(steps, (m - 1) / 2, (m * m - 1) / 12, series, mean, variance, products)
 
 
 def fit_lines(
@@ -214,7 +229,7 @@ def fit_lines(
     mean_time, spread
         Mean and variance of the times, one for all or one a series.
     series : (n, m)
-        Centred series.
+        One series a row.
     mean, variance : (n,)
         Those of the series.
     products : (n,)
@@ -237,18 +252,18 @@ def fit_lines(
     if rows.size:
         spread, products, variance = (np.array(np.broadcast_to(x, mean.shape)) for x in (spread, products, variance))
         spread[rows], products[rows], variance[rows] = products_as_numpy(
-            np.broadcast_to(times, series.shape)[rows], series[rows]
+            np.broadcast_to(times, series.shape)[rows], series[rows] - mean[rows, None]
         )
         r = products / np.sqrt(spread * variance)
         slope = products / spread
     r = np.where(variance == 0, np.where(products == 0, np.nan, 0.0), np.clip(r, -1.0, 1.0))
     intercept = mean - slope * mean_time
     if m == 2:
-        same = (series[:, 0] == series[:, 1]).astype(np.float64)
-        return Lines(slope, intercept, r, same, np.zeros_like(r))
+        # Two points leave no residual: scipy calls the slope certain unless it is nothing.
+        return Lines(slope, intercept, r, np.zeros_like(r), np.where(series[:, 0] == series[:, 1], 0.0, np.inf), 1)
     t = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
     stderr = np.sqrt((1 - r * r) * variance / spread / (m - 2))
-    return Lines(slope, intercept, r, two_sided_p_value(np.abs(t), m - 2), stderr)
+    return Lines(slope, intercept, r, stderr, t, m - 2)
 
 
 def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -305,7 +320,7 @@ def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
     else:
         inside = sine * series
     p_value = 1 - inside
-    tail = np.flatnonzero(p_value < _TAIL)
+    tail = np.flatnonzero(~(p_value >= _TAIL))
     p_value[tail] = 2 * stdtr(freedom, -t[tail])
     return p_value
 
