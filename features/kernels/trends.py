@@ -41,7 +41,8 @@ class Lines:
     @cached_property
     def pvalue(self) -> FloatArray:
         """The p-value of a slope of zero, slow to compute and seldom wanted."""
-        return two_sided_p_value(np.abs(self.statistic), self.freedom)
+        with np.errstate(all="ignore"):
+            return two_sided_p_value(np.abs(self.statistic), self.freedom)
 
 
 def linear_trend(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
