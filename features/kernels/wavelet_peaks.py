@@ -65,10 +65,8 @@ def ricker(points: int, width: int) -> FloatArray:
 
     Parameters
     ----------
-    points
-        How many, one apart, the middle of them at 0.
-    width
-        Where the wavelet crosses zero.
+    points, width
+        How many points, one apart, the middle of them at 0; where the wavelet crosses zero.
 
     Returns
     -------
@@ -109,11 +107,12 @@ def number_cwt_peaks(block: Block, tables: RidgeTables, out: FloatArray) -> Bool
     if block.samples * int(tables.sizes.max()) > _DIRECT_PRODUCTS:
         return np.ones(block.n, dtype=np.bool_)
     doubtful = np.zeros(block.n, dtype=np.bool_)
-    count_quickly(block.series, *tables[:4], out, doubtful)
+    largest = np.maximum(np.abs(block.minimum), np.abs(block.maximum))
+    count_quickly(block.series, largest, *tables[:4], out, doubtful)
     for row in np.flatnonzero(doubtful):
         series = block.series[row]
         transform = np.array([np.convolve(series, wave, "same") for wave in tables.wavelets])
-        slack = tables.rounding * np.abs(series).max()
+        slack = tables.rounding * largest[row]
         count_exactly(transform, tables.wanted, slack, out, int(row))
     return None
 
@@ -126,6 +125,7 @@ def has_width(parameters: Parameters) -> bool:
 @compiled
 def count_quickly(
     series: FloatArray,
+    largest: FloatArray,
     wanted: IntArray,
     weights: FloatArray,
     sizes: IntArray,
@@ -133,7 +133,7 @@ def count_quickly(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> None:
-    """Count the ridge lines of each series, and flag those that the rounding of the transform may decide."""
+    """Count the ridge lines of each series, given its largest absolute sample, and flag those that rounding decides."""
     samples, widths, margin = series.shape[1], sizes.size, weights.shape[1]
     padded = np.zeros(samples + 2 * margin)
     transform, slack = np.empty((widths + 1, samples)), np.empty(widths)
@@ -144,12 +144,9 @@ def count_quickly(
         x = series[row]
         padded[margin : margin + samples] = x
         transform_series(padded, margin, weights, sizes, transform)
-        largest = 0.0
-        for i in range(samples):
-            largest = max(largest, abs(x[i]))
         sure = True
         for width in range(widths):
-            slack[width] = rounding[width] * largest
+            slack[width] = rounding[width] * largest[row]
             counts[width] = find_maxima(transform[width], maxima[width])
             sure = sure and not may_round(transform[width], slack[width], x, sizes[width])
         verdicts[:] = UNKNOWN
@@ -345,27 +342,11 @@ def count_lines(
 
 @compiled
 def judge(narrowest: FloatArray, column: int, value: float, slack: float, exact: bool, itself: int) -> int:
-    """Compare the end of a line with the 10 % quantile of the narrowest transform around it.
+    """Compare the end of a line with the 10 % quantile of the narrowest transform around it: LOUD, QUIET or UNSURE.
 
-    Two counts decide nearly always: of values below -|value| and above |value|.
-
-    Parameters
-    ----------
-    narrowest : (samples,)
-        The transform of width 1.
-    column, value
-        The end of the line.
-    slack
-        A difference that rounding may make.
-    exact
-        Whether the transform is scipy's own; then rounding decides as it does there.
-    itself
-        1 when the value is one of those around it, otherwise 0.
-
-    Returns
-    -------
-    int
-        LOUD, QUIET or UNSURE.
+    Two counts decide nearly always: of the values below -|value| and of those above |value|. `slack` is a difference
+    that rounding may make; in an `exact` transform, scipy's own, rounding decides as it does there. `itself` is 1 when
+    the value is one of those around it, otherwise 0.
     """
     samples = narrowest.size
     window = (samples + 19) // 20
@@ -379,14 +360,15 @@ def judge(narrowest: FloatArray, column: int, value: float, slack: float, exact:
     rank = NOISE_SHARE * (n - 1)
     low = int(rank)
     high = low if low == rank else low + 1
+    is_quiet = (below > high) | (n - above <= low)
+    is_loud = (below <= low) & (n - above > high)
+    if (near <= itself) & (is_quiet | is_loud):
+        return QUIET if is_quiet else LOUD
     if near > itself:
         if not exact:
             return UNSURE
-        noise = interpolate(np.sort(around), rank, low, high)
-    elif below > high or n - above <= low:
-        return QUIET
-    elif below <= low and n - above > high:
-        return LOUD
+        ordered = np.sort(around)
+        noise = interpolate(ordered[low], ordered[high], rank, low, high)
     else:
         noise = interpolate_at(around, -size if below == high else np.nextafter(size, np.inf), rank, low, high)
         if not exact and abs(size - abs(noise)) <= slack:
@@ -402,15 +384,15 @@ def interpolate_at(values: FloatArray, limit: float, rank: float, low: int, high
         is_below = values[i] < limit
         down = values[i] if is_below and values[i] > down else down
         up = values[i] if not is_below and values[i] < up else up
-    return (down * (high - rank) + up * (rank - low)) / ((high - rank) + (rank - low))
+    return interpolate(down, up, rank, low, high)
 
 
 @compiled
-def interpolate(ordered: FloatArray, rank: float, low: int, high: int) -> float:
+def interpolate(down: float, up: float, rank: float, low: int, high: int) -> float:
     """Interpolate between two order statistics with scipy's operations."""
     if low == high:
-        return ordered[low]
-    return (ordered[low] * (high - rank) + ordered[high] * (rank - low)) / ((high - rank) + (rank - low))
+        return down
+    return (down * (high - rank) + up * (rank - low)) / ((high - rank) + (rank - low))
 
 
 KERNELS: dict[str, Kernel] = {

@@ -21,7 +21,8 @@ def slow_count(series: np.ndarray, n: int) -> int:
 
 def doubted(series: np.ndarray, widths: int) -> np.ndarray:
     out, doubtful = np.empty((1, len(series))), np.empty(len(series), dtype=np.bool_)
-    count_quickly(series, *prepare_ridges([{"n": widths}], series.shape[1])[:4], out, doubtful)
+    largest = np.abs(series).max(axis=1)
+    count_quickly(series, largest, *prepare_ridges([{"n": widths}], series.shape[1])[:4], out, doubtful)
     return doubtful
 
 
@@ -29,7 +30,7 @@ def doubted(series: np.ndarray, widths: int) -> np.ndarray:
 @pytest.mark.parametrize("levels", [2, 3, 40])
 def test_ridge_lines_are_those_of_scipy(samples: int, levels: int) -> None:
     """Few levels make ties of every kind; each count is scipy's."""
-    series = rng.integers(0, levels, (4, samples)) * 0.1
+    series = (rng.integers(0, levels, (4, samples)) * 0.1).astype(np.float64)
     out = np.empty((len(COUNTS), len(series)))
     number_cwt_peaks(Block(series), prepare_ridges(COUNTS, samples), out)
     assert out.tolist() == [[slow_count(row, wanted["n"]) for row in series] for wanted in COUNTS]
