@@ -21,6 +21,9 @@ _OURS, _THEIRS = 1e-14, 5e-15
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-10
 _LARGEST_CONDITION = 1e13
 
+# Under this share of the energy several small pivots lose more digits than the smallest of them shows.
+_LEAST_PIVOT = 1e-6
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -138,13 +141,13 @@ def is_sure(coefficients: FloatArray, mean: float, deviation: float, share: floa
     """
     lags = coefficients.size - 1
     smallest = deviation * np.sqrt(share)
-    if not (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION:
+    if not (share > _LEAST_PIVOT and (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION):
         return False
     norm = 0.0
     for j in range(1, lags + 1):
         norm += coefficients[j] * coefficients[j]
     norm = np.sqrt(norm)
-    error = norm * _OURS / share + (1.0 + norm) * _THEIRS * abs(mean) / smallest
+    error = (1.0 + norm) * (_OURS / share + _THEIRS * abs(mean) / smallest)
     sure = (abs(mean) + deviation) * error < _RELATIVE * abs(coefficients[0]) + _ABSOLUTE
     for j in range(1, lags + 1):
         sure &= error < _RELATIVE * abs(coefficients[j]) + _ABSOLUTE

@@ -267,7 +267,8 @@ def test_unit_roots(
         ours = _OURS * max(1.0, np.sqrt(of_level[0] / of_change[0]))
         largest = 1.0 + means[row] * means[row] + of_level[0] / level.size
         smallest = np.sqrt(min(of_level[0] / level.size, of_change[0] / change.size))
-        theirs = _THEIRS * np.sqrt(largest) / smallest
+        # The column of ones is one of theirs, and the least of them when the series is large.
+        theirs = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
 
         energy[:] = of_change[0]
         energy[0] = of_level[0]
