@@ -13,7 +13,7 @@ from features.kernels.arithmetic.cholesky import factorise, solve
 from features.kernels.block import Block, FloatArray
 from features.kernels.lags import LaggedProducts
 from features.names import parse_feature
-from features.tsfresh_calculators import calculate_by_tsfresh, preset_settings
+from features.tsfresh_calculators import calculate_by_tsfresh
 
 SERIES = 40
 
@@ -37,8 +37,10 @@ def plants(samples: int) -> dict[str, FloatArray]:
 
 def doubt(module: ModuleType, calculator: str, series: FloatArray) -> float:
     """Give the share of series that a kernel leaves to tsfresh."""
+    from tsfresh.feature_extraction.settings import ComprehensiveFCParameters
+
     kernel = module.KERNELS[calculator]
-    wanted = preset_settings("comprehensive")[calculator]
+    wanted = ComprehensiveFCParameters()[calculator]
     out = np.empty((len(wanted), len(series)))
     with np.errstate(all="ignore"):
         doubtful = kernel.compute(Block(series), kernel.prepare(wanted, series.shape[1]), out)
