@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class Layout:
     slow: tuple[str, ...]
     order: npt.NDArray[np.int64] | None
 
-    @property
+    @cached_property
     def filled(self) -> tuple[str, ...]:
         """The features in the order in which they are filled."""
         return tuple(feature for step in self.steps for feature in step.features) + self.slow
@@ -95,7 +95,7 @@ class Plan:
     layout: Layout
     samples: int
 
-    def run(self, series: FloatArray) -> FloatArray:
+    def run(self, series: FloatArray, hours: FloatArray | None = None) -> FloatArray:
         """Compute the features of a block of series.
 
         A series' values depend on that series alone, bit for bit, whatever else is in the block.
@@ -104,6 +104,8 @@ class Plan:
         ----------
         series : (n, samples)
             At least one sample; NaN and infinity get what tsfresh's functions give for them.
+        hours : (n, samples), optional
+            When each sample was taken, in hours since the first of its series. Without it what needs times is NaN.
 
         Returns
         -------
@@ -112,21 +114,21 @@ class Plan:
         """
         filled = self.layout.filled
         out = np.empty((len(filled), len(series)))
-        finite = np.isfinite(series).all(axis=1)
-        if finite.all():
-            self._fill(series, out)
+        # One sum tells in most cases that all is finite.
+        if np.isfinite(series.sum()) or (finite := np.isfinite(series).all(axis=1)).all():
+            self._fill(series, hours, out)
         else:
             some = np.empty((len(out), int(finite.sum())))
-            self._fill(series[finite], some)
+            self._fill(series[finite], None if hours is None else hours[finite], some)
             out[:, finite] = some
             out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled).T
         return out if self.layout.order is None else out[self.layout.order]
 
-    def _fill(self, series: FloatArray, out: FloatArray) -> None:
+    def _fill(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
         if not len(series):
             return
         say_compiling()
-        block = Block(series)
+        block = Block(series, hours)
         with np.errstate(all="ignore"):
             for step in self.layout.steps:
                 doubtful = step.kernel.compute(block, step.tables, out[step.rows])

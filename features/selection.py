@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 
@@ -36,3 +37,55 @@ def informative_columns(features: pd.DataFrame) -> tuple[str, ...]:
         seen.add(digest)
         kept.append(str(column))
     return tuple(kept)
+
+
+def most_related(features: pd.DataFrame, target: npt.NDArray[np.float64], n: int) -> tuple[str, ...]:
+    """Name the columns that go with the target most, each judged by itself.
+
+    The measure is the absolute value of Spearman's rank correlation over the rows that have a value, times the square
+    root of their share: a column of few values has little to go by.
+
+    Parameters
+    ----------
+    features
+        The training rows' features, float64.
+    target
+        What is to be learned, shape (n_rows,).
+    n
+        How many to name; all of them when there are no more.
+
+    Returns
+    -------
+    tuple of str
+        The columns in their old order; of equals the earlier one.
+
+    References
+    ----------
+    Spearman (1904), "The proof and measurement of association between two things", doi:10.2307/1412159; Christ et al.
+    (2018), "Time series feature extraction on basis of scalable hypothesis tests", section 2.3, filter columns so.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"noise": [1.0, 3.0, 0.0, 2.0], "cube": [1.0, 8.0, 27.0, 64.0]})
+    >>> most_related(features, np.array([1.0, 2.0, 3.0, 4.0]), 1)
+    ('cube',)
+    """
+    if n >= features.shape[1]:
+        return tuple(map(str, features.columns))
+    related = np.array([_rank_correlation(features[column].to_numpy(np.float64), target) for column in features])
+    best = np.sort(np.argsort(-related, kind="stable")[:n])
+    return tuple(str(features.columns[place]) for place in best)
+
+
+def _rank_correlation(values: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> float:
+    present = ~np.isnan(values)
+    if present.sum() < 3:
+        return 0.0
+    # Infinity has a rank like any other value.
+    ranks = pd.Series(values[present]).rank().to_numpy()
+    others = pd.Series(target[present]).rank().to_numpy()
+    spread = float(ranks.std() * others.std())
+    if spread == 0:
+        return 0.0
+    covariance = float(np.mean((ranks - ranks.mean()) * (others - others.mean())))
+    return abs(covariance / spread) * float(np.sqrt(present.mean()))

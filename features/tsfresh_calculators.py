@@ -5,6 +5,7 @@ ill-conditioned for a closed form). tsfresh is imported when it is first needed:
 """
 
 import logging
+import threading
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from features.kernels.registry import KERNELS
 from features.names import format_feature, parse_feature
 
 _logger = logging.getLogger("forewarn.features")
+_LOCK = threading.Lock()
 
 #: Calculators that need time stamps. tsfresh leaves their columns out when there are none, and so do we.
 NEEDS_TIMES = frozenset({"linear_trend_timewise"})
@@ -134,26 +136,6 @@ def register_calculator(calculator: Callable[..., Any]) -> Callable[..., Any]:
     return calculator
 
 
-def preset_settings(preset: str) -> Mapping[str, Any]:
-    """Give tsfresh's settings object of a preset.
-
-    Parameters
-    ----------
-    preset
-        "minimal", "efficient" or "comprehensive".
-
-    Returns
-    -------
-    Mapping
-        Calculator name to None or a list of parameter dicts.
-    """
-    # tsfresh is heavy: only those who name one of its sets wait for it.
-    from tsfresh.feature_extraction import settings
-
-    made: Mapping[str, Any] = getattr(settings, f"{preset.capitalize()}FCParameters")()
-    return made
-
-
 def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]) -> npt.NDArray[np.float64]:
     """Compute features with tsfresh's own functions, series by series.
 
@@ -178,7 +160,8 @@ def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]
     bits = np.ascontiguousarray(block, dtype=np.float64).view(np.int64)
     repeating = (bits == bits[:, :1]).all(axis=1)
     result = np.empty((len(block), len(names)))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    # One thread at a time: Python's own warning filter is the process's, and these functions share the interpreter.
+    with _LOCK, warnings.catch_warnings(), np.errstate(all="ignore"):
         # Short and constant series make numpy, scipy and statsmodels warn about the NaN we expect of them.
         warnings.simplefilter("ignore")
         for row, series in enumerate(block):

@@ -12,13 +12,15 @@ from data_contracts.progress import Report, silent
 from features.extract import extract
 from features.fitting import fit_recipe
 from features.recipe import Recipe
-from features.selection import informative_columns
+from features.selection import informative_columns, most_related
 from models import estimators
 from models.artifact import feature_matrix
 from models.experiment import Experiment
 
 # Enough to rank columns by; what a model then learns from is all samples.
 _TRIAL_SAMPLES = 6000
+# Trees see at a glance what a hundred columns are worth together, and take hours over tens of thousands.
+_TRIED_FOR_EACH_KEPT = 5
 
 
 def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
@@ -125,7 +127,8 @@ def select_columns(
         )
     keep = experiment.features.keep
     if 0 < keep < len(columns):
-        best = set(_most_important(experiment, features, columns, target, keep))
+        likely = most_related(features[list(columns)], target, _TRIED_FOR_EACH_KEPT * keep)
+        best = set(_most_important(experiment, features, likely, target, keep))
         columns = tuple(column for column in columns if column in best)
     return recipe.reduce(columns)
 

@@ -119,10 +119,12 @@ def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> Boo
     """
     doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.int64)
     fill_entropies(welch(block), tables.bins, tables.surprise, out, doubtful, on_edge)
-    for wanted, row in np.argwhere(on_edge):
-        out[wanted, row] = entropy_by_scipy(block.series[row], int(tables.bins[wanted]), tables.surprise)
     # The density of a constant is the rounding of its mean, or nothing.
-    return doubtful | (block.constant & (welch(block)[:, 0] > 0))
+    doubtful |= block.constant & (welch(block)[:, 0] > 0)
+    for wanted, row in np.argwhere(on_edge):
+        if not doubtful[row]:
+            out[wanted, row] = entropy_by_scipy(block.series[row], int(tables.bins[wanted]), tables.surprise)
+    return doubtful
 
 
 def entropy_by_scipy(series: FloatArray, bins: int, surprise: FloatArray) -> float:
