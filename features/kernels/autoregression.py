@@ -14,15 +14,12 @@ from features.kernels.lags import products_of_centred
 
 _MOST_LAGS = 30
 
-# How wrong the coefficients are was measured against sums in extended precision. Here the normal
-# equations lose what the pivots show; in tsfresh, whose least squares work with the series as it is, the least
-# singular value shows it, and statsmodels drops those under 1e-15 of the largest.
-_OURS, _THEIRS = 1e-14, 5e-15
+# How wrong the coefficients are was measured against sums in extended precision. Here the normal equations lose as much
+# as their inverse is large; in tsfresh, whose least squares work with the series as it is, the root of that shows it,
+# and statsmodels drops singular values under 1e-15 of the largest.
+_OURS, _THEIRS = 2e-15, 5e-15
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-10
 _LARGEST_CONDITION = 1e13
-
-# Under this share of the energy several small pivots lose more digits than the smallest of them shows.
-_LEAST_PIVOT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -108,22 +105,53 @@ def fit_autoregressions(
                 system[a - 1, b - 1] = gram[a, b] - sums[a] * sums[b] / equations
             system[a - 1, lags] = gram[0, a] - sums[0] * sums[a] / equations
         system[lags, lags] = gram[0, 0] - sums[0] * sums[0] / equations
-        share = factorise(system, lags + 1, energy, residuals)
         solution[:] = 0.0
-        if share > 0.0:
+        inverse = np.inf
+        if factorise(system, lags + 1, energy, residuals) > 0.0:
             solve(system, lags + 1, solution)
+            inverse = products[row, 0] * trace_of_inverse(system, lags, residuals) / lags
         constant, remaining = sums[0] / equations, 1.0
         for j in range(lags):
             coefficients[j + 1, row] = solution[j]
             constant -= solution[j] * sums[j + 1] / equations
             remaining -= solution[j]
         coefficients[0, row] = constant + means[row] * remaining
-        sure[row] = is_sure(coefficients[:, row], means[row], np.sqrt(products[row, 0] / samples), share)
+        sure[row] = is_sure(coefficients[:, row], means[row], np.sqrt(products[row, 0] / samples), inverse)
     return sure
 
 
 @compiled
-def is_sure(coefficients: FloatArray, mean: float, deviation: float, share: float) -> bool:
+def trace_of_inverse(factor: FloatArray, size: int, column: FloatArray) -> float:
+    """Sum the inverse eigenvalues of a matrix: small pivots that multiply show here, not in the smallest of them.
+
+    Parameters
+    ----------
+    factor : (size or more, size or more)
+        Its upper Cholesky factor.
+    size
+        The number of rows.
+    column : (size or more,)
+        Scratch.
+
+    Returns
+    -------
+    float
+    """
+    trace = 0.0
+    for k in range(size):
+        column[k] = 1.0 / factor[k, k]
+        trace += column[k] * column[k]
+        for j in range(k - 1, -1, -1):
+            left = 0.0
+            for i in range(j + 1, k + 1):
+                left -= factor[j, i] * column[i]
+            column[j] = left / factor[j, j]
+            trace += column[j] * column[j]
+    return trace
+
+
+@compiled
+def is_sure(coefficients: FloatArray, mean: float, deviation: float, inverse: float) -> bool:
     """Say whether coefficients have the digits that they show, here and in tsfresh.
 
     Parameters
@@ -132,22 +160,22 @@ def is_sure(coefficients: FloatArray, mean: float, deviation: float, share: floa
         The constant first.
     mean, deviation
         Those of the series.
-    share
-        The smallest pivot, as a share of the series' energy.
+    inverse
+        The mean of the inverse eigenvalues of the normal equations, in units of the series' energy.
 
     Returns
     -------
     bool
     """
     lags = coefficients.size - 1
-    smallest = deviation * np.sqrt(share)
-    if not (share > _LEAST_PIVOT and (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION):
+    smallest = deviation / np.sqrt(inverse)
+    if not (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION:
         return False
     norm = 0.0
     for j in range(1, lags + 1):
         norm += coefficients[j] * coefficients[j]
     norm = np.sqrt(norm)
-    error = (1.0 + norm) * (_OURS / share + _THEIRS * abs(mean) / smallest)
+    error = (1.0 + norm) * (_OURS * inverse + _THEIRS * abs(mean) / smallest)
     sure = (abs(mean) + deviation) * error < _RELATIVE * abs(coefficients[0]) + _ABSOLUTE
     for j in range(1, lags + 1):
         sure &= error < _RELATIVE * abs(coefficients[j]) + _ABSOLUTE
