@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
-from scipy.special import stdtr
+import numpy.typing as npt
 
 from features.kernels.arithmetic.pairwise import moments, pairwise_sum, run_sum
-from features.kernels.block import Block, FloatArray, row_sum
+from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled, compiled_sums
 from features.kernels.kernel import Kernel, Parameters
 
-_ATTRIBUTES = ("slope", "intercept", "rvalue", "pvalue", "stderr")
+IntArray = npt.NDArray[np.int64]
+
+_ATTRIBUTES = ("slope", "intercept", "rvalue", "stderr", "pvalue")
+_P_VALUE = _ATTRIBUTES.index("pvalue")
 _AGGREGATES = ("max", "min", "mean", "var")
 
 _TINY = 1.0e-20  # scipy's, in the denominator of t
@@ -27,25 +30,7 @@ _FEW = 40
 _TAIL = 1e-6
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Least squares of some series on their times: one value a series in every attribute, as scipy names them."""
-
-    slope: FloatArray
-    intercept: FloatArray
-    rvalue: FloatArray
-    stderr: FloatArray
-    statistic: FloatArray
-    freedom: int
-
-    @cached_property
-    def pvalue(self) -> FloatArray:
-        """The p-value of a slope of zero, slow to compute and seldom wanted."""
-        with np.errstate(all="ignore"):
-            return two_sided_p_value(np.abs(self.statistic), self.freedom)
-
-
-def linear_trend(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
+def linear_trend(block: Block, attributes: IntArray, out: FloatArray) -> None:
     """Fit a line to the samples against 0, 1, 2, ... (tsfresh: linear_trend; one pass).
 
     NaN for a single sample, as in tsfresh.
@@ -54,12 +39,10 @@ def linear_trend(block: Block, attributes: tuple[str, ...], out: FloatArray) -> 
     ----------
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    lines = fit_steps(block.series, block.mean, block.variance)
-    for row, attribute in zip(out, attributes, strict=True):
-        row[:] = getattr(lines, attribute)
+    out[:] = fit_steps(block.series, block.mean, block.variance, _P_VALUE in attributes)[attributes]
 
 
-def linear_trend_timewise(block: Block, attributes: tuple[str, ...], out: FloatArray) -> None:
+def linear_trend_timewise(block: Block, attributes: IntArray, out: FloatArray) -> None:
     """Fit a line to the samples against the hours since the first (tsfresh: linear_trend_timewise; three passes).
 
     NaN without times, for a single sample and where all times are the same.
@@ -69,42 +52,46 @@ def linear_trend_timewise(block: Block, attributes: tuple[str, ...], out: FloatA
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
     out[:] = np.nan
-    if block.hours is None or block.samples < 2:
+    if block.hours is None:
         return
-    _, mean_hour, spread = moments(block.hours)
-    hours = block.hours - mean_hour[:, None]
-    products = row_sum(block.centred * hours) / block.samples
-    lines = fit_lines(hours, mean_hour, spread, block.series, block.mean, block.variance, products)
-    passes_time = np.ptp(block.hours, axis=1) > 0
-    for row, attribute in zip(out, attributes, strict=True):
-        row[passes_time] = getattr(lines, attribute)[passes_time]
+    passing = np.flatnonzero(np.ptp(block.hours, axis=1) > 0)
+    hours = block.hours[passing]
+    _, mean_hour, spread = moments(hours)
+    times = Times(hours - mean_hour[:, None], mean_hour, spread)
+    chosen = block.series[passing], block.mean[passing], block.variance[passing]
+    out[:, passing] = fit_lines(times, *chosen, _P_VALUE in attributes)[attributes]
 
 
 @dataclass(frozen=True)
-class ChunkLine:
-    """Name one wanted attribute of a line through chunks.
+class ChunkLines:
+    """Name the wanted attributes of lines through chunks.
 
     Parameters
     ----------
-    length
-        The number of samples in a chunk.
-    aggregate
-        Which of the aggregates, by number.
-    attribute
-        Of the line.
+    lengths
+        The numbers of samples in a chunk.
+    length, aggregate, attribute : (n_wanted,)
+        Which of the lengths, aggregates and attributes, by number.
     """
 
-    length: int
-    aggregate: int
-    attribute: str
+    lengths: tuple[int, ...]
+    length: IntArray
+    aggregate: IntArray
+    attribute: IntArray
 
 
-def prepare_chunk_lines(wanted: Sequence[Parameters], _samples: int) -> tuple[ChunkLine, ...]:
-    """Parse the wanted parameter sets."""
-    return tuple(ChunkLine(p["chunk_len"], _AGGREGATES.index(p["f_agg"]), p["attr"]) for p in wanted)
+def prepare_chunk_lines(wanted: Sequence[Parameters], _samples: int) -> ChunkLines:
+    """Look the wanted parameter sets up, once."""
+    lengths = tuple(dict.fromkeys(int(parameters["chunk_len"]) for parameters in wanted))
+    return ChunkLines(
+        lengths,
+        np.array([lengths.index(parameters["chunk_len"]) for parameters in wanted]),
+        np.array([_AGGREGATES.index(parameters["f_agg"]) for parameters in wanted]),
+        prepare_attributes(wanted, _samples),
+    )
 
 
-def agg_linear_trend(block: Block, wanted: tuple[ChunkLine, ...], out: FloatArray) -> None:
+def agg_linear_trend(block: Block, wanted: ChunkLines, out: FloatArray) -> None:
     """Fit a line to the max, min, mean or var of chunks (tsfresh: agg_linear_trend; a pass for each chunk length).
 
     NaN unless the window is longer than a chunk, as in tsfresh. The last chunk may be short.
@@ -113,20 +100,17 @@ def agg_linear_trend(block: Block, wanted: tuple[ChunkLine, ...], out: FloatArra
     ----------
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    lines: dict[int, Lines] = {}
-    for row, line in zip(out, wanted, strict=True):
-        if line.length >= block.samples:
-            row[:] = np.nan
+    found = np.full((len(wanted.lengths), len(_ATTRIBUTES), len(_AGGREGATES), block.n), np.nan)
+    for lines, length in zip(found, wanted.lengths, strict=True):
+        if length >= block.samples:
             continue
-        if line.length not in lines:
-            chunks = -(-block.samples // line.length)
-            aggregates = np.empty((len(_AGGREGATES), block.n, chunks))
-            aggregate_chunks(block.series, line.length, aggregates)
-            rows = aggregates.reshape(-1, chunks)
-            _, mean, variance = moments(rows)
-            lines[line.length] = fit_steps(rows, mean, variance)
-        first = line.aggregate * block.n
-        row[:] = getattr(lines[line.length], line.attribute)[first : first + block.n]
+        chunks = -(-block.samples // length)
+        aggregates = np.empty((len(_AGGREGATES), block.n, chunks))
+        aggregate_chunks(block.series, length, aggregates)
+        rows = aggregates.reshape(-1, chunks)
+        _, mean, variance = moments(rows)
+        lines[:] = fit_steps(rows, mean, variance, _P_VALUE in wanted.attribute).reshape(lines.shape)
+    out[:] = found[wanted.length, wanted.attribute, wanted.aggregate]
 
 
 @compiled
@@ -168,12 +152,116 @@ def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) ->
             aggregates[3, row, chunk] = spread / size
 
 
-@compiled_sums
-def products_with_steps(series: FloatArray, means: FloatArray, products: FloatArray) -> None:
-    """Average the products of the centred series with the centred steps 0, 1, 2, ...
+@dataclass(frozen=True)
+class Times:
+    """Hold when the samples of some series were taken.
 
     Parameters
     ----------
+    centred : (1, m) or (n, m)
+        The times less their mean; one row when all series share them.
+    mean, variance : (1,) or (n,)
+        Theirs.
+    """
+
+    centred: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+
+
+@lru_cache(maxsize=256)
+def steps(m: int) -> Times:
+    """Give the times 0, 1, ..., m - 1.
+
+    Parameters
+    ----------
+    m
+        How many.
+
+    Returns
+    -------
+    Times
+    """
+    middle = (m - 1) / 2
+    return Times((np.arange(m, dtype=np.float64) - middle)[None, :], np.array([middle]), np.array([(m * m - 1) / 12]))
+
+
+def fit_steps(series: FloatArray, mean: FloatArray, variance: FloatArray, p_values: bool) -> FloatArray:
+    """Fit a line to each series against 0, 1, 2, ...
+
+    Parameters
+    ----------
+    series, mean, variance, p_values
+        As for `fit_lines`.
+
+    Returns
+    -------
+    (5, n) array
+        As `fit_lines` gives it.
+    """
+    return fit_lines(steps(series.shape[1]), series, mean, variance, p_values)
+
+
+def fit_lines(times: Times, series: FloatArray, mean: FloatArray, variance: FloatArray, p_values: bool) -> FloatArray:
+    """Fit a line to each series, as ``scipy.stats.linregress`` does.
+
+    Parameters
+    ----------
+    times
+        Of the samples.
+    series : (n, m)
+        One series a row.
+    mean, variance : (n,)
+        Those of the series, in numpy's rounding.
+    p_values
+        Whether they are wanted: they cost more than the rest together.
+
+    Returns
+    -------
+    (5, n) array
+        Slope, intercept, r, standard error of the slope, and the p-value of no slope (Student's t when that is not
+        wanted). NaN for a single sample.
+
+    References
+    ----------
+    Draper and Smith (1998), Applied Regression Analysis, chapter 1.
+    """
+    n, m = series.shape
+    lines = np.full((len(_ATTRIBUTES), n), np.nan)
+    if m < 2:
+        return lines
+    products, unclear = np.empty(n), np.empty(n, dtype=np.bool_)
+    multiply(times.centred, series, mean, products)
+    draw_lines(times.mean, times.variance, series, mean, variance, products, lines, unclear)
+    rows = np.flatnonzero(unclear)
+    if rows.size:
+        lines[:, rows] = _as_scipy(times, series, mean, rows)
+    if p_values:
+        # Two points leave no residual, and one degree of freedom to say so with.
+        lines[_P_VALUE] = two_sided_p_value(np.abs(lines[_P_VALUE]), max(m - 2, 1))
+    return lines
+
+
+def _as_scipy(times: Times, series: FloatArray, mean: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
+    """Draw lines whose digits hang on the order of summation from sums in scipy's."""
+    chosen = series[rows]
+    shared = len(times.centred) == 1
+    centred = np.broadcast_to(times.centred, series.shape)[rows]
+    spread, products, variance = products_as_numpy(centred, chosen - mean[rows, None])
+    lines = np.empty((len(_ATTRIBUTES), len(rows)))
+    middle = times.mean if shared else times.mean[rows]
+    draw_lines(middle, spread, chosen, mean[rows], variance, products, lines, np.empty(len(rows), dtype=np.bool_))
+    return lines
+
+
+@compiled_sums
+def multiply(times: FloatArray, series: FloatArray, means: FloatArray, products: FloatArray) -> None:
+    """Average the products of centred times and centred samples.
+
+    Parameters
+    ----------
+    times : (1, m) or (n, m)
+        Centred.
     series : (n, m)
         One series a row.
     means : (n,)
@@ -182,89 +270,64 @@ def products_with_steps(series: FloatArray, means: FloatArray, products: FloatAr
         Is filled.
     """
     n, m = series.shape
-    middle = (m - 1) / 2
     for row in range(n):
         y, mean = series[row], means[row]
+        t = times[row if times.shape[0] > 1 else 0]
         total = 0.0
         for i in range(m):
-            total += (i - middle) * (y[i] - mean)
+            total += t[i] * (y[i] - mean)
         products[row] = total / m
 
 
-def fit_steps(series: FloatArray, mean: FloatArray, variance: FloatArray) -> Lines:
-    """Fit a line to each series against 0, 1, 2, ...
-
-    Parameters
-    ----------
-    series : (n, m)
-        One series a row.
-    mean, variance : (n,)
-        Theirs, in numpy's rounding.
-
-    Returns
-    -------
-    Lines
-    """
-    m = series.shape[1]
-    products = np.empty(len(series))
-    products_with_steps(series, mean, products)
-    steps = np.arange(m) - (m - 1) / 2
-    return fit_lines(steps, (m - 1) / 2, (m * m - 1) / 12, series, mean, variance, products)
-
-
-def fit_lines(
-    times: FloatArray,
-    mean_time: float | FloatArray,
-    spread: float | FloatArray,
+@compiled
+def draw_lines(
+    mean_time: FloatArray,
+    spread: FloatArray,
     series: FloatArray,
-    mean: FloatArray,
-    variance: FloatArray,
+    means: FloatArray,
+    variances: FloatArray,
     products: FloatArray,
-) -> Lines:
-    """Fit a line to each series, as ``scipy.stats.linregress`` does.
+    lines: FloatArray,
+    unclear: BoolArray,
+) -> None:
+    """Draw lines from sums, and say where these have not digits enough.
 
     Parameters
     ----------
-    times : (m,) or (n, m)
-        Centred times.
-    mean_time, spread
-        Mean and variance of the times, one for all or one a series.
+    mean_time, spread : (1,) or (n,)
+        Mean and variance of the times.
     series : (n, m)
-        One series a row.
-    mean, variance : (n,)
-        Those of the series.
-    products : (n,)
-        The covariances of series and times.
-
-    Returns
-    -------
-    Lines
-
-    References
-    ----------
-    Draper and Smith (1998), Applied Regression Analysis, chapter 1.
+        One series a row, two samples at least.
+    means, variances, products : (n,)
+        Mean and variance of the series, and their covariance with the times.
+    lines : (5, n)
+        Is filled: slope, intercept, r, standard error, t.
+    unclear : (n,)
+        Is filled.
     """
-    m = series.shape[1]
-    r = products / np.sqrt(spread * variance)
-    slope = products / spread
-    error = _ROUND_OFF * np.sqrt(variance / spread) * np.maximum(1.0, np.abs(mean_time))
-    unclear = (error > 1e-11) & ~(error < 1e-7 * np.minimum(np.abs(slope), np.abs(mean - slope * mean_time)))
-    rows = np.flatnonzero((np.abs(r) > _NEARLY_ONE) | unclear)
-    if rows.size:
-        spread, products, variance = (np.array(np.broadcast_to(x, mean.shape)) for x in (spread, products, variance))
-        spread[rows], products[rows], variance[rows] = products_as_numpy(
-            np.broadcast_to(times, series.shape)[rows], series[rows] - mean[rows, None]
-        )
-        r = products / np.sqrt(spread * variance)
-        slope = products / spread
-    r = np.where(variance == 0, np.where(products == 0, np.nan, 0.0), np.clip(r, -1.0, 1.0))
-    intercept = mean - slope * mean_time
-    if m == 2:
-        # Two points leave no residual: scipy calls the slope certain unless it is nothing.
-        return Lines(slope, intercept, r, np.zeros_like(r), np.where(series[:, 0] == series[:, 1], 0.0, np.inf), 1)
-    t = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
-    stderr = np.sqrt((1 - r * r) * variance / spread / (m - 2))
-    return Lines(slope, intercept, r, stderr, t, m - 2)
+    n, m = series.shape
+    for row in range(n):
+        middle = mean_time[row if mean_time.size > 1 else 0]
+        width = spread[row if spread.size > 1 else 0]
+        mean, variance, product = means[row], variances[row], products[row]
+        r = product / np.sqrt(width * variance)
+        slope = product / width
+        intercept = mean - slope * middle
+        error = _ROUND_OFF * np.sqrt(variance / width) * max(1.0, abs(middle))
+        visible = error < 1e-7 * min(abs(slope), abs(intercept))
+        unclear[row] = abs(r) > _NEARLY_ONE or (error > 1e-11 and not visible)
+        if variance == 0:
+            r = np.nan if product == 0 else 0.0
+        elif abs(r) > 1:
+            r = 1.0 if r > 0 else -1.0
+        lines[0, row], lines[1, row], lines[2, row] = slope, intercept, r
+        if m == 2:
+            # Two points leave no residual: scipy calls the slope certain unless it is nothing.
+            lines[3, row] = 0.0
+            lines[4, row] = 0.0 if series[row, 0] == series[row, 1] else np.inf
+        else:
+            lines[3, row] = np.sqrt((1 - r * r) * variance / width / (m - 2))
+            lines[4, row] = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
 
 
 def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -307,7 +370,10 @@ def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
     """
     if freedom < 1:
         return np.full_like(t, np.nan)
+    # scipy.special takes a quarter of a second to load, and few degrees of freedom need none of it.
     if freedom > _FEW:
+        from scipy.special import stdtr
+
         far: FloatArray = 2 * stdtr(freedom, -t)
         return far
     cosine = freedom / (freedom + t * t)
@@ -322,13 +388,16 @@ def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
         inside = sine * series
     p_value = 1 - inside
     tail = np.flatnonzero(~(p_value >= _TAIL))
-    p_value[tail] = 2 * stdtr(freedom, -t[tail])
+    if tail.size:
+        from scipy.special import stdtr
+
+        p_value[tail] = 2 * stdtr(freedom, -t[tail])
     return p_value
 
 
-def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> tuple[str, ...]:
-    """List the wanted attributes."""
-    return tuple(parameters["attr"] for parameters in wanted)
+def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    """Look the wanted attributes up, once."""
+    return np.array([_ATTRIBUTES.index(parameters["attr"]) for parameters in wanted])
 
 
 def _known_attribute(parameters: Parameters) -> bool:
