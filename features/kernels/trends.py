@@ -7,10 +7,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.arithmetic.pairwise import moments, pairwise_sum, run_sum
+from features.kernels.arithmetic.chunks import aggregate_chunks
+from features.kernels.arithmetic.pairwise import moments
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled, compiled_sums
 from features.kernels.kernel import Kernel, Parameters
+from features.kernels.students_t import two_sided_p_value
 
 IntArray = npt.NDArray[np.int64]
 
@@ -24,10 +26,6 @@ _TINY = 1.0e-20  # scipy's, in the denominator of t
 # slope. There we sum as scipy does, through the same calls of BLAS.
 _NEARLY_ONE = 1.0 - 1e-9
 _ROUND_OFF = 4e-15
-
-# Student's distribution has a short closed form for few degrees of freedom; its far tail is a difference to one.
-_FEW = 40
-_TAIL = 1e-6
 
 
 def linear_trend(block: Block, attributes: IntArray, out: FloatArray) -> None:
@@ -68,27 +66,29 @@ class ChunkLines:
 
     Parameters
     ----------
-    lengths
+    lengths : (n_lengths,)
         The numbers of samples in a chunk.
-    length, aggregate, attribute : (n_wanted,)
-        Which of the lengths, aggregates and attributes, by number.
+    places : (n_wanted,)
+        Where each wanted number stands in all of them: lengths by attributes by aggregates, flat.
+    p_values
+        Whether any of them is wanted.
     """
 
-    lengths: tuple[int, ...]
-    length: IntArray
-    aggregate: IntArray
-    attribute: IntArray
+    lengths: IntArray
+    places: IntArray
+    p_values: bool
 
 
 def prepare_chunk_lines(wanted: Sequence[Parameters], _samples: int) -> ChunkLines:
     """Look the wanted parameter sets up, once."""
     lengths = tuple(dict.fromkeys(int(parameters["chunk_len"]) for parameters in wanted))
-    return ChunkLines(
-        lengths,
-        np.array([lengths.index(parameters["chunk_len"]) for parameters in wanted]),
-        np.array([_AGGREGATES.index(parameters["f_agg"]) for parameters in wanted]),
-        prepare_attributes(wanted, _samples),
-    )
+    numbers = [
+        (lengths.index(given["chunk_len"]), _ATTRIBUTES.index(given["attr"]), _AGGREGATES.index(given["f_agg"]))
+        for given in wanted
+    ]
+    shape = len(lengths), len(_ATTRIBUTES), len(_AGGREGATES)
+    places = np.ravel_multi_index(tuple(zip(*numbers, strict=True)), shape)
+    return ChunkLines(np.array(lengths), places.astype(np.int64), any(given["attr"] == "pvalue" for given in wanted))
 
 
 def agg_linear_trend(block: Block, wanted: ChunkLines, out: FloatArray) -> None:
@@ -100,56 +100,63 @@ def agg_linear_trend(block: Block, wanted: ChunkLines, out: FloatArray) -> None:
     ----------
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    found = np.full((len(wanted.lengths), len(_ATTRIBUTES), len(_AGGREGATES), block.n), np.nan)
-    for lines, length in zip(found, wanted.lengths, strict=True):
-        if length >= block.samples:
-            continue
-        chunks = -(-block.samples // length)
-        aggregates = np.empty((len(_AGGREGATES), block.n, chunks))
-        aggregate_chunks(block.series, length, aggregates)
-        rows = aggregates.reshape(-1, chunks)
-        _, mean, variance = moments(rows)
-        lines[:] = fit_steps(rows, mean, variance, _P_VALUE in wanted.attribute).reshape(lines.shape)
-    out[:] = found[wanted.length, wanted.attribute, wanted.aggregate]
+    lines = np.empty((wanted.lengths.size, len(_ATTRIBUTES), len(_AGGREGATES) * block.n))
+    unclear = np.empty((wanted.lengths.size, len(_AGGREGATES) * block.n), dtype=np.bool_)
+    if draw_chunk_lines(block.series, wanted.lengths, lines, unclear):
+        _draw_chunk_lines_as_scipy(block.series, wanted.lengths, lines, unclear)
+    if wanted.p_values:
+        for length, found in zip(wanted.lengths, lines, strict=True):
+            freedom = max(-(-block.samples // length) - 2, 1)
+            found[_P_VALUE] = two_sided_p_value(np.abs(found[_P_VALUE]), freedom)
+    np.take(lines.reshape(-1, block.n), wanted.places, axis=0, out=out, mode="clip")
+
+
+def _draw_chunk_lines_as_scipy(series: FloatArray, lengths: IntArray, lines: FloatArray, unclear: BoolArray) -> None:
+    for number, place in np.argwhere(unclear).tolist():
+        length, (aggregate, row) = lengths[number], divmod(place, len(series))
+        aggregates = np.empty((len(_AGGREGATES), 1, -(-series.shape[1] // length)))
+        aggregate_chunks(series[row : row + 1], length, aggregates)
+        _draw_as_scipy(steps(aggregates.shape[2]), 0, aggregates[aggregate, 0], lines[number], place)
 
 
 @compiled
-def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) -> None:
-    """Take the maximum, minimum, mean and variance of consecutive chunks, in numpy's rounding.
+def draw_chunk_lines(series: FloatArray, lengths: IntArray, lines: FloatArray, unclear: BoolArray) -> bool:
+    """Draw lines through the aggregates of chunks of several lengths.
 
     Parameters
     ----------
     series : (n, samples)
         One series a row.
-    length
-        The number of samples in a chunk; the last may have fewer.
-    aggregates : (4, n, chunks)
+    lengths : (n_lengths,)
+        The numbers of samples in a chunk.
+    lines : (n_lengths, 5, 4 * n)
+        Is filled as by `draw_lines`; with NaN for chunks as long as the series.
+    unclear : (n_lengths, 4 * n)
         Is filled.
+
+    Returns
+    -------
+    bool
+        Whether any line is unclear.
     """
     n, samples = series.shape
-    squares = np.empty(samples)
-    begins, sums = np.empty(128, np.int64), np.empty(64)
-    for row in range(n):
-        x = series[row]
-        for chunk in range(aggregates.shape[2]):
-            first = chunk * length
-            last = min(samples, first + length)
-            largest, smallest = x[first], x[first]
-            for i in range(first + 1, last):
-                largest = x[i] if x[i] > largest else largest
-                smallest = x[i] if x[i] < smallest else smallest
-            size = last - first
-            mean = run_sum(x, first, size) if size <= 128 else pairwise_sum(x[first:last], size, begins, sums)
-            mean /= size
-            for i in range(first, last):
-                squares[i] = (x[i] - mean) * (x[i] - mean)
-            spread = (
-                run_sum(squares, first, size) if size <= 128 else pairwise_sum(squares[first:last], size, begins, sums)
-            )
-            aggregates[0, row, chunk] = largest
-            aggregates[1, row, chunk] = smallest
-            aggregates[2, row, chunk] = mean
-            aggregates[3, row, chunk] = spread / size
+    any_unclear = False
+    for number in range(lengths.size):
+        length = lengths[number]
+        if length >= samples:
+            lines[number], unclear[number] = np.nan, False
+            continue
+        chunks = -(-samples // length)
+        aggregates = np.empty((len(_AGGREGATES), n, chunks))
+        aggregate_chunks(series, length, aggregates)
+        middle, width = np.full(1, (chunks - 1) / 2), np.full(1, (chunks * chunks - 1) / 12)
+        times = np.empty((1, chunks))
+        for i in range(chunks):
+            times[0, i] = i - middle[0]
+        rows = aggregates.reshape((len(_AGGREGATES) * n, chunks))
+        sums = moments(rows)
+        any_unclear |= draw_lines(times, middle, width, rows, sums[1], sums[2], lines[number], unclear[number])
+    return any_unclear
 
 
 @dataclass(frozen=True)
@@ -227,172 +234,148 @@ def fit_lines(times: Times, series: FloatArray, mean: FloatArray, variance: Floa
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
     n, m = series.shape
-    lines = np.full((len(_ATTRIBUTES), n), np.nan)
     if m < 2:
-        return lines
-    products, unclear = np.empty(n), np.empty(n, dtype=np.bool_)
-    multiply(times.centred, series, mean, products)
-    draw_lines(times.mean, times.variance, series, mean, variance, products, lines, unclear)
-    rows = np.flatnonzero(unclear)
-    if rows.size:
-        lines[:, rows] = _as_scipy(times, series, mean, rows)
+        return np.full((len(_ATTRIBUTES), n), np.nan)
+    lines, unclear = np.empty((len(_ATTRIBUTES), n)), np.empty(n, dtype=np.bool_)
+    if draw_lines(times.centred, times.mean, times.variance, series, mean, variance, lines, unclear):
+        for row in np.flatnonzero(unclear).tolist():
+            _draw_as_scipy(times, row if len(times.centred) > 1 else 0, series[row], lines, row)
     if p_values:
         # Two points leave no residual, and one degree of freedom to say so with.
         lines[_P_VALUE] = two_sided_p_value(np.abs(lines[_P_VALUE]), max(m - 2, 1))
     return lines
 
 
-def _as_scipy(times: Times, series: FloatArray, mean: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
-    """Draw lines whose digits hang on the order of summation from sums in scipy's."""
-    chosen = series[rows]
-    shared = len(times.centred) == 1
-    centred = np.broadcast_to(times.centred, series.shape)[rows]
-    spread, products, variance = products_as_numpy(centred, chosen - mean[rows, None])
-    lines = np.empty((len(_ATTRIBUTES), len(rows)))
-    middle = times.mean if shared else times.mean[rows]
-    draw_lines(middle, spread, chosen, mean[rows], variance, products, lines, np.empty(len(rows), dtype=np.bool_))
-    return lines
-
-
-@compiled_sums
-def multiply(times: FloatArray, series: FloatArray, means: FloatArray, products: FloatArray) -> None:
-    """Average the products of centred times and centred samples.
-
-    Parameters
-    ----------
-    times : (1, m) or (n, m)
-        Centred.
-    series : (n, m)
-        One series a row.
-    means : (n,)
-        Their means.
-    products : (n,)
-        Is filled.
-    """
-    n, m = series.shape
-    for row in range(n):
-        y, mean = series[row], means[row]
-        t = times[row if times.shape[0] > 1 else 0]
-        total = 0.0
-        for i in range(m):
-            total += t[i] * (y[i] - mean)
-        products[row] = total / m
+def _draw_as_scipy(times: Times, k: int, y: FloatArray, lines: FloatArray, row: int) -> None:
+    """Draw a line whose digits hang on the order of summation from sums in scipy's."""
+    mean = y.mean()
+    spread, product, variance = products_as_numpy(times.centred[k], y - mean)
+    draw_line(times.mean[k], spread, y, mean, variance, product, lines, row)
 
 
 @compiled
 def draw_lines(
+    times: FloatArray,
     mean_time: FloatArray,
     spread: FloatArray,
     series: FloatArray,
     means: FloatArray,
     variances: FloatArray,
-    products: FloatArray,
     lines: FloatArray,
     unclear: BoolArray,
-) -> None:
-    """Draw lines from sums, and say where these have not digits enough.
+) -> bool:
+    """Draw lines through series, and say where sums in any order have not digits enough.
 
     Parameters
     ----------
+    times : (1, m) or (n, m)
+        Centred.
     mean_time, spread : (1,) or (n,)
         Mean and variance of the times.
     series : (n, m)
         One series a row, two samples at least.
-    means, variances, products : (n,)
-        Mean and variance of the series, and their covariance with the times.
+    means, variances : (n,)
+        Those of the series.
     lines : (5, n)
         Is filled: slope, intercept, r, standard error, t.
     unclear : (n,)
         Is filled.
+
+    Returns
+    -------
+    bool
+        Whether any is unclear.
     """
-    n, m = series.shape
-    for row in range(n):
-        middle = mean_time[row if mean_time.size > 1 else 0]
-        width = spread[row if spread.size > 1 else 0]
-        mean, variance, product = means[row], variances[row], products[row]
-        r = product / np.sqrt(width * variance)
-        slope = product / width
-        intercept = mean - slope * middle
-        error = _ROUND_OFF * np.sqrt(variance / width) * max(1.0, abs(middle))
-        visible = error < 1e-7 * min(abs(slope), abs(intercept))
-        unclear[row] = abs(r) > _NEARLY_ONE or (error > 1e-11 and not visible)
-        if variance == 0:
-            r = np.nan if product == 0 else 0.0
-        elif abs(r) > 1:
-            r = 1.0 if r > 0 else -1.0
-        lines[0, row], lines[1, row], lines[2, row] = slope, intercept, r
-        if m == 2:
-            # Two points leave no residual: scipy calls the slope certain unless it is nothing.
-            lines[3, row] = 0.0
-            lines[4, row] = 0.0 if series[row, 0] == series[row, 1] else np.inf
-        else:
-            lines[3, row] = np.sqrt((1 - r * r) * variance / width / (m - 2))
-            lines[4, row] = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
+    any_unclear = False
+    for row in range(len(series)):
+        k = row if len(times) > 1 else 0
+        product = average_product(times[k], series[row], means[row])
+        unclear[row] = draw_line(mean_time[k], spread[k], series[row], means[row], variances[row], product, lines, row)
+        any_unclear |= unclear[row]
+    return any_unclear
 
 
-def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Average squares and products of centred times and series to the last bit of ``numpy.cov``.
+@compiled_sums
+def average_product(times: FloatArray, y: FloatArray, mean: float) -> float:
+    """Average the products of centred times and a series less its mean."""
+    total = 0.0
+    for i in range(y.size):
+        total += times[i] * (y[i] - mean)
+    return total / y.size
 
-    BLAS decides the order of summation, so it is BLAS that we call, for each row alone.
+
+@compiled
+def draw_line(
+    middle: float,
+    width: float,
+    y: FloatArray,
+    mean: float,
+    variance: float,
+    product: float,
+    lines: FloatArray,
+    row: int,
+) -> bool:
+    """Draw one line from mean and variance of the times and of the series, and their covariance.
 
     Parameters
     ----------
-    times, series : (n, m)
+    middle, width
+        Mean and variance of the times.
+    y : (m,)
+        The series, two samples at least.
+    mean, variance, product
+        Its mean and variance, and its covariance with the times.
+    lines : (5, n)
+        One column is filled: slope, intercept, r, standard error, t.
+    row
+        Which one.
+
+    Returns
+    -------
+    bool
+        Whether its digits hang on the order in which the sums were taken.
+    """
+    m = y.size
+    r = product / np.sqrt(width * variance)
+    slope = product / width
+    intercept = mean - slope * middle
+    error = _ROUND_OFF * np.sqrt(variance / width) * max(1.0, abs(middle))
+    visible = error < 1e-7 * min(abs(slope), abs(intercept))
+    # A line through two points is always perfect, and has no standard error that could say how nearly.
+    unclear = (m > 2 and abs(r) > _NEARLY_ONE) or (error > 1e-11 and not visible)
+    if variance == 0:
+        r = np.nan if product == 0 else 0.0
+    elif abs(r) > 1:
+        r = 1.0 if r > 0 else -1.0
+    lines[0, row], lines[1, row], lines[2, row] = slope, intercept, r
+    if m == 2:
+        # Two points leave no residual: scipy calls the slope certain unless it is nothing.
+        lines[3, row] = 0.0
+        lines[4, row] = 0.0 if y[0] == y[1] else np.inf
+    else:
+        lines[3, row] = np.sqrt((1 - r * r) * variance / width / (m - 2))
+        lines[4, row] = r * np.sqrt((m - 2) / ((1.0 - r + _TINY) * (1.0 + r + _TINY)))
+    return unclear
+
+
+def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[float, float, float]:
+    """Average squares and products of centred times and a centred series to the last bit of ``numpy.cov``.
+
+    BLAS decides the order of summation, so it is BLAS that we call.
+
+    Parameters
+    ----------
+    times, series : (m,)
         Centred.
 
     Returns
     -------
-    tuple of (n,) array
+    tuple of float
         The means of times squared, of times by series, of series squared.
     """
-    pairs = np.stack([times, series], axis=1)
-    covariances = np.array([np.dot(pair, pair.T) for pair in pairs]) * (1 / series.shape[1])
-    return covariances[:, 0, 0], covariances[:, 0, 1], covariances[:, 1, 1]
-
-
-def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
-    """Give the probability that Student's t is at least so large, or as small.
-
-    Parameters
-    ----------
-    t : (n,)
-        At least 0, or NaN.
-    freedom
-        Degrees of freedom; NaN for less than one.
-
-    Returns
-    -------
-    (n,) array
-
-    References
-    ----------
-    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, equations 26.7.3 and 26.7.4.
-    """
-    if freedom < 1:
-        return np.full_like(t, np.nan)
-    # scipy.special takes a quarter of a second to load, and few degrees of freedom need none of it.
-    if freedom > _FEW:
-        from scipy.special import stdtr
-
-        far: FloatArray = 2 * stdtr(freedom, -t)
-        return far
-    cosine = freedom / (freedom + t * t)
-    sine = t / np.sqrt(freedom + t * t)
-    series = np.zeros_like(t) if freedom == 1 else np.ones_like(t)
-    for k in range(freedom - 2, 1, -2):
-        series *= cosine * ((k - 1) / k)
-        series += 1.0
-    if freedom % 2:
-        inside = (np.arctan(t / np.sqrt(freedom)) + sine * np.sqrt(cosine) * series) * (2 / np.pi)
-    else:
-        inside = sine * series
-    p_value = 1 - inside
-    tail = np.flatnonzero(~(p_value >= _TAIL))
-    if tail.size:
-        from scipy.special import stdtr
-
-        p_value[tail] = 2 * stdtr(freedom, -t[tail])
-    return p_value
+    pair = np.stack([times, series])
+    covariances = np.dot(pair, pair.T) * (1 / series.size)
+    return covariances[0, 0], covariances[0, 1], covariances[1, 1]
 
 
 def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:
