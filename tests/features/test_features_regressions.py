@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from features.kernels import autoregression, correlation, dynamics, trends, unit_root
+from features.kernels import autoregression, correlation, dynamics, lapack, trends, unit_root
 from features.kernels.arithmetic.cholesky import factorise, solve
 from features.kernels.block import Block, FloatArray
 from features.kernels.lags import LaggedProducts
@@ -172,6 +172,44 @@ def test_lines_against_time_need_times() -> None:
         with np.errstate(all="ignore"):
             kernel.compute(block, np.array([0]), out)
         assert np.isnan(out).all()
+
+
+def drifting(samples: int) -> FloatArray:
+    """Make series whose level is large beside its changes, in order of bins or not, (rows, samples)."""
+    rng = np.random.default_rng(samples)
+    noise, steps = rng.normal(size=(4, samples)), np.arange(samples)
+    sensors = np.round(642 + noise / 2, 2)
+    counters = 1e4 + np.abs(noise).cumsum(axis=1)
+    return np.vstack([sensors, counters, 0.1 * steps + 3 + 1e-3 * noise, 0.1 * steps[None] + 3, 1e-9 * noise + 1])
+
+
+@pytest.mark.parametrize("samples", [2, 5, 6, 10, 30, 60, 97, 400])
+def test_ill_conditioned_drifts_have_the_bits_of_pandas_and_numpy(samples: int) -> None:
+    """Where LAPACK's round-off is in the drift, coefficients and fixed point are tsfresh's to the last bit; none is doubted."""
+    series = drifting(samples)
+    features = [f"friedrich_coefficients__coeff_{k}__m_3__r_30" for k in range(4)]
+    expected = calculate_by_tsfresh(series, [*features, "max_langevin_fixed_point__m_3__r_30"])
+    with np.errstate(all="ignore"):
+        drifts = dynamics.drifts_of(Block(series), 3, 30)
+    found = np.column_stack([drifts.coefficients, drifts.rest])
+    assert drifts.doubtful is None or not drifts.doubtful.any()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+    np.testing.assert_array_equal(found[:8], expected[:8])
+
+
+@pytest.mark.parametrize(
+    "cubic", [[0, 1, -3, 2], [1, -6, 11, 0], [1, 0, 0, 0], [0, 0, 0, 5], [np.nan, 1, 1, 1], [1e-320, 1, 1, 1]]
+)
+def test_roots_are_those_of_numpy(cubic: list[float]) -> None:
+    """Cubics that numpy shortens, or refuses, get numpy's answer beside ordinary ones."""
+    ordinary = [2.0, -3.0, 1.0, 5.0]
+    with np.errstate(all="ignore"):
+        found = lapack.largest_roots(np.array([ordinary, cubic], dtype=np.float64))
+        try:
+            expected = np.max(np.real(np.roots(cubic)))
+        except (np.linalg.LinAlgError, ValueError):
+            expected = np.nan
+    np.testing.assert_array_equal(found, [np.max(np.real(np.roots(ordinary))), expected])
 
 
 def test_more_lags_than_the_presets_ask_for() -> None:

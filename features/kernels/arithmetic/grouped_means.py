@@ -1,0 +1,200 @@
+"""Means of a level and of the change that follows it, in bins of the level: quantile bins as pandas makes and averages.
+
+An ill-conditioned fit through the means shows their last bit, so the sums are in pandas' order: compensated in general,
+numpy's own where the bins follow one another.
+
+References
+----------
+Kahan (1965), "Further remarks on reducing truncation errors", doi:10.1145/363707.363723;
+pandas' ``group_mean`` and, since version 3.1, ``BaseGrouper._reduceat_aggregate``.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.arithmetic.pairwise import pairwise_sum
+from features.kernels.compilation import compiled
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@compiled
+def leave_out(ordered: FloatArray, value: float, rest: FloatArray) -> None:
+    """Copy sorted values but for one of them.
+
+    Parameters
+    ----------
+    ordered : (n,)
+        Sorted upwards; the value is among them.
+    value
+        The one to leave out.
+    rest : (n - 1,)
+        Is filled.
+    """
+    gone = np.searchsorted(ordered, value)
+    rest[:gone] = ordered[:gone]
+    rest[gone:] = ordered[gone + 1 :]
+
+
+@compiled
+def smallest_gap(edges: FloatArray) -> float:
+    """Say how far apart the nearest edges are, relative to their size.
+
+    Parameters
+    ----------
+    edges : (bins + 1,)
+        Upwards, all different.
+
+    Returns
+    -------
+    float
+    """
+    smallest = np.inf
+    for k in range(1, edges.size):
+        gap = (edges[k] - edges[k - 1]) / max(abs(edges[k]), abs(edges[k - 1]))
+        smallest = min(smallest, gap)
+    return smallest
+
+
+@compiled
+def place_in_bins(series: FloatArray, edges: FloatArray, place: FloatArray) -> None:
+    """Find the bin of every sample but the last.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    edges : (bins + 1,)
+        Upwards, all different.
+    place : (samples - 1,)
+        Is filled with numbers from 0.
+    """
+    place[:] = 0.0
+    x = series[: place.size]
+    # A comparison with every edge is branch-free, and faster than a search.
+    for k in range(1, edges.size - 1):
+        edge = edges[k]
+        for i in range(x.size):
+            place[i] += 1.0 if x[i] > edge else 0.0
+
+
+@compiled
+def average_bins(
+    series: FloatArray, place: FloatArray, sums: FloatArray, levels: FloatArray, changes: FloatArray
+) -> int:
+    """Average the level and the change that follows it in each bin of the level, to the last bit of pandas.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    place : (samples - 1,)
+        The bin of each sample but the last.
+    sums : (bins, 5)
+        Scratch.
+    levels, changes : (bins,)
+        Are filled from the left with the means of bins that hold samples.
+
+    Returns
+    -------
+    int
+        How many bins hold samples.
+    """
+    sums[:] = 0.0
+    for i in range(place.size):
+        in_bin = sums[int(place[i])]
+        in_bin[0] += 1.0
+        in_bin[1], in_bin[2] = add(in_bin[1], in_bin[2], series[i])
+        in_bin[3], in_bin[4] = add(in_bin[3], in_bin[4], series[i + 1] - series[i])
+    used = 0
+    for k in range(levels.size):
+        if sums[k, 0] > 0.0:
+            levels[used] = sums[k, 1] / sums[k, 0]
+            changes[used] = sums[k, 3] / sums[k, 0]
+            used += 1
+    return used
+
+
+@compiled
+def is_sorted(place: FloatArray) -> bool:
+    """Say whether a series never falls back into a lower bin.
+
+    Parameters
+    ----------
+    place : (samples - 1,)
+        The bin of each sample but the last.
+
+    Returns
+    -------
+    bool
+    """
+    i = 1
+    while i < place.size and place[i] >= place[i - 1]:
+        i += 1
+    return i >= place.size
+
+
+@compiled
+def average_runs(
+    series: FloatArray,
+    place: FloatArray,
+    begins: IntArray,
+    halves: FloatArray,
+    levels: FloatArray,
+    changes: FloatArray,
+) -> int:
+    """Average as `average_bins` does where bins follow one another: pandas leaves those to ``numpy.add.reduceat``.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    place : (samples - 1,)
+        The bin of each sample but the last, sorted; is overwritten.
+    begins, halves
+        Scratch of `pairwise_sum`.
+    levels, changes : (bins,)
+        Are filled from the left with the means of bins that hold samples.
+
+    Returns
+    -------
+    int
+        How many bins hold samples.
+    """
+    used, first = 0, 0
+    while first < place.size:
+        beyond = first + 1
+        while beyond < place.size and place[beyond] == place[first]:
+            beyond += 1
+        count = beyond - first
+        levels[used] = (series[first] + pairwise_sum(series[first + 1 : beyond], count - 1, begins, halves)) / count
+        changed = place[first:beyond]
+        for i in range(count):
+            changed[i] = series[first + i + 1] - series[first + i]
+        changes[used] = (changed[0] + pairwise_sum(changed[1:], count - 1, begins, halves)) / count
+        used, first = used + 1, beyond
+    return used
+
+
+@compiled
+def add(total: float, lost: float, value: float) -> tuple[float, float]:
+    """Add to a compensated sum as pandas does.
+
+    Parameters
+    ----------
+    total, lost
+        The sum, and by how much too large round-off has made it.
+    value
+        What to add.
+
+    Returns
+    -------
+    tuple of float
+        The same two.
+    """
+    corrected = value - lost
+    larger = total + corrected
+    lost = larger - total - corrected
+    # Beyond the largest number there is nothing to compensate.
+    return larger, (lost if lost == lost else 0.0)

@@ -1,0 +1,202 @@
+"""Polynomials through a few points, with the digits they may have lost, and the largest root of a cubic.
+
+References
+----------
+Golub and Van Loan (2013), Matrix Computations, section 5.2.8 (Gram and Schmidt) and section 5.3.8 (sensitivity of
+least squares); Press et al. (2007), Numerical Recipes, section 5.6 (cubics).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from features.kernels.compilation import compiled
+
+FloatArray = npt.NDArray[np.float64]
+
+# By which share of a column's length least squares are wrong, here and in LAPACK.
+_ROUND_OFF = 1e-15
+
+
+@compiled
+def fit_polynomial(
+    x: FloatArray,
+    residual: FloatArray,
+    powers: FloatArray,
+    triangle: FloatArray,
+    scale: FloatArray,
+    coefficients: FloatArray,
+    errors: FloatArray,
+) -> None:
+    """Fit a polynomial to points by orthogonalising the scaled powers twice.
+
+    Parameters
+    ----------
+    x : (points,)
+        Where the points are, at least as many as coefficients.
+    residual : (points,)
+        Their values; on return what the polynomial leaves of them.
+    powers : (size, points or more)
+        Scratch.
+    triangle : (size, size)
+        Scratch.
+    scale : (size,)
+        Is filled with the lengths of the powers, highest first.
+    coefficients, errors : (size,)
+        Are filled: highest power first, and how wrong each may be, here or in LAPACK.
+    """
+    size = coefficients.size
+    smallest = orthogonalise_powers(x, powers, triangle, scale)
+    # From the constant up: each power is orthogonal to those under it.
+    for a in range(size):
+        share = 0.0
+        for i in range(x.size):
+            share += powers[a, i] * residual[i]
+        for i in range(x.size):
+            residual[i] -= share * powers[a, i]
+        coefficients[size - 1 - a] = share
+    norm, unexplained = 0.0, 0.0
+    for a in range(size - 1, -1, -1):
+        solution = coefficients[size - 1 - a]
+        for b in range(a + 1, size):
+            solution -= triangle[a, b] * coefficients[size - 1 - b]
+        solution /= triangle[a, a]
+        coefficients[size - 1 - a] = solution
+        norm += solution * solution
+    for i in range(x.size):
+        unexplained += residual[i] * residual[i]
+    error = _ROUND_OFF / smallest * (np.sqrt(norm) + np.sqrt(unexplained) / smallest)
+    for k in range(size):
+        coefficients[k] /= scale[k]
+        errors[k] = error / scale[k]
+
+
+@compiled
+def orthogonalise_powers(x: FloatArray, powers: FloatArray, triangle: FloatArray, scale: FloatArray) -> float:
+    """Factor the scaled powers of some points into orthonormal ones and a triangle.
+
+    Parameters
+    ----------
+    x : (points,)
+        The points.
+    powers : (size, points or more)
+        Is filled with the orthonormal columns, lowest power first.
+    triangle : (size, size)
+        Its upper triangle is filled.
+    scale : (size,)
+        Is filled with the length of each power, highest first.
+
+    Returns
+    -------
+    float
+        The least length that a scaled power keeps beside those under it.
+    """
+    smallest = 1.0
+    for a in range(scale.size):
+        column = powers[a, : x.size]
+        square = 0.0
+        for i in range(x.size):
+            power = 1.0
+            for _ in range(a):
+                power *= x[i]
+            column[i] = power
+            square += power * power
+        length = np.sqrt(square)
+        scale[scale.size - 1 - a] = length
+        for i in range(x.size):
+            column[i] /= length
+        triangle[:, a] = 0.0
+        for _ in range(2):
+            for b in range(a):
+                share = 0.0
+                for i in range(x.size):
+                    share += powers[b, i] * column[i]
+                triangle[b, a] += share
+                for i in range(x.size):
+                    column[i] -= share * powers[b, i]
+        square = 0.0
+        for i in range(x.size):
+            square += column[i] * column[i]
+        triangle[a, a] = np.sqrt(square)
+        for i in range(x.size):
+            column[i] /= triangle[a, a]
+        smallest = min(smallest, triangle[a, a])
+    return smallest
+
+
+@compiled
+def scale_powers(x: FloatArray, powers: FloatArray, scale: FloatArray) -> None:
+    """Tabulate the powers of some points in units of their lengths, each with the rounding of ``numpy.polyfit``.
+
+    Parameters
+    ----------
+    x : (points,)
+        The points.
+    powers : (points or more, size)
+        Is filled, highest power first.
+    scale : (size,)
+        Is filled with the lengths.
+    """
+    constant = scale.size - 1
+    scale[:] = 0.0
+    for i in range(x.size):
+        power = 1.0
+        for k in range(constant, -1, -1):
+            powers[i, k] = power
+            scale[k] += power * power
+            power *= x[i]
+    for k in range(scale.size):
+        scale[k] = np.sqrt(scale[k])
+    for i in range(x.size):
+        for k in range(scale.size):
+            powers[i, k] /= scale[k]
+
+
+@compiled
+def largest_root(cubic: FloatArray, errors: FloatArray) -> tuple[float, float]:
+    """Find the root of a cubic with the largest real part.
+
+    Parameters
+    ----------
+    cubic : (4,)
+        Coefficients, highest power first.
+    errors : (4,)
+        How wrong they may be.
+
+    Returns
+    -------
+    tuple of float
+        The real part, and how wrong it may be.
+    """
+    a, b, c = cubic[1] / cubic[0], cubic[2] / cubic[0], cubic[3] / cubic[0]
+    q = (a * a - 3 * b) / 9
+    r = (2 * a * a * a - 9 * a * b + 27 * c) / 54
+    imaginary = 0.0
+    if r * r < q * q * q:
+        angle = np.arccos(r / np.sqrt(q * q * q))
+        # Of the three cosines this one is the least, and its factor is negative.
+        root = _polish(-2 * np.sqrt(q) * np.cos((angle + 2 * np.pi) / 3) - a / 3, a, b, c)
+    else:
+        larger = -np.copysign((abs(r) + np.sqrt(r * r - q * q * q)) ** (1 / 3), r)
+        smaller = q / larger if larger != 0.0 else 0.0
+        root = _polish(larger + smaller - a / 3, a, b, c)
+        of_pair = -(a + root) / 2
+        if of_pair > root:
+            imaginary = np.sqrt(max(b + root * (a + root) - of_pair * of_pair, 0.0))
+            root = of_pair
+    size = np.hypot(root, imaginary)
+    real_slope = (3 * root + 2 * a) * root + b - 3 * imaginary * imaginary
+    imaginary_slope = (6 * root + 2 * a) * imaginary
+    slope = abs(cubic[0]) * np.hypot(real_slope, imaginary_slope)
+    wrong = 0.0
+    for k in range(4):
+        wrong = wrong * size + errors[k] + 10 * _ROUND_OFF * abs(cubic[k])
+    return root, wrong / slope
+
+
+@compiled
+def _polish(root: float, a: float, b: float, c: float) -> float:
+    for _ in range(3):
+        value, slope = ((root + a) * root + b) * root + c, (3 * root + 2 * a) * root + b
+        if slope != 0.0:
+            root -= value / slope
+    return root
