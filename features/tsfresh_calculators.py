@@ -29,6 +29,9 @@ NEEDS_TIMES = frozenset({"linear_trend_timewise"})
 # For each calculator, where its features stand among those wanted, and their parameters.
 _Wanted = dict[str, tuple[list[int], list[dict[str, Any]]]]
 
+# tsfresh has no partial autocorrelation at lag 0 unless a later lag is asked for with it: that of its own presets is.
+_ASKED_BESIDE: dict[str, tuple[dict[str, Any], ...]] = {"partial_autocorrelation": ({"lag": 9},)}
+
 # What tsfresh's calculators raise for series that are too short or too strange for them.
 _REFUSALS = (ArithmeticError, AssertionError, IndexError, ValueError)
 
@@ -214,7 +217,7 @@ def _one_series(calculator: str, series: npt.NDArray[np.float64], parameters: li
     x = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else series
     try:
         if getattr(function, "fctype", None) == "combiner":
-            by_name = dict(function(x, param=parameters))
+            by_name = dict(function(x, param=[*parameters, *_ASKED_BESIDE.get(calculator, ())]))
             return [float(by_name[_suffix(calculator, given)]) for given in parameters]
         return [float(function(x, **given)) for given in parameters]
     except (*_REFUSALS, _missing_data_error()):
