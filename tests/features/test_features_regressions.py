@@ -185,7 +185,7 @@ def drifting(samples: int) -> FloatArray:
 
 @pytest.mark.parametrize("samples", [2, 5, 6, 10, 30, 60, 97, 400])
 def test_ill_conditioned_drifts_have_the_bits_of_pandas_and_numpy(samples: int) -> None:
-    """Where LAPACK's round-off is in the drift, coefficients and fixed point are tsfresh's to the last bit; none is doubted."""
+    """Where LAPACK's round-off is in the drift, the fit is tsfresh's to the last bit, and none is doubted."""
     series = drifting(samples)
     features = [f"friedrich_coefficients__coeff_{k}__m_3__r_30" for k in range(4)]
     expected = calculate_by_tsfresh(series, [*features, "max_langevin_fixed_point__m_3__r_30"])
