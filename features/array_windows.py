@@ -11,9 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from features.array_times import TimeArray, checked_times, hours_since_first
 from features.blocks import finish, record_batches, series_a_block, workers, worth_threads
 from features.feature_set import FeatureSet, parse_feature_set
 from features.plan import plan_for
+from features.tsfresh_calculators import needs_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +28,7 @@ def extract_windows(
     channels: Sequence[str],
     feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str],
     *,
+    times: "TimeArray | pd.DatetimeIndex | None" = None,
     threads: int | None = None,
 ) -> pd.DataFrame:
     """Compute features of windows of one length.
@@ -43,6 +46,9 @@ def extract_windows(
         Names of the channels.
     feature_set
         A FeatureSet, a preset's name ("minimal", "efficient", "comprehensive"), a tsfresh settings object, or names.
+    times : (n_samples,) or (n_windows, n_samples), optional
+        When the samples were taken, ascending in each window: datetime64 or a DatetimeIndex. Only the calculator
+        linear_trend_timewise looks at them; without them a settings object loses it, as in tsfresh. No preset has it.
     threads
         How many cores to use; all if None. The result is the same.
 
@@ -54,7 +60,8 @@ def extract_windows(
     Raises
     ------
     UsageError
-        When the array does not have that shape.
+        When the array or the times do not have that shape, times are not ascending, or a named feature needs times and
+        there are none.
 
     Examples
     --------
@@ -62,7 +69,7 @@ def extract_windows(
        volt__maximum  volt__mean_change
     0            4.0                1.5
     """
-    job = _job(values, channels, feature_set)
+    job = _job(values, channels, feature_set, times)
     matrix = np.empty((len(job.columns), len(job.readings)))
     with workers(threads if worth_threads(job.readings.size) else 1) as pool:
         finish(_start(job, 0, matrix, pool))
@@ -74,13 +81,14 @@ def stream_windows(
     channels: Sequence[str],
     feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str],
     *,
+    times: "TimeArray | pd.DatetimeIndex | None" = None,
     threads: int | None = None,
 ) -> "pa.RecordBatchReader":
     """Compute features of windows of one length, a batch at a time: the memory does not grow with the windows.
 
     Parameters
     ----------
-    values, channels, feature_set, threads
+    values, channels, feature_set, times, threads
         As for `extract_windows`. The values may be a memory map.
 
     Returns
@@ -92,7 +100,8 @@ def stream_windows(
     Raises
     ------
     UsageError
-        When the array does not have that shape.
+        When the array or the times do not have that shape, times are not ascending, or a named feature needs times and
+        there are none.
 
     Examples
     --------
@@ -103,7 +112,7 @@ def stream_windows(
     # pyarrow takes a third of a second to import, and one window at a time needs none of it.
     import pyarrow as pa
 
-    job = _job(values, channels, feature_set)
+    job = _job(values, channels, feature_set, times)
     schema = pa.schema([pa.field(name, pa.float64()) for name in job.columns])
     start = partial(_start, job)
     batches = record_batches(schema, len(job.readings), start, lambda _begin, _end: (), threads)
@@ -122,17 +131,29 @@ class _Job:
         The features of each channel.
     columns
         The names of the results.
+    times : (1, n_samples) or (n_windows, n_samples)
+        When the samples were taken; None when no feature asks.
     """
 
     readings: npt.NDArray[Any]
     wanted: tuple[tuple[str, ...], ...]
     columns: tuple[str, ...]
+    times: TimeArray | None
+
+    def hours(self, channel: int, n_channels: int, first: int, n_windows: int) -> FloatArray | None:
+        """Give the hours since the first sample, (n_channels * n_windows, n_samples), to channels that ask for them."""
+        if self.times is None or not needs_times(self.wanted[channel]):
+            return None
+        chosen = self.times if len(self.times) == 1 else self.times[first : first + n_windows]
+        hours = hours_since_first(chosen)
+        return np.tile(hours, (n_channels * n_windows // len(hours), 1))
 
 
 def _job(
     values: npt.NDArray[np.float64],
     channels: Sequence[str],
     feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str],
+    times: "TimeArray | pd.DatetimeIndex | None",
 ) -> _Job:
     array = np.asarray(values)
     if array.ndim != 3 or array.shape[1] != len(channels):
@@ -141,9 +162,17 @@ def _job(
             "the shape (n_windows, n_channels, n_samples)",
             "Reshape it, or name every channel",
         )
-    chosen = parse_feature_set(feature_set)
+    checked = None if times is None else checked_times(times, len(array), array.shape[2])
+    chosen = parse_feature_set(feature_set, timed=checked is not None)
     wanted = tuple(chosen.of_kind(channel) for channel in channels)
-    return _Job(array, wanted, _columns(chosen, tuple(channels)))
+    timed = needs_times(chosen.features) and any(map(needs_times, wanted))
+    if timed and checked is None:
+        raise UsageError(
+            "the feature linear_trend_timewise and no times",
+            "when each sample was taken",
+            "Give times=, or leave the feature out; linear_trend goes by the samples' order",
+        )
+    return _Job(array, wanted, _columns(chosen, tuple(channels)), checked if timed else None)
 
 
 def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
@@ -187,7 +216,11 @@ def _compute(job: _Job, begin: int, matrix: FloatArray, part: tuple[int, int, in
     first = begin + window
     chosen = job.readings[first : first + n_windows, channel : channel + n_channels]
     series = np.ascontiguousarray(chosen.transpose(1, 0, 2), dtype=np.float64).reshape(-1, samples)
-    found = plan_for(features, samples).run(series).reshape(len(features), n_channels, n_windows)
+    found = (
+        plan_for(features, samples)
+        .run(series, job.hours(channel, n_channels, first, n_windows))
+        .reshape(len(features), n_channels, n_windows)
+    )
     target = matrix[column : column + n_channels * len(features), window : window + n_windows]
     target.reshape(n_channels, len(features), n_windows)[:] = found.transpose(1, 0, 2)
 

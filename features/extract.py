@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
+from features.array_times import hours_since_first
 from features.blocks import finish, record_batches, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
@@ -21,6 +22,7 @@ from features.plan import plan_for
 from features.recipe import Recipe, named_channels
 from features.sorted_times import IntArray, microseconds, width
 from features.spans import Segments
+from features.tsfresh_calculators import needs_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from data_contracts.history import History
 
 FloatArray = npt.NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 # Bounds the memory of windows that cannot be slices, and how often progress is told.
 _SLAB_VALUES = 8_000_000
@@ -261,34 +264,32 @@ def _plan(recipe: Recipe, window: pd.Timedelta, columns: Mapping[str, int]) -> l
 
 
 def _slabs(
-    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps | None
+    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps | None, *, timed: bool
 ) -> Iterator[tuple[int, int, Sequence[Segments]]]:
-    """Give the samples of the windows, as many at a time as fit the memory we allow."""
+    """Give the samples of the windows, as many at a time as fit the memory we allow; with their times if `timed`."""
     if gaps is None:
         spans = telemetry.spans(asked.asset, asked.as_of, width(window))
-        for begin, end in _parts(spans.open_instants * len(telemetry.raw)):
-            yield begin, end, telemetry.segments(spans.part(begin, end))
+        for begin, end in _parts(spans.open_instants * len(telemetry.raw) * (1 + timed)):
+            yield begin, end, telemetry.segments(spans.part(begin, end), timed=timed)
     else:
-        yield from _slabs_as_due(telemetry, asked, window, gaps)
+        yield from _slabs_as_due(telemetry, asked, window, gaps, timed=timed)
 
 
 def _slabs_as_due(
-    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps
+    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps, *, timed: bool = False
 ) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
     # What stands in for a window's first sample may have come before it.
     spans = telemetry.spans(asked.asset, asked.as_of, width(window + gaps.fill_for))
     room = gaps.room(gaps.due(window, telemetry.earliest(spans), asked.as_of), spans.end - spans.begin)
-    for begin, end in _parts(spans.open_instants * len(telemetry.raw) + room * len(telemetry.channels)):
+    placed = room * len(telemetry.channels) * (1 + timed)
+    for begin, end in _parts(spans.open_instants * len(telemetry.raw) + placed):
         part = spans.part(begin, end)
         readings = telemetry.readings(part)
         due = gaps.due(window, readings.first, part.as_of)
         yield (
             begin,
             end,
-            tuple(
-                samples_as_due(gaps, samples, times, part.as_of, due)
-                for samples, times in zip(readings.segments, readings.times, strict=True)
-            ),
+            tuple(samples_as_due(gaps, samples, part.as_of, due, timed=timed) for samples in readings.segments),
         )
 
 
@@ -317,7 +318,8 @@ def _work(job: _Job, begin: int, matrix: FloatArray) -> Iterator[tuple[int, list
     if job.telemetry is None:
         return
     for number, (window, groups) in enumerate(job.plans.items()):
-        for first, last, segments in _slabs(job.telemetry, asked, window, job.recipe.gaps):
+        timed = any(needs_times(group.features) for group in groups)
+        for first, last, segments in _slabs(job.telemetry, asked, window, job.recipe.gaps, timed=timed):
             blocks = [block for group in groups for block in _blocks(matrix[:, first:last], segments, group)]
             yield number * n + last, blocks
 
@@ -337,8 +339,14 @@ def _blocks(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> 
 def _compute(matrix: FloatArray, segments: Sequence[Segments], group: _Group, part: IntArray, samples: int) -> None:
     """Compute a block and write it where it belongs; `part` counts windows through the channels, upwards."""
     n = matrix.shape[1]
-    series = _gather([segments[channel] for channel in group.channels], part, n, samples)
-    found = plan_for(group.features, samples).run(series)
+    chosen = [segments[channel] for channel in group.channels]
+    start = [channel.start for channel in chosen]
+    series = _gather([channel.flat for channel in chosen], start, part, n, samples)
+    hours = None
+    if needs_times(group.features):
+        times = [channel.times.view("datetime64[us]") for channel in chosen if channel.times is not None]
+        hours = hours_since_first(_gather(times, start, part, n, samples))
+    found = plan_for(group.features, samples).run(series, hours)
     bounds = np.searchsorted(part, np.arange(len(group.channels) + 1) * n)
     for number, (first, last) in enumerate(itertools.pairwise(bounds)):
         if first < last:
@@ -360,12 +368,14 @@ def _span(places: IntArray) -> slice | IntArray:
     return places
 
 
-def _gather(segments: Sequence[Segments], part: IntArray, n: int, samples: int) -> FloatArray:
+def _gather(
+    flat: Sequence[npt.NDArray[T]], start: Sequence[IntArray], part: IntArray, n: int, samples: int
+) -> npt.NDArray[T]:
     """Copy windows of one length into a block, (len(part), samples); `part` counts through the channels."""
-    bounds = np.searchsorted(part, np.arange(len(segments) + 1) * n)
+    bounds = np.searchsorted(part, np.arange(len(flat) + 1) * n)
     blocks = [
-        sliding_window_view(channel.flat, samples)[channel.start[part[first:last] - number * n]]
-        for number, (channel, first, last) in enumerate(zip(segments, bounds[:-1], bounds[1:], strict=True))
+        sliding_window_view(flat[number], samples)[start[number][part[first:last] - number * n]]
+        for number, (first, last) in enumerate(itertools.pairwise(bounds))
         if last > first
     ]
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from data_contracts.errors import UsageError, did_you_mean
-from features.calculate import calculate
 from features.names import format_feature, is_parameter
+from features.plan import plan_for
 from features.presets import preset_features
 from features.tsfresh_calculators import CALCULATORS, NEEDS_TIMES
 
 #: A series to try features on, long enough for all of tsfresh's, and what calculators raise for impossible parameters.
 _TRIAL = np.random.default_rng(0).normal(size=(1, 64))
+_TRIAL_HOURS = np.arange(64.0)[None, :]
 _IMPOSSIBLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -43,10 +44,8 @@ class FeatureSet:
     by_kind: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @classmethod
-    def from_settings(cls, settings: Mapping[Any, Any]) -> "FeatureSet":
+    def from_settings(cls, settings: Mapping[Any, Any], *, timed: bool = False) -> "FeatureSet":
         """Take the features of a tsfresh settings object, in its order.
-
-        As in tsfresh, calculators that need time stamps are left out: an array has none.
 
         Parameters
         ----------
@@ -54,6 +53,8 @@ class FeatureSet:
             tsfresh's ComprehensiveFCParameters or a child of it, or a plain dict of the same shape:
             calculator name to None or a list of parameter dicts. A user's own calculator is named
             after it was given to `features.register_calculator`.
+        timed
+            Whether there will be time stamps. Without them, calculators that need some are left out, as in tsfresh.
 
         Returns
         -------
@@ -67,7 +68,7 @@ class FeatureSet:
         features = []
         for key, parameter_list in settings.items():
             calculator = getattr(key, "__name__", key)
-            if calculator in NEEDS_TIMES:
+            if calculator in NEEDS_TIMES and not timed:
                 continue
             features += [format_feature(calculator, parameters) for parameters in parameter_list or [None]]
         return cls(_checked(features))
@@ -212,13 +213,17 @@ class FeatureSet:
         return FeatureSet(_union(features for _, features in kept), kept or (("", ()),))
 
 
-def parse_feature_set(given: "FeatureSet | str | Mapping[Any, Any] | Iterable[str]") -> FeatureSet:
+def parse_feature_set(
+    given: "FeatureSet | str | Mapping[Any, Any] | Iterable[str]", *, timed: bool = False
+) -> FeatureSet:
     """Accept whatever may stand for a feature set.
 
     Parameters
     ----------
     given
         A FeatureSet, a preset's name, a tsfresh settings object or dict, or a list of feature names.
+    timed
+        Whether there will be time stamps: a settings object keeps the calculators that need some.
 
     Returns
     -------
@@ -229,7 +234,7 @@ def parse_feature_set(given: "FeatureSet | str | Mapping[Any, Any] | Iterable[st
     if isinstance(given, str):
         return FeatureSet.from_preset(given)
     if isinstance(given, Mapping):
-        return FeatureSet.from_settings(given)
+        return FeatureSet.from_settings(given, timed=timed)
     return FeatureSet.from_names(given)
 
 
@@ -271,7 +276,7 @@ def _tried(features: Sequence[str]) -> tuple[str, ...]:
 
 def _refusal(features: Sequence[str]) -> Exception | None:
     try:
-        calculate(_TRIAL, features)
+        plan_for(tuple(features), _TRIAL.shape[1]).run(_TRIAL, _TRIAL_HOURS)
     except _IMPOSSIBLE as error:
         return error
     return None

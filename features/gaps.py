@@ -240,7 +240,9 @@ class SamplesAsDue(Segments):
     missing: FloatArray
 
 
-def samples_as_due(gaps: Gaps, readings: Segments, times: IntArray, as_of: IntArray, due: IntArray) -> SamplesAsDue:
+def samples_as_due(
+    gaps: Gaps, readings: Segments, as_of: IntArray, due: IntArray, *, timed: bool = False
+) -> SamplesAsDue:
     """Give one channel's samples of many windows at the times they were due.
 
     Parameters
@@ -248,26 +250,29 @@ def samples_as_due(gaps: Gaps, readings: Segments, times: IntArray, as_of: IntAr
     gaps
         The rule.
     readings
-        Each window's readings, ascending in time; those before its beginning that may stand in for a missing sample are
-        among them.
-    times : (n_samples,)
-        Their event times in microseconds since 1970.
+        Each window's readings with their times, ascending; those before its beginning that may stand in for a missing
+        sample are among them.
     as_of, due : (n_windows,)
         The cut-offs, and the samples due.
+    timed
+        Whether the times at which the samples were due are wanted too.
 
     Returns
     -------
     SamplesAsDue
     """
+    if readings.times is None:
+        raise ValueError("readings without their times cannot be put where they were due")
     room = gaps.room(due, readings.length)
     placed = np.cumsum(room) - room
     flat = np.empty(int(room.sum()))
+    due_at = np.empty(len(flat) if timed else 0, dtype=np.int64)
     length, absent = np.empty(len(due), dtype=np.int64), np.empty(len(due), dtype=np.int64)
-    rule = (gaps.step, gaps.reach)
-    _place(readings.flat, times, readings.start, readings.length, as_of, due, rule, placed, flat, length, absent)
+    rule, given = (gaps.step, gaps.reach), (readings.flat, readings.times, readings.start, readings.length)
+    _place(*given, as_of, due, rule, placed, flat, due_at, length, absent)
     missing = np.divide(absent, due, out=np.ones(len(due)), where=due > 0)
     length[missing > gaps.most_missing] = 0
-    return SamplesAsDue(flat, placed, length, missing)
+    return SamplesAsDue(flat, placed, length, missing, times=due_at if timed else None)
 
 
 @compiled
@@ -281,11 +286,13 @@ def _place(
     rule: tuple[int, int],
     placed: IntArray,
     samples: FloatArray,
+    due_at: IntArray,
     length: IntArray,
     absent: IntArray,
 ) -> None:
-    """Walk through each window's slots and readings side by side, the oldest first."""
+    """Walk through each window's slots and readings side by side, the oldest first; `due_at` may have no room."""
     interval, fill_for = rule
+    timed = due_at.size > 0
     for window in range(len(due)):
         first, last = start[window], start[window] + readings[window]
         reading, place, missing, slot = first, placed[window], 0, 0
@@ -296,13 +303,13 @@ def _place(
             while reading < last and times[reading] <= end:
                 reading += 1
             age = end - times[reading - 1] if reading > first else -1
-            if 0 <= age < interval:
+            fresh = 0 <= age < interval
+            if not fresh:
+                missing += 1
+            if fresh or 0 <= age <= fill_for:
                 samples[place] = values[reading - 1]
-                place += 1
-                continue
-            missing += 1
-            if 0 <= age <= fill_for:
-                samples[place] = values[reading - 1]
+                if timed:
+                    due_at[place] = end
                 place += 1
                 continue
             # Nothing stands in for any slot up to the next reading: over them in one step.

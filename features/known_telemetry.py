@@ -142,20 +142,22 @@ class KnownTelemetry:
             for _, before in self.series
         )
 
-    def segments(self, spans: Spans) -> tuple[Segments, ...]:
+    def segments(self, spans: Spans, *, timed: bool = False) -> tuple[Segments, ...]:
         """Give the samples of windows as they were known at their cut-offs.
 
         Parameters
         ----------
         spans
             The windows.
+        timed
+            Whether the times of the samples are wanted too.
 
         Returns
         -------
         tuple of Segments
             One for each channel, with the windows in the order of the spans.
         """
-        return self._segments(spans, self._reconciled(spans))
+        return self._segments(spans, self._reconciled(spans), timed)
 
     def readings(self, spans: Spans) -> Readings:
         """Give the samples of windows with their times, as they were known at their cut-offs.
@@ -170,12 +172,10 @@ class KnownTelemetry:
         Readings
             With the windows in the order of the spans.
         """
-        anew, times, first = self._reconciled(spans), self.times, self.earliest(spans)
+        anew, first = self._reconciled(spans), self.earliest(spans)
         if anew is not None:
-            late = [anew.event[present] for present in anew.present]
-            times = tuple(np.concatenate(both) for both in zip(times, late, strict=True))
             first[anew.chosen] = anew.first(spans.as_of[anew.chosen] + 1)
-        return Readings(self._segments(spans, anew), times, first)
+        return Readings(self._segments(spans, anew, timed=True), first)
 
     def earliest(self, spans: Spans) -> IntArray:
         """Give the first instant of each window, known by its cut-off or not.
@@ -195,17 +195,19 @@ class KnownTelemetry:
         first[some] = self.instant[spans.begin[some]]
         return first
 
-    def _segments(self, spans: Spans, anew: "_Reconciled | None") -> tuple[Segments, ...]:
+    def _segments(self, spans: Spans, anew: "_Reconciled | None", timed: bool) -> tuple[Segments, ...]:
         result = []
         for number, (flat, before) in enumerate(self.series):
             start, length = before[spans.begin], before[spans.end] - before[spans.begin]
-            samples = flat
+            samples, times = flat, self.times[number] if timed else None
             if anew is not None:
                 counts = anew.counts(number)
                 start[anew.chosen] = len(flat) + np.cumsum(counts) - counts
                 length[anew.chosen] = counts
-                samples = np.concatenate([flat, anew.columns[number][anew.present[number]]])
-            result.append(Segments(samples, start, length))
+                present = anew.present[number]
+                samples = np.concatenate([flat, anew.columns[number][present]])
+                times = None if times is None else np.concatenate([times, anew.event[present]])
+            result.append(Segments(samples, start, length, times=times))
         return tuple(result)
 
     def _reconciled(self, spans: Spans) -> "_Reconciled | None":

@@ -121,7 +121,7 @@ class Plan:
             some = np.empty((len(out), int(finite.sum())))
             self._fill(series[finite], None if hours is None else hours[finite], some)
             out[:, finite] = some
-            out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled).T
+            out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled, None if hours is None else hours[~finite]).T
         return out if self.layout.order is None else out[self.layout.order]
 
     def _fill(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
@@ -137,7 +137,7 @@ class Plan:
         slow = self.layout.slow
         if slow:
             say_slow(frozenset(feature.split("__", 1)[0] for feature in slow))
-            out[len(out) - len(slow) :] = calculate_by_tsfresh(block.series, slow).T
+            out[len(out) - len(slow) :] = calculate_by_tsfresh(block.series, slow, hours).T
 
 
 @lru_cache(maxsize=512)
@@ -216,4 +216,5 @@ def slow_features(features: Sequence[str]) -> tuple[str, ...]:
 
 def _recompute(block: Block, doubtful: BoolArray, step: Step, out: FloatArray) -> None:
     rows = np.flatnonzero(doubtful)
-    out[step.rows, rows] = calculate_by_tsfresh(block.series[rows], step.features).T
+    hours = None if block.hours is None else block.hours[rows]
+    out[step.rows, rows] = calculate_by_tsfresh(block.series[rows], step.features, hours).T

@@ -1,6 +1,6 @@
 """Windows as slices: of an asset's instants, and of a channel's samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,14 @@ class Segments:
         Samples without nulls.
     start, length : (n_windows,)
         Where each window begins in it, and how many samples it has.
+    times : (n_samples,), optional
+        When each sample was taken, microseconds since 1970; for those who ask.
     """
 
     flat: FloatArray
     start: IntArray
     length: IntArray
+    times: IntArray | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,12 @@ class Readings:
     Parameters
     ----------
     segments
-        The samples, one for each channel.
-    times
-        The event time of each sample in a channel's flat array, microseconds since 1970.
+        The samples, one for each channel, with their event times.
     first : (n_windows,)
         The first instant known in each window; later than its cut-off when there is none.
     """
 
     segments: tuple[Segments, ...]
-    times: tuple[IntArray, ...]
     first: IntArray
 
 

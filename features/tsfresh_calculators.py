@@ -139,7 +139,25 @@ def register_calculator(calculator: Callable[..., Any]) -> Callable[..., Any]:
     return calculator
 
 
-def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]) -> npt.NDArray[np.float64]:
+@lru_cache(maxsize=64)
+def needs_times(features: tuple[str, ...]) -> bool:
+    """Say whether one of some features looks at time stamps.
+
+    Parameters
+    ----------
+    features
+        Names without the kind.
+
+    Returns
+    -------
+    bool
+    """
+    return any(feature.split("__", 1)[0] in NEEDS_TIMES for feature in features)
+
+
+def calculate_by_tsfresh(
+    block: npt.NDArray[np.float64], features: Sequence[str], hours: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
     """Compute features with tsfresh's own functions, series by series.
 
     A calculator that refuses a series (too short for it, say) gives NaN. What tsfresh has said of a series that holds
@@ -151,6 +169,8 @@ def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]
         One series a row.
     features
         Names without the kind.
+    hours : (n, samples), optional
+        When each sample was taken, in hours since the first of its series. Without it what needs times is NaN.
 
     Returns
     -------
@@ -158,6 +178,7 @@ def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]
     """
     names = tuple(features)
     wanted = _by_calculator(names)
+    timed = {calculator: wanted.pop(calculator) for calculator in NEEDS_TIMES & wanted.keys()}
     may_remember = not any(CALCULATORS.is_registered(calculator) for calculator in wanted)
     # Compared as bits: a series of NaN repeats too, and one of 0.0 is not one of -0.0.
     bits = np.ascontiguousarray(block, dtype=np.float64).view(np.int64)
@@ -172,6 +193,10 @@ def calculate_by_tsfresh(block: npt.NDArray[np.float64], features: Sequence[str]
                 result[row] = _of_constant(names, series.size, int(bits[row, 0]))
             else:
                 result[row] = _of_series(series, wanted, len(names))
+            if hours is not None:
+                for calculator, (positions, parameters) in timed.items():
+                    at_times = pd.Series(series.copy(), index=pd.to_timedelta(hours[row], unit="h"))
+                    result[row, positions] = _one_series(calculator, at_times, parameters)
     return result
 
 
@@ -190,13 +215,16 @@ def say_slow(calculators: frozenset[str]) -> None:
 @lru_cache(maxsize=1024)
 def _of_constant(features: tuple[str, ...], samples: int, bits: int) -> npt.NDArray[np.float64]:
     series = np.full(samples, bits, dtype=np.int64).view(np.float64)
-    answers = _of_series(series, _by_calculator(features), len(features))
+    wanted = _by_calculator(features)
+    for calculator in NEEDS_TIMES & wanted.keys():
+        del wanted[calculator]
+    answers = _of_series(series, wanted, len(features))
     answers.flags.writeable = False
     return answers
 
 
 def _of_series(series: npt.NDArray[np.float64], wanted: _Wanted, features: int) -> npt.NDArray[np.float64]:
-    answers = np.empty(features)
+    answers = np.full(features, np.nan)
     for calculator, (positions, parameters) in wanted.items():
         answers[positions] = _one_series(calculator, series.copy(), parameters)
     return answers
@@ -212,7 +240,9 @@ def _by_calculator(features: Sequence[str]) -> _Wanted:
     return wanted
 
 
-def _one_series(calculator: str, series: npt.NDArray[np.float64], parameters: list[dict[str, Any]]) -> list[float]:
+def _one_series(
+    calculator: str, series: "npt.NDArray[np.float64] | pd.Series[float]", parameters: list[dict[str, Any]]
+) -> list[float]:
     function = CALCULATORS.function(calculator)
     x = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else series
     try:
