@@ -122,7 +122,9 @@ def stream(
 
     job = _job(history, cut_offs, recipe)
     instant = pa.timestamp("us", tz="UTC")
-    keys = [pa.array(cut_offs["asset"], pa.string()), pa.array(job.asked.as_of, instant)]
+    # Made from the names: a column of pandas may be held in chunks, and a batch has none.
+    assets = pa.array(job.asked.assets.to_numpy(dtype=object), pa.string())
+    keys = [assets.take(pa.array(job.asked.asset)), pa.array(job.asked.as_of, instant)]
     computed = [pa.field(name, pa.float64()) for name in job.columns]
     schema = pa.schema([pa.field("asset", pa.string()), pa.field("as_of", instant), *computed])
 

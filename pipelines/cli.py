@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine.list": ("pipelines.commands.quarantine:listed", "List the rows that were refused, with the reasons."),
     "quarantine.export": ("pipelines.commands.quarantine:export", "Write refused rows to a file, to be mended."),
     "quarantine.replay": ("pipelines.commands.quarantine:replay", "Check refused rows again and store the good ones."),
+    "features": (
+        "pipelines.commands.features:features",
+        "Write the features of an experiment's samples into a folder of Parquet files.",
+    ),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
     "reproduce": (
         "pipelines.commands.models:reproduce",

@@ -123,3 +123,14 @@ def test_stored_telemetry_streams_as_it_is_extracted(
     assert table["asset"].tolist() == chosen["asset"].tolist()
     assert table["as_of"].tolist() == chosen["as_of"].tolist()
     assert table.drop(columns=["asset", "as_of"]).to_numpy().tobytes() == frame.to_numpy().tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "string[pyarrow]", "category"])
+def test_stored_telemetry_streams_whatever_holds_the_names(history_of: Callable[..., History], dtype: str) -> None:
+    """However pandas holds the assets' names, joined frames of cut-offs among them, the stream has them as strings."""
+    history = history_of(3)
+    chosen = cut_offs(history, pd.Timedelta("6h")).astype({"asset": dtype})
+    joined = pd.concat([chosen.iloc[:5], chosen.iloc[5:]], ignore_index=True)
+    recipe = Recipe(history.asset_type, ("speed",), (pd.Timedelta("12h"),), FeatureSet.from_names(["mean"]))
+    table = stream(history, joined, recipe).read_all()
+    assert table["asset"].to_pylist() == chosen["asset"].tolist()
