@@ -1,6 +1,7 @@
 """The series against itself, later: products of two and of three samples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,51 @@ _NO_VARIANCE_AT_ALL = 1e-10
 # Autocovariances are wrong by up to this share of the variance, here and in statsmodels.
 _ROUND_OFF = 5e-15
 
+# There is no partial autocorrelation at half the window or beyond: none at lag 1 in shorter series than this.
+_SHORTEST_PARTIAL = 4
+
 LagArray = npt.NDArray[np.int64]
-Reducer = Callable[[FloatArray], FloatArray]
+
+_REDUCERS = ("mean", "median", "var", "std", "min", "max")
+_MEAN, _MEDIAN, _VARIANCE, _DEVIATION, _MINIMUM = 0, 1, 2, 3, 4
 
 
-def autocorrelation(block: Block, lags: LagArray, out: FloatArray) -> None:
+@dataclass(frozen=True)
+class Lags:
+    """List the wanted lags.
+
+    Parameters
+    ----------
+    lags : (m,)
+        All of them.
+    largest
+        The largest for which the series is long enough; 0 when there is none.
+    """
+
+    lags: LagArray
+    largest: int
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """Say what is wanted of the autocorrelation up to one lag.
+
+    Parameters
+    ----------
+    lags
+        The largest lag, less than the length of the series.
+    rows : (m,)
+        Rows of the result.
+    reducers : (m,)
+        What each holds, a number among ``_REDUCERS``.
+    """
+
+    lags: int
+    rows: LagArray
+    reducers: LagArray
+
+
+def autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> None:
     """Compute ``sum((x[t] - m)(x[t+lag] - m)) / ((n - lag) var(x))`` (tsfresh: autocorrelation; a pass a lag).
 
     NaN where the variance is no more than 1e-8, and for lags as long as the window or longer, as in tsfresh.
@@ -31,13 +72,37 @@ def autocorrelation(block: Block, lags: LagArray, out: FloatArray) -> None:
     ----------
     Brockwell and Davis (1991), Time Series: Theory and Methods, section 7.2.
     """
-    products = products_of_centred(block).upto(int(max(lags[lags < block.samples], default=0)))
-    variance = np.where(block.variance > _NO_VARIANCE, block.variance, np.nan)
-    for row, lag in zip(out, lags, strict=True):
-        row[:] = products[:, lag] / ((block.samples - lag) * variance) if lag < block.samples else np.nan
+    products = products_of_centred(block).upto(wanted.largest)
+    fill_autocorrelations(products, block.variance, block.samples, wanted.lags, out)
 
 
-def agg_autocorrelation(block: Block, wanted: Sequence[Parameters], out: FloatArray) -> None:
+@compiled
+def fill_autocorrelations(
+    products: FloatArray, variances: FloatArray, samples: int, lags: LagArray, out: FloatArray
+) -> None:
+    """Divide lagged products by the variance.
+
+    Parameters
+    ----------
+    products : (n, largest lag under samples + 1, or more)
+        Lagged products of the centred series.
+    variances : (n,)
+        Their variances.
+    samples
+        The length of the series.
+    lags : (m,)
+        Each at least 0.
+    out : (m, n)
+        Is filled.
+    """
+    for place in range(lags.size):
+        lag = lags[place]
+        for row in range(variances.size):
+            exists = lag < samples and variances[row] > _NO_VARIANCE
+            out[place, row] = products[row, lag] / ((samples - lag) * variances[row]) if exists else np.nan
+
+
+def agg_autocorrelation(block: Block, wanted: tuple[Aggregates, ...], out: FloatArray) -> None:
     """Aggregate the autocorrelation over lags 1 ... maxlag (tsfresh: agg_autocorrelation; a pass a lag).
 
     Zeros stand for the autocorrelation where the variance is under 1e-10, and for a single sample, as in tsfresh.
@@ -46,59 +111,78 @@ def agg_autocorrelation(block: Block, wanted: Sequence[Parameters], out: FloatAr
     ----------
     Brockwell and Davis (1991), Time Series: Theory and Methods, section 7.2.
     """
-    known: dict[int, FloatArray] = {}
-    for row, parameters in zip(out, wanted, strict=True):
-        maxlag = parameters["maxlag"]
-        if maxlag not in known:
-            known[maxlag] = _correlations(block, min(maxlag, block.samples - 1))
-        row[:] = _REDUCERS[parameters["f_agg"]](known[maxlag])
+    for aggregates in wanted:
+        if aggregates.lags == 0:
+            out[aggregates.rows] = 0.0
+            continue
+        correlations = np.empty((block.n, aggregates.lags))
+        fill_correlations(products_of_centred(block).upto(aggregates.lags), block.variance, block.samples, correlations)
+        correlations.sort(axis=1)
+        reduce_rows(correlations, aggregates.rows, aggregates.reducers, out)
 
 
-def _correlations(block: Block, lags: int) -> FloatArray:
-    """Give the autocorrelation at lags 1 ... lags, sorted upwards, (n, lags); one column of zeros for no lags."""
-    if lags == 0:
-        return np.zeros((block.n, 1))
-    products = products_of_centred(block).upto(lags)
-    scale = block.samples / (block.samples - np.arange(1.0, lags + 1))
-    correlations = products[:, 1 : lags + 1] / products[:, :1] * scale
-    correlations[block.variance < _NO_VARIANCE_AT_ALL] = 0.0
-    correlations.sort(axis=1)
-    return correlations
+@compiled
+def fill_correlations(products: FloatArray, variances: FloatArray, samples: int, correlations: FloatArray) -> None:
+    """Compute the autocorrelation at lags 1, 2, ...; zero where there is no variance.
+
+    Parameters
+    ----------
+    products : (n, lags + 1 or more)
+        Lagged products of the centred series.
+    variances : (n,)
+        Their variances.
+    samples
+        The length of the series.
+    correlations : (n, lags)
+        Is filled.
+    """
+    n, lags = correlations.shape
+    for row in range(n):
+        varies = not variances[row] < _NO_VARIANCE_AT_ALL
+        for k in range(lags):
+            share = products[row, k + 1] / products[row, 0]
+            correlations[row, k] = share * (samples / (samples - k - 1)) if varies else 0.0
 
 
-def _mean(ordered: FloatArray) -> FloatArray:
-    mean: FloatArray = np.mean(ordered, axis=1)
-    return mean
+@compiled
+def reduce_rows(ordered: FloatArray, rows: LagArray, reducers: LagArray, out: FloatArray) -> None:
+    """Reduce each row of an array to a few numbers.
+
+    Parameters
+    ----------
+    ordered : (n, lags)
+        Each row sorted upwards.
+    rows, reducers : (m,)
+        Which rows of the result to fill, and with what.
+    out : (rows, n)
+        Is filled.
+    """
+    n, lags = ordered.shape
+    for i in range(n):
+        x = ordered[i]
+        mean, variance = 0.0, 0.0
+        for k in range(lags):
+            mean += x[k]
+        mean /= lags
+        for k in range(lags):
+            variance += (x[k] - mean) * (x[k] - mean)
+        variance /= lags
+        for place in range(rows.size):
+            reducer = reducers[place]
+            if reducer == _MEAN:
+                value = mean
+            elif reducer == _MEDIAN:
+                value = (x[(lags - 1) // 2] + x[lags // 2]) / 2
+            elif reducer == _VARIANCE:
+                value = variance
+            elif reducer == _DEVIATION:
+                value = np.sqrt(variance)
+            else:
+                value = x[0] if reducer == _MINIMUM else x[lags - 1]
+            out[rows[place], i] = value
 
 
-def _median(ordered: FloatArray) -> FloatArray:
-    middle = ordered.shape[1] // 2
-    if ordered.shape[1] % 2:
-        return ordered[:, middle]
-    median: FloatArray = (ordered[:, middle - 1] + ordered[:, middle]) / 2
-    return median
-
-
-def _variance(ordered: FloatArray) -> FloatArray:
-    variance: FloatArray = np.var(ordered, axis=1)
-    return variance
-
-
-def _deviation(ordered: FloatArray) -> FloatArray:
-    return np.sqrt(_variance(ordered))
-
-
-_REDUCERS: dict[str, Reducer] = {
-    "mean": _mean,
-    "median": _median,
-    "var": _variance,
-    "std": _deviation,
-    "min": lambda ordered: ordered[:, 0],
-    "max": lambda ordered: ordered[:, -1],
-}
-
-
-def partial_autocorrelation(block: Block, lags: LagArray, out: FloatArray) -> BoolArray | None:
+def partial_autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> BoolArray | None:
     """Correlate ``x[t]`` with ``x[t+lag]`` given those between (tsfresh: partial_autocorrelation; lag**2 steps).
 
     By the recursion of Levinson and Durbin on the unbiased autocovariances, as statsmodels' method "ld". NaN for lags
@@ -109,45 +193,49 @@ def partial_autocorrelation(block: Block, lags: LagArray, out: FloatArray) -> Bo
     Durbin (1960), "The fitting of time-series models", doi:10.2307/1401322; Cybenko (1980), "The numerical stability of
     the Levinson-Durbin algorithm for Toeplitz systems of equations", doi:10.1137/0901021, for the doubt.
     """
-    largest = block.samples // 2 - 1
-    if largest < 1:
+    if block.samples < _SHORTEST_PARTIAL:
         out[:] = np.nan
         return None
-    asked = int(max(lags[lags <= largest], default=0))
-    coefficients = np.empty((block.n, asked + 1))
-    sure = durbin_levinson(products_of_centred(block).upto(asked), block.samples, _ROUND_OFF, coefficients)
-    for row, lag in zip(out, lags, strict=True):
-        row[:] = coefficients[:, lag] if lag <= largest else np.nan
-    return ~sure
+    doubtful = np.empty(block.n, dtype=np.bool_)
+    products = products_of_centred(block).upto(wanted.largest)
+    some = durbin_levinson(products, block.samples, wanted.largest, wanted.lags, out, doubtful)
+    return doubtful if some else None
 
 
 @compiled
-def durbin_levinson(products: FloatArray, samples: int, round_off: float, coefficients: FloatArray) -> BoolArray:
+def durbin_levinson(
+    products: FloatArray, samples: int, largest: int, lags: LagArray, out: FloatArray, doubtful: BoolArray
+) -> bool:
     """Run the recursion of Levinson and Durbin on each series.
 
     Parameters
     ----------
-    products : (n, lags + 1 or more)
+    products : (n, largest + 1 or more)
         Lagged products of the centred series.
     samples
         The length of the series.
-    round_off
-        By which share of the variance the autocovariances may be wrong.
-    coefficients : (n, lags + 1)
-        Is filled with the partial autocorrelation at lags 0 ... lags.
+    largest
+        The lag at which to stop.
+    lags : (m,)
+        Which lags are wanted, each at least 0.
+    out : (m, n)
+        Is filled with the partial autocorrelation at these; NaN beyond the largest.
+    doubtful : (n,)
+        Is set where round-off may grow large: by Cybenko's bound on how much the recursion magnifies it.
 
     Returns
     -------
-    (n,) array of bool
-        Whether round-off stays small: Cybenko's bound on how much the recursion magnifies it.
+    bool
+        Whether any is doubtful.
     """
-    n, size = coefficients.shape
-    sure = np.ones(n, np.bool_)
-    covariance, model, before = np.empty(size), np.empty(size), np.empty(size)
-    for row in range(n):
+    size = largest + 1
+    any_doubtful = False
+    covariance, model, before, partial = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    partial[0] = 1.0
+    for row in range(doubtful.size):
+        doubtful[row] = False
         for h in range(size):
             covariance[h] = products[row, h] / (samples - h)
-        coefficients[row, 0] = 1.0
         error, growth = covariance[0], 1.0
         for k in range(1, size):
             left = covariance[k]
@@ -155,8 +243,8 @@ def durbin_levinson(products: FloatArray, samples: int, round_off: float, coeffi
                 left -= model[j] * covariance[k - j]
             reflection = left / error
             # All is NaN, here and in statsmodels, for a constant whose mean is exactly its value.
-            if covariance[0] != 0.0 and not growth * round_off <= 3e-7 * abs(reflection) + 3e-11:
-                sure[row] = False
+            if covariance[0] != 0.0 and not growth * _ROUND_OFF <= 3e-7 * abs(reflection) + 3e-11:
+                doubtful[row] = True
             for j in range(1, k):
                 before[j] = model[j]
             for j in range(1, k):
@@ -164,8 +252,11 @@ def durbin_levinson(products: FloatArray, samples: int, round_off: float, coeffi
             model[k] = reflection
             error *= 1.0 - reflection * reflection
             growth *= (1.0 + abs(reflection)) / abs(1.0 - abs(reflection))
-            coefficients[row, k] = reflection
-    return sure
+            partial[k] = reflection
+        any_doubtful |= doubtful[row]
+        for place in range(lags.size):
+            out[place, row] = partial[lags[place]] if lags[place] < size else np.nan
+    return any_doubtful
 
 
 def c3(block: Block, lags: LagArray, out: FloatArray) -> None:
@@ -259,9 +350,25 @@ def prepare_lags(wanted: Sequence[Parameters], _samples: int) -> LagArray:
     return np.array([parameters["lag"] for parameters in wanted], dtype=np.int64)
 
 
-def prepare_wanted(wanted: Sequence[Parameters], _samples: int) -> tuple[Parameters, ...]:
-    """Keep the wanted parameter sets as they are."""
-    return tuple(wanted)
+def prepare_lags_within(wanted: Sequence[Parameters], samples: int) -> Lags:
+    """List the wanted lags, for some samples."""
+    lags = prepare_lags(wanted, samples)
+    return Lags(lags, int(max(lags[lags < samples], default=0)))
+
+
+def prepare_partial_lags(wanted: Sequence[Parameters], samples: int) -> Lags:
+    """List the wanted lags, for some samples; those of half the window or more have no partial autocorrelation."""
+    lags = prepare_lags(wanted, samples)
+    return Lags(lags, int(max(lags[lags < samples // 2], default=0)))
+
+
+def prepare_aggregates(wanted: Sequence[Parameters], samples: int) -> tuple[Aggregates, ...]:
+    """Gather the wanted parameter sets by the largest lag."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    for row, parameters in enumerate(wanted):
+        lags = min(parameters["maxlag"], samples - 1)
+        places.setdefault(lags, []).append((row, _REDUCERS.index(parameters["f_agg"])))
+    return tuple(Aggregates(lags, *np.array(of_lags, dtype=np.int64).T.copy()) for lags, of_lags in places.items())
 
 
 def _lag_from_zero(parameters: Parameters) -> bool:
@@ -273,9 +380,9 @@ def _known_reducer(parameters: Parameters) -> bool:
 
 
 KERNELS: dict[str, Kernel] = {
-    "autocorrelation": Kernel(autocorrelation, prepare=prepare_lags, supports=_lag_from_zero),
-    "agg_autocorrelation": Kernel(agg_autocorrelation, prepare=prepare_wanted, supports=_known_reducer),
-    "partial_autocorrelation": Kernel(partial_autocorrelation, prepare=prepare_lags, supports=_lag_from_zero),
+    "autocorrelation": Kernel(autocorrelation, prepare=prepare_lags_within, supports=_lag_from_zero),
+    "agg_autocorrelation": Kernel(agg_autocorrelation, prepare=prepare_aggregates, supports=_known_reducer),
+    "partial_autocorrelation": Kernel(partial_autocorrelation, prepare=prepare_partial_lags, supports=_lag_from_zero),
     "c3": Kernel(c3, prepare=prepare_lags, supports=_lag_from_zero),
     "time_reversal_asymmetry_statistic": Kernel(
         time_reversal_asymmetry_statistic, prepare=prepare_lags, supports=_lag_from_zero
