@@ -1,0 +1,69 @@
+"""`forewarn doctor` about the feature engine: what is compiled, and which columns of a champion are slow."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features import register_calculator
+from features.kernels import compilation
+from models.experiment import load_experiment
+from pipelines import cli
+from pipelines.train import train
+
+UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
+
+
+def engine(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> dict[str, str]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["doctor", "--workspace", str(plant.workspace.root), "--json", *words])
+    assert not leaving.value.code
+    told = json.loads(capsys.readouterr().out)["feature_engine"]
+    return {entry["what"]: entry["is"] for entry in told}
+
+
+def add_champion(plant: Any, experiment: Any, name: str, features: tuple[str, ...]) -> None:
+    plan = dataclasses.replace(experiment.features, tsfresh=features)
+    train(plant.workspace, dataclasses.replace(experiment, name=name, features=plan), now=plant.at(55))
+
+
+def test_a_champion_of_kernels_is_fast(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where every column has a kernel, nothing is named."""
+    assert engine(capsys, plant) == {"kernels": "compiled", "champion of plant": "fast"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_champions_slow_columns_are_named(plant: Any, tmp_path: Path, experiment_text: str, capsys: Any) -> None:
+    """A user's calculator and parameters that no kernel has are named for the champion that uses them, and no other."""
+
+    def last_less_first(x: Any) -> float:
+        return float(x[-1] - x[0])
+
+    last_less_first.fctype = "simple"  # type: ignore[attr-defined]
+    register_calculator(last_less_first)
+    file = tmp_path / "odd.toml"
+    file.write_text(experiment_text.replace('stride = "6h"', 'stride = "1d"'))
+    add_champion(plant, load_experiment(file), "odd", ("mean", UNSUPPORTED, "last_less_first"))
+    told = engine(capsys, plant)
+    assert told["champion of plant"] == "fast"
+    assert told["champion of odd"] == f"through tsfresh: {UNSUPPORTED}, last_less_first"
+
+
+def test_a_person_reads_it_too(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table for people has a part of its own for the engine."""
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--workspace", str(plant.workspace.root)])
+    _, _, told = capsys.readouterr().out.partition("feature engine")
+    assert "champion of plant" in told
+    assert "fast" in told
+
+
+def test_kernels_that_are_not_compiled_are_told(
+    plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first compilation it says what makes it: the first prediction would have to wait."""
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
+    assert "python -m features" in engine(capsys, plant)["kernels"]
