@@ -9,6 +9,7 @@ Lempel & Ziv (1976), "On the complexity of finite sequences", IEEE Trans. Inf. T
 Ziv & Lempel (1978), "Compression of individual sequences via variable-rate coding", IEEE Trans. Inf. Theory 24(5).
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,10 +30,35 @@ _TOGETHER = 5
 # A trie's nodes are numbered by 32 bits, and its room is one child a bin and word.
 _LARGEST_ROOM = 2**30
 _LAST_NODE = 2**32 - 1
+# What a thread keeps for its next block, at most: 16 MB.
+_KEPT_ROOM = 2**22
 _MOST_BINS = 1000
 # A bin has to be wider than the rounding of its edges, or the quotient below could miss by more than one bin.
 _WIDTH_OVER_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 _NARROWEST_BIN = 1e-290
+
+
+class _Tries(threading.local):
+    """A thread's tries, kept from block to block: clearing them would cost as much as parsing a series.
+
+    Nodes are numbered on from series to series: what an earlier one has left is not over the root.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: Nodes = np.zeros(0, np.uint32)
+        self.root: Places = np.zeros(1, np.uint64)
+
+    def of_room(self, room: int) -> tuple[Nodes, Places]:
+        """Give nodes, and the number of the last one used."""
+        if self.nodes.size >= room:
+            return self.nodes, self.root
+        nodes, root = np.zeros(room, np.uint32), np.zeros(1, np.uint64)
+        if room <= _KEPT_ROOM:
+            self.nodes, self.root = nodes, root
+        return nodes, root
+
+
+_tries = _Tries()
 
 
 @dataclass(frozen=True)
@@ -45,16 +71,20 @@ class _Alphabets:
         Bins; the last group is filled up with ones.
     rooms : (5 * groups,)
         Children in the trie of the most words that so many samples can fall into.
+    room
+        The most that tries parsed together need.
     """
 
     bins: Integers
     rooms: Integers
+    room: int
 
 
 def _prepare(wanted: Sequence[Parameters], samples: int) -> _Alphabets:
     bins = [given["bins"] for given in wanted]
     bins += [1] * (-len(bins) % _TOGETHER)
-    return _Alphabets(np.array(bins), np.array([(most_words(each, samples) + 1) * each for each in bins]))
+    rooms = np.array([(most_words(each, samples) + 1) * each for each in bins])
+    return _Alphabets(np.array(bins), rooms, int(rooms.reshape(-1, _TOGETHER).sum(axis=1).max()))
 
 
 def most_words(bins: int, samples: int) -> int:
@@ -76,43 +106,56 @@ def lempel_ziv_complexity(block: Block, alphabets: _Alphabets, out: FloatArray) 
     tsfresh: lempel_ziv_complexity(bins), with the bins' edges of ``numpy.linspace`` to the last bit. A step in a trie
     for each sample and number of bins; Ziv & Lempel (1978). Doubtful when the range is a few roundings wide.
     """
-    if alphabets.rooms.max() > _LARGEST_ROOM:
+    if alphabets.room > _LARGEST_ROOM:
         return np.ones(block.n, dtype=np.bool_)
-    words = np.empty((len(alphabets.bins), block.n))
-    lowest, highest = block.minimum, block.maximum
-    _count_words(block.series, lowest, highest, alphabets.bins, alphabets.rooms, words)
-    np.divide(words[: len(out)], block.samples, out=out)
-    return _has_narrow_bins(lowest, highest, int(alphabets.bins.max()))
-
-
-def _has_narrow_bins(lowest: FloatArray, highest: FloatArray, bins: int) -> BoolArray:
-    width = (highest - lowest) / bins
-    rounding = _WIDTH_OVER_ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))
-    wide: BoolArray = (width > rounding) & (width > _NARROWEST_BIN) & np.isfinite(width)
-    return ~wide & (lowest != highest)
+    nodes, root = _tries.of_room(alphabets.room)
+    doubtful = np.empty(block.n, dtype=np.bool_)
+    _count_words(
+        block.series, block.minimum, block.maximum, alphabets.bins, alphabets.rooms, nodes, root, out, doubtful
+    )
+    return doubtful
 
 
 @compiled
 def _count_words(
-    series: FloatArray, lowest: FloatArray, highest: FloatArray, bins: Integers, rooms: Integers, words: FloatArray
+    series: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
+    bins: Integers,
+    rooms: Integers,
+    tries: Nodes,
+    last: Places,
+    out: FloatArray,
+    doubtful: BoolArray,
 ) -> None:
     n, samples = series.shape
-    symbols = np.empty((_TOGETHER, samples), np.uint32)
+    symbols, words = np.empty((_TOGETHER, samples), np.uint32), np.empty(_TOGETHER)
+    root, most_bins = last[0], bins.max()
+    for row in range(n):
+        doubtful[row] = _has_narrow_bins(lowest[row], highest[row], most_bins)
     for first in range(0, len(bins), _TOGETHER):
         few = bins[first : first + _TOGETHER]
         begins = np.zeros(_TOGETHER + 1, np.uint64)
         begins[1:] = np.cumsum(rooms[first : first + _TOGETHER])
-        tries = np.zeros(begins[_TOGETHER], np.uint32)
-        # Nodes are numbered on from series to series: what an earlier one has left is not over the root.
-        root = np.uint64(0)
         for row in range(n):
-            for k in range(_TOGETHER):
-                _put_into_bins(series[row], lowest[row], highest[row], few[k], symbols[k])
-            _parse(symbols, tries, begins, few, root, words[first : first + _TOGETHER, row])
-            root += begins[_TOGETHER]
             if root + begins[_TOGETHER] > np.uint64(_LAST_NODE):
                 tries[:] = 0
                 root = np.uint64(0)
+            for k in range(_TOGETHER):
+                _put_into_bins(series[row], lowest[row], highest[row], few[k], symbols[k])
+            _parse(symbols, tries, begins, few, root, words)
+            root += begins[_TOGETHER]
+            for k in range(min(_TOGETHER, len(out) - first)):
+                out[first + k, row] = words[k] / samples
+    last[0] = root
+
+
+@compiled
+def _has_narrow_bins(lowest: float, highest: float, bins: int) -> bool:
+    width = (highest - lowest) / bins
+    rounding = _WIDTH_OVER_ROUNDING * max(abs(lowest), abs(highest))
+    is_wide = width > rounding and width > _NARROWEST_BIN and np.isfinite(width)
+    return not is_wide and lowest != highest
 
 
 @compiled

@@ -103,17 +103,9 @@ def kurtosis(block: Block, _tables: None, out: FloatArray) -> BoolArray:
 @stage
 def _shapes(block: Block) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Give skewness, kurtosis, and where both are doubtful."""
-    n = block.samples
-    second, third, fourth = central_powers(block.series, block.mean)
-    second[block.constant] = np.nan
-    skew = block.full(np.nan)
-    if n > 2:
-        skew = third / (second * np.sqrt(second)) * (n * np.sqrt(n - 1) / (n - 2))
-    tail = block.full(np.nan)
-    if n > 3:
-        tail = (n * (n + 1) * (fourth / (second * second)) - 3 * (n - 1)) * ((n - 1) / ((n - 2) * (n - 3)))
-    square = second * second
-    return skew, tail, (square < TINY) | (square > HUGE)
+    skew, tail, doubtful = block.full(np.nan), block.full(np.nan), np.empty(block.n, dtype=np.bool_)
+    standardise(block.series, block.mean, block.constant, skew, tail, doubtful)
+    return skew, tail, doubtful
 
 
 def _radii(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
@@ -173,43 +165,68 @@ def shares_beyond(
             out[j, row] = beyond / samples
 
 
+@compiled
+def standardise(
+    series: FloatArray, mean: FloatArray, constant: BoolArray, skew: FloatArray, tail: FloatArray, doubtful: BoolArray
+) -> None:
+    """Turn central powers into skewness and kurtosis, as far as there are samples enough and more than one value.
+
+    Parameters
+    ----------
+    series : (n, samples)
+    mean : (n,)
+    constant : (n,)
+        Whether a series has one value only.
+    skew, tail : (n,)
+        NaN at first; filled.
+    doubtful : (n,)
+        Is filled.
+    """
+    n = series.shape[1]
+    for row in range(len(series)):
+        second, third, fourth = central_powers(series[row], mean[row])
+        square = second * second
+        doubtful[row] = not constant[row] and (square < TINY or square > HUGE)
+        if n > 2 and not constant[row]:
+            skew[row] = third / (second * np.sqrt(second)) * (n * np.sqrt(n - 1) / (n - 2))
+        if n > 3 and not constant[row]:
+            tail[row] = (n * (n + 1) * (fourth / square) - 3 * (n - 1)) * ((n - 1) / ((n - 2) * (n - 3)))
+
+
 @compiled_sums
-def central_powers(series: FloatArray, mean: FloatArray) -> FloatArray:
+def central_powers(x: FloatArray, mean: float) -> tuple[float, float, float]:
     """Add up the second, third and fourth powers of the distances to the mean.
 
     The mean that is given is rounded; what the distances to it have left as their own mean is taken out afterwards.
 
     Parameters
     ----------
-    series : (n, samples)
-    mean : (n,)
+    x : (samples,)
+    mean
 
     Returns
     -------
-    (3, n) array
+    tuple of float
 
     References
     ----------
     Pébay (2008), "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
     moments", doi:10.2172/1028931, section 2.
     """
-    n, samples = series.shape
-    out = np.empty((3, n))
-    for row in range(n):
-        x, centre = series[row], mean[row]
-        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-        for i in range(samples):
-            distance = x[i] - centre
-            square = distance * distance
-            first += distance
-            second += square
-            third += square * distance
-            fourth += square * square
-        left = first / samples
-        out[0, row] = second - left * first
-        out[1, row] = third - left * (3 * second - 2 * left * first)
-        out[2, row] = fourth - left * (4 * third - left * (6 * second - 3 * left * first))
-    return out
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    for i in range(x.size):
+        distance = x[i] - mean
+        square = distance * distance
+        first += distance
+        second += square
+        third += square * distance
+        fourth += square * square
+    left = first / x.size
+    return (
+        second - left * first,
+        third - left * (3 * second - 2 * left * first),
+        fourth - left * (4 * third - left * (6 * second - 3 * left * first)),
+    )
 
 
 KERNELS: dict[str, Kernel] = {

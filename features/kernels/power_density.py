@@ -1,6 +1,7 @@
 """The power density of a series, and how evenly it is spread."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ def welch(block: Block) -> FloatArray:
     return density
 
 
+@cache
 def welch_window(length: int) -> FloatArray:
     """Give the Hann window, scaled to a density.
 
@@ -117,10 +119,9 @@ def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> Boo
     NaN where the density is zero everywhere. In nats. Costs a pass over the density for each number of bins; where a
     density stands on the edge of a bin, scipy's rounding decides.
     """
-    doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.int64)
-    fill_entropies(welch(block), tables.bins, tables.surprise, out, doubtful, on_edge)
-    # The density of a constant is the rounding of its mean, or nothing.
-    doubtful |= block.constant & (welch(block)[:, 0] > 0)
+    doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.bool_)
+    if not fill_entropies(welch(block), block.constant, tables.bins, tables.surprise, out, doubtful, on_edge):
+        return doubtful
     for wanted, row in np.argwhere(on_edge):
         if not doubtful[row]:
             out[wanted, row] = entropy_by_scipy(block.series[row], int(tables.bins[wanted]), tables.surprise)
@@ -202,12 +203,21 @@ def power(coefficient: complex) -> float:
 
 @compiled
 def fill_entropies(
-    density: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray, doubtful: BoolArray, on_edge: IntArray
-) -> None:
-    """Fill the entropies of scaled densities, a row for each number of bins; doubt a density that is flat."""
+    density: FloatArray,
+    constant: BoolArray,
+    bins: IntArray,
+    surprise: FloatArray,
+    out: FloatArray,
+    doubtful: BoolArray,
+    on_edge: BoolArray,
+) -> bool:
+    """Fill the entropies of scaled densities, a row for each number of bins; doubt a density that is flat.
+
+    Says whether any density stands on the edge of a bin.
+    """
     frequencies = density.shape[1]
     shares, places = np.empty(frequencies), np.empty(frequencies, np.int64)
-    counts = np.empty(bins.max(), np.int64)
+    counts, any_on_edge = np.empty(bins.max(), np.int64), False
     for row in range(density.shape[0]):
         values = density[row]
         highest, lowest = values[0], values[0]
@@ -217,15 +227,18 @@ def fill_entropies(
         if not 0 < highest < np.inf:
             out[:, row] = np.nan
             continue
-        if highest - lowest < NEARNESS * highest:
+        # The density of a constant is the rounding of its mean, or nothing.
+        if highest - lowest < NEARNESS * highest or (constant[row] and values[0] > 0):
             doubtful[row] = True
             continue
         for k in range(frequencies):
             shares[k] = (values[k] - lowest) / (highest - lowest)
         for wanted in range(bins.size):
             counted = counts[: bins[wanted]]
-            on_edge[wanted, row] = count_bins(shares, places, counted)
+            on_edge[wanted, row] = count_bins(shares, places, counted) > 0
+            any_on_edge |= on_edge[wanted, row]
             out[wanted, row] = entropy(counted, surprise)
+    return any_on_edge
 
 
 @compiled

@@ -18,6 +18,7 @@ ComplexArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 
 PARTS = ("real", "imag", "abs", "angle")
+REAL, IMAGINARY, AMPLITUDE, ANGLE = range(len(PARTS))
 MOMENTS = ("centroid", "variance", "skew", "kurtosis")
 # The tolerance that every feature has against tsfresh.
 RELATIVE, ABSOLUTE = 1e-6, 1e-10
@@ -50,29 +51,26 @@ class PartTables(NamedTuple):
 
     Parameters
     ----------
-    coefficients : (n_coefficients,)
-        Those that the transform has and that are wanted, once each.
-    rows : tuple of (array, array)
-        For each of `PARTS` the wanted numbers, and the coefficient of each as a row of `coefficients`.
-    beyond : (n,)
-        The wanted numbers beyond the transform.
+    coefficients, parts : (n_wanted,)
+        The coefficient, -1 for one beyond the transform, and the number of its part among `PARTS`.
+    angles : slice or (n_angles,) array
+        The wanted numbers that are angles.
+    n_angles
+        How many.
     """
 
     coefficients: IntArray
-    rows: tuple[tuple[IntArray, IntArray], ...]
-    beyond: IntArray
+    parts: IntArray
+    angles: slice | IntArray
+    n_angles: int
 
 
 def prepare_parts(wanted: Sequence[Parameters], samples: int) -> PartTables:
-    """Sort the wanted numbers by part."""
-    present = sorted({p["coeff"] for p in wanted if p["coeff"] <= samples // 2})
-    place = {coefficient: row for row, coefficient in enumerate(present)}
-    rows = []
-    for part in PARTS:
-        numbers = [i for i, p in enumerate(wanted) if p["attr"] == part and p["coeff"] in place]
-        rows.append((_integers(numbers), _integers([place[wanted[i]["coeff"]] for i in numbers])))
-    beyond = _integers([i for i, p in enumerate(wanted) if p["coeff"] not in place])
-    return PartTables(_integers(present), tuple(rows), beyond)
+    """Look the wanted numbers up, once."""
+    coefficients = [p["coeff"] if p["coeff"] <= samples // 2 else -1 for p in wanted]
+    angles = [i for i, p in enumerate(wanted) if p["attr"] == "angle" and coefficients[i] >= 0]
+    parts = [PARTS.index(p["attr"]) for p in wanted]
+    return PartTables(_integers(coefficients), _integers(parts), _run(_integers(angles)), len(angles))
 
 
 def fft_coefficient(block: Block, tables: PartTables, out: FloatArray) -> None:
@@ -80,28 +78,14 @@ def fft_coefficient(block: Block, tables: PartTables, out: FloatArray) -> None:
 
     tsfresh: fft_coefficient. NaN for coefficients beyond n / 2. Costs the transform and an arc tangent for each angle.
     """
-    out[tables.beyond] = np.nan
-    if not tables.coefficients.size:
-        return
-    parts = np.empty((2, tables.coefficients.size, block.n))
-    transpose(spectrum(block), tables.coefficients, parts)
-    real, imaginary = parts
-    for part, (numbers, places) in zip(PARTS, tables.rows, strict=True):
-        # Whole runs of rows are written in place.
-        target = _run(numbers)
-        into = out[target] if isinstance(target, slice) else np.empty((numbers.size, block.n))
-        source = _run(places)
-        if part == "real":
-            into[:] = real[source]
-        elif part == "imag":
-            into[:] = imaginary[source]
-        elif part == "abs":
-            amplitudes(np.ascontiguousarray(real[source]), np.ascontiguousarray(imaginary[source]), into)
-        else:
-            np.arctan2(imaginary[source], real[source], out=into)
-            into *= 180 / np.pi
-        if not isinstance(target, slice):
-            out[target] = into
+    # One more, for parts on their way to an amplitude.
+    real, imaginary = np.empty((2, tables.n_angles + 1, block.n))
+    write_parts(spectrum(block), tables.coefficients, tables.parts, real, imaginary, out)
+    if tables.n_angles:
+        # numpy takes several arc tangents at a time.
+        angles = np.arctan2(imaginary[:-1], real[:-1], out=imaginary[:-1])
+        np.multiply(angles, 180 / np.pi, out=angles)
+        out[tables.angles] = angles
 
 
 def has_part(parameters: Parameters) -> bool:
@@ -131,42 +115,77 @@ def has_moment(parameters: Parameters) -> bool:
 
 
 @compiled
-def transpose(coefficients: ComplexArray, wanted: IntArray, parts: FloatArray) -> None:
-    """Write real and imaginary parts of some coefficients, a row for each of them."""
-    for k in range(wanted.size):
-        real, imaginary = parts[0, k], parts[1, k]
-        for row in range(coefficients.shape[0]):
-            value = coefficients[row, wanted[k]]
-            real[row] = value.real
-            imaginary[row] = value.imag
+def write_parts(
+    transforms: ComplexArray,
+    coefficients: IntArray,
+    parts: IntArray,
+    real: FloatArray,
+    imaginary: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Write parts of Fourier coefficients, a row for each of them.
+
+    Parameters
+    ----------
+    transforms : (n, frequencies)
+        Of each series.
+    coefficients, parts : (n_wanted,)
+        As in `PartTables`.
+    real, imaginary : (n_angles + 1, n)
+        Filled for the angles, one after the other; the last row is scratch.
+    out : (n_wanted, n)
+        Filled, but for the angles.
+    """
+    angles = 0
+    for number in range(coefficients.size):
+        k, part, target = coefficients[number], parts[number], out[number]
+        if k < 0:
+            target[:] = np.nan
+            continue
+        if part == REAL:
+            for row in range(target.size):
+                target[row] = transforms[row, k].real
+            continue
+        if part == IMAGINARY:
+            for row in range(target.size):
+                target[row] = transforms[row, k].imag
+            continue
+        place = angles if part == ANGLE else len(real) - 1
+        angles += int(part == ANGLE)
+        x, y = real[place], imaginary[place]
+        for row in range(target.size):
+            x[row] = transforms[row, k].real
+            y[row] = transforms[row, k].imag
+        if part == AMPLITUDE:
+            amplitudes(x, y, target)
 
 
 @compiled
-def amplitudes(real: FloatArray, imaginary: FloatArray, out: FloatArray) -> None:
+def amplitudes(real: FloatArray, imaginary: FloatArray, size: FloatArray) -> None:
     """Fill the absolute values of complex numbers."""
-    for k in range(real.shape[0]):
-        x, y, size = real[k], imaginary[k], out[k]
-        extreme = 0
-        for row in range(size.size):
-            size[row] = np.sqrt(x[row] * x[row] + y[row] * y[row])
-            extreme += int((size[row] > LARGEST) | (size[row] < SMALLEST))
-        if extreme > 0:
-            for row in range(size.size):
-                size[row] = np.hypot(x[row], y[row])
+    extreme = 0
+    for i in range(size.size):
+        size[i] = np.sqrt(real[i] * real[i] + imaginary[i] * imaginary[i])
+        extreme += int((size[i] > LARGEST) | (size[i] < SMALLEST))
+    if extreme > 0:
+        # Only these: a value must not depend on the series beside it.
+        for i in range(size.size):
+            if size[i] > LARGEST or size[i] < SMALLEST:
+                size[i] = np.hypot(real[i], imaginary[i])
 
 
 @compiled
 def aggregate(coefficients: ComplexArray, wanted: IntArray, out: FloatArray, doubtful: BoolArray) -> None:
     """Fill the wanted moments of the amplitudes of each series, and flag those that cancellation has eaten."""
     n = coefficients.shape[1]
-    real, imaginary, size = np.empty((1, n)), np.empty((1, n)), np.empty((1, n))
+    real, imaginary, size = np.empty(n), np.empty(n), np.empty(n)
     moments, values, errors = np.empty(5), np.empty(4), np.empty(4)
     for row in range(coefficients.shape[0]):
         for k in range(n):
-            real[0, k] = coefficients[row, k].real
-            imaginary[0, k] = coefficients[row, k].imag
+            real[k] = coefficients[row, k].real
+            imaginary[k] = coefficients[row, k].imag
         amplitudes(real, imaginary, size)
-        raw_moments(size[0], moments)
+        raw_moments(size, moments)
         standardise(moments, values, errors)
         for number in range(wanted.size):
             out[number, row] = values[wanted[number]]

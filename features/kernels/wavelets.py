@@ -112,8 +112,9 @@ def cwt_coefficients(block: Block, tables: ImpulseTables, out: FloatArray) -> No
     cwt_coefficients. NaN at places beyond the series. Costs one multiplication a sample within 8 widths, for every
     coefficient. A value so small beside its terms that rounding shows is pywt's own.
     """
-    doubtful = np.zeros(out.shape, dtype=np.bool_)
-    multiply(block.series, tables.weights, tables.begins, tables.ends, tables.rounding, out, doubtful)
+    doubtful = np.empty(out.shape, dtype=np.bool_)
+    if not multiply(block.series, tables.weights, tables.begins, tables.ends, tables.rounding, out, doubtful):
+        return
     for row in np.flatnonzero(doubtful.any(axis=0)):
         numbers = np.flatnonzero(doubtful[:, row])
         transforms = {width: transform(block.series[row], width) for width in {tables.widths[i] for i in numbers}}
@@ -142,13 +143,17 @@ def multiply(
     rounding: FloatArray,
     out: FloatArray,
     doubtful: BoolArray,
-) -> None:
-    """Fill one row for each coefficient, a tile of series at a time; doubt values that are little but rounding."""
+) -> bool:
+    """Fill one row for each coefficient, a tile of series at a time; doubt values that are little but rounding.
+
+    Says whether any is doubtful.
+    """
     n, samples = series.shape[0], ends.max()
-    columns, largest = np.zeros((samples + 1, TILE)), np.zeros((samples + 1, TILE))
-    values, doubts = np.empty(TILE), np.empty(TILE, np.bool_)
-    for first in range(0, n, TILE):
-        rows = min(TILE, n - first)
+    tile, any_doubtful = min(TILE, n), False
+    columns, largest = np.zeros((samples + 1, tile)), np.zeros((samples + 1, tile))
+    values, doubts = np.empty(tile), np.empty(tile, np.bool_)
+    for first in range(0, n, tile):
+        rows = min(tile, n - first)
         for row in range(rows):
             x = series[first + row]
             for i in range(samples):
@@ -161,8 +166,11 @@ def multiply(
             if end == begin:
                 values[:] = np.nan
             doubt_small(values, largest[end], rounding[wanted], doubts)
-            out[wanted, first : first + rows] = values[:rows]
-            doubtful[wanted, first : first + rows] = doubts[:rows]
+            for row in range(rows):
+                out[wanted, first + row] = values[row]
+                doubtful[wanted, first + row] = doubts[row]
+                any_doubtful |= doubts[row]
+    return any_doubtful
 
 
 @compiled

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from features.kernels.block import Block
-from features.kernels.lempel_ziv import KERNELS, most_words
+from features.kernels.lempel_ziv import KERNELS, _tries, most_words
 
 KERNEL = KERNELS["lempel_ziv_complexity"]
 BINS = (1, 2, 3, 5, 7, 10, 100, 1000)
@@ -42,6 +42,26 @@ def test_the_example_of_the_definition() -> None:
     counts, doubtful = word_counts(np.array([1.0, 0, 0, 1, 1, 1]), (2,))
     assert counts.round(12).tolist() == [[4]]
     assert not doubtful.any()
+
+
+def test_tries_are_used_again_for_other_lengths_and_bins() -> None:
+    """What a thread's tries have kept from other series, of other lengths and bins, is no word of this one."""
+    rng = np.random.default_rng(5)
+    for samples in (40, 7, 300, 40, 299, 13):
+        for bins in ((2, 100), (100, 2, 3), (7,)):
+            series = rng.integers(0, 4, size=(3, samples)).astype(float)
+            expected = [[naive(x, number) for number in bins] for x in series]
+            np.testing.assert_allclose(word_counts(series, bins)[0], expected, rtol=1e-12)
+
+
+def test_numbers_of_nodes_start_again() -> None:
+    """Before node numbers run out the tries are cleared."""
+    series = np.random.default_rng(6).normal(size=(4, 50))
+    expected = word_counts(series)[0]
+    for left in (1, 10_000, 200_000):
+        _tries.root[0] = 2**32 - 1 - left
+        assert word_counts(series)[0].tolist() == expected.tolist()
+        assert _tries.root[0] < 2**31
 
 
 @settings(max_examples=40, deadline=None)

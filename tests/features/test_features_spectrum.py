@@ -80,9 +80,9 @@ def test_parts_come_in_the_order_wanted() -> None:
 @pytest.mark.parametrize("scale", [1e-160, 1e160])
 def test_amplitudes_survive_squares_that_do_not(scale: float) -> None:
     """The amplitude of a number whose square is out of range is right all the same."""
-    real, out = np.array([[3.0, 0.0]]) * scale, np.empty((1, 2))
+    real, out = np.array([3.0, 0.0]) * scale, np.empty(2)
     spectrum.amplitudes(real, real / 3 * 4, out)
-    np.testing.assert_allclose(out, [[5 * scale, 0]], rtol=1e-14)
+    np.testing.assert_allclose(out, [5 * scale, 0], rtol=1e-14)
 
 
 @pytest.mark.parametrize("samples", [30, 1024])
