@@ -5,15 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
-from features.kernels.arithmetic.cholesky import factorise, products_of_lags
-from features.kernels.block import Block, BoolArray, FloatArray, stage
+from features.kernels.arithmetic.cholesky import factorise, products_of_lags, total_of
+from features.kernels.arithmetic.lagged_products import GROUP, lagged_products
+from features.kernels.arithmetic.mackinnon import is_near_a_threshold, mackinnon_p_value
+from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
-from features.kernels.lags import LaggedProducts, products_of_centred
+from features.kernels.lags import products_of_centred
 
-_STATISTIC, _LAG = 0, 1
+_ATTRIBUTES = ("teststat", "pvalue", "usedlag")
+
+IntArray = npt.NDArray[np.int64]
 
 # The normal equations here are wrong by the first share of a regressor's energy, the singular values on which
 # tsfresh's least squares stand by the second share of the largest; and where the smallest is less than a fraction of
@@ -21,13 +24,6 @@ _STATISTIC, _LAG = 0, 1
 _OURS, _THEIRS = 1e-13, 3e-16
 _LARGEST_CONDITION = 1e13
 _RELATIVE, _ABSOLUTE = 1e-7, 1e-11
-
-# MacKinnon's response surface for a constant and one variable: beyond the ends the p-value is 0 or 1, between them two
-# polynomials (constant first) meet at the bend.
-_LEFT_END, _BEND, _RIGHT_END = -18.83, -1.61, 2.74
-_LEFT_OF_BEND = (2.1659, 1.4412, 3.8269e-2)
-_RIGHT_OF_BEND = (1.7339, 9.3202e-1, -1.2745e-1, -1.0368e-2)
-_NEAR = 1e-6
 
 
 def most_lags(samples: int) -> int:
@@ -50,7 +46,7 @@ def most_lags(samples: int) -> int:
     return min(samples // 2 - 2, math.ceil(12 * (samples / 100) ** 0.25))
 
 
-def augmented_dickey_fuller(block: Block, attributes: tuple[str, ...], out: FloatArray) -> BoolArray | None:
+def augmented_dickey_fuller(block: Block, attributes: IntArray, out: FloatArray) -> BoolArray | None:
     """Test for a unit root, the number of lags by Akaike's criterion (tsfresh: augmented_dickey_fuller).
 
     ``x[t] - x[t-1] = c + b x[t-1] + sum(a[j] (x[t-j] - x[t-j-1]))``: the t-statistic of b, its p-value, the number of
@@ -67,53 +63,10 @@ def augmented_dickey_fuller(block: Block, attributes: tuple[str, ...], out: Floa
     if lags < 0:
         out[:] = np.nan
         return None
-    changes = centred_changes(block)
-    found = np.empty((2, block.n))
-    sure = test_unit_roots(
-        block.centred,
-        products_of_centred(block).upto(lags + 1),
-        changes.series,
-        changes.upto(lags),
-        block.mean,
-        lags,
-        found,
-    )
-    constant = block.constant
-    found[:, constant] = np.nan
-    statistic = found[_STATISTIC]
-    values = {"teststat": statistic, "usedlag": found[_LAG]}
-    if "pvalue" in attributes:
-        values["pvalue"] = mackinnon_p_value(statistic)
-        for threshold in (_LEFT_END, _BEND, _RIGHT_END):
-            sure &= ~(np.abs(statistic - threshold) < _NEAR)
-    for row, attribute in zip(out, attributes, strict=True):
-        row[:] = values[attribute]
-    doubtful: BoolArray = ~(sure | constant)
-    return doubtful
-
-
-@stage
-def centred_changes(block: Block) -> LaggedProducts:
-    """Give the lagged products of the differences less their mean."""
-    mean = (block.series[:, -1] - block.series[:, 0]) / (block.samples - 1)
-    return LaggedProducts(block.changes - mean[:, None])
-
-
-def mackinnon_p_value(statistic: FloatArray) -> FloatArray:
-    """Look up the asymptotic p-value of the test with a constant.
-
-    Parameters
-    ----------
-    statistic : (n,)
-        The t-statistic of the lagged level; NaN gives NaN.
-
-    Returns
-    -------
-    (n,) array
-    """
-    left, right = (np.polynomial.polynomial.polyval(statistic, c) for c in (_LEFT_OF_BEND, _RIGHT_OF_BEND))
-    inside: FloatArray = ndtr(np.where(statistic <= _BEND, left, right))
-    return np.where(statistic > _RIGHT_END, 1.0, np.where(statistic < _LEFT_END, 0.0, inside))
+    doubtful = np.empty(block.n, dtype=np.bool_)
+    products = products_of_centred(block).upto(lags + 1)
+    some = test_unit_roots(block.series, block.centred, products, block.mean, lags, attributes, out, doubtful)
+    return doubtful if some else None
 
 
 @compiled
@@ -141,9 +94,7 @@ def products_with_level(
         ``sum(w[t])`` and ``sum(w[t]**2)`` over the same times.
     """
     last = level.size - 1
-    total = 0.0
-    for t in range(lags, last):
-        total += level[t]
+    total = total_of(level[lags:last])
     # sum(w[t] w[t-b]) over the same times, first for b = -1.
     later = products[1]
     for t in range(lags):
@@ -220,94 +171,210 @@ def normal_equations(
 
 
 @compiled
+def centre_changes(series: FloatArray, changes: FloatArray) -> None:
+    """Take the differences of a series less their mean.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    changes : (samples - 1,)
+        Is filled.
+    """
+    mean = (series[series.size - 1] - series[0]) / changes.size
+    for i in range(changes.size):
+        changes[i] = series[i + 1] - series[i] - mean
+
+
+@compiled
+def holds_one_value(series: FloatArray) -> bool:
+    """Say whether a series is constant.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+
+    Returns
+    -------
+    bool
+    """
+    i = 1
+    while i < series.size and series[i] == series[0]:
+        i += 1
+    return i >= series.size
+
+
+@compiled
 def test_unit_roots(
+    series: FloatArray,
     levels: FloatArray,
     level_products: FloatArray,
-    changes: FloatArray,
-    change_products: FloatArray,
     means: FloatArray,
     most: int,
-    found: FloatArray,
-) -> npt.NDArray[np.bool_]:
+    attributes: IntArray,
+    out: FloatArray,
+    doubtful: BoolArray,
+) -> bool:
     """Test each series.
 
     Parameters
     ----------
-    levels : (n, samples)
-        The centred series.
+    series, levels : (n, samples)
+        One series a row, and the same less its mean.
     level_products : (n, most + 2 or more)
-        Their lagged products.
-    changes : (n, samples - 1)
-        Their centred changes.
-    change_products : (n, most + 1 or more)
-        Lagged products of these.
+        Lagged products of the levels.
     means : (n,)
         Means of the series.
     most
         The largest number of lags to try.
-    found : (2, n)
-        Is filled: the statistic, the number of lags.
+    attributes : (m,)
+        What each row of the result holds: 0 for the statistic, 1 for its p-value, 2 for the number of lags.
+    out : (m, n)
+        Is filled.
+    doubtful : (n,)
+        Is set unless the statistic has the digits that it shows and no other number of lags is as good.
 
     Returns
     -------
-    (n,) array of bool
-        Whether the statistic has the digits that it shows and no other number of lags is as good.
+    bool
+        Whether any is doubtful.
     """
-    n = levels.shape[0]
+    n, samples = series.shape
     size = most + 2
+    changes, change_products = np.empty((1, samples - 1)), np.empty((1, -(-(most + 1) // GROUP) * GROUP))
     system, gram = np.empty((size, size)), np.empty((size, size))
     sums, cross, energy, residuals = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    criteria = np.empty(most + 1)
-    sure = np.zeros(n, np.bool_)
+    values, any_doubtful = np.empty(3), False
     for row in range(n):
-        found[0, row] = found[1, row] = np.nan
-        level, change = levels[row], changes[row]
-        of_level, of_change = level_products[row], change_products[row]
-        # The products of level and changes are differences of products of levels, and no better than those.
-        ours = _OURS * max(1.0, np.sqrt(of_level[0] / of_change[0]))
-        largest = 1.0 + means[row] * means[row] + of_level[0] / level.size
-        smallest = np.sqrt(min(of_level[0] / level.size, of_change[0] / change.size))
-        # The column of ones is one of theirs, and the least of them when the series is large.
-        theirs = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
-
-        energy[:] = of_change[0]
-        energy[0] = of_level[0]
-        equations = normal_equations(level, of_level, change, of_change, most, True, system, gram, sums, cross)
-        share = factorise(system, most + 2, energy, residuals)
-        share = min(share, residuals[most] / of_change[0])
-        error = ours / share + theirs / np.sqrt(share)
-        if not (error < _RELATIVE and largest / smallest < _LARGEST_CONDITION * np.sqrt(share)):
-            continue
-        best = 0
-        for lag in range(most + 1):
-            criteria[lag] = equations * np.log(residuals[lag]) + 2.0 * lag
-            if criteria[lag] < criteria[best]:
-                best = lag
-        tied = False
-        for lag in range(most + 1):
-            tied |= lag != best and criteria[lag] - criteria[best] < equations * error
-        if tied:
-            continue
-
-        energy[:] = of_change[0]
-        energy[best] = of_level[0]
-        equations = normal_equations(level, of_level, change, of_change, best, False, system, gram, sums, cross)
-        share = factorise(system, best + 2, energy, residuals)
-        share = min(share, residuals[best] / of_change[0])
-        statistic = system[best, best + 1] / np.sqrt(residuals[best] / (equations - best - 2))
-        found[0, row], found[1, row] = statistic, best
-        error = ours / share + theirs / np.sqrt(share)
-        sure[row] = np.sqrt(equations) * error < _RELATIVE * abs(statistic) + _ABSOLUTE
-    return sure
+        values[:] = np.nan
+        doubtful[row] = False
+        if not holds_one_value(series[row]):
+            centre_changes(series[row], changes[0])
+            lagged_products(changes, 0, change_products)
+            statistic, lag = test_unit_root(
+                levels[row],
+                level_products[row],
+                changes[0],
+                change_products[0],
+                means[row],
+                most,
+                system,
+                gram,
+                sums,
+                cross,
+                energy,
+                residuals,
+            )
+            doubtful[row] = lag < 0 or is_near_a_threshold(statistic)
+            values[0], values[1], values[2] = statistic, mackinnon_p_value(statistic), lag
+        any_doubtful |= doubtful[row]
+        for place in range(attributes.size):
+            out[place, row] = values[attributes[place]]
+    return any_doubtful
 
 
-def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> tuple[str, ...]:
-    """List the wanted attributes."""
-    return tuple(parameters["attr"] for parameters in wanted)
+@compiled
+def test_unit_root(
+    level: FloatArray,
+    level_products: FloatArray,
+    changes: FloatArray,
+    change_products: FloatArray,
+    mean: float,
+    most: int,
+    system: FloatArray,
+    gram: FloatArray,
+    sums: FloatArray,
+    cross: FloatArray,
+    energy: FloatArray,
+    residuals: FloatArray,
+) -> tuple[float, int]:
+    """Test one series.
+
+    Parameters
+    ----------
+    level, changes : (samples,), (samples - 1,)
+        The centred series and its centred changes.
+    level_products, change_products : (most + 2 or more,), (most + 1 or more,)
+        Their lagged products.
+    mean
+        The mean of the series.
+    most
+        The largest number of lags to try.
+    system, gram, sums, cross, energy, residuals
+        Scratch, most + 2 long in each direction.
+
+    Returns
+    -------
+    tuple
+        The statistic, and the number of lags; -1 for that when either may be wrong.
+    """
+    level_energy, change_energy = level_products[0], change_products[0]
+    # The products of level and changes are differences of products of levels, and no better than those.
+    ours = _OURS * max(1.0, np.sqrt(level_energy / change_energy))
+    largest = 1.0 + mean * mean + level_energy / level.size
+    smallest = np.sqrt(min(level_energy / level.size, change_energy / changes.size))
+    # The column of ones is one of theirs, and the least of them when the series is large.
+    theirs = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
+
+    energy[:] = change_energy
+    energy[0] = level_energy
+    equations = normal_equations(level, level_products, changes, change_products, most, True, system, gram, sums, cross)
+    share = factorise(system, most + 2, energy, residuals)
+    share = min(share, residuals[most] / change_energy)
+    error = ours / share + theirs / np.sqrt(share)
+    if not (error < _RELATIVE and largest / smallest < _LARGEST_CONDITION * np.sqrt(share)):
+        return np.nan, -1
+    lag = best_number_of_lags(residuals[: most + 1], equations, error)
+    if lag < 0:
+        return np.nan, -1
+
+    energy[:] = change_energy
+    energy[lag] = level_energy
+    equations = normal_equations(level, level_products, changes, change_products, lag, False, system, gram, sums, cross)
+    share = factorise(system, lag + 2, energy, residuals)
+    share = min(share, residuals[lag] / change_energy)
+    statistic = system[lag, lag + 1] / np.sqrt(residuals[lag] / (equations - lag - 2))
+    error = ours / share + theirs / np.sqrt(share)
+    sure = np.sqrt(equations) * error < _RELATIVE * abs(statistic) + _ABSOLUTE
+    return statistic, (lag if sure else -1)
+
+
+@compiled
+def best_number_of_lags(residuals: FloatArray, equations: int, error: float) -> int:
+    """Choose a number of lags by Akaike's criterion.
+
+    Parameters
+    ----------
+    residuals : (most + 1,)
+        The residual sum of squares with 0, 1, ... lags.
+    equations
+        How many equations there are.
+    error
+        By which share the sums may be wrong.
+
+    Returns
+    -------
+    int
+        -1 when two are as good.
+    """
+    best, second, lag = np.inf, np.inf, 0
+    for j in range(residuals.size):
+        criterion = equations * np.log(residuals[j]) + 2.0 * j
+        if criterion < best:
+            best, second, lag = criterion, best, j
+        else:
+            second = min(second, criterion)
+    return -1 if second - best < equations * error else lag
+
+
+def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:
+    """Turn the wanted attributes into numbers."""
+    return np.array([_ATTRIBUTES.index(parameters["attr"]) for parameters in wanted], dtype=np.int64)
 
 
 def _supports(parameters: Parameters) -> bool:
-    return parameters["attr"] in ("teststat", "pvalue", "usedlag") and parameters.get("autolag", "AIC") == "AIC"
+    return parameters["attr"] in _ATTRIBUTES and parameters.get("autolag", "AIC") == "AIC"
 
 
 KERNELS: dict[str, Kernel] = {

@@ -12,7 +12,7 @@ Golub and Van Loan (2013), Matrix Computations, section 4.2.5 (outer products) a
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.compilation import compiled
+from features.kernels.compilation import compiled, compiled_sums
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,12 +47,28 @@ def products_of_lags(x: FloatArray, products: FloatArray, lags: int, gram: Float
     for a in range(1, lags + 1):
         for b in range(a, lags + 1):
             gram[a, b] = gram[a - 1, b - 1] + x[lags - a] * x[lags - b] - x[n - a] * x[n - b]
-    total = 0.0
-    for t in range(lags, n):
-        total += x[t]
-    sums[0] = total
+    sums[0] = total_of(x[lags:])
     for a in range(1, lags + 1):
         sums[a] = sums[a - 1] + x[lags - a] - x[n - a]
+
+
+@compiled_sums
+def total_of(x: FloatArray) -> float:
+    """Sum an array, in any order.
+
+    Parameters
+    ----------
+    x : (n,)
+        Finite.
+
+    Returns
+    -------
+    float
+    """
+    total = 0.0
+    for i in range(x.size):
+        total += x[i]
+    return total
 
 
 @compiled
