@@ -18,6 +18,7 @@ from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
 
 IntArray = npt.NDArray[np.int64]
+Levels = npt.NDArray[np.int16]
 
 _AGGREGATES = ("mean", "var")
 #: What a table's cell holds: how many changes, their sum, the sum of their sizes, the sum of their squares.
@@ -84,7 +85,7 @@ def aggregate_changes(
     """
     n, samples = series.shape
     edges = np.empty(places.size)
-    reached, within = np.empty(samples, np.int64), np.empty(samples, np.int64)
+    reached, within = np.empty(samples, np.int16), np.empty(samples, np.int16)
     table = np.empty((places.size + 1, places.size + 1, 4))
     inside, squares = np.empty(samples), np.empty(samples)
     begins, sums = np.empty(128, np.int64), np.empty(64)
@@ -117,7 +118,7 @@ def aggregate_changes(
 
 
 @compiled
-def find_levels(x: FloatArray, edges: FloatArray, reached: IntArray, within: IntArray) -> None:
+def find_levels(x: FloatArray, edges: FloatArray, reached: Levels, within: Levels) -> None:
     """Count for each sample the edges that it is not under, and those that it is over.
 
     Parameters
@@ -139,7 +140,7 @@ def find_levels(x: FloatArray, edges: FloatArray, reached: IntArray, within: Int
 
 
 @compiled
-def tabulate(x: FloatArray, reached: IntArray, within: IntArray, table: FloatArray) -> None:
+def tabulate(x: FloatArray, reached: Levels, within: Levels, table: FloatArray) -> None:
     """Add each change to the cell of what both its ends have reached and are within.
 
     Parameters
