@@ -21,29 +21,37 @@ _OURS, _THEIRS = 2e-15, 5e-15
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-10
 _LARGEST_CONDITION = 1e13
 
+IntArray = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
-class Orders:
-    """Sort the wanted coefficients by the number of lags.
+class Order:
+    """Say what is wanted of the autoregression of one order.
 
     Parameters
     ----------
-    rows
-        For each number of lags k, pairs of (row of the result, number of the coefficient).
+    lags
+        The number of lags.
+    rows : (m,)
+        Rows of the result.
+    numbers : (m,)
+        The number of the coefficient that each holds.
     """
 
-    rows: dict[int, list[tuple[int, int]]]
+    lags: int
+    rows: IntArray
+    numbers: IntArray
 
 
-def prepare_orders(wanted: Sequence[Parameters], _samples: int) -> Orders:
+def prepare_orders(wanted: Sequence[Parameters], _samples: int) -> tuple[Order, ...]:
     """Sort the wanted coefficients by the number of lags."""
-    rows: dict[int, list[tuple[int, int]]] = {}
+    places: dict[int, list[tuple[int, int]]] = {}
     for row, parameters in enumerate(wanted):
-        rows.setdefault(parameters["k"], []).append((row, parameters["coeff"]))
-    return Orders(rows)
+        places.setdefault(parameters["k"], []).append((row, parameters["coeff"]))
+    return tuple(Order(lags, *np.array(of_order, dtype=np.int64).T.copy()) for lags, of_order in places.items())
 
 
-def ar_coefficient(block: Block, orders: Orders, out: FloatArray) -> BoolArray:
+def ar_coefficient(block: Block, orders: tuple[Order, ...], out: FloatArray) -> BoolArray | None:
     """Fit ``x[t] = c + sum(a[j] x[t-j])``, j = 1 ... k, by conditional least squares (tsfresh: ar_coefficient).
 
     Coefficient 0 is the constant c. NaN where there are fewer equations than coefficients, but 0 for coefficient k, as
@@ -53,26 +61,30 @@ def ar_coefficient(block: Block, orders: Orders, out: FloatArray) -> BoolArray:
     ----------
     Hamilton (1994), Time Series Analysis, section 5.2; Golub and Van Loan (2013), Matrix Computations, section 5.3.8.
     """
-    doubtful = np.zeros(block.n, dtype=np.bool_)
-    for lags, rows in orders.rows.items():
-        if block.samples - lags < lags + 1:
-            for row, coefficient in rows:
-                out[row] = 0.0 if coefficient == lags else np.nan
+    doubtful, some = np.zeros(block.n, dtype=np.bool_), False
+    for order in orders:
+        if block.samples - order.lags < order.lags + 1:
+            out[order.rows] = np.where(order.numbers == order.lags, 0.0, np.nan)[:, None]
             continue
-        coefficients = np.empty((lags + 1, block.n))
-        products = products_of_centred(block).upto(lags)
-        doubtful |= ~fit_autoregressions(block.centred, products, block.mean, lags, coefficients)
-        for row, coefficient in rows:
-            out[row] = coefficients[coefficient] if coefficient <= lags else np.nan
-    zero = block.constant & (block.maximum == 0)
-    return doubtful & ~zero
+        products = products_of_centred(block).upto(order.lags)
+        some |= fit_autoregressions(
+            block.centred, products, block.mean, order.lags, order.rows, order.numbers, out, doubtful
+        )
+    return doubtful if some else None
 
 
 @compiled
 def fit_autoregressions(
-    centred: FloatArray, products: FloatArray, means: FloatArray, lags: int, coefficients: FloatArray
-) -> npt.NDArray[np.bool_]:
-    """Fit an autoregression with a constant to each series.
+    centred: FloatArray,
+    products: FloatArray,
+    means: FloatArray,
+    lags: int,
+    rows: IntArray,
+    numbers: IntArray,
+    out: FloatArray,
+    doubtful: BoolArray,
+) -> bool:
+    """Fit an autoregression with a constant to each series; all is zero for a series that is zero throughout.
 
     Parameters
     ----------
@@ -84,18 +96,23 @@ def fit_autoregressions(
         Their means.
     lags
         The number of lags, at least 1.
-    coefficients : (lags + 1, n)
-        Is filled: the constant, then the lags' coefficients. Zero for a series that is zero throughout.
+    rows, numbers : (m,)
+        Which rows of the result to fill, and with which coefficient: 0 is the constant; NaN beyond the last.
+    out : (rows, n)
+        Is filled.
+    doubtful : (n,)
+        Is set where coefficients have not the digits that they show.
 
     Returns
     -------
-    (n,) array of bool
-        Whether the coefficients have the digits that they show.
+    bool
+        Whether any is doubtful.
     """
     n, samples = centred.shape
-    sure = np.zeros(n, np.bool_)
+    any_doubtful = False
     gram, system = np.empty((lags + 1, lags + 1)), np.empty((lags + 1, lags + 1))
-    sums, energy, residuals, solution = np.empty(lags + 1), np.empty(lags), np.empty(lags), np.empty(lags)
+    sums, energy, residuals = np.empty(lags + 1), np.empty(lags), np.empty(lags)
+    solution, coefficients = np.empty(lags), np.empty(lags + 1)
     equations = samples - lags
     for row in range(n):
         products_of_lags(centred[row], products[row], lags, gram, sums)
@@ -112,12 +129,35 @@ def fit_autoregressions(
             inverse = products[row, 0] * trace_of_inverse(system, lags, residuals) / lags
         constant, remaining = sums[0] / equations, 1.0
         for j in range(lags):
-            coefficients[j + 1, row] = solution[j]
+            coefficients[j + 1] = solution[j]
             constant -= solution[j] * sums[j + 1] / equations
             remaining -= solution[j]
-        coefficients[0, row] = constant + means[row] * remaining
-        sure[row] = is_sure(coefficients[:, row], means[row], np.sqrt(products[row, 0] / samples), inverse)
-    return sure
+        coefficients[0] = constant + means[row] * remaining
+        for place in range(rows.size):
+            out[rows[place], row] = coefficients[numbers[place]] if numbers[place] <= lags else np.nan
+        zero = means[row] == 0.0 and are_zeros(centred[row])
+        if not zero and not is_sure(coefficients, means[row], np.sqrt(products[row, 0] / samples), inverse):
+            doubtful[row] = any_doubtful = True
+    return any_doubtful
+
+
+@compiled
+def are_zeros(x: FloatArray) -> bool:
+    """Say whether there are only zeros.
+
+    Parameters
+    ----------
+    x : (n,)
+        Anything.
+
+    Returns
+    -------
+    bool
+    """
+    i = 0
+    while i < x.size and x[i] == 0.0:
+        i += 1
+    return i >= x.size
 
 
 @compiled
