@@ -18,9 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.arithmetic.noise import LOUD, UNKNOWN, UNSURE, SingleArray, judge, judge_roughly, roughen
 from features.kernels.block import Block, BoolArray, FloatArray
-from features.kernels.compilation import compiled, compiled_sums
+from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
 
 IntArray = npt.NDArray[np.int64]
@@ -30,9 +29,8 @@ WIDEST = 20
 PAIRS_AT_ONCE = 5
 # A line ends when it has missed more than one width.
 LONGEST_GAP = 1
-# Transforms are computed for a whole number of so many samples, so that all go through the same vectorised loop: equal
-# samples give equal values.
-WHOLE = 64
+NOISE_SHARE = 10 / 100.0
+UNKNOWN, LOUD, QUIET, UNSURE = 0, 1, 2, 3
 _ROUNDING = 2.0**-53
 # Above so many products scipy may choose to convolve by FFT, whose rounding is another.
 _DIRECT_PRODUCTS = 3_000_000
@@ -115,7 +113,7 @@ def number_cwt_peaks(block: Block, tables: RidgeTables, out: FloatArray) -> Bool
         series = block.series[row]
         transform = np.array([np.convolve(series, wave, "same") for wave in tables.wavelets])
         slack = tables.rounding * largest[row]
-        count_exactly(transform, largest[row], tables.wanted, slack, out, int(row))
+        count_exactly(transform, tables.wanted, slack, out, int(row))
     return None
 
 
@@ -137,12 +135,11 @@ def count_quickly(
 ) -> None:
     """Count the ridge lines of each series, given its largest absolute sample, and flag those that rounding decides."""
     samples, widths, margin = series.shape[1], sizes.size, weights.shape[1]
-    whole = -(-samples // WHOLE) * WHOLE
-    padded = np.zeros(whole + 2 * margin)
-    transform, slack = np.empty((widths + 1, whole)), np.empty(widths)
+    padded = np.zeros(samples + 2 * margin)
+    transform, slack = np.empty((widths + 1, samples)), np.empty(widths)
     maxima, counts = np.empty((widths, samples), np.int64), np.empty(widths, np.int64)
     lines, place = np.empty((4, widths * samples), np.int64), np.full(samples + 2 * widths, -1)
-    rough, verdicts, inner = np.empty(samples, np.float32), np.empty(samples, np.int8), np.empty(samples, np.int8)
+    verdicts = np.empty(samples, np.int8)
     for row in range(series.shape[0]):
         x = series[row]
         padded[margin : margin + samples] = x
@@ -150,39 +147,30 @@ def count_quickly(
         sure = True
         for width in range(widths):
             slack[width] = rounding[width] * largest[row]
-            values = transform[width, :samples]
-            counts[width] = find_maxima(values, inner, maxima[width])
-            sure = sure and not may_round(values, slack[width], x, sizes[width])
+            counts[width] = find_maxima(transform[width], maxima[width])
+            sure = sure and not may_round(transform[width], slack[width], x, sizes[width])
         verdicts[:] = UNKNOWN
-        scale = roughen(transform[0, :samples], largest[row], rough)
         for number in range(wanted.size):
             if sure:
                 join_lines(maxima, counts, wanted[number], lines, place)
-                found = count_lines(transform, slack, False, wanted[number], lines, rough, scale, verdicts)
+                found = count_lines(transform, slack, False, wanted[number], lines, verdicts)
                 out[number, row] = found
                 sure = found >= 0
         doubtful[row] = not sure
 
 
 @compiled
-def count_exactly(
-    transform: FloatArray, largest: float, wanted: IntArray, slack: FloatArray, out: FloatArray, row: int
-) -> None:
+def count_exactly(transform: FloatArray, wanted: IntArray, slack: FloatArray, out: FloatArray, row: int) -> None:
     """Count the ridge lines of one series from scipy's own transform of it."""
     widths, samples = transform.shape
     maxima, counts = np.empty((widths, samples), np.int64), np.empty(widths, np.int64)
     lines, place = np.empty((4, widths * samples), np.int64), np.full(samples + 2 * widths, -1)
-    rough, verdicts, inner = (
-        np.empty(samples, np.float32),
-        np.full(samples, UNKNOWN, np.int8),
-        np.empty(samples, np.int8),
-    )
+    verdicts = np.full(samples, UNKNOWN, np.int8)
     for width in range(widths):
-        counts[width] = find_maxima(transform[width], inner, maxima[width])
-    scale = roughen(transform[0], largest, rough)
+        counts[width] = find_maxima(transform[width], maxima[width])
     for number in range(wanted.size):
         join_lines(maxima, counts, wanted[number], lines, place)
-        out[number, row] = count_lines(transform, slack, True, wanted[number], lines, rough, scale, verdicts)
+        out[number, row] = count_lines(transform, slack, True, wanted[number], lines, verdicts)
 
 
 @compiled
@@ -210,7 +198,7 @@ def transform_series(
         wide = narrow - 1 if narrow < spare else wide - 1
 
 
-@compiled_sums
+@compiled
 def add_five_pairs(
     padded: FloatArray,
     left: int,
@@ -239,15 +227,13 @@ def add_five_pairs(
 
 
 @compiled
-def find_maxima(values: FloatArray, is_maximum: BytesArray, positions: IntArray) -> int:
+def find_maxima(values: FloatArray, positions: IntArray) -> int:
     """List the inner values that are larger than both neighbours, each written before it is known to count."""
-    found, n = 0, values.size - 2
+    found = 0
     before, here, after = values[:-2], values[1:-1], values[2:]
-    for i in range(n):
-        is_maximum[i] = (here[i] > before[i]) & (here[i] > after[i])
-    for i in range(n):
+    for i in range(values.size - 2):
         positions[found] = i + 1
-        found += is_maximum[i]
+        found += int((here[i] > before[i]) & (here[i] > after[i]))
     return found
 
 
@@ -333,35 +319,80 @@ def nearest_line(place: IntArray, position: int, reach: int, bottom: IntArray, o
 
 @compiled
 def count_lines(
-    transform: FloatArray,
-    slack: FloatArray,
-    exact: bool,
-    widths: int,
-    lines: IntArray,
-    rough: SingleArray,
-    scale: float,
-    verdicts: BytesArray,
+    transform: FloatArray, slack: FloatArray, exact: bool, widths: int, lines: IntArray, verdicts: BytesArray
 ) -> int:
     """Count the lines that are long and loud enough; -1 when rounding may decide one of them."""
-    narrowest, shortest = transform[0, : verdicts.size], (widths + 3) // 4
+    narrowest, shortest = transform[0], (widths + 3) // 4
     found = 0
     for line in range(lines[3, -1]):
         if lines[2, line] < shortest:
             continue
         column, width = lines[0, line], lines[1, line]
-        verdict = UNKNOWN if width > 0 else verdicts[column]
-        if verdict == UNKNOWN:
-            value, itself = transform[width, column], int(width == 0)
-            margin = slack[0] + (slack[width] if width > 0 else 0.0)
-            verdict = judge_roughly(rough, column, value * scale, margin * scale, itself)
-            if verdict == UNKNOWN:
-                verdict = judge(narrowest, column, value, margin, exact, itself)
-            if width == 0:
-                verdicts[column] = verdict
+        if width > 0:
+            verdict = judge(narrowest, column, transform[width, column], slack[0] + slack[width], exact, 0)
+        else:
+            if verdicts[column] == UNKNOWN:
+                verdicts[column] = judge(narrowest, column, narrowest[column], slack[0], exact, 1)
+            verdict = verdicts[column]
         if verdict == UNSURE:
             return -1
         found += int(verdict == LOUD)
     return found
+
+
+@compiled
+def judge(narrowest: FloatArray, column: int, value: float, slack: float, exact: bool, itself: int) -> int:
+    """Compare the end of a line with the 10 % quantile of the narrowest transform around it: LOUD, QUIET or UNSURE.
+
+    Two counts decide nearly always: of the values below -|value| and of those above |value|. `slack` is a difference
+    that rounding may make; in an `exact` transform, scipy's own, rounding decides as it does there. `itself` is 1 when
+    the value is one of those around it, otherwise 0.
+    """
+    samples = narrowest.size
+    window = (samples + 19) // 20
+    around = narrowest[max(column - window // 2, 0) : min(column + window // 2 + window % 2, samples)]
+    n, size = around.size, abs(value)
+    below, above, near = 0, 0, 0
+    for i in range(n):
+        below += int(around[i] < -size)
+        above += int(around[i] > size)
+        near += int(abs(abs(around[i]) - size) <= slack)
+    rank = NOISE_SHARE * (n - 1)
+    low = int(rank)
+    high = low if low == rank else low + 1
+    is_quiet = (below > high) | (n - above <= low)
+    is_loud = (below <= low) & (n - above > high)
+    if (near <= itself) & (is_quiet | is_loud):
+        return QUIET if is_quiet else LOUD
+    if near > itself:
+        if not exact:
+            return UNSURE
+        ordered = np.sort(around)
+        noise = interpolate(ordered[low], ordered[high], rank, low, high)
+    else:
+        noise = interpolate_at(around, -size if below == high else np.nextafter(size, np.inf), rank, low, high)
+        if not exact and abs(size - abs(noise)) <= slack:
+            return UNSURE
+    return QUIET if abs(value / noise) < 1 else LOUD
+
+
+@compiled
+def interpolate_at(values: FloatArray, limit: float, rank: float, low: int, high: int) -> float:
+    """Interpolate between the largest value below a limit and the smallest that is not."""
+    down, up = -np.inf, np.inf
+    for i in range(values.size):
+        is_below = values[i] < limit
+        down = values[i] if is_below and values[i] > down else down
+        up = values[i] if not is_below and values[i] < up else up
+    return interpolate(down, up, rank, low, high)
+
+
+@compiled
+def interpolate(down: float, up: float, rank: float, low: int, high: int) -> float:
+    """Interpolate between two order statistics with scipy's operations."""
+    if low == high:
+        return down
+    return (down * (high - rank) + up * (rank - low)) / ((high - rank) + (rank - low))
 
 
 KERNELS: dict[str, Kernel] = {
