@@ -104,7 +104,10 @@ class FeaturePlan:
     regime_channels
         Whether normalised channels replace the raw ones or join them.
     keep
-        How many of the most important columns to keep; 0 for all.
+        How many of the channels' columns to keep, the most important ones; 0 for all. The columns about events, ages
+        and regimes are few and always stay.
+    always
+        Names of features, without the channel, that stay in every channel and window beside those.
     gaps
         When samples are due, and what is done about missing ones; None takes the samples there are, however few.
     """
@@ -118,6 +121,7 @@ class FeaturePlan:
     operating_channels: tuple[str, ...] = ()
     regime_channels: Literal["replace", "join"] = "replace"
     keep: int = 0
+    always: tuple[str, ...] = ()
     gaps: Gaps | None = None
 
 

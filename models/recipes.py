@@ -11,15 +11,15 @@ from data_contracts.history import FRAMES, History
 from data_contracts.progress import Report, silent
 from features.extract import extract
 from features.fitting import fit_recipe
+from features.names import parse_name
 from features.recipe import Recipe
 from features.selection import informative_columns, most_related
-from models import estimators
-from models.artifact import feature_matrix
+from models.column_worth import column_worth
 from models.experiment import Experiment
 
 # Enough to rank columns by; what a model then learns from is all samples.
 _TRIAL_SAMPLES = 6000
-# Trees see at a glance what a hundred columns are worth together, and take hours over tens of thousands.
+# What columns are worth beside each other takes seconds for hundreds of them and hours for tens of thousands.
 _TRIED_FOR_EACH_KEPT = 5
 
 
@@ -100,7 +100,7 @@ def select_columns(
     Parameters
     ----------
     experiment
-        Its ``features.keep``.
+        Its ``features.keep`` and ``features.always``.
     recipe
         The recipe with all columns.
     features
@@ -126,24 +126,20 @@ def select_columns(
             "Check windows and channels against the telemetry",
         )
     keep = experiment.features.keep
-    if 0 < keep < len(columns):
-        likely = most_related(features[list(columns)], target, _TRIED_FOR_EACH_KEPT * keep)
-        best = set(_most_important(experiment, features, likely, target, keep))
-        columns = tuple(column for column in columns if column in best)
+    sure = _sure(experiment, recipe, columns)
+    asked = [column for column in columns if column not in sure]
+    if 0 < keep < len(asked):
+        likely = most_related(features[asked], target, _TRIED_FOR_EACH_KEPT * keep)
+        worth = column_worth(experiment, features, (*likely, *sorted(sure)), target)[list(likely)]
+        best = sure.union(worth[worth > 0].sort_values(ascending=False, kind="stable").index[:keep])
+        columns = tuple(column for column in columns if column in best) or likely[:keep]
     return recipe.reduce(columns)
 
 
-def _most_important(
-    experiment: Experiment, features: pd.DataFrame, columns: tuple[str, ...], target: npt.NDArray[np.float64], keep: int
-) -> list[str]:
-    plan = experiment.estimator
-    x = feature_matrix(features, columns)
-    # A learner that does not tell what matters to it borrows the judgement of LightGBM's trees.
-    told = plan.kind != "hist_gradient_boosting"
-    kind, params = (plan.kind, plan.params) if told else ("lightgbm", {})
-    fitted = estimators.fit(estimators.make(kind, experiment.target, params, experiment.seed), x, target)
-    ranked = estimators.importances(fitted, columns)
-    return list(ranked.index[:keep]) if len(ranked) else list(columns)
+def _sure(experiment: Experiment, recipe: Recipe, columns: tuple[str, ...]) -> set[str]:
+    """Name the columns that stay whatever they are worth: the asset's circumstances, and what `always` names."""
+    context, always = set(recipe.context.columns), set(experiment.features.always)
+    return {column for column in columns if column in context or parse_name(column).feature in always}
 
 
 def _trial(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:

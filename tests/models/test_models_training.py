@@ -113,9 +113,24 @@ def test_every_learner_is_trained(plant: History, describe: Describe, overrides:
     experiment = describe(*overrides)
     found = train(experiment, plant)
     assert found.evaluation.metrics["roc_auc"] > 0.8
-    assert len(found.artifact.columns) <= (experiment.features.keep or 99)
+    context = set(found.artifact.recipe.context.columns)
+    assert len([column for column in found.artifact.columns if column not in context]) <= (
+        experiment.features.keep or 99
+    )
     assert (found.artifact.calibration is not None) == (experiment.estimator.calibration == "sigmoid")
     assert found.artifact.lead == experiment.label.lead
+
+
+def test_some_features_stay_whatever_they_are_worth(plant: History, describe: Describe) -> None:
+    """What `always` names stays in every channel beside those kept, and so does what is told of the asset."""
+    few = ["features.tsfresh=['mean', 'maximum', 'median', 'length', 'mean_change']", "features.keep=1"]
+    free = train(describe(*few), plant).artifact
+    bound = train(describe(*few, "features.always=['mean_change']"), plant).artifact
+    always = {f"{channel}__mean_change" for channel in free.recipe.channels}
+    assert always <= set(bound.columns)
+    assert not always <= set(free.columns)
+    context = set(free.recipe.context.columns)
+    assert context & set(free.columns) == context & set(bound.columns) != set()
 
 
 def test_remaining_life_is_trained_by_asset(plant: History, describe: Describe) -> None:
