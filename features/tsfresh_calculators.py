@@ -184,6 +184,8 @@ def calculate_by_tsfresh(
     bits = np.ascontiguousarray(block, dtype=np.float64).view(np.int64)
     repeating = (bits == bits[:, :1]).all(axis=1)
     result = np.empty((len(block), len(names)))
+    # Loaded before: statsmodels sets filters of its own as it is imported.
+    _tsfresh()
     # One thread at a time: Python's own warning filter is the process's, and these functions share the interpreter.
     with _LOCK, warnings.catch_warnings(), np.errstate(all="ignore"):
         # Short and constant series make numpy, scipy and statsmodels warn about the NaN we expect of them.
@@ -245,13 +247,20 @@ def _one_series(
 ) -> list[float]:
     function = CALCULATORS.function(calculator)
     x = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else series
+    if getattr(function, "fctype", None) != "combiner":
+        return [_one_value(function, x, given) for given in parameters]
     try:
-        if getattr(function, "fctype", None) == "combiner":
-            by_name = dict(function(x, param=[*parameters, *_ASKED_BESIDE.get(calculator, ())]))
-            return [float(by_name[_suffix(calculator, given)]) for given in parameters]
-        return [float(function(x, **given)) for given in parameters]
+        by_name = dict(function(x, param=[*parameters, *_ASKED_BESIDE.get(calculator, ())]))
+        return [float(by_name[_suffix(calculator, given)]) for given in parameters]
     except (*_REFUSALS, _missing_data_error()):
         return [np.nan] * len(parameters)
+
+
+def _one_value(function: Callable[..., Any], x: Any, parameters: Mapping[str, Any]) -> float:
+    try:
+        return float(function(x, **parameters))
+    except (*_REFUSALS, _missing_data_error()):
+        return np.nan
 
 
 def _suffix(calculator: str, parameters: Mapping[str, object]) -> str:

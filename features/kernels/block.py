@@ -108,11 +108,6 @@ class Block:
         return self.minimum == self.maximum
 
     @cached_property
-    def changes(self) -> FloatArray:
-        """Differences between consecutive samples, (n, samples - 1)."""
-        return np.diff(self.series, axis=1)
-
-    @cached_property
     def _moments(self) -> FloatArray:
         return moments(self.series)
 
@@ -139,34 +134,3 @@ def stage(compute: Callable[[Block], T]) -> Callable[[Block], T]:
         return found
 
     return once
-
-
-def row_sum(array: FloatArray) -> FloatArray:
-    """Sum along the last axis of a C-ordered array, each row as numpy would sum it alone.
-
-    Parameters
-    ----------
-    array : (n, m)
-        Copied into C order first if it is not.
-
-    Returns
-    -------
-    (n,) array
-    """
-    total: FloatArray = np.add.reduce(np.ascontiguousarray(array), axis=-1)
-    return total
-
-
-def row_count(flags: BoolArray) -> FloatArray:
-    """Count the true flags of each row.
-
-    Parameters
-    ----------
-    flags : (n, m)
-
-    Returns
-    -------
-    (n,) array of float
-    """
-    counts: FloatArray = np.count_nonzero(flags, axis=1).astype(np.float64)
-    return counts

@@ -26,6 +26,9 @@ COUNT, SUM, SIZES, SQUARES = 0, 1, 2, 3
 #: Rounding in a sum of a few thousand terms, in parts of the sum of their sizes.
 ROUNDING = 1e-14
 
+# The edges of the corridors in tsfresh's own sets.
+_GRID = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
 
 @dataclass(frozen=True)
 class Corridors:
@@ -43,23 +46,41 @@ class Corridors:
     wanted: IntArray
 
 
-def change_quantiles(block: Block, corridors: Corridors, out: FloatArray) -> None:
+Grids = tuple[tuple[Corridors, IntArray], ...]
+
+
+def change_quantiles(block: Block, grids: Grids, out: FloatArray) -> None:
     """Give mean or variance of the changes inside a corridor (tsfresh: change_quantiles; one pass for all corridors).
 
     Over the i with both ``x[i]`` and ``x[i+1]`` in [quantile ql, quantile qh], of ``x[i+1] - x[i]`` or its size; 0 when
     there are none. The quantiles are those of pandas, to the last bit. Where a mean or a variance is mostly rounding,
     numpy's own steps are repeated.
     """
-    aggregate_changes(block.series, block.ordered, corridors.places, corridors.wanted, out)
+    for corridors, rows in grids:
+        filled = np.empty((len(rows), block.n))
+        aggregate_changes(block.series, block.ordered, corridors.places, corridors.wanted, filled)
+        out[rows] = filled
 
 
-def _prepare(wanted: Sequence[Parameters], samples: int) -> Corridors:
-    fractions = sorted({float(given[name]) for given in wanted for name in ("ql", "qh")})
+def _prepare(wanted: Sequence[Parameters], samples: int) -> Grids:
+    # A corridor's sum is one over the cells of a grid. tsfresh's corridors share theirs, and any other has one of its
+    # own, so that a value does not hang on what else is wanted.
+    rows: dict[tuple[float, ...], list[int]] = {}
+    for row, given in enumerate(wanted):
+        edges = (float(given["ql"]), float(given["qh"]))
+        rows.setdefault(_GRID if set(edges) <= set(_GRID) else tuple(sorted(set(edges))), []).append(row)
+    return tuple(
+        (_corridors(edges, [wanted[row] for row in chosen], samples), np.array(chosen))
+        for edges, chosen in rows.items()
+    )
+
+
+def _corridors(edges: tuple[float, ...], wanted: Sequence[Parameters], samples: int) -> Corridors:
     table = [
-        (fractions.index(given["ql"]), fractions.index(given["qh"]), bool(given["isabs"]), given["f_agg"] == "var")
+        (edges.index(given["ql"]), edges.index(given["qh"]), bool(given["isabs"]), given["f_agg"] == "var")
         for given in wanted
     ]
-    return Corridors(places_of(fractions, samples), np.array(table, dtype=np.int64))
+    return Corridors(places_of(list(edges), samples), np.array(table, dtype=np.int64))
 
 
 def _is_supported(given: Parameters) -> bool:
