@@ -1,12 +1,13 @@
 """From an experiment's plan of features to the recipe that a model keeps, learned on training samples alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.errors import ModelError
+from data_contracts.errors import ModelError, UsageError, did_you_mean
 from data_contracts.history import FRAMES, History
 from data_contracts.progress import Report, silent
 from features.extract import extract
@@ -84,7 +85,13 @@ def preselect(
     -------
     Recipe
         Reduced to the columns that stay, in their old order.
+
+    Raises
+    ------
+    UsageError
+        If ``features.always`` names a feature that is none of ``features.tsfresh``.
     """
+    _refuse_unknown(experiment.features.always, recipe)
     if not 0 < experiment.features.keep < len(recipe.output):
         return recipe
     trial = _trial(train, experiment)
@@ -138,8 +145,19 @@ def select_columns(
 
 def _sure(experiment: Experiment, recipe: Recipe, columns: tuple[str, ...]) -> set[str]:
     """Name the columns that stay whatever they are worth: the asset's circumstances, and what `always` names."""
-    context, always = set(recipe.context.columns), set(experiment.features.always)
+    always = set(experiment.features.always)
+    context = set(recipe.context.columns)
     return {column for column in columns if column in context or parse_name(column).feature in always}
+
+
+def _refuse_unknown(always: Sequence[str], recipe: Recipe) -> None:
+    for name in always:
+        if name not in recipe.feature_set.features:
+            raise UsageError(
+                f"features.always names {name!r}",
+                "a feature of features.tsfresh",
+                did_you_mean(name, recipe.feature_set.features) or "Write a list of names, each in quotes",
+            )
 
 
 def _trial(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:

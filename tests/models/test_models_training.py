@@ -133,6 +133,12 @@ def test_some_features_stay_whatever_they_are_worth(plant: History, describe: De
     assert context & set(free.columns) == context & set(bound.columns) != set()
 
 
+def test_an_unknown_feature_in_always_is_refused(plant: History, describe: Describe) -> None:
+    """A name in `always` that the features do not hold is wrong usage, with the nearest name."""
+    with pytest.raises(UsageError, match="minimum"):
+        train(describe("features.tsfresh=['mean', 'minimum']", "features.always=['minimun']"), plant)
+
+
 def test_remaining_life_is_trained_by_asset(plant: History, describe: Describe) -> None:
     """Remaining life learns from some assets and is judged on others, with both protocols."""
     experiment = describe(
