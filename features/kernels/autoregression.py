@@ -55,7 +55,8 @@ def ar_coefficient(block: Block, orders: tuple[Order, ...], out: FloatArray) -> 
     """Fit ``x[t] = c + sum(a[j] x[t-j])``, j = 1 ... k, by conditional least squares (tsfresh: ar_coefficient).
 
     Coefficient 0 is the constant c. NaN where there are fewer equations than coefficients, but 0 for coefficient k, as
-    in tsfresh. The normal equations of the centred series come from its lagged products: k**3 / 6 steps beside them.
+    in tsfresh. For a series that is constant itself the least of the many solutions. The normal equations of the
+    centred series come from its lagged products: k**3 / 6 steps beside them.
 
     References
     ----------
@@ -70,7 +71,31 @@ def ar_coefficient(block: Block, orders: tuple[Order, ...], out: FloatArray) -> 
         some |= fit_autoregressions(
             block.centred, products, block.mean, order.lags, order.rows, order.numbers, out, doubtful
         )
-    return doubtful if some else None
+        if some and block.constant.any():
+            out[np.ix_(order.rows, block.constant)] = least_solution(block.series[block.constant, 0], order)
+    return doubtful & ~block.constant if some else None
+
+
+def least_solution(value: FloatArray, order: Order) -> FloatArray:
+    """Give the coefficients of least length for constant series, of the many that fit them.
+
+    Parameters
+    ----------
+    value : (n,)
+        The values of the series.
+    order
+        The autoregression, and which of its coefficients are wanted.
+
+    Returns
+    -------
+    (n_wanted, n) array
+        ``value / (1 + k value**2)`` for the constant, ``value**2 / (1 + k value**2)`` for each lag, NaN beyond these.
+    """
+    constant = 1 / (1 / value + order.lags * value)
+    lagged = 1 / (1 / value**2 + order.lags)
+    constant[value == 0] = 0.0
+    beyond = np.where(order.numbers > order.lags, np.nan, 0.0)[:, None]
+    return np.where(order.numbers[:, None] == 0, constant, lagged) + beyond
 
 
 @compiled

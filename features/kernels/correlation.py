@@ -186,7 +186,7 @@ def partial_autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> Bool
     """Correlate ``x[t]`` with ``x[t+lag]`` given those between (tsfresh: partial_autocorrelation; lag**2 steps).
 
     By the recursion of Levinson and Durbin on the unbiased autocovariances, as statsmodels' method "ld". NaN for lags
-    of half the window or more, and throughout for a constant.
+    of half the window or more, and for a constant, whose autocovariances are at most the rounding of its mean.
 
     References
     ----------
@@ -199,6 +199,9 @@ def partial_autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> Bool
     doubtful = np.empty(block.n, dtype=np.bool_)
     products = products_of_centred(block).upto(wanted.largest)
     some = durbin_levinson(products, block.samples, wanted.largest, wanted.lags, out, doubtful)
+    if some and block.constant.any():
+        doubtful &= ~block.constant
+        out[:, block.constant] = np.where(wanted.lags == 0, 1.0, np.nan)[:, None]
     return doubtful if some else None
 
 

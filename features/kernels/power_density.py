@@ -116,8 +116,8 @@ def prepare_entropies(wanted: Sequence[Parameters], samples: int) -> EntropyTabl
 def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> BoolArray:
     """Give the entropy of a histogram of Welch's power density (tsfresh: fourier_entropy).
 
-    NaN where the density is zero everywhere. In nats. Costs a pass over the density for each number of bins; where a
-    density stands on the edge of a bin, scipy's rounding decides.
+    NaN where the density is zero everywhere but for round-off, that is for a constant. In nats. Costs a pass over the
+    density for each number of bins; where a density stands on the edge of a bin, scipy's rounding decides.
     """
     doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.bool_)
     if not fill_entropies(welch(block), block.constant, tables.bins, tables.surprise, out, doubtful, on_edge):
@@ -224,11 +224,11 @@ def fill_entropies(
         for k in range(frequencies):
             highest = values[k] if values[k] > highest else highest
             lowest = values[k] if values[k] < lowest else lowest
-        if not 0 < highest < np.inf:
+        # The density of a constant is the rounding of its mean, or nothing.
+        if constant[row] or not 0 < highest < np.inf:
             out[:, row] = np.nan
             continue
-        # The density of a constant is the rounding of its mean, or nothing.
-        if highest - lowest < NEARNESS * highest or (constant[row] and values[0] > 0):
+        if highest - lowest < NEARNESS * highest:
             doubtful[row] = True
             continue
         for k in range(frequencies):

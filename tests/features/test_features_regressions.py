@@ -69,12 +69,20 @@ def test_doubt_is_rare_where_plants_are(module: ModuleType, calculator: str, sam
 
 @pytest.mark.parametrize("samples", [30, 100])
 def test_the_singular_is_doubted(samples: int) -> None:
-    """Ramps, pure waves and constants have no autoregression and no unit root of their own: tsfresh decides."""
+    """Ramps and pure waves have no autoregression and no unit root of their own: tsfresh decides."""
     steps = np.arange(samples)
     singular = np.array([0.1 * steps + 3, np.sin(0.3 * steps)])
     assert doubt(autoregression, "ar_coefficient", singular) == 1.0
     assert doubt(unit_root, "augmented_dickey_fuller", singular) == 1.0
-    assert doubt(autoregression, "ar_coefficient", np.full((1, samples), 7.3)) == 1.0
+
+
+@pytest.mark.parametrize("value", [7.3, -0.1, 1e5 / 3, 1e-7, 0.0])
+def test_a_stuck_sensor_has_the_shortest_coefficients(value: float) -> None:
+    """Of the many autoregressions of a constant it is the one of least length, in closed form and in tsfresh."""
+    stuck = np.full((1, 60), value)
+    assert doubt(autoregression, "ar_coefficient", stuck) == 0.0
+    names = tuple(f"ar_coefficient__coeff_{number}__k_10" for number in (0, 1, 5, 10, 11))
+    np.testing.assert_allclose(calculate(stuck, names), calculate_by_tsfresh(stuck, names), rtol=1e-6, atol=1e-10)
 
 
 def test_an_idle_channel_is_not_doubted() -> None:
