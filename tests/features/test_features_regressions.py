@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import linregress
 from scipy.stats import t as student
 
+from features.calculate import calculate
 from features.kernels import autoregression, correlation, dynamics, lapack, trends, unit_root
 from features.kernels.arithmetic.cholesky import factorise, solve
 from features.kernels.block import Block, FloatArray
