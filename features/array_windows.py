@@ -12,7 +12,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from features.array_times import TimeArray, checked_times, hours_since_first
-from features.blocks import finish, record_batches, series_a_block, workers, worth_threads
+from features.blocks import cores, finish, record_batches, series_a_block, workers
 from features.feature_set import FeatureSet, parse_feature_set
 from features.plan import plan_for
 from features.tsfresh_calculators import needs_times
@@ -71,8 +71,9 @@ def extract_windows(
     """
     job = _job(values, channels, feature_set, times)
     matrix = np.empty((len(job.columns), len(job.readings)))
-    with workers(threads if worth_threads(job.readings.size) else 1) as pool:
-        finish(_start(job, 0, matrix, pool))
+    threads = cores(threads, matrix.size)
+    with workers(threads) as pool:
+        finish(_start(job, 0, matrix, pool, threads))
     return pd.DataFrame(matrix.T, columns=_index(job.columns), copy=False)
 
 
@@ -175,15 +176,18 @@ def _job(
     return _Job(array, wanted, _columns(chosen, tuple(channels)), checked if timed else None)
 
 
-def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
-    """Have the windows from `begin` on computed, as many as the matrix (n_columns, n_windows) has room for."""
+def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor, threads: int = 1) -> list[Future[None]]:
+    """Have the windows from `begin` on computed, as many as the matrix (n_columns, n_windows) has room for.
+
+    A job of less than a block for each of the threads is shared out among them.
+    """
     if matrix.size == 0 or job.readings.shape[2] == 0:
         matrix.fill(np.nan)
         return []
-    return [pool.submit(_compute, job, begin, matrix, part) for part in _parts(job, matrix.shape[1])]
+    return [pool.submit(_compute, job, begin, matrix, part) for part in _parts(job, matrix.shape[1], threads)]
 
 
-def _parts(job: _Job, n_windows: int) -> Iterator[tuple[int, int, int, int, int]]:
+def _parts(job: _Job, n_windows: int, threads: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Cut the work into blocks: channels with the same features together, then windows.
 
     Gives the first channel, how many channels, the first of their columns, the first window, how many windows.
@@ -193,7 +197,7 @@ def _parts(job: _Job, n_windows: int) -> Iterator[tuple[int, int, int, int, int]
         alike = 1
         while channel + alike < len(job.wanted) and job.wanted[channel + alike] == job.wanted[channel]:
             alike += 1
-        room = series_a_block(job.readings.shape[2])
+        room = min(series_a_block(job.readings.shape[2]), -(-alike * n_windows // threads))
         together = min(alike, max(1, room // n_windows))
         step = min(n_windows, max(1, room // together))
         for one in range(0, alike, together):

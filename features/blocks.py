@@ -17,6 +17,8 @@ T = TypeVar("T")
 # A block's series, their sorted copy and their spectrum fit a core's second-level cache together.
 _BLOCK_SAMPLES = 32_768
 _BLOCK_SERIES = 512
+# Threads take a tenth of a millisecond to start, and on few series wait for the interpreter more than they compute.
+_WORTH_THREADS = 20_000
 # A batch of results, in bytes: one that is filled, one that is read and one being let go stay under 100 MB.
 _BATCH_BYTES = 28_000_000
 _BATCH_ROWS = 65_536
@@ -38,37 +40,42 @@ def series_a_block(samples: int) -> int:
     return max(1, min(_BLOCK_SAMPLES // samples, _BLOCK_SERIES))
 
 
-def worth_threads(n_samples: int) -> bool:
-    """Say whether there is more than a block to compute: less is done before a thread has started.
+def cores(threads: int | None, n_values: int) -> int:
+    """Say how many threads a job is worth.
 
     Parameters
     ----------
-    n_samples
-        The samples of all series together.
+    threads
+        How many the caller wants; None for one a core that the process may use.
+    n_values
+        How many features of how many series there are to compute, in all.
 
     Returns
     -------
-    bool
+    int
+        1 for a job that is done before a thread has started.
     """
-    return n_samples > _BLOCK_SAMPLES
+    if n_values < _WORTH_THREADS:
+        return 1
+    if threads is not None:
+        return threads
+    # Not every system tells which cores a process may use; a container's share is told only so.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def workers(threads: int | None) -> Executor:
+def workers(threads: int) -> Executor:
     """Give what runs blocks: a pool of threads, or the caller's own thread when one is enough.
 
     Parameters
     ----------
     threads
-        How many; None for one a core that the process may use.
+        How many.
 
     Returns
     -------
     concurrent.futures.Executor
         Made for one job, and closed after it: threads that live on do not survive a fork.
     """
-    if threads is None:
-        # Not every system tells which cores a process may use; a container's share is told only so.
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return _InThisThread() if threads == 1 else ThreadPoolExecutor(threads, thread_name_prefix="features")
 
 
@@ -104,7 +111,7 @@ def record_batches(
     head
         From the first row and the one after the last to the arrays of the leading columns.
     threads
-        As for `workers`.
+        As for `cores`.
 
     Yields
     ------
@@ -112,7 +119,7 @@ def record_batches(
     """
     n_computed = len(schema) - len(head(0, 0))
     rows = max(1, min(total, _BATCH_ROWS, _BATCH_BYTES // (8 * max(n_computed, 1))))
-    pool = workers(threads)
+    pool = workers(cores(threads, n_computed * total))
     try:
         matrix, started = np.empty((0, 0)), list[Future[None]]()
         for begin in range(0, total + rows, rows):

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
 from features.array_times import hours_since_first
-from features.blocks import finish, record_batches, series_a_block, workers
+from features.blocks import cores, finish, record_batches, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
 from features.plan import plan_for
@@ -82,7 +82,7 @@ def extract(
     job = _job(history, cut_offs, recipe)
     matrix = np.empty((len(job.columns), len(cut_offs)))
     total = len(job.plans) * len(cut_offs)
-    with workers(threads) as pool:
+    with workers(cores(threads, matrix.size)) as pool:
         for done, blocks in _work(job, 0, matrix):
             finish([pool.submit(block) for block in blocks])
             progress("features", done, total)
