@@ -40,6 +40,7 @@ def azure(datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("subset", "capped", "uncapped"), [("FD001", 13.5, 15.0), ("FD003", 12.5, 14.5)])
 def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
     repository: Path, datasets: Path, tmp_path: Path, subset: str, capped: float, uncapped: float
@@ -54,6 +55,7 @@ def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", [7, 1])
 def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: History, seed: int) -> None:
     """In March F1 is at least .85 and under .93, and at least 9 of the 11 failures have an alarm, whatever the seed."""
@@ -66,6 +68,7 @@ def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: Histor
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_an_error_code_seen_in_its_own_hour_would_betray_the_label(repository: Path, azure: History) -> None:
     """Codes are booked 24 hours before a failure to the hour: known in their own hour they make March too easy."""
     early = replace(azure, events=azure.events.assign(known_time=azure.events["event_time"]))
