@@ -94,6 +94,9 @@ def _repetitions(block: Block) -> FloatArray:
 
 
 def _places(wanted: Sequence[Parameters], samples: int) -> FloatArray:
+    for given in wanted:
+        if not 0 <= given["q"] <= 1:
+            raise ValueError(f"the quantile {given['q']:g} does not lie between 0 and 1")
     return places_of([given["q"] for given in wanted], samples)
 
 
@@ -221,7 +224,7 @@ KERNELS: dict[str, Kernel] = {
     "minimum": plain(minimum),
     "absolute_maximum": plain(absolute_maximum),
     "median": plain(median),
-    "quantile": Kernel(quantile, _places, lambda given: bool(0 <= given["q"] <= 1)),
+    "quantile": Kernel(quantile, _places),
     "symmetry_looking": Kernel(symmetry_looking, _radii),
     "mean_n_absolute_max": Kernel(mean_n_absolute_max, _numbers, lambda given: bool(given["number_of_maxima"] > 0)),
     "has_duplicate": plain(has_duplicate),
