@@ -12,7 +12,8 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from features.array_times import TimeArray, checked_times, hours_since_first
-from features.blocks import cores, finish, record_batches, series_a_block, workers
+from features.arrow_batches import record_batches
+from features.blocks import cores, finish, series_a_block, workers
 from features.feature_set import FeatureSet, parse_feature_set
 from features.plan import plan_for
 from features.tsfresh_calculators import needs_times
@@ -220,13 +221,13 @@ def _compute(job: _Job, begin: int, matrix: FloatArray, part: tuple[int, int, in
     first = begin + window
     chosen = job.readings[first : first + n_windows, channel : channel + n_channels]
     series = np.ascontiguousarray(chosen.transpose(1, 0, 2), dtype=np.float64).reshape(-1, samples)
-    found = (
-        plan_for(features, samples)
-        .run(series, job.hours(channel, n_channels, first, n_windows))
-        .reshape(len(features), n_channels, n_windows)
-    )
     target = matrix[column : column + n_channels * len(features), window : window + n_windows]
-    target.reshape(n_channels, len(features), n_windows)[:] = found.transpose(1, 0, 2)
+    plan, hours = plan_for(features, samples), job.hours(channel, n_channels, first, n_windows)
+    if n_channels == 1:
+        plan.run(series, hours, out=target)
+    else:
+        found = plan.run(series, hours).reshape(len(features), n_channels, n_windows)
+        target.reshape(n_channels, len(features), n_windows)[:] = found.transpose(1, 0, 2)
 
 
 @lru_cache(maxsize=32)

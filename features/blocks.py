@@ -1,17 +1,10 @@
-"""Blocks of series that fit a core's cache, on all cores; and batches of results, one computed while one is read."""
+"""Blocks of series that fit a core's cache, on all cores."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 # A block's series, their sorted copy and their spectrum fit a core's second-level cache together.
@@ -19,9 +12,6 @@ _BLOCK_SAMPLES = 32_768
 _BLOCK_SERIES = 512
 # Threads take a tenth of a millisecond to start, and on few series wait for the interpreter more than they compute.
 _WORTH_THREADS = 20_000
-# A batch of results, in bytes: one that is filled, one that is read and one being let go stay under 100 MB.
-_BATCH_BYTES = 28_000_000
-_BATCH_ROWS = 65_536
 
 
 def series_a_block(samples: int) -> int:
@@ -89,60 +79,6 @@ def finish(started: Sequence[Future[None]]) -> None:
     """
     for block in started:
         block.result()
-
-
-def record_batches(
-    schema: "pa.Schema",
-    total: int,
-    start: Callable[[int, FloatArray, Executor], Sequence[Future[None]]],
-    head: Callable[[int, int], Sequence["pa.Array"]],
-    threads: int | None,
-) -> Iterator["pa.RecordBatch"]:
-    """Compute a batch while the one before is being read.
-
-    Parameters
-    ----------
-    schema
-        The columns: those of `head`, then the computed ones, float64.
-    total
-        How many rows there are.
-    start
-        From the first row of a batch, a matrix (n_computed, n_rows) to fill and the workers, to what they started.
-    head
-        From the first row and the one after the last to the arrays of the leading columns.
-    threads
-        As for `cores`.
-
-    Yields
-    ------
-    pyarrow.RecordBatch
-    """
-    n_computed = len(schema) - len(head(0, 0))
-    rows = max(1, min(total, _BATCH_ROWS, _BATCH_BYTES // (8 * max(n_computed, 1))))
-    pool = workers(cores(threads, n_computed * total))
-    try:
-        matrix, started = np.empty((0, 0)), list[Future[None]]()
-        for begin in range(0, total + rows, rows):
-            finish(started)
-            ready, n = matrix, min(rows, total - begin)
-            if n > 0:
-                matrix = np.empty((n_computed, n))
-                started = list(start(begin, matrix, pool))
-            if begin > 0:
-                yield _record_batch(schema, head(begin - rows, min(begin, total)), ready)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _record_batch(schema: "pa.Schema", head: Sequence["pa.Array"], matrix: FloatArray) -> "pa.RecordBatch":
-    """Make a batch of a matrix (n_columns, n_rows) without copying it."""
-    # pyarrow takes a third of a second to import, and one window at a time needs none of it.
-    import pyarrow as pa
-
-    n = matrix.shape[1]
-    flat = pa.array(matrix.reshape(-1))
-    computed = [flat.slice(place * n, n) for place in range(len(matrix))]
-    return pa.RecordBatch.from_arrays([*head, *computed], schema=schema)
 
 
 class _InThisThread(Executor):

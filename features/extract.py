@@ -15,7 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from data_contracts.errors import UsageError
 from data_contracts.progress import Report, silent
 from features.array_times import hours_since_first
-from features.blocks import cores, finish, record_batches, series_a_block, workers
+from features.arrow_batches import record_batches
+from features.blocks import cores, finish, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
 from features.plan import plan_for

@@ -95,7 +95,7 @@ class Plan:
     layout: Layout
     samples: int
 
-    def run(self, series: FloatArray, hours: FloatArray | None = None) -> FloatArray:
+    def run(self, series: FloatArray, hours: FloatArray | None = None, out: FloatArray | None = None) -> FloatArray:
         """Compute the features of a block of series.
 
         A series' values depend on that series alone, bit for bit, whatever else is in the block.
@@ -106,14 +106,26 @@ class Plan:
             At least one sample; NaN and infinity get what tsfresh's functions give for them.
         hours : (n, samples), optional
             When each sample was taken, in hours since the first of its series. Without it what needs times is NaN.
+        out : (n_features, n) array, optional
+            Is filled; when it is contiguous and the features are in the order of the plan, nothing is copied.
 
         Returns
         -------
         (n_features, n) array
-            Each feature contiguous.
+            Each feature contiguous; `out` where it was given.
         """
+        if out is None:
+            found = np.empty((len(self.layout.filled), len(series)))
+            self._run(series, hours, found)
+            return found if self.layout.order is None else found[self.layout.order]
+        if out.flags.c_contiguous and self.layout.order is None:
+            self._run(series, hours, out)
+        else:
+            out[:] = self.run(series, hours)
+        return out
+
+    def _run(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
         filled = self.layout.filled
-        out = np.empty((len(filled), len(series)))
         # One sum tells in most cases that all is finite.
         if np.isfinite(series.sum()) or (finite := np.isfinite(series).all(axis=1)).all():
             self._fill(series, hours, out)
@@ -122,7 +134,6 @@ class Plan:
             self._fill(series[finite], None if hours is None else hours[finite], some)
             out[:, finite] = some
             out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled, None if hours is None else hours[~finite]).T
-        return out if self.layout.order is None else out[self.layout.order]
 
     def _fill(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
         if not len(series):

@@ -24,7 +24,7 @@ def some_windows(n: int = 3000, samples: int = 40) -> np.ndarray:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a batch hold a few hundred rows, so that a small stream has many."""
-    monkeypatch.setattr("features.blocks._BATCH_BYTES", 8 * 12 * 300)
+    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * 12 * 300)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
@@ -41,11 +41,34 @@ def test_a_stream_holds_what_the_frame_holds(threads: int) -> None:
     """Batches joined are the frame: rows and columns in its order, to the last bit, the last batch shorter."""
     values = some_windows(1000)
     batches = list(stream_windows(values, CHANNELS, NAMES, threads=threads))
-    assert [batch.num_rows for batch in batches] == [300, 300, 300, 100]
+    assert [batch.num_rows for batch in batches] == [296, 296, 296, 112]
     joined = pd.concat([batch.to_pandas() for batch in batches], ignore_index=True)
     frame = extract_windows(values, CHANNELS, NAMES)
     assert list(joined.columns) == list(frame.columns)
     assert joined.to_numpy().tobytes() == frame.to_numpy().tobytes()
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_what_is_read_of_a_batch_stays_as_it_is() -> None:
+    """Who keeps a column keeps its values, although buffers are used again once nobody reads them."""
+    values = some_windows(3000)
+    kept = [batch.column(1).to_numpy() for batch in stream_windows(values, CHANNELS, NAMES)]
+    frame = extract_windows(values, CHANNELS, NAMES)
+    np.testing.assert_array_equal(np.concatenate(kept), frame.iloc[:, 1])
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_buffer_is_used_again_when_its_batch_is_gone() -> None:
+    """However long the stream, its batches lie in three places: one filled, one read, one being let go."""
+    batches = stream_windows(some_windows(6000), CHANNELS, NAMES)
+    assert len({batch.column(0).buffers()[1].address for batch in batches}) <= 3
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_columns_begin_where_arrow_wants_them() -> None:
+    """Each column's values begin at a multiple of 64 bytes, so that no reader copies them."""
+    for batch in stream_windows(some_windows(1000), CHANNELS, NAMES):
+        assert all(column.buffers()[1].address % 64 == 0 for column in batch.columns)
 
 
 def test_channels_may_want_different_features() -> None:
@@ -113,7 +136,7 @@ def test_stored_telemetry_streams_as_it_is_extracted(
     history_of: Callable[..., History], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """The stream of cut-offs is the frame of cut-offs, with asset and as_of in front."""
-    monkeypatch.setattr("features.blocks._BATCH_BYTES", 8 * 24 * 20)
+    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * 24 * 20)
     history = history_of(3, rows=400)
     windows = (pd.Timedelta("3h"), pd.Timedelta("12h"))
     recipe = Recipe(history.asset_type, tuple(history.channels), windows, FeatureSet.from_names(NAMES))
