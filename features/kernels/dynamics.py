@@ -7,18 +7,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.arithmetic.grouped_means import (
-    average_bins,
-    average_runs,
-    is_sorted,
-    leave_out,
-    place_in_bins,
-    smallest_gap,
-)
-from features.kernels.arithmetic.polynomials import fit_polynomial, largest_root
+from features.kernels.arithmetic.grouped_means import add, average_runs, is_sorted, leave_out
+from features.kernels.arithmetic.polynomials import largest_root
 from features.kernels.arithmetic.quantiles import are_different, equal_fractions, places_of, quantiles_at
 from features.kernels.block import Block, BoolArray, FloatArray, stage
-from features.kernels.compilation import compiled
+from features.kernels.compilation import compiled, compiled_sums
 from features.kernels.kernel import Kernel, Parameters
 from features.kernels.lapack import fit_as_polyfit, largest_roots
 
@@ -35,7 +28,11 @@ _RELATIVE, _ABSOLUTE = 3e-7, 3e-11
 # Edges nearer to each other than this may get the same label from pandas, and their bins become one.
 _DISTINCT = 1e-13
 
+# By which share of a column's length least squares are wrong, here and in LAPACK.
+_ROUND_OFF = 1e-15
+
 IntArray = npt.NDArray[np.int64]
+Places = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -217,10 +214,10 @@ def fit_drifts(
     """
     n, samples = series.shape
     size, bins = coefficients.shape[1], levels.shape[1]
-    signal, place, edges = np.empty(samples - 1), np.empty(samples - 1), np.empty(bins + 1)
-    sums, begins, halves = np.empty((bins, 5)), np.empty(128, np.int64), np.empty(64)
-    residual, powers, triangle = np.empty(bins), np.empty((size, bins)), np.empty((size, size))
-    scale, errors = np.empty(size), np.empty(size)
+    signal, place, edges = np.empty(samples - 1), np.empty(samples - 1, np.uint64), np.empty(bins + 1)
+    sums, begins, halves = np.empty((5, bins)), np.empty(128, np.int64), np.empty(64)
+    ladder, scratch = empty_ladder(bins), np.empty((size + 3, bins))
+    expansions, errors = np.empty((size + 1, size + 1)), np.empty(size)
     ordinary = True
     for row in range(n):
         ends[row] = _NO_BINS
@@ -228,21 +225,20 @@ def fit_drifts(
         quantiles_at(signal, places, edges)
         if not are_different(edges):
             continue
-        place_in_bins(series[row], edges, place)
+        ladder[: bins - 1] = edges[1:bins]
+        place_in_bins(series[row], ladder, place)
         if is_sorted(place):
-            points = average_runs(series[row], place, begins, halves, levels[row], changes[row])
+            signal[:] = place
+            points = average_runs(series[row], signal, begins, halves, levels[row], changes[row])
         else:
             points = average_bins(series[row], place, sums, levels[row], changes[row])
         used[row] = points
         ends[row] = _ILL_CONDITIONED
-        if smallest_gap(edges) < _DISTINCT:
+        if are_nearly_joined(edges):
             ends[row] = _NEARLY_JOINED
         elif points >= size:
-            residual[:points] = changes[row, :points]
-            fit_polynomial(levels[row, :points], residual[:points], powers, triangle, scale, coefficients[row], errors)
-            sure = True
-            for k in range(size):
-                sure &= errors[k] < _RELATIVE * abs(coefficients[row, k]) + _ABSOLUTE
+            fit_polynomial(levels[row][:points], changes[row], scratch, expansions, coefficients[row], errors)
+            sure = are_sure(coefficients[row], errors)
             if size == _CUBIC + 1:
                 rest[row], wrong = largest_root(coefficients[row], errors)
                 sure &= wrong < _RELATIVE * abs(rest[row]) + _ABSOLUTE
@@ -250,6 +246,169 @@ def fit_drifts(
                 ends[row] = _SURE
         ordinary &= ends[row] == _SURE
     return ordinary
+
+
+@compiled
+def are_sure(values: FloatArray, errors: FloatArray) -> bool:
+    """Say whether no value may be more wrong than is let pass."""
+    sure = True
+    for k in range(values.size):
+        sure &= errors[k] < _RELATIVE * abs(values[k]) + _ABSOLUTE
+    return sure
+
+
+@compiled
+def are_nearly_joined(edges: FloatArray) -> bool:
+    """Say whether two edges, upwards, are so near to each other that pandas may give them one label."""
+    near = False
+    below, above = edges[:-1], edges[1:]
+    for k in range(below.size):
+        near |= above[k] - below[k] < _DISTINCT * max(abs(above[k]), abs(below[k]))
+    return near
+
+
+@compiled
+def empty_ladder(bins: int) -> FloatArray:
+    """Make room for the inner edges of some bins: a power of two less one, filled up with infinities."""
+    rungs = 1
+    while rungs < bins:
+        rungs *= 2
+    return np.full(rungs - 1, np.inf)
+
+
+@compiled
+def place_in_bins(series: FloatArray, ladder: FloatArray, place: Places) -> None:
+    """Count the inner edges under each sample but the last: bisections without a branch, all of them step by step.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    ladder : (2**steps - 1,)
+        The inner edges upwards, then infinities.
+    place : (samples - 1,)
+        Is filled with bins from 0; without a sign, so that an index is not tried for being negative.
+    """
+    x = series[: place.size]
+    step = np.uint64((ladder.size + 1) // 2)
+    for i in range(x.size):
+        place[i] = step if x[i] > ladder[step - np.uint64(1)] else np.uint64(0)
+    step >>= np.uint64(1)
+    while step > 0:
+        rungs = ladder[step - np.uint64(1) :]
+        for i in range(x.size):
+            place[i] += step if x[i] > rungs[place[i]] else np.uint64(0)
+        step >>= np.uint64(1)
+
+
+@compiled
+def average_bins(series: FloatArray, place: Places, sums: FloatArray, levels: FloatArray, changes: FloatArray) -> int:
+    """Average the level and the change that follows it in each bin of the level, to the last bit of pandas.
+
+    Parameters
+    ----------
+    series : (samples,)
+        One series.
+    place : (samples - 1,)
+        The bin of each sample but the last.
+    sums : (5, bins)
+        Scratch.
+    levels, changes : (bins,)
+        Are filled from the left with the means of bins that hold samples.
+
+    Returns
+    -------
+    int
+        How many bins hold samples.
+    """
+    sums[:] = 0.0
+    counts, of_levels, lost_levels, of_changes, lost_changes = sums[0], sums[1], sums[2], sums[3], sums[4]
+    for i in range(place.size):
+        k = place[i]
+        counts[k] += 1.0
+        of_levels[k], lost_levels[k] = add(of_levels[k], lost_levels[k], series[i])
+        of_changes[k], lost_changes[k] = add(of_changes[k], lost_changes[k], series[i + 1] - series[i])
+    for k in range(levels.size):
+        of_levels[k] /= counts[k]
+        of_changes[k] /= counts[k]
+    used = 0
+    for k in range(levels.size):
+        levels[used], changes[used] = of_levels[k], of_changes[k]
+        used += int(counts[k] > 0.0)
+    return used
+
+
+@compiled_sums
+def fit_polynomial(
+    x: FloatArray,
+    values: FloatArray,
+    scratch: FloatArray,
+    expansions: FloatArray,
+    coefficients: FloatArray,
+    errors: FloatArray,
+) -> None:
+    """Fit a polynomial to points through polynomials that are orthogonal on them, from the constant up.
+
+    Parameters
+    ----------
+    x : (points,)
+        Where the points are, at least as many as coefficients.
+    values : (points or more,)
+        Their values.
+    scratch : (size + 3, points or more)
+        Becomes the residual, the powers of x, and the orthogonal polynomials at x.
+    expansions : (size + 1, size + 1)
+        Becomes the orthogonal polynomials' own coefficients, the constant first.
+    coefficients, errors : (size,)
+        Are filled: highest power first, and how wrong each may be, here or in LAPACK.
+    """
+    points, size = x.size, coefficients.size
+    residual, powers = scratch[0][:points], scratch[1][:points]
+    residual[:], powers[:], scratch[2] = values[:points], 1.0, 1.0
+    coefficients[:], expansions[:], expansions[0, 0] = 0.0, 0.0, 1.0
+    smallest, square_before = 1.0, np.inf
+    for degree in range(size):
+        before, column, following = (
+            scratch[1 + degree][:points],
+            scratch[2 + degree][:points],
+            scratch[3 + degree][:points],
+        )
+        square, moment, share, length = 0.0, 0.0, 0.0, 0.0
+        for i in range(points):
+            square += column[i] * column[i]
+            moment += column[i] * column[i] * x[i]
+            share += column[i] * residual[i]
+            length += powers[i] * powers[i]
+        share, centre, overlap = share / square, moment / square, square / square_before
+        for i in range(points):
+            residual[i] -= share * column[i]
+            powers[i] *= x[i]
+            following[i] = (x[i] - centre) * column[i] - overlap * before[i]
+        for k in range(degree + 1):
+            coefficients[size - 1 - k] += share * expansions[degree, k]
+        expand_next(expansions, degree, centre, overlap)
+        errors[size - 1 - degree] = np.sqrt(length)
+        smallest, square_before = min(smallest, np.sqrt(square / length)), square
+    norm, unexplained = 0.0, 0.0
+    for k in range(size):
+        norm += (coefficients[k] * errors[k]) ** 2
+    for i in range(points):
+        unexplained += residual[i] * residual[i]
+    error = _ROUND_OFF / smallest * (np.sqrt(norm) + np.sqrt(unexplained) / smallest)
+    for k in range(size):
+        errors[k] = error / errors[k]
+
+
+@compiled
+def expand_next(expansions: FloatArray, degree: int, centre: float, overlap: float) -> None:
+    """Expand the next orthogonal polynomial: ``(x - centre)`` times the last, less ``overlap`` of the one before."""
+    for k in range(degree + 2):
+        coefficient = -centre * expansions[degree, k]
+        if k > 0:
+            coefficient += expansions[degree, k - 1]
+        if degree > 0:
+            coefficient -= overlap * expansions[degree - 1, k]
+        expansions[degree + 1, k] = coefficient
 
 
 def prepare_fits(wanted: Sequence[Parameters], _samples: int) -> tuple[Fit, ...]:
