@@ -78,21 +78,7 @@ def fitted_drifts(_block: Block) -> dict[tuple[int, int], Drifts]:
 
 
 def drifts_of(block: Block, degree: int, bins: int) -> Drifts:
-    """Fit a polynomial to the mean change in each of some equally filled bins of the level.
-
-    Parameters
-    ----------
-    block
-        Finite series.
-    degree
-        Of the polynomial.
-    bins
-        How many, as ``pandas.qcut`` makes them.
-
-    Returns
-    -------
-    Drifts
-    """
+    """Fit a polynomial to the mean change in each of some equally filled bins, as ``pandas.qcut`` makes them."""
     known = fitted_drifts(block)
     if (degree, bins) not in known:
         known[degree, bins] = _fit(block, degree, bins)
@@ -280,14 +266,8 @@ def empty_ladder(bins: int) -> FloatArray:
 def place_in_bins(series: FloatArray, ladder: FloatArray, place: Places) -> None:
     """Count the inner edges under each sample but the last: bisections without a branch, all of them step by step.
 
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    ladder : (2**steps - 1,)
-        The inner edges upwards, then infinities.
-    place : (samples - 1,)
-        Is filled with bins from 0; without a sign, so that an index is not tried for being negative.
+    `ladder` holds ``2**steps - 1`` inner edges upwards, the last of them infinite; `place` has no sign, so that an
+    index is not tried for being negative.
     """
     x = series[: place.size]
     step = np.uint64((ladder.size + 1) // 2)
@@ -305,21 +285,8 @@ def place_in_bins(series: FloatArray, ladder: FloatArray, place: Places) -> None
 def average_bins(series: FloatArray, place: Places, sums: FloatArray, levels: FloatArray, changes: FloatArray) -> int:
     """Average the level and the change that follows it in each bin of the level, to the last bit of pandas.
 
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    place : (samples - 1,)
-        The bin of each sample but the last.
-    sums : (5, bins)
-        Scratch.
-    levels, changes : (bins,)
-        Are filled from the left with the means of bins that hold samples.
-
-    Returns
-    -------
-    int
-        How many bins hold samples.
+    `sums` (5, bins) is scratch; `levels` and `changes` are filled from the left with the means of bins that hold
+    samples. Says how many those are.
     """
     sums[:] = 0.0
     counts, of_levels, lost_levels, of_changes, lost_changes = sums[0], sums[1], sums[2], sums[3], sums[4]
@@ -351,16 +318,19 @@ def fit_polynomial(
 
     Parameters
     ----------
-    x : (points,)
-        Where the points are, at least as many as coefficients.
-    values : (points or more,)
-        Their values.
+    x, values : (points,), (points or more,)
+        Where the points are, at least as many as coefficients, and their values.
     scratch : (size + 3, points or more)
         Becomes the residual, the powers of x, and the orthogonal polynomials at x.
     expansions : (size + 1, size + 1)
         Becomes the orthogonal polynomials' own coefficients, the constant first.
     coefficients, errors : (size,)
         Are filled: highest power first, and how wrong each may be, here or in LAPACK.
+
+    References
+    ----------
+    Forsythe (1957), "Generation and use of orthogonal polynomials for data-fitting with a digital computer",
+    J. SIAM 5(2).
     """
     points, size = x.size, coefficients.size
     residual, powers = scratch[0][:points], scratch[1][:points]
@@ -368,11 +338,7 @@ def fit_polynomial(
     coefficients[:], expansions[:], expansions[0, 0] = 0.0, 0.0, 1.0
     smallest, square_before = 1.0, np.inf
     for degree in range(size):
-        before, column, following = (
-            scratch[1 + degree][:points],
-            scratch[2 + degree][:points],
-            scratch[3 + degree][:points],
-        )
+        before, column, following = scratch[1 + degree], scratch[2 + degree], scratch[3 + degree]
         square, moment, share, length = 0.0, 0.0, 0.0, 0.0
         for i in range(points):
             square += column[i] * column[i]
