@@ -1,8 +1,12 @@
 """Champion against challenger, on one later period that neither was trained on.
 
 Both are scored anew at the same cut-offs from stored history, so that neither is judged by what happened to be asked of
-it. Both face the same events: failures, and defects that mechanics confirmed when an alarm sent them. Without the
-latter, the champion would be punished for the failures that its own alarms prevented.
+it. Both face the same events: failures, and defects that mechanics confirmed. Without the latter, the champion would be
+punished for the failures that its own alarms prevented. Alarms are judged as `models.fair_alarms` says: one that only
+the challenger raised is not false because nobody acted on it.
+
+One advantage is left to the champion: a defect that its alarm uncovered early is an event to which the challenger may
+have come later, and yet in time. Nobody can know, so it counts as missed, and the challenger has to earn it elsewhere.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,11 +18,26 @@ from data_contracts.errors import ModelError
 from data_contracts.history import History
 from features.windows import cut_offs
 from models.artifact import Artifact
-from models.error_rates import Rate, as_json, error_rates, share
+from models.comparison_period import Period, period_after
+from models.error_rates import as_json
 from models.experiment import CostPlan
-from models.labels import interventions
-from models.outcomes import Terms, known_failures, known_work_orders, outcomes, told_before
+from models.outcomes import Terms, known_failures
+from models.paired_costs import draw_assets
+from models.policies import best_interval, calendar_cost
+from models.promotion_rules import (
+    USUAL,
+    Check,
+    PromotionRules,
+    better_than_policies,
+    calibrated,
+    cheaper,
+    enough_events,
+    misses_not_inferior,
+    no_slice_worse,
+)
 from models.scoring import score
+from models.standings import Standing as Standing
+from models.standings import errors_by_asset, judge, standing
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -44,32 +63,6 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How one of the two did.
-
-    Parameters
-    ----------
-    version : int
-        Of the registered model.
-    cost : float
-        Missed events and false alarm episodes at their prices, over the whole period.
-    missed : Rate
-        Events that no alert announced in time.
-    false_episodes : Rate
-        False alarm episodes per asset-month.
-    decision_fn, decision_fp : Rate
-        The classical rates per decision.
-    """
-
-    version: int
-    cost: float
-    missed: Rate
-    false_episodes: Rate
-    decision_fn: Rate
-    decision_fp: Rate
-
-
-@dataclass(frozen=True)
 class Comparison:
     """The two side by side.
 
@@ -85,6 +78,10 @@ class Comparison:
         "champion" or "challenger".
     reasons : tuple of str
         Plain sentences.
+    probability_cheaper : float
+        That the challenger costs less, by a bootstrap over assets; NaN when there was nothing to compare on.
+    checks : tuple of Check
+        What was asked of the challenger; it wins iff none has failed.
     """
 
     start: pd.Timestamp
@@ -94,6 +91,8 @@ class Comparison:
     challenger: Standing | None
     winner: str
     reasons: tuple[str, ...]
+    probability_cheaper: float = float("nan")
+    checks: tuple[Check, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values."""
@@ -110,9 +109,9 @@ def compare(
     stride: pd.Timedelta,
     terms: Terms,
     costs: CostPlan,
-    min_events: int = 3,
+    rules: PromotionRules = USUAL,
 ) -> Comparison:
-    """Score both anew over a period and tell which one costs less.
+    """Score both anew over a period and tell whether the challenger has earned its promotion.
 
     Parameters
     ----------
@@ -130,13 +129,14 @@ def compare(
         Lead, horizon, gap and reporting delay.
     costs : CostPlan
         Of a missed failure and of a false alarm.
-    min_events : int
-        With fewer events the champion stays: a model that never alerts is the cheapest where nothing happens.
+    rules : PromotionRules
+        What is asked of the challenger.
 
     Returns
     -------
     Comparison
-        The challenger wins iff it costs less.
+        The challenger wins iff no check fails: events enough, cheaper for sure, misses not inferior, no slice worse,
+        calibrated, better than doing without a model.
 
     Raises
     ------
@@ -144,98 +144,59 @@ def compare(
         If the two do not claim the same.
     """
     _check_claims(champion.artifact, challenger.artifact)
-    # The purge: what the last training label looked at belongs to the training data.
-    trained = max(champion.trained_until, challenger.trained_until) + terms.claim
-    first, last = max(start, trained), now - terms.maturity
-    moved = (
-        (f"The period begins on {first:%Y-%m-%d %H:%M}, where the training data of both have ended.",)
-        if first > start
-        else ()
+    trained = max(champion.trained_until, challenger.trained_until)
+    period = period_after(history, trained, start=start, now=now, stride=stride, terms=terms)
+    if period.asked.empty:
+        return without_judgement(period, rules)
+    scores = {c.version: score(c.artifact, history, period.asked) for c in (champion, challenger)}
+    judged = {version: judge(said, history, period, now=now, terms=terms) for version, said in scores.items()}
+    standings = [standing(c.version, judged[c.version], period, costs) for c in (champion, challenger)]
+    errors = errors_by_asset(judged[champion.version], judged[challenger.version], scores[challenger.version], period)
+    drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)
+    lower = cheaper(errors, drawn, costs, rules)
+    checks = (
+        enough_events(len(period.events), rules),
+        lower,
+        misses_not_inferior(errors, drawn, rules),
+        no_slice_worse(errors, history.assets, rules),
+        calibrated(errors, drawn, rules),
+        better_than_policies(standings[1].cost, _policies(history, period, stride, terms, costs)),
     )
-    asked = _cut_offs(history, stride, first, last)
-    if asked.empty:
-        reason = f"No decision after {first:%Y-%m-%d %H:%M} has matured by now, so there is nothing to compare on."
-        return Comparison(first, max(first, last), 0, None, None, CHAMPION, (*moved, reason))
-    scores = {c.version: score(c.artifact, history, asked) for c in (champion, challenger)}
-    events = judged_events(history, asked, start=first, now=now, terms=terms)
-    standings = [
-        standing(c.version, scores[c.version], history, events, start=first, now=now, terms=terms, costs=costs)
-        for c in (champion, challenger)
-    ]
-    winner, reason = _verdict(standings[0], standings[1], len(events), min_events)
-    return Comparison(first, last, len(events), standings[0], standings[1], winner, (*moved, reason))
+    return Comparison(
+        start=period.start,
+        end=period.end,
+        events=len(period.events),
+        champion=standings[0],
+        challenger=standings[1],
+        winner=CHAMPION if any(check.passed is False for check in checks) else CHALLENGER,
+        reasons=(
+            *period.sentences,
+            _figures(standings[0], standings[1], len(period.events)),
+            *(check.sentence for check in checks),
+        ),
+        probability_cheaper=float(lower.figures["probability_cheaper"]),
+        checks=checks,
+    )
 
 
-def judged_events(
-    history: History, asked: pd.DataFrame, *, start: pd.Timestamp, now: pd.Timestamp, terms: Terms
-) -> pd.DataFrame:
-    """Return what both have to announce: failures, and defects confirmed by mechanics whom an alarm had sent.
-
-    Parameters
-    ----------
-    history : History
-        Its failures and work orders are used.
-    asked : pd.DataFrame
-        Columns asset, as_of: the cut-offs; events that none of them could have announced are left out.
-    start : pd.Timestamp
-        Events after this, up to those whose alerts have all matured by `now`.
-    now : pd.Timestamp
-        Nothing known later is used.
-    terms : Terms
-        Lead, horizon and reporting delay.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns asset, event_time.
-    """
-    work = interventions(known_work_orders(history.work_orders, now))
-    confirmed = work.loc[work["finding"].eq("defect_confirmed").fillna(False), ["asset", "event_time"]]
-    events = pd.concat([known_failures(history.failures, now), confirmed], ignore_index=True).drop_duplicates()
-    inside = (events["event_time"] > start) & (events["event_time"] <= now - terms.maturity)
-    events = events[inside].sort_values(["asset", "event_time"], ignore_index=True)
-    return events[told_before(events, asked, terms)].reset_index(drop=True)
-
-
-def standing(
-    version: int,
-    predictions: pd.DataFrame,
-    history: History,
-    events: pd.DataFrame,
-    *,
-    start: pd.Timestamp,
-    now: pd.Timestamp,
-    terms: Terms,
-    costs: CostPlan,
-) -> Standing:
-    """Tell what one model's alerts would have cost.
+def without_judgement(period: Period, rules: PromotionRules) -> Comparison:
+    """Tell that a period holds too little to compare on; the champion stays.
 
     Parameters
     ----------
-    version : int
-        Of the model.
-    predictions : pd.DataFrame
-        Columns asset, as_of, alert.
-    history : History
-        Its failures and work orders are used.
-    events : pd.DataFrame
-        What was to be announced, from `judged_events`.
-    start, now, terms
-        As for `compare`.
-    costs : CostPlan
-        Of a missed failure and of a false alarm.
+    period : Period
+        The period.
+    rules : PromotionRules
+        How many events are asked for.
 
     Returns
     -------
-    Standing
-        Costs and rates.
+    Comparison
+        Without standings.
     """
-    known = outcomes(predictions, history.failures, history.work_orders, now=now, terms=terms)
-    rates = error_rates(known, start=start)
-    alerts = predictions[predictions["alert"].astype(bool)]
-    missed = share(int((~told_before(events, alerts, terms)).sum()), len(events))
-    cost = missed.count * costs.missed_failure + rates.false_episodes.count * costs.false_alarm
-    return Standing(version, cost, missed, rates.false_episodes, rates.decision_fn, rates.decision_fp)
+    check = enough_events(len(period.events), rules)
+    reasons = (*period.sentences, check.sentence)
+    return Comparison(period.start, period.end, len(period.events), None, None, CHAMPION, reasons, checks=(check,))
 
 
 def _check_claims(champion: Artifact, challenger: Artifact) -> None:
@@ -248,22 +209,29 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
         )
 
 
-def _cut_offs(history: History, stride: pd.Timedelta, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    if end <= start:
-        return pd.DataFrame({"asset": [], "as_of": []})
-    asked = cut_offs(history, stride, start=start, end=end)
-    return asked[(asked["as_of"] > start) & (asked["as_of"] <= end)].reset_index(drop=True)
+def _policies(
+    history: History, period: Period, stride: pd.Timedelta, terms: Terms, costs: CostPlan
+) -> dict[str, float]:
+    """Cost never, always and the calendar's best interval, chosen on what came before the period as a plant would."""
+    prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
+    before = cut_offs(history, stride, end=period.start - terms.claim)
+    known = known_failures(history.failures, period.start)
+    fixed = best_interval(before, known, terms=terms, **prices)
+    intervals = {
+        "never inspecting": None,
+        "always inspecting": terms.horizon,
+        f"inspecting every {fixed / pd.Timedelta(days=1):g} days": fixed,
+    }
+    return {
+        name: calendar_cost(period.asked, period.events, interval=interval, terms=terms, **prices).cost
+        for name, interval in intervals.items()
+    }
 
 
-def _verdict(champion: Standing, challenger: Standing, events: int, min_events: int) -> tuple[str, str]:
-    figures = (
+def _figures(champion: Standing, challenger: Standing, events: int) -> str:
+    return (
         f"Over {events} failures and confirmed defects, the challenger (version {challenger.version}) missed "
         f"{challenger.missed.count} and raised {challenger.false_episodes.count} false alarms, cost "
         f"{challenger.cost:g}; the champion (version {champion.version}) missed {champion.missed.count} and raised "
         f"{champion.false_episodes.count}, cost {champion.cost:g}."
     )
-    if events < min_events:
-        return CHAMPION, f"{figures} That is fewer than {min_events} events, too few to replace a champion."
-    if challenger.cost < champion.cost:
-        return CHALLENGER, f"{figures} The challenger is cheaper."
-    return CHAMPION, f"{figures} The challenger is not cheaper."

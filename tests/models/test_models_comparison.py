@@ -1,90 +1,293 @@
 """The rules of judging, on predictions made by hand; tests/pipelines compares real models."""
 
+import dataclasses
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import models.comparison
 from data_contracts.contract import empty_table
 from data_contracts.history import History
-from models.comparison import Standing, _verdict, judged_events, standing
-from models.error_rates import occurrence, share
+from models.comparison import Comparison, Contender, compare
+from models.comparison_period import Period, judged_events, period_after
 from models.experiment import CostPlan
 from models.outcomes import Terms
+from models.promotion_rules import PromotionRules
+from models.standings import errors_by_asset, judge, standing
 
 HOUR = pd.Timedelta(hours=1)
-START = pd.Timestamp("2026-01-01", tz="UTC")
+START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 NOW = START + 400 * HOUR
 TERMS = Terms(lead=0 * HOUR, horizon=24 * HOUR, gap=24 * HOUR, reporting_delay=0 * HOUR)
 COSTS = CostPlan(missed_failure=10.0, false_alarm=1.0)
+Work = tuple[float, str, str | None, str]
 
 
 def at(hours: float) -> pd.Timestamp:
     return START + hours * HOUR
 
 
-def _history(failures: list[float], confirmed: list[float]) -> History:
-    failed = pd.DataFrame(
-        {"failure_id": [str(h) for h in failures], "asset": "m1", "event_time": [at(h) for h in failures], "mode": "x"}
-    )
-    work = pd.DataFrame(
+def _work(asset: str, orders: list[Work]) -> pd.DataFrame:
+    rows = [
         {
-            "work_order_id": [str(h) for h in confirmed],
-            "asset": "m1",
-            "event_time": [at(h) for h in confirmed],
-            "kind": "inspection",
+            "work_order_id": f"{asset}-{hour}",
+            "asset": asset,
+            "event_time": at(hour),
+            "known_time": at(hour),
+            "kind": kind,
             "component": None,
-            "finding": "defect_confirmed",
-            "prompted_by": "alarm",
+            "finding": finding,
+            "prompted_by": prompted,
         }
+        for hour, kind, finding, prompted in orders
+    ]
+    return pd.DataFrame(rows) if rows else empty_table("work_orders")
+
+
+def _history(failures: list[float], work: list[Work], assets: tuple[str, ...] = ("m1",)) -> History:
+    rows = [(f"{asset}-{h}", asset, at(h), at(h), "x") for asset in assets for h in failures]
+    failed = pd.DataFrame(rows, columns=["failure_id", "asset", "event_time", "known_time", "mode"])
+    orders = pd.concat([_work(asset, work) for asset in assets], ignore_index=True)
+    readings = pd.DataFrame(
+        [(asset, at(h), at(h), "physical") for asset in assets for h in range(-600, 401, 6)],
+        columns=["asset", "event_time", "known_time", "source"],
     )
-    frames = {
-        "failures": failed.assign(known_time=failed["event_time"]) if failures else empty_table("failures"),
-        "work_orders": work.assign(known_time=work["event_time"]) if confirmed else empty_table("work_orders"),
-    }
-    rest = {name: empty_table(name) for name in ("assets", "events")}
-    return History("azure_machine", (), empty_table("telemetry/azure_machine"), **frames, **rest)
+    known = pd.DataFrame({"asset": assets, "event_time": at(-600), "known_time": at(-600), "model": "m", "plant": "p"})
+    return History(
+        "azure_machine", (), readings, known, failed if rows else empty_table("failures"), orders, empty_table("events")
+    )
 
 
 ASKED = pd.DataFrame({"asset": "m1", "as_of": [at(h) for h in range(0, 370, 6)]})
 
 
 def _said(*alerts: int) -> pd.DataFrame:
-    return ASKED.assign(alert=ASKED["as_of"].isin([at(h) for h in alerts]))
+    return ASKED.assign(alert=ASKED["as_of"].isin([at(h) for h in alerts]), probability=0.5)
+
+
+def _period(history: History, start: pd.Timestamp = START - HOUR) -> Period:
+    events = judged_events(history, ASKED, start=start, now=NOW, terms=TERMS)
+    return Period(start, NOW - TERMS.maturity, ASKED, events, ())
+
+
+def _stand(history: History, *alerts: int) -> tuple[int, int, float]:
+    period = _period(history)
+    found = standing(1, judge(_said(*alerts), history, period, now=NOW, terms=TERMS), period, COSTS)
+    return found.missed.count, found.false_episodes.count, found.cost
+
+
+CONFIRMED: Work = (200, "inspection", "defect_confirmed", "alarm")
 
 
 def test_events_are_failures_and_confirmed_defects_that_could_be_announced() -> None:
     """Both are judged by the same events: inside the period, matured, and in reach of a cut-off."""
-    history = _history([10, 100, 390], [200])
+    history = _history([10, 100, 390], [CONFIRMED])
     events = judged_events(history, ASKED, start=at(50), now=NOW, terms=TERMS)
     assert events["event_time"].tolist() == [at(100), at(200)]
+    assert events["confirmed"].tolist() == [False, True]
     unreachable = ASKED[ASKED["as_of"] > at(150)]
     assert judged_events(history, unreachable, start=at(50), now=NOW, terms=TERMS)["event_time"].tolist() == [at(200)]
 
 
+def test_a_defect_found_within_the_lead_was_found_in_time() -> None:
+    """The lead is asked for before failures; mechanics who come sooner than that have come in time."""
+    history = _history([100], [CONFIRMED])
+    terms = dataclasses.replace(TERMS, lead=12 * HOUR)
+    late = ASKED[ASKED["as_of"].isin([at(96), at(198)])]
+    assert judged_events(history, late, start=START, now=NOW, terms=terms)["event_time"].tolist() == [at(200)]
+
+
 def test_an_alarm_before_a_confirmed_defect_is_not_false() -> None:
     """Whoever announced what mechanics then confirmed is right, and whoever did not has missed it."""
-    history = _history([100], [200])
-    events = judged_events(history, ASKED, start=START, now=NOW, terms=TERMS)
-    knew = standing(1, _said(90, 192), history, events, start=START, now=NOW, terms=TERMS, costs=COSTS)
-    slept = standing(2, _said(90, 300), history, events, start=START, now=NOW, terms=TERMS, costs=COSTS)
-    assert (knew.missed.count, knew.false_episodes.count, knew.cost) == (0, 0, 0.0)
-    assert (slept.missed.count, slept.false_episodes.count, slept.cost) == (1, 1, 11.0)
+    history = _history([100], [CONFIRMED])
+    assert _stand(history, 90, 192) == (0, 0, 0.0)
+    assert _stand(history, 90, 300) == (1, 1, 11.0)
 
 
 @pytest.mark.parametrize(
-    ("champion", "challenger", "events", "winner"),
+    ("work", "false", "missed_by_silence"),
     [
-        (30.0, 20.0, 5, "challenger"),
-        (20.0, 20.0, 5, "champion"),
-        (10.0, 20.0, 5, "champion"),
-        (30.0, 0.0, 2, "champion"),
+        ([], 1, 0),
+        ([(200, "inspection", "defect_confirmed", "schedule")], 0, 1),
+        ([(200, "inspection", "no_fault_found", "schedule")], 1, 0),
+        ([(200, "inspection", "not_inspected", "schedule")], 0, 0),
+        ([(200, "corrective", None, "schedule")], 0, 0),
+        ([(200, "routine", None, "schedule")], 1, 0),
+        ([(200, "corrective", "defect_confirmed", "failure")], 1, 0),
+        ([(230, "inspection", "defect_confirmed", "schedule")], 1, 1),
+        ([(196, "inspection", None, "schedule"), (200, "inspection", "no_fault_found", "schedule")], 1, 0),
     ],
 )
-def test_the_cheaper_wins_given_enough_events(champion: float, challenger: float, events: int, winner: str) -> None:
-    """The challenger wins iff it is cheaper over enough events; a tie leaves the champion."""
+def test_an_alarm_that_nobody_was_sent_by_is_judged_by_whatever_was_found(
+    work: list[Work], false: int, missed_by_silence: int
+) -> None:
+    """Run to the end of its claim without work it is false; with work by others, what they found decides."""
+    history = _history([], work)
+    assert _stand(history, 192)[1] == false
+    assert _stand(history)[0] == missed_by_silence
 
-    def _standing(version: int, cost: float) -> Standing:
-        return Standing(version, cost, share(1, 5), occurrence(2, 3.0), share(0, 0), share(0, 0))
 
-    decided, reason = _verdict(_standing(1, champion), _standing(2, challenger), events, 3)
-    assert decided == winner
-    assert f"Over {events} failures" in reason
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(range(0, 370, 6)), max_size=12), st.integers(0, 2**16))
+def test_the_same_alarms_are_judged_alike_whoever_raised_them(alerts: list[int], seed: int) -> None:
+    """The rule is symmetric: equal alerts cost the champion what they cost the challenger, to the asset."""
+    rng = np.random.default_rng(seed)
+    kinds, findings = ["inspection", "corrective", "routine"], ["defect_confirmed", "no_fault_found", None]
+    work = [
+        (
+            float(h),
+            str(rng.choice(kinds)),
+            rng.choice(np.array(findings, dtype=object)),
+            str(rng.choice(["schedule", "alarm"])),
+        )
+        for h in rng.choice(390, 3, replace=False)
+    ]
+    history = _history([120, 250], work)
+    period = _period(history)
+    one = judge(_said(*alerts), history, period, now=NOW, terms=TERMS)
+    errors = errors_by_asset(one, one, _said(*alerts), period)
+    assert errors["champion_missed"].equals(errors["challenger_missed"].rename("champion_missed"))
+    assert errors["champion_false"].equals(errors["challenger_false"].rename("champion_false"))
+    found = standing(1, one, period, COSTS)
+    assert errors["champion_missed"].sum() == found.missed.count
+    assert errors["champion_false"].sum() == found.false_episodes.count
+    assert errors["events"].sum() == found.missed.of
+
+
+def test_the_period_is_cut_again_where_someone_was_trained() -> None:
+    """A period that training has seen in part begins where the last label ended, and that is said."""
+    history = _history([100, 200], [])
+    asked: dict[str, Any] = {"start": START, "now": NOW, "stride": 6 * HOUR, "terms": TERMS}
+    whole = period_after(history, at(-24), **asked)
+    assert (whole.start, whole.end, len(whole.events), whole.sentences) == (START, NOW - 24 * HOUR, 2, ())
+    cut = period_after(history, at(100), **asked)
+    assert (cut.start, len(cut.events)) == (at(124), 1)
+    assert cut.asked["as_of"].min() > at(124)
+    assert "Training has seen a part of the period" in cut.sentences[0]
+    late = period_after(history, at(380), **asked)
+    assert late.asked.empty
+    assert "nothing to compare on" in late.sentences[-1]
+
+
+ASSETS = tuple(f"m{number:02d}" for number in range(12))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Oracle:
+    """A model that tells the failures of some assets, with as many false alarms as asked for."""
+
+    knows: tuple[str, ...]
+    false: int = 0
+    boast: float = 1.0
+    target: str = "failure"
+    lead: pd.Timedelta = TERMS.lead
+    horizon: pd.Timedelta = TERMS.horizon
+
+
+def _score(artifact: _Oracle, _history: History, asked: pd.DataFrame) -> pd.DataFrame:
+    near = asked["as_of"].isin([at(h) for base in (100, 250) for h in range(base - 24, base) if h % 6 == 0])
+    silly = asked["as_of"].isin([at(170 + 48 * turn - (170 + 48 * turn) % 6) for turn in range(artifact.false)])
+    alert = (near & asked["asset"].isin(artifact.knows)) | silly
+    return asked.assign(alert=alert, probability=np.where(near, 0.95, 0.001) * artifact.boast)
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that compares two oracles over 24 failures of 12 assets."""
+    monkeypatch.setattr(models.comparison, "score", _score)
+
+    def run(champion: _Oracle, challenger: _Oracle, history: History | None = None, **rules: Any) -> Comparison:
+        return compare(
+            Contender(1, champion, at(-24)),  # type: ignore[arg-type]
+            Contender(2, challenger, at(-48)),  # type: ignore[arg-type]
+            history or _history([100, 250], [], ASSETS),
+            start=START,
+            now=NOW,
+            stride=6 * HOUR,
+            terms=TERMS,
+            costs=COSTS,
+            rules=PromotionRules(**rules),
+        )
+
+    return run
+
+
+def _failed(comparison: Comparison) -> set[str]:
+    return {check.name for check in comparison.checks if check.passed is False}
+
+
+def test_a_better_challenger_wins_with_its_reasons(compared: Any) -> None:
+    """Who is cheaper for sure, misses no more, is calibrated and beats every calendar, wins; each check says why."""
+    found = compared(_Oracle(ASSETS[:4]), _Oracle(ASSETS))
+    assert (found.winner, _failed(found)) == ("challenger", set())
+    assert found.probability_cheaper > 0.99
+    assert (found.champion.missed.count, found.challenger.missed.count, found.events) == (16, 0, 24)
+    assert [check.name for check in found.checks] == [
+        "events", "cheaper", "misses", "slices", "calibration", "policies",
+    ]  # fmt: skip
+    assert "Over 24 failures and confirmed defects" in found.reasons[0]
+    assert all(reason.endswith(".") for reason in found.reasons)
+    plain = found.to_dict()
+    assert plain["checks"][1]["figures"]["probability_cheaper"] == found.probability_cheaper
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "fails"),
+    [
+        (_Oracle(ASSETS), _Oracle(ASSETS), {"cheaper"}),
+        (_Oracle(ASSETS), _Oracle(ASSETS[:4]), {"cheaper", "misses"}),
+        # Cheaper by its many fewer false alarms, but it misses what the champion caught.
+        (_Oracle(ASSETS, false=4), _Oracle(ASSETS[:9]), {"cheaper", "misses"}),
+        (_Oracle(ASSETS[:4]), _Oracle(ASSETS, boast=0.05), {"calibration"}),
+    ],
+)
+def test_one_failed_check_keeps_the_champion(
+    compared: Any, champion: _Oracle, challenger: _Oracle, fails: set[str]
+) -> None:
+    """A challenger that fails a single check is not promoted."""
+    found = compared(champion, challenger)
+    assert (found.winner, _failed(found)) == ("champion", fails)
+
+
+def test_a_saving_that_may_be_luck_is_none(compared: Any) -> None:
+    """One event more caught is cheaper on the average, but not surely enough."""
+    found = compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS))
+    assert found.challenger.cost < found.champion.cost
+    assert 0.5 < found.probability_cheaper < 0.9
+    assert _failed(found) == {"cheaper"}
+    assert compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS), confidence=0.6).winner == "challenger"
+
+
+def test_worse_than_no_model_at_all_is_not_promoted(compared: Any) -> None:
+    """Better than a poor champion is not enough where the calendar would do better than both."""
+    dear = _history([100, 250], [], ASSETS)
+    found = compared(_Oracle(()), _Oracle(ASSETS[:4]), dear)
+    assert "policies" not in _failed(found)
+    few = _history([100], [], ASSETS)
+    found = compared(_Oracle(ASSETS[:1], false=5), _Oracle(ASSETS[:2], false=4), few)
+    assert found.challenger.cost > found.checks[-1].figures["never inspecting"] - 1e-9
+    assert "policies" in _failed(found)
+
+
+def test_too_few_events_leave_the_champion(compared: Any) -> None:
+    """However good the challenger, a handful of events replaces nobody."""
+    found = compared(_Oracle(()), _Oracle(ASSETS), min_events=25)
+    assert (found.winner, _failed(found)) == ("champion", {"events"})
+
+
+def test_a_plant_that_suffers_is_protected(compared: Any) -> None:
+    """A challenger that is better in all but one plant is refused; small plants are named, not judged."""
+    history = _history([100, 250], [], ASSETS)
+    plants = ["big"] * 6 + ["hurt"] * 5 + ["small"]
+    history = dataclasses.replace(history, assets=history.assets.assign(plant=plants))
+    champion, challenger = _Oracle(ASSETS[6:11]), _Oracle((*ASSETS[:6], *ASSETS[8:]))
+    found = compared(champion, challenger, history, missed_margin=0.2, confidence=0.6)
+    assert _failed(found) == {"slices"}
+    slices = next(check for check in found.checks if check.name == "slices")
+    assert "beyond the champion in plant hurt." in slices.sentence
+    assert "Not judged, with fewer than 10 events: plant small." in slices.sentence
+    assert slices.figures["plant hurt"]["challenger_missed"] == 4
