@@ -1,6 +1,9 @@
 """The command that simulates a fleet."""
 
+from typing import Annotated
+
 import pandas as pd
+from cyclopts import Parameter
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import init_workspace
@@ -16,8 +19,9 @@ def simulate(
     machines: int = 60,
     days: int = 120,
     seed: int = 7,
-    scenario: str = "none",
-    change_day: int | None = None,
+    scenario: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    change_day: Annotated[tuple[int, ...], Parameter(negative="")] = (),
+    unreported: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> ImportResult:
     """Simulate a fleet of CNC machines and import its history.
@@ -30,24 +34,23 @@ def simulate(
         How long, in days.
     seed : int
         The same seed gives the same fleet.
-    scenario : str
+    scenario : tuple of str
         none, process_change (a failure mode announces itself in another way) or recalibration (a sensor reads
-        differently).
-    change_day : int, optional
-        The day the scenario starts; half-way by default.
+        differently). Give it again for a further change.
+    change_day : tuple of int
+        The day the scenario starts, once for each; half-way by default, several are spread evenly.
+    unreported : bool
+        Let recalibrations raise no event.
     options : Options
         Where the state lies and how to answer; the workspace is made when it is not there.
     """
-    from pipelines.fleet.scenario import make_scenario
+    from pipelines.fleet.scenario import make_scenarios
     from pipelines.fleet.simulation import Fleet
 
     if days < 1:
         raise UsageError(f"a simulation of {days} days", "at least one day", "Give a larger number to --days")
-    if change_day is not None and change_day >= days and scenario != "none":
-        found = f"the scenario starts on day {change_day} of {days}"
-        raise UsageError(found, "a day within the simulation", "Give --change-day a smaller number")
-    disturbance = make_scenario(scenario, days // 2 if change_day is None else change_day)
-    fleet = Fleet(seed=seed, machines=machines, start=START, scenario=disturbance)
+    changes = make_scenarios(scenario, change_day, length=days, reported=not unreported)
+    fleet = Fleet(seed=seed, machines=machines, start=START, scenario=changes)
     end = START + pd.Timedelta(days=days)
     workspace = init_workspace(options.workspace)
     with bars() as progress:

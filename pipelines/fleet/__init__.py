@@ -8,7 +8,7 @@ from pipelines.fleet.channels import CHANNELS
 from pipelines.fleet.dirt import CLEAN, Dirt
 from pipelines.fleet.error_codes import CODE_NAMES
 from pipelines.fleet.machines import ASSET_TYPE
-from pipelines.fleet.scenario import KINDS, Scenario, make_scenario
+from pipelines.fleet.scenario import KINDS, Scenario, make_scenario, make_scenarios
 from pipelines.fleet.simulation import Fleet, simulate
 from pipelines.fleet.wear import COMPONENTS
 
@@ -23,5 +23,6 @@ __all__ = [
     "Fleet",
     "Scenario",
     "make_scenario",
+    "make_scenarios",
     "simulate",
 ]

@@ -1,7 +1,8 @@
-"""What changes in the fleet, and on which day: nothing, the process, or the sensors' calibration."""
+"""What changes in the fleet, and on which days: nothing, the process, or the sensors' calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
@@ -26,6 +27,8 @@ class Scenario:
         Share of machines whose sensors are recalibrated.
     gains : mapping of str to float
         Factor on each recalibrated channel.
+    reported : bool
+        Whether each recalibrated machine raises an event that says so.
     """
 
     kind: Kind = "none"
@@ -34,9 +37,15 @@ class Scenario:
     gains: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"spindle_vibration": 1.2, "bearing_temperature": 1.05})
     )
+    reported: bool = True
+
+    @property
+    def hour(self) -> int:
+        """Return the first hour of the simulation in which it is so."""
+        return ceil(self.day * 24.0)
 
 
-def make_scenario(kind: str, day: float) -> Scenario:
+def make_scenario(kind: str, day: float, *, reported: bool = True) -> Scenario:
     """Return the scenario of this name, starting on this day.
 
     Parameters
@@ -45,6 +54,8 @@ def make_scenario(kind: str, day: float) -> Scenario:
         One of ``KINDS``.
     day : float
         Days after the begin of the simulation, not negative.
+    reported : bool
+        Whether recalibrated machines say so.
 
     Returns
     -------
@@ -60,9 +71,57 @@ def make_scenario(kind: str, day: float) -> Scenario:
         if kind == known:
             if not day >= 0:
                 raise UsageError(f"the scenario starts on day {day}", "a day from 0 on", "Give another day")
-            return Scenario(kind=known, day=day)
+            return Scenario(kind=known, day=day, reported=reported)
     raise UsageError(
         f"unknown scenario {kind!r}",
         f"one of {', '.join(KINDS)}",
         did_you_mean(kind, KINDS) or "Choose one of these",
     )
+
+
+def make_scenarios(
+    kinds: Sequence[str], days: Sequence[float], *, length: float, reported: bool = True
+) -> tuple[Scenario, ...]:
+    """Return several changes of one fleet.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Each one of ``KINDS``.
+    days : sequence of float
+        For each the day on which it starts; spread evenly over the length if empty.
+    length : float
+        Length of the simulation in days.
+    reported : bool
+        Whether recalibrated machines say so.
+
+    Returns
+    -------
+    tuple of Scenario
+        In the order given.
+
+    Raises
+    ------
+    UsageError
+        When there is no such scenario, a day lies outside the simulation, or there is not a day for each.
+
+    Examples
+    --------
+    >>> [change.day for change in make_scenarios(["process_change", "recalibration"], [], length=90)]
+    [30, 60]
+    """
+    if days and len(days) != len(kinds):
+        raise UsageError(
+            f"{len(kinds)} scenarios and {len(days)} days on which they start",
+            "a day for each, in the same order",
+            "Give --change-day as often as --scenario, or not at all",
+        )
+    evenly = [length * number // (len(kinds) + 1) for number in range(1, len(kinds) + 1)]
+    changes = tuple(
+        make_scenario(kind, day, reported=reported) for kind, day in zip(kinds, days or evenly, strict=True)
+    )
+    for change in changes:
+        if change.day >= length and change.kind != "none":
+            found = f"the scenario starts on day {change.day} of {length}"
+            raise UsageError(found, "a day within the simulation", "Give --change-day a smaller number")
+    return changes

@@ -3,7 +3,7 @@
 The machines live hour by hour (see `life`); what their sensors read in a stretch of hours is then computed at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,8 +37,8 @@ class Fleet:
         Number of machines.
     start : pandas.Timestamp
         Begin, UTC, on a whole hour.
-    scenario : Scenario, optional
-        What changes on which day; nothing by default.
+    scenario : Scenario or sequence of Scenario, optional
+        What changes on which day; nothing by default. Several changes add up.
     soil : Dirt, optional
         Shares of dirty telemetry; `dirt.CLEAN` for none.
 
@@ -61,7 +61,7 @@ class Fleet:
         machines: int = 60,
         *,
         start: pd.Timestamp,
-        scenario: Scenario | None = None,
+        scenario: Scenario | Sequence[Scenario] | None = None,
         soil: dirt.Dirt | None = None,
     ) -> None:
         _require(machines, start)
@@ -69,12 +69,13 @@ class Fleet:
         self._streams = {name: np.random.default_rng(s) for name, s in zip(STREAMS, seeds, strict=True)}
         self._start = self._now = start
         self._hour = 0
-        self._scenario = scenario or Scenario()
+        self._changes = (scenario,) if isinstance(scenario, Scenario) else tuple(scenario or ())
         self._soil = soil or dirt.Dirt()
         self._machines = make_machines(machines, np.random.default_rng(fixed))
         self._life = life.begin(self._machines, living)
         self._faults = dirt.no_faults(machines)
-        self._recalibrated = self._streams["scenario"].permutation(machines) < round(self._scenario.share * machines)
+        chance = self._streams["scenario"]
+        self._concerned = [chance.permutation(machines) < round(one.share * machines) for one in self._changes]
         self._alarms: list[tuple[int, int]] = []
         self._events = 0
         self._truth: list[pd.DataFrame] = []
@@ -148,20 +149,15 @@ class Fleet:
             self._alarms.append((max(hour, self._hour), index[asset]))
 
     def _stop(self) -> int:
-        """Return the hour at which a stretch must end because the scenario starts there."""
-        return self._change if self._hour < self._change else np.iinfo(np.int64).max
-
-    @property
-    def _change(self) -> int:
-        """Return the hour at which the scenario starts."""
-        return int(np.ceil(self._scenario.day * 24.0))
+        """Return the hour at which a stretch must end because a change starts there."""
+        return min((one.hour for one in self._changes if one.hour > self._hour), default=np.iinfo(np.int64).max)
 
     def _pass(self, end: int) -> None:
         """Let the hours up to ``end`` pass and put what they bring into the outbox."""
         begins = pd.DatetimeIndex(self._start + pd.to_timedelta(np.arange(self._hour, end), unit="h"))
         stretch = life.live(self._life, self._hour, begins, [alarm for alarm in self._alarms if alarm[0] < end])
         self._alarms = [alarm for alarm in self._alarms if alarm[0] >= end]
-        changed = self._scenario.kind == "process_change" and self._hour >= self._change
+        changed = any(one.kind == "process_change" and self._hour >= one.hour for one in self._changes)
         strength = channels.strengths(stretch.announced, stretch.disturbed, changed)
         self._send(stretch, strength, changed)
         self._report_codes(stretch, strength, changed)
@@ -176,9 +172,10 @@ class Fleet:
         noise = self._streams["noise"].standard_normal((hours, len(channels.CHANNELS), count))
         air = np.repeat(_air(stretch.begins)[:, None], count, axis=1)
         values = channels.readings(stretch.regime, self._machines.gain, strength, air, stretch.heat, noise, changed)
-        if self._scenario.kind == "recalibration" and self._hour >= self._change:
-            gains = np.array([self._scenario.gains.get(name, 1.0) for name in channels.CHANNELS])
-            values *= np.where(self._recalibrated[:, None], gains, 1.0)
+        for change, concerned in zip(self._changes, self._concerned, strict=True):
+            if change.kind == "recalibration" and self._hour >= change.hour:
+                gains = np.array([change.gains.get(name, 1.0) for name in channels.CHANNELS])
+                values *= np.where(concerned[:, None], gains, 1.0)
         chances = self._streams["dirt"].random((hours, dirt.DRAWS, count))
         deliveries = dirt.soil(self._soil, self._faults, values, chances)
         ends = stretch.begins + HOUR
@@ -196,8 +193,9 @@ class Fleet:
         # A failure stops the machine in the minute in which it happens, and the controller says so.
         raised[:, stop] |= stretch.failed
         chances[:, 1, stop] = np.where(stretch.failed, stretch.minute / 59.0, chances[:, 1, stop])
-        if self._scenario.kind == "recalibration" and self._hour == self._change:
-            raised[0, recalibrated] = self._recalibrated
+        for change, concerned in zip(self._changes, self._concerned, strict=True):
+            if change.kind == "recalibration" and change.reported and self._hour == change.hour:
+                raised[0, recalibrated] |= concerned
         rows = error_codes.code_rows(raised, stretch.begins, self._machines.assets, chances)
         numbers = range(self._events + 1, self._events + 1 + len(rows))
         rows.insert(0, "event_id", pd.Series([f"E-{number:06d}" for number in numbers], dtype="str"))
@@ -211,7 +209,7 @@ def simulate(
     *,
     start: pd.Timestamp,
     days: float,
-    scenario: Scenario | None = None,
+    scenario: Scenario | Sequence[Scenario] | None = None,
     soil: dirt.Dirt | None = None,
 ) -> Batch:
     """Simulate a whole history in which nobody raises an alarm.

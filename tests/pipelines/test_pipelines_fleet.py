@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import NotFoundError, UsageError
-from pipelines.fleet import CLEAN, COMPONENTS, Fleet, make_scenario, simulate
+from pipelines.fleet import CLEAN, COMPONENTS, Fleet, make_scenario, make_scenarios, simulate
 
 START = pd.Timestamp("2025-01-06", tz="UTC")
 TABLES = ("telemetry", "assets", "failures", "work_orders", "events")
@@ -217,6 +217,45 @@ def test_recalibration_is_announced():
     assert np.allclose(ratio[after & ~affected].dropna(), 1.0)
 
 
+def test_an_unreported_recalibration_differs_by_its_events_only():
+    """Recalibrated machines read the same whether they say so or not."""
+    told = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10))
+    kept = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10, reported=False))
+    assert_same(told, kept, tables=("telemetry", "failures", "work_orders"))
+    assert not kept.events["code"].eq("sensor_recalibrated").any()
+    assert told.events["code"].eq("sensor_recalibrated").sum() == len(told.events) - len(kept.events)
+
+
+def test_changes_add_up():
+    """Of several changes each begins on its day, and is what it would be alone until the next; so do the steps."""
+    changes = make_scenarios(["recalibration", "process_change"], [6, 12.5], length=20)
+    both = simulate(8, 12, start=START, days=20, scenario=changes)
+    for change, begin, end in ((changes[0], 0, 12.5), (changes[1], 0, 6)):
+        alone = simulate(8, 12, start=START, days=20, scenario=change)
+        parts = [
+            frame[frame["event_time"].between(START + begin * DAY, START + end * DAY)].reset_index(drop=True)
+            for frame in (both.telemetry, alone.telemetry)
+        ]
+        pd.testing.assert_frame_equal(*parts)
+        assert not both.telemetry.equals(alone.telemetry)
+    fleet = Fleet(8, 12, start=START, scenario=changes)
+    daily = [fleet.advance(START + day * DAY) for day in range(1, 21)]
+    pd.testing.assert_frame_equal(
+        pd.concat([batch.telemetry for batch in daily], ignore_index=True), both.telemetry, obj="telemetry"
+    )
+
+
+def test_two_recalibrations_choose_machines_anew():
+    """A second recalibration concerns machines of its own choice, and its gain comes on top."""
+    changes = make_scenarios(["recalibration", "recalibration"], [5, 10], length=20)
+    plain = simulate(8, 30, start=START, days=20, soil=CLEAN).telemetry
+    twice = simulate(8, 30, start=START, days=20, soil=CLEAN, scenario=changes)
+    ratio = (twice.telemetry["spindle_vibration"] / plain["spindle_vibration"])[plain["event_time"] > START + 10 * DAY]
+    assert set(ratio.dropna().round(6)) == {1.0, 1.2, 1.44}
+    events = twice.events[twice.events["code"] == "sensor_recalibrated"]
+    assert len(events) == 2 * round(changes[0].share * 30)
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -228,6 +267,8 @@ def test_recalibration_is_announced():
         (lambda: Fleet(1, 1, start=START).advance(START, [("cnc-1", START)]), NotFoundError),
         (lambda: make_scenario("process_chang", 3), UsageError),
         (lambda: make_scenario("recalibration", -1), UsageError),
+        (lambda: make_scenarios(["recalibration"], [1, 2], length=20), UsageError),
+        (lambda: make_scenarios(["recalibration"], [20], length=20), UsageError),
     ],
 )
 def test_wrong_use_is_refused(call, error):
