@@ -27,6 +27,12 @@ Integers = npt.NDArray[np.int64]
 _LONGEST_PATTERN = 8
 
 
+# Entropies are added up as whole numbers of 2**-58: exactly, in one cycle each, whatever the order. None reaches 16.
+_UNIT = 2.0**-58
+# What is left over by vector instructions takes longer than they do: so many patterns are coded at a time.
+_WHOLE_VECTORS = 16
+
+
 @dataclass(frozen=True)
 class _Patterns:
     """What the wanted entropies need of the number of samples.
@@ -35,23 +41,25 @@ class _Patterns:
     ----------
     dimensions, strides : (n_wanted,)
         Samples in a pattern, and from the start of one pattern to the start of the next.
-    surprise : (n_wanted, samples + 1)
-        -p log p of a pattern that occurs c times, at [c].
+    surprise, rise : (n_wanted, samples + 1)
+        -p log p of a pattern that occurs c times, in units, at [c]; by how much once more changes that.
     """
 
     dimensions: Integers
     strides: Integers
-    surprise: FloatArray
+    surprise: Integers
+    rise: Integers
 
 
 def _prepare(wanted: Sequence[Parameters], samples: int) -> _Patterns:
     dimensions = np.array([given["dimension"] for given in wanted], dtype=np.int64)
     strides = np.array([given["tau"] for given in wanted], dtype=np.int64)
     patterns = np.maximum((samples - dimensions) // strides + 1, 1)
-    share = np.arange(1, samples + 1) / patterns[:, None]
-    surprise = np.zeros((len(wanted), samples + 1))
-    surprise[:, 1:] = -share * np.log(share)
-    return _Patterns(dimensions, strides, surprise)
+    # More occurrences than there are patterns do not occur.
+    share = np.minimum(np.arange(1, samples + 2) / patterns[:, None], 1.0)
+    surprise = np.zeros((len(wanted), samples + 2), dtype=np.int64)
+    surprise[:, 1:] = np.rint(-share * np.log(share) / _UNIT)
+    return _Patterns(dimensions, strides, surprise[:, :-1].copy(), np.diff(surprise))
 
 
 def _supports(parameters: Parameters) -> bool:
@@ -66,63 +74,75 @@ def permutation_entropy(block: Block, patterns: _Patterns, out: FloatArray) -> N
     dimension for all dimensions up to the longest, and two visits to a table of counts; Bandt & Pompe (2002).
     """
     codes = factorial(patterns.dimensions.max())
-    _fill_entropies(block.series, patterns.dimensions, patterns.strides, patterns.surprise, codes, out)
+    _fill_entropies(block.series, patterns.dimensions, patterns.strides, patterns.surprise, patterns.rise, codes, out)
 
 
 @compiled
 def _fill_entropies(
-    series: FloatArray, dimensions: Integers, strides: Integers, surprise: FloatArray, codes: int, out: FloatArray
+    series: FloatArray,
+    dimensions: Integers,
+    strides: Integers,
+    surprise: Integers,
+    rise: Integers,
+    codes: int,
+    out: FloatArray,
 ) -> None:
     # Lehmer's code of a pattern: for each of its samples the later ones that are smaller, in the factorial number
     # system. One sample more lengthens every pattern by one comparison, and its tail is a pattern already coded.
     n, samples = series.shape
     longest = dimensions.max()
-    smaller_later = np.empty(samples, np.int32)
-    code = np.empty(samples, np.int32)
-    counts = np.zeros(codes, np.int32)
+    room = -(-samples // _WHOLE_VECTORS) * _WHOLE_VECTORS
+    x = np.zeros(room + longest)
+    smaller_later = np.empty(room, np.int32)
+    code = np.zeros(room + 1, np.int32)
+    counts = np.zeros(codes, np.uint32)
     for row in range(n):
+        x[:samples] = series[row]
         smaller_later[:] = 0
         code[:] = 0
         arrangements = 1
         for dimension in range(2, longest + 1):
             starts = samples - dimension + 1
-            _lengthen(series[row], dimension, arrangements, smaller_later, code)
+            _lengthen(x, dimension, arrangements, smaller_later, code)
             arrangements *= dimension
             for k in range(len(dimensions)):
                 if dimensions[k] == dimension:
-                    out[k, row] = _entropy(code, starts, strides[k], arrangements, surprise[k], counts)
+                    out[k, row] = _entropy(code, starts, strides[k], arrangements, surprise, rise, k, counts)
 
 
 @compiled
 def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: Counts, code: Counts) -> None:
     # `arrangements` of a pattern one shorter, (dimension - 1)!
-    starts = max(len(x) - dimension + 1, 0)
-    newest = x[dimension - 1 :]
-    weight = np.int32(arrangements)
-    for i in range(starts):
+    newest, weight = x[dimension - 1 :], np.int32(arrangements)
+    for i in range(len(smaller_later)):
         smaller_later[i] += np.int32(newest[i] < x[i])
-    tail = code[1:]
-    for i in range(starts):
-        code[i] = smaller_later[i] * weight + tail[i]
+    for i in range(len(smaller_later)):
+        code[i] = smaller_later[i] * weight + code[i + 1]
 
 
 @compiled
-def _entropy(code: Counts, starts: int, stride: int, codes: int, surprise: FloatArray, counts: Counts) -> float:
-    # `counts` is zero before and after.
+def _entropy(
+    code: Counts, starts: int, stride: int, codes: int, surprise: Integers, rise: Integers, k: int, counts: Counts
+) -> float:
+    # `counts` is zero before and after. A row of a table would be counted in and out by every call: that takes longer.
     if starts <= 0:
         return np.nan
-    for i in range(0, starts, stride):
-        counts[code[i]] += 1
-    entropy = 0.0
-    if codes * stride <= starts:
-        for pattern in range(codes):
-            entropy += surprise[counts[pattern]]
-            counts[pattern] = 0
-    else:
+    entropy = 0
+    if 2 * codes * stride <= starts:
         for i in range(0, starts, stride):
-            entropy += surprise[counts[code[i]]]
-            counts[code[i]] = 0
-    return entropy
+            counts[np.uint32(code[i])] += np.uint32(1)
+        for pattern in range(codes):
+            entropy += surprise[k, counts[pattern]]
+            counts[pattern] = 0
+        return entropy * _UNIT
+    for i in range(0, starts, stride):
+        pattern = np.uint32(code[i])
+        count = counts[pattern]
+        entropy += rise[k, count]
+        counts[pattern] = count + np.uint32(1)
+    for i in range(0, starts, stride):
+        counts[np.uint32(code[i])] = 0
+    return entropy * _UNIT
 
 
 KERNELS: dict[str, Kernel] = {"permutation_entropy": Kernel(permutation_entropy, _prepare, _supports)}
