@@ -27,6 +27,8 @@ BytesArray = npt.NDArray[np.int8]
 
 WIDEST = 20
 PAIRS_AT_ONCE = 5
+# A transform has room for so many values at a time: what is left over by vector instructions takes longer than they do.
+WHOLE_VECTORS = 16
 # A line ends when it has missed more than one width.
 LONGEST_GAP = 1
 NOISE_SHARE = 10 / 100.0
@@ -135,8 +137,8 @@ def count_quickly(
 ) -> None:
     """Count the ridge lines of each series, given its largest absolute sample, and flag those that rounding decides."""
     samples, widths, margin = series.shape[1], sizes.size, weights.shape[1]
-    padded = np.zeros(samples + 2 * margin)
-    transform, slack = np.empty((widths + 1, samples)), np.empty(widths)
+    room = -(-samples // WHOLE_VECTORS) * WHOLE_VECTORS
+    padded, transform, slack = np.zeros(room + 2 * margin), np.empty((widths + 1, room)), np.empty(widths)
     maxima, counts = np.empty((widths, samples), np.int64), np.empty(widths, np.int64)
     lines, place = np.empty((4, widths * samples), np.int64), np.full(samples + 2 * widths, -1)
     verdicts = np.empty(samples, np.int8)
@@ -147,8 +149,9 @@ def count_quickly(
         sure = True
         for width in range(widths):
             slack[width] = rounding[width] * largest[row]
-            counts[width] = find_maxima(transform[width], maxima[width])
-            sure = sure and not may_round(transform[width], slack[width], x, sizes[width])
+            values = transform[width][:samples]
+            counts[width] = find_maxima(values, maxima[width])
+            sure = sure and not may_round(values, slack[width], x, sizes[width])
         verdicts[:] = UNKNOWN
         for number in range(wanted.size):
             if sure:
@@ -186,15 +189,7 @@ def transform_series(
         narrow = wide - 1 if wide > 0 and sizes[wide - 1] % 2 == odd else spare
         pairs = (sizes[wide] + 1) // 2
         for k in range(0, pairs, PAIRS_AT_ONCE):
-            add_five_pairs(
-                padded,
-                margin - 1 + odd - k,
-                margin + k,
-                weights[wide, k:],
-                weights[narrow, k:],
-                transform[wide],
-                transform[narrow],
-            )
+            add_five_pairs(padded, margin - 1 + odd - k, margin + k, weights, k, wide, narrow, transform)
         wide = narrow - 1 if narrow < spare else wide - 1
 
 
@@ -203,23 +198,27 @@ def add_five_pairs(
     padded: FloatArray,
     left: int,
     right: int,
-    wide: FloatArray,
-    narrow: FloatArray,
-    of_wide: FloatArray,
-    of_narrow: FloatArray,
+    weights: FloatArray,
+    k: int,
+    wide: int,
+    narrow: int,
+    transform: FloatArray,
 ) -> None:
     """Add five pairs of samples, weighted, to two transforms; every sum is taken in the same order.
 
     So equal samples give equal values, wherever in the series they stand.
     """
+    of_wide, of_narrow = transform[wide], transform[narrow]
     n = of_wide.size
     l0, r0 = padded[left : left + n], padded[right : right + n]
     l1, r1 = padded[left - 1 : left - 1 + n], padded[right + 1 : right + 1 + n]
     l2, r2 = padded[left - 2 : left - 2 + n], padded[right + 2 : right + 2 + n]
     l3, r3 = padded[left - 3 : left - 3 + n], padded[right + 3 : right + 3 + n]
     l4, r4 = padded[left - 4 : left - 4 + n], padded[right + 4 : right + 4 + n]
-    a0, a1, a2, a3, a4 = wide[0], wide[1], wide[2], wide[3], wide[4]
-    b0, b1, b2, b3, b4 = narrow[0], narrow[1], narrow[2], narrow[3], narrow[4]
+    a0, a1, a2 = weights[wide, k], weights[wide, k + 1], weights[wide, k + 2]
+    a3, a4 = weights[wide, k + 3], weights[wide, k + 4]
+    b0, b1, b2 = weights[narrow, k], weights[narrow, k + 1], weights[narrow, k + 2]
+    b3, b4 = weights[narrow, k + 3], weights[narrow, k + 4]
     for i in range(n):
         p0, p1, p2, p3, p4 = l0[i] + r0[i], l1[i] + r1[i], l2[i] + r2[i], l3[i] + r3[i], l4[i] + r4[i]
         of_wide[i] += (a0 * p0 + a1 * p1) + (a2 * p2 + a3 * p3) + a4 * p4
@@ -322,7 +321,7 @@ def count_lines(
     transform: FloatArray, slack: FloatArray, exact: bool, widths: int, lines: IntArray, verdicts: BytesArray
 ) -> int:
     """Count the lines that are long and loud enough; -1 when rounding may decide one of them."""
-    narrowest, shortest = transform[0], (widths + 3) // 4
+    narrowest, shortest = transform[0][: verdicts.size], (widths + 3) // 4
     found = 0
     for line in range(lines[3, -1]):
         if lines[2, line] < shortest:
