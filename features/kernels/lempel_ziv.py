@@ -33,6 +33,8 @@ _LAST_NODE = 2**32 - 1
 # What a thread keeps for its next block, at most: 16 MB.
 _KEPT_ROOM = 2**22
 _MOST_BINS = 1000
+# So many samples are put into bins at a time: what is left over by vector instructions takes longer than they do.
+_WHOLE_VECTORS = 16
 # A bin has to be wider than the rounding of its edges, or the quotient below could miss by more than one bin.
 _WIDTH_OVER_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 _NARROWEST_BIN = 1e-290
@@ -129,7 +131,8 @@ def _count_words(
     doubtful: BoolArray,
 ) -> None:
     n, samples = series.shape
-    symbols, words = np.empty((_TOGETHER, samples), np.uint32), np.empty(_TOGETHER)
+    room = -(-samples // _WHOLE_VECTORS) * _WHOLE_VECTORS
+    x, symbols, words = np.zeros(room), np.empty((_TOGETHER, room), np.uint32), np.empty(_TOGETHER)
     root, most_bins = last[0], bins.max()
     for row in range(n):
         doubtful[row] = _has_narrow_bins(lowest[row], highest[row], most_bins)
@@ -141,9 +144,10 @@ def _count_words(
             if root + begins[_TOGETHER] > np.uint64(_LAST_NODE):
                 tries[:] = 0
                 root = np.uint64(0)
+            x[:samples] = series[row]
             for k in range(_TOGETHER):
-                _put_into_bins(series[row], lowest[row], highest[row], few[k], symbols[k])
-            _parse(symbols, tries, begins, few, root, words)
+                _put_into_bins(x, lowest[row], highest[row], few[k], symbols[k])
+            _parse(symbols, samples, tries, begins, few, root, words)
             root += begins[_TOGETHER]
             for k in range(min(_TOGETHER, len(out) - first)):
                 out[first + k, row] = words[k] / samples
@@ -176,7 +180,9 @@ def _put_into_bins(x: FloatArray, lowest: float, highest: float, bins: int, symb
 
 
 @compiled
-def _parse(symbols: Symbols, tries: Nodes, begins: Places, bins: Integers, root: np.uint64, words: FloatArray) -> None:
+def _parse(
+    symbols: Symbols, samples: int, tries: Nodes, begins: Places, bins: Integers, root: np.uint64, words: FloatArray
+) -> None:
     # A node is the root's number plus where its children begin. The five are written out: they have to stay in
     # registers. Unsigned numbers spare the check for an index that counts from the end.
     at0, at1, at2, at3, at4 = begins[0] - root, begins[1] - root, begins[2] - root, begins[3] - root, begins[4] - root
@@ -186,7 +192,7 @@ def _parse(symbols: Symbols, tries: Nodes, begins: Places, bins: Integers, root:
     new0, new1, new2, new3, new4 = root + bins0, root + bins1, root + bins2, root + bins3, root + bins4
     symbols0, symbols1, symbols2 = symbols[0], symbols[1], symbols[2]
     symbols3, symbols4 = symbols[3], symbols[4]
-    for i in range(symbols.shape[1]):
+    for i in range(samples):
         node0, new0 = _step(tries, at0 + symbols0[i] + node0, root, new0, bins0)
         node1, new1 = _step(tries, at1 + symbols1[i] + node1, root, new1, bins1)
         node2, new2 = _step(tries, at2 + symbols2[i] + node2, root, new2, bins2)
