@@ -220,8 +220,9 @@ def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None
         padded[widest : widest + samples] = x
         for i in range(samples):
             candidates[i] = i
-        kept = samples
-        for support in range(1, widest + 1):
+        kept, support = samples, 0
+        while kept > 0 and support < widest:
+            support += 1
             before, after = padded[widest - support :], padded[widest + support :]
             left, kept = kept, 0
             for candidate in range(left):
@@ -230,7 +231,8 @@ def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None
                 kept += (x[i] > before[i]) & (x[i] > after[i])
             peaks[support] = kept
         for j in range(supports.size):
-            out[j, row] = peaks[min(supports[j], widest)]
+            # Where nobody is left after some steps, nobody is after more.
+            out[j, row] = peaks[min(supports[j], support)]
 
 
 KERNELS: dict[str, Kernel] = {
