@@ -2,17 +2,22 @@
 
 Promotion is compare-and-swap: whoever promotes says which champion he believes he replaces, and is refused if it is
 another by now. MLflow has no such operation, so the comparison and the move are done under a lease in the records.
+
+Before the alias moves, the version has to load and to score its golden inputs as it did at its registration. The alias
+moves first and the ledger follows; should a promotion die in between, the next one completes the ledger.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import ModelError
+from data_contracts.errors import ModelError, NotFoundError
 from data_contracts.leases import alone, wall_clock
 from data_contracts.records import Promotion, add_promotion, promotions
+from models.ledger import before_champion
 from models.registry import CHAMPION, PREVIOUS, Registry
 
 # The engine that `data_contracts.records.open_records` gives; SQLAlchemy itself is known to that folder only.
@@ -66,6 +71,7 @@ def promote(
     evidence: Mapping[str, Any],
     now: pd.Timestamp,
     data_versions: Mapping[str, int] | None = None,
+    unproven: bool = False,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
     """Make a version the champion, if the champion is still the one it was judged against.
@@ -90,6 +96,8 @@ def promote(
         For the ledger.
     data_versions : mapping of str to int, optional
         The tables' versions it was judged on.
+    unproven : bool
+        Whether a version that was registered without golden inputs may be promoted if it loads.
     clock : callable
         Tells the time that the lease goes by.
 
@@ -101,17 +109,17 @@ def promote(
     Raises
     ------
     ModelError
-        If the champion is another by now, is this version already, or someone else is promoting.
+        If the champion is another by now, is this version already, someone else is promoting, or the version does not
+        load or scores its golden inputs otherwise than at its registration.
     NotFoundError
         If there is no such version.
     """
     with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
-        _complete_ledger(records, name, champion, now)
-        registry.tags(name, to_version)  # complains of a version that is not there before anything is moved
-        if champion is not None:
-            registry.set_alias(name, PREVIOUS, champion)
+        _complete_ledger(registry, records, name, champion, now)
+        proven = prove(registry, name, to_version, unproven=unproven)
+        shown = dict(evidence) if proven else {**evidence, "unproven": True}
         registry.set_alias(name, CHAMPION, to_version)
         add_promotion(
             records,
@@ -122,17 +130,29 @@ def promote(
                 to_version=to_version,
                 actor=actor,
                 reason=reason,
-                evidence=evidence,
+                evidence=shown,
                 data_versions=data_versions or {},
             ),
         )
-    return Promoted(now, name, champion, to_version, actor, reason, evidence)
+        _name_previous(registry, records, name)
+    return Promoted(now, name, champion, to_version, actor, reason, shown)
 
 
 def rollback(
-    registry: Registry, records: Records, name: str, *, actor: str, reason: str, now: pd.Timestamp
+    registry: Registry,
+    records: Records,
+    name: str,
+    *,
+    actor: str,
+    reason: str,
+    now: pd.Timestamp,
+    unproven: bool = False,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
-    """Make the previous champion the champion again.
+    """Make the champion before the present one the champion again; nothing is trained.
+
+    A second rollback goes one further back: a version that a rollback has left is not returned to. To undo a rollback,
+    promote that version.
 
     Parameters
     ----------
@@ -146,6 +166,10 @@ def rollback(
         Who and why, for the ledger.
     now : pd.Timestamp
         For the ledger.
+    unproven : bool
+        Whether a version that was registered without golden inputs may be returned to if it loads.
+    clock : callable
+        Tells the time that the lease goes by.
 
     Returns
     -------
@@ -155,28 +179,120 @@ def rollback(
     Raises
     ------
     ModelError
-        If there is no previous champion, it cannot be loaded, or the champion has just been replaced.
+        If there is no champion before, it does not load or scores its golden inputs otherwise than at its registration,
+        or the champion has just been replaced.
+    NotFoundError
+        If the version has been deleted.
     """
-    champion, previous = registry.champion(name), registry.get_alias(name, PREVIOUS)
-    if champion is None or previous is None or champion == previous:
+    complete_ledger(registry, records, name, now=now, clock=clock)
+    champion, before = registry.champion(name), before_champion(promotions(records, model_name=name))
+    if champion is None or before is None:
         raise ModelError(
             f"{name} has no champion before version {champion}" if champion else f"{name} has no champion",
-            "a version with the alias previous",
+            "a champion before the present one in the ledger that no rollback has left",
             "See `forewarn models list`, then name a version to `forewarn models promote`",
         )
-    # Loaded before the alias moves: a rollback must not end at a model that cannot be served.
-    registry.load(name, previous)
     return promote(
         registry,
         records,
         name,
         expected_champion=champion,
-        to_version=previous,
+        to_version=before,
         actor=actor,
         reason=reason,
         evidence={"rollback": True},
         now=now,
+        unproven=unproven,
+        clock=clock,
     )
+
+
+def prove(registry: Registry, name: str, version: int, *, unproven: bool = False) -> bool:
+    """Make sure that a version loads and scores its golden inputs as it did at its registration.
+
+    Parameters
+    ----------
+    registry : Registry
+        Holds the versions.
+    name : str
+        Of the registered model.
+    version : int
+        Which one.
+    unproven : bool
+        Whether loading is enough for a version that was registered without golden inputs.
+
+    Returns
+    -------
+    bool
+        False if it has no golden inputs.
+
+    Raises
+    ------
+    ModelError
+        If it does not load, scores otherwise, or has no golden inputs and `unproven` is false.
+    NotFoundError
+        If there is no such version.
+    """
+    loaded = registry.load(name, version)
+    golden = registry.golden_inputs(name, version)
+    if golden is not None:
+        golden.prove(loaded.artifact, f"{name} version {version}")
+        return True
+    if unproven:
+        return False
+    raise ModelError(
+        f"{name} version {version} has no golden inputs: nothing proves that it scores as it did when registered",
+        "a version registered with golden inputs",
+        "See with `forewarn reproduce` whether it can be trusted, then say --unproven",
+    )
+
+
+def delete_version(
+    registry: Registry,
+    records: Records,
+    name: str,
+    version: int,
+    *,
+    really: bool,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
+) -> None:
+    """Delete a version that has no alias.
+
+    MLflow would delete any version and silently drop its aliases, so that the endpoint were without a champion.
+
+    Parameters
+    ----------
+    registry : Registry
+        Holds the versions and their aliases.
+    records : Records
+        Hold the lease: nobody may promote the version meanwhile.
+    name : str
+        Of the registered model.
+    version : int
+        Which one.
+    really : bool
+        Only check whether it could be deleted if false.
+    clock : callable
+        Tells the time that the lease goes by.
+
+    Raises
+    ------
+    ModelError
+        If it has an alias, or someone is promoting.
+    NotFoundError
+        If there is no such version.
+    """
+    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+        registry.tags(name, version)  # complains of a version that is not there
+        aliases = registry.aliases(name, version)
+        if aliases:
+            raise ModelError(
+                f"version {version} of {name} is the {' and the '.join(aliases)}",
+                "a version without an alias",
+                "Promote another version first" if CHAMPION in aliases else "Leave it; an alias moves with promotions",
+            )
+        if really:
+            registry.delete_version(name, version)
 
 
 def complete_ledger(
@@ -208,7 +324,7 @@ def complete_ledger(
         If someone is promoting.
     """
     with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
-        _complete_ledger(records, name, registry.champion(name), now)
+        _complete_ledger(registry, records, name, registry.champion(name), now)
 
 
 def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | None:
@@ -218,14 +334,25 @@ def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | 
     return None if own.empty else pd.Timestamp(own.max())
 
 
-def _complete_ledger(records: Records, name: str, champion: int | None, now: pd.Timestamp) -> None:
+def _complete_ledger(registry: Registry, records: Records, name: str, champion: int | None, now: pd.Timestamp) -> None:
     ledger = promotions(records, model_name=name)
     last = None if ledger.empty else int(ledger.iloc[-1]["to_version"])
     if champion is None or champion == last:
         return
     reason = "Found as the champion: a promotion was cut off before it was written down, or made elsewhere."
-    found = Promotion(now, name, last, champion, "unknown", reason, evidence={}, data_versions={})
-    add_promotion(records, found)
+    # Back at the one before, it can only have been a rollback; the next rollback must not go forward again.
+    evidence = {"rollback": True} if champion == before_champion(ledger) else {}
+    add_promotion(records, Promotion(now, name, last, champion, "unknown", reason, evidence, data_versions={}))
+    _name_previous(registry, records, name)
+
+
+def _name_previous(registry: Registry, records: Records, name: str) -> None:
+    """Let the alias say where a rollback would go."""
+    before = before_champion(promotions(records, model_name=name))
+    registry.delete_alias(name, PREVIOUS)
+    if before is not None:
+        with suppress(NotFoundError):  # it may have been deleted
+            registry.set_alias(name, PREVIOUS, before)
 
 
 def _check_swap(name: str, champion: int | None, expected: int | None, to_version: int) -> None:

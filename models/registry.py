@@ -21,6 +21,7 @@ from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.artifact import Artifact
 from models.error_rates import ErrorRates
+from models.golden_inputs import FILE, GoldenInputs
 from models.mlflow_store import is_missing, told_as_storage_error, using
 from models.revision import Revision, package_folders
 
@@ -145,6 +146,13 @@ class Registry:
         """Return the tags of a version, by number or alias."""
         return dict(self._version(name, version).tags)
 
+    def golden_inputs(self, name: str, version: int | str) -> GoldenInputs | None:
+        """Return a few rows with the scores a version gave when registered; None if it was registered without."""
+        if "golden_inputs" not in self.tags(name, version):
+            return None
+        with self.run_file(name, version, FILE) as file:
+            return GoldenInputs.read(file)
+
     def champion(self, name: str) -> int | None:
         """Return the version that is the champion; None when there is none. Cheap enough to be asked each second."""
         return self.get_alias(name, CHAMPION)
@@ -188,6 +196,17 @@ class Registry:
             with told_as_storage_error(self.workspace):
                 self._client.delete_registered_model_alias(name, alias)
 
+    def aliases(self, name: str, version: int) -> tuple[str, ...]:
+        """Return the aliases that name a version, sorted."""
+        with told_as_storage_error(self.workspace):
+            named = self._model(name).aliases
+        return tuple(sorted(alias for alias, number in named.items() if int(number) == version))
+
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete a version, whatever its aliases; `models.promotion.delete_version` looks at them first."""
+        with told_as_storage_error(self.workspace):
+            self._client.delete_model_version(name, str(version))
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the registered models, sorted."""
         with told_as_storage_error(self.workspace):
@@ -217,8 +236,7 @@ class Registry:
 
     def metrics(self, name: str, version: int | str) -> dict[str, float]:
         """Return the figures of a version's evaluation, by number or alias."""
-        run_id = str(self._version(name, version).run_id)
-        return dict(self._client.get_run(run_id).data.metrics)
+        return dict(self._client.get_run(str(self._version(name, version).run_id)).data.metrics)
 
     @contextlib.contextmanager
     def run_file(self, name: str, version: int | str, file: str) -> Iterator[Path]:
@@ -325,8 +343,7 @@ class Registry:
             except MlflowException as error:
                 if not is_missing(error):
                     raise
-                numbers = [str(entry["version"]) for entry in self.versions(name)]
-                raise _no_version(name, version, numbers) from error
+                raise _no_version(name, version, [str(entry["version"]) for entry in self.versions(name)]) from error
 
     @contextlib.contextmanager
     def _files(self, version: "ModelVersion") -> Iterator[Path]:

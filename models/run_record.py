@@ -4,6 +4,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
+from models.golden_inputs import FILE as GOLDEN_FILE
 from models.model_card import model_card
 from models.plots import draw_plots
 from models.revision import Revision
@@ -48,6 +49,8 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
     }
     if trained.evaluation.reference is not None:
         tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)
+    if trained.golden is not None:
+        tags["golden_inputs"] = str(len(trained.golden.scores))
     return tags
 
 
@@ -72,7 +75,7 @@ def run_params(trained: Trained) -> dict[str, str]:
 
 
 def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:
-    """Write the files that a run keeps: the test predictions, the model card, plots, the features.
+    """Write the files that a run keeps: the test predictions, the model card, plots, the features, golden inputs.
 
     Parameters
     ----------
@@ -92,6 +95,8 @@ def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Pat
     trained.evaluation.predictions.to_parquet(folder / PREDICTIONS_FILE, index=False)
     (folder / CARD_FILE).write_text(model_card(trained, tags), encoding="utf-8")
     (folder / "recipe.json").write_text(trained.artifact.recipe.to_json(), encoding="utf-8")
+    if trained.golden is not None:
+        trained.golden.save(folder / GOLDEN_FILE)
     draw_plots(trained, folder / "plots")
     return folder
 

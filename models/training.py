@@ -20,6 +20,7 @@ from models import estimators
 from models.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
 from models.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
 from models.experiment import Experiment
+from models.golden_inputs import GoldenInputs, choose_golden
 from models.labels import LabelState, known_rows
 from models.recipes import learn_recipe, preselect, select_columns
 from models.samples import Samples, alarm_terms, draw_samples
@@ -56,6 +57,8 @@ class Trained:
         The rows of its frames.
     n_train, n_test
         How many samples it learned from, and was judged on.
+    golden
+        A few test rows with their scores, to be scored again before the model takes over.
     """
 
     experiment: Experiment
@@ -69,6 +72,7 @@ class Trained:
     data_rows: Mapping[str, int]
     n_train: int
     n_test: int
+    golden: GoldenInputs | None = None
 
     @property
     def predictions_digest(self) -> str:
@@ -149,6 +153,7 @@ def train(
         data_rows={name: len(getattr(history, name)) for name in FRAMES},
         n_train=len(samples.train),
         n_test=len(samples.test),
+        golden=choose_golden(artifact, test),
     )
 
 

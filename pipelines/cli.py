@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.list": ("pipelines.commands.models:listed", "List registered versions, their figures and aliases."),
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
+    "models.delete": ("pipelines.commands.models:delete", "Delete a version that bears no alias."),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
@@ -65,7 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS = {
     "import": "Bring data into the workspace.",
     "quarantine": "Look after the rows that were refused.",
-    "models": "List, promote and roll back registered models.",
+    "models": "List, promote, roll back and delete registered models.",
 }
 
 

@@ -1,12 +1,13 @@
-"""Commands about models: train, reproduce, list, promote, rollback."""
+"""Commands about models: train, reproduce, list, promote, rollback, delete."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import pandas as pd
 from cyclopts import Parameter
 from rich.console import Group
+from rich.text import Text
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.records import open_records
@@ -93,8 +94,12 @@ def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> Versions:
     return Versions(tuple(entry for name in names for entry in registry.versions(name)))
 
 
-def promote(version: int, *, reason: str, model: str | None = None, options: Shared = DEFAULTS) -> Any:
+def promote(
+    version: int, *, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS
+) -> Any:
     """Make a version the champion, and write it into the ledger.
+
+    It has to load, and to score its golden inputs as it did when it was registered.
 
     Parameters
     ----------
@@ -104,6 +109,8 @@ def promote(version: int, *, reason: str, model: str | None = None, options: Sha
         Why; it stays in the ledger.
     model : str, optional
         The model's name; not needed while the workspace has only one.
+    unproven : bool
+        Take a version that was registered without golden inputs if only it loads.
     options : Options
         Where the state lies and how to answer.
     """
@@ -122,11 +129,15 @@ def promote(version: int, *, reason: str, model: str | None = None, options: Sha
         reason=reason,
         evidence={},
         now=pd.Timestamp.now("UTC"),
+        unproven=unproven,
     )
 
 
-def rollback(*, reason: str, model: str | None = None, options: Shared = DEFAULTS) -> Any:
+def rollback(*, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS) -> Any:
     """Make the previous champion the champion again, and write it into the ledger.
+
+    It has to load, and to score its golden inputs as it did when it was registered. Nothing is trained. A second
+    rollback goes one champion further back.
 
     Parameters
     ----------
@@ -134,6 +145,8 @@ def rollback(*, reason: str, model: str | None = None, options: Shared = DEFAULT
         Why; it stays in the ledger.
     model : str, optional
         The model's name; not needed while the workspace has only one.
+    unproven : bool
+        Take a version that was registered without golden inputs if only it loads.
     options : Options
         Where the state lies and how to answer.
     """
@@ -142,7 +155,54 @@ def rollback(*, reason: str, model: str | None = None, options: Shared = DEFAULT
     workspace = options.open()
     name = model_name(workspace, model)
     records = open_records(workspace.records_url)
-    return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=pd.Timestamp.now("UTC"))
+    now = pd.Timestamp.now("UTC")
+    return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=now, unproven=unproven)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A version that was deleted, or would be."""
+
+    model_name: str
+    version: int
+    deleted: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    def __rich__(self) -> Text:
+        """Draw it in a sentence."""
+        told = "is deleted" if self.deleted else "can be deleted; say --yes to do so, for it cannot be undone"
+        return Text(f"{self.model_name}: version {self.version} {told}")
+
+
+def delete(
+    version: int,
+    *,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    model: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Deleted:
+    """Delete a version that bears no alias; without --yes, only say whether it could be.
+
+    Parameters
+    ----------
+    version : int
+        The version to delete.
+    yes : bool
+        Delete it indeed; it cannot be undone.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from models.promotion import delete_version
+
+    workspace = options.open()
+    name = model_name(workspace, model)
+    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, really=yes)
+    return Deleted(name, version, yes)
 
 
 def model_name(workspace: Any, named: str | None) -> str:

@@ -16,8 +16,10 @@ import pytest
 from data_contracts import tables
 from data_contracts.errors import ModelError, NotFoundError, StorageError
 from data_contracts.history import History, read_history
+from data_contracts.records import open_records
 from data_contracts.workspace import Workspace, init_workspace
 from models.experiment import Experiment
+from models.promotion import delete_version, promote
 from models.registry import CHAMPION, Registry
 from models.reproduce import largest_difference, reproduce
 from models.revision import Revision, code_revision
@@ -180,6 +182,52 @@ def test_aliases_are_set_read_and_deleted(registered: Workspace) -> None:
     assert registry.get_alias("small-plant", CHAMPION) is None
     with pytest.raises(NotFoundError, match="no version 9"):
         registry.set_alias("small-plant", CHAMPION, 9)
+
+
+def test_golden_inputs_lie_beside_each_version(registered: Workspace) -> None:
+    """Each version keeps a few rows from the lowest to the highest score, and scores them again as it did."""
+    registry = Registry(registered)
+    for version in (1, 2):
+        golden = registry.golden_inputs("small-plant", version)
+        assert golden is not None
+        loaded = registry.load("small-plant", version).artifact
+        golden.prove(loaded, "small-plant")
+        assert 2 <= len(golden.scores) <= 8
+        assert set(golden.features.columns) == set(loaded.columns)
+        with pytest.raises(ModelError, match="otherwise than at its registration"):
+            replace(golden, scores=golden.scores + 1e-6).prove(loaded, "small-plant")
+
+
+def test_a_version_is_proven_before_it_takes_over_and_deleted_once_nothing_names_it(
+    workspace: Workspace, trained: Trained
+) -> None:
+    """With a real registry: spoilt golden inputs stop a promotion, an alias stops a deletion, else it is gone."""
+    registry, records = Registry(workspace), open_records(workspace.records_url)
+    name = trained.experiment.model_name
+    for _ in range(2):
+        registry.register(trained, revision=REVISION)
+
+    def take_over(version: int, champion: int | None) -> None:
+        promote(
+            registry, records, name, expected_champion=champion, to_version=version,
+            actor="a test", reason="?", evidence={}, now=pd.Timestamp("2026-06-01", tz="UTC"),
+        )  # fmt: skip
+
+    take_over(1, None)
+    with pytest.raises(ModelError, match="is the champion"):
+        delete_version(registry, records, name, 1, really=True)
+    golden = registry.golden_inputs(name, 2)
+    assert golden is not None
+    with registry.run_file(name, 2, "golden_inputs.parquet") as file:
+        replace(golden, scores=golden.scores / 2).save(file)
+    with pytest.raises(ModelError, match="version 2 scores"):
+        take_over(2, 1)
+    assert registry.champion(name) == 1
+    delete_version(registry, records, name, 2, really=False)
+    delete_version(registry, records, name, 2, really=True)
+    assert [entry["version"] for entry in registry.versions(name)] == [1]
+    with pytest.raises(NotFoundError):
+        delete_version(registry, records, name, 2, really=False)
 
 
 def test_an_empty_registry_says_what_to_do(workspace: Workspace) -> None:
