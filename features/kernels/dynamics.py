@@ -29,7 +29,7 @@ _RELATIVE, _ABSOLUTE = 3e-7, 3e-11
 _DISTINCT = 1e-13
 
 # By which share of a column's length least squares are wrong, here and in LAPACK.
-_ROUND_OFF = 1e-15
+_ROUND_OFF = 2e-15
 
 IntArray = npt.NDArray[np.int64]
 Places = npt.NDArray[np.uint64]
