@@ -222,9 +222,11 @@ def _monitor(result: "MonitorResult") -> Group:
 
 
 def _retrain(result: "RetrainResult") -> Group:
-    head = Text(f"{result.model_name}: version {result.challenger_version} ")
+    whose = "retraining" if result.challenger_version is None else f"version {result.challenger_version}"
+    head = Text(f"{result.model_name}: {whose} ")
     head.append(result.decision, style="green" if result.decision == "promoted" else "yellow")
-    head.append(f", compared with the champion, version {result.champion_version}")
+    beside = ", compared with the champion" if result.challenger_version is not None else "; the champion stays"
+    head.append(f"{beside}, version {result.champion_version}")
     compared = result.comparison
     table = _table("", f"champion v{result.champion_version}", f"challenger v{result.challenger_version}")
     sides = (compared.champion, compared.challenger)

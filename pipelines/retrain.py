@@ -12,9 +12,12 @@ from data_contracts.progress import Report, silent
 from data_contracts.records import Decision, add_decision, open_records
 from data_contracts.workspace import Workspace
 from models.comparison import CHALLENGER as CHALLENGER_WINS
-from models.comparison import Comparison, Contender, compare
+from models.comparison import Comparison, Contender, compare, without_judgement
+from models.comparison_period import period_after
 from models.experiment import Experiment
+from models.outcomes import Terms
 from models.promotion import complete_ledger, promote
+from models.promotion_rules import USUAL, PromotionRules
 from models.registry import CHALLENGER, Registry
 from models.revision import code_revision
 from models.training import train as learn
@@ -23,6 +26,7 @@ from pipelines.settings import Settings
 
 PROMOTED = "promoted"
 REJECTED = "rejected"
+POSTPONED = "postponed"
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,12 @@ class RetrainResult:
     ----------
     model_name : str
         Of the registered model.
-    champion_version, challenger_version : int
-        The champion before, and the one trained now.
+    champion_version : int
+        The champion before.
+    challenger_version : int or None
+        The one trained now; None when nothing was trained.
     decision : str
-        "promoted" or "rejected".
+        "promoted" or "rejected"; "postponed" when there is not enough yet to compare a challenger on.
     reasons : tuple of str
         Plain sentences.
     comparison : Comparison
@@ -45,14 +51,14 @@ class RetrainResult:
 
     model_name: str
     champion_version: int
-    challenger_version: int
+    challenger_version: int | None
     decision: str
     reasons: tuple[str, ...]
     comparison: Comparison
 
     @property
     def exit_status(self) -> int:
-        """Return 1 when the answer is no: the challenger is not better."""
+        """Return 1 when the answer is no: the challenger is not better, or there is none."""
         return 0 if self.decision == PROMOTED else 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,13 +81,15 @@ def retrain(
     settings: Settings,
     actor: str | None = None,
     why: str = "",
+    rules: PromotionRules = USUAL,
     progress: Report = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> RetrainResult:
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
 
     The challenger learns from what was known up to the holdout. Both are compared on the holdout, as far as its
-    outcomes have matured. Only one retraining of a model runs at a time.
+    outcomes have matured. Nothing is trained while the holdout has too few events to compare on. Only one retraining of
+    a model runs at a time.
 
     Parameters
     ----------
@@ -97,6 +105,8 @@ def retrain(
         Who promotes, if not the one of the settings.
     why : str
         What led to the retraining, for the ledger.
+    rules : PromotionRules
+        What is asked of the challenger.
     progress : Report
         Takes word of how far the work is.
     clock : callable
@@ -120,7 +130,10 @@ def retrain(
         champion = load_champion(workspace, model_name)
         data = champion.experiment.data
         history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
-        rules = terms(champion, history, settings, now=now)
+        judged = terms(champion, history, settings, now=now)
+        early = _too_early(champion, history, settings, judged, rules, now)
+        if early is not None:
+            return _postpone(workspace, champion, early, why, now)
         challenger = _train_challenger(workspace, champion, history, settings, now, progress)
         compared = compare(
             _contender(champion),
@@ -129,11 +142,12 @@ def retrain(
             start=now - settings.retrain_holdout,
             now=now,
             stride=champion.experiment.windows.stride,
-            terms=rules,
+            terms=judged,
             costs=champion.experiment.costs,
+            rules=rules,
         )
         won = compared.winner == CHALLENGER_WINS
-        evidence = {"comparison": compared.to_dict(), "why": why, "used_until": (now - rules.maturity).isoformat()}
+        evidence = {"comparison": compared.to_dict(), "why": why, "used_until": (now - judged.maturity).isoformat()}
         result = RetrainResult(
             model_name=model_name,
             champion_version=champion.model.version,
@@ -143,7 +157,16 @@ def retrain(
             comparison=compared,
         )
         if won:
-            _promote(workspace, result, actor or settings.retrain_actor, evidence, history, now, clock)
+            _promote(
+                workspace,
+                result,
+                challenger.model.version,
+                actor or settings.retrain_actor,
+                evidence,
+                history,
+                now,
+                clock,
+            )
         _remember(workspace, result, evidence, now)
         return result
 
@@ -187,6 +210,43 @@ def _train_challenger(
     return as_champion(registry.load(champion.model.name, version))
 
 
+def _too_early(
+    champion: Champion,
+    history: History,
+    settings: Settings,
+    judged: Terms,
+    rules: PromotionRules,
+    now: pd.Timestamp,
+) -> Comparison | None:
+    """Tell what there would be to compare on, if that is not enough; training takes long, and counting does not."""
+    period = period_after(
+        history,
+        champion.trained_until,
+        start=now - settings.retrain_holdout,
+        now=now,
+        stride=champion.experiment.windows.stride,
+        terms=judged,
+    )
+    return without_judgement(period, rules) if len(period.events) < rules.min_events else None
+
+
+def _postpone(
+    workspace: Workspace, champion: Champion, early: Comparison, why: str, now: pd.Timestamp
+) -> RetrainResult:
+    told = (*early.reasons, "No challenger was trained: wait for more outcomes, or lengthen retrain.holdout.")
+    result = RetrainResult(
+        model_name=champion.model.name,
+        champion_version=champion.model.version,
+        challenger_version=None,
+        decision=POSTPONED,
+        reasons=(why, *told) if why else told,
+        comparison=early,
+    )
+    # No evidence is used up by it: the next run may rest on the same outcomes.
+    _remember(workspace, result, {"comparison": early.to_dict(), "why": why}, now)
+    return result
+
+
 def _contender(candidate: Champion) -> Contender:
     return Contender(candidate.model.version, candidate.model.artifact, candidate.trained_until)
 
@@ -194,6 +254,7 @@ def _contender(candidate: Champion) -> Contender:
 def _promote(
     workspace: Workspace,
     result: RetrainResult,
+    version: int,
     actor: str,
     evidence: dict[str, Any],
     history: History,
@@ -206,7 +267,7 @@ def _promote(
         open_records(workspace.records_url),
         result.model_name,
         expected_champion=result.champion_version,
-        to_version=result.challenger_version,
+        to_version=version,
         actor=actor,
         reason=" ".join(result.reasons),
         evidence=evidence,

@@ -148,5 +148,6 @@ def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
     with traffic(stage.endpoint, stage.fleet.machines.assets[:5], now) as requests:
         result = retrain(stage.workspace, stage.model, now=now, settings=stage.settings, why=why)
         promoted = result.decision == PROMOTED
-        waited = stage.endpoint.await_version(result.challenger_version) if promoted else float("nan")
+        version = result.challenger_version
+        waited = stage.endpoint.await_version(version) if promoted and version is not None else float("nan")
     return Swap(now, look, result, requests, waited)

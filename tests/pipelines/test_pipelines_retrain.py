@@ -1,15 +1,18 @@
 """Retraining, comparison, promotion and rollback, on real tables, real records and a real registry."""
 
 import dataclasses
+import io
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from data_contracts.errors import ModelError
 from data_contracts.leases import acquire_lease, wall_clock
 from data_contracts.records import decisions, open_records, promotions
 from models.promotion import rollback
+from pipelines.drawings import drawing
 from pipelines.monitor import monitor
 from pipelines.retrain import challenger_experiment, retrain
 from pipelines.train import train
@@ -65,7 +68,7 @@ def test_neither_was_trained_on_the_period(plant: Any) -> None:
 
 def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
     """A challenger that is not cheaper changes nothing; that, and why, is recorded, and the exit status says no."""
-    settings = dataclasses.replace(plant.settings, retrain_holdout=6 * DAY)
+    settings = dataclasses.replace(plant.settings, retrain_holdout=9 * DAY)
     result = retrain(plant.workspace, "plant", now=plant.at(68), settings=settings)
     assert result.decision == "rejected"
     assert result.exit_status == 1
@@ -78,6 +81,29 @@ def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) ->
     # The cooldown and the used evidence hold from then on.
     look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
     assert look.rates.start >= plant.at(68) - pd.Timedelta(hours=36)
+
+
+def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) -> None:
+    """With too few matured events in the holdout nothing is trained, and no evidence is used up."""
+    settings = dataclasses.replace(plant.settings, retrain_holdout=3 * DAY)
+    result = retrain(plant.workspace, "plant", now=plant.at(68), settings=settings, why="drift")
+    assert (result.decision, result.challenger_version, result.exit_status) == ("postponed", None, 1)
+    assert result.comparison.events < 5
+    assert result.comparison.champion is None
+    assert "too few to replace a champion" in " ".join(result.reasons)
+    assert "No challenger was trained" in result.reasons[-1]
+    assert len(plant.registry.versions("plant")) == 1
+    records = open_records(plant.workspace.records_url)
+    kept = decisions(records).iloc[-1]
+    assert kept["decision"] == "postponed"
+    assert "used_until" not in kept["evidence"]
+    assert "retraining postponed; the champion stays, version 1" in _drawn(result)
+
+
+def _drawn(result: Any) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(drawing(result))
+    return console.export_text()
 
 
 def test_one_retraining_at_a_time(plant: Any) -> None:

@@ -1,4 +1,4 @@
-"""A retraining that is killed: the next one is told how long to wait, and then goes on where things stand."""
+"""Retrainings killed, or started at once: one promotion at most, the ledger whole, and the next one goes on."""
 
 import subprocess
 import sys
@@ -15,13 +15,16 @@ from pipelines.retrain import retrain
 
 pytestmark = pytest.mark.slow
 
-# Retrains, and stops for good at one point: in the middle of learning, or when the alias has moved but not the ledger.
+# Retrains, and stops for good at one point, if any: while training, when the challenger is registered but bears no
+# alias yet, before the comparison, or when the champion's alias has moved but the ledger has not been written.
 SCRIPT = """
 import dataclasses, sys, time
 from pathlib import Path
 import pandas as pd
+from data_contracts.errors import ModelError
 from data_contracts.workspace import open_workspace
 import models.promotion, pipelines.retrain
+from models.registry import Registry
 from pipelines.settings import read_settings
 
 def stop(*_args, **_options):
@@ -29,39 +32,70 @@ def stop(*_args, **_options):
     time.sleep(600)
 
 where, root, now = sys.argv[1:]
-if where == "learning":
-    pipelines.retrain.compare = stop
-else:
-    models.promotion.add_promotion = stop
+place, name = {
+    "training": (pipelines.retrain, "learn"),
+    "registered": (Registry, "set_alias"),
+    "comparing": (pipelines.retrain, "compare"),
+    "promotion": (models.promotion, "add_promotion"),
+    "nowhere": (pipelines.retrain, "stop"),
+}[where]
+setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
 settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
-pipelines.retrain.retrain(workspace, "plant", now=pd.Timestamp(now), settings=settings)
+try:
+    print(pipelines.retrain.retrain(workspace, "plant", now=pd.Timestamp(now), settings=settings).decision)
+except ModelError as refusal:
+    print("refused:", refusal)
 """
 
 
-def _kill_a_retraining(plant: Any, where: str, repository: Path) -> None:
+def _start(plant: Any, where: str, repository: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", SCRIPT, where, str(plant.workspace.root), plant.at(102).isoformat()]
-    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
-        process.kill()
+    return subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
 
 
 def _later() -> pd.Timestamp:
     return wall_clock() + TIME_TO_LIVE
 
 
+def _retrain(plant: Any, **options: Any) -> Any:
+    return retrain(plant.workspace, "plant", now=plant.at(102), settings=plant.settings, **options)
+
+
 @pytest.mark.parametrize(
     ("where", "champion", "decision"),
-    [("learning", 3, "promoted"), ("promotion", 2, "rejected")],
+    [
+        ("training", 2, "promoted"),
+        ("registered", 3, "promoted"),
+        ("comparing", 3, "promoted"),
+        ("promotion", 2, "rejected"),
+    ],
 )
 def test_the_next_goes_on(plant: Any, repository: Path, where: str, champion: int, decision: str) -> None:
-    """A killed retraining keeps the next waiting for minutes, and says for how many; nothing is promoted twice."""
-    _kill_a_retraining(plant, where, repository)
+    """Beside a running retraining none begins; killed with -9, it keeps the next waiting for minutes, and says so."""
+    with _start(plant, where, repository) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+        with pytest.raises(ModelError, match=r"under way, by process \d+ on "):
+            _retrain(plant)
+        process.kill()
     with pytest.raises(ModelError, match=r"by process \d+ on .*should it have died, this can be run again after"):
-        retrain(plant.workspace, "plant", now=plant.at(102), settings=plant.settings)
-    result = retrain(plant.workspace, "plant", now=plant.at(102), settings=plant.settings, clock=_later)
+        _retrain(plant)
+    result = _retrain(plant, clock=_later)
     records = open_records(plant.workspace.records_url)
     assert (result.decision, plant.registry.champion("plant")) == (decision, champion)
-    assert promotions(records, model_name="plant")["to_version"].tolist() == [1, champion]
+    ledger = promotions(records, model_name="plant")
+    assert ledger["to_version"].tolist() == [1, champion]
+    assert ledger["from_version"].tolist()[1:] == [1]
+    assert plant.registry.get_alias("plant", "previous") == 1
     assert decisions(records, model_name="plant")["decision"].tolist() == [decision]
+
+
+def test_of_two_started_at_once_one_promotes(plant: Any, repository: Path) -> None:
+    """Two retrainings started at one moment come to one promotion; the other is refused, or finds nothing better."""
+    both = [_start(plant, "nowhere", repository) for _ in range(2)]
+    said = sorted(process.communicate(timeout=300)[0].strip() for process in both)
+    assert said[0] == "promoted"
+    assert said[1] == "rejected" or said[1].startswith("refused: another retraining of plant is under way")
+    ledger = promotions(open_records(plant.workspace.records_url), model_name="plant")
+    assert ledger["to_version"].tolist() == [1, plant.registry.champion("plant")]
