@@ -82,7 +82,7 @@ def fit_recipe(
         asset_type=history.asset_type,
         channels=_with_normalised(chosen, learned, regime_channels),
         windows=tuple(windows),
-        feature_set=parse_feature_set(feature_set),
+        feature_set=parse_feature_set(feature_set, timed=True),
         context=learn_context(history, events=events, ages=ages, event_spans=spans),
         regimes=learned,
         gaps=gaps,

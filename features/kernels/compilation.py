@@ -4,24 +4,33 @@ The cache stands beside this file, or in the user's cache folder where that cann
 overrides both). numba looks only at the file of the function that it loads: after a change in a function that this one
 calls, from another file, it would go on using the old one. So families of kernels do not call each other, what they
 share stands in `features.kernels.arithmetic`, and the cache's folder is named after a digest of that.
+
+A new process should answer at once, so compiled loops use nothing of `numba.np.arraymath` (``max``, ``sum``,
+``searchsorted``, ... of arrays): code made with it brings it back when it is loaded, and all of scipy.linalg with it.
 """
 
 import hashlib
+import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core import config
+from llvmlite import binding  # type: ignore[import-untyped]  # it has no types
+from numba.core import caching, config
+from numba.core.runtime import nrt
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _HERE = Path(__file__).parent
 _FREE_SUMS = {"reassoc", "contract", "nsz"}
+
+_logger = logging.getLogger("forewarn.features")
 
 
 def compiled(function: F) -> F:
@@ -38,9 +47,7 @@ def compiled(function: F) -> F:
     callable
         The same function, hundreds of times faster; it releases the interpreter's lock.
     """
-    with _cache_in(cache_folder()):
-        dispatcher: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    made: F = dispatcher
+    made: F = _cached(numba.njit(nogil=True, error_model="numpy")(function))
     return made
 
 
@@ -59,9 +66,7 @@ def compiled_sums(function: F) -> F:
     -------
     callable
     """
-    with _cache_in(cache_folder()):
-        dispatcher: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FREE_SUMS)(function)
-    made: F = dispatcher
+    made: F = _cached(numba.njit(nogil=True, error_model="numpy", fastmath=_FREE_SUMS)(function))
     return made
 
 
@@ -85,13 +90,55 @@ def cache_folder() -> Path:
 
 
 def kernels_compiled() -> bool:
-    """Say whether kernels of this version have been compiled on this machine.
+    """Say whether all kernels, as they are now, have been compiled on this machine.
 
     Returns
     -------
     bool
+        True once a whole `features.warm_up` has come to its end, until a kernel changes.
     """
-    return next(cache_folder().rglob("*.nbi"), None) is not None
+    return _mark().exists()
+
+
+def mark_compiled() -> None:
+    """Leave word that all kernels, as they are now, have been compiled."""
+    _mark().touch()
+
+
+def _mark() -> Path:
+    """Name the mark of a whole compilation, after what numba looks at before it loads a function."""
+    about = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    about.update(binding.get_host_cpu_name().encode())
+    for path in sorted(_HERE.glob("*.py")):
+        told = path.stat()
+        about.update(f"{path.name} {told.st_size} {told.st_mtime}".encode())
+    return cache_folder() / f"whole-{about.hexdigest()[:16]}"
+
+
+@cache
+def _say_compiling() -> None:
+    _logger.warning("compiling feature kernels, once on this machine: it takes up to a minute")
+
+
+def _cached(dispatcher: Any) -> Any:
+    kind: Any = caching.FunctionCache
+    with _cache_in(cache_folder()):
+        disk = kind(dispatcher.py_func)
+    disk.load_overload = partial(_load, disk, disk.load_overload)
+    # As numba's own enable_caching does, with a cache of ours.
+    dispatcher._cache = disk  # noqa: SLF001
+    return dispatcher
+
+
+def _load(disk: Any, make_ready_and_load: Callable[..., Any], signature: Any, target: Any) -> Any:
+    # numba would always make its compiler ready first, which takes longer than to load all kernels.
+    runtime: Any = nrt.rtsys
+    runtime.initialize(target)
+    found = disk._load_overload(signature, target)  # noqa: SLF001
+    if found is not None:
+        return found
+    _say_compiling()
+    return make_ready_and_load(signature, target)
 
 
 def _user_cache() -> Path:
@@ -109,7 +156,7 @@ def _is_writable(folder: Path) -> bool:
 
 @contextmanager
 def _cache_in(folder: Path) -> Iterator[None]:
-    # numba reads its setting when a function is decorated; other libraries' functions keep theirs.
+    # numba reads its setting when a function's cache is made; other libraries' functions keep theirs.
     settings: Any = config
     before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
     try:

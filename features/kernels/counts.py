@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.block import Block, FloatArray, stage
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters, plain
@@ -209,7 +210,7 @@ def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None
         Is filled.
     """
     n, samples = series.shape
-    widest = min(supports.max(), samples)
+    widest = min(greatest(supports), samples)
     # Infinity on both sides: whoever looks over the edge finds somebody higher, and is no peak.
     padded = np.full(samples + 2 * widest, np.inf)
     # Without a sign, so that an index is not tried for being negative.

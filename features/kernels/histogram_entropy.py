@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.kernels.arithmetic.histograms import count_ordered, entropy, lay_bins, surprises
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
@@ -54,7 +55,7 @@ def has_bins(parameters: Parameters) -> bool:
 @compiled
 def fill_binned_entropies(ordered: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray) -> None:
     """Fill the entropies of sorted series, a row for each number of bins."""
-    most = bins.max()
+    most = greatest(bins)
     edges, counts = np.empty(most + 1), np.empty(most, np.int64)
     for row in range(ordered.shape[0]):
         series = ordered[row]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
@@ -133,13 +134,14 @@ def _count_words(
     n, samples = series.shape
     room = -(-samples // _WHOLE_VECTORS) * _WHOLE_VECTORS
     x, symbols, words = np.zeros(room), np.empty((_TOGETHER, room), np.uint32), np.empty(_TOGETHER)
-    root, most_bins = last[0], bins.max()
+    root, most_bins = last[0], greatest(bins)
     for row in range(n):
         doubtful[row] = _has_narrow_bins(lowest[row], highest[row], most_bins)
     for first in range(0, len(bins), _TOGETHER):
         few = bins[first : first + _TOGETHER]
         begins = np.zeros(_TOGETHER + 1, np.uint64)
-        begins[1:] = np.cumsum(rooms[first : first + _TOGETHER])
+        for k in range(_TOGETHER):
+            begins[k + 1] = begins[k] + rooms[first + k]
         for row in range(n):
             if root + begins[_TOGETHER] > np.uint64(_LAST_NODE):
                 tries[:] = 0

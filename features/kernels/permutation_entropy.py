@@ -16,12 +16,12 @@ from math import factorial
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.block import Block, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
 
-Codes = npt.NDArray[np.int32]
-Counts = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int64]
 
 # 8! = 40,320 patterns are counted in an array that fits the cache; 9! are not.
@@ -91,7 +91,7 @@ def _fill_entropies(
     # Lehmer's code of a pattern: for each of its samples the later ones that are smaller, in the factorial number
     # system. One sample more lengthens every pattern by one comparison, and its tail is a pattern already coded.
     n, samples = series.shape
-    longest = dimensions.max()
+    longest = greatest(dimensions)
     room = -(-samples // _WHOLE_VECTORS) * _WHOLE_VECTORS
     x = np.zeros(room + longest)
     smaller_later = np.empty(room, np.int32)
@@ -112,7 +112,7 @@ def _fill_entropies(
 
 
 @compiled
-def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: Codes, code: Codes) -> None:
+def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: Counts, code: Counts) -> None:
     # `arrangements` of a pattern one shorter, (dimension - 1)!
     newest, weight = x[dimension - 1 :], np.int32(arrangements)
     for i in range(len(smaller_later)):
@@ -123,7 +123,7 @@ def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: C
 
 @compiled
 def _entropy(
-    code: Codes, starts: int, stride: int, codes: int, surprise: Integers, rise: Integers, k: int, counts: Counts
+    code: Counts, starts: int, stride: int, codes: int, surprise: Integers, rise: Integers, k: int, counts: Counts
 ) -> float:
     # `counts` is zero before and after. A row of a table would be counted in and out by every call: that takes longer.
     if starts <= 0:
@@ -137,10 +137,10 @@ def _entropy(
             counts[pattern] = 0
         return entropy * _UNIT
     for i in range(0, starts, stride):
-        place = np.uint32(code[i])
-        count = counts[place]
+        pattern = np.uint32(code[i])
+        count = counts[pattern]
         entropy += rise[k, count]
-        counts[place] = count + np.uint32(1)
+        counts[pattern] = count + np.uint32(1)
     for i in range(0, starts, stride):
         counts[np.uint32(code[i])] = 0
     return entropy * _UNIT

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.kernels.arithmetic.histograms import entropy, surprises
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.arithmetic.pairwise import pairwise_sum
 from features.kernels.block import Block, BoolArray, FloatArray, stage
 from features.kernels.compilation import compiled
@@ -217,7 +218,7 @@ def fill_entropies(
     """
     frequencies = density.shape[1]
     shares, places = np.empty(frequencies), np.empty(frequencies, np.int64)
-    counts, any_on_edge = np.empty(bins.max(), np.int64), False
+    counts, any_on_edge = np.empty(greatest(bins), np.int64), False
     for row in range(density.shape[0]):
         values = density[row]
         highest, lowest = values[0], values[0]

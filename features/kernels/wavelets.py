@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.integers import greatest
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
@@ -148,7 +149,7 @@ def multiply(
 
     Says whether any is doubtful.
     """
-    n, samples = series.shape[0], ends.max()
+    n, samples = series.shape[0], greatest(ends)
     tile, any_doubtful = min(TILE, n), False
     columns, largest = np.zeros((samples + 1, tile)), np.zeros((samples + 1, tile))
     values, doubts = np.empty(tile), np.empty(tile, np.bool_)

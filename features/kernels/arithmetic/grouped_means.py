@@ -32,7 +32,13 @@ def leave_out(ordered: FloatArray, value: float, rest: FloatArray) -> None:
     rest : (n - 1,)
         Is filled.
     """
-    gone = np.searchsorted(ordered, value)
+    gone, beyond = 0, len(ordered)
+    while gone < beyond:
+        middle = (gone + beyond) // 2
+        if ordered[middle] < value:
+            gone = middle + 1
+        else:
+            beyond = middle
     rest[:gone] = ordered[:gone]
     rest[gone:] = ordered[gone + 1 :]
 
