@@ -21,7 +21,8 @@ from features.kernels.block import Block, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
 
-Counts = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.uint32]
 Integers = npt.NDArray[np.int64]
 
 # 8! = 40,320 patterns are counted in an array that fits the cache; 9! are not.
@@ -112,7 +113,7 @@ def _fill_entropies(
 
 
 @compiled
-def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: Counts, code: Counts) -> None:
+def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: Codes, code: Codes) -> None:
     # `arrangements` of a pattern one shorter, (dimension - 1)!
     newest, weight = x[dimension - 1 :], np.int32(arrangements)
     for i in range(len(smaller_later)):
@@ -123,7 +124,7 @@ def _lengthen(x: FloatArray, dimension: int, arrangements: int, smaller_later: C
 
 @compiled
 def _entropy(
-    code: Counts, starts: int, stride: int, codes: int, surprise: Integers, rise: Integers, k: int, counts: Counts
+    code: Codes, starts: int, stride: int, codes: int, surprise: Integers, rise: Integers, k: int, counts: Counts
 ) -> float:
     # `counts` is zero before and after. A row of a table would be counted in and out by every call: that takes longer.
     if starts <= 0:
@@ -137,10 +138,10 @@ def _entropy(
             counts[pattern] = 0
         return entropy * _UNIT
     for i in range(0, starts, stride):
-        pattern = np.uint32(code[i])
-        count = counts[pattern]
+        place = np.uint32(code[i])
+        count = counts[place]
         entropy += rise[k, count]
-        counts[pattern] = count + np.uint32(1)
+        counts[place] = count + np.uint32(1)
     for i in range(0, starts, stride):
         counts[np.uint32(code[i])] = 0
     return entropy * _UNIT
