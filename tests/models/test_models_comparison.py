@@ -114,6 +114,8 @@ def test_an_alarm_before_a_confirmed_defect_is_not_false() -> None:
         ([], 1, 0),
         ([(200, "inspection", "defect_confirmed", "schedule")], 0, 1),
         ([(200, "inspection", "no_fault_found", "schedule")], 1, 0),
+        ([(200, "inspection", "defect_confirmed", "audit")], 0, 1),
+        ([(200, "inspection", "no_fault_found", "audit")], 1, 0),
         ([(200, "inspection", "not_inspected", "schedule")], 0, 0),
         ([(200, "corrective", None, "schedule")], 0, 0),
         ([(200, "routine", None, "schedule")], 1, 0),
