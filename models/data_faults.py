@@ -21,8 +21,8 @@ def breaches(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     Yields
     ------
     Finding
-        One for each contract that a batch failed, or that refused too many rows. Where most of the refused rows are
-        of single assets, without which the share is as it should be, only these are concerned.
+        One for each contract that a batch failed, or that refused too many rows. Where it is rows of single assets,
+        without which the share is as it should be, only these are concerned.
     """
     for contract, failed in evidence.failed.groupby("contract"):
         count, since = len(failed), failed["at"].min()
@@ -33,9 +33,7 @@ def breaches(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         )
         yield Finding(BREACH, (), (), since, sentence, "freeze")
     for contract, refused in evidence.refused.groupby("contract"):
-        stored = evidence.arrived.get(str(contract), 0)
-        if _too_many(len(refused), stored, limits):
-            yield _refused(str(contract), refused, stored, evidence, limits)
+        yield from _refused(str(contract), refused, evidence, limits)
 
 
 def missing_channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -100,22 +98,28 @@ def _too_many(refused: int, stored: int, limits: Limits) -> bool:
     return share(refused, refused + stored, 0.9).low > limits.refused_share
 
 
-def _refused(contract: str, refused: pd.DataFrame, stored: int, evidence: Evidence, limits: Limits) -> Finding:
-    since, rows = refused["at"].min(), len(refused)
-    sentence = f"{rows / (rows + stored):.0%} of the rows of {contract} since {since:%Y-%m-%d} broke it"
+def _refused(contract: str, refused: pd.DataFrame, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    rows, since, stored = len(refused), refused["at"].min(), evidence.arrived.get(contract, 0)
+    sentence = f"{rows:,} rows of {contract} since {since:%Y-%m-%d} broke the contract, {rows / (rows + stored):.1%}"
+    # Of reports an asset has too few for a share of its own.
+    bad = _refused_assets(refused, evidence, limits) if contract == evidence.telemetry else {}
+    if _too_many(int((~refused["asset"].isin(list(bad))).sum()), stored, limits):
+        yield Finding(BREACH, tuple(bad), (), since, f"{sentence} of them: bad data is not drift.", "freeze")
+    elif bad:
+        sentence += f" of them, most of {assets_of(bad, evidence.assets)}."
+        yield Finding(BREACH, tuple(bad), (), min(bad.values()), sentence, set_aside=bad)
+
+
+def _refused_assets(refused: pd.DataFrame, evidence: Evidence, limits: Limits) -> dict[str, pd.Timestamp]:
+    """Return the assets too many of whose own rows were refused, each with the time of the first."""
     days = evidence.readings.index.get_level_values("day")
     came = evidence.readings.loc[days >= evidence.since.floor("D"), ROWS].groupby("asset").sum()
-    by_asset = refused.groupby("asset")["at"].agg(["size", "min"])
-    bad = {
-        str(asset): one["min"]
-        for asset, one in by_asset.iterrows()
-        if _too_many(int(one["size"]), int(came.get(asset, 0)), limits)
+    counted = refused.groupby("asset")["at"].agg(rows="size", first="min")
+    return {
+        str(asset): first
+        for asset, rows, first in zip(counted.index, counted["rows"], counted["first"], strict=True)
+        if _too_many(int(rows), int(came.get(asset, 0)), limits)
     }
-    rest = ~refused["asset"].isin(list(bad))
-    if not bad or _too_many(int(rest.sum()), stored, limits):
-        return Finding(BREACH, tuple(bad), (), since, f"{sentence}: bad data is not drift.", "freeze")
-    sentence += f", nearly all of {assets_of(bad, evidence.assets)}."
-    return Finding(BREACH, tuple(bad), (), since, sentence, set_aside=bad)
 
 
 def _after_the_last(good: "pd.Series[bool]", assets: "pd.Index[str]", evidence: Evidence) -> dict[str, pd.Timestamp]:

@@ -86,6 +86,8 @@ class Evidence:
         Columns contract, asset (may be null), at: a row in quarantine each.
     failed : pd.DataFrame
         Columns contract, batch_id, at, rows: batches that were refused as a whole.
+    telemetry : str
+        The name of the telemetry's contract.
     """
 
     now: pd.Timestamp
@@ -98,6 +100,7 @@ class Evidence:
     arrived: Mapping[str, int]
     refused: pd.DataFrame
     failed: pd.DataFrame
+    telemetry: str = "telemetry"
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -117,6 +117,7 @@ def evidence(
         arrived=arrived,
         refused=rows[["contract", "asset", "at"]],
         failed=failed,
+        telemetry=own,
     )
 
 
