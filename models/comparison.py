@@ -33,6 +33,7 @@ from models.promotion_rules import (
     cheaper,
     enough_events,
     misses_not_inferior,
+    money,
     no_slice_worse,
 )
 from models.scoring import score
@@ -232,6 +233,6 @@ def _figures(champion: Standing, challenger: Standing, events: int) -> str:
     return (
         f"Over {events} failures and confirmed defects, the challenger (version {challenger.version}) missed "
         f"{challenger.missed.count} and raised {challenger.false_episodes.count} false alarms, cost "
-        f"{challenger.cost:g}; the champion (version {champion.version}) missed {champion.missed.count} and raised "
-        f"{champion.false_episodes.count}, cost {champion.cost:g}."
+        f"{money(challenger.cost)}; the champion (version {champion.version}) missed {champion.missed.count} and "
+        f"raised {champion.false_episodes.count}, cost {money(champion.cost)}."
     )

@@ -115,9 +115,10 @@ def cheaper(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: P
     found = cost_difference(errors, drawn, costs, rules.confidence)
     passed = found.value < 0 and found.probability_cheaper >= rules.confidence
     how = "is cheaper" if found.value < 0 else "is not cheaper"
+    apart = f"{money(abs(found.value))} {'less' if found.value <= 0 else 'more'}"
     sentence = (
-        f"The challenger {how}: it costs {abs(found.value):g} {'less' if found.value <= 0 else 'more'}, and is the "
-        f"cheaper one with a probability of {found.probability_cheaper:.0%} (asked: {rules.confidence:.0%})."
+        f"The challenger {how}: it costs {apart}, and is the cheaper one with a probability of "
+        f"{_sure(found.probability_cheaper)} (asked: {rules.confidence:.0%})."
     )
     return Check("cheaper", passed, sentence, {**vars(found), "confidence": rules.confidence})
 
@@ -143,9 +144,9 @@ def misses_not_inferior(errors: pd.DataFrame, drawn: pd.DataFrame, rules: Promot
         return Check("misses", None, "Without an event nothing can be said of missed ones.", figures)
     passed = found.high <= rules.missed_margin + 1e-12
     sentence = (
-        f"Its share of missed events is {_points(found.value)}, with {rules.confidence:.0%} confidence at most "
-        f"{_points(found.high)} than the champion's: {'within' if passed else 'beyond'} the margin of "
-        f"{100 * rules.missed_margin:g} points."
+        f"Its share of missed events is {_points(found.value)} the champion's, with {rules.confidence:.0%} confidence "
+        f"{'at least' if found.high < 0 else 'at most'} {_points(found.high)} it: "
+        f"{'within' if passed else 'beyond'} the margin of {100 * rules.missed_margin:g} points above."
     )
     return Check("misses", passed, sentence, figures)
 
@@ -178,13 +179,14 @@ def no_slice_worse(errors: pd.DataFrame, assets: pd.DataFrame, rules: PromotionR
     worse = [name for name, found in figures.items() if found["worse"]]
     unjudged = [name for name, found in figures.items() if not found["judged"]]
     judged = len(figures) - len(unjudged)
-    left = f" Not judged, with fewer than {rules.slice_events} events: {_some(unjudged)}." if unjudged else ""
+    few = f"with fewer than {rules.slice_events} events: {_some(unjudged)}."
     if worse:
         told = f"It misses more than the margin allows beyond the champion in {_some(worse)}."
     elif judged:
         told = f"In none of {judged} plants and asset models it misses more than the margin allows."
     else:
-        told = "There is no plant or asset model to judge apart."
+        told = "No plant or asset model is judged apart" + (f", {few}" if unjudged else ": all assets are alike.")
+    left = f" Not judged, {few}" if judged and unjudged else ""
     return Check("slices", not worse if judged else None, told + left, figures)
 
 
@@ -232,11 +234,26 @@ def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
     Check
         Figures are the costs.
     """
-    named = ", ".join(f"{name} {other:g}" for name, other in policies.items())
+    named = ", ".join(f"{name} {money(other)}" for name, other in policies.items())
     passed = all(cost < other for other in policies.values())
     verdict = "is better than" if passed else "is not better than all of"
-    sentence = f"At a cost of {cost:g} it {verdict} doing without a model: {named}."
+    sentence = f"At a cost of {money(cost)} it {verdict} doing without a model: {named}."
     return Check("policies", passed, sentence, {"challenger": cost, **policies})
+
+
+def money(cost: float) -> str:
+    """Write a cost as a person would.
+
+    Examples
+    --------
+    >>> money(2025000.0), money(11.5)
+    ('2,025,000', '11.5')
+    """
+    return f"{cost:,.0f}" if abs(cost) >= 1000 else f"{cost:g}"
+
+
+def _sure(probability: float) -> str:
+    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _slice(own: pd.DataFrame, rules: PromotionRules) -> dict[str, Any]:
@@ -253,7 +270,7 @@ def _events(number: int) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{abs(100 * share):.0f} points {'lower' if share < 0 else 'higher'}"
+    return f"{abs(100 * share):.0f} points {'below' if share < 0 else 'above'}"
 
 
 def _some(names: list[str], most: int = 5) -> str:
