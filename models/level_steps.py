@@ -183,7 +183,7 @@ def asset_steps(found: "list[Deviations]", reference_end: pd.Timestamp, rule: St
 
 
 def fleet_steps(found: "list[Deviations]", reference_end: pd.Timestamp, rule: StepRule) -> tuple[Step, ...]:
-    """Find the steps that the fleet's median asset takes: at least half of the assets moved, all one way.
+    """Find the fleet's steps: half of the assets moved by the declared size, three quarters by half of it, one way.
 
     Parameters
     ----------
@@ -209,11 +209,12 @@ def fleet_steps(found: "list[Deviations]", reference_end: pd.Timestamp, rule: St
         step = _step(each, each.fleet, None, max(noise, 1e-12), rule.fleet_size, reference_end, rule)
         if step is None or step.p_value * len(found) > rule.false_discovery:
             continue
-        # The median of daily levels also moves when a third of the assets do; the median of their steps hardly.
+        # The median of daily levels moves with a third of the assets; the lower quartile of their steps does not.
         at = dict.fromkeys(each.assets, step.since)
-        height = float(np.nanmedian(heights_at(replace(each, own=each.own + each.fleet[:, None]), at, rule)))
-        if height * np.sign(step.height) >= rule.fleet_size:
-            steps.append(replace(step, height=height))
+        heights = heights_at(replace(each, own=each.own + each.fleet[:, None]), at, rule) * np.sign(step.height)
+        known = heights[np.isfinite(heights)]
+        if len(known) and np.quantile(known, 0.25) >= rule.fleet_size / 2 and np.median(known) >= rule.fleet_size:
+            steps.append(replace(step, height=float(np.sign(step.height) * np.median(known))))
     return tuple(steps)
 
 

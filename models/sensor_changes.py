@@ -28,8 +28,8 @@ def sensor_changes(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     Notes
     -----
     A step of one asset that falls together with the fleet's own on the same channel is the process, not the sensor.
-    When nobody reports it and more than half of the assets are recalibrated at once, that cannot be told from a change
-    of the process.
+    When nobody reports it and most of the assets are recalibrated at once, that cannot be told from a change of the
+    process.
     """
     found = list(deviations(evidence.levels, evidence.reference_end))
     reported = reported_changes(evidence.events, evidence.reference_end, limits.sensor_codes)

@@ -90,6 +90,13 @@ def test_a_third_of_the_fleet_is_not_the_fleet():
     assert everywhere == ()
 
 
+def test_not_quite_half_of_the_fleet_is_not_the_fleet():
+    """Steps of nine of twenty assets move the fleet's median day by day, and are still not the process."""
+    added = np.where(AFTER >= 0, 6.0, 0)[:, None] * (np.arange(len(ASSETS)) < 9)
+    for seed in range(5):
+        assert found(levels(seed, add=added))[1] == ()
+
+
 def test_units_do_not_matter():
     """Channels in other units have the same steps."""
     frame = levels(add=of_one(np.where(AFTER >= 0, 6.0, 0)))
