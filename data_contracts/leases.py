@@ -134,6 +134,33 @@ def release_lease(engine: sa.Engine, name: str, holder: str) -> None:
         connection.execute(sa.delete(LEASES).where(LEASES.c.name == name, LEASES.c.holder == holder))
 
 
+def is_held(engine: sa.Engine, name: str, now: pd.Timestamp) -> bool:
+    """Say whether somebody alive holds a lease.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    name
+        What is locked.
+    now
+        The time.
+
+    Returns
+    -------
+    bool
+        Who needs to be sure takes the lease himself: by the next moment the answer may be another.
+
+    Raises
+    ------
+    StorageError
+        If the database could not be asked.
+    """
+    held = sa.select(LEASES.c.name).where(LEASES.c.name == name, LEASES.c.expires_at > now)
+    with storage_errors(engine), engine.connect() as connection:
+        return connection.execute(held).first() is not None
+
+
 def _prolong(
     engine: sa.Engine,
     name: str,

@@ -1,7 +1,8 @@
 """Whether to retrain: evidence in, a decision with its reasons out. It reads no clock, store or registry."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -9,22 +10,34 @@ from models.drift import Drift
 
 RETRAIN = "retrain"
 HOLD = "hold"
+ASK = "ask"
+
+Occasion = Literal["drift", "calendar"]
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What must hold before drift leads to a retraining.
+    """What must hold besides the occasion before a champion is retrained.
 
     Parameters
     ----------
     cooldown : pd.Timedelta
-        The shortest time between two retrainings.
+        The shortest time between two retrainings; never shorter than outcomes take to mature.
     min_failures : int
-        Matured failures (caught, prevented or missed) that the evidence must rest on.
+        Failures (caught, prevented or missed) that must have matured since the last training.
+    min_assets : int
+        Assets that these failures must come from.
+    yearly_budget : int
+        Retrainings in a year at most.
+    rejections : int
+        After so many challengers rejected in a row a person is asked.
     """
 
     cooldown: pd.Timedelta
     min_failures: int
+    min_assets: int = 3
+    yearly_budget: int = 12
+    rejections: int = 2
 
 
 @dataclass(frozen=True)
@@ -35,22 +48,57 @@ class Evidence:
     ----------
     drift : Drift
         The verdict on the rates.
-    failures : int
-        Matured failures it was counted from.
+    failures, assets : int
+        Matured failures since the last training, and how many assets had one.
     start, end : pd.Timestamp
-        The period (start, end] it was counted over.
+        The period (start, end] they were counted over.
+    maturity : pd.Timedelta
+        From a decision to its outcome.
+    doubts : tuple of str
+        What is wrong with the data, a sentence each; while there is any, no model is blamed.
     used_until : pd.Timestamp or None
         End of the evidence that led to the last retraining, if there was one.
     last_retraining : pd.Timestamp or None
         When that was.
+    this_year : int
+        Retrainings in the year up to now.
+    rejected_in_a_row : int
+        Challengers rejected since the last promotion.
+    under_way : bool
+        Whether a retraining is going on.
     """
 
     drift: Drift
     failures: int
+    assets: int
     start: pd.Timestamp
     end: pd.Timestamp
+    maturity: pd.Timedelta
+    doubts: tuple[str, ...] = ()
     used_until: pd.Timestamp | None = None
     last_retraining: pd.Timestamp | None = None
+    this_year: int = 0
+    rejected_in_a_row: int = 0
+    under_way: bool = False
+
+
+@dataclass(frozen=True)
+class Held:
+    """A gate that is shut.
+
+    Parameters
+    ----------
+    gate : str
+        Its name.
+    reason : str
+        Why it is shut, a sentence.
+    change : str
+        What would open it, a sentence.
+    """
+
+    gate: str
+    reason: str
+    change: str
 
 
 @dataclass(frozen=True)
@@ -60,20 +108,27 @@ class Verdict:
     Parameters
     ----------
     decision : str
-        "retrain" or "hold".
+        "retrain", "hold", or "ask" for a person.
     reasons : tuple of str
         Plain sentences: what was seen, and each gate that held it back.
+    held : tuple of Held
+        The gates that are shut, were there drift or not.
     """
 
     decision: str
     reasons: tuple[str, ...]
+    held: tuple[Held, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the decision as plain values."""
-        return asdict(self) | {"reasons": list(self.reasons)}
+        return {
+            "decision": self.decision,
+            "reasons": list(self.reasons),
+            "held": [asdict(gate) for gate in self.held],
+        }
 
 
-def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp) -> Verdict:
+def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occasion = "drift") -> Verdict:
     """Decide whether the champion is to be retrained.
 
     Parameters
@@ -81,37 +136,78 @@ def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp) -> Verdict:
     evidence : Evidence
         The rates' verdict and what it rests on.
     gates : Gates
-        What must hold besides drift.
+        What must hold besides.
     now : pd.Timestamp
         The moment of deciding, for the cooldown.
+    occasion : {"drift", "calendar"}
+        Whether the rates are to give the occasion, or the calendar has given it.
 
     Returns
     -------
     Verdict
-        "retrain" iff the rates have drifted and every gate is open.
+        "retrain" iff there is an occasion and every gate is open; "ask" if the only gate that is shut is that
+        challengers were rejected.
     """
-    if not evidence.drift.drifted:
-        return Verdict(HOLD, evidence.drift.reasons)
-    held = _held_back(evidence, gates, now)
-    return Verdict(HOLD if held else RETRAIN, (*evidence.drift.reasons, *held))
+    held = tuple(_held_back(evidence, gates, now))
+    if occasion == "drift" and not evidence.drift.drifted:
+        return Verdict(HOLD, evidence.drift.reasons, held)
+    said = evidence.drift.reasons if occasion == "drift" else ("The calendar asks for a retraining.",)
+    reasons = (*said, *(f"Held back: {gate.reason}" for gate in held))
+    if not held:
+        return Verdict(RETRAIN, reasons)
+    return Verdict(ASK if [gate.gate for gate in held] == ["rejections"] else HOLD, reasons, held)
 
 
-def _held_back(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> tuple[str, ...]:
-    reasons = []
-    if evidence.failures < gates.min_failures:
-        reasons.append(
-            f"Held back: {evidence.failures} failures have matured in the period; {gates.min_failures} are needed to "
-            "train and to compare."
+def _held_back(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:
+    yield from (Held("data", doubt, "Mend the data, or wait until they are sound again.") for doubt in evidence.doubts)
+    yield from _enough(evidence, gates)
+    yield from _in_time(evidence, gates, now)
+    if evidence.rejected_in_a_row >= gates.rejections:
+        yield Held(
+            "rejections",
+            f"{evidence.rejected_in_a_row} challengers in a row were not better than the champion.",
+            "A person should look at it, and retrain or promote by hand.",
         )
-    if evidence.last_retraining is not None and now < evidence.last_retraining + gates.cooldown:
-        until = evidence.last_retraining + gates.cooldown
-        reasons.append(
-            f"Held back: the last retraining was on {evidence.last_retraining:%Y-%m-%d %H:%M}; the cooldown lasts "
-            f"until {until:%Y-%m-%d %H:%M}."
+
+
+def _enough(evidence: Evidence, gates: Gates) -> Iterator[Held]:
+    if evidence.failures < gates.min_failures:
+        yield Held(
+            "failures",
+            f"{evidence.failures} failures have matured since the last training; {gates.min_failures} are needed to "
+            "train and to compare.",
+            f"{gates.min_failures - evidence.failures} more failures maturing.",
+        )
+    if evidence.assets < gates.min_assets:
+        yield Held(
+            "assets",
+            f"the failures come from {evidence.assets} assets; {gates.min_assets} are needed, lest one machine decide.",
+            f"Failures of {gates.min_assets - evidence.assets} more assets.",
+        )
+
+
+def _in_time(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:
+    if evidence.under_way:
+        yield Held("lease", "a retraining is under way.", "Its end.")
+    cooldown = max(gates.cooldown, evidence.maturity)
+    if evidence.last_retraining is not None and now < evidence.last_retraining + cooldown:
+        until = evidence.last_retraining + cooldown
+        yield Held(
+            "cooldown",
+            f"the last retraining was on {evidence.last_retraining:%Y-%m-%d %H:%M}; the cooldown lasts until "
+            f"{until:%Y-%m-%d %H:%M}.",
+            f"{until:%Y-%m-%d %H:%M}.",
         )
     if evidence.used_until is not None and evidence.start < evidence.used_until:
-        reasons.append(
-            f"Held back: evidence up to {evidence.used_until:%Y-%m-%d %H:%M} has led to a retraining already and may "
-            "not lead to another."
+        yield Held(
+            "used",
+            f"evidence up to {evidence.used_until:%Y-%m-%d %H:%M} has led to a retraining already and may not lead to "
+            "another.",
+            "Evidence after that.",
         )
-    return tuple(reasons)
+    if evidence.this_year >= gates.yearly_budget:
+        yield Held(
+            "budget",
+            f"there were {evidence.this_year} retrainings within a year; {gates.yearly_budget} are allowed.",
+            "A larger budget, or time.",
+        )

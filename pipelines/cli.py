@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
+    "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),

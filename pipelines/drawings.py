@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.retrain import RetrainResult
     from pipelines.score import ScoreResult
     from pipelines.train import TrainResult
+    from pipelines.why import Answer
 
 _SHOWN = 20
 
@@ -197,14 +198,29 @@ def _score(result: "ScoreResult") -> Group:
     return Group(Text(head + told), over, *([Text(mute, style="dim")] if result.silent else []))
 
 
+def _answer(result: "Answer") -> Group:
+    parts: list[RenderableType] = [Text(result.question, style="bold")]
+    parts.append(Text(f"{_minute(result.at)}: {result.decision}"))
+    chapters = {
+        "What was seen": result.seen,
+        "Which test, and how sure": result.tests,
+        "What held it back": result.held,
+        "What would change the answer": result.change,
+    }
+    for title, sentences in chapters.items():
+        if sentences:
+            parts += [Text(), Text(title, style="bold"), *(Text(f"- {sentence}") for sentence in sentences)]
+    return Group(*parts)
+
+
 def _monitor(result: "MonitorResult") -> Group:
     head = Text(f"{result.model_name} version {result.model_version} at {_minute(result.now)}: ")
     head.append(result.decision, style="green" if result.decision == "hold" else "yellow")
     rates = result.rates
     table = _table("outcomes that have matured", "seen", f"{rates.confidence:.0%} interval", "promised")
-    table.add_row("failures missed", *_share(rates.missed), _percent(result.reference.missed))
+    table.add_row("failures missed", *_share(rates.missed), _percent(result.promise.missed.value))
     table.add_row(
-        "false alarms per asset-month", *_frequency(rates.false_episodes), _number(result.reference.false_episodes)
+        "false alarms per asset-month", *_frequency(rates.false_episodes), _number(result.promise.false_episodes.value)
     )
     table.add_row("decisions: failures not foretold", *_share(rates.decision_fn), "")
     table.add_row("decisions: alerts in vain", *_share(rates.decision_fp), "")
@@ -262,6 +278,7 @@ _DRAWINGS: Mapping[str, Callable[[Any], RenderableType]] = {
     "Reproduction": _reproduction,
     "Promoted": _promoted,
     "ScoreResult": _score,
+    "Answer": _answer,
     "MonitorResult": _monitor,
     "RetrainResult": _retrain,
 }

@@ -7,23 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.history import History, read_history
-from data_contracts.records import (
-    Decision,
-    MonitorRun,
-    add_decision,
-    add_monitor_run,
-    decisions,
-    open_records,
-    predictions,
-)
+from data_contracts.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
 from data_contracts.workspace import Workspace
-from models.drift import Drift, Reference, Tolerances, drift
-from models.error_rates import ErrorRates, as_json, error_rates
-from models.outcomes import Outcomes, Terms, outcomes
-from models.promotion import Records, champion_since
-from models.retraining_policy import Evidence, Gates, Verdict, decide
-from pipelines.champion import Champion, load_champion, terms
+from models.drift import Drift, Promise
+from models.error_rates import ErrorRates, as_json
+from models.retraining_policy import Occasion, Verdict, decide
+from pipelines.grounds import Grounds, gates, gather
 from pipelines.report import Mark
 from pipelines.settings import Settings
 from pipelines.watch_page import write_watch_page
@@ -41,14 +30,12 @@ class MonitorResult:
         Nothing known later was used.
     rates : ErrorRates
         Over the period that the decision rests on.
-    reference : Reference
-        What the champion promised.
+    promise : Promise
+        What the champion was promoted with.
     drift : Drift
         How the two compare.
-    decision : str
-        "retrain" or "hold".
-    reasons : tuple of str
-        Plain sentences.
+    verdict : Verdict
+        "retrain", "hold" or "ask", with the reasons.
     report : Path
         The page that shows it.
     """
@@ -57,11 +44,20 @@ class MonitorResult:
     model_version: int
     now: pd.Timestamp
     rates: ErrorRates
-    reference: Reference
+    promise: Promise
     drift: Drift
-    decision: str
-    reasons: tuple[str, ...]
+    verdict: Verdict
     report: Path
+
+    @property
+    def decision(self) -> str:
+        """Return "retrain", "hold" or "ask"."""
+        return self.verdict.decision
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return plain sentences."""
+        return self.verdict.reasons
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -72,7 +68,9 @@ class MonitorResult:
             "decision": self.decision,
             "reasons": list(self.reasons),
             "drifted": list(self.drift.which),
-            "reference": as_json(asdict(self.reference)),
+            "promise": as_json(asdict(self.promise)),
+            "evidence": self.drift.to_dict()["evidence"],
+            "held": self.verdict.to_dict()["held"],
             "rates": self.rates.to_dict(),
             "report": str(self.report),
         }
@@ -81,10 +79,7 @@ class MonitorResult:
 def monitor(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult:
-    """Compare the champion's error rates with what it promised, and decide whether to retrain.
-
-    The decision rests on the champion's own predictions in the trailing span, none older than its promotion and none
-    that a retraining was decided on before.
+    """Test the champion's error rates against what it promised, and decide whether to retrain.
 
     Parameters
     ----------
@@ -95,7 +90,7 @@ def monitor(
     now : pd.Timestamp
         Nothing known later is used.
     settings : Settings
-        Span, tolerances and gates.
+        Span, budget and gates.
     known_changes : sequence of pipelines.report.Mark
         Shown in the report; the decision does not see them.
 
@@ -111,138 +106,57 @@ def monitor(
     ModelError
         If the champion raises no alerts.
     """
-    champion = load_champion(workspace, model_name)
-    history = _events(workspace, champion, now)
-    rules = terms(champion, history, settings, now=now)
-    records = open_records(workspace.records_url)
-    start, used = evidence_start(records, champion, settings, now=now)
-    told = _told(records, champion, start - rules.claim - rules.gap, now)
-    known = _judge(told, history, rules, now)
-    rates = error_rates(known, start=start, confidence=settings.monitor_confidence)
-    reference = _reference(champion)
-    tolerances = Tolerances(settings.monitor_missed_tolerance, settings.monitor_false_tolerance)
-    seen = drift(rates, reference, tolerances)
-    verdict = _decide(seen, rates, used, settings, now)
-    _remember(records, champion, rates, reference, verdict, now)
-    report = write_watch_page(
-        workspace, champion, history, rules, rates, verdict, known_changes=known_changes, settings=settings, now=now
-    )
+    grounds = gather(workspace, model_name, now=now, settings=settings)
+    verdict = weigh(workspace, grounds, now=now, settings=settings)
+    report = write_watch_page(workspace, grounds, verdict, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
         model_name=model_name,
-        model_version=champion.model.version,
+        model_version=grounds.champion.model.version,
         now=now,
-        rates=rates,
-        reference=reference,
-        drift=seen,
-        decision=verdict.decision,
-        reasons=verdict.reasons,
+        rates=grounds.rates,
+        promise=grounds.promise,
+        drift=grounds.drift,
+        verdict=verdict,
         report=report,
     )
 
 
-@dataclass(frozen=True)
-class LastRetraining:
-    """The retraining before this look, whatever came of it.
+def weigh(
+    workspace: Workspace, grounds: Grounds, *, now: pd.Timestamp, settings: Settings, occasion: Occasion = "drift"
+) -> Verdict:
+    """Decide whether to retrain, and store the decision with what it rests on.
 
     Parameters
     ----------
-    at : pd.Timestamp
-        When.
-    used_until : pd.Timestamp
-        End of the evidence it rested on.
-    """
-
-    at: pd.Timestamp
-    used_until: pd.Timestamp
-
-
-def evidence_start(
-    records: Records, champion: Champion, settings: Settings, *, now: pd.Timestamp
-) -> tuple[pd.Timestamp, LastRetraining | None]:
-    """Settle from when on evidence counts.
-
-    Parameters
-    ----------
-    records : Records
-        The ledger and the decisions.
-    champion : Champion
-        The model on duty.
-    settings : Settings
-        The trailing span.
+    workspace : Workspace
+        Records.
+    grounds : Grounds
+        From `pipelines.grounds.gather`.
     now : pd.Timestamp
-        Its end.
+        When it is decided.
+    settings : Settings
+        Gates.
+    occasion : {"drift", "calendar"}
+        What asks for a retraining.
 
     Returns
     -------
-    tuple of pd.Timestamp and LastRetraining or None
-        The latest of: a span before now, the champion's promotion, the end of the evidence used before.
+    Verdict
+        The decision.
     """
-    used = last_retraining(records, champion.model.name, now=now)
-    since = champion_since(records, champion.model.name, champion.model.version)
-    begins = [now - settings.monitor_span]
-    begins += [] if since is None else [since]
-    begins += [] if used is None else [used.used_until]
-    return max(begins), used
-
-
-def last_retraining(records: Records, model_name: str, *, now: pd.Timestamp) -> LastRetraining | None:
-    """Return the latest retraining, promoted or rejected, of the decisions up to now."""
-    made = decisions(records, model_name=model_name)
-    made = made[made["decision"].isin(["promoted", "rejected"]) & (made["at"] <= now)]
-    if made.empty:
-        return None
-    latest = made.iloc[-1]
-    return LastRetraining(pd.Timestamp(latest["at"]), pd.Timestamp(latest["evidence"]["used_until"]))
-
-
-def _events(workspace: Workspace, champion: Champion, now: pd.Timestamp) -> History:
-    data = champion.experiment.data
-    # Failures and work orders are asked for; `start` leaves the telemetry where it is.
-    return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
-
-
-def _told(records: Records, champion: Champion, since: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
-    stored = predictions(records, model_name=champion.model.name, since=since, until=now)
-    return stored[stored["model_version"] == champion.model.version]
-
-
-def _judge(told: pd.DataFrame, history: History, rules: Terms, now: pd.Timestamp) -> Outcomes:
-    return outcomes(told, history.failures, history.work_orders, now=now, terms=rules)
-
-
-def _reference(champion: Champion) -> Reference:
-    promised, version = champion.model.reference, champion.model.version
-    if promised is None:
-        return Reference(float("nan"), float("nan"), f"the evaluation of version {version}")
-    return Reference(promised.missed.value, promised.false_episodes.value, f"the evaluation of version {version}")
-
-
-def _decide(
-    seen: Drift, rates: ErrorRates, used: LastRetraining | None, settings: Settings, now: pd.Timestamp
-) -> Verdict:
-    evidence = Evidence(
-        drift=seen,
-        failures=int(rates.missed.of),
-        start=rates.start,
-        end=rates.end,
-        used_until=None if used is None else used.used_until,
-        last_retraining=None if used is None else used.at,
-    )
-    return decide(evidence, Gates(settings.retrain_cooldown, settings.retrain_min_failures), now=now)
-
-
-def _remember(
-    records: Records,
-    champion: Champion,
-    rates: ErrorRates,
-    reference: Reference,
-    verdict: Verdict,
-    now: pd.Timestamp,
-) -> None:
-    name, version = champion.model.name, champion.model.version
-    figures = rates.to_dict()
-    promised = as_json(asdict(reference))
+    verdict = decide(grounds.evidence, gates(settings), now=now, occasion=occasion)
+    records = open_records(workspace.records_url)
+    name, version = grounds.champion.model.name, grounds.champion.model.version
+    figures = grounds.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
+    evidence = {
+        "occasion": occasion,
+        "rates": figures,
+        "promise": as_json(asdict(grounds.promise)),
+        "drift": grounds.drift.to_dict(),
+        "held": verdict.to_dict()["held"],
+    }
+    reasons = list(verdict.reasons)
     add_decision(
         records,
         Decision(
@@ -250,7 +164,8 @@ def _remember(
             model_name=name,
             model_version=version,
             decision=verdict.decision,
-            reasons=list(verdict.reasons),
-            evidence={"rates": figures, "reference": promised},
+            reasons=reasons,
+            evidence=evidence,
         ),
     )
+    return verdict

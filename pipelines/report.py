@@ -1,6 +1,5 @@
 """The report: one HTML page that needs nothing beside it, with the error rates over time and what was done about it."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,59 +9,14 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from models.error_rates import ErrorRates, Rate
-
-COLOURS = {
-    "change": "#b7791f",
-    "trigger": "#b42318",
-    "retraining": "#5c6875",
-    "rejected": "#5c6875",
-    "promotion": "#2f7d4f",
-    "rollback": "#7a4fa3",
-}
-_INK, _SOFT, _LINE, _SERIES = "#1d2733", "#5c6875", "#e3e7ec", "#2563a8"
-_STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "svg.fonttype": "none",  # text stays text: smaller, searchable, in the reader's own font
-    "svg.hashsalt": "forewarn",
-    "axes.edgecolor": _LINE,
-    "axes.labelcolor": _SOFT,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened, drawn into the charts and listed in the timeline.
-
-    Parameters
-    ----------
-    at : pd.Timestamp
-        When.
-    kind : str
-        "change", "trigger", "retraining", "rejected", "promotion" or "rollback"; anything else only in the timeline.
-    label : str
-        What, in a few words.
-    detail : str
-        Why, in a sentence or two.
-    """
-
-    at: pd.Timestamp
-    kind: str
-    label: str
-    detail: str = ""
+from pipelines.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, drawn, dress
+from pipelines.chart import Mark as Mark
+from pipelines.evidence_chart import RATES, draw_evidence
+from pipelines.evidence_chart import Course as Course
 
 
 @dataclass(frozen=True)
@@ -125,6 +79,7 @@ def write_report(
     title: str,
     now: pd.Timestamp,
     promises: Sequence[Promise] = (),
+    courses: Sequence[Course] = (),
     facts: Sequence[Fact] = (),
     verdict: Conclusion | None = None,
 ) -> Path:
@@ -146,6 +101,8 @@ def write_report(
         The moment it shows.
     promises : sequence of Promise
         Drawn as reference lines.
+    courses : sequence of Course
+        The evidence against its threshold, a chart for each rate.
     facts : sequence of Fact
         Figures for the head of the page.
     verdict : Conclusion, optional
@@ -157,6 +114,7 @@ def write_report(
         The file.
     """
     charts = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
+    charts += [draw_evidence(own, marks, now) for rate in RATES if (own := [c for c in courses if c.rate == rate])]
     page = _template().render(
         title=title,
         now=f"{now:%Y-%m-%d %H:%M} UTC",
@@ -221,7 +179,7 @@ def _row(mark: Mark) -> dict[str, str]:
         "at": f"{mark.at:%Y-%m-%d %H:%M}",
         "label": mark.label,
         "detail": mark.detail,
-        "colour": COLOURS.get(mark.kind, _LINE),
+        "colour": COLOURS.get(mark.kind, LINE),
     }
 
 
@@ -232,30 +190,24 @@ def _draw(
     promises: Sequence[Promise],
     now: pd.Timestamp,
 ) -> dict[str, Any]:
-    with rc_context(_STYLE):
-        # Margins as measured: letting matplotlib find them draws every chart twice.
-        figure = Figure(figsize=(9.2, 3.1))
-        axes = figure.add_axes((0.06, 0.17, 0.935, 0.61))
+    def draw(axes: Axes) -> None:
         _draw_rates(axes, panel, series)
         _draw_promises(axes, panel, promises)
-        _dress(axes, panel, series, now)
-        _draw_marks(axes, marks, series[0].start, now)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = out.getvalue()
-    # The drawing is ours, so it may go in as it is; its XML head may not stand inside HTML.
-    return {"title": panel.title, "note": panel.note, "svg": Markup(svg[svg.index("<svg") :])}  # noqa: S704
+        _scale(axes, panel, series, now)
+        draw_marks(axes, marks, series[0].start, now)
+
+    return drawn(panel.title, panel.note, draw)
 
 
 def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:
     rates: list[Rate] = [getattr(point, panel.rate) for point in series]
-    middle = [_day(point.start + (point.end - point.start) / 2) for point in series]
+    middle = [day(point.start + (point.end - point.start) / 2) for point in series]
     seen = [index for index, rate in enumerate(rates) if rate.of > 0]
     axes.vlines(
         [middle[i] for i in seen],
         [rates[i].low for i in seen],
         [rates[i].high for i in seen],
-        color=_SERIES,
+        color=SERIES,
         alpha=0.28,
         linewidth=5,
         capstyle="round",
@@ -263,7 +215,7 @@ def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None
     axes.plot(
         [middle[i] for i in seen],
         [rates[i].value for i in seen],
-        color=_SERIES,
+        color=SERIES,
         linewidth=1.4,
         marker="o",
         markersize=4.5,
@@ -277,11 +229,11 @@ def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[Promise]) -> No
     for number, promise in enumerate(promises):
         level = getattr(promise, panel.promised)
         label = "promised by the champion" if number == 0 else "_nolegend_"
-        start, end = _day(promise.start), _day(promise.end)
-        axes.hlines(level, start, end, color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=label)
+        start, end = day(promise.start), day(promise.end)
+        axes.hlines(level, start, end, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=label)
 
 
-def _dress(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Timestamp) -> None:
+def _scale(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Timestamp) -> None:
     rates: list[Rate] = [rate for point in series if (rate := getattr(point, panel.rate)).of > 0]
     # The wide interval of a thin period must not flatten the rest of the curve.
     top = (
@@ -291,44 +243,11 @@ def _dress(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Time
     )
     highest = max([min(rate.high, top) for rate in rates], default=1.0)
     axes.set_ylim(0, 1.08 * highest)
-    axes.set_xlim(_day(series[0].start), _day(max(now, series[-1].end)))
     if now > series[-1].end:
         label = "not matured yet"
-        axes.axvspan(_day(series[-1].end), _day(now), color=_LINE, alpha=0.55, linewidth=0, label=label, zorder=0)
-    axes.grid(axis="y", color=_LINE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]  # matplotlib's dates are not typed
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]  # as above
-    axes.xaxis.set_major_formatter(formatter)
+        axes.axvspan(day(series[-1].end), day(now), color=LINE, alpha=0.55, linewidth=0, label=label, zorder=0)
     if panel.percent:
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{value:.0%}" if highest > 0.05 else f"{value:.1%}")
         )
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.16), ncols=3, frameon=False, borderaxespad=0, labelcolor=_SOFT)
-
-
-def _day(time: pd.Timestamp) -> float:
-    # matplotlib counts days since 1970.
-    return float((time - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1))
-
-
-def _draw_marks(axes: Axes, marks: Sequence[Mark], start: pd.Timestamp, end: pd.Timestamp) -> None:
-    shown = sorted((mark for mark in marks if mark.kind in COLOURS and start <= mark.at <= end), key=lambda m: m.at)
-    # Labels of neighbours take turns on two lines, lest they cover each other.
-    for number, mark in enumerate(shown):
-        colour = COLOURS[mark.kind]
-        axes.axvline(_day(mark.at), color=colour, linewidth=1.2)
-        late = (mark.at - start) > 0.8 * (end - start)
-        axes.annotate(
-            mark.label,
-            (_day(mark.at), 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3 if late else 3, 3 + 12 * (number % 2)),
-            textcoords="offset points",
-            ha="right" if late else "left",
-            color=colour,
-            fontsize=9,
-            annotation_clip=False,
-        )
+    dress(axes, series[0].start, max(now, series[-1].end))

@@ -64,14 +64,32 @@ class Settings:
         experiment's, or estimates it from the data.
     monitor_confidence : float
         Of the intervals of the rates.
-    monitor_missed_tolerance : float
-        How much above the promised share of missed failures is accepted.
-    monitor_false_tolerance : float
-        How many more false alarm episodes per asset-month than promised are accepted.
+    drift_alpha : float
+        Probability at most, over all looks since a promotion, of a false "worse than promised".
+    drift_mean_time_between_false : float
+        Looks at least, on average, to a false "became worse recently".
+    drift_harmful_missed : float
+        The smallest increase of the share of missed failures that harms; absolute.
+    drift_harmful_false : float
+        The smallest increase of false alarm episodes that harms, as a share of the promised rate.
+    drift_missed_share : float
+        The part of the budget for false retrainings that goes to misses; the rest goes to false alarms.
+    drift_promise_confidence : float
+        Confidence of the upper end of what the champion's evaluation promised.
+    drift_every : pd.Timedelta
+        Between two looks at what has matured, however often the monitor runs.
+    drift_one_per_asset : bool
+        Whether an asset counts with its first failure and its first false episode of a look only.
+    drift_slices : str
+        "plant" or "model": each of them is tested by itself too; empty for none.
     retrain_cooldown : pd.Timedelta
-        The shortest time between two retrainings.
-    retrain_min_failures : int
-        Matured failures a retraining must rest on.
+        The shortest time between two retrainings; never shorter than outcomes take to mature.
+    retrain_min_failures, retrain_min_assets : int
+        Matured failures a retraining must rest on, and how many assets they must come from.
+    retrain_yearly_budget : int
+        Retrainings in a year at most.
+    retrain_rejections : int
+        After so many challengers rejected in a row a person is asked.
     retrain_holdout : pd.Timedelta
         The last part of the history, on which champion and challenger are compared.
     retrain_history : pd.Timedelta or None
@@ -95,10 +113,20 @@ class Settings:
     monitor_gap: pd.Timedelta | None
     monitor_reporting_delay: pd.Timedelta | None
     monitor_confidence: float
-    monitor_missed_tolerance: float
-    monitor_false_tolerance: float
+    drift_alpha: float
+    drift_mean_time_between_false: float
+    drift_harmful_missed: float
+    drift_harmful_false: float
+    drift_missed_share: float
+    drift_promise_confidence: float
+    drift_every: pd.Timedelta
+    drift_one_per_asset: bool
+    drift_slices: str
     retrain_cooldown: pd.Timedelta
     retrain_min_failures: int
+    retrain_min_assets: int
+    retrain_yearly_budget: int
+    retrain_rejections: int
     retrain_holdout: pd.Timedelta
     retrain_history: pd.Timedelta | None
     retrain_actor: str
@@ -121,6 +149,28 @@ def _duration(text: str) -> pd.Timedelta:
         return parse_duration(text, zero=True)
     except UsageError as error:
         raise ValueError(error.expected) from error
+
+
+def _positive_duration(text: str) -> pd.Timedelta:
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise ValueError(error.expected) from error
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError("one of " + ", ".join(f'"{word}"' for word in words))
+        return text
+
+    return parse
 
 
 def _duration_or(word: str) -> Callable[[str], pd.Timedelta | None]:
@@ -152,6 +202,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _positive_count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise ValueError("a whole number from 1 on")
+    return int(text)
+
+
 def _cron(text: str) -> str:
     if text and len(text.split()) != 5:
         raise ValueError('a cron expression of five fields such as "0 6 * * *", or "" for never')
@@ -172,10 +228,20 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "monitor.gap": (_duration_or("auto"), "auto"),
     "monitor.reporting_delay": (_duration_or("auto"), "auto"),
     "monitor.confidence": (_number(0.5, 0.9999), "0.9"),
-    "monitor.missed_tolerance": (_number(0, 1), "0.05"),
-    "monitor.false_tolerance": (_number(0, 1000), "0.1"),
+    "drift.alpha": (_number(1e-6, 0.5), "0.05"),
+    "drift.mean_time_between_false": (_number(2, 1e9), "500"),
+    "drift.harmful_missed": (_number(0.01, 0.9), "0.1"),
+    "drift.harmful_false": (_number(0.01, 100), "0.5"),
+    "drift.missed_share": (_number(0.01, 0.99), "0.5"),
+    "drift.promise_confidence": (_number(0.5, 0.999), "0.8"),
+    "drift.every": (_positive_duration, "7d"),
+    "drift.one_per_asset": (_truth, "true"),
+    "drift.slices": (_one_of("", "plant", "model"), ""),
     "retrain.cooldown": (_duration, "14d"),
     "retrain.min_failures": (_count, "8"),
+    "retrain.min_assets": (_count, "3"),
+    "retrain.yearly_budget": (_count, "12"),
+    "retrain.rejections": (_positive_count, "2"),
     "retrain.holdout": (_duration, "21d"),
     "retrain.history": (_duration_or("all"), "all"),
     "retrain.actor": (str, "forewarn"),

@@ -6,29 +6,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.history import History
 from data_contracts.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
 from models.error_rates import ErrorRates, Rate, error_rates
-from models.outcomes import Terms, outcomes
+from models.outcomes import outcomes
 from models.promotion import Records
 from models.registry import Registry
-from models.retraining_policy import RETRAIN, Verdict
+from models.retraining_policy import ASK, RETRAIN, Verdict
 from pipelines.champion import Champion
-from pipelines.report import Conclusion, Fact, Mark, Promise, write_report
+from pipelines.grounds import Grounds
+from pipelines.report import Conclusion, Course, Fact, Mark, Promise, write_report
 from pipelines.settings import Settings
 
 _PERIODS = 20
 _SPANS = 4
-_DECISIONS = {RETRAIN: ("trigger", "drift: retrain"), "rejected": ("rejected", "challenger rejected")}
+_DECISIONS = {
+    RETRAIN: ("trigger", "drift: retrain"),
+    ASK: ("trigger", "drift: a person is asked"),
+    "rejected": ("rejected", "challenger rejected"),
+}
 
 
 def write_watch_page(
     workspace: Workspace,
-    champion: Champion,
-    history: History,
-    rules: Terms,
-    rates: ErrorRates,
+    grounds: Grounds,
     verdict: Verdict,
     *,
     settings: Settings,
@@ -41,14 +42,8 @@ def write_watch_page(
     ----------
     workspace : Workspace
         The page goes into its reports.
-    champion : Champion
-        The model on duty.
-    history : History
-        Failures and work orders.
-    rules : Terms
-        How alarms are judged.
-    rates : ErrorRates
-        Those that the decision rests on.
+    grounds : Grounds
+        What the decision rests on.
     verdict : Verdict
         The decision.
     settings : Settings
@@ -63,10 +58,10 @@ def write_watch_page(
     Path
         The page; the same one each time, for each model.
     """
-    records = open_records(workspace.records_url)
-    name = champion.model.name
+    records, history = open_records(workspace.records_url), grounds.history
+    name = grounds.champion.model.name
     told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules)
+    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms)
     series = rate_series(told, known.matured_until, lambda start, end: error_rates(known, start=start, end=end))
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
@@ -76,10 +71,41 @@ def write_watch_page(
         marks,
         title=f"{name}: error rates of the champion",
         now=now,
-        promises=_promises(workspace, records, champion, series, now),
-        facts=_facts(champion, rates, records),
+        promises=_promises(workspace, records, grounds.champion, series, now),
+        courses=evidence_courses(records, name, now=now),
+        facts=_facts(grounds.champion, grounds.rates, records),
         verdict=Conclusion(verdict.decision, verdict.reasons),
     )
+
+
+def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[Course]:
+    """Read how the evidence against each champion grew, from what was stored with the decisions.
+
+    Parameters
+    ----------
+    records : Records
+        The decisions.
+    name : str
+        Of the model.
+    now : pd.Timestamp
+        Nothing later.
+
+    Returns
+    -------
+    list of Course
+        One for each champion, rate and test.
+    """
+    found: dict[tuple[int, str, str], list[tuple[pd.Timestamp, float, float]]] = {}
+    made = decisions(records, model_name=name)
+    for row in made[made["at"] <= now].to_dict("records"):
+        for each in row["evidence"].get("drift", {}).get("evidence", ()):
+            if each["log_e_values"]:
+                key = (int(row["model_version"]), each["rate"], each["test"])
+                found.setdefault(key, []).append((row["at"], each["log_e_values"][-1], each["threshold"]))
+    return [
+        Course(rate, test, version, *map(tuple, zip(*points, strict=True)))
+        for (version, rate, test), points in found.items()
+    ]
 
 
 def rate_series(

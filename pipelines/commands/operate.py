@@ -81,6 +81,32 @@ def monitor(*, model: str | None = None, now: str | None = None, options: Shared
     return work(workspace, model_name(workspace, model), now=_moment(now) or pd.Timestamp.now("UTC"), settings=settings)
 
 
+def why(
+    topic: Literal["retraining", "promotion", "alarm"],
+    which: str | None = None,
+    *,
+    model: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Say why something was decided, from the records: what was seen, which test, how sure, what held it back.
+
+    Parameters
+    ----------
+    topic : str
+        retraining, promotion or alarm.
+    which : str, optional
+        The number of a decision, the version that was promoted, or a prediction's id; the latest by default.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.why import why as work
+
+    workspace = options.open()
+    return work(workspace, topic, model_name(workspace, model), which)
+
+
 def retrain(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
     """Train a challenger on data up to now; promote it if it is better than the champion.
 

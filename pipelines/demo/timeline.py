@@ -93,7 +93,7 @@ def _beginning(story: Story, recorded: ImportResult, trained: Sequence[TrainResu
 
 def _swapped(swap: Swap) -> Iterator[Moment]:
     look, result, asked = swap.look, swap.result, swap.traffic
-    told = f"{_missed(look.rates)}; promised {look.reference.missed:.0%}"
+    told = f"{_missed(look.rates)}; promised {look.promise.missed.value:.0%}"
     yield Moment(swap.at, "trigger", told if "fn" in look.drift.which else look.reasons[-1])
     compared = result.comparison
     figures = "; ".join(_standing(side) for side in (compared.challenger, compared.champion) if side)

@@ -5,7 +5,10 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from models.retraining_policy import RETRAIN
 from pipelines.flows.entry import moment, on_duty, opened
+from pipelines.grounds import gather
+from pipelines.monitor import weigh
 from pipelines.retrain import retrain as work
 
 
@@ -19,9 +22,24 @@ def retrain_model(workspace: str, model: str, now: str, why: str) -> dict[str, A
     return result.to_dict()
 
 
+@task(cache_policy=NO_CACHE)
+def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
+    """Ask whether the calendar may have one champion retrained, and store the answer."""
+    place, settings = opened(workspace)
+    at = moment(now)
+    grounds = gather(place, model, now=at, settings=settings)
+    verdict = weigh(place, grounds, now=at, settings=settings, occasion="calendar")
+    get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
+    return {"model_name": model, "model_version": grounds.champion.model.version, **verdict.to_dict()}
+
+
 @flow(name="retrain")
 def retrain(
-    workspace: str, model: str | None = None, now: str | None = None, why: str = "Retraining by the calendar."
+    workspace: str,
+    model: str | None = None,
+    now: str | None = None,
+    why: str = "Retraining by the calendar.",
+    gated: bool = True,
 ) -> list[dict[str, Any]]:
     """Train a challenger for every champion that raises alarms; promote those that are better.
 
@@ -35,9 +53,14 @@ def retrain(
         Use nothing known later; the present by default.
     why : str
         For the ledger.
+    gated : bool
+        Retrain only where the policy's gates are open, as they must be for drift; else always.
     """
     place, _ = opened(workspace)
     at = moment(now).isoformat()
     names = on_duty(place, model, alarms=True)
-    states = [retrain_model(workspace, name, at, why, return_state=True) for name in names]
-    return [state.result() for state in states]
+    asked = [ask_the_policy(workspace, name, at) for name in names] if gated else []
+    held = [answer for answer in asked if answer["decision"] != RETRAIN]
+    shut = {answer["model_name"] for answer in held}
+    states = [retrain_model(workspace, name, at, why, return_state=True) for name in names if name not in shut]
+    return [*held, *(state.result() for state in states)]

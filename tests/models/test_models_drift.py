@@ -1,95 +1,75 @@
+"""The verdict on a champion: looks against promises."""
+
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from models.drift import Drift, Reference, Tolerances, drift
-from models.error_rates import ErrorRates, occurrence, share
-from models.retraining_policy import Evidence, Gates, decide
+from models.drift import Budget, Promise, evidence_of, false_hypotheses, missed_hypotheses
+from models.error_rates import occurrence, share
+from models.looks import Look
 
-NOW = pd.Timestamp("2026-06-01", tz="UTC")
-DAY = pd.Timedelta(days=1)
-GATES = Gates(cooldown=14 * DAY, min_failures=10)
-WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
-
-
-def _rates(missed: tuple[int, int], false: tuple[int, float]) -> ErrorRates:
-    return ErrorRates(
-        start=NOW - 30 * DAY,
-        end=NOW,
-        missed=share(*missed),
-        false_episodes=occurrence(*false),
-        decision_fn=share(0, 1),
-        decision_fp=share(0, 1),
-        caught=missed[1] - missed[0],
-        prevented=0,
-        uncovered=0,
-        undecided=0,
-        confidence=0.95,
-    )
+START = pd.Timestamp("2026-01-01", tz="UTC")
+WEEK = pd.Timedelta(days=7)
+PROMISE = Promise(share(20, 100), occurrence(100, 100.0))
 
 
-@pytest.mark.parametrize(
-    ("missed", "false", "which"),
-    [
-        ((4, 20), (20, 100.0), ()),
-        ((12, 20), (20, 100.0), ("fn",)),
-        ((4, 20), (60, 100.0), ("fp",)),
-        ((12, 20), (60, 100.0), ("fn", "fp")),
-        ((1, 1), (1, 1.0), ()),  # worse than promised, but far too little to say so
-        ((0, 0), (0, 0.0), ()),
-    ],
-)
-def test_drift_is_the_lower_end_above_reference_and_tolerance(
-    missed: tuple[int, int], false: tuple[int, float], which: tuple[str, ...]
-) -> None:
-    """A rate has drifted iff the whole of its interval lies above the reference plus the tolerance."""
-    seen = drift(_rates(missed, false), Reference(0.2, 0.2), Tolerances(0.1, 0.1))
-    assert seen.which == which
-    assert seen.drifted == bool(which)
+def _looks(missed: list[int], failures: int = 6, false: int = 20, exposure: float = 20.0) -> list[Look]:
+    return [Look(START + (i + 1) * WEEK, n, failures, false, exposure) for i, n in enumerate(missed)]
 
 
-def test_reasons_give_the_figures() -> None:
-    """The reasons are sentences with the counts, the interval and what was accepted."""
-    seen = drift(_rates((12, 20), (20, 100.0)), Reference(0.2, 0.2), Tolerances(0.1, 0.1))
-    assert seen.reasons[0].startswith("12 of 20 failures were missed: 60%, 95% interval 39% to 78%.")
-    assert "30% accepted" in seen.reasons[0]
-    assert len(seen.reasons) == 2
-    assert seen.to_dict()["which"] == ["fn"]
+def _decided(looks: list[Look], promise: Promise = PROMISE, budget: Budget = Budget()) -> set[tuple[str, str]]:  # noqa: B008
+    return {(each.rate, each.test) for each in evidence_of(looks, promise, budget) if each.rejected}
 
 
-def _evidence(**changes: object) -> Evidence:
-    given: dict[str, object] = {"drift": WORSE, "failures": 12, "start": NOW - 30 * DAY, "end": NOW} | changes
-    return Evidence(**given)  # type: ignore[arg-type]
+def test_what_was_promised_raises_no_alarm() -> None:
+    """Rates as promised decide nothing, over years of looks."""
+    rng = np.random.default_rng(1)
+    looks = _looks(list(map(int, rng.binomial(6, 0.2, 150))))
+    assert not _decided(looks)
 
 
-def test_drift_with_open_gates_retrains() -> None:
-    """Drift, enough matured failures and no retraining lately: retrain, for the reasons of the drift."""
-    assert decide(_evidence(), GATES, now=NOW).decision == "retrain"
-    assert decide(_evidence(), GATES, now=NOW).reasons == WORSE.reasons
+@pytest.mark.parametrize(("healthy", "test"), [(0, "since promotion"), (60, "recent")])
+def test_misses_beyond_the_promise_are_found(healthy: int, test: str) -> None:
+    """Four of six failures missed is found within weeks: from the promotion on, and after a year of health."""
+    looks = _looks([1] * healthy + [4] * 8)
+    assert ("fn", test) in _decided(looks)
 
 
-def test_no_drift_holds() -> None:
-    """Without drift nothing is retrained, whatever else there is."""
-    calm = Drift(False, (), ("1 of 10 failures was missed.",))
-    assert decide(_evidence(drift=calm), GATES, now=NOW).decision == "hold"
+def test_false_alarms_beyond_the_promise_are_found() -> None:
+    """Three times the promised false alarms are found, and are no misses."""
+    decided = _decided(_looks([1] * 10, false=60))
+    assert {rate for rate, _ in decided} == {"fp"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "word"),
-    [
-        ({"failures": 9}, "failures have matured"),
-        ({"last_retraining": NOW - 13 * DAY}, "cooldown"),
-        ({"used_until": NOW - 29 * DAY}, "another"),
-    ],
-)
-def test_each_gate_holds_and_says_so(changes: dict[str, object], word: str) -> None:
-    """A closed gate holds the retraining back and is named beside the drift."""
-    verdict = decide(_evidence(**changes), GATES, now=NOW)
-    assert verdict.decision == "hold"
-    assert verdict.reasons[: len(WORSE.reasons)] == WORSE.reasons
-    assert word in verdict.reasons[-1]
+def test_a_lucky_evaluation_is_not_held_against_a_model() -> None:
+    """What is promised is the upper end of what the evaluation leaves open: the fewer failures it saw, the more."""
+    few, many = (missed_hypotheses(Promise(share(n // 5, n), occurrence(1, 1.0)), Budget())[0] for n in (10, 1000))
+    assert few > many > 0.2
+    assert false_hypotheses(PROMISE, Budget())[0] > 1.0
 
 
-def test_gates_open_again() -> None:
-    """The cooldown ends, and evidence that begins where the used one ended may trigger."""
-    later = _evidence(last_retraining=NOW - 14 * DAY, used_until=NOW - 30 * DAY)
-    assert decide(later, GATES, now=NOW).decision == "retrain"
+def test_nothing_promised_is_not_tested() -> None:
+    """An evaluation without failures, or without any time watched, promises nothing that could be broken."""
+    nothing = Promise.of(None, "an import")
+    assert evidence_of(_looks([6] * 20), nothing, Budget()) == ()
+
+
+def test_the_budget_is_shared() -> None:
+    """What misses may spend, false alarms may not: both thresholds rise with a smaller part."""
+    looks = _looks([1] * 5)
+    small, large = (evidence_of(looks, PROMISE, replace(Budget(), missed_share=part)) for part in (0.1, 0.9))
+    for few, much in zip(small[:2], large[:2], strict=True):
+        assert few.threshold > much.threshold
+    for much, few in zip(small[2:], large[2:], strict=True):
+        assert few.threshold > much.threshold
+
+
+def test_when_it_was_decided_is_kept() -> None:
+    """The look that decided stays the one, however the evidence goes on."""
+    looks = _looks([5] * 6 + [0] * 20)
+    first = next(each for each in evidence_of(looks, PROMISE, Budget()) if each.test == "since promotion")
+    assert first.rejected_at is not None
+    assert first.rejected_at <= START + 6 * WEEK
+    assert len(first.log_e_values) == 26

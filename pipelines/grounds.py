@@ -1,0 +1,201 @@
+"""What a decision about a champion rests on: gathered here, weighed by `models.retraining_policy`."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from data_contracts.history import History, read_history
+from data_contracts.leases import is_held, wall_clock
+from data_contracts.records import decisions, open_records, predictions
+from data_contracts.workspace import Workspace
+from models.drift import Budget, Drift, Promise, drift
+from models.error_rates import ErrorRates, error_rates
+from models.looks import Grid
+from models.outcomes import Outcomes, Terms, outcomes
+from models.promotion import Records, champion_since
+from models.retraining_policy import Evidence, Gates
+from pipelines.champion import Champion, load_champion, terms
+from pipelines.settings import Settings
+
+YEAR = pd.Timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Everything a decision about a champion rests on.
+
+    Parameters
+    ----------
+    champion : Champion
+        The model on duty.
+    history : History
+        What is known of failures and work orders.
+    terms : Terms
+        How its alarms are judged.
+    known : Outcomes
+        What became of its predictions since the evidence begins.
+    rates : ErrorRates
+        Over the trailing span, or since the evidence begins.
+    promise : Promise
+        What it was promoted with.
+    drift : Drift
+        How its looks compare with that.
+    evidence : Evidence
+        The same for the policy, with what the gates ask.
+    """
+
+    champion: Champion
+    history: History
+    terms: Terms
+    known: Outcomes
+    rates: ErrorRates
+    promise: Promise
+    drift: Drift
+    evidence: Evidence
+
+
+def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Grounds:
+    """Gather what a decision about a champion rests on.
+
+    The evidence is the champion's own predictions since its promotion, without those that a retraining was decided on.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Records, registry and what is known of failures and work orders.
+    model_name : str
+        Of the registered model.
+    now : pd.Timestamp
+        Nothing known later is used.
+    settings : Settings
+        Span, budget and gates.
+
+    Returns
+    -------
+    Grounds
+        Nothing is stored.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no champion.
+    ModelError
+        If the champion raises no alerts.
+    """
+    champion = load_champion(workspace, model_name)
+    data = champion.experiment.data
+    # Failures and work orders are asked for; `start` leaves the telemetry where it is.
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    rules = terms(champion, history, settings, now=now)
+    records = open_records(workspace.records_url)
+    past = _past(records, model_name, now)
+    since = _since(records, champion, past, settings, now)
+    told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
+    told = told[told["model_version"] == champion.model.version]
+    known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules)
+    promise = Promise.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
+    grid = Grid(since, settings.drift_every, one_per_asset=settings.drift_one_per_asset)
+    seen = drift(known, promise, budget(settings), grid, slices=_slices(history, settings))
+    start = max(since, now - settings.monitor_span)
+    rates = error_rates(known, start=start, confidence=settings.monitor_confidence)
+    evidence = _evidence(seen, known, since, past, rules, under_way=_under_way(records, model_name))
+    return Grounds(champion, history, rules, known, rates, promise, seen, evidence)
+
+
+def budget(settings: Settings) -> Budget:
+    """Return what the settings declare of drift."""
+    return Budget(
+        alpha=settings.drift_alpha,
+        mean_time_between_false=settings.drift_mean_time_between_false,
+        harmful_missed=settings.drift_harmful_missed,
+        harmful_false=settings.drift_harmful_false,
+        missed_share=settings.drift_missed_share,
+        promise_confidence=settings.drift_promise_confidence,
+    )
+
+
+def gates(settings: Settings) -> Gates:
+    """Return what the settings declare of retraining."""
+    return Gates(
+        cooldown=settings.retrain_cooldown,
+        min_failures=settings.retrain_min_failures,
+        min_assets=settings.retrain_min_assets,
+        yearly_budget=settings.retrain_yearly_budget,
+        rejections=settings.retrain_rejections,
+    )
+
+
+@dataclass(frozen=True)
+class _Past:
+    """The retrainings up to now, the latest last.
+
+    Parameters
+    ----------
+    made : pd.DataFrame
+        Columns at, decision, evidence.
+    this_year : int
+        How many were made within a year.
+    rejected_in_a_row : int
+        Challengers rejected since the last promotion.
+    """
+
+    made: pd.DataFrame
+    this_year: int
+    rejected_in_a_row: int
+
+    @property
+    def last(self) -> pd.Timestamp | None:
+        """Return when the last one was."""
+        return None if self.made.empty else pd.Timestamp(self.made.iloc[-1]["at"])
+
+    @property
+    def used_until(self) -> pd.Timestamp | None:
+        """Return the end of the evidence that the last one rested on."""
+        return None if self.made.empty else pd.Timestamp(self.made.iloc[-1]["evidence"]["used_until"])
+
+
+def _past(records: Records, model_name: str, now: pd.Timestamp) -> _Past:
+    made = decisions(records, model_name=model_name)
+    made = made[made["decision"].isin(["promoted", "rejected"]) & (made["at"] <= now)]
+    promoted = (made["decision"] == "promoted").to_numpy()
+    in_a_row = len(made) - (int(promoted.nonzero()[0][-1]) + 1 if promoted.any() else 0)
+    return _Past(made, int((made["at"] > now - YEAR).sum()), in_a_row)
+
+
+def _since(records: Records, champion: Champion, past: _Past, settings: Settings, now: pd.Timestamp) -> pd.Timestamp:
+    """Return from when on evidence counts: the promotion, or the end of the evidence used before."""
+    promoted = champion_since(records, champion.model.name, champion.model.version)
+    begins = [time for time in (promoted, past.used_until) if time is not None]
+    return max(begins, default=now - settings.monitor_span)
+
+
+def _under_way(records: Records, model_name: str) -> bool:
+    return is_held(records, f"retrain/{model_name}", wall_clock())
+
+
+def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
+    if not settings.drift_slices:
+        return {}
+    latest = history.assets.sort_values("known_time").drop_duplicates("asset", keep="last")
+    groups = latest.dropna(subset=[settings.drift_slices]).groupby(settings.drift_slices)["asset"]
+    return {f"{settings.drift_slices} {name}": frozenset(assets) for name, assets in groups}
+
+
+def _evidence(
+    seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms, *, under_way: bool
+) -> Evidence:
+    matured = known.failures[known.failures["state"].isin(["missed", "caught", "prevented"])]
+    matured = matured[matured["event_time"] > since]
+    return Evidence(
+        drift=seen,
+        failures=len(matured),
+        assets=matured["asset"].nunique(),
+        start=since,
+        end=max(known.matured_until, since),
+        maturity=rules.maturity,
+        used_until=past.used_until,
+        last_retraining=past.last,
+        this_year=past.this_year,
+        rejected_in_a_row=past.rejected_in_a_row,
+        under_way=under_way,
+    )

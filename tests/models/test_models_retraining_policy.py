@@ -1,0 +1,84 @@
+"""The policy: an occasion and open gates retrain; whatever is shut says so, and what would open it."""
+
+import pandas as pd
+import pytest
+
+from models.drift import Drift
+from models.retraining_policy import Evidence, Gates, decide
+
+NOW = pd.Timestamp("2026-06-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+GATES = Gates(cooldown=14 * DAY, min_failures=10)
+WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
+CALM = Drift(False, (), ("1 of 10 failures was missed.",))
+
+
+def _evidence(**changes: object) -> Evidence:
+    given: dict[str, object] = {
+        "drift": WORSE,
+        "failures": 12,
+        "assets": 5,
+        "start": NOW - 30 * DAY,
+        "end": NOW,
+        "maturity": 3 * DAY,
+    }
+    return Evidence(**given | changes)  # type: ignore[arg-type]
+
+
+def test_drift_with_open_gates_retrains() -> None:
+    """Drift, enough matured failures and no retraining lately: retrain, for the reasons of the drift."""
+    verdict = decide(_evidence(), GATES, now=NOW)
+    assert (verdict.decision, verdict.reasons, verdict.held) == ("retrain", WORSE.reasons, ())
+
+
+def test_no_drift_holds() -> None:
+    """Without drift nothing is retrained, whatever else there is."""
+    assert decide(_evidence(drift=CALM), GATES, now=NOW).decision == "hold"
+
+
+SHUT = [
+    ({"doubts": ("The vibration sensor of m1 was recalibrated.",)}, "data"),
+    ({"failures": 9}, "failures"),
+    ({"assets": 2}, "assets"),
+    ({"under_way": True}, "lease"),
+    ({"last_retraining": NOW - 13 * DAY}, "cooldown"),
+    ({"last_retraining": NOW - 20 * DAY, "maturity": 30 * DAY}, "cooldown"),
+    ({"used_until": NOW - 29 * DAY}, "used"),
+    ({"this_year": 12}, "budget"),
+]
+
+
+@pytest.mark.parametrize(("changes", "gate"), SHUT)
+@pytest.mark.parametrize("occasion", ["drift", "calendar"])
+def test_each_gate_holds_and_says_so(changes: dict[str, object], gate: str, occasion: str) -> None:
+    """A shut gate holds a retraining back whatever its occasion, and is named with what would open it."""
+    verdict = decide(_evidence(**changes), GATES, now=NOW, occasion=occasion)  # type: ignore[arg-type]
+    assert verdict.decision == "hold"
+    assert [held.gate for held in verdict.held] == [gate]
+    assert verdict.reasons[-1] == f"Held back: {verdict.held[0].reason}"
+    assert verdict.held[0].change
+
+
+def test_gates_open_again() -> None:
+    """The cooldown ends, and evidence that begins where the used one ended may trigger."""
+    later = _evidence(last_retraining=NOW - 14 * DAY, used_until=NOW - 30 * DAY, this_year=11, rejected_in_a_row=1)
+    assert decide(later, GATES, now=NOW).decision == "retrain"
+
+
+def test_two_rejected_challengers_ask_a_person() -> None:
+    """After two rejections in a row a person is asked; while other gates are shut too there is nothing to ask."""
+    assert decide(_evidence(rejected_in_a_row=2), GATES, now=NOW).decision == "ask"
+    assert decide(_evidence(rejected_in_a_row=2, failures=0), GATES, now=NOW).decision == "hold"
+    assert decide(_evidence(rejected_in_a_row=2, drift=CALM), GATES, now=NOW).decision == "hold"
+
+
+def test_the_calendar_needs_no_drift() -> None:
+    """A retraining by the calendar goes ahead without drift, through the same gates."""
+    assert decide(_evidence(drift=CALM), GATES, now=NOW, occasion="calendar").decision == "retrain"
+
+
+def test_what_is_shut_is_known_before_there_is_drift() -> None:
+    """Without drift the shut gates are not reasons, but they are told."""
+    verdict = decide(_evidence(drift=CALM, failures=0), GATES, now=NOW)
+    assert verdict.reasons == CALM.reasons
+    assert [held.gate for held in verdict.held] == ["failures"]
