@@ -91,7 +91,9 @@ def looks(known: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) 
     trials = _tally(failures, count)
     missed = _tally(failures[failures["state"] == "missed"], count)
     alarms = _tally(false, count)
-    watched = np.bincount(decided["look"], weights=decided["covered"] / MONTH, minlength=count + 1)[:count]
+    watched = np.bincount(
+        decided["look"], weights=decided["covered"].dt.total_seconds() / MONTH.total_seconds(), minlength=count + 1
+    )[:count]
     return tuple(
         Look(grid.since + (place + 1) * grid.every, int(missed[place]), int(trials[place]), int(alarms[place]), months)
         for place, months in enumerate(map(float, watched))

@@ -232,7 +232,8 @@ def _monitor(result: "MonitorResult") -> Group:
     )
     span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
     return Group(
-        head, *(Text(f"- {reason}") for reason in result.reasons), Text(), table,
+        head, *(Text(f"- {reason}") for reason in result.reasons),
+        *(Text(f"- noticed: {sentence}") for sentence in result.diagnosis.sentences), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What a decision about a champion rests on: gathered here, weighed by `models.retraining_policy`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -8,6 +8,7 @@ from data_contracts.history import History, read_history
 from data_contracts.leases import is_held, wall_clock
 from data_contracts.records import decisions, open_records, predictions
 from data_contracts.workspace import Workspace
+from models.diagnosis import Diagnosis
 from models.drift import Budget, Drift, Promise, drift
 from models.error_rates import ErrorRates, error_rates
 from models.looks import Grid
@@ -15,6 +16,7 @@ from models.outcomes import Outcomes, Terms, outcomes
 from models.promotion import Records, champion_since
 from models.retraining_policy import Evidence, Gates
 from pipelines.champion import Champion, load_champion, terms
+from pipelines.diagnosing import diagnose
 from pipelines.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
@@ -38,8 +40,10 @@ class Grounds:
         Over the trailing span, or since the evidence begins.
     promise : Promise
         What it was promoted with.
+    diagnosis : Diagnosis
+        What is wrong with the data or the plant, found before the model is looked at.
     drift : Drift
-        How its looks compare with that.
+        How its looks compare with the promise; without assets whose data are in doubt.
     evidence : Evidence
         The same for the policy, with what the gates ask.
     """
@@ -50,6 +54,7 @@ class Grounds:
     known: Outcomes
     rates: ErrorRates
     promise: Promise
+    diagnosis: Diagnosis
     drift: Drift
     evidence: Evidence
 
@@ -94,12 +99,17 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     told = told[told["model_version"] == champion.model.version]
     known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules)
     promise = Promise.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
-    grid = Grid(since, settings.drift_every, one_per_asset=settings.drift_one_per_asset)
+    found = diagnose(workspace, champion, now=now, since=now - settings.drift_every)
+    grid = Grid(
+        since, settings.drift_every, one_per_asset=settings.drift_one_per_asset, set_aside=dict(found.set_aside)
+    )
     seen = drift(known, promise, budget(settings), grid, slices=_slices(history, settings))
     start = max(since, now - settings.monitor_span)
     rates = error_rates(known, start=start, confidence=settings.monitor_confidence)
-    evidence = _evidence(seen, known, since, past, rules, under_way=_under_way(records, model_name))
-    return Grounds(champion, history, rules, known, rates, promise, seen, evidence)
+    doubts = tuple(finding.sentence for finding in found.findings if finding.severity == "freeze")
+    evidence = _evidence(seen, known, since, past, rules)
+    evidence = replace(evidence, doubts=doubts, under_way=is_held(records, f"retrain/{model_name}", wall_clock()))
+    return Grounds(champion, history, rules, known, rates, promise, found, seen, evidence)
 
 
 def budget(settings: Settings) -> Budget:
@@ -169,10 +179,6 @@ def _since(records: Records, champion: Champion, past: _Past, settings: Settings
     return max(begins, default=now - settings.monitor_span)
 
 
-def _under_way(records: Records, model_name: str) -> bool:
-    return is_held(records, f"retrain/{model_name}", wall_clock())
-
-
 def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
     if not settings.drift_slices:
         return {}
@@ -181,9 +187,7 @@ def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
     return {f"{settings.drift_slices} {name}": frozenset(assets) for name, assets in groups}
 
 
-def _evidence(
-    seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms, *, under_way: bool
-) -> Evidence:
+def _evidence(seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms) -> Evidence:
     matured = known.failures[known.failures["state"].isin(["missed", "caught", "prevented"])]
     matured = matured[matured["event_time"] > since]
     return Evidence(
@@ -197,5 +201,4 @@ def _evidence(
         last_retraining=past.last,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
-        under_way=under_way,
     )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from data_contracts.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
 from data_contracts.workspace import Workspace
+from models.diagnosis import Diagnosis
 from models.drift import Drift, Promise
 from models.error_rates import ErrorRates, as_json
 from models.retraining_policy import Occasion, Verdict, decide
@@ -32,8 +33,10 @@ class MonitorResult:
         Over the period that the decision rests on.
     promise : Promise
         What the champion was promoted with.
+    diagnosis : Diagnosis
+        What is wrong with the data or the plant.
     drift : Drift
-        How the two compare.
+        How rates and promise compare.
     verdict : Verdict
         "retrain", "hold" or "ask", with the reasons.
     report : Path
@@ -45,6 +48,7 @@ class MonitorResult:
     now: pd.Timestamp
     rates: ErrorRates
     promise: Promise
+    diagnosis: Diagnosis
     drift: Drift
     verdict: Verdict
     report: Path
@@ -67,6 +71,7 @@ class MonitorResult:
             "now": self.now.isoformat(),
             "decision": self.decision,
             "reasons": list(self.reasons),
+            "diagnosis": self.diagnosis.to_dict(),
             "drifted": list(self.drift.which),
             "promise": as_json(asdict(self.promise)),
             "evidence": self.drift.to_dict()["evidence"],
@@ -115,6 +120,7 @@ def monitor(
         now=now,
         rates=grounds.rates,
         promise=grounds.promise,
+        diagnosis=grounds.diagnosis,
         drift=grounds.drift,
         verdict=verdict,
         report=report,
@@ -153,6 +159,7 @@ def weigh(
         "occasion": occasion,
         "rates": figures,
         "promise": as_json(asdict(grounds.promise)),
+        "diagnosis": grounds.diagnosis.to_dict(),
         "drift": grounds.drift.to_dict(),
         "held": verdict.to_dict()["held"],
     }

@@ -1,7 +1,7 @@
 """The page that every look at a champion writes: what the records say, drawn by `pipelines.report`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -74,8 +74,13 @@ def write_watch_page(
         promises=_promises(workspace, records, grounds.champion, series, now),
         courses=evidence_courses(records, name, now=now),
         facts=_facts(grounds.champion, grounds.rates, records),
-        verdict=Conclusion(verdict.decision, verdict.reasons),
+        verdict=Conclusion(verdict.decision, (*verdict.reasons, *_noticed(grounds))),
     )
+
+
+def _noticed(grounds: Grounds) -> Iterator[str]:
+    # What freezes the verdict is among its reasons already.
+    return (f"Noticed: {one.sentence}" for one in grounds.diagnosis.findings if one.severity == "warn")
 
 
 def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[Course]:

@@ -111,7 +111,10 @@ def _of_retraining(row: Mapping[str, Any]) -> Answer:
         question=f"Why was retraining decided so? Decision {row['id']}, version {row['model_version']} of the model.",
         at=row["at"],
         decision=row["decision"],
-        seen=tuple(row["reasons"]),
+        seen=(
+            *row["reasons"],
+            *(f"Noticed: {one['sentence']}" for one in evidence.get("diagnosis", {}).get("findings", ())),
+        ),
         tests=tuple(_tests(evidence.get("drift", {}))),
         held=tuple(f"{gate['gate']}: {gate['reason']}" for gate in held),
         change=tuple(_change(row["decision"], held, evidence.get("drift", {}))),

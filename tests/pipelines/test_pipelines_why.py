@@ -1,0 +1,70 @@
+"""Why: answers from the records, about what was decided and what was not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from data_contracts.errors import NotFoundError
+from data_contracts.records import decisions, open_records, predictions
+from pipelines import cli
+from pipelines.monitor import monitor
+from pipelines.retrain import retrain
+from pipelines.why import why
+
+pytestmark = pytest.mark.usefixtures("plant")
+
+
+def test_why_nothing_was_retrained(plant: Any) -> None:
+    """A hold is explained by what was seen, how far the evidence went, and what would change the answer."""
+    plant.answer(55, 68)
+    monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    told = why(plant.workspace, "retraining", "plant")
+    assert told.decision == "hold"
+    assert "failures were missed" in told.seen[0]
+    assert any("has not decided" in test for test in told.tests)
+    assert any("in a row would do" in change for change in told.change)
+
+
+def test_why_it_was_retrained_and_promoted(plant: Any) -> None:
+    """A retraining names the test that decided and when; the promotion who, what it was judged on, and each check."""
+    plant.answer(55, 90)
+    look = monitor(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
+    told = why(plant.workspace, "retraining", "plant")
+    assert told.decision == look.decision == "retrain"
+    assert any("decided on 2026-" in test for test in told.tests)
+    result = retrain(plant.workspace, "plant", now=plant.at(92), settings=plant.settings, why=" ".join(look.reasons))
+    if result.decision == "promoted":
+        promoted = why(plant.workspace, "promotion", "plant", str(result.challenger_version))
+        assert look.reasons[0] in promoted.seen[0]
+        assert len(promoted.tests) == len(result.comparison.to_dict()["checks"])
+
+
+def test_an_earlier_decision_can_be_asked_for(plant: Any) -> None:
+    """The number of a decision picks it; one that is not there is named, with those that are."""
+    plant.answer(55, 68)
+    for day in (69, 70):
+        monitor(plant.workspace, "plant", now=plant.at(day), settings=plant.settings)
+    first = decisions(open_records(plant.workspace.records_url)).iloc[0]
+    assert why(plant.workspace, "retraining", "plant", str(first["id"])).at == first["at"]
+    with pytest.raises(NotFoundError, match="no decision about plant with the id 99"):
+        why(plant.workspace, "retraining", "plant", "99")
+
+
+def test_why_an_alarm(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alarm is explained by its probability, its threshold and what it claims; for programs as JSON."""
+    plant.answer(55, 68)
+    told = predictions(open_records(plant.workspace.records_url))
+    alarm = told[told["alert"]].iloc[0]
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["why", "alarm", alarm["prediction_id"], "-w", str(plant.workspace.root), "--json"])
+    assert leaving.value.code == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["decision"] == "an alert"
+    assert f"{alarm['probability']:.3f}" in answer["seen"][0]
+
+
+def test_nothing_happened_yet(plant: Any) -> None:
+    """Before anything was decided the answer says so."""
+    with pytest.raises(NotFoundError, match="Nothing of the kind has happened yet"):
+        why(plant.workspace, "alarm", "plant")
