@@ -1,47 +1,37 @@
 """How often a predictor is wrong, over a period, with intervals.
 
 Two kinds are kept apart: rates a plant feels (failures missed, false alarm episodes for each month an asset was
-watched) and the classical rates per decision. Only outcomes that have matured are counted, and every rate carries the
-counts it comes from, so that it can be checked by hand.
+watched, true ones of the judged) and the classical rates per decision. Only outcomes that have matured are counted, and
+every rate carries the counts it comes from, so that it can be checked by hand. Its interval allows for assets that
+differ; its bounds say what it may be whatever the unknown cases are: an episode that nobody could judge was true or
+false, and had it been true, it kept one failure from happening. Uncovered failures count nowhere but apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from models.outcomes import Outcomes
+from models.rate_intervals import Bounds, clustered_occurrence, clustered_share, within
+from models.rate_intervals import Rate as Rate
+from models.rate_intervals import occurrence as occurrence
+from models.rate_intervals import share as share
 
 MONTH = pd.Timedelta(days=30)
 """An asset-month, in which exposure is counted."""
 
+Counts = npt.NDArray[np.float64]
+"""One number for each asset."""
+Parts = tuple[Counts, Counts]
+"""Errors of each asset, and the trials or exposure they are counted over."""
+
 # What JSON has no number for.
-_UNSAID: dict[str, Any] = {"value": float("nan"), "high": float("inf")}
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A rate with what it was counted from and its interval.
-
-    Parameters
-    ----------
-    count : int
-        Errors seen.
-    of : float
-        Trials (a share) or exposure in asset-months (a rate of events).
-    value : float
-        count / of; NaN when nothing was watched.
-    low, high : float
-        Ends of the two-sided interval; what is possible at all when nothing was watched.
-    """
-
-    count: int
-    of: float
-    value: float
-    low: float
-    high: float
+_NAN = float("nan")
+_UNSAID: dict[str, Any] = {"value": _NAN, "lowest": _NAN, "highest": _NAN, "high": float("inf")}
 
 
 @dataclass(frozen=True)
@@ -64,6 +54,9 @@ class ErrorRates:
         Matured episodes that nobody can judge (censored or unknown).
     confidence : float
         Of the intervals.
+    precision : Rate, optional
+        Alarm episodes that were true (something failed, or a defect was found), of those judged; None in rates stored
+        before it was counted.
     """
 
     start: pd.Timestamp
@@ -77,6 +70,7 @@ class ErrorRates:
     uncovered: int
     undecided: int
     confidence: float
+    precision: Rate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values, times in ISO 8601; what is not a number is None."""
@@ -88,67 +82,17 @@ class ErrorRates:
         parsed: dict[str, Any] = dict(values)
         for name in ("start", "end"):
             parsed[name] = pd.Timestamp(values[name])
-        for name in ("missed", "false_episodes", "decision_fn", "decision_fp"):
-            parsed[name] = Rate(**{key: _UNSAID[key] if x is None else x for key, x in values[name].items()})
+        for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
+            parsed[name] = None if values.get(name) is None else _rate(values[name])
         return cls(**parsed)
 
 
-def share(count: int, trials: int, confidence: float = 0.95) -> Rate:
-    """Return a share with Wilson's score interval.
-
-    Parameters
-    ----------
-    count, trials : int
-        Successes and trials.
-    confidence : float
-        Of the two-sided interval.
-
-    Examples
-    --------
-    >>> rate = share(1, 10)
-    >>> round(rate.low, 3), round(rate.high, 3)
-    (0.018, 0.404)
-
-    References
-    ----------
-    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927),
-       209-212, doi:10.1080/01621459.1927.10502953.
-    """
-    if trials == 0:
-        return Rate(0, 0, float("nan"), 0.0, 1.0)
-    interval = stats.binomtest(count, trials).proportion_ci(confidence, method="wilson")
-    return Rate(count, trials, count / trials, float(interval.low), float(interval.high))
-
-
-def occurrence(count: int, exposure: float, confidence: float = 0.95) -> Rate:
-    """Return a rate of events per unit of exposure with Garwood's exact Poisson interval.
-
-    Parameters
-    ----------
-    count : int
-        Events.
-    exposure : float
-        Watched time, in asset-months.
-    confidence : float
-        Of the two-sided interval.
-
-    Examples
-    --------
-    >>> rate = occurrence(3, 1.0)
-    >>> round(rate.low, 3), round(rate.high, 3)
-    (0.619, 8.767)
-
-    References
-    ----------
-    .. [1] F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936), 437-442,
-       doi:10.1093/biomet/28.3-4.437.
-    """
-    if exposure <= 0:
-        return Rate(count, 0.0, float("nan"), 0.0, float("inf"))
-    tail = (1 - confidence) / 2
-    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    high = stats.chi2.isf(tail, 2 * count + 2) / 2
-    return Rate(count, exposure, count / exposure, float(low / exposure), float(high / exposure))
+def _rate(values: Mapping[str, Any]) -> Rate:
+    bounds = values.get("bounds")
+    own = {key: _UNSAID[key] if x is None else x for key, x in values.items() if key != "bounds"}
+    if bounds is None:
+        return Rate(**own)
+    return Rate(**own, bounds=Bounds(**{key: _UNSAID[key] if x is None else x for key, x in bounds.items()}))
 
 
 def error_rates(
@@ -177,23 +121,50 @@ def error_rates(
     """
     last = known.matured_until if end is None else min(end, known.matured_until)
     first = _beginning(known, last) if start is None else start
-    decided = _counts(known.decisions, "as_of", first, last)
-    alarmed = _counts(known.episodes, "opened", first, last)
-    failed = _counts(known.failures, "event_time", first, last)
-    covered = pd.Timedelta(known.decisions.loc[_inside(known.decisions["as_of"], first, last), "covered"].sum())
-    events = failed["missed"] + failed["caught"] + failed["prevented"]
+    counts = _counts(known, first, last)
+
+    def total(*names: str) -> Counts:
+        return np.asarray(counts.reindex(columns=list(names), fill_value=0.0).sum(axis=1), dtype=np.float64)
+
+    missed, events = total("failure missed"), total("failure missed", "failure caught", "failure prevented")
+    true, false = total("episode tp", "episode tp_prevented"), total("episode fp")
+    undecided = total("episode censored", "episode unknown")
+    fn, tp, fp, tn = (total(f"decision {state}") for state in ("fn", "tp", "fp", "tn"))
+    loud, silent = total("decision censored alert"), total("decision censored")
+
+    def bounded(rate: Callable[..., Rate], judged: Parts, lowest: Parts, highest: Parts, unknown: Counts) -> Rate:
+        found, least, most = (rate(*parts, confidence) for parts in (judged, lowest, highest))
+        return within(found, least, most, round(unknown.sum()))
+
     return ErrorRates(
         start=first,
         end=last,
-        missed=share(failed["missed"], events, confidence),
-        false_episodes=occurrence(alarmed["fp"], covered / MONTH, confidence),
-        decision_fn=share(decided["fn"], decided["fn"] + decided["tp"], confidence),
-        decision_fp=share(decided["fp"], decided["fp"] + decided["tn"], confidence),
-        caught=failed["caught"],
-        prevented=failed["prevented"],
-        uncovered=failed["uncovered"],
-        undecided=alarmed["censored"] + alarmed["unknown"],
+        missed=bounded(clustered_share, (missed, events), (missed, events + undecided), (missed, events), undecided),
+        false_episodes=bounded(
+            clustered_occurrence,
+            (false, total("exposure")),
+            (false, total("exposure")),
+            (false + undecided, total("exposure")),
+            undecided,
+        ),
+        decision_fn=bounded(
+            clustered_share, (fn, fn + tp), (fn, fn + tp + loud), (fn + silent, fn + silent + tp), loud + silent
+        ),
+        decision_fp=bounded(
+            clustered_share, (fp, fp + tn), (fp, fp + tn + silent), (fp + loud, fp + loud + tn), loud + silent
+        ),
+        caught=round(total("failure caught").sum()),
+        prevented=round(total("failure prevented").sum()),
+        uncovered=round(total("failure uncovered").sum()),
+        undecided=round(undecided.sum()),
         confidence=confidence,
+        precision=bounded(
+            clustered_share,
+            (true, true + false),
+            (true, true + false + undecided),
+            (true + undecided, true + false + undecided),
+            undecided,
+        ),
     )
 
 
@@ -209,14 +180,20 @@ def _inside(times: "pd.Series[pd.Timestamp]", start: pd.Timestamp, end: pd.Times
     return (times > start) & (times <= end)
 
 
-class _Counts(dict[str, int]):
-    def __missing__(self, key: str) -> int:
-        return 0
-
-
-def _counts(frame: pd.DataFrame, time: str, start: pd.Timestamp, end: pd.Timestamp) -> _Counts:
-    states = frame.loc[_inside(frame[time], start, end), "state"].value_counts()
-    return _Counts({str(state): int(number) for state, number in states.items()})
+def _counts(known: Outcomes, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    """Count what each asset saw: a row an asset, a column each state, and the exposure in asset-months."""
+    found = []
+    for unit, time in (("decision", "as_of"), ("episode", "opened"), ("failure", "event_time")):
+        frame: pd.DataFrame = getattr(known, f"{unit}s")
+        inside = frame[_inside(frame[time], start, end)]
+        state = unit + " " + inside["state"]
+        if unit == "decision":
+            state = state.where(~((inside["state"] == "censored") & inside["alert"]), "decision censored alert")
+            watched: Any = inside.groupby("asset")["covered"].sum()
+            found.append((watched / MONTH).rename("exposure").to_frame())
+        found.append(pd.crosstab(inside["asset"], state))
+    counts: pd.DataFrame = pd.concat(found, axis=1).fillna(0.0).sort_index()
+    return counts
 
 
 def as_json(value: Any) -> Any:

@@ -10,11 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.unwatched import overlapping
+
 Times = npt.NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
 Rows = npt.NDArray[np.bool_]
 
 NO_TIME = pd.Timedelta(0).as_unit("us")
+FINDINGS_THAT_TELL = ("defect_confirmed", "no_fault_found")
+"""What mechanics found where they really looked."""
 _INTERVENTIONS = ("inspection", "corrective")
 _NEVER = np.iinfo(np.int64).max
 
@@ -25,13 +29,13 @@ class LabelState(StrEnum):
     POSITIVE = "positive"
     """The asset failed in (as_of + lead, as_of + lead + horizon], or an alarm's work order found the defect."""
     NEGATIVE = "negative"
-    """The horizon has closed, and the asset did not fail."""
+    """The horizon has closed, and the watched asset did not fail."""
     UNKNOWN = "unknown"
     """The horizon had not closed, or a report may still be under way."""
     TOO_LATE = "too_late"
     """The asset failed within the lead: no warning of use was possible any more."""
     CENSORED = "censored"
-    """A work order intervened before the horizon closed, and its finding does not tell."""
+    """Before the horizon closed a work order intervened whose finding does not tell, or nobody watched any more."""
 
 
 def failure_labels(
@@ -43,6 +47,7 @@ def failure_labels(
     horizon: pd.Timedelta,
     known_until: pd.Timestamp,
     delay: pd.Timedelta = NO_TIME,
+    unwatched: pd.DataFrame | None = None,
 ) -> "pd.Series[str]":
     """Label each cut-off with what became of its asset.
 
@@ -55,13 +60,16 @@ def failure_labels(
     work_orders
         Work orders with ``work_order_id``, ``asset``, ``event_time``, ``known_time``, ``kind``, ``finding``,
         ``prompted_by``; a later known row of an id corrects it. Only inspections and corrective work prompted by an
-        alarm intervene; routine work never censors.
+        alarm or an audit intervene; routine work never censors.
     lead, horizon
         A label is positive iff the asset fails in (as_of + lead, as_of + lead + horizon].
     known_until
         Nothing known later is used.
     delay
         How long after the horizon a failure may still be reported; a silent sample is unknown until then.
+    unwatched
+        Columns ``asset``, ``begins``, ``ends``: time in which an asset was retired or not heard of. A silence that
+        reaches into it is censored.
 
     Returns
     -------
@@ -89,6 +97,9 @@ def failure_labels(
     confirmed, untold = _findings(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
     states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
+    if unwatched is not None:
+        ends = cut_offs["as_of"] + lead + horizon
+        states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, unwatched)] = LabelState.CENSORED.value
     states[untold] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
     states[early <= opens] = LabelState.TOO_LATE.value
@@ -218,19 +229,22 @@ def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.D
 
 
 def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:
-    """Choose the work that an alarm prompted and that may have kept a failure from happening.
+    """Choose the work that may have kept a failure from happening because of an alarm or an audit.
 
     Parameters
     ----------
     work_orders
-        Work orders with ``kind`` and ``prompted_by``.
+        Work orders with ``kind``, ``finding`` and ``prompted_by``.
 
     Returns
     -------
     DataFrame
-        Inspections and corrective work; routine work is no intervention.
+        Inspections and corrective work; routine work is no intervention. An audit of a silent asset intervenes only
+        once its finding tells: until then nobody is known to have looked.
     """
-    return work_orders[work_orders["kind"].isin(_INTERVENTIONS) & work_orders["prompted_by"].eq("alarm").fillna(False)]
+    told = work_orders["finding"].isin(FINDINGS_THAT_TELL) if "finding" in work_orders else False
+    prompted = work_orders["prompted_by"].eq("alarm") | (work_orders["prompted_by"].eq("audit") & told)
+    return work_orders[work_orders["kind"].isin(_INTERVENTIONS) & prompted.fillna(False)]
 
 
 def _findings(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame) -> tuple[Rows, Rows]:
@@ -240,7 +254,7 @@ def _findings(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, order
         return nowhere, nowhere
     acted = interventions(orders)
     finding = acted["finding"].astype("object").where(acted["finding"].notna(), "")
-    told = finding.isin(["defect_confirmed", "no_fault_found"])
+    told = finding.isin(FINDINGS_THAT_TELL)
     confirmed = _next_after(asset, as_of, acted[finding == "defect_confirmed"]) <= closes
     untold = _next_after(asset, as_of, acted[~told]) <= closes
     return confirmed, untold

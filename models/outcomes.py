@@ -9,56 +9,34 @@ are counted over one and the same span of time.
 States
 ------
 decision : pending, tp, fn, fp, tn, too_late (fails within the lead), censored
-episode : pending, tp, tp_prevented, fp, censored (someone intervened, no finding was reported), unknown (not inspected)
-failure : pending, caught, prevented, missed, uncovered (no decision was made in time: the platform's fault)
+episode : pending, tp, tp_prevented, fp, unknown (someone was sent but did not inspect), censored (someone
+    intervened and no finding was reported, or the asset was retired or lost from sight before the claim ended)
+failure : pending, caught, prevented, missed, uncovered (no decision was made in time: the platform's fault); a defect
+    that an audit of a silent asset confirmed is missed like a failure, for it was about to be one
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from models.episodes import Terms as Terms
+from models.episodes import episode_starts as episode_starts
+from models.episodes import episodes as episodes
+from models.episodes import merged_alerts, numbered_alerts, typed
 from models.labels import failure_labels, interventions, known_rows
+from models.unwatched import no_spans, overlapping, unwatched_time
 
 DECISION_STATES = ("pending", "tp", "fn", "fp", "tn", "too_late", "censored")
 EPISODE_STATES = ("pending", "tp", "tp_prevented", "fp", "censored", "unknown")
 FAILURE_STATES = ("pending", "caught", "prevented", "missed", "uncovered")
 
+Ids = Mapping[tuple[str, pd.Timestamp], tuple[str, ...]]
+"""The ids of what happened to an asset at an instant."""
+
 _UTC = "datetime64[us, UTC]"
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What an alert claims, and when the claim is judged.
-
-    Parameters
-    ----------
-    lead : pd.Timedelta
-        The shortest warning that is of use; a failure sooner than that is not what the alert claimed.
-    horizon : pd.Timedelta
-        How far ahead, beyond the lead, the claim reaches.
-    gap : pd.Timedelta
-        Alerts of an asset no further apart than this are one episode, which lasts no longer than what its first alert
-        claims; also the longest time one decision covers.
-    reporting_delay : pd.Timedelta
-        How long after an event its report may still be on the way.
-    """
-
-    lead: pd.Timedelta
-    horizon: pd.Timedelta
-    gap: pd.Timedelta
-    reporting_delay: pd.Timedelta
-
-    @property
-    def claim(self) -> pd.Timedelta:
-        """Return the time from an alert to the end of what it claims."""
-        return self.lead + self.horizon
-
-    @property
-    def maturity(self) -> pd.Timedelta:
-        """Return the time from an event to its outcome counting."""
-        return self.claim + self.reporting_delay
 
 
 @dataclass(frozen=True)
@@ -72,11 +50,13 @@ class Outcomes:
     terms : Terms
         The rules of judging.
     decisions : pd.DataFrame
-        Columns asset, as_of, alert, state, matured_at, covered (Timedelta since the asset's decision before).
+        Columns asset, as_of, alert, state, matured_at, covered (Timedelta since the asset's decision before,
+        as far as the asset was watched).
     episodes : pd.DataFrame
-        Columns asset, opened, closed, alerts, state, matured_at.
+        Columns asset, opened, closed, alerts, state, evidence (tuple of the ids of the failures or work orders that
+        decided it), matured_at.
     failures : pd.DataFrame
-        Columns asset, event_time, state, matured_at; prevented ones bear the time of the
+        Columns asset, event_time, state, evidence, matured_at; prevented ones bear the time of the
         work that confirmed the defect.
     """
 
@@ -93,7 +73,13 @@ class Outcomes:
 
 
 def outcomes(
-    predictions: pd.DataFrame, failures: pd.DataFrame, work_orders: pd.DataFrame, *, now: pd.Timestamp, terms: Terms
+    predictions: pd.DataFrame,
+    failures: pd.DataFrame,
+    work_orders: pd.DataFrame,
+    *,
+    now: pd.Timestamp,
+    terms: Terms,
+    unwatched: pd.DataFrame | None = None,
 ) -> Outcomes:
     """Judge predictions by what was known of failures and work orders at a moment.
 
@@ -109,6 +95,9 @@ def outcomes(
         Rows known later than this are not looked at.
     terms : Terms
         Lead, horizon, gap and reporting delay.
+    unwatched : pd.DataFrame, optional
+        Columns asset, begins, ends: when assets were retired or not heard of, as known at `now`; see
+        `models.unwatched`. Nothing at all by default.
 
     Returns
     -------
@@ -116,13 +105,30 @@ def outcomes(
         Immature rows are in it, all as pending.
     """
     told = predictions.loc[predictions["as_of"] <= now, ["asset", "as_of", "alert"]]
-    happened = known_failures(failures, now)
     orders = known_work_orders(work_orders, now)
-    judged = _decisions(told, happened, orders, now, terms)
-    merged = _judge_episodes(judged, happened, orders, now, terms)
+    known = _Known(
+        failures=known_failures(failures, now),
+        orders=orders,
+        unwatched=no_spans() if unwatched is None else unwatched,
+        failure_ids=_ids(known_rows(failures, "failure_id", now), "failure_id"),
+        order_ids=_ids(interventions(orders), "work_order_id"),
+    )
+    judged = _decisions(told, known, now, terms)
+    merged = _judge_episodes(judged, known, now, terms)
     prevented = merged.loc[merged["state"] == "tp_prevented", ["asset", "decided_at"]]
-    events = _judge_failures(happened, prevented, judged, now, terms)
+    events = _judge_failures(known, prevented, judged, now, terms)
     return Outcomes(now, terms, judged, merged.drop(columns="decided_at"), events)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known at the moment of judging."""
+
+    failures: pd.DataFrame
+    orders: pd.DataFrame
+    unwatched: pd.DataFrame
+    failure_ids: Ids
+    order_ids: Ids
 
 
 def known_failures(failures: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
@@ -132,91 +138,27 @@ def known_failures(failures: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     """
     latest = known_rows(failures, "failure_id", now)
     events = latest[["asset", "event_time"]].drop_duplicates()
-    return _typed(events, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
+    return typed(events, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
 
 
 def known_work_orders(work_orders: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     """Return the work orders known at a moment, each as last corrected by then."""
     latest = known_rows(work_orders, "work_order_id", now)
-    return _typed(latest, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
+    return typed(latest, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
 
 
-def episodes(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:
-    """Merge the alerts of each asset into episodes.
-
-    Parameters
-    ----------
-    decisions : pd.DataFrame
-        Columns asset, as_of, alert.
-    terms : Terms
-        The gap that parts episodes, and the claim that none outlasts.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns asset, opened, closed, alerts (count), sorted by asset and opened.
-    """
-    return _merged(_numbered(decisions, terms))
-
-
-def episode_starts(
-    asset: npt.NDArray[np.int64], as_of: npt.NDArray[np.datetime64], terms: Terms
-) -> npt.NDArray[np.bool_]:
-    """Tell which alerts open an episode.
-
-    One opens after a silence longer than the gap, and anew each time an alarm outlasts what its alerts claim: were an
-    alarm counted once however long, one that never ends would be the best of all.
-
-    Parameters
-    ----------
-    asset, as_of : arrays of shape (n_alerts,)
-        Numbers of the assets and times of the alerts (UTC), sorted by both.
-    terms : Terms
-        Gap and claim.
-
-    Returns
-    -------
-    array of bool, shape (n_alerts,)
-        It depends on the asset's earlier alerts alone, so that what follows cannot part an episode anew.
-    """
-    if not len(asset):
-        return np.zeros(0, dtype=np.bool_)
-    first = np.ones(1, dtype=np.bool_)
-    begins = np.concatenate([first, (np.diff(asset) != 0) | (np.diff(as_of) > terms.gap.to_numpy())])
-    began = as_of[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
-    claims = (as_of - began) // terms.claim.to_numpy()
-    return np.asarray(begins | np.concatenate([first, np.diff(claims) != 0]), dtype=np.bool_)
-
-
-def _numbered(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:
-    """Give the alerts, each with the number of its episode."""
-    alerts = decisions.loc[decisions["alert"].astype(bool), ["asset", "as_of"]].drop_duplicates()
-    alerts = _typed(alerts, "as_of").sort_values(["asset", "as_of"], ignore_index=True)
-    as_of = alerts["as_of"].dt.tz_localize(None).to_numpy()
-    starts = episode_starts(pd.factorize(alerts["asset"])[0], as_of, terms)
-    return alerts.assign(episode=np.cumsum(starts))
-
-
-def _merged(alerts: pd.DataFrame) -> pd.DataFrame:
-    merged = alerts.groupby("episode").agg(
-        asset=("asset", "first"), opened=("as_of", "min"), closed=("as_of", "max"), alerts=("as_of", "size")
-    )
-    return merged.reset_index(drop=True)
-
-
-def _typed(frame: pd.DataFrame, *times: str) -> pd.DataFrame:
-    # Joins on time want one unit; a frame made by hand may hold another.
-    return frame.astype({"asset": "str", **dict.fromkeys(times, _UTC)})
-
-
-def _decisions(
-    told: pd.DataFrame, failures: pd.DataFrame, orders: pd.DataFrame, now: pd.Timestamp, terms: Terms
-) -> pd.DataFrame:
-    typed = _typed(told, "as_of").astype({"alert": bool})
-    frame: pd.DataFrame = typed.groupby(["asset", "as_of"])["alert"].any().reset_index()
-    known = failures.assign(known_time=now, failure_id=failures.index.astype(str), mode="")
+def _decisions(told: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
+    alerts = typed(told, "as_of").astype({"alert": bool})
+    frame: pd.DataFrame = alerts.groupby(["asset", "as_of"])["alert"].any().reset_index()
+    happened = known.failures.assign(known_time=now, failure_id=known.failures.index.astype(str), mode="")
     label = failure_labels(
-        frame[["asset", "as_of"]], known, orders, lead=terms.lead, horizon=terms.horizon, known_until=now
+        frame[["asset", "as_of"]],
+        happened,
+        known.orders,
+        lead=terms.lead,
+        horizon=terms.horizon,
+        known_until=now,
+        unwatched=known.unwatched,
     ).to_numpy()
     alert = frame["alert"].to_numpy()
     frame["matured_at"] = frame["as_of"] + terms.maturity
@@ -234,7 +176,8 @@ def _decisions(
     )
     # Looking back, never forward: the time a decision covers must not depend on later ones.
     since = frame.groupby("asset")["as_of"].diff().fillna(pd.Timedelta(0))
-    frame["covered"] = since.where(since <= terms.gap, terms.gap)
+    reach = since.where(since <= terms.gap, terms.gap)
+    frame["covered"] = reach - unwatched_time(frame["asset"], frame["as_of"] - reach, frame["as_of"], known.unwatched)
     return frame
 
 
@@ -256,58 +199,93 @@ def _first_between(
     return first.where(first <= closes)
 
 
-def _judge_episodes(
-    decisions: pd.DataFrame, failures: pd.DataFrame, orders: pd.DataFrame, now: pd.Timestamp, terms: Terms
-) -> pd.DataFrame:
-    alerts = _numbered(decisions, terms)
-    frame = _merged(alerts)
+def _judge_episodes(decisions: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
+    alerts = numbered_alerts(decisions, terms)
+    frame = merged_alerts(alerts)
     # An episode is true if any of its alerts was; only alerts that have matured may speak.
     spoken = alerts[alerts["as_of"] + terms.maturity <= now]
     number = pd.RangeIndex(1, len(frame) + 1)
     last = spoken.groupby("episode")["as_of"].max().reindex(number).set_axis(frame.index)
     closes = last.fillna(frame["opened"]) + terms.claim
-    followed = _first_between(spoken, spoken["as_of"] + terms.lead, spoken["as_of"] + terms.claim, failures)
+    followed = _first_between(spoken, spoken["as_of"] + terms.lead, spoken["as_of"] + terms.claim, known.failures)
     failed = followed.groupby(spoken["episode"]).min().reindex(number).set_axis(frame.index)
-    work = interventions(orders)
-    finding = {
+    work = interventions(known.orders)
+    found = {
         name: _first_between(frame, frame["opened"], closes, work[rows])
         for name, rows in {
             "confirmed": work["finding"] == "defect_confirmed",
-            "none": work["finding"] == "no_fault_found",
+            "sound": work["finding"] == "no_fault_found",
             "not_inspected": work["finding"] == "not_inspected",
             "unreported": work["finding"].isna(),
         }.items()
     }
-    prevented = finding["confirmed"].notna() & ~(failed <= finding["confirmed"])
+    averted = found["confirmed"].where(~(failed <= found["confirmed"]))
     frame["matured_at"] = frame["opened"] + terms.maturity
-    frame["state"] = np.select(
-        [
-            frame["matured_at"] > now,
-            prevented,
-            failed.notna(),
-            finding["none"].notna(),
-            finding["not_inspected"].notna(),
-            finding["unreported"].notna(),
-        ],
-        [np.str_(state) for state in ("pending", "tp_prevented", "tp", "fp", "unknown", "censored")],
-        np.str_("fp"),
-    )
-    frame["decided_at"] = finding["confirmed"].where(prevented)
+    unseen = overlapping(frame["asset"], frame["opened"], closes, known.unwatched)
+    frame["state"] = np.where(unseen, "censored", "fp")
+    frame["decided_at"] = pd.Series(pd.NaT, index=frame.index, dtype=_UTC)
+    # From the weakest witness to the strongest, who has the last word.
+    for state, seen in (
+        ("censored", found["unreported"]),
+        ("unknown", found["not_inspected"]),
+        ("fp", found["sound"]),
+        ("tp", failed),
+        ("tp_prevented", averted),
+    ):
+        frame["state"] = frame["state"].mask(seen.notna(), state)
+        frame["decided_at"] = frame["decided_at"].mask(seen.notna(), seen)
+    frame["state"] = frame["state"].mask(frame["matured_at"] > now, "pending")
+    frame["evidence"] = _evidence(frame, frame["state"] == "tp", "decided_at", known)
     return frame
 
 
 def _judge_failures(
-    failures: pd.DataFrame, prevented: pd.DataFrame, decisions: pd.DataFrame, now: pd.Timestamp, terms: Terms
+    known: _Known, prevented: pd.DataFrame, decisions: pd.DataFrame, now: pd.Timestamp, terms: Terms
 ) -> pd.DataFrame:
-    averted = prevented.rename(columns={"decided_at": "event_time"}).drop_duplicates()
-    frame = pd.concat([failures.assign(state="missed"), averted.assign(state="prevented")], ignore_index=True)
-    frame = _typed(frame, "event_time").sort_values(["asset", "event_time", "state"], ignore_index=True)
+    averted = prevented.rename(columns={"decided_at": "event_time"}).assign(averted=True)
+    # What an audit finds and mechanics mend would have failed: without it the audits would hide the very misses that
+    # they are there to find.
+    work = interventions(known.orders)
+    audited = work.loc[
+        work["prompted_by"].eq("audit") & work["finding"].eq("defect_confirmed"), ["asset", "event_time"]
+    ]
+    found = pd.concat([averted, audited.assign(averted=False)]).drop_duplicates(["asset", "event_time"])
+    frame = pd.concat([known.failures.assign(happened=True, averted=False), found.assign(happened=False)])
+    frame = typed(frame, "event_time").astype({"happened": bool, "averted": bool})
+    frame = frame.sort_values(["asset", "event_time", "happened"], ascending=[True, True, False], ignore_index=True)
+    told = told_before(frame, decisions, terms)
+    alarmed = told_before(frame, decisions[decisions["alert"]], terms)
     frame["matured_at"] = frame["event_time"] + terms.maturity
-    happened = frame["state"] == "missed"
-    frame.loc[happened & ~told_before(frame, decisions, terms), "state"] = "uncovered"
-    frame.loc[happened & told_before(frame, decisions[decisions["alert"]], terms), "state"] = "caught"
-    frame.loc[frame["matured_at"] > now, "state"] = "pending"
-    return frame
+    pending = frame["matured_at"] > now
+    frame["state"] = np.select(
+        [pending, frame["averted"], ~told, alarmed & frame["happened"], alarmed],
+        [np.str_(state) for state in ("pending", "prevented", "uncovered", "caught", "prevented")],
+        np.str_("missed"),
+    )
+    frame["evidence"] = _evidence(frame, frame["happened"], "event_time", known)
+    return frame[["asset", "event_time", "state", "evidence", "matured_at"]]
+
+
+def _ids(rows: pd.DataFrame, key: str) -> Ids:
+    """Return the ids of the rows of each asset and instant, in order, as evidence names them."""
+    if rows.empty:
+        return {}
+    found = typed(rows[["asset", "event_time", key]], "event_time").sort_values(key)
+    named = found[key].map(lambda identity: f"{key.removesuffix('_id')}:{identity}")
+    at: dict[tuple[str, pd.Timestamp], tuple[str, ...]] = {}
+    for asset, time, name in zip(found["asset"], found["event_time"], named, strict=True):
+        at[asset, time] = (*at.get((asset, time), ()), name)
+    return at
+
+
+def _evidence(frame: pd.DataFrame, by_failure: "pd.Series[bool]", time: str, known: _Known) -> "pd.Series[Any]":
+    """Name what decided each row: failures of its asset and time, or work orders."""
+    rows = zip(frame["asset"], frame[time], by_failure, frame["state"], strict=True)
+    named = [
+        () if state == "pending" else (known.failure_ids if failed else known.order_ids).get((asset, when), ())
+        for asset, when, failed, state in rows
+    ]
+    return pd.Series(named, index=frame.index, dtype=object)
 
 
 def told_before(events: pd.DataFrame, decisions: pd.DataFrame, terms: Terms) -> "pd.Series[bool]":
@@ -327,7 +305,7 @@ def told_before(events: pd.DataFrame, decisions: pd.DataFrame, terms: Terms) -> 
     pd.Series of bool
         Aligned to events.
     """
-    instants = _typed(decisions[["asset", "as_of"]].rename(columns={"as_of": "event_time"}), "event_time")
+    instants = typed(decisions[["asset", "as_of"]].rename(columns={"as_of": "event_time"}), "event_time")
     # The window's half-open end is on the other side when seen from the failure: as_of in [t - claim, t - lead).
     step = pd.Timedelta(1, "us")
     earliest, latest = events["event_time"] - terms.claim - step, events["event_time"] - terms.lead - step

@@ -13,6 +13,7 @@ from models.experiment import Experiment
 from models.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
 from models.outcomes import Terms
 from models.splits import Split, by_asset, by_time
+from models.unwatched import retired_spans
 
 _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
@@ -150,6 +151,7 @@ def _label_failures(
         horizon=terms.horizon,
         known_until=known_until,
         delay=terms.reporting_delay,
+        unwatched=retired_spans(history.assets, now=known_until),
     )
     # A failure is known before the silence around it is: learning from it at once would make failures look common.
     told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)

@@ -65,13 +65,14 @@ def files(
     telemetry : Path
         A row an asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
-        Columns asset, event_time (put into service), asset_type; model, plant and line where you have them.
+        Columns asset, event_time (put into service), asset_type; model, plant, line and status (in_service,
+        retired) where you have them.
     failures : Path, optional
         Columns failure_id, asset, event_time, mode (what failed).
     work_orders : Path, optional
         Columns work_order_id, asset, event_time, kind (routine, inspection, corrective); component, finding
-        (defect_confirmed, no_fault_found, not_inspected) and prompted_by (alarm, schedule, failure) where you have
-        them.
+        (defect_confirmed, no_fault_found, not_inspected) and prompted_by (alarm, schedule, failure, audit) where
+        you have them.
     events : Path, optional
         Columns event_id, asset, event_time, code.
     time_zone : str, optional

@@ -7,12 +7,13 @@ from scipy import stats
 
 from data_contracts.contract import empty_table
 from data_contracts.history import History
-from models.comparison import standing
+from models.comparison_period import Period
 from models.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
 from models.evaluation import evaluate_failures
 from models.experiment import CostPlan
 from models.labels import failure_labels
 from models.outcomes import Terms, outcomes
+from models.standings import judge, standing
 from models.thresholds import count_in_vain
 
 HOUR = pd.Timedelta(hours=1)
@@ -57,6 +58,58 @@ def test_to_dict_and_back() -> None:
     """Rates survive being stored, those without a value too."""
     for rates in (_rates(), _rates(start=START + 1000 * HOUR, end=START + 1001 * HOUR)):
         assert ErrorRates.from_dict(rates.to_dict()).to_dict() == rates.to_dict()
+
+
+def test_rates_stored_before_can_be_read() -> None:
+    """What was stored before precision and bounds were counted is read as it was."""
+    stored = _rates().to_dict()
+    del stored["precision"]
+    for name in ("missed", "false_episodes", "decision_fn", "decision_fp"):
+        del stored[name]["bounds"]
+    read = ErrorRates.from_dict(stored)
+    assert read.precision is None
+    assert read.missed.bounds is None
+    assert read.missed.value == _rates().missed.value
+
+
+def _watched(finding: str | None) -> ErrorRates:
+    """Watch one asset: true alarms on days 1 and 5, a false one on day 9, and one on day 13 that ended in work."""
+    as_of = pd.date_range(START, periods=240, freq="6h")
+    told = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": as_of.isin(as_of[[4, 20, 36, 52]])})
+    event = pd.DatetimeIndex([as_of[6], as_of[22], as_of[100]])
+    failed = pd.DataFrame({"failure_id": ["a", "b", "c"], "asset": "m1", "event_time": event, "known_time": event})
+    row = ("w", "m1", as_of[53], as_of[53], "inspection", None, finding, "alarm")
+    work = pd.DataFrame([row], columns=NO_ORDERS.columns).astype(NO_ORDERS.dtypes)
+    return error_rates(outcomes(told, failed, work, now=START + 90 * 24 * HOUR, terms=TERMS))
+
+
+def test_bounds_hold_what_the_finding_would_have_said() -> None:
+    """The bounds over an unknown episode are the rates there are once mechanics say that it was true, or false."""
+    for finding in (None, "not_inspected"):
+        unknown, true, false = (_watched(each) for each in (finding, "defect_confirmed", "no_fault_found"))
+        assert unknown.undecided == 1
+        for name, low, high in (("missed", true, false), ("false_episodes", true, false), ("precision", false, true)):
+            bounds = getattr(unknown, name).bounds
+            assert bounds.unknown == 1
+            assert bounds.lowest == pytest.approx(getattr(low, name).value)
+            assert bounds.highest == pytest.approx(getattr(high, name).value)
+            assert bounds.low <= getattr(unknown, name).low <= getattr(unknown, name).high <= bounds.high
+
+
+def test_nothing_unknown_leaves_nothing_open() -> None:
+    """Where everything was judged, the bounds are the rate and its interval."""
+    for rate in (_rates().missed, _rates().false_episodes, _rates().precision):
+        assert rate is not None
+        assert rate.bounds is not None
+        assert (rate.bounds.lowest, rate.bounds.highest) == (rate.value, rate.value)
+        assert (rate.bounds.low, rate.bounds.high) == (rate.low, rate.high)
+
+
+def test_precision_by_hand() -> None:
+    """Of two alarms one was followed by a failure."""
+    precision = _rates().precision
+    assert precision is not None
+    assert (precision.count, precision.of) == (1, 2)
 
 
 def test_wilson_by_its_formula() -> None:
@@ -123,7 +176,9 @@ def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
     reference = evaluate_failures(
         judged, history, terms=terms, costs=COSTS, known_until=now, trained_on=told[["asset", "as_of"]]
     )
-    rival = standing(1, told, history, failures, start=START - HOUR, now=now, terms=terms, costs=COSTS)
+    events = failures[["asset", "event_time"]].assign(confirmed=False)
+    period = Period(START - HOUR, now - terms.maturity, told, events, ())
+    rival = standing(1, judge(told, history, period, now=now, terms=terms), period, COSTS)
     watched = error_rates(outcomes(told, failures, NO_ORDERS, now=now, terms=terms))
     counts = {
         int(count_in_vain(told, told["alert"].to_numpy(), in_vain, terms).sum()),

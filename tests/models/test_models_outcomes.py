@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -120,6 +121,61 @@ def test_routine_work_never_intervenes() -> None:
     assert routine.episodes["state"].tolist() == scheduled.episodes["state"].tolist() == ["fp"]
 
 
+def audit(hours: float, finding: str | None) -> pd.DataFrame:
+    return orders((hours, finding)).assign(prompted_by="audit", work_order_id="a1")
+
+
+def unwatched(begins: float, ends: float | None = None) -> pd.DataFrame:
+    return pd.DataFrame({"asset": ["m1"], "begins": [at(begins)], "ends": [pd.NaT if ends is None else at(ends)]})
+
+
+def test_a_claim_that_nobody_watched_to_its_end_is_censored() -> None:
+    """A retired or lost asset's open claims are censored, its exposure ends there, and what was seen before counts."""
+    told = decisions([0], quiet=[-6, 6, 12])
+    known = outcomes(told, failures(), orders(), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    assert known.episodes["state"].tolist() == ["censored"]
+    assert known.decisions["state"].tolist() == ["censored"] * 3 + ["censored"]
+    assert [span / HOUR for span in known.decisions["covered"]] == [0, 6, 6, 3]
+    failed = outcomes(told, failures(8), orders(), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    assert failed.episodes["state"].tolist() == ["tp"]
+    found = outcomes(told, failures(), orders((8, "no_fault_found")), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    assert found.episodes["state"].tolist() == ["fp"]
+
+
+@pytest.mark.parametrize(("begins", "ends", "state"), [(26, None, "fp"), (25.9, None, "censored"), (-5, 0, "fp")])
+def test_only_the_claim_has_to_be_watched(begins: float, ends: float | None, state: str) -> None:
+    """Time that ends by the alert, or begins at the end of its claim, censors nothing."""
+    spans = unwatched(begins, ends)
+    known = outcomes(decisions([0]), failures(), orders(), now=LATE, terms=TERMS, unwatched=spans)
+    assert known.episodes["state"].tolist() == [state]
+
+
+def test_a_defect_that_an_audit_finds_is_a_failure_found_early() -> None:
+    """On a silent asset it was missed, under an alarm prevented, and without a decision uncovered."""
+    silent = judged(decisions([], quiet=[0]), work=audit(5, "defect_confirmed"))
+    assert silent.failures[["state", "evidence"]].to_numpy().tolist() == [["missed", ("work_order:a1",)]]
+    assert silent.decisions["state"].tolist() == ["fn"]
+    alarmed = judged(decisions([0]), work=audit(5, "defect_confirmed"))
+    assert alarmed.failures["state"].tolist() == ["prevented"]
+    assert alarmed.episodes["state"].tolist() == ["tp_prevented"]
+    assert judged(decisions([]), work=audit(5, "defect_confirmed")).failures["state"].tolist() == ["uncovered"]
+
+
+@pytest.mark.parametrize("finding", ["not_inspected", None])
+def test_an_audit_that_never_looked_decides_nothing(finding: str | None) -> None:
+    """An audit intervenes only once mechanics have really looked."""
+    assert judged(decisions([0]), work=audit(5, finding)).episodes["state"].tolist() == ["fp"]
+
+
+def test_evidence_names_what_decided() -> None:
+    """Failures and work orders are named where they decided; where nothing did, and while pending, nothing is."""
+    told = decisions([0, 100, 200])
+    known = judged(told, failures(20, 20), orders((105, "no_fault_found")))
+    assert known.episodes["evidence"].tolist() == [("failure:f0", "failure:f1"), ("work_order:w0",), ()]
+    assert known.failures["evidence"].tolist() == [("failure:f0", "failure:f1")]
+    assert judged(told, failures(20), now=at(30)).episodes["evidence"].tolist() == [()]
+
+
 def test_maturity() -> None:
     """Decisions, episodes and failures count from lead + horizon + reporting delay after their time on."""
     for now, waiting in ((35.9, True), (36, False)):
@@ -152,6 +208,7 @@ def test_nothing_at_all() -> None:
 
 HOURS = st.integers(0, 150)
 FINDINGS = st.sampled_from(["defect_confirmed", "no_fault_found", "not_inspected", None])
+PROMPTS = st.sampled_from(["alarm", "audit"])
 
 
 @st.composite
@@ -159,6 +216,7 @@ def histories(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
     told = decisions(draw(st.lists(HOURS, max_size=12)), draw(st.lists(HOURS, max_size=12)))
     failed = failures(*draw(st.lists(HOURS, max_size=4)))
     work = orders(*draw(st.lists(st.tuples(HOURS, FINDINGS), max_size=4)))
+    work["prompted_by"] = [draw(PROMPTS) for _ in range(len(work))]
     for frame in (failed, work):
         late = [draw(st.integers(0, 10)) for _ in range(len(frame))]
         frame["known_time"] = frame["event_time"] + pd.to_timedelta(late, unit="h").as_unit("us")
@@ -179,6 +237,37 @@ def test_immature_outcomes_change_nothing(history: tuple[pd.DataFrame, pd.DataFr
         work[work["event_time"] <= reported],
         now,
     )
+    period = {"start": START - HOUR, "end": now}
+    assert error_rates(full, **period).to_dict() == error_rates(cut, **period).to_dict()
+
+
+def of_matured_claims(told: pd.DataFrame, events: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """Keep events that have matured themselves, or that decide something matured."""
+    as_of = told["as_of"].astype("datetime64[us, UTC]")
+    matured = as_of[as_of <= now - TERMS.maturity]
+    decides = [bool(((matured < time) & (time <= matured + TERMS.claim)).any()) for time in events["event_time"]]
+    return events[np.array(decides, dtype=bool) | (events["event_time"] <= now - TERMS.maturity)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(histories(), st.integers(0, 200))
+def test_what_is_immature_changes_no_state(
+    history: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], hours: int
+) -> None:
+    """Deleting every immature prediction, failure and work order leaves all states but pending as they are."""
+    told, failed, work = history
+    now = at(hours)
+    full = judged(told, failed, work, now)
+    kept = (of_matured_claims(told, events, now) for events in (failed, work))
+    cut = judged(told[told["as_of"] <= now - TERMS.maturity], *kept, now)
+    for name, columns in (
+        ("decisions", ["asset", "as_of", "alert", "covered", "state"]),
+        ("episodes", ["asset", "opened", "state", "evidence"]),
+        ("failures", ["asset", "event_time", "state", "evidence"]),
+    ):
+        both = [getattr(known, name) for known in (full, cut)]
+        settled = [frame.loc[frame["state"] != "pending", columns].reset_index(drop=True) for frame in both]
+        pd.testing.assert_frame_equal(*settled)
     period = {"start": START - HOUR, "end": now}
     assert error_rates(full, **period).to_dict() == error_rates(cut, **period).to_dict()
 

@@ -1,0 +1,34 @@
+"""What error rates make of a fleet whose mechanics prevent most of what was alarmed, and how fast."""
+
+import pandas as pd
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.intervened_fleet import DAY, Plant, judged_histories
+
+HISTORIES = 300
+PLANTS = {
+    "reports at once": Plant(),
+    "reports three weeks late": Plant(late=21 * DAY),
+    "late, a third never told": Plant(late=21 * DAY, untold=1 / 3),
+}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_rates_of_an_intervened_fleet(benchmark: BenchmarkFixture, name: str) -> None:
+    plant = PLANTS[name]
+    found = benchmark.pedantic(judged_histories, args=(plant, HISTORIES), kwargs={"seed": 7}, rounds=1)
+    rows = []
+    for rate, truth in (("false", plant.false_a_month), ("missed", plant.missed)):
+        ours, naive = found[rate].mean(), found[f"naive_{rate}"].mean()
+        held = [
+            ((found[f"{rate}_{low}"] <= truth) & (truth <= found[f"{rate}_{high}"])).mean()
+            for low, high in (("low", "high"), ("bound_low", "bound_high"))
+        ]
+        rows.append([rate, truth, naive, naive / truth, ours, *held])
+    columns = ["rate", "true", "naive", "naive/true", "ours", "interval holds", "bounds hold"]
+    print(f"\n{name}: {HISTORIES} histories, mechanics act on {plant.acted:.0%} of the alarms")
+    print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
+    assert rows[0][3] > 3
+    assert rows[0][-1] > 0.93
+    assert rows[1][-1] > 0.93
