@@ -93,6 +93,36 @@ MONITOR_RUNS = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("rates", Json, nullable=False),
 )
+OUTCOMES = sa.Table(
+    "outcomes",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("asset", sa.String(255), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    # Counts what was believed of one unit, from 0 on: two who append the same change at once collide here.
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("known_at", Instant, nullable=False),
+    sa.Column("matured_at", Instant, nullable=False),
+    sa.Column("evidence", Json, nullable=False),
+    sa.UniqueConstraint("model_name", "model_version", "unit", "asset", "at", "revision"),
+)
+AUDITS = sa.Table(
+    "audits",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model_name", sa.String(255), nullable=False, index=True),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("asset", sa.String(255), nullable=False),
+    sa.Column("drawn_at", Instant, nullable=False),
+    sa.Column("stratum", sa.String(255), nullable=False),
+    sa.Column("silent", sa.Integer, nullable=False),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.UniqueConstraint("model_name", "asset", "drawn_at"),
+)
 LEASES = sa.Table(
     "leases",
     METADATA,

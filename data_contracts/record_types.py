@@ -128,3 +128,61 @@ class MonitorRun:
     model_name: str
     model_version: int
     rates: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    """What was believed of one alarm episode or failure from a moment on.
+
+    Parameters
+    ----------
+    unit
+        ``"episode"`` or ``"failure"``.
+    asset
+        The asset.
+    at
+        When the episode was opened, or the failure happened.
+    state
+        What it is, such as ``"tp"`` or ``"missed"``; ``"pending"`` until it has matured, ``"withdrawn"`` once a
+        correction says that there was no such thing.
+    matured_at
+        From when on it counts.
+    evidence
+        What decided it, such as ``"failure:f1"`` or ``"work_order:w1"``.
+    """
+
+    unit: str
+    asset: str
+    at: pd.Timestamp
+    state: str
+    matured_at: pd.Timestamp
+    evidence: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A silent asset that was drawn for inspection.
+
+    Parameters
+    ----------
+    model_name, model_version
+        The model that said nothing of it.
+    asset
+        The asset.
+    drawn_at
+        When it was drawn.
+    stratum
+        The part of the fleet it was drawn from.
+    silent
+        Silent assets in that part.
+    probability
+        Of an asset of that part to be drawn.
+    """
+
+    model_name: str
+    model_version: int
+    asset: str
+    drawn_at: pd.Timestamp
+    stratum: str
+    silent: int
+    probability: float

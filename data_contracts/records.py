@@ -93,7 +93,7 @@ def add_predictions(engine: sa.Engine, batch: Sequence[Prediction]) -> None:
     """
     if batch:
         with storage_errors(engine), engine.begin() as connection:
-            connection.execute(sa.insert(PREDICTIONS), [_values(prediction) for prediction in batch])
+            connection.execute(sa.insert(PREDICTIONS), [record_values(prediction) for prediction in batch])
 
 
 def predictions(
@@ -137,7 +137,7 @@ def predictions(
         query = query.where(table.as_of <= until)
     if asset is not None:
         query = query.where(table.asset == asset)
-    return _read(engine, query)
+    return read_frame(engine, query)
 
 
 def add_promotion(engine: sa.Engine, promotion: Promotion) -> None:
@@ -178,7 +178,7 @@ def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFr
     StorageError
         If it could not be read.
     """
-    return _read(engine, _of_model(PROMOTIONS, model_name))
+    return read_frame(engine, _of_model(PROMOTIONS, model_name))
 
 
 def add_decision(engine: sa.Engine, decision: Decision) -> None:
@@ -219,7 +219,7 @@ def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFra
     StorageError
         If they could not be read.
     """
-    return _read(engine, _of_model(DECISIONS, model_name))
+    return read_frame(engine, _of_model(DECISIONS, model_name))
 
 
 def add_monitor_run(engine: sa.Engine, run: MonitorRun) -> None:
@@ -260,16 +260,17 @@ def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.Data
     StorageError
         If they could not be read.
     """
-    return _read(engine, _of_model(MONITOR_RUNS, model_name))
+    return read_frame(engine, _of_model(MONITOR_RUNS, model_name))
 
 
-def _values(record: Any) -> dict[str, Any]:
+def record_values(record: Any) -> dict[str, Any]:
+    """Return a record's fields by the names of its table's columns."""
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _add(engine: sa.Engine, table: sa.Table, record: Any) -> None:
     with storage_errors(engine), engine.begin() as connection:
-        connection.execute(sa.insert(table).values(_values(record)))
+        connection.execute(sa.insert(table).values(record_values(record)))
 
 
 def _of_model(table: sa.Table, model_name: str | None) -> sa.Select[Any]:
@@ -277,7 +278,8 @@ def _of_model(table: sa.Table, model_name: str | None) -> sa.Select[Any]:
     return query if model_name is None else query.where(table.c.model_name == model_name)
 
 
-def _read(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
+def read_frame(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
+    """Read what a query selects, every column with its type even where nothing was found."""
     with storage_errors(engine), engine.connect() as connection:
         rows = connection.execute(query).all()
     frame = pd.DataFrame([tuple(row) for row in rows], columns=[column.name for column in query.selected_columns])
