@@ -7,6 +7,7 @@ import pandas as pd
 from data_contracts.history import History, read_history
 from data_contracts.leases import is_held, wall_clock
 from data_contracts.records import decisions, open_records, predictions
+from data_contracts.tables import last_heard
 from data_contracts.workspace import Workspace
 from models.diagnosis import Diagnosis
 from models.drift import Budget, Drift, Promise, drift
@@ -15,6 +16,7 @@ from models.looks import Grid
 from models.outcomes import Outcomes, Terms, outcomes
 from models.promotion import Records, champion_since
 from models.retraining_policy import Evidence, Gates
+from models.unwatched import disjoint, lost_spans, retired_spans
 from pipelines.champion import Champion, load_champion, terms
 from pipelines.diagnosing import diagnose
 from pipelines.settings import Settings
@@ -34,8 +36,10 @@ class Grounds:
         What is known of failures and work orders.
     terms : Terms
         How its alarms are judged.
+    since : pd.Timestamp
+        When the evidence begins.
     known : Outcomes
-        What became of its predictions since the evidence begins.
+        What became of its predictions since then.
     rates : ErrorRates
         Over the trailing span, or since the evidence begins.
     promise : Promise
@@ -51,6 +55,7 @@ class Grounds:
     champion: Champion
     history: History
     terms: Terms
+    since: pd.Timestamp
     known: Outcomes
     rates: ErrorRates
     promise: Promise
@@ -97,7 +102,14 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     since = _since(records, champion, past, settings, now)
     told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
     told = told[told["model_version"] == champion.model.version]
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules)
+    known = outcomes(
+        told,
+        history.failures,
+        history.work_orders,
+        now=now,
+        terms=rules,
+        unwatched=unwatched(workspace, history, settings, now=now),
+    )
     promise = Promise.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
     found = diagnose(workspace, champion, now=now, since=now - settings.drift_every)
     grid = Grid(
@@ -109,7 +121,32 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     doubts = tuple(finding.sentence for finding in found.findings if finding.severity == "freeze")
     evidence = _evidence(seen, known, since, past, rules)
     evidence = replace(evidence, doubts=doubts, under_way=is_held(records, f"retrain/{model_name}", wall_clock()))
-    return Grounds(champion, history, rules, known, rates, promise, found, seen, evidence)
+    return Grounds(champion, history, rules, since, known, rates, promise, found, seen, evidence)
+
+
+def unwatched(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
+    """Tell when assets were retired, or since when their telemetry has been lost.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Telemetry.
+    history : History
+        The assets' records.
+    settings : Settings
+        How long a silence means that telemetry is lost.
+    now : pd.Timestamp
+        Nothing known later is used.
+
+    Returns
+    -------
+    pd.DataFrame
+        As `models.outcomes.outcomes` takes it.
+    """
+    heard, _ = last_heard(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    mine = {asset: time for asset, time in heard.items() if asset in set(history.assets["asset"])}
+    lost = lost_spans(mine, silence=settings.monitor_silence, now=now)
+    return disjoint(pd.concat([retired_spans(history.assets, now=now), lost], ignore_index=True))
 
 
 def budget(settings: Settings) -> Budget:

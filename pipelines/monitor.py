@@ -12,6 +12,7 @@ from data_contracts.workspace import Workspace
 from models.diagnosis import Diagnosis
 from models.drift import Drift, Promise
 from models.error_rates import ErrorRates, as_json
+from models.outcome_ledger import append_outcomes
 from models.retraining_policy import Occasion, Verdict, decide
 from pipelines.grounds import Grounds, gates, gather
 from pipelines.report import Mark
@@ -153,6 +154,7 @@ def weigh(
     verdict = decide(grounds.evidence, gates(settings), now=now, occasion=occasion)
     records = open_records(workspace.records_url)
     name, version = grounds.champion.model.name, grounds.champion.model.version
+    append_outcomes(records, grounds.known, model_name=name, model_version=version, now=now, since=grounds.since)
     figures = grounds.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
     evidence = {

@@ -62,6 +62,8 @@ class Settings:
     monitor_reporting_delay : pd.Timedelta or None
         How long reports of failures and findings may be on the way; None takes the
         experiment's, or estimates it from the data.
+    monitor_silence : pd.Timedelta
+        An asset that has not been heard of for longer is lost: what was claimed of it can be neither true nor false.
     monitor_confidence : float
         Of the intervals of the rates.
     drift_alpha : float
@@ -112,6 +114,7 @@ class Settings:
     monitor_span: pd.Timedelta
     monitor_gap: pd.Timedelta | None
     monitor_reporting_delay: pd.Timedelta | None
+    monitor_silence: pd.Timedelta
     monitor_confidence: float
     drift_alpha: float
     drift_mean_time_between_false: float
@@ -227,6 +230,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "monitor.span": (_duration, "90d"),
     "monitor.gap": (_duration_or("auto"), "auto"),
     "monitor.reporting_delay": (_duration_or("auto"), "auto"),
+    "monitor.silence": (_positive_duration, "7d"),
     "monitor.confidence": (_number(0.5, 0.9999), "0.9"),
     "drift.alpha": (_number(1e-6, 0.5), "0.05"),
     "drift.mean_time_between_false": (_number(2, 1e9), "500"),
