@@ -30,5 +30,6 @@ def test_rates_of_an_intervened_fleet(benchmark: BenchmarkFixture, name: str) ->
     print(f"\n{name}: {HISTORIES} histories, mechanics act on {plant.acted:.0%} of the alarms")
     print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
     assert rows[0][3] > 3
-    assert rows[0][-1] > 0.93
-    assert rows[1][-1] > 0.93
+    # 95 %, less three standard errors of 300 histories.
+    assert rows[0][-1] > 0.912
+    assert rows[1][-1] > 0.912
