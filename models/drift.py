@@ -26,6 +26,7 @@ FN = "fn"
 FP = "fp"
 SINCE_PROMOTION = "since promotion"
 RECENT = "recent"
+_LARGEST = math.log(1e6)
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 
@@ -333,13 +334,24 @@ def _false_sentence(counted: Sequence[Look], promise: Promise, evidence: Sequenc
 def _told(own: Sequence[Evidence]) -> str:
     """Say how strong the evidence is, in odds."""
     return " ".join(
-        f"Evidence {_WHEN[each.test]}: {_odds(each.log_e_values[-1])} to 1, {_odds(each.threshold)} to 1 decides"
+        f"Evidence {_WHEN[each.test]}: {odds_of(each.log_e_values[-1])} to 1, {odds_of(each.threshold)} to 1 decides"
         + (f"; it did on {each.rejected_at:%Y-%m-%d}." if each.rejected_at is not None else ".")
         for each in own
         if each.log_e_values
     )
 
 
-def _odds(log_value: float) -> str:
-    """Write an e-value so that a person can read it."""
-    return f"{math.exp(min(log_value, 20.0)):.3g}" if log_value < 20 else "over 1e8"
+def odds_of(log_value: float) -> str:
+    """Write an e-value as odds that a person can read.
+
+    Examples
+    --------
+    >>> odds_of(math.log(40))
+    '40'
+    >>> odds_of(math.log(3.2e5))
+    '320,000'
+    """
+    if log_value > _LARGEST:
+        return "over a million"
+    value = math.exp(log_value)
+    return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"

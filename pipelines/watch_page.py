@@ -14,7 +14,7 @@ from models.promotion import Records
 from models.registry import Registry
 from models.retraining_policy import ASK, RETRAIN, Verdict
 from pipelines.champion import Champion
-from pipelines.grounds import Grounds
+from pipelines.grounds import Grounds, unwatched
 from pipelines.report import Conclusion, Course, Fact, Mark, Promise, write_report
 from pipelines.settings import Settings
 
@@ -61,7 +61,8 @@ def write_watch_page(
     records, history = open_records(workspace.records_url), grounds.history
     name = grounds.champion.model.name
     told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms)
+    absent = unwatched(workspace, history, settings, now=now)
+    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms, unwatched=absent)
     series = rate_series(told, known.matured_until, lambda start, end: error_rates(known, start=start, end=end))
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from data_contracts.history import read_history
 from data_contracts.progress import Report, silent
-from data_contracts.records import open_records, predictions
+from data_contracts.records import decisions, open_records, predictions
 from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
 from models.error_rates import error_rates
 from models.experiment import load_experiment
 from models.outcomes import outcomes
+from models.retraining_policy import RETRAIN
 from pipelines.champion import load_champion, terms
 from pipelines.demo.endpoint import endpoint
 from pipelines.demo.replay import Replay, Stage, play
@@ -52,12 +53,23 @@ class Performance:
         The HTML page.
     workspace : Workspace
         Where everything was left.
+    model : str
+        The champion's name.
     """
 
     moments: tuple[Moment, ...]
     phases: tuple[Phase, ...]
     report: Path
     workspace: Workspace
+    model: str
+
+    @property
+    def why(self) -> str:
+        """Return the command that explains the last decision to retrain, or the last of all."""
+        made = decisions(open_records(self.workspace.records_url), model_name=self.model)
+        asked = made.loc[made["decision"] == RETRAIN, "id"]
+        number = f" {asked.iloc[-1]}" if len(asked) else ""
+        return f"forewarn why retraining{number} --model {self.model} -w {_near(self.workspace.root)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the timeline and the rates as plain values."""
@@ -65,6 +77,7 @@ class Performance:
             "timeline": [{"at": m.at.isoformat(), "what": m.what, "detail": m.detail} for m in self.moments],
             "phases": {phase.name: phase.rates.to_dict() for phase in self.phases},
             "report": str(self.report),
+            "why": self.why,
             "workspace": str(self.workspace.root),
             "mlflow_uri": self.workspace.mlflow_uri,
         }
@@ -79,7 +92,7 @@ class Performance:
             table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
         database = _near(self.workspace.root / "mlflow.db")
         look = f"\nreport  {_near(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
-        return Group(table, Text(""), self._rates(), Text(look))
+        return Group(table, Text(""), self._rates(), Text(look), Text(f"why     {self.why}"))
 
     def _rates(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -131,7 +144,7 @@ def perform(root: Path, story: Story, *, progress: Report = silent, say: Callabl
         seen = play(stage, progress)
     phases = _phases(workspace, settings, first.model_name, story, seen)
     moments = timeline(story, recorded, (first, rival), seen, phases)
-    return Performance(moments, phases, seen.looks[-1].report, workspace)
+    return Performance(moments, phases, seen.looks[-1].report, workspace, first.model_name)
 
 
 def _near(path: Path) -> Path:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from models.comparison import Standing
+from models.drift import FN, FP, odds_of
 from models.error_rates import ErrorRates
 from pipelines.demo.replay import Replay, Swap
 from pipelines.demo.story import Story
 from pipelines.importers.batch import ImportResult
+from pipelines.monitor import MonitorResult
 from pipelines.retrain import PROMOTED
 from pipelines.train import TrainResult
 
@@ -93,8 +95,7 @@ def _beginning(story: Story, recorded: ImportResult, trained: Sequence[TrainResu
 
 def _swapped(swap: Swap) -> Iterator[Moment]:
     look, result, asked = swap.look, swap.result, swap.traffic
-    told = f"{_missed(look.rates)}; promised {look.promise.missed.value:.0%}"
-    yield Moment(swap.at, "trigger", told if "fn" in look.drift.which else look.reasons[-1])
+    yield Moment(swap.at, "trigger", _decided(look))
     compared = result.comparison
     figures = "; ".join(_standing(side) for side in (compared.challenger, compared.champion) if side)
     promoted = result.decision == PROMOTED
@@ -102,6 +103,15 @@ def _swapped(swap: Swap) -> Iterator[Moment]:
     if promoted:
         counted = f"{asked.answered.total()} requests meanwhile, {asked.failed} failed, {asked.mixed} mixed"
         yield Moment(swap.at, "swapped", f"the endpoint answers with it after {swap.seconds:.1f} s; {counted}")
+
+
+def _decided(look: MonitorResult) -> str:
+    """Tell which test decided, and how strong its evidence is."""
+    deciding = next(each for each in look.drift.evidence if each.rejected)
+    what = {FN: "misses", FP: "false alarms"}[deciding.rate]
+    seen = _missed(look.rates) if deciding.rate == FN else look.drift.reasons[-1]
+    odds = f"{odds_of(deciding.log_e_values[-1])} to 1 ({odds_of(deciding.threshold)} to 1 decides)"
+    return f"{seen}; promised {look.promise.missed.value:.0%}; evidence of {what}, {deciding.test}: {odds}"
 
 
 def _standing(side: Standing) -> str:

@@ -43,7 +43,7 @@ def test_the_timeline_tells_what_the_readme_promises(shown: Performance) -> None
 def test_the_answer_for_programs_is_json(shown: Performance) -> None:
     """What `--json` prints holds nothing that JSON has no word for."""
     told = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
-    assert set(told) == {"timeline", "phases", "report", "workspace", "mlflow_uri"}
+    assert set(told) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
