@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.arithmetic.cholesky import factorise, products_of_lags, solve
+from features.kernels.arithmetic.cholesky import factorise, make_ends, products_of_lags, solve, take_ends
+from features.kernels.arithmetic.lanes import LANES, centre_products, copy, subtract_products
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
@@ -109,7 +110,7 @@ def fit_autoregressions(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> bool:
-    """Fit an autoregression with a constant to each series; all is zero for a series that is zero throughout.
+    """Fit an autoregression with a constant to each series.
 
     Parameters
     ----------
@@ -134,85 +135,149 @@ def fit_autoregressions(
         Whether any is doubtful.
     """
     n, samples = centred.shape
-    any_doubtful = False
-    gram, system = np.empty((lags + 1, lags + 1)), np.empty((lags + 1, lags + 1))
-    sums, energy, residuals = np.empty(lags + 1), np.empty(lags), np.empty(lags)
-    solution, coefficients = np.empty(lags), np.empty(lags + 1)
-    equations = samples - lags
-    for row in range(n):
-        products_of_lags(centred[row], products[row], lags, gram, sums)
-        for a in range(1, lags + 1):
-            energy[a - 1] = products[row, 0]
-            for b in range(a, lags + 1):
-                system[a - 1, b - 1] = gram[a, b] - sums[a] * sums[b] / equations
-            system[a - 1, lags] = gram[0, a] - sums[0] * sums[a] / equations
-        system[lags, lags] = gram[0, 0] - sums[0] * sums[0] / equations
-        solution[:] = 0.0
-        inverse = np.inf
-        if factorise(system, lags + 1, energy, residuals) > 0.0:
-            solve(system, lags + 1, solution)
-            inverse = products[row, 0] * trace_of_inverse(system, lags, residuals) / lags
-        constant, remaining = sums[0] / equations, 1.0
+    size, lanes, any_doubtful = lags + 1, min(LANES, n), False
+    ends, chosen = make_ends(size, lanes), np.empty(lanes, np.int64)
+    gram, system, sums = np.empty((size, size, lanes)), np.empty((size, size, lanes)), np.empty((size, lanes))
+    energy, residuals, column = np.empty((lags, lanes)), np.empty((lags, lanes)), np.empty((lags, lanes))
+    solution, coefficients = np.empty((lags, lanes)), np.empty((n, size))
+    smallest, bound, trace = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    for begin in range(0, n, lanes):
+        for lane in range(lanes):
+            chosen[lane] = min(begin + lane, n - 1)
+        take_ends(centred, products, chosen, ends)
+        products_of_lags(ends, lags, gram, sums)
+        normal_equations(gram, sums, samples - lags, system)
         for j in range(lags):
-            coefficients[j + 1] = solution[j]
-            constant -= solution[j] * sums[j + 1] / equations
-            remaining -= solution[j]
-        coefficients[0] = constant + means[row] * remaining
-        for place in range(rows.size):
-            out[rows[place], row] = coefficients[numbers[place]] if numbers[place] <= lags else np.nan
-        zero = means[row] == 0.0 and are_zeros(centred[row])
-        if not zero and not is_sure(coefficients, means[row], np.sqrt(products[row, 0] / samples), inverse):
-            doubtful[row] = any_doubtful = True
+            copy(ends.products[0], energy[j])
+        factorise(system, size, energy, residuals, smallest)
+        solve(system, size, solution)
+        bound_inverse(system, lags, column, bound)
+        exact = False
+        for lane in range(min(lanes, n - begin)):
+            row = begin + lane
+            fill_coefficients(solution, sums, lane, means[row], samples - lags, coefficients[row])
+            deviation = np.sqrt(products[row, 0] / samples)
+            unit = products[row, 0] / lags if smallest[lane] > 0.0 else np.inf
+            if is_sure(coefficients[row], means[row], deviation, unit * bound[lane]):
+                continue
+            if not exact:
+                trace_of_inverse(system, lags, column, trace)
+                exact = True
+            if not is_sure(coefficients[row], means[row], deviation, unit * trace[lane]):
+                doubtful[row] = any_doubtful = True
+    for place in range(rows.size):
+        of_rows, number = out[rows[place]], numbers[place]
+        for row in range(n):
+            of_rows[row] = coefficients[row, number] if number <= lags else np.nan
     return any_doubtful
 
 
 @compiled
-def are_zeros(x: FloatArray) -> bool:
-    """Say whether there are only zeros.
+def normal_equations(gram: FloatArray, sums: FloatArray, equations: int, system: FloatArray) -> None:
+    """Take the means off lagged products, and put the target, which has lag 0, last.
 
     Parameters
     ----------
-    x : (n,)
-        Anything.
-
-    Returns
-    -------
-    bool
+    gram, sums : (lags + 1, lags + 1, lanes), (lags + 1, lanes)
+        From `products_of_lags`.
+    equations
+        The number of times summed over.
+    system : (lags + 1, lags + 1, lanes)
+        Its upper triangle is filled.
     """
-    i = 0
-    while i < x.size and x[i] == 0.0:
-        i += 1
-    return i >= x.size
+    lags = len(sums) - 1
+    for a in range(1, lags + 1):
+        centre_products(gram[a, a:], sums[a], sums[a:], equations, system[a - 1, a - 1 : lags])
+        centre_products(gram[0, a : a + 1], sums[0], sums[a : a + 1], equations, system[a - 1, lags:])
+    centre_products(gram[0, :1], sums[0], sums[:1], equations, system[lags, lags:])
 
 
 @compiled
-def trace_of_inverse(factor: FloatArray, size: int, column: FloatArray) -> float:
-    """Sum the inverse eigenvalues of a matrix: small pivots that multiply show here, not in the smallest of them.
+def bound_inverse(factor: FloatArray, size: int, sums: FloatArray, bound: FloatArray) -> None:
+    """Bound what `trace_of_inverse` sums, by what it would be if nothing cancelled: size**2 steps, not size**3.
 
     Parameters
     ----------
-    factor : (size or more, size or more)
-        Its upper Cholesky factor.
+    factor : (size or more, size or more, lanes)
+        Upper Cholesky factors, with the reciprocals of the diagonals.
     size
         The number of rows.
-    column : (size or more,)
-        Scratch.
+    sums : (size or more, lanes)
+        Scratch: what the sizes of a row of the inverse factor add up to, at most.
+    bound : (lanes,)
+        Is filled.
 
-    Returns
-    -------
-    float
+    References
+    ----------
+    Higham (2002), Accuracy and Stability of Numerical Algorithms, section 8.3 (the comparison matrix).
     """
-    trace = 0.0
+    bound[:] = 0.0
+    for j in range(size - 1, -1, -1):
+        total, pivot = sums[j], factor[j, j]
+        total[:] = 1.0
+        for i in range(j + 1, size):
+            entry, below = factor[j, i], sums[i]
+            for lane in range(bound.size):
+                total[lane] += abs(entry[lane]) * below[lane]
+        for lane in range(bound.size):
+            total[lane] *= pivot[lane]
+            bound[lane] += total[lane] * total[lane]
+
+
+@compiled
+def trace_of_inverse(factor: FloatArray, size: int, column: FloatArray, trace: FloatArray) -> None:
+    """Sum the inverse eigenvalues of matrices: small pivots that multiply show here, not in the smallest of them.
+
+    Parameters
+    ----------
+    factor : (size or more, size or more, lanes)
+        Their upper Cholesky factors, with the reciprocals of the diagonals.
+    size
+        The number of rows.
+    column : (size or more, lanes)
+        Scratch.
+    trace : (lanes,)
+        Is filled.
+    """
+    trace[:] = 0.0
     for k in range(size):
-        column[k] = 1.0 / factor[k, k]
-        trace += column[k] * column[k]
+        copy(factor[k, k], column[k])
         for j in range(k - 1, -1, -1):
-            left = 0.0
-            for i in range(j + 1, k + 1):
-                left -= factor[j, i] * column[i]
-            column[j] = left / factor[j, j]
-            trace += column[j] * column[j]
-    return trace
+            entry, pivot = column[j], factor[j, j]
+            entry[:] = 0.0
+            subtract_products(factor[j, j + 1 : k + 1], column[j + 1 : k + 1], entry)
+            for lane in range(trace.size):
+                entry[lane] *= pivot[lane]
+        for j in range(k + 1):
+            for lane in range(trace.size):
+                trace[lane] += column[j, lane] * column[j, lane]
+
+
+@compiled
+def fill_coefficients(
+    solution: FloatArray, sums: FloatArray, lane: int, mean: float, equations: int, coefficients: FloatArray
+) -> None:
+    """Collect the coefficients of one series, its constant first.
+
+    Parameters
+    ----------
+    solution, sums : (lags, lanes), (lags + 1, lanes)
+        Coefficients of the centred series, and the sums of its lagged samples.
+    lane
+        Where the series stands.
+    mean
+        Its mean.
+    equations
+        The number of times summed over.
+    coefficients : (lags + 1,)
+        Is filled.
+    """
+    constant, remaining = sums[0, lane], 1.0
+    for j in range(len(solution)):
+        coefficients[j + 1] = solution[j, lane]
+        constant -= solution[j, lane] * sums[j + 1, lane]
+        remaining -= solution[j, lane]
+    coefficients[0] = constant / equations + mean * remaining
 
 
 @compiled
@@ -234,17 +299,15 @@ def is_sure(coefficients: FloatArray, mean: float, deviation: float, inverse: fl
     """
     lags = coefficients.size - 1
     smallest = deviation / np.sqrt(inverse)
-    if not (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION:
-        return False
-    norm = 0.0
+    norm, least = 0.0, np.inf
     for j in range(1, lags + 1):
-        norm += coefficients[j] * coefficients[j]
-    norm = np.sqrt(norm)
-    error = (1.0 + norm) * (_OURS * inverse + _THEIRS * abs(mean) / smallest)
-    sure = (abs(mean) + deviation) * error < _RELATIVE * abs(coefficients[0]) + _ABSOLUTE
-    for j in range(1, lags + 1):
-        sure &= error < _RELATIVE * abs(coefficients[j]) + _ABSOLUTE
-    return sure
+        size = abs(coefficients[j])
+        norm += size * size
+        least = min(least, size)
+    error = (1.0 + np.sqrt(norm)) * (_OURS * inverse + _THEIRS * abs(mean) / smallest)
+    sure = (1.0 + lags * mean * mean) / smallest < _LARGEST_CONDITION
+    sure &= (abs(mean) + deviation) * error < _RELATIVE * abs(coefficients[0]) + _ABSOLUTE
+    return sure & (error < _RELATIVE * least + _ABSOLUTE)
 
 
 def _supports(parameters: Parameters) -> bool:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from features.kernels.arithmetic.cholesky import factorise, products_of_lags, total_of
+from features.kernels.arithmetic.cholesky import Ends, factorise, make_ends, products_of_lags, take_ends
 from features.kernels.arithmetic.lagged_products import GROUP, lagged_products
+from features.kernels.arithmetic.lanes import LANES, centre_products, copy, subtract_products
 from features.kernels.arithmetic.mackinnon import is_near_a_threshold, mackinnon_p_value
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.compilation import compiled
@@ -69,140 +71,45 @@ def augmented_dickey_fuller(block: Block, attributes: IntArray, out: FloatArray)
     return doubtful if some else None
 
 
-@compiled
-def products_with_level(
-    level: FloatArray, products: FloatArray, mean_change: float, lags: int, cross: FloatArray
-) -> tuple[float, float]:
-    """Form the products of the level with itself and with the centred changes after it, from its lagged products.
+class Regression(NamedTuple):
+    """Hold the regression of the change on the level before it and on the changes before that, a series a lane.
 
     Parameters
     ----------
-    level : (n,)
-        The centred series w.
-    products : (lags + 2 or more,)
-        Its lagged products.
-    mean_change
-        What is taken off each change, so that ``d[t] = w[t+1] - w[t] - mean_change``.
-    lags
-        The largest lag.
-    cross : (lags + 1 or more,)
-        Is filled: ``sum(w[t] d[t-b])`` over t = lags ... n - 2, for b = 0 ... lags.
-
-    Returns
-    -------
-    tuple of float
-        ``sum(w[t])`` and ``sum(w[t]**2)`` over the same times.
+    levels, changes
+        Ends of the centred series, and of their centred changes.
+    system, gram : (size, size, lanes)
+        The normal equations, the target last, and the lagged products of the changes.
+    sums, cross, energy, residuals : (size, lanes)
+        Sums of lagged changes, lagged products of level and changes, and what `factorise` takes and gives.
+    total, square : (1, lanes)
+        Sums of the levels and of their squares.
+    share : (lanes,)
+        The least share of a regressor's energy that the others leave.
     """
-    last = level.size - 1
-    total = total_of(level[lags:last])
-    # sum(w[t] w[t-b]) over the same times, first for b = -1.
-    later = products[1]
-    for t in range(lags):
-        later -= level[t + 1] * level[t]
-    square = 0.0
-    for b in range(lags + 1):
-        same = products[b] - level[last] * level[last - b]
-        for t in range(b, lags):
-            same -= level[t] * level[t - b]
-        if b == 0:
-            square = same
-        cross[b] = later - same - mean_change * total
-        later = same
-    return total, square
+
+    levels: Ends
+    changes: Ends
+    system: FloatArray
+    gram: FloatArray
+    sums: FloatArray
+    cross: FloatArray
+    energy: FloatArray
+    residuals: FloatArray
+    total: FloatArray
+    square: FloatArray
+    share: FloatArray
 
 
 @compiled
-def normal_equations(
-    level: FloatArray,
-    level_products: FloatArray,
-    changes: FloatArray,
-    change_products: FloatArray,
-    lags: int,
-    level_first: bool,
-    system: FloatArray,
-    gram: FloatArray,
-    sums: FloatArray,
-    cross: FloatArray,
-) -> int:
-    """Set up the regression of the change on the level before it and on the changes before that.
-
-    Parameters
-    ----------
-    level : (n,)
-        The centred series.
-    level_products, change_products : (lags + 2 or more,)
-        Lagged products of the level and of the changes.
-    changes : (n - 1,)
-        The centred changes.
-    lags
-        How many changes before it.
-    level_first
-        Whether the level is the first regressor or the last.
-    system : (lags + 2 or more, lags + 2 or more)
-        Its upper triangle is filled; the target stands last.
-    gram, sums, cross
-        Scratch, at least lags + 1 long.
-
-    Returns
-    -------
-    int
-        The number of equations.
-    """
-    products_of_lags(changes, change_products, lags, gram, sums)
-    mean_change = (level[level.size - 1] - level[0]) / (level.size - 1)
-    total, square = products_with_level(level, level_products, mean_change, lags, cross)
-    equations = changes.size - lags
-    place = 0 if level_first else lags
-    first = 1 if level_first else 0
-    target = lags + 1
-    for a in range(1, lags + 1):
-        for b in range(a, lags + 1):
-            system[first + a - 1, first + b - 1] = gram[a, b] - sums[a] * sums[b] / equations
-        system[first + a - 1, target] = gram[0, a] - sums[0] * sums[a] / equations
-        with_level = cross[a] - total * sums[a] / equations
-        if level_first:
-            system[0, a] = with_level
-        else:
-            system[a - 1, lags] = with_level
-    system[place, place] = square - total * total / equations
-    system[place, target] = cross[0] - total * sums[0] / equations
-    system[target, target] = gram[0, 0] - sums[0] * sums[0] / equations
-    return equations
-
-
-@compiled
-def centre_changes(series: FloatArray, changes: FloatArray) -> None:
-    """Take the differences of a series less their mean.
-
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    changes : (samples - 1,)
-        Is filled.
-    """
-    mean = (series[series.size - 1] - series[0]) / changes.size
-    for i in range(changes.size):
-        changes[i] = series[i + 1] - series[i] - mean
-
-
-@compiled
-def holds_one_value(series: FloatArray) -> bool:
-    """Say whether a series is constant.
-
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-
-    Returns
-    -------
-    bool
-    """
-    i = 1
-    while i < series.size and series[i] == series[0]:
-        i += 1
-    return i >= series.size
+def make_regression(most: int, lanes: int) -> Regression:
+    """Make room for the regressions of some series, with so many lags at most."""
+    shape, square = (most + 2, lanes), (most + 2, most + 2, lanes)
+    levels, changes = make_ends(most + 2, lanes), make_ends(most + 1, lanes)
+    system, gram, sums, cross = np.empty(square), np.empty(square), np.empty(shape), np.empty(shape)
+    total, squares = np.empty((1, lanes)), np.empty((1, lanes))
+    energy, residuals, share = np.empty(shape), np.empty(shape), np.empty(lanes)
+    return Regression(levels, changes, system, gram, sums, cross, energy, residuals, total, squares, share)
 
 
 @compiled
@@ -241,131 +148,239 @@ def test_unit_roots(
         Whether any is doubtful.
     """
     n, samples = series.shape
-    size = most + 2
-    changes, change_products = np.empty((1, samples - 1)), np.empty((1, -(-(most + 1) // GROUP) * GROUP))
-    system, gram = np.empty((size, size)), np.empty((size, size))
-    sums, cross, energy, residuals = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    values, any_doubtful = np.empty(3), False
-    for row in range(n):
-        values[:] = np.nan
-        doubtful[row] = False
-        if not holds_one_value(series[row]):
-            centre_changes(series[row], changes[0])
-            lagged_products(changes, 0, change_products)
-            statistic, lag = test_unit_root(
-                levels[row],
-                level_products[row],
-                changes[0],
-                change_products[0],
-                means[row],
-                most,
-                system,
-                gram,
-                sums,
-                cross,
-                energy,
-                residuals,
-            )
-            doubtful[row] = lag < 0 or is_near_a_threshold(statistic)
-            values[0], values[1], values[2] = statistic, mackinnon_p_value(statistic), lag
+    changes, change_products = np.empty((n, samples - 1)), np.empty((n, -(-(most + 1) // GROUP) * GROUP))
+    centre_changes(series, changes)
+    lagged_products(changes, 0, change_products)
+    lanes = min(LANES, n)
+    model = make_regression(most, lanes)
+    lags, statistics, theirs = np.empty(n, np.int64), np.full(n, np.nan), np.empty(n)
+    chosen, rows = np.empty(lanes, np.int64), np.arange(n)
+    for begin in range(0, n, lanes):
+        taken = choose_rows(rows, begin, chosen)
+        take_ends(levels, level_products, chosen, model.levels)
+        take_ends(changes, change_products, chosen, model.changes)
+        fit(model, samples, most, True)
+        choose_lags(model, samples, most, means, chosen[:taken], theirs, lags)
+    for lag in range(most + 1):
+        # Series with one number of lags stand side by side.
+        end = list_rows(lags, lag, rows)
+        for begin in range(0, end, lanes):
+            taken = choose_rows(rows[:end], begin, chosen)
+            take_ends(levels, level_products, chosen, model.levels)
+            take_ends(changes, change_products, chosen, model.changes)
+            fit(model, samples, lag, False)
+            judge_statistics(model, samples, lag, chosen[:taken], theirs, statistics, lags)
+    return write_results(series, statistics, lags, attributes, out, doubtful)
+
+
+@compiled
+def write_results(
+    series: FloatArray,
+    statistics: FloatArray,
+    lags: IntArray,
+    attributes: IntArray,
+    out: FloatArray,
+    doubtful: BoolArray,
+) -> bool:
+    """Write what is wanted of each series, and say whether any is doubtful."""
+    any_doubtful = False
+    for row in range(len(series)):
+        constant, statistic = holds_one_value(series[row]), statistics[row]
+        doubtful[row] = not constant and (lags[row] < 0 or is_near_a_threshold(statistic))
         any_doubtful |= doubtful[row]
         for place in range(attributes.size):
-            out[place, row] = values[attributes[place]]
+            attribute = attributes[place]
+            value = statistic if attribute == 0 else float(lags[row])
+            value = mackinnon_p_value(statistic) if attribute == 1 else value
+            out[place, row] = np.nan if constant else value
     return any_doubtful
 
 
 @compiled
-def test_unit_root(
-    level: FloatArray,
-    level_products: FloatArray,
-    changes: FloatArray,
-    change_products: FloatArray,
-    mean: float,
-    most: int,
-    system: FloatArray,
-    gram: FloatArray,
-    sums: FloatArray,
-    cross: FloatArray,
-    energy: FloatArray,
-    residuals: FloatArray,
-) -> tuple[float, int]:
-    """Test one series.
-
-    Parameters
-    ----------
-    level, changes : (samples,), (samples - 1,)
-        The centred series and its centred changes.
-    level_products, change_products : (most + 2 or more,), (most + 1 or more,)
-        Their lagged products.
-    mean
-        The mean of the series.
-    most
-        The largest number of lags to try.
-    system, gram, sums, cross, energy, residuals
-        Scratch, most + 2 long in each direction.
-
-    Returns
-    -------
-    tuple
-        The statistic, and the number of lags; -1 for that when either may be wrong.
-    """
-    level_energy, change_energy = level_products[0], change_products[0]
-    # The products of level and changes are differences of products of levels, and no better than those.
-    ours = _OURS * max(1.0, np.sqrt(level_energy / change_energy))
-    largest = 1.0 + mean * mean + level_energy / level.size
-    smallest = np.sqrt(min(level_energy / level.size, change_energy / changes.size))
-    # The column of ones is one of theirs, and the least of them when the series is large.
-    theirs = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
-
-    energy[:] = change_energy
-    energy[0] = level_energy
-    equations = normal_equations(level, level_products, changes, change_products, most, True, system, gram, sums, cross)
-    share = factorise(system, most + 2, energy, residuals)
-    share = min(share, residuals[most] / change_energy)
-    error = ours / share + theirs / np.sqrt(share)
-    if not (error < _RELATIVE and largest / smallest < _LARGEST_CONDITION * np.sqrt(share)):
-        return np.nan, -1
-    lag = best_number_of_lags(residuals[: most + 1], equations, error)
-    if lag < 0:
-        return np.nan, -1
-
-    energy[:] = change_energy
-    energy[lag] = level_energy
-    equations = normal_equations(level, level_products, changes, change_products, lag, False, system, gram, sums, cross)
-    share = factorise(system, lag + 2, energy, residuals)
-    share = min(share, residuals[lag] / change_energy)
-    statistic = system[lag, lag + 1] / np.sqrt(residuals[lag] / (equations - lag - 2))
-    error = ours / share + theirs / np.sqrt(share)
-    sure = np.sqrt(equations) * error < _RELATIVE * abs(statistic) + _ABSOLUTE
-    return statistic, (lag if sure else -1)
+def choose_rows(rows: IntArray, begin: int, chosen: IntArray) -> int:
+    """Choose the next rows for the lanes, the last one again for those left over; say how many there are."""
+    for lane in range(chosen.size):
+        chosen[lane] = rows[min(begin + lane, rows.size - 1)]
+    return min(chosen.size, rows.size - begin)
 
 
 @compiled
-def best_number_of_lags(residuals: FloatArray, equations: int, error: float) -> int:
-    """Choose a number of lags by Akaike's criterion.
+def list_rows(lags: IntArray, lag: int, rows: IntArray) -> int:
+    """List the series that take so many lags; say how many there are."""
+    found = 0
+    for row in range(lags.size):
+        rows[found] = row
+        found += int(lags[row] == lag)
+    return found
+
+
+@compiled
+def centre_changes(series: FloatArray, changes: FloatArray) -> None:
+    """Take the differences of each series less their mean."""
+    for row in range(len(series)):
+        x, change = series[row], changes[row]
+        mean = (x[x.size - 1] - x[0]) / change.size
+        for i in range(change.size):
+            change[i] = x[i + 1] - x[i] - mean
+
+
+@compiled
+def holds_one_value(series: FloatArray) -> bool:
+    """Say whether a series is constant."""
+    i = 1
+    while i < series.size and series[i] == series[0]:
+        i += 1
+    return i >= series.size
+
+
+@compiled
+def products_with_level(model: Regression, samples: int, lags: int) -> None:
+    """Form the products of levels with themselves and with the centred changes after them.
+
+    With w for the levels the changes are ``d[t] = w[t+1] - w[t] - mean change``. Fills `cross` with
+    ``sum(w[t] d[t-b])`` for b = 0 ... lags, `total` with ``sum(w[t])``, `square` with ``sum(w[t]**2)``, all over
+    t = lags ... samples - 2.
+    """
+    levels, cross, total, square = model.levels, model.cross, model.total[0], model.square[0]
+    first, last = levels.first, levels.last
+    lanes = total.size
+    # First sum(w[t] w[t-b]) over the same times, from b = -1 on.
+    for lane in range(lanes):
+        cross[0, lane] = levels.products[1, lane]
+        total[lane] = levels.total[lane] - last[0, lane]
+        for t in range(lags):
+            total[lane] -= first[t, lane]
+    subtract_products(first[1 : lags + 1], first[:lags], cross[0])
+    for b in range(lags + 1):
+        for lane in range(lanes):
+            cross[b + 1, lane] = levels.products[b, lane] - last[0, lane] * last[b, lane]
+        subtract_products(first[b:lags], first[: lags - b], cross[b + 1])
+    copy(cross[1], square)
+    for b in range(lags + 1):
+        earlier, later = cross[b], cross[b + 1]
+        for lane in range(lanes):
+            mean_change = (last[0, lane] - first[0, lane]) / (samples - 1)
+            earlier[lane] -= later[lane] + mean_change * total[lane]
+
+
+@compiled
+def fit(model: Regression, samples: int, lags: int, level_first: bool) -> None:
+    """Regress the change on the level before it and on so many changes before that, the level first or last.
+
+    The ends of the series are given, all else is filled.
+    """
+    system, gram, sums, total, energy = model.system, model.gram, model.sums, model.total, model.energy
+    products_of_lags(model.changes, lags, gram, sums)
+    products_with_level(model, samples, lags)
+    equations = samples - 1 - lags
+    # The change itself is the target, and stands last.
+    place, target = (0 if level_first else lags), lags + 1
+    for a in range(1, lags + 1):
+        row = a if level_first else a - 1
+        width = lags + 1 - a
+        centre_products(gram[a, a : lags + 1], sums[a], sums[a : lags + 1], equations, system[row, row : row + width])
+        centre_products(gram[0, a : a + 1], sums[0], sums[a : a + 1], equations, system[row, target:])
+        beside = system[place, row:] if level_first else system[row, place:]
+        centre_products(model.cross[a : a + 1], total[0], sums[a : a + 1], equations, beside)
+        copy(model.changes.products[0], energy[row])
+    centre_products(gram[0, :1], sums[0], sums[:1], equations, system[target, target:])
+    centre_products(model.cross[:1], total[0], sums[:1], equations, system[place, target:])
+    centre_products(model.square, total[0], total, equations, system[place, place:])
+    copy(model.levels.products[0], energy[place])
+    factorise(system, lags + 2, energy, model.residuals, model.share)
+    for lane in range(model.share.size):
+        left = model.residuals[lags, lane] / model.changes.products[0, lane]
+        # A NaN stays.
+        model.share[lane] = left if not left >= model.share[lane] else model.share[lane]
+
+
+@compiled
+def choose_lags(
+    model: Regression, samples: int, most: int, means: FloatArray, rows: IntArray, theirs: FloatArray, lags: IntArray
+) -> None:
+    """Choose numbers of lags by Akaike's criterion.
 
     Parameters
     ----------
-    residuals : (most + 1,)
-        The residual sum of squares with 0, 1, ... lags.
-    equations
-        How many equations there are.
-    error
-        By which share the sums may be wrong.
-
-    Returns
-    -------
-    int
-        -1 when two are as good.
+    model
+        Fitted with the level first.
+    samples
+        The length of the series.
+    most
+        The largest number of lags.
+    means : (n,)
+        Means of all series.
+    rows : (lanes or fewer,)
+        Which of them stand in the lanes.
+    theirs, lags : (n,)
+        Are filled in these rows: by how much tsfresh's own least squares may be wrong, to be divided by the root of
+        the share that is left; and the number of lags, -1 when two are as good or nothing is certain.
     """
-    best, second, lag = np.inf, np.inf, 0
-    for j in range(residuals.size):
-        criterion = equations * np.log(residuals[j]) + 2.0 * j
-        if criterion < best:
-            best, second, lag = criterion, best, j
-        else:
-            second = min(second, criterion)
-    return -1 if second - best < equations * error else lag
+    equations = samples - 1 - most
+    for lane in range(rows.size):
+        row = rows[lane]
+        level_variance = model.levels.products[0, lane] / samples
+        smallest = np.sqrt(min(level_variance, model.changes.products[0, lane] / (samples - 1)))
+        largest = 1.0 + means[row] * means[row] + level_variance
+        # The column of ones is one of theirs, and the least of them when the series is large.
+        theirs[row] = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
+        error = error_of(model, lane, theirs[row])
+        # The criterion is a logarithm: its exponential has the same order.
+        step = np.exp(2.0 / equations)
+        best, second, penalty, lag = np.inf, np.inf, 1.0, 0
+        for j in range(most + 1):
+            criterion = model.residuals[j, lane] * penalty
+            penalty *= step
+            lag = j if criterion < best else lag
+            second = min(second, max(best, criterion))
+            best = min(best, criterion)
+        sure = error < _RELATIVE and largest / smallest < _LARGEST_CONDITION * np.sqrt(model.share[lane])
+        lags[row] = lag if sure and second - best >= best * error else -1
+
+
+@compiled
+def error_of(model: Regression, lane: int, theirs: float) -> float:
+    """Bound the error of a regression's residuals, as a share of them."""
+    # The products of level and changes are differences of products of levels, and no better than those.
+    ours = _OURS * max(1.0, np.sqrt(model.levels.products[0, lane] / model.changes.products[0, lane]))
+    return ours / model.share[lane] + theirs / np.sqrt(model.share[lane])
+
+
+@compiled
+def judge_statistics(
+    model: Regression,
+    samples: int,
+    lag: int,
+    rows: IntArray,
+    theirs: FloatArray,
+    statistics: FloatArray,
+    lags: IntArray,
+) -> None:
+    """Compute the t-statistics of the level, and take the number of lags back where a statistic is uncertain.
+
+    Parameters
+    ----------
+    model
+        Fitted with the level last.
+    samples
+        The length of the series.
+    lag
+        The number of lags.
+    rows : (lanes or fewer,)
+        Which series stand in the lanes.
+    theirs : (n,)
+        From `choose_lags`.
+    statistics, lags : (n,)
+        Are filled in these rows; -1 for the lags where the statistic may be wrong.
+    """
+    equations = samples - 1 - lag
+    for lane in range(rows.size):
+        row = rows[lane]
+        deviation = np.sqrt(model.residuals[lag, lane] / (equations - lag - 2))
+        statistic = model.system[lag, lag + 1, lane] / deviation
+        error = np.sqrt(equations) * error_of(model, lane, theirs[row])
+        statistics[row] = statistic
+        lags[row] = lag if error < _RELATIVE * abs(statistic) + _ABSOLUTE else -1
 
 
 def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:

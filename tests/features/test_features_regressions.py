@@ -11,6 +11,7 @@ from scipy.stats import t as student
 from features.calculate import calculate
 from features.kernels import autoregression, correlation, dynamics, lapack, trends, unit_root
 from features.kernels.arithmetic.cholesky import factorise, solve
+from features.kernels.arithmetic.lanes import LANES
 from features.kernels.block import Block, FloatArray
 from features.kernels.lags import LaggedProducts
 from features.kernels.students_t import two_sided_p_value
@@ -106,24 +107,49 @@ def test_lagged_products_are_sums_of_products() -> None:
     np.testing.assert_allclose(whole, naive, atol=1e-12)
 
 
-def test_one_factor_gives_every_nested_model() -> None:
+@pytest.mark.parametrize("lanes", [1, 3, LANES])
+def test_one_factor_gives_every_nested_model(lanes: int) -> None:
     """Residuals of models with 1, 2, ... regressors, and the last one's coefficients, are those of least squares."""
     rng = np.random.default_rng(1)
-    regressors, target = rng.normal(size=(50, 6)), rng.normal(size=50)
-    table = np.column_stack([regressors, target])
-    gram, residuals, coefficients = table.T @ table, np.empty(6), np.empty(6)
-    assert 0 < factorise(gram, 7, np.diag(gram).copy(), residuals) <= 1
-    for k in range(1, 7):
-        fitted, squares, *_ = np.linalg.lstsq(regressors[:, :k], target)
-        assert residuals[k - 1] == pytest.approx(squares[0], rel=1e-12)
+    tables = rng.normal(size=(lanes, 50, 7))
+    gram = np.ascontiguousarray(np.moveaxis(tables.transpose(0, 2, 1) @ tables, 0, 2))
+    energy = np.ascontiguousarray(gram.diagonal().T)
+    residuals, coefficients, smallest = np.empty((6, lanes)), np.empty((6, lanes)), np.empty(lanes)
+    factorise(gram, 7, energy, residuals, smallest)
     solve(gram, 7, coefficients)
-    np.testing.assert_allclose(coefficients, fitted, rtol=1e-11)
+    assert np.all((smallest > 0) & (smallest <= 1))
+    for lane, table in enumerate(tables):
+        for k in range(1, 7):
+            fitted, squares, *_ = np.linalg.lstsq(table[:, :k], table[:, 6])
+            assert residuals[k - 1, lane] == pytest.approx(squares[0], rel=1e-12)
+        np.testing.assert_allclose(coefficients[:, lane], fitted, rtol=1e-11)
 
 
 def test_a_constant_column_has_no_pivot() -> None:
-    """The factorisation says 0 where a regressor adds nothing."""
-    gram = np.ones((3, 3))
-    assert factorise(gram, 3, np.ones(2), np.empty(2)) == 0.0
+    """The factorisation says 0 where a regressor adds nothing, and only there."""
+    gram, smallest = np.ones((3, 3, 2)), np.empty(2)
+    gram[:, :, 1] = np.diag([2.0, 1.0, 1.0]) + 1
+    with np.errstate(all="ignore"):
+        factorise(gram, 3, np.ones((2, 2)), np.empty((2, 2)), smallest)
+    assert smallest[0] == 0.0
+    assert smallest[1] > 0.0
+
+
+def test_the_quick_bound_is_never_under_the_trace() -> None:
+    """What would be the sum of the inverse eigenvalues if nothing cancelled is no less than what it is."""
+    rng = np.random.default_rng(2)
+    columns = rng.normal(size=(9, 40, 6)).cumsum(axis=1)
+    products = columns.transpose(0, 2, 1) @ columns
+    gram = np.zeros((7, 7, 9))
+    gram[:6, :6] = np.moveaxis(products, 0, 2)
+    gram[6, 6] = 1.0
+    energy, scratch, smallest = np.ones((6, 9)), np.empty((6, 9)), np.empty(9)
+    factorise(gram, 7, energy, scratch, smallest)
+    bound, trace = np.empty(9), np.empty(9)
+    autoregression.bound_inverse(gram, 6, scratch, bound)
+    autoregression.trace_of_inverse(gram, 6, scratch, trace)
+    np.testing.assert_allclose(trace, [np.trace(np.linalg.inv(each)) for each in products], rtol=1e-9)
+    assert np.all(bound >= trace * (1 - 1e-12))
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 17, 28, 40, 41, 199, 200, 201, 500, 2046, 99_998])

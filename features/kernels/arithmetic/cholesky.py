@@ -4,22 +4,90 @@ The regressors stand in the order in which they enter, the target last. Row j of
 those before it, so what remains of the target's own entry after row j is the residual sum of squares of the model with
 the regressors 0 ... j.
 
+Systems of a dozen equations are too small for vectors, but they are many: so a few stand side by side, one a lane.
+
 References
 ----------
 Golub and Van Loan (2013), Matrix Computations, section 4.2.5 (outer products) and section 5.3.8 (normal equations).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
+from features.kernels.arithmetic.lanes import copy, subtract_products
 from features.kernels.compilation import compiled, compiled_sums
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class Ends(NamedTuple):
+    """Hold of some series what lagged products over a part of the times need, a series a lane.
+
+    Parameters
+    ----------
+    first, last : (reach, lanes)
+        The first samples, and the last ones counted from the end.
+    total : (lanes,)
+        The sum of each series.
+    products : (reach, lanes)
+        ``sum(x[t] x[t-h])`` over all t for h = 0, 1, ...
+    """
+
+    first: FloatArray
+    last: FloatArray
+    total: FloatArray
+    products: FloatArray
 
 
 @compiled
-def products_of_lags(x: FloatArray, products: FloatArray, lags: int, gram: FloatArray, sums: FloatArray) -> None:
-    """Form the products of a series with itself at lags 0 ... lags, over the times at which all of them exist.
+def make_ends(reach: int, lanes: int) -> Ends:
+    """Make room for the ends of some series.
+
+    Parameters
+    ----------
+    reach
+        How many samples of each end, and how many lagged products.
+    lanes
+        How many series.
+
+    Returns
+    -------
+    Ends
+        Not filled.
+    """
+    return Ends(np.empty((reach, lanes)), np.empty((reach, lanes)), np.empty(lanes), np.empty((reach, lanes)))
+
+
+@compiled
+def take_ends(series: FloatArray, products: FloatArray, rows: IntArray, ends: Ends) -> None:
+    """Lay the ends of some series side by side.
+
+    Parameters
+    ----------
+    series : (n, samples)
+        One series a row, better centred, at least as long as the ends.
+    products : (n, reach or more)
+        Their lagged products.
+    rows : (lanes,)
+        Which of them.
+    ends
+        Is filled.
+    """
+    for lane in range(rows.size):
+        x, of_series = series[rows[lane]], products[rows[lane]]
+        ends.total[lane] = total_of(x)
+        for i in range(len(ends.first)):
+            ends.first[i, lane] = x[i]
+            ends.last[i, lane] = x[x.size - 1 - i]
+            ends.products[i, lane] = of_series[i]
+
+
+@compiled
+def products_of_lags(ends: Ends, lags: int, gram: FloatArray, sums: FloatArray) -> None:
+    """Form the products of series with themselves at lags 0 ... lags, over the times at which all of them exist.
 
     ``gram[a, b] = sum(x[t-a] x[t-b])`` and ``sums[a] = sum(x[t-a])`` over t = lags ... n - 1. The products over whole
     series are known; those of later times only shift a sum by one. Every entry is wrong by a few units in the last
@@ -27,29 +95,32 @@ def products_of_lags(x: FloatArray, products: FloatArray, lags: int, gram: Float
 
     Parameters
     ----------
-    x : (n,)
-        The series, better centred.
-    products : (lags + 1 or more,)
-        ``sum(x[t] x[t-h])`` over all t for h = 0 ... lags.
+    ends
+        Of the series; the reach is more than the lags.
     lags
-        The largest lag, less than n.
-    gram : (lags + 1 or more, lags + 1 or more)
+        The largest lag, less than the length of the series.
+    gram : (lags + 1 or more, lags + 1 or more, lanes)
         Its upper triangle is filled.
-    sums : (lags + 1 or more,)
+    sums : (lags + 1 or more, lanes)
         Is filled.
     """
-    n = x.size
+    first, last, lanes = ends.first, ends.last, ends.total.size
     for h in range(lags + 1):
-        before = 0.0
-        for t in range(h, lags):
-            before += x[t] * x[t - h]
-        gram[0, h] = products[h] - before
+        for lane in range(lanes):
+            gram[0, h, lane] = ends.products[h, lane]
+        subtract_products(first[h:lags], first[: lags - h], gram[0, h])
+    for lane in range(lanes):
+        sums[0, lane] = ends.total[lane]
+        for t in range(lags):
+            sums[0, lane] -= first[t, lane]
     for a in range(1, lags + 1):
+        begin, end, total, later = first[lags - a], last[a - 1], sums[a], sums[a - 1]
+        for lane in range(lanes):
+            total[lane] = later[lane] + begin[lane] - end[lane]
         for b in range(a, lags + 1):
-            gram[a, b] = gram[a - 1, b - 1] + x[lags - a] * x[lags - b] - x[n - a] * x[n - b]
-    sums[0] = total_of(x[lags:])
-    for a in range(1, lags + 1):
-        sums[a] = sums[a - 1] + x[lags - a] - x[n - a]
+            same, before, other_begin, other_end = gram[a, b], gram[a - 1, b - 1], first[lags - b], last[b - 1]
+            for lane in range(lanes):
+                same[lane] = before[lane] + begin[lane] * other_begin[lane] - end[lane] * other_end[lane]
 
 
 @compiled_sums
@@ -72,43 +143,52 @@ def total_of(x: FloatArray) -> float:
 
 
 @compiled
-def factorise(gram: FloatArray, size: int, energy: FloatArray, residuals: FloatArray) -> float:
-    """Turn products into the upper Cholesky factor, in place, the target's own entry excepted.
+def factorise(gram: FloatArray, size: int, energy: FloatArray, residuals: FloatArray, smallest: FloatArray) -> None:
+    """Turn products into upper Cholesky factors, in place, the target's own entry excepted.
 
     Parameters
     ----------
-    gram : (size or more, size or more)
-        Products in the upper triangle, the target's in column ``size - 1``; on return the factor's rows.
+    gram : (size or more, size or more, lanes)
+        Products in the upper triangle, the target's in column ``size - 1``; on return the factors' rows, with the
+        reciprocals of their diagonals.
     size
         The number of regressors and one.
-    energy : (size or more,)
+    energy : (size - 1 or more, lanes)
         What each regressor's pivot is measured by.
-    residuals : (size - 1 or more,)
+    residuals : (size - 1 or more, lanes)
         Is filled: the residual sum of squares with the regressors 0 ... j.
-
-    Returns
-    -------
-    float
-        The smallest pivot in units of its energy; the factor is of no use when that is near or under zero.
+    smallest : (lanes,)
+        Is filled with the smallest pivot in units of its energy, 0 if one is not positive: then the factor is of no
+        use.
     """
-    smallest = np.inf
-    last = size - 1
-    for j in range(last):
-        share = gram[j, j] / energy[j]
-        if not share > 0.0:
-            return 0.0
-        smallest = min(smallest, share)
-        root = np.sqrt(gram[j, j])
-        for i in range(j, size):
-            gram[j, i] /= root
-        for i in range(j + 1, size):
-            factor = gram[j, i]
-            above = gram[j, i:size]
-            below = gram[i, i:size]
-            for k in range(above.size):
-                below[k] -= factor * above[k]
-        residuals[j] = gram[last, last]
-    return smallest
+    target = size - 1
+    smallest[:] = np.inf
+    for j in range(target):
+        row = gram[j, j:size]
+        for above in range(j):
+            factor = gram[above, j]
+            for k in range(len(row)):
+                entry, multiplied = row[k], gram[above, j + k]
+                for lane in range(factor.size):
+                    entry[lane] -= factor[lane] * multiplied[lane]
+        invert_pivots(row[0], energy[j], smallest)
+        for k in range(1, len(row)):
+            for lane in range(smallest.size):
+                row[k, lane] *= row[0, lane]
+    for j in range(target):
+        for lane in range(smallest.size):
+            gram[target, target, lane] -= gram[j, target, lane] * gram[j, target, lane]
+            residuals[j, lane] = gram[target, target, lane]
+
+
+@compiled
+def invert_pivots(pivots: FloatArray, energy: FloatArray, smallest: FloatArray) -> None:
+    """Take the reciprocal roots of pivots, and keep the smallest share of its energy that one has had."""
+    for lane in range(pivots.size):
+        share = pivots[lane] / energy[lane]
+        least = share if share < smallest[lane] else smallest[lane]
+        smallest[lane] = least if share > 0.0 else 0.0
+        pivots[lane] = 1.0 / np.sqrt(pivots[lane])
 
 
 @compiled
@@ -117,16 +197,17 @@ def solve(factor: FloatArray, size: int, coefficients: FloatArray) -> None:
 
     Parameters
     ----------
-    factor : (size or more, size or more)
+    factor : (size or more, size or more, lanes)
         From `factorise`.
     size
         The number of regressors and one.
-    coefficients : (size - 1 or more,)
+    coefficients : (size - 1 or more, lanes)
         Is filled.
     """
-    last = size - 1
-    for j in range(last - 1, -1, -1):
-        left = factor[j, last]
-        for i in range(j + 1, last):
-            left -= factor[j, i] * coefficients[i]
-        coefficients[j] = left / factor[j, j]
+    target = size - 1
+    for j in range(target - 1, -1, -1):
+        coefficient, pivot = coefficients[j], factor[j, j]
+        copy(factor[j, target], coefficient)
+        subtract_products(factor[j, j + 1 : target], coefficients[j + 1 : target], coefficient)
+        for lane in range(pivot.size):
+            coefficient[lane] *= pivot[lane]
