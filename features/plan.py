@@ -1,22 +1,18 @@
 """What to run for a list of features and a window's length, decided once."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from features.kernels.block import Block, BoolArray, FloatArray
-from features.kernels.compilation import kernels_compiled
 from features.kernels.kernel import Kernel, Parameters
 from features.kernels.registry import KERNELS
 from features.names import parse_feature
 from features.tsfresh_calculators import calculate_by_tsfresh, say_slow
-
-_logger = logging.getLogger("forewarn.features")
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,6 @@ class Plan:
     def _fill(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
         if not len(series):
             return
-        say_compiling()
         block = Block(series, hours)
         with np.errstate(all="ignore"):
             for step in self.layout.steps:
@@ -201,13 +196,6 @@ def lay_out(features: tuple[str, ...]) -> Layout:
     place = {feature: number for number, feature in enumerate(layout.filled)}
     order = np.array([place[feature] for feature in features], dtype=np.int64)
     return layout if np.array_equal(order, np.arange(len(order))) else replace(layout, order=order)
-
-
-@cache
-def say_compiling() -> None:
-    """Log, once a process, that kernels will be compiled if none has been on this machine."""
-    if not kernels_compiled():
-        _logger.warning("compiling the feature kernels, once on this machine: it takes up to a minute")
 
 
 def slow_features(features: Sequence[str]) -> tuple[str, ...]:

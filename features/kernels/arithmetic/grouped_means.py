@@ -44,85 +44,6 @@ def leave_out(ordered: FloatArray, value: float, rest: FloatArray) -> None:
 
 
 @compiled
-def smallest_gap(edges: FloatArray) -> float:
-    """Say how far apart the nearest edges are, relative to their size.
-
-    Parameters
-    ----------
-    edges : (bins + 1,)
-        Upwards, all different.
-
-    Returns
-    -------
-    float
-    """
-    smallest = np.inf
-    for k in range(1, edges.size):
-        gap = (edges[k] - edges[k - 1]) / max(abs(edges[k]), abs(edges[k - 1]))
-        smallest = min(smallest, gap)
-    return smallest
-
-
-@compiled
-def place_in_bins(series: FloatArray, edges: FloatArray, place: FloatArray) -> None:
-    """Find the bin of every sample but the last.
-
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    edges : (bins + 1,)
-        Upwards, all different.
-    place : (samples - 1,)
-        Is filled with numbers from 0.
-    """
-    place[:] = 0.0
-    x = series[: place.size]
-    # A comparison with every edge is branch-free, and faster than a search.
-    for k in range(1, edges.size - 1):
-        edge = edges[k]
-        for i in range(x.size):
-            place[i] += 1.0 if x[i] > edge else 0.0
-
-
-@compiled
-def average_bins(
-    series: FloatArray, place: FloatArray, sums: FloatArray, levels: FloatArray, changes: FloatArray
-) -> int:
-    """Average the level and the change that follows it in each bin of the level, to the last bit of pandas.
-
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    place : (samples - 1,)
-        The bin of each sample but the last.
-    sums : (bins, 5)
-        Scratch.
-    levels, changes : (bins,)
-        Are filled from the left with the means of bins that hold samples.
-
-    Returns
-    -------
-    int
-        How many bins hold samples.
-    """
-    sums[:] = 0.0
-    for i in range(place.size):
-        in_bin = sums[int(place[i])]
-        in_bin[0] += 1.0
-        in_bin[1], in_bin[2] = add(in_bin[1], in_bin[2], series[i])
-        in_bin[3], in_bin[4] = add(in_bin[3], in_bin[4], series[i + 1] - series[i])
-    used = 0
-    for k in range(levels.size):
-        if sums[k, 0] > 0.0:
-            levels[used] = sums[k, 1] / sums[k, 0]
-            changes[used] = sums[k, 3] / sums[k, 0]
-            used += 1
-    return used
-
-
-@compiled
 def is_sorted(place: FloatArray) -> bool:
     """Say whether a series never falls back into a lower bin.
 
@@ -150,7 +71,7 @@ def average_runs(
     levels: FloatArray,
     changes: FloatArray,
 ) -> int:
-    """Average as `average_bins` does where bins follow one another: pandas leaves those to ``numpy.add.reduceat``.
+    """Average samples and changes in bins that follow one another: pandas leaves those to ``numpy.add.reduceat``.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
-"""Polynomials through a few points, with the digits they may have lost, and the largest root of a cubic.
+"""Powers of a few points as least squares want them, and the largest root of a cubic.
 
 References
 ----------
-Golub and Van Loan (2013), Matrix Computations, section 5.2.8 (Gram and Schmidt) and section 5.3.8 (sensitivity of
-least squares); Press et al. (2007), Numerical Recipes, section 5.6 (cubics).
+Press et al. (2007), Numerical Recipes, section 5.6 (cubics).
 """
 
 import numpy as np
@@ -13,114 +12,8 @@ from features.kernels.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
-# By which share of a column's length least squares are wrong, here and in LAPACK.
+# By which share of a coefficient a term of the cubic may be wrong.
 _ROUND_OFF = 1e-15
-
-
-@compiled
-def fit_polynomial(
-    x: FloatArray,
-    residual: FloatArray,
-    powers: FloatArray,
-    triangle: FloatArray,
-    scale: FloatArray,
-    coefficients: FloatArray,
-    errors: FloatArray,
-) -> None:
-    """Fit a polynomial to points by orthogonalising the scaled powers twice.
-
-    Parameters
-    ----------
-    x : (points,)
-        Where the points are, at least as many as coefficients.
-    residual : (points,)
-        Their values; on return what the polynomial leaves of them.
-    powers : (size, points or more)
-        Scratch.
-    triangle : (size, size)
-        Scratch.
-    scale : (size,)
-        Is filled with the lengths of the powers, highest first.
-    coefficients, errors : (size,)
-        Are filled: highest power first, and how wrong each may be, here or in LAPACK.
-    """
-    size = coefficients.size
-    smallest = orthogonalise_powers(x, powers, triangle, scale)
-    # From the constant up: each power is orthogonal to those under it.
-    for a in range(size):
-        share = 0.0
-        for i in range(x.size):
-            share += powers[a, i] * residual[i]
-        for i in range(x.size):
-            residual[i] -= share * powers[a, i]
-        coefficients[size - 1 - a] = share
-    norm, unexplained = 0.0, 0.0
-    for a in range(size - 1, -1, -1):
-        solution = coefficients[size - 1 - a]
-        for b in range(a + 1, size):
-            solution -= triangle[a, b] * coefficients[size - 1 - b]
-        solution /= triangle[a, a]
-        coefficients[size - 1 - a] = solution
-        norm += solution * solution
-    for i in range(x.size):
-        unexplained += residual[i] * residual[i]
-    error = _ROUND_OFF / smallest * (np.sqrt(norm) + np.sqrt(unexplained) / smallest)
-    for k in range(size):
-        coefficients[k] /= scale[k]
-        errors[k] = error / scale[k]
-
-
-@compiled
-def orthogonalise_powers(x: FloatArray, powers: FloatArray, triangle: FloatArray, scale: FloatArray) -> float:
-    """Factor the scaled powers of some points into orthonormal ones and a triangle.
-
-    Parameters
-    ----------
-    x : (points,)
-        The points.
-    powers : (size, points or more)
-        Is filled with the orthonormal columns, lowest power first.
-    triangle : (size, size)
-        Its upper triangle is filled.
-    scale : (size,)
-        Is filled with the length of each power, highest first.
-
-    Returns
-    -------
-    float
-        The least length that a scaled power keeps beside those under it.
-    """
-    smallest = 1.0
-    for a in range(scale.size):
-        column = powers[a, : x.size]
-        square = 0.0
-        for i in range(x.size):
-            power = 1.0
-            for _ in range(a):
-                power *= x[i]
-            column[i] = power
-            square += power * power
-        length = np.sqrt(square)
-        scale[scale.size - 1 - a] = length
-        for i in range(x.size):
-            column[i] /= length
-        triangle[:, a] = 0.0
-        for _ in range(2):
-            for b in range(a):
-                share = 0.0
-                for i in range(x.size):
-                    share += powers[b, i] * column[i]
-                triangle[b, a] += share
-                for i in range(x.size):
-                    column[i] -= share * powers[b, i]
-        square = 0.0
-        for i in range(x.size):
-            square += column[i] * column[i]
-        triangle[a, a] = np.sqrt(square)
-        for i in range(x.size):
-            column[i] /= triangle[a, a]
-        smallest = min(smallest, triangle[a, a])
-    return smallest
 
 
 @compiled
