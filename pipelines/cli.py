@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
+    "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),

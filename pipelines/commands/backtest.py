@@ -1,0 +1,118 @@
+"""The command that back-tests rules of retraining."""
+
+import os
+import sys
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from cyclopts import Parameter
+
+from data_contracts.errors import UsageError
+from features.names import parse_duration
+from models.experiment import Experiment, load_experiment
+from pipelines.commands.models import model_name
+from pipelines.experiment_files import find_experiment
+from pipelines.moments import read_moment
+from pipelines.options import DEFAULTS, Options, Shared
+from pipelines.progress import bars
+from pipelines.settings import read_settings
+
+
+def backtest(
+    experiment: str | None = None,
+    *,
+    model: str | None = None,
+    override: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    start: str | None = None,
+    every: str = "14d",
+    rule: Annotated[list[str] | None, Parameter(negative="")] = None,
+    retraining_cost: float | None = None,
+    threshold: float = 0.3,
+    change: Annotated[list[str] | None, Parameter(name=["--change", "--changes"], negative="")] = None,
+    promotion: Literal["comparison", "direct"] = "comparison",
+    asked: Literal["retrain", "hold"] = "retrain",
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Replay the history under several rules of retraining.
+
+    Tells what each would have cost: missed failures, false alarms, retrainings.
+
+    Parameters
+    ----------
+    experiment : str, optional
+        A TOML file, or the name of an experiment that ships with forewarn; without it, the champion's experiment.
+    model : str, optional
+        The model whose champion's experiment is taken; not needed while the workspace has only one.
+    override : list[str], optional
+        ``key=value``: a value of the experiment replaced, such as ``--set windows.stride=24h``.
+    start : str, optional
+        The first training: a time, or days after the first reading; 90 days by default.
+    every : str
+        The time between looks.
+    rule : list[str], optional
+        A rule to compare: ours, k-of-n, binomial, monthly, always, never, adwin, page-hinkley, ddm; all by default.
+        The first one is compared with each of the others.
+    retraining_cost : float, optional
+        What a retraining costs, promoted or not, in the currency of the experiment's costs; a tenth of a false alarm
+        by default.
+    threshold : float
+        Share of missed failures over which a look counts for k-of-n.
+    change : list[str], optional
+        When something changed: a time, or days after the first reading. Then false retrainings and delays are told.
+    promotion : {"comparison", "direct"}
+        Whether a challenger has to win the comparison with the champion, or is promoted as it is; alike for all rules.
+    asked : {"retrain", "hold"}
+        What follows when our rule asks for a person: the person has it retrained, or nobody comes.
+    dry_run : bool
+        Only tell how many looks and trainings it would take.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from pipelines.backtest import Wish
+    from pipelines.backtest import backtest as work
+
+    workspace = options.open()
+    wish = Wish(
+        start=None if start is None else _moment_or_days(start),
+        every=parse_duration(every),
+        rules=tuple(rule or ()),
+        retraining_cost=retraining_cost,
+        threshold=_share(threshold),
+        changes=None if change is None else tuple(map(_moment_or_days, change)),
+        compared=promotion == "comparison",
+        answered=asked == "retrain",
+    )
+    described = _experiment(experiment, model, override or [], options)
+    settings = read_settings(workspace, os.environ)
+    with bars() as progress:
+        return work(workspace, described, wish, settings=settings, say=_say, progress=progress, dry_run=dry_run)
+
+
+def _experiment(named: str | None, model: str | None, override: list[str], options: Options) -> Experiment:
+    if named is not None:
+        return load_experiment(find_experiment(named), override)
+    from pipelines.champion import load_champion
+
+    workspace = options.open()
+    return load_champion(workspace, model_name(workspace, model)).experiment.with_overrides(override)
+
+
+def _moment_or_days(text: str) -> pd.Timestamp | float:
+    try:
+        days = float(text)
+    except ValueError:
+        return read_moment(text)
+    if not 0 <= days < float("inf"):
+        raise UsageError(f"day {text}", "days from 0 on, or a time such as 2025-03-01", "Write it so")
+    return days
+
+
+def _share(threshold: float) -> float:
+    if not 0 <= threshold < 1:
+        raise UsageError(f"a threshold of {threshold:g}", "a share from 0 to below 1", "Give another --threshold")
+    return threshold
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")

@@ -1,0 +1,316 @@
+"""The replay of a history under rules of retraining, with models whose skill is known, and what it comes to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_contracts.errors import UsageError
+from data_contracts.history import History
+from models.backtest import Course, Replay, Version, replay
+from models.backtest_figures import Account, Prices, account, figures, in_force
+from models.diagnosis import Diagnosis, Finding
+from models.drift import Budget
+from models.error_rates import ErrorRates, occurrence, share
+from models.experiment import CostPlan
+from models.outcomes import Terms
+from models.retraining_policy import ASK, HOLD, RETRAIN, Gates
+from models.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
+
+HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+BEGIN = pd.Timestamp("2026-01-01", tz="UTC")
+TERMS = Terms(lead=0 * HOUR, horizon=24 * HOUR, gap=24 * HOUR, reporting_delay=12 * HOUR)
+ASSETS = [f"m{number}" for number in range(12)]
+START, CHANGE, END = 20, 80, 170
+PRICES = Prices(CostPlan(missed_failure=10.0, false_alarm=1.0), retraining=2.0)
+
+
+def day(number: float) -> pd.Timestamp:
+    return BEGIN + number * DAY
+
+
+PLAN = Replay(day(START), day(END), 14 * DAY)
+
+
+def build_history(reported_late: pd.Timedelta = 6 * HOUR) -> History:
+    """Make a plant in which every machine fails every eight to sixteen days."""
+    rng = np.random.default_rng(4)
+    failed = [
+        (asset, day(float(number) + 0.25))
+        for asset in ASSETS
+        for number in np.cumsum(rng.integers(8, 16, 40))
+        if number < END
+    ]
+    rows = pd.DataFrame(failed, columns=["asset", "event_time"])
+    rows = rows.assign(failure_id=[f"f{number}" for number in range(len(rows))], mode="bearing")
+    nothing = pd.DataFrame({"asset": [], "event_time": [], "known_time": []})
+    times = {"event_time": "datetime64[us, UTC]", "known_time": "datetime64[us, UTC]"}
+    orders = ["work_order_id", "kind", "component", "finding", "prompted_by"]
+    return History(
+        asset_type="machine",
+        channels=(),
+        telemetry=nothing,
+        assets=nothing,
+        failures=rows.assign(known_time=rows["event_time"] + reported_late),
+        work_orders=nothing.astype(times).assign(**dict.fromkeys(orders)),
+        events=nothing,
+    )
+
+
+HISTORY = build_history()
+
+
+@dataclass
+class Skilled:
+    """Models that catch every failure but each tenth, and after the change, if trained before it, but each second."""
+
+    history: History = field(default_factory=lambda: HISTORY)
+    promote: bool = True
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    trainings: list[pd.Timestamp] = field(default_factory=list)
+
+    def trained(self, at: pd.Timestamp) -> Version:
+        self.trainings.append(at)
+        false = occurrence(1, 40.0)
+        promised = ErrorRates(BEGIN, at, share(10, 100), false, share(0, 1), share(0, 1), 90, 0, 0, 0, confidence=0.9)
+        return Version(at, at - DAY, promised)
+
+    def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+        days = pd.date_range(BEGIN, self.history.failures["event_time"].max(), freq=DAY)
+        days = days[(days > start) & (days <= end)]
+        asked = pd.MultiIndex.from_product([ASSETS, days], names=["asset", "as_of"]).to_frame(index=False)
+        failed = self.history.failures.reset_index()
+        blunt = version.made_at < day(CHANGE)
+        seen = failed[(failed["index"] % np.where(blunt & (failed["event_time"] > day(CHANGE)), 2, 10)) != 0]
+        before = seen.assign(as_of=seen["event_time"].dt.floor("D"))[["asset", "as_of"]].assign(alert=True)
+        told = asked.merge(before, on=["asset", "as_of"], how="left")
+        return told.assign(alert=told["alert"].eq(True).fillna(False).astype(bool))
+
+    def diagnosed(self, version: Version, at: pd.Timestamp) -> Diagnosis:
+        assert version.made_at < at
+        return self.diagnosis
+
+    def better(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
+        assert champion.made_at < challenger.made_at == at
+        return self.promote
+
+
+def run(rule: Rule, versions: Skilled | None = None) -> Course:
+    return replay(rule, HISTORY, versions or Skilled(), PLAN, terms=lambda _: TERMS)
+
+
+@cache
+def course_of(name: str) -> Course:
+    """Run a rule once for all tests that only look at what became of it."""
+    return run(RULES[name]())
+
+
+def noting(seen: list[Situation]) -> Rule:
+    """Return a rule that holds and notes what it is shown."""
+
+    def noted(situation: Situation) -> str:
+        seen.append(situation)
+        return HOLD
+
+    return Rule("noting", "", noted)
+
+
+def our_rule() -> Rule:
+    return ours(Budget(), Gates(cooldown=14 * DAY, min_failures=8))
+
+
+RULES: dict[str, Callable[[], Rule]] = {
+    "ours": our_rule,
+    "k-of-n": lambda: k_of_n(0.3),
+    "binomial": binomial,
+    "monthly": calendar,
+    "always": always,
+    "never": never,
+}
+
+
+def test_never_never_trains() -> None:
+    """Under "never" the first model is the only one that is ever trained."""
+    versions = Skilled()
+    course = run(never(), versions)
+    assert versions.trainings == [day(START)]
+    assert not course.retrainings
+    assert len(course.offices) == 1
+
+
+def test_always_trains_at_every_look() -> None:
+    """Under "always" each look trains a model, and the newest is on duty."""
+    versions = Skilled()
+    course = run(always(), versions)
+    assert versions.trainings == [day(START), *PLAN.looks]
+    assert [office.since for office in course.offices] == [day(START), *PLAN.looks]
+
+
+def test_a_month_is_a_month_whatever_the_looks() -> None:
+    """The calendar retrains as often as its interval says, at the next look."""
+    made = [one.at for one in course_of("monthly").retrainings]
+    assert len(made) == (PLAN.looks[-1] - PLAN.start) // (30 * DAY)
+    assert all(((when - PLAN.start) % (30 * DAY)) < PLAN.every for when in made)
+
+
+@pytest.mark.parametrize("name", ["ours", "k-of-n", "binomial"])
+def test_the_change_is_found(name: str) -> None:
+    """A rule that looks at the errors retrains within eight weeks after the model has become blunt."""
+    after = [one.at for one in course_of(name).retrainings if one.at > day(CHANGE)]
+    assert after
+    assert after[0] <= day(CHANGE + 56)
+
+
+def test_ours_leaves_a_good_model_alone() -> None:
+    """Our rule retrains once: after the change, not before it, and not again once the new model does as it promised."""
+    made = [one.at for one in course_of("ours").retrainings]
+    assert len(made) == 1
+    assert made[0] > day(CHANGE)
+
+
+@settings(max_examples=3, deadline=None)
+@given(until=st.integers(1, len(PLAN.looks)))
+def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
+    """What became known after a look changes nothing of what a rule is shown up to it."""
+    moment = PLAN.looks[until - 1]
+    known = replace(HISTORY, failures=HISTORY.failures[HISTORY.failures["known_time"] <= moment])
+    plan = Replay(PLAN.start, moment, PLAN.every)
+    # The models are the same: what they say at a time depends on that time, not on what failed after.
+    whole, cut = _shown(HISTORY, PLAN), _shown(known, plan)
+    for before, after in zip(whole, cut, strict=False):
+        assert (before.at, before.since, before.promise) == (after.at, after.since, after.promise)
+        for frame in ("decisions", "episodes", "failures"):
+            pd.testing.assert_frame_equal(getattr(before.known, frame), getattr(after.known, frame))
+
+
+def _shown(history: History, plan: Replay) -> list[Situation]:
+    seen: list[Situation] = []
+    replay(noting(seen), history, Skilled(), plan, terms=lambda _: TERMS)
+    return seen
+
+
+def test_two_replays_are_alike() -> None:
+    """The same history and rule give the same course."""
+    first, second = course_of("ours"), run(our_rule())
+    assert first.retrainings == second.retrainings
+    assert first.offices == second.offices
+    pd.testing.assert_frame_equal(first.told, second.told)
+
+
+def test_evidence_is_used_once() -> None:
+    """What has led to a retraining, even to a rejected one, does not count again."""
+    seen: list[Situation] = []
+
+    def noted(situation: Situation) -> str:
+        seen.append(situation)
+        return RETRAIN if len(seen) == 3 else HOLD
+
+    run(Rule("noted", "", noted), Skilled(promote=False))
+    assert [situation.since for situation in seen[:3]] == [day(START)] * 3
+    assert {situation.since for situation in seen[3:]} == {PLAN.looks[2] - TERMS.maturity}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_asking_is_noted(answered: bool) -> None:
+    """A look at which a rule asks for a person trains what the person wants, and nothing where nobody comes."""
+    plan = replace(PLAN, answered=answered)
+    course = replay(Rule("asking", "", lambda _: ASK), HISTORY, Skilled(), plan, terms=lambda _: TERMS)
+    assert course.asked == PLAN.looks
+    assert [one.at for one in course.retrainings] == (list(PLAN.looks) if answered else [])
+
+
+def test_bad_data_are_no_drift() -> None:
+    """Our rule blames no model while a diagnosis freezes the verdict, nor for assets that are set aside."""
+    frozen = Diagnosis((Finding("contract breach", (), (), day(CHANGE), "Rows are refused.", "freeze"),))
+    aside = Diagnosis(set_aside=dict.fromkeys(ASSETS, day(CHANGE)))
+    for diagnosis in (frozen, aside):
+        assert not run(our_rule(), Skilled(diagnosis=diagnosis)).retrainings
+
+
+def test_taking_office_is_no_drift() -> None:
+    """Alarms that stood already when a model took office are not counted as if they had all opened on its first day."""
+
+    class Shrill(Skilled):
+        def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+            told = super().told(version, start, end)
+            # Two machines stand in alarm for two days around each time a model takes office.
+            near = (told["as_of"] - version.made_at).abs() <= DAY
+            return told.assign(alert=told["alert"] | (near & told["asset"].isin(ASSETS[:2])))
+
+    seen: list[Situation] = []
+    long = replace(TERMS, horizon=72 * HOUR)
+    replay(noting(seen), HISTORY, Shrill(), PLAN, terms=lambda _: long)
+    assert not sum(look.false_episodes for look in seen[-1].looks())
+
+
+def test_a_history_without_a_look_is_refused() -> None:
+    """A replay that ends before its first look says so."""
+    with pytest.raises(UsageError, match="looks every 14 days"):
+        Replay(day(0), day(13), 14 * DAY)
+
+
+def accounts(*names: str) -> list[Account]:
+    return [account(course_of(name), HISTORY, PLAN, terms=TERMS, prices=PRICES) for name in names]
+
+
+def test_every_failure_that_matured_is_counted_once() -> None:
+    """Failures after the start that have matured by the end are all judged, whoever was on duty."""
+    for one in accounts("never", "always"):
+        times = HISTORY.failures["event_time"]
+        assert one.failures == ((times > day(START + 1)) & (times + TERMS.maturity <= day(END))).sum()
+
+
+def test_costs_add_up() -> None:
+    """The cost is that of missed failures, false alarms and retrainings, each at its price."""
+    first, second = figures(accounts("never", "always"), PLAN, ASSETS)
+    for one in (first, second):
+        assert one.cost == 10 * one.missed + one.false_alarms + 2 * one.retrainings
+        assert one.low <= one.cost <= one.high
+        assert one.cost_of_errors == one.cost - 2 * one.retrainings
+    assert second.retrainings == len(PLAN.looks)
+    assert second.difference == second.cost - first.cost
+
+
+def test_the_cheaper_rule_is_surely_cheaper() -> None:
+    """A rule that retrains after the change beats the one that never does, and says how sure that is."""
+    told = figures(accounts("ours", "never"), PLAN, ASSETS)
+    assert told[0].first_cheaper is None
+    assert told[1].first_cheaper is not None
+    assert told[1].first_cheaper > 0.95
+    assert told[1].difference_low is not None
+    assert told[1].difference_low > 0
+
+
+def test_a_rule_costs_what_its_twin_costs() -> None:
+    """Two rules that do the same are told apart by no draw: the bootstrap is paired."""
+    told = figures(accounts("never", "never"), PLAN, ASSETS)
+    assert (told[1].difference_low, told[1].difference_high, told[1].first_cheaper) == (0.0, 0.0, 0.0)
+
+
+def test_false_retrainings_and_delays() -> None:
+    """A retraining is false when no change is in force; a change is, until the champion has learned from after it."""
+    told = figures(accounts("ours", "always", "never"), PLAN, ASSETS, changes=[day(CHANGE)])
+    first_after = next(look for look in PLAN.looks if look > day(CHANGE))
+    assert told[0].false_retrainings == 0
+    assert told[0].delays_days[0] is not None
+    assert told[1].false_retrainings == len(PLAN.looks) - 1
+    assert told[1].delays_days == ((first_after - day(CHANGE)) / DAY,)
+    assert told[2].delays_days == (None,)
+    assert told[2].false_a_year == 0.0
+
+
+def test_a_change_stays_in_force_where_nobody_learns() -> None:
+    """Without a new champion a change is in force to the end."""
+    assert in_force(course_of("never"), day(CHANGE), PLAN) == (day(CHANGE), day(END))
+
+
+def test_without_known_changes_no_retraining_is_false() -> None:
+    """Where nobody says what changed, nothing is said of false retrainings."""
+    told = figures(accounts("always"), PLAN, ASSETS)[0]
+    assert told.false_retrainings is None
+    assert told.delays_days == ()

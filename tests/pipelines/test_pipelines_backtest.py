@@ -1,0 +1,186 @@
+"""Back-testing rules of retraining on the stored history of a plant."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts.errors import ModelError, UsageError
+from data_contracts.history import read_history
+from models.comparison import compare
+from models.experiment import Experiment
+from models.scoring import score
+from models.training import train
+from pipelines import backtest_versions, cli
+from pipelines.backtest import BacktestResult, Outlook, Wish, backtest
+from pipelines.backtest_versions import KeptVersions, folder_of
+
+FEW = ("ours", "monthly", "never")
+WISH = Wish(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
+
+
+@pytest.fixture
+def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
+    """Return a back-test of the plant with a holdout that suits it."""
+    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+
+    def ran(wish: Wish = WISH, **options: Any) -> Any:
+        return backtest(plant.workspace, experiment, wish, settings=settings, **options)
+
+    return ran
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[pd.Timestamp]:
+    """Note each training, and train."""
+    made: list[pd.Timestamp] = []
+    work = train
+
+    def noted(*arguments: Any, known_until: pd.Timestamp, **options: Any) -> Any:
+        made.append(known_until)
+        return work(*arguments, known_until=known_until, **options)
+
+    monkeypatch.setattr(backtest_versions, "train", noted)
+    return made
+
+
+def test_a_back_test_tells_each_rule(run: Callable[..., BacktestResult]) -> None:
+    """Every rule asked for has its figures, and page and file are written."""
+    result = run()
+    assert [one.rule for one in result.figures] == list(FEW)
+    assert json.loads(result.file.read_text()) == json.loads(json.dumps(result.to_dict()))
+    page = result.page.read_text()
+    assert page.count("<svg") == 2
+    assert all(name in page for name in FEW)
+    assert not list(result.page.parent.glob("*unfinished*"))
+
+
+def test_a_second_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp]) -> None:
+    """Models are kept: the second run gives the same figures and trains none."""
+    first = run()
+    assert trainings
+    trainings.clear()
+    assert run().to_dict() == first.to_dict()
+    assert not trainings
+
+
+def test_an_interrupted_run_goes_on(
+    run: Callable[..., Any], trainings: list[pd.Timestamp], monkeypatch: pytest.MonkeyPatch, plant: Any
+) -> None:
+    """What was trained before an interrupt is not trained again, and nothing is half-written."""
+    calls = 0
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backtest_versions, "compare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert calls == 1
+    assert not list(plant.workspace.reports.glob("backtest-*"))
+    before = list(trainings)
+    monkeypatch.setattr(backtest_versions, "compare", compare)
+    result = run()
+    assert len(set(trainings)) == len(trainings)
+    assert trainings[: len(before)] == before
+    assert {one.rule for one in result.figures} == set(FEW)
+    assert not list((plant.workspace.root / "backtest").rglob("*unfinished*"))
+
+
+def test_a_dry_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp], plant: Any) -> None:
+    """A dry run tells how many trainings there may be."""
+    outlook = run(dry_run=True)
+    assert isinstance(outlook, Outlook)
+    assert (outlook.looks, outlook.trainings_at_most, outlook.kept) == (3, 4, 0)
+    assert not trainings
+    assert not (plant.workspace.root / "backtest").exists()
+
+
+def test_the_estimate_is_told_first(run: Callable[..., Any]) -> None:
+    """Before anything else one is told how many trainings there may be, and after the first how long they take."""
+    said: list[str] = []
+    run(replace(WISH, rules=("never",)), say=said.append)
+    assert said[0].startswith("3 looks under 1 rules: 4 trainings at most")
+    assert "first training took" in said[1]
+
+
+def test_nothing_is_registered(run: Callable[..., Any], plant: Any) -> None:
+    """A back-test leaves the registry as it was."""
+    before = plant.registry.versions("plant")
+    run(replace(WISH, rules=("always",)))
+    assert plant.registry.versions("plant") == before
+
+
+def test_a_version_depends_on_its_time_only(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
+    """Deleting everything known after a time changes neither the model of that time nor what it says up to then."""
+    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+    history = read_history(plant.workspace, "azure_machine")
+    moment = plant.at(60)
+    stores = [
+        KeptVersions(plant.workspace, experiment, known, settings, tmp_path / name)
+        for name, known in (("all", history), ("then", history.as_of(moment)))
+    ]
+    versions = [store.trained(moment) for store in stores]
+    assert versions[0] == versions[1]
+    told = [store.told(versions[0], plant.at(50), moment) for store in stores]
+    pd.testing.assert_frame_equal(told[0], told[1])
+    assert told[0]["alert"].any()
+
+
+def test_recent_telemetry_is_enough(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
+    """Scoring from the telemetry around a stretch gives what scoring from all of it gives."""
+    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+    history = read_history(plant.workspace, "azure_machine")
+    store = KeptVersions(plant.workspace, experiment, history, settings, tmp_path)
+    version = store.trained(plant.at(60))
+    told = store.told(version, plant.at(60), plant.at(80))
+    artifact = store._artifact(version)
+    asked = told[["asset", "as_of"]]
+    whole = score(artifact, history, asked)
+    pd.testing.assert_series_equal(told["alert"], whole["alert"])
+
+
+def test_folders_tell_experiments_apart(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
+    """Models of another experiment, state of the tables or holdout are kept elsewhere."""
+    history = read_history(plant.workspace, "azure_machine")
+    others = [
+        (replace(experiment, seed=9), history, plant.settings),
+        (experiment, replace(history, versions={"failures": 99}), plant.settings),
+        (experiment, history, replace(plant.settings, retrain_holdout=pd.Timedelta(days=9))),
+    ]
+    folders = {folder_of(tmp_path, *each) for each in [(experiment, history, plant.settings), *others]}
+    assert len(folders) == 4
+
+
+def test_an_unknown_rule_is_refused(run: Callable[..., Any]) -> None:
+    """A rule that is not there is named with those that are."""
+    with pytest.raises(UsageError, match="no rule 'allways'"):
+        run(replace(WISH, rules=("allways",)))
+
+
+def test_an_experiment_without_alarms_is_refused(plant: Any, experiment: Experiment) -> None:
+    """Remaining life without a horizon raises no alarms that could be right or wrong."""
+    mute = replace(experiment, target="remaining_life")
+    with pytest.raises(ModelError, match="remaining_life"):
+        backtest(plant.workspace, mute, WISH, settings=plant.settings)
+
+
+def test_the_command_answers(
+    plant: Any, experiment_text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command prints one JSON document on stdout, and the estimate on stderr."""
+    file = tmp_path / "plant.toml"
+    file.write_text(experiment_text)
+    words = ["backtest", str(file), "--start", "60", "--every", "30d", "--rule", "never", "--change", "70", "--json"]
+    with pytest.raises(SystemExit) as left:
+        cli.main([*words, "--workspace", str(plant.workspace.root)])
+    assert left.value.code == 0
+    answer = capsys.readouterr()
+    assert json.loads(answer.out)["rules"][0]["rule"] == "never"
+    assert "trainings at most" in answer.err
