@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,8 @@ from models.retraining_rules import (
     river_detector,
     river_is_there,
 )
-from models.samples import alarm_terms
 from pipelines.backtest_chart import write_page
-from pipelines.backtest_versions import KeptVersions, folder_of
+from pipelines.backtest_versions import KeptVersions, folder_of, terms_at
 from pipelines.grounds import budget, gates
 from pipelines.settings import Settings
 
@@ -221,6 +220,8 @@ def backtest(
     rules, left_out = _rules(wish, settings)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
     plan = _plan(history, wish)
+    terms = cache(partial(terms_at, experiment, history))
+    terms(plan.start)  # refuses what raises no alarms before anything is trained
     folder = folder_of(workspace.root, experiment, history, settings)
     store = KeptVersions(workspace, experiment, history, settings, folder, wish.compared, progress)
     moments = (plan.start, *plan.looks)
@@ -231,7 +232,6 @@ def backtest(
         return outlook
     say(str(outlook))
     store = replace(store, trained_one=_stopwatch(outlook, say))
-    terms = _terms(experiment, history)
     courses = _replayed(rules, history, store, plan, terms, progress)
     prices = Prices(experiment.costs, _retraining_cost(experiment, wish))
     accounts = [account(one, history, plan, terms=terms(plan.end), prices=prices) for one in courses]
@@ -281,12 +281,6 @@ def _settled(experiment: Experiment, settings: Settings) -> Experiment:
         alarms = replace(alarms, gap=settings.monitor_gap)
     if settings.monitor_reporting_delay is not None:
         label = replace(label, reporting_delay=settings.monitor_reporting_delay)
-    if experiment.target != "failure" or label.horizon is None:
-        raise ModelError(
-            f"{experiment.name} has target {experiment.target}",
-            "an experiment of target failure with a horizon, whose alarms can be right or wrong",
-            "Name another experiment",
-        )
     return replace(experiment, alarms=alarms, label=label)
 
 
@@ -325,17 +319,6 @@ def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
     if isinstance(said, pd.Timestamp):
         return said
     return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=said).as_unit("us")
-
-
-def _terms(experiment: Experiment, history: History) -> Callable[[pd.Timestamp], Terms]:
-    @cache
-    def known(at: pd.Timestamp) -> Terms:
-        found = alarm_terms(experiment, history, at)
-        if found is None:
-            raise ModelError(f"{experiment.name} has no horizon", "a horizon", "Add label.horizon")
-        return found
-
-    return known
 
 
 def _retraining_cost(experiment: Experiment, wish: Wish) -> float:

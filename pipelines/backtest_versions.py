@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_contracts.errors import ModelError
 from data_contracts.history import History
 from data_contracts.progress import Report, silent
 from data_contracts.workspace import Workspace
@@ -25,6 +26,7 @@ from models.diagnosis import Diagnosis
 from models.error_rates import ErrorRates
 from models.experiment import Experiment
 from models.findings import Finding
+from models.outcomes import Terms
 from models.registry import LoadedModel
 from models.samples import alarm_terms
 from models.scoring import score
@@ -117,9 +119,6 @@ class KeptVersions:
             return True
         file = self._folder(at) / f"against-{champion.made_at:{_STAMP}}.json"
         if not file.is_file():
-            terms = alarm_terms(self.experiment, self.history, at)
-            if terms is None:
-                raise AssertionError("an experiment without a horizon is refused before the replay")
             artifacts = [self._artifact(version) for version in (champion, challenger)]
             start = at - self.settings.retrain_holdout
             found = compare(
@@ -129,7 +128,7 @@ class KeptVersions:
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
-                terms=terms,
+                terms=terms_at(self.experiment, self.history, at),
                 costs=self.experiment.costs,
             )
             _write(file, found.to_dict())
@@ -174,6 +173,33 @@ class KeptVersions:
         """Give the places of each asset's first reading."""
         times = self.history.telemetry["event_time"].reset_index(drop=True)
         return times.groupby(self.history.telemetry["asset"].to_numpy()).idxmin().tolist()
+
+
+def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:
+    """Settle how alarms are judged, as known at a time.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives lead, horizon and gap.
+    history : History
+        Its failures tell how long reports take, where the experiment does not say so.
+    at : pd.Timestamp
+        Nothing known later is used.
+
+    Raises
+    ------
+    ModelError
+        If the experiment raises no alarms that could be right or wrong.
+    """
+    found = alarm_terms(experiment, history, at)
+    if experiment.target != "failure" or found is None:
+        raise ModelError(
+            f"{experiment.name} has target {experiment.target}",
+            "an experiment of target failure with a horizon, whose alarms can be right or wrong",
+            "Name another experiment",
+        )
+    return found
 
 
 def folder_of(root: Path, experiment: Experiment, history: History, settings: Settings) -> Path:
