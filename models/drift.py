@@ -26,7 +26,7 @@ FN = "fn"
 FP = "fp"
 SINCE_PROMOTION = "since promotion"
 RECENT = "recent"
-_LARGEST = math.log(1e6)
+_LARGEST, _SMALLEST = math.log(1e6), 0.001
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 
@@ -354,4 +354,6 @@ def odds_of(log_value: float) -> str:
     if log_value > _LARGEST:
         return "over a million"
     value = math.exp(log_value)
+    if value < _SMALLEST:
+        return f"under {_SMALLEST:g}"
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"

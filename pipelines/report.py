@@ -113,8 +113,10 @@ def write_report(
     Path
         The file.
     """
-    charts = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
-    charts += [draw_evidence(own, marks, now) for rate in RATES if (own := [c for c in courses if c.rate == rate])]
+    rates = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
+    evidence = [draw_evidence(own, marks, now) for rate in RATES if (own := [c for c in courses if c.rate == rate])]
+    # What a plant feels, how sure it is, and the classical rates last.
+    charts = [*rates[:2], *evidence, *rates[2:]]
     page = _template().render(
         title=title,
         now=f"{now:%Y-%m-%d %H:%M} UTC",

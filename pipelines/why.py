@@ -16,6 +16,7 @@ TOPICS: tuple[Topic, ...] = ("retraining", "promotion", "alarm")
 
 # What the columns of the stored evidence are called when they are spoken of.
 _HOUR = pd.Timedelta(hours=1)
+_PASSED = {True: "passed", False: "not passed", None: "not judged"}
 _RATES = {"fn": "misses", "fp": "false alarms"}
 
 
@@ -163,7 +164,7 @@ def _of_promotion(row: Mapping[str, Any]) -> Answer:
         decision="rolled back" if row["evidence"].get("rollback") else "promoted",
         seen=(f"By {row['actor']}: {row['reason']}", *([f"Judged on the tables {versions}."] if versions else [])),
         tests=tuple(
-            f"{check['name']}: {'passed' if check['passed'] else 'not passed'}. {check['sentence']}"
+            f"{check['name']}: {_PASSED[check['passed']]}. {check['sentence']}"
             for check in comparison.get("checks", ())
         ),
     )
