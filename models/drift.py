@@ -210,7 +210,7 @@ def drift(
     evidence = evidence_of(counted, promise, overall)
     worse = _worse_slices(known, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
-    reasons = [_missed_sentence(counted, promise, evidence), _false_sentence(counted, promise, evidence)]
+    reasons = [*sentences(counted, promise, evidence)]
     reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse]
     which = which if FN in which or not worse else (FN, *which)
     return Drift(bool(which), which, tuple(reasons), evidence, counted, worse)
@@ -274,6 +274,22 @@ def false_hypotheses(promise: Promise, budget: Budget) -> tuple[float, float]:
     confidence = 2 * budget.promise_confidence - 1
     null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
     return null, null * (1 + budget.harmful_false)
+
+
+def sentences(counted: Sequence[Look], promise: Promise, evidence: Sequence[Evidence]) -> tuple[str, str]:
+    """Say what was seen of misses and of false alarms, what was promised, and how strong the evidence is.
+
+    Parameters
+    ----------
+    counted, promise, evidence
+        As `evidence_of` takes and gives them.
+
+    Returns
+    -------
+    tuple of str
+        Misses before false alarms.
+    """
+    return _missed_sentence(counted, promise, evidence), _false_sentence(counted, promise, evidence)
 
 
 def _run(

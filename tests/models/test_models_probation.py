@@ -10,15 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.probation import KEEP, ROLL_BACK, WAIT, Look, Probation, ProbationRules, Promise, probation
+from models.drift import Promise
+from models.error_rates import occurrence, share
+from models.looks import Look
+from models.probation import KEEP, ROLL_BACK, WAIT, Probation, ProbationRules, probation
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
-PROMISE = Promise(missed=0.2, false_episodes=0.3)
+# As sure as a promise can be, so that its upper end is the rate itself.
+PROMISE = Promise(share(200_000, 1_000_000), occurrence(300_000, 1_000_000.0))
+NOTHING = Promise.of(None, "the evaluation of version 1")
 
 
-def _look(first: float, last: float, missed: int = 1, failures: int = 6, false: int = 4, months: float = 14.0) -> Look:
-    return Look(START + first * DAY, START + last * DAY, missed, failures, false, months)
+def _look(day: float, missed: int = 1, failures: int = 6, false: int = 4, months: float = 14.0) -> Look:
+    return Look(START + day * DAY, missed, failures, false, months)
 
 
 def _judge(*looks: Look, **options: Any) -> Probation:
@@ -26,28 +31,28 @@ def _judge(*looks: Look, **options: Any) -> Probation:
 
 
 def test_a_kept_promise_waits_and_then_is_kept() -> None:
-    """Nothing is said before the span is over; then the champion is kept."""
-    weeks = [_look(7 * n, 7 * (n + 1)) for n in range(4)]
+    """Nothing is said before all of the span has matured; then the champion is kept."""
+    weeks = [_look(7 * n) for n in range(1, 6)]
     assert [_judge(*weeks[:n]).suggestion for n in range(5)] == [WAIT, WAIT, WAIT, WAIT, KEEP]
-    found = _judge(*weeks)
-    assert found.ends == START + 28 * DAY
-    assert found.reasons[0].startswith("4 of 24 failures were missed, promised 20%")
+    late = [_judge(*weeks[:n], maturity=2 * DAY) for n in range(6)]
+    assert [found.suggestion for found in late] == 5 * [WAIT] + [KEEP]
+    assert late[0].ends == START + 30 * DAY
+    assert late[-1].reasons[0].startswith("5 of 30 failures were missed")
 
 
-@pytest.mark.parametrize("look", [_look(0, 7, missed=6), _look(0, 7, false=20)])
+@pytest.mark.parametrize("look", [_look(7, missed=6), _look(7, false=20)])
 def test_misses_or_false_alarms_suggest_a_rollback(look: Look) -> None:
     """Either rate, clearly worse than the replaced champion promised, suggests a rollback at once, and for good."""
     assert _judge(look).suggestion == ROLL_BACK
-    assert _judge(look, *[_look(7 * n, 7 * (n + 1), 0, 6, 0) for n in range(1, 4)]).suggestion == ROLL_BACK
+    assert _judge(look, *[_look(7 * n, 0, 6, 0) for n in range(2, 5)]).suggestion == ROLL_BACK
 
 
 @given(st.integers(0, 6), st.integers(0, 40))
 def test_only_the_span_counts(missed: int, false: int) -> None:
-    """What belongs to the champion before, or comes after the span, changes no evidence."""
-    inside = _look(0, 7)
-    alone, beside = _judge(inside), _judge(_look(-7, 0, missed, 6, false), inside, _look(21, 29, missed, 6, false))
-    assert (alone.log_e_missed, alone.log_e_false) == (beside.log_e_missed, beside.log_e_false)
-    assert (alone.suggestion, beside.suggestion) == (WAIT, KEEP)
+    """What matures after the end changes no evidence."""
+    alone, beside = _judge(_look(28)), _judge(_look(28), _look(35, missed, 6, false))
+    assert alone == beside
+    assert alone.suggestion == KEEP
 
 
 def test_a_good_champion_is_seldom_suspected() -> None:
@@ -55,9 +60,7 @@ def test_a_good_champion_is_seldom_suspected() -> None:
     rng = np.random.default_rng(4)
     suspected = 0
     for _ in range(400):
-        weeks = [
-            _look(7 * n, 7 * (n + 1), int(rng.binomial(6, 0.2)), 6, int(rng.poisson(0.3 * 14)), 14.0) for n in range(4)
-        ]
+        weeks = [_look(7 * n, int(rng.binomial(6, 0.2)), 6, int(rng.poisson(0.3 * 14))) for n in range(1, 5)]
         suspected += _judge(*weeks).suggestion == ROLL_BACK
     assert suspected / 400 < 0.2
 
@@ -66,7 +69,7 @@ def test_a_bad_champion_is_found_within_the_span() -> None:
     """A champion that misses half where a fifth was promised is found in most probations of 24 failures."""
     rng = np.random.default_rng(4)
     found = sum(
-        _judge(*[_look(7 * n, 7 * (n + 1), int(rng.binomial(6, 0.5))) for n in range(4)]).suggestion == ROLL_BACK
+        _judge(*[_look(7 * n, int(rng.binomial(6, 0.5))) for n in range(1, 5)]).suggestion == ROLL_BACK
         for _ in range(100)
     )
     assert found > 70
@@ -74,17 +77,26 @@ def test_a_bad_champion_is_found_within_the_span() -> None:
 
 def test_what_was_not_promised_is_not_held_against_anyone() -> None:
     """Without a promise there is no test, and a promise of no miss at all can still be tested."""
-    nothing = _judge(_look(0, 28, missed=6, false=40), promise=Promise(math.nan, math.nan))
-    assert (nothing.suggestion, nothing.log_e_missed, nothing.log_e_false) == (KEEP, None, None)
-    assert "promised nothing" in nothing.reasons[0]
-    assert _judge(_look(0, 7, missed=3), promise=Promise(0.0, 0.0)).suggestion == ROLL_BACK
-    assert _judge(_look(0, 7, missed=6), promise=Promise(0.95, 0.3)).log_e_missed is None
+    nothing = _judge(_look(28, missed=6, false=40), promise=NOTHING)
+    assert (nothing.suggestion, nothing.evidence) == (KEEP, ())
+    assert "nothing was promised" in nothing.reasons[0]
+    perfect = Promise(share(0, 100), occurrence(0, 100.0))
+    assert _judge(_look(7, missed=5), promise=perfect).suggestion == ROLL_BACK
+
+
+def test_the_tests_are_stricter_than_later_ones() -> None:
+    """The threshold follows from half of alpha, and what harms from the declared increases."""
+    misses, false = _judge(_look(7)).evidence
+    assert misses.threshold == pytest.approx(-math.log(0.1))
+    assert misses.harmful - misses.promised == pytest.approx(0.1)
+    assert false.harmful / false.promised == pytest.approx(1.5)
 
 
 def test_outcomes_count_once() -> None:
-    """Looks that overlap are refused, as are rules that make no sense."""
-    with pytest.raises(UsageError, match="overlap"):
-        _judge(_look(0, 7), _look(6, 9))
+    """Looks that are not in order of time are refused, as are rules that make no sense."""
+    for looks in ((_look(7), _look(7)), (_look(0),)):
+        with pytest.raises(UsageError, match="order of time"):
+            _judge(*looks)
     for wrong in ({"alpha": 0.0}, {"false_fold": 1.0}, {"missed_increase": 1.0}, {"span": -DAY}):
         with pytest.raises(UsageError):
             ProbationRules(**wrong)  # type: ignore[arg-type]
