@@ -72,6 +72,9 @@ def _costs(result: "BacktestResult", accounts: Sequence[Account]) -> dict[str, A
         axes.yaxis.set_major_formatter(lambda value, _: amount(value))
         draw_marks(axes, _changes(result), result.start, result.end)
         dress(axes, result.start, result.end)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.16), ncols=5, frameon=False, borderaxespad=0, labelcolor=SOFT
+        )
 
     note = "Missed failures, false alarms and retrainings at their prices, summed up from the first training on."
     return drawn("Cost so far", note, draw)
@@ -91,6 +94,8 @@ def _retrainings(result: "BacktestResult", accounts: Sequence[Account]) -> dict[
         axes.scatter([], [], s=34, facecolors="none", edgecolors=SOFT, label="retrained, not promoted")
         axes.set_yticks(range(len(accounts)), [one.course.rule.name for one in reversed(accounts)])
         axes.set_ylim(-0.6, len(accounts) - 0.4)
+        # Rules have longer names than numbers are.
+        axes.set_position((0.1, 0.17, 0.895, 0.61))
         draw_marks(axes, _changes(result), result.start, result.end)
         dress(axes, result.start, result.end)
 

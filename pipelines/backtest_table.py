@@ -41,10 +41,12 @@ def drawn(result: "BacktestResult") -> RenderableType:
     """
     head, rows = cells(result.figures)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, name in enumerate(head):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    # Eighty columns have no room for the rest; the page has.
+    shown = [place for place, name in enumerate(head) if name not in ("promoted", "90 %")]
+    for place in shown:
+        table.add_column(head[place], justify="right" if place else "left", no_wrap=not place)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[place] for place in shown))
     return Group(table, Text(), *(Text(line, style="dim") for line in notes(result)))
 
 
@@ -74,7 +76,7 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
         else "Every challenger was promoted as it was, under every rule.",
         *(f"{one.rule} asked for a person at {one.asked} looks; {came}." for one in asked),
         *result.left_out,
-        f"The plot is in {result.page}.",
+        f"The intervals and the plot are in {result.page}.",
     )
 
 
