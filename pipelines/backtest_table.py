@@ -25,7 +25,7 @@ def cells(figures: Sequence[Figures]) -> tuple[tuple[str, ...], tuple[tuple[str,
     """
     first = figures[0].rule
     judged = figures[0].false_retrainings is not None
-    head = ["rule", "retrained", "promoted"]
+    head = ["rule", "trained", "promoted"]
     head += ["false a year", "delay, days"] if judged else []
     head += ["missed", "false alarms", "cost", "90 %", "dearer by", "90 %", f"{first} cheaper"]
     return tuple(head), tuple(_row(one, judged=judged) for one in figures)
