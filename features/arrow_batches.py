@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # A batch of results, in bytes: one that is filled, one that is read, one being let go and what its reader makes of it
 # stay under 100 MB.
-_BATCH_BYTES = 22_000_000
+_BATCH_BYTES = 20_000_000
 _BATCH_ROWS = 65_536
 # A line of the cache, in bytes: eight numbers. Arrow aligns each column so.
 _LINE = 64
@@ -79,10 +79,10 @@ class _Buffers:
     """
 
     def __init__(self, schema: "pa.Schema", n_head: int, rows: int) -> None:
-        import pyarrow as pa
-
         self._schema = schema
-        self._computed = pa.schema([schema.field(place) for place in range(n_head, len(schema))])
+        self._computed = schema
+        for _ in range(n_head):
+            self._computed = self._computed.remove(0)
         # Columns that fill whole lines of the cache follow each other without a space.
         self._rows = -(-rows // 8) * 8
         self._description = self._describe()

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 # A block's series, their sorted copy and their spectrum fit a core's second-level cache together.
 _BLOCK_SAMPLES = 32_768
-_BLOCK_SERIES = 512
+_BLOCK_SERIES = 1024
 # Threads take a tenth of a millisecond to start, and on few series wait for the interpreter more than they compute.
 _WORTH_THREADS = 20_000
 
