@@ -111,6 +111,7 @@ def compare(
     terms: Terms,
     costs: CostPlan,
     rules: PromotionRules = USUAL,
+    unwatched: pd.DataFrame | None = None,
 ) -> Comparison:
     """Score both anew over a period and tell whether the challenger has earned its promotion.
 
@@ -132,6 +133,8 @@ def compare(
         Of a missed failure and of a false alarm.
     rules : PromotionRules
         What is asked of the challenger.
+    unwatched : pd.DataFrame, optional
+        When assets were retired or lost, as `models.outcomes.outcomes` takes it.
 
     Returns
     -------
@@ -150,7 +153,10 @@ def compare(
     if period.asked.empty:
         return without_judgement(period, rules)
     scores = {c.version: score(c.artifact, history, period.asked) for c in (champion, challenger)}
-    judged = {version: judge(said, history, period, now=now, terms=terms) for version, said in scores.items()}
+    judged = {
+        version: judge(said, history, period, now=now, terms=terms, unwatched=unwatched)
+        for version, said in scores.items()
+    }
     standings = [standing(c.version, judged[c.version], period, costs) for c in (champion, challenger)]
     errors = errors_by_asset(judged[champion.version], judged[challenger.version], scores[challenger.version], period)
     drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)

@@ -57,7 +57,15 @@ class Judged:
     missed: "pd.Series[bool]"
 
 
-def judge(predictions: pd.DataFrame, history: History, period: Period, *, now: pd.Timestamp, terms: Terms) -> Judged:
+def judge(
+    predictions: pd.DataFrame,
+    history: History,
+    period: Period,
+    *,
+    now: pd.Timestamp,
+    terms: Terms,
+    unwatched: pd.DataFrame | None = None,
+) -> Judged:
     """Tell what became of one model's alerts.
 
     Parameters
@@ -72,13 +80,15 @@ def judge(predictions: pd.DataFrame, history: History, period: Period, *, now: p
         Nothing known later is used.
     terms : Terms
         Lead, horizon, gap and reporting delay.
+    unwatched : pd.DataFrame, optional
+        When assets were retired or lost; what was claimed of such a time is neither true nor false.
 
     Returns
     -------
     Judged
         By the rule of `models.fair_alarms`.
     """
-    known = outcomes(predictions, history.failures, history.work_orders, now=now, terms=terms)
+    known = outcomes(predictions, history.failures, history.work_orders, now=now, terms=terms, unwatched=unwatched)
     alerts = predictions[predictions["alert"].astype(bool)]
     return Judged(settle_by_all_work(known, history.work_orders), ~announced(period.events, alerts, terms))
 

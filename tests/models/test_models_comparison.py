@@ -108,6 +108,20 @@ def test_an_alarm_before_a_confirmed_defect_is_not_false() -> None:
     assert _stand(history, 90, 300) == (1, 1, 11.0)
 
 
+def test_what_was_claimed_of_a_retired_asset_is_not_false() -> None:
+    """An alarm whose claim runs into time in which nobody watched is censored, and that time is no exposure."""
+    history, period = _history([], []), _period(_history([], []))
+    absent = pd.DataFrame({"asset": ["m1"], "begins": [at(195)], "ends": [at(400)]})
+    watched, retired = (
+        standing(
+            1, judge(_said(90, 192), history, period, now=NOW, terms=TERMS, unwatched=spans), period, COSTS
+        ).false_episodes
+        for spans in (None, absent)
+    )
+    assert (watched.count, retired.count) == (2, 1)
+    assert retired.of < watched.of
+
+
 @pytest.mark.parametrize(
     ("work", "false", "missed_by_silence"),
     [
