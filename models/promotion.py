@@ -146,6 +146,7 @@ def rollback(
     actor: str,
     reason: str,
     now: pd.Timestamp,
+    expected_champion: int | None = None,
     unproven: bool = False,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
@@ -166,6 +167,8 @@ def rollback(
         Who and why, for the ledger.
     now : pd.Timestamp
         For the ledger.
+    expected_champion : int, optional
+        The champion that is to be left, if it must be this one.
     unproven : bool
         Whether a version that was registered without golden inputs may be returned to if it loads.
     clock : callable
@@ -196,7 +199,7 @@ def rollback(
         registry,
         records,
         name,
-        expected_champion=champion,
+        expected_champion=champion if expected_champion is None else expected_champion,
         to_version=before,
         actor=actor,
         reason=reason,

@@ -17,6 +17,7 @@ COLOURS = {
     "trigger": "#b42318",
     "retraining": "#5c6875",
     "rejected": "#5c6875",
+    "postponed": "#5c6875",
     "promotion": "#2f7d4f",
     "rollback": "#7a4fa3",
 }
@@ -45,7 +46,8 @@ class Mark:
     at : pd.Timestamp
         When.
     kind : str
-        "change", "trigger", "retraining", "rejected", "promotion" or "rollback"; anything else only in the timeline.
+        "change", "trigger", "retraining", "rejected", "postponed", "promotion" or "rollback"; anything else only in
+        the timeline.
     label : str
         What, in a few words.
     detail : str

@@ -231,9 +231,11 @@ def _monitor(result: "MonitorResult") -> Group:
         else f"decisions from {_minute(rates.start)} to {_minute(rates.end)}; "
     )
     span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
+    noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
+    if result.probation is not None:
+        noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(
-        head, *(Text(f"- {reason}") for reason in result.reasons),
-        *(Text(f"- noticed: {sentence}") for sentence in result.diagnosis.sentences), Text(), table,
+        head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *noticed)), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
 

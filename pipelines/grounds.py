@@ -9,16 +9,20 @@ from data_contracts.leases import is_held, wall_clock
 from data_contracts.records import decisions, open_records, predictions
 from data_contracts.tables import last_heard
 from data_contracts.workspace import Workspace
-from models.diagnosis import Diagnosis
+from models.diagnosis import Diagnosis, Limits
 from models.drift import Budget, Drift, Promise, drift
 from models.error_rates import ErrorRates, error_rates
+from models.level_steps import StepRule
 from models.looks import Grid
 from models.outcomes import Outcomes, Terms, outcomes
+from models.probation import Probation
 from models.promotion import Records, champion_since
 from models.retraining_policy import Evidence, Gates
 from models.unwatched import disjoint, lost_spans, retired_spans
 from pipelines.champion import Champion, load_champion, terms
 from pipelines.diagnosing import diagnose
+from pipelines.on_probation import on_probation
+from pipelines.score_shift import moved_scores
 from pipelines.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
@@ -50,6 +54,10 @@ class Grounds:
         How its looks compare with the promise; without assets whose data are in doubt.
     evidence : Evidence
         The same for the policy, with what the gates ask.
+    probation : Probation or None
+        Where the champion's probation stands, while there is one.
+    warnings : tuple of str
+        What can be seen before any outcome; it decides nothing.
     """
 
     champion: Champion
@@ -62,6 +70,8 @@ class Grounds:
     diagnosis: Diagnosis
     drift: Drift
     evidence: Evidence
+    probation: Probation | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Grounds:
@@ -98,20 +108,17 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
     rules = terms(champion, history, settings, now=now)
     records = open_records(workspace.records_url)
-    past = _past(records, model_name, now)
+    made = decisions(records, model_name=model_name)
+    made = made[made["at"] <= now]
+    past = _past(made, now)
     since = _since(records, champion, past, settings, now)
     told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
     told = told[told["model_version"] == champion.model.version]
-    known = outcomes(
-        told,
-        history.failures,
-        history.work_orders,
-        now=now,
-        terms=rules,
-        unwatched=unwatched(workspace, history, settings, now=now),
-    )
+    absent = unwatched(workspace, history, settings, now=now)
+    known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules, unwatched=absent)
     promise = Promise.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
-    found = diagnose(workspace, champion, now=now, since=now - settings.drift_every)
+    found = diagnose(workspace, champion, now=now, since=now - settings.drift_every, limits=limits(settings))
+    found = _since_first_found(found, made[made["model_version"] == champion.model.version])
     grid = Grid(
         since, settings.drift_every, one_per_asset=settings.drift_one_per_asset, set_aside=dict(found.set_aside)
     )
@@ -121,7 +128,11 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     doubts = tuple(finding.sentence for finding in found.findings if finding.severity == "freeze")
     evidence = _evidence(seen, known, since, past, rules)
     evidence = replace(evidence, doubts=doubts, under_way=is_held(records, f"retrain/{model_name}", wall_clock()))
-    return Grounds(champion, history, rules, since, known, rates, promise, found, seen, evidence)
+    trial = on_probation(
+        workspace, champion, history, terms=rules, diagnosis=found, absent=absent, now=now, settings=settings
+    )
+    warned = tuple(moved_scores(records, champion, now=now, settings=settings))
+    return Grounds(champion, history, rules, since, known, rates, promise, found, seen, evidence, trial, warned)
 
 
 def unwatched(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
@@ -158,6 +169,14 @@ def budget(settings: Settings) -> Budget:
         harmful_false=settings.drift_harmful_false,
         missed_share=settings.drift_missed_share,
         promise_confidence=settings.drift_promise_confidence,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what the settings declare of a diagnosis."""
+    steps = StepRule(size=settings.diagnosis_step_size, false_discovery=settings.diagnosis_false_discovery)
+    return Limits(
+        refused_share=settings.diagnosis_refused_share, most_assets=settings.diagnosis_most_assets, steps=steps
     )
 
 
@@ -201,9 +220,9 @@ class _Past:
         return None if self.made.empty else pd.Timestamp(self.made.iloc[-1]["evidence"]["used_until"])
 
 
-def _past(records: Records, model_name: str, now: pd.Timestamp) -> _Past:
-    made = decisions(records, model_name=model_name)
-    made = made[made["decision"].isin(["promoted", "rejected"]) & (made["at"] <= now)]
+def _past(made: pd.DataFrame, now: pd.Timestamp) -> _Past:
+    # One that was postponed has trained nothing and used nothing up.
+    made = made[made["decision"].isin(["promoted", "rejected"])]
     promoted = (made["decision"] == "promoted").to_numpy()
     in_a_row = len(made) - (int(promoted.nonzero()[0][-1]) + 1 if promoted.any() else 0)
     return _Past(made, int((made["at"] > now - YEAR).sum()), in_a_row)
@@ -214,6 +233,20 @@ def _since(records: Records, champion: Champion, past: _Past, settings: Settings
     promoted = champion_since(records, champion.model.name, champion.model.version)
     begins = [time for time in (promoted, past.used_until) if time is not None]
     return max(begins, default=now - settings.monitor_span)
+
+
+def _since_first_found(found: Diagnosis, made: pd.DataFrame) -> Diagnosis:
+    """Set assets aside from the earliest time recorded while they have been found without a break.
+
+    A step that nobody reported is dated anew at each look; what was once in doubt must not come to count by that.
+    """
+    since, still = dict(found.set_aside), set(found.set_aside)
+    for evidence in reversed(list(made["evidence"])):
+        if "diagnosis" in evidence:
+            recorded = evidence["diagnosis"]["set_aside"]
+            still &= set(recorded)
+            since |= {asset: min(since[asset], pd.Timestamp(recorded[asset])) for asset in sorted(still)}
+    return replace(found, set_aside=since)
 
 
 def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:

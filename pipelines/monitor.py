@@ -13,6 +13,7 @@ from models.diagnosis import Diagnosis
 from models.drift import Drift, Promise
 from models.error_rates import ErrorRates, as_json
 from models.outcome_ledger import append_outcomes
+from models.probation import Probation
 from models.retraining_policy import Occasion, Verdict, decide
 from pipelines.grounds import Grounds, gates, gather
 from pipelines.report import Mark
@@ -42,6 +43,10 @@ class MonitorResult:
         "retrain", "hold" or "ask", with the reasons.
     report : Path
         The page that shows it.
+    probation : Probation or None
+        Where the champion's probation stands, while there is one.
+    warnings : tuple of str
+        What can be seen before any outcome; it decides nothing.
     """
 
     model_name: str
@@ -53,6 +58,8 @@ class MonitorResult:
     drift: Drift
     verdict: Verdict
     report: Path
+    probation: Probation | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def decision(self) -> str:
@@ -78,6 +85,8 @@ class MonitorResult:
             "evidence": self.drift.to_dict()["evidence"],
             "held": self.verdict.to_dict()["held"],
             "rates": self.rates.to_dict(),
+            "probation": None if self.probation is None else self.probation.to_dict(),
+            "warnings": list(self.warnings),
             "report": str(self.report),
         }
 
@@ -125,6 +134,8 @@ def monitor(
         drift=grounds.drift,
         verdict=verdict,
         report=report,
+        probation=grounds.probation,
+        warnings=grounds.warnings,
     )
 
 
@@ -164,6 +175,8 @@ def weigh(
         "diagnosis": grounds.diagnosis.to_dict(),
         "drift": grounds.drift.to_dict(),
         "held": verdict.to_dict()["held"],
+        "probation": None if grounds.probation is None else grounds.probation.to_dict(),
+        "warnings": list(grounds.warnings),
     }
     reasons = list(verdict.reasons)
     add_decision(

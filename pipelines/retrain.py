@@ -17,11 +17,12 @@ from models.comparison_period import period_after
 from models.experiment import Experiment
 from models.outcomes import Terms
 from models.promotion import complete_ledger, promote
-from models.promotion_rules import USUAL, PromotionRules
+from models.promotion_rules import PromotionRules
 from models.registry import CHALLENGER, Registry
 from models.revision import code_revision
 from models.training import train as learn
 from pipelines.champion import Champion, as_champion, load_champion, terms
+from pipelines.grounds import unwatched
 from pipelines.settings import Settings
 
 PROMOTED = "promoted"
@@ -81,7 +82,7 @@ def retrain(
     settings: Settings,
     actor: str | None = None,
     why: str = "",
-    rules: PromotionRules = USUAL,
+    rules: PromotionRules | None = None,
     progress: Report = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> RetrainResult:
@@ -100,13 +101,13 @@ def retrain(
     now : pd.Timestamp
         Nothing known later is used.
     settings : Settings
-        Holdout, history, and who promotes.
+        Holdout, history, what is asked of the challenger, and who promotes.
     actor : str, optional
         Who promotes, if not the one of the settings.
     why : str
         What led to the retraining, for the ledger.
-    rules : PromotionRules
-        What is asked of the challenger.
+    rules : PromotionRules, optional
+        What is asked of the challenger, if not what the settings say.
     progress : Report
         Takes word of how far the work is.
     clock : callable
@@ -124,6 +125,7 @@ def retrain(
     NotFoundError
         If there is no champion.
     """
+    rules = promotion_rules(settings) if rules is None else rules
     records = open_records(workspace.records_url)
     with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
@@ -145,6 +147,7 @@ def retrain(
             terms=judged,
             costs=champion.experiment.costs,
             rules=rules,
+            unwatched=unwatched(workspace, history, settings, now=now),
         )
         won = compared.winner == CHALLENGER_WINS
         evidence = {"comparison": compared.to_dict(), "why": why, "used_until": (now - judged.maturity).isoformat()}
@@ -169,6 +172,17 @@ def retrain(
             )
         _remember(workspace, result, evidence, now)
         return result
+
+
+def promotion_rules(settings: Settings) -> PromotionRules:
+    """Return what the settings ask of a challenger."""
+    return PromotionRules(
+        confidence=settings.promotion_confidence,
+        missed_margin=settings.promotion_missed_margin,
+        min_events=settings.promotion_min_events,
+        slice_events=settings.promotion_slice_events,
+        calibration_tolerance=settings.promotion_calibration_tolerance,
+    )
 
 
 def challenger_experiment(experiment: Experiment, *, now: pd.Timestamp, settings: Settings) -> Experiment:

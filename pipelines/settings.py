@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import SETTINGS_FILE, Workspace
-from features.names import parse_duration
+from pipelines import setting_kinds as kinds
 
 PREFIX = "FOREWARN_"
 # Read by other parts: the command line, the workspace, the endpoint and the tests.
@@ -98,6 +98,35 @@ class Settings:
         How far back the challenger's training data reach; None is all of it.
     retrain_actor : str
         Who is written into the ledger when a flow promotes.
+    promotion_confidence : float
+        How sure it must be that the challenger is cheaper, and misses no more than the margin allows.
+    promotion_missed_margin : float
+        How much larger the share of events may be that the challenger misses.
+    promotion_min_events : int
+        With fewer events to compare on, nothing is trained and the champion stays.
+    promotion_slice_events : int
+        Plants and asset models with fewer events are not judged apart.
+    promotion_calibration_tolerance : float
+        By what factor observed and foretold failures may differ for certain.
+    probation_span : pd.Timedelta
+        How long after its promotion a champion is held to what the one before had promised; 0d for no probation.
+    probation_alpha : float
+        Probability at most of ever suggesting to roll back a champion that keeps that promise.
+    probation_missed_increase : float
+        The smallest increase of the share of missed failures that does harm in this time; absolute.
+    probation_false_fold : float
+        The smallest fold of the rate of false alarm episodes that does harm in this time.
+    probation_rolls_back : bool
+        Whether the monitor's flow rolls back when that is suggested; else it only says so.
+    diagnosis_most_assets : float
+        The largest share of the assets that a verdict may go on without.
+    diagnosis_refused_share : float
+        The largest share of rows that may end in quarantine.
+    diagnosis_step_size : float
+        The smallest step of a sensor's level that is a finding, in standard deviations of its daily medians.
+    diagnosis_false_discovery : float
+        Share of false ones accepted among the steps found; also the risk, at each look,
+        of saying without cause that the scores have moved.
     ingest_inbox : str
         A folder with one folder of files for each contract; empty for none.
     schedule_ingest, schedule_score, schedule_monitor, schedule_retrain : str
@@ -133,6 +162,20 @@ class Settings:
     retrain_holdout: pd.Timedelta
     retrain_history: pd.Timedelta | None
     retrain_actor: str
+    promotion_confidence: float
+    promotion_missed_margin: float
+    promotion_min_events: int
+    promotion_slice_events: int
+    promotion_calibration_tolerance: float
+    probation_span: pd.Timedelta
+    probation_alpha: float
+    probation_missed_increase: float
+    probation_false_fold: float
+    probation_rolls_back: bool
+    diagnosis_most_assets: float
+    diagnosis_refused_share: float
+    diagnosis_step_size: float
+    diagnosis_false_discovery: float
     ingest_inbox: str
     schedule_ingest: str
     schedule_score: str
@@ -147,115 +190,51 @@ class Settings:
         return {source.name: {"value": source.value, "source": source.source} for source in self.sources}
 
 
-def _duration(text: str) -> pd.Timedelta:
-    try:
-        return parse_duration(text, zero=True)
-    except UsageError as error:
-        raise ValueError(error.expected) from error
-
-
-def _positive_duration(text: str) -> pd.Timedelta:
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise ValueError(error.expected) from error
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("true or false")
-    return text.lower() == "true"
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError("one of " + ", ".join(f'"{word}"' for word in words))
-        return text
-
-    return parse
-
-
-def _duration_or(word: str) -> Callable[[str], pd.Timedelta | None]:
-    def parse(text: str) -> pd.Timedelta | None:
-        try:
-            return None if text == word else _duration(text)
-        except ValueError as error:
-            raise ValueError(f'{error}, or "{word}"') from error
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise ValueError("a whole number")
-    return int(text)
-
-
-def _positive_count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise ValueError("a whole number from 1 on")
-    return int(text)
-
-
-def _cron(text: str) -> str:
-    if text and len(text.split()) != 5:
-        raise ValueError('a cron expression of five fields such as "0 6 * * *", or "" for never')
-    return text
-
-
-def _time_zone(text: str) -> str:
-    try:
-        pd.Timestamp("2026-01-01", tz=text)
-    except Exception as error:  # zoneinfo raises whatever its file system access raises
-        raise ValueError('a time zone such as "UTC" or "Europe/Berlin"') from error
-    return text
-
-
 # name in the file: how it is read, its default as one would write it
 _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "monitor.span": (_duration, "90d"),
-    "monitor.gap": (_duration_or("auto"), "auto"),
-    "monitor.reporting_delay": (_duration_or("auto"), "auto"),
-    "monitor.silence": (_positive_duration, "7d"),
-    "monitor.confidence": (_number(0.5, 0.9999), "0.9"),
-    "drift.alpha": (_number(1e-6, 0.5), "0.05"),
-    "drift.mean_time_between_false": (_number(2, 1e9), "500"),
-    "drift.harmful_missed": (_number(0.01, 0.9), "0.1"),
-    "drift.harmful_false": (_number(0.01, 100), "0.5"),
-    "drift.missed_share": (_number(0.01, 0.99), "0.5"),
-    "drift.promise_confidence": (_number(0.5, 0.999), "0.8"),
-    "drift.every": (_positive_duration, "7d"),
-    "drift.one_per_asset": (_truth, "true"),
-    "drift.slices": (_one_of("", "plant", "model"), ""),
-    "retrain.cooldown": (_duration, "14d"),
-    "retrain.min_failures": (_count, "8"),
-    "retrain.min_assets": (_count, "3"),
-    "retrain.yearly_budget": (_count, "12"),
-    "retrain.rejections": (_positive_count, "2"),
-    "retrain.holdout": (_duration, "21d"),
-    "retrain.history": (_duration_or("all"), "all"),
+    "monitor.span": (kinds.duration, "90d"),
+    "monitor.gap": (kinds.duration_or("auto"), "auto"),
+    "monitor.reporting_delay": (kinds.duration_or("auto"), "auto"),
+    "monitor.silence": (kinds.positive_duration, "7d"),
+    "monitor.confidence": (kinds.number(0.5, 0.9999), "0.9"),
+    "drift.alpha": (kinds.number(1e-6, 0.5), "0.05"),
+    "drift.mean_time_between_false": (kinds.number(2, 1e9), "500"),
+    "drift.harmful_missed": (kinds.number(0.01, 0.9), "0.1"),
+    "drift.harmful_false": (kinds.number(0.01, 100), "0.5"),
+    "drift.missed_share": (kinds.number(0.01, 0.99), "0.5"),
+    "drift.promise_confidence": (kinds.number(0.5, 0.999), "0.8"),
+    "drift.every": (kinds.positive_duration, "7d"),
+    "drift.one_per_asset": (kinds.truth, "true"),
+    "drift.slices": (kinds.one_of("", "plant", "model"), ""),
+    "retrain.cooldown": (kinds.duration, "14d"),
+    "retrain.min_failures": (kinds.count, "8"),
+    "retrain.min_assets": (kinds.count, "3"),
+    "retrain.yearly_budget": (kinds.count, "12"),
+    "retrain.rejections": (kinds.positive_count, "2"),
+    "retrain.holdout": (kinds.duration, "21d"),
+    "retrain.history": (kinds.duration_or("all"), "all"),
     "retrain.actor": (str, "forewarn"),
+    "promotion.confidence": (kinds.number(0.5, 0.9999), "0.9"),
+    "promotion.missed_margin": (kinds.number(0, 1), "0.1"),
+    "promotion.min_events": (kinds.positive_count, "5"),
+    "promotion.slice_events": (kinds.positive_count, "10"),
+    "promotion.calibration_tolerance": (kinds.number(1, 1000), "2.0"),
+    "probation.span": (kinds.duration, "28d"),
+    "probation.alpha": (kinds.number(1e-6, 0.5), "0.2"),
+    "probation.missed_increase": (kinds.number(0.01, 0.9), "0.1"),
+    "probation.false_fold": (kinds.number(1.01, 100), "1.5"),
+    "probation.rolls_back": (kinds.truth, "false"),
+    "diagnosis.most_assets": (kinds.number(0, 1), "0.5"),
+    "diagnosis.refused_share": (kinds.number(0, 1), "0.05"),
+    "diagnosis.step_size": (kinds.number(0.1, 100), "2.5"),
+    "diagnosis.false_discovery": (kinds.number(1e-6, 0.5), "0.05"),
     "ingest.inbox": (str, ""),
-    "schedule.ingest": (_cron, "*/15 * * * *"),
-    "schedule.score": (_cron, "0 * * * *"),
-    "schedule.monitor": (_cron, "30 5 * * *"),
-    "schedule.retrain": (_cron, ""),
-    "schedule.time_zone": (_time_zone, "UTC"),
-    "schedule.port": (_count, "4200"),
+    "schedule.ingest": (kinds.cron, "*/15 * * * *"),
+    "schedule.score": (kinds.cron, "0 * * * *"),
+    "schedule.monitor": (kinds.cron, "30 5 * * *"),
+    "schedule.retrain": (kinds.cron, ""),
+    "schedule.time_zone": (kinds.time_zone, "UTC"),
+    "schedule.port": (kinds.count, "4200"),
 }
 
 

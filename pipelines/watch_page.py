@@ -24,6 +24,7 @@ _DECISIONS = {
     RETRAIN: ("trigger", "drift: retrain"),
     ASK: ("trigger", "drift: a person is asked"),
     "rejected": ("rejected", "challenger rejected"),
+    "postponed": ("postponed", "retraining postponed"),
 }
 
 
@@ -81,7 +82,10 @@ def write_watch_page(
 
 def _noticed(grounds: Grounds) -> Iterator[str]:
     # What freezes the verdict is among its reasons already.
-    return (f"Noticed: {one.sentence}" for one in grounds.diagnosis.findings if one.severity == "warn")
+    yield from (f"Noticed: {one.sentence}" for one in grounds.diagnosis.findings if one.severity == "warn")
+    yield from (f"Noticed: {sentence}" for sentence in grounds.warnings)
+    if grounds.probation is not None:
+        yield from (f"On probation: {sentence}" for sentence in grounds.probation.reasons)
 
 
 def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[Course]:
@@ -156,7 +160,8 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
     Returns
     -------
     list of Mark
-        Promotions, rollbacks, drift that led to a retraining, challengers rejected; in order of time.
+        Promotions, rollbacks, drift that led to a retraining, challengers rejected, retrainings postponed; in order of
+        time.
     """
     marks = []
     # At one instant the decision comes before what it led to; sorting keeps that order.

@@ -115,6 +115,8 @@ def _of_retraining(row: Mapping[str, Any]) -> Answer:
         seen=(
             *row["reasons"],
             *(f"Noticed: {one['sentence']}" for one in evidence.get("diagnosis", {}).get("findings", ())),
+            *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
+            *(f"On probation: {sentence}" for sentence in (evidence.get("probation") or {}).get("reasons", ())),
         ),
         tests=tuple(_tests(evidence.get("drift", {}))),
         held=tuple(f"{gate['gate']}: {gate['reason']}" for gate in held),

@@ -12,7 +12,7 @@ from pipelines.demo.replay import Replay, Swap
 from pipelines.demo.story import Story
 from pipelines.importers.batch import ImportResult
 from pipelines.monitor import MonitorResult
-from pipelines.retrain import PROMOTED
+from pipelines.retrain import POSTPONED, PROMOTED
 from pipelines.train import TrainResult
 
 
@@ -97,6 +97,9 @@ def _swapped(swap: Swap) -> Iterator[Moment]:
     look, result, asked = swap.look, swap.result, swap.traffic
     yield Moment(swap.at, "trigger", _decided(look))
     compared = result.comparison
+    if result.decision == POSTPONED:
+        yield Moment(swap.at, POSTPONED, " ".join(compared.reasons))
+        return
     figures = "; ".join(_standing(side) for side in (compared.challenger, compared.champion) if side)
     promoted = result.decision == PROMOTED
     yield Moment(swap.at, f"{'champion' if promoted else 'rejected'} v{result.challenger_version}", figures)

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from data_contracts.records import open_records, predictions
 from pipelines import cli
+from pipelines.demo import timeline
 from pipelines.demo.performance import Performance, perform
 from pipelines.demo.story import Story
 
@@ -44,6 +46,18 @@ def test_the_answer_for_programs_is_json(shown: Performance) -> None:
     """What `--json` prints holds nothing that JSON has no word for."""
     told = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
     assert set(told) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
+
+
+def test_a_postponed_retraining_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing was trained the timeline says so with its reason, and names no version."""
+    monkeypatch.setattr(timeline, "_decided", lambda _: "seen")
+    early = SimpleNamespace(champion=None, challenger=None, reasons=("2 events in the period: too few.",))
+    result = SimpleNamespace(decision="postponed", comparison=early, challenger_version=None)
+    told = list(timeline._swapped(SimpleNamespace(at=0, look=None, result=result, traffic=None)))  # type: ignore[arg-type]
+    assert [(moment.what, moment.detail) for moment in told] == [
+        ("trigger", "seen"),
+        ("postponed", "2 events in the period: too few."),
+    ]
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

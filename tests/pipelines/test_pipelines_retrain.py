@@ -13,6 +13,7 @@ from data_contracts.leases import acquire_lease, wall_clock
 from data_contracts.records import decisions, open_records, promotions
 from models.promotion import rollback
 from pipelines.drawings import drawing
+from pipelines.grounds import gather
 from pipelines.monitor import monitor
 from pipelines.retrain import challenger_experiment, retrain
 from pipelines.train import train
@@ -98,6 +99,18 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     assert kept["decision"] == "postponed"
     assert "used_until" not in kept["evidence"]
     assert "retraining postponed; the champion stays, version 1" in _drawn(result)
+    evidence = gather(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
+    assert (evidence.last_retraining, evidence.used_until) == (None, None)
+    assert (evidence.this_year, evidence.rejected_in_a_row) == (0, 0)
+    look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
+    assert "retraining postponed" in look.report.read_text(encoding="utf-8")
+
+
+def test_the_settings_say_what_is_asked_of_a_challenger(plant: Any) -> None:
+    """More events than there are, asked for by the settings, postpone the retraining."""
+    settings = dataclasses.replace(plant.settings, promotion_min_events=1000)
+    result = retrain(plant.workspace, "plant", now=plant.at(102), settings=settings)
+    assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
 
 
 def _drawn(result: Any) -> str:

@@ -5,6 +5,12 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import Workspace, init_workspace
+from models.findings import Limits
+from models.probation import ProbationRules
+from models.promotion_rules import PromotionRules
+from pipelines.grounds import limits
+from pipelines.on_probation import probation_rules
+from pipelines.retrain import promotion_rules
 from pipelines.settings import read_settings, unknown_variables
 
 
@@ -72,6 +78,33 @@ def test_unknown_variables_are_named_with_a_suggestion() -> None:
     """FOREWARN_* variables that nothing reads are listed, so that a typing error does not stay silent."""
     found = unknown_variables({"FOREWARN_MONITOR_SPAM": "60d", "FOREWARN_WORKSPACE": "x", "PATH": "y"})
     assert found == {"FOREWARN_MONITOR_SPAM": "Did you mean 'FOREWARN_MONITOR_SPAN'?"}
+
+
+def test_the_defaults_are_those_of_the_rules(workspace: Workspace) -> None:
+    """Where nothing is set, promotion, probation and diagnosis go by the defaults of their own rules."""
+    settings = read_settings(workspace, {})
+    assert promotion_rules(settings) == PromotionRules()
+    assert probation_rules(settings) == ProbationRules()
+    assert limits(settings) == Limits()
+    assert settings.probation_rolls_back is False
+
+
+def test_each_rule_has_its_setting(workspace: Workspace) -> None:
+    """What is set reaches the rule that it is named after."""
+    _write(
+        workspace,
+        "[promotion]\nconfidence = 0.8\nmissed_margin = 0.2\nmin_events = 3\nslice_events = 20\n"
+        "calibration_tolerance = 3\n"
+        '[probation]\nspan = "14d"\nalpha = 0.1\nmissed_increase = 0.2\nfalse_fold = 2\nrolls_back = true\n'
+        "[diagnosis]\nmost_assets = 0.3\nrefused_share = 0.1\nstep_size = 3\nfalse_discovery = 0.01\n",
+    )
+    settings = read_settings(workspace, {})
+    assert promotion_rules(settings) == PromotionRules(0.8, 0.2, 3, 20, 3.0)
+    assert probation_rules(settings) == ProbationRules(pd.Timedelta(days=14), 0.1, 0.2, 2.0)
+    found = limits(settings)
+    assert (found.most_assets, found.refused_share, found.steps.size) == (0.3, 0.1, 3.0)
+    assert found.steps.false_discovery == 0.01
+    assert settings.probation_rolls_back is True
 
 
 def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> None:

@@ -1,0 +1,143 @@
+"""Probation, warnings and what is set aside: from the ledger and the records to a rollback, or a word of it."""
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts.errors import ModelError
+from data_contracts.records import decisions, open_records, promotions
+from models.diagnosis import Diagnosis
+from models.promotion import promote
+from pipelines import score_shift
+from pipelines.drawings import drawing
+from pipelines.flows import monitor as flow
+from pipelines.grounds import _since_first_found
+from pipelines.monitor import monitor
+from pipelines.on_probation import roll_back
+from pipelines.train import train
+
+START = pd.Timestamp("2026-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture
+def replaced(plant: Any, experiment: Any) -> Any:
+    """Return the plant with a second version that replaced the first on day 56."""
+    train(plant.workspace, experiment, now=plant.at(55))
+    promote(
+        plant.registry,
+        open_records(plant.workspace.records_url),
+        "plant",
+        expected_champion=1,
+        to_version=2,
+        actor="a test",
+        reason="newer",
+        evidence={},
+        now=plant.at(56),
+    )
+    return plant
+
+
+def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any) -> None:
+    """What it misses within the span suggests a rollback; page, evidence and drawing say so, and it can be undone."""
+    replaced.answer(56, 92)
+    now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
+    early = monitor(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
+    assert early.probation is not None
+    assert early.probation.suggestion == "wait"
+    assert "the evaluation of version 1".upper() in early.probation.reasons[0].upper()
+    found = monitor(replaced.workspace, "plant", now=now, settings=settings)
+    assert found.probation is not None
+    assert found.probation.suggestion == "roll back"
+    assert found.to_dict()["probation"]["suggestion"] == "roll back"
+    assert "On probation: It is worse" in found.report.read_text(encoding="utf-8")
+    records = open_records(replaced.workspace.records_url)
+    assert decisions(records).iloc[-1]["evidence"]["probation"] == found.probation.to_dict()
+    assert any("on probation: It is worse" in str(part) for part in drawing(found).renderables)
+    with pytest.raises(ModelError, match="is version 2 by now"):
+        roll_back(replaced.workspace, "plant", 1, reason="late", now=now, settings=settings)
+    moved = roll_back(replaced.workspace, "plant", 2, reason="worse", now=now, settings=settings)
+    assert (moved.to_version, replaced.registry.champion("plant")) == (1, 1)
+    assert promotions(records).iloc[-1]["actor"] == settings.retrain_actor
+    # Who comes back by a rollback is not on probation.
+    assert monitor(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
+
+
+def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
+    """Without a span, or long after it, there is none; nor for a champion that replaced nobody."""
+    none = dataclasses.replace(replaced.settings, probation_span=0 * DAY)
+    assert monitor(replaced.workspace, "plant", now=replaced.at(60), settings=none).probation is None
+    short = dataclasses.replace(replaced.settings, probation_span=3 * DAY)
+    assert monitor(replaced.workspace, "plant", now=replaced.at(80), settings=short).probation is None
+    assert monitor(replaced.workspace, "plant", now=replaced.at(55.5), settings=short).probation is None
+
+
+@pytest.mark.parametrize(
+    ("rolls_back", "suggestion", "act", "done"),
+    [
+        (True, "roll back", True, ["rollback"]),
+        (True, "wait", True, ["retraining"]),
+        (False, "roll back", True, ["retraining"]),
+        (True, "roll back", False, []),
+    ],
+)
+def test_the_flow_rolls_back_only_where_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, rolls_back: bool, suggestion: str, act: bool, done: list[str]
+) -> None:
+    """Rolling back takes the setting, the suggestion and leave to act; it comes instead of a retraining."""
+    seen = {
+        "model_name": "m",
+        "model_version": 2,
+        "decision": "retrain",
+        "reasons": ["r"],
+        "probation": {"suggestion": suggestion, "reasons": ["worse"]},
+    }
+    monkeypatch.setattr(flow, "opened", lambda _: (None, SimpleNamespace(probation_rolls_back=rolls_back)))
+    monkeypatch.setattr(flow, "on_duty", lambda *_, **__: ["m"])
+    monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: seen))
+    monkeypatch.setattr(flow, "roll_back", lambda *_: "rolled back")
+    monkeypatch.setattr(flow, "retrain_model", lambda *_: "retrained")
+    (told,) = flow.monitor.fn("w", now="2026-01-01", act=act)
+    assert [key for key in ("rollback", "retraining") if key in told] == done
+
+
+def _made(*recorded: dict[str, int]) -> pd.DataFrame:
+    evidence = [
+        {"diagnosis": {"set_aside": {asset: (START + day * DAY).isoformat() for asset, day in one.items()}}}
+        for one in recorded
+    ]
+    return pd.DataFrame({"evidence": pd.Series([*evidence, {}], dtype="object")})
+
+
+@pytest.mark.parametrize(
+    ("recorded", "day"),
+    [([], 9), ([{"a": 5}, {"a": 7}], 5), ([{"a": 5}, {}], 9), ([{"a": 5}, {}, {"a": 8}], 8), ([{"a": 12}], 9)],
+)
+def test_an_asset_stays_set_aside_from_the_first_time_found(recorded: list[dict[str, int]], day: int) -> None:
+    """The earliest time recorded counts as long as each look since has found the asset; others are not added."""
+    found = _since_first_found(Diagnosis(set_aside={"a": START + 9 * DAY}), _made(*recorded))
+    assert found.set_aside == {"a": START + day * DAY}
+
+
+@pytest.mark.parametrize(("shift", "day", "told"), [(0.2, 60, 1), (0.0, 60, 0), (0.2, 41, 0)])
+def test_scores_that_moved_are_noticed(monkeypatch: pytest.MonkeyPatch, shift: float, day: int, told: int) -> None:
+    """A sentence when the last weeks differ from the first ones, none when they do not or both are not over."""
+    rng = np.random.default_rng(1)
+
+    def predictions(_: Any, *, model_name: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        assert (model_name, until > since) == ("m", True)
+        mean = 0.1 + (shift if since > START else 0.0)
+        frame = pd.DataFrame({"asset": np.repeat([f"a{n}" for n in range(30)], 20), "model_version": 2})
+        return frame.assign(probability=rng.normal(mean, 0.01, len(frame)))
+
+    monkeypatch.setattr(score_shift, "predictions", predictions)
+    monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
+    champion: Any = SimpleNamespace(model=SimpleNamespace(name="m", version=2))
+    settings: Any = SimpleNamespace(diagnosis_false_discovery=0.001)
+    found = list(score_shift.moved_scores(None, champion, now=START + day * DAY, settings=settings))
+    assert len(found) == told
+    assert all("0.1 on average" in sentence and "0.3 in the last 14" in sentence for sentence in found)
