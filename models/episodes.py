@@ -37,6 +37,14 @@ class Terms:
         return self.lead + self.horizon
 
     @property
+    def settling(self) -> pd.Timedelta:
+        """Return how long after a model's first prediction its episodes and failures are no fair sample.
+
+        Alarms that would have stood already all open at once, and a failure may come before it could be announced.
+        """
+        return self.claim + self.gap
+
+    @property
     def maturity(self) -> pd.Timedelta:
         """Return the time from an event to its outcome counting."""
         return self.claim + self.reporting_delay

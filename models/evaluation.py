@@ -72,7 +72,7 @@ def evaluate_failures(
     -------
     Evaluation
         Every known failure that a test sample could have announced counts, alarm episodes once they have matured. The
-        reference rates hold matured outcomes only.
+        reference rates hold matured outcomes only, from when the alarms have settled on.
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
@@ -80,11 +80,13 @@ def evaluate_failures(
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
     known = history.as_of(known_until)
-    rates = error_rates(outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms))
+    judged = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
+    rates = error_rates(judged)
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     trivial = _trivial_costs(predictions, failures, trained_on, known, terms, costs)
-    return Evaluation(metrics | plant | trivial, rates, predictions, leads)
+    settled = min(predictions["as_of"].min() + terms.settling, judged.matured_until)
+    return Evaluation(metrics | plant | trivial, error_rates(judged, start=settled), predictions, leads)
 
 
 def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | None, score_at: str) -> Evaluation:

@@ -111,7 +111,7 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     made = decisions(records, model_name=model_name)
     made = made[made["at"] <= now]
     past = _past(made, now)
-    since = _since(records, champion, past, settings, now)
+    since = _since(records, champion, past, rules, now - settings.monitor_span)
     told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
     told = told[told["model_version"] == champion.model.version]
     absent = unwatched(workspace, history, settings, now=now)
@@ -228,11 +228,12 @@ def _past(made: pd.DataFrame, now: pd.Timestamp) -> _Past:
     return _Past(made, int((made["at"] > now - YEAR).sum()), in_a_row)
 
 
-def _since(records: Records, champion: Champion, past: _Past, settings: Settings, now: pd.Timestamp) -> pd.Timestamp:
-    """Return from when on evidence counts: the promotion, or the end of the evidence used before."""
+def _since(records: Records, champion: Champion, past: _Past, rules: Terms, otherwise: pd.Timestamp) -> pd.Timestamp:
+    """Return from when on evidence counts: a settled promotion, or the end of the evidence used before."""
     promoted = champion_since(records, champion.model.name, champion.model.version)
-    begins = [time for time in (promoted, past.used_until) if time is not None]
-    return max(begins, default=now - settings.monitor_span)
+    begins = [] if promoted is None else [promoted + rules.settling]
+    begins += [] if past.used_until is None else [past.used_until]
+    return max(begins, default=otherwise)
 
 
 def _since_first_found(found: Diagnosis, made: pd.DataFrame) -> Diagnosis:
