@@ -25,7 +25,8 @@ class Look:
     missed, failures : int
         Failures missed, of those missed, caught and prevented.
     false_episodes : int
-        False alarm episodes.
+        False alarm episodes, without those that an asset's first decision opened: they may have begun at any time
+        before it, and none of that was watched.
     exposure : float
         Asset-months watched.
     """
@@ -84,7 +85,7 @@ def looks(known: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) 
     count = max(int((known.now - grid.since) // grid.every), 0)
     failures = _counted(known.failures, "event_time", grid, only)
     failures = _first_each(failures[failures["state"].isin(["missed", "caught", "prevented"])], "event_time", grid)
-    episodes = _counted(known.episodes, "opened", grid, only)
+    episodes = _counted(_exposed(known), "opened", grid, only)
     false = _first_each(episodes[episodes["state"] == "fp"], "opened", grid)
     decided = _counted(known.decisions, "as_of", grid, only)
     decided = decided[decided["state"] != "pending"]
@@ -98,6 +99,13 @@ def looks(known: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) 
         Look(grid.since + (place + 1) * grid.every, int(missed[place]), int(trials[place]), int(alarms[place]), months)
         for place, months in enumerate(map(float, watched))
     )
+
+
+def _exposed(known: Outcomes) -> pd.DataFrame:
+    """Keep the episodes that a decision opened which covers some time."""
+    blind = known.decisions.loc[known.decisions["covered"] <= pd.Timedelta(0), ["asset", "as_of"]]
+    opened = pd.MultiIndex.from_frame(known.episodes[["asset", "opened"]])
+    return known.episodes[~opened.isin(pd.MultiIndex.from_frame(blind))]
 
 
 def _counted(frame: pd.DataFrame, time: str, grid: Grid, only: "frozenset[str] | None") -> pd.DataFrame:
