@@ -11,13 +11,15 @@ import pytest
 from data_contracts.errors import ModelError
 from data_contracts.records import decisions, open_records, promotions
 from models.diagnosis import Diagnosis
+from models.findings import BREACH, Finding
 from models.promotion import promote
+from models.unwatched import no_spans
 from pipelines import score_shift
 from pipelines.drawings import drawing
 from pipelines.flows import monitor as flow
-from pipelines.grounds import _since_first_found
+from pipelines.grounds import _since_first_found, gather
 from pipelines.monitor import monitor
-from pipelines.on_probation import roll_back
+from pipelines.on_probation import on_probation, roll_back
 from pipelines.train import train
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -57,7 +59,8 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
     assert "On probation: It is worse" in found.report.read_text(encoding="utf-8")
     records = open_records(replaced.workspace.records_url)
     assert decisions(records).iloc[-1]["evidence"]["probation"] == found.probation.to_dict()
-    assert any("on probation: It is worse" in str(part) for part in drawing(found).renderables)
+    told: Any = drawing(found)
+    assert any("on probation: It is worse" in str(part) for part in told.renderables)
     with pytest.raises(ModelError, match="is version 2 by now"):
         roll_back(replaced.workspace, "plant", 1, reason="late", now=now, settings=settings)
     moved = roll_back(replaced.workspace, "plant", 2, reason="worse", now=now, settings=settings)
@@ -65,6 +68,28 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
     assert promotions(records).iloc[-1]["actor"] == settings.retrain_actor
     # Who comes back by a rollback is not on probation.
     assert monitor(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
+
+
+def test_bad_data_roll_nothing_back(replaced: Any) -> None:
+    """While there can be no verdict on the model, the same misses suggest nothing, and that is said."""
+    replaced.answer(56, 92)
+    now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
+    seen = gather(replaced.workspace, "plant", now=now, settings=settings)
+    breach = Finding(BREACH, (), (), now, "A contract is broken.", severity="freeze")
+    for diagnosis, suggestion in ((Diagnosis(), "roll back"), (Diagnosis((breach,)), "wait")):
+        found = on_probation(
+            replaced.workspace,
+            seen.champion,
+            seen.history,
+            terms=seen.terms,
+            diagnosis=diagnosis,
+            absent=no_spans(),
+            now=now,
+            settings=settings,
+        )
+        assert found is not None
+        assert found.suggestion == suggestion
+        assert ("the data are in doubt" in found.reasons[-1]) == diagnosis.frozen
 
 
 def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
