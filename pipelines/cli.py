@@ -57,6 +57,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
+    "audits.draw": ("pipelines.commands.audits:draw", "Draw silent assets for inspection, so that misses show."),
+    "audits.judge": (
+        "pipelines.commands.audits:judge",
+        "Estimate from the findings of audits how many silent assets had a defect.",
+    ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
@@ -66,6 +71,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "audits": "Inspect assets of which the champion said nothing.",
     "import": "Bring data into the workspace.",
     "quarantine": "Look after the rows that were refused.",
     "models": "List, promote, roll back and delete registered models.",

@@ -127,6 +127,10 @@ class Settings:
     diagnosis_false_discovery : float
         Share of false ones accepted among the steps found; also the risk, at each look,
         of saying without cause that the scores have moved.
+    audits_share : float
+        The share of silent assets of each plant that a drawing takes; at least one.
+    audits_seed : int
+        The plant's own; kept from drawing to drawing.
     ingest_inbox : str
         A folder with one folder of files for each contract; empty for none.
     schedule_ingest, schedule_score, schedule_monitor, schedule_retrain : str
@@ -176,6 +180,8 @@ class Settings:
     diagnosis_refused_share: float
     diagnosis_step_size: float
     diagnosis_false_discovery: float
+    audits_share: float
+    audits_seed: int
     ingest_inbox: str
     schedule_ingest: str
     schedule_score: str
@@ -228,6 +234,8 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "diagnosis.refused_share": (kinds.number(0, 1), "0.05"),
     "diagnosis.step_size": (kinds.number(0.1, 100), "2.5"),
     "diagnosis.false_discovery": (kinds.number(1e-6, 0.5), "0.05"),
+    "audits.share": (kinds.number(0.001, 1), "0.02"),
+    "audits.seed": (kinds.count, "0"),
     "ingest.inbox": (str, ""),
     "schedule.ingest": (kinds.cron, "*/15 * * * *"),
     "schedule.score": (kinds.cron, "0 * * * *"),
