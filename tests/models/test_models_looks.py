@@ -54,6 +54,16 @@ def test_false_episodes_and_exposure() -> None:
     assert sum(look.exposure for look in seen) > 0
 
 
+def test_what_a_first_decision_opens_is_no_event() -> None:
+    """An alarm at an asset's first decision is not counted: no time was watched in which it could have begun."""
+    seen = looks(known([], [("a", 1.0), ("b", 9.0)], 21), GRID)
+    assert [look.false_episodes for look in seen] == [0, 1, 0]
+    once_a_week = known([], [("a", 1.0)], 15)
+    rare = once_a_week.decisions.iloc[:1].assign(covered=pd.Timedelta(0))
+    first = looks(replace(once_a_week, decisions=rare), GRID)[0]
+    assert (first.false_episodes, first.exposure) == (0, 0.0)
+
+
 def test_one_cause_is_one_event() -> None:
     """An asset counts once in a look, if that was declared."""
     twice = known([("a", 1.5), ("a", 3.5)], [], 14)
