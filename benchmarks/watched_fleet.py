@@ -46,7 +46,7 @@ class Plant:
     assets
         Of each history.
     weeks
-        That are watched.
+        That are watched; nothing has matured in the first five, so 29 of them make 24 looks.
     defects
         A week and asset; assets come in three kinds, of half, once and one and a half times as many.
     missed
