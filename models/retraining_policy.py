@@ -29,6 +29,8 @@ class Gates:
         Assets that these failures must come from.
     yearly_budget : int
         Retrainings in a year at most.
+    most_untold : float
+        The largest share of matured alarm episodes that may have ended in work whose finding nobody reported.
     rejections : int
         After so many challengers rejected in a row a person is asked.
     """
@@ -37,6 +39,7 @@ class Gates:
     min_failures: int
     min_assets: int = 3
     yearly_budget: int = 12
+    most_untold: float = 0.15
     rejections: int = 2
 
 
@@ -54,6 +57,8 @@ class Evidence:
         The period (start, end] they were counted over.
     maturity : pd.Timedelta
         From a decision to its outcome.
+    untold : float
+        Share of matured alarm episodes that ended in work whose finding nobody reported.
     doubts : tuple of str
         What is wrong with the data, a sentence each; while there is any, no model is blamed.
     used_until : pd.Timestamp or None
@@ -74,6 +79,7 @@ class Evidence:
     start: pd.Timestamp
     end: pd.Timestamp
     maturity: pd.Timedelta
+    untold: float = 0.0
     doubts: tuple[str, ...] = ()
     used_until: pd.Timestamp | None = None
     last_retraining: pd.Timestamp | None = None
@@ -160,6 +166,7 @@ def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occ
 
 def _held_back(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:
     yield from (Held("data", doubt, "Mend the data, or wait until they are sound again.") for doubt in evidence.doubts)
+    yield from _told(evidence, gates)
     yield from _enough(evidence, gates)
     yield from _in_time(evidence, gates, now)
     if evidence.rejected_in_a_row >= gates.rejections:
@@ -183,6 +190,17 @@ def _enough(evidence: Evidence, gates: Gates) -> Iterator[Held]:
             "assets",
             f"the failures come from {evidence.assets} assets; {gates.min_assets} are needed, lest one machine decide.",
             f"Failures of {gates.min_assets - evidence.assets} more assets.",
+        )
+
+
+def _told(evidence: Evidence, gates: Gates) -> Iterator[Held]:
+    # A failure that was prevented and never reported is missing among those announced: misses look more frequent.
+    if evidence.untold > gates.most_untold:
+        yield Held(
+            "findings",
+            f"{evidence.untold:.0%} of the alarm episodes ended in work whose finding nobody reported, more than "
+            f"{gates.most_untold:.0%}: what was prevented cannot be told.",
+            "Findings reported for the work that alarms prompted.",
         )
 
 

@@ -187,6 +187,7 @@ def gates(settings: Settings) -> Gates:
         min_failures=settings.retrain_min_failures,
         min_assets=settings.retrain_min_assets,
         yearly_budget=settings.retrain_yearly_budget,
+        most_untold=settings.retrain_most_untold,
         rejections=settings.retrain_rejections,
     )
 
@@ -268,8 +269,15 @@ def _evidence(seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, ru
         start=since,
         end=max(known.matured_until, since),
         maturity=rules.maturity,
+        untold=_untold(known, since),
         used_until=past.used_until,
         last_retraining=past.last,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
     )
+
+
+def _untold(known: Outcomes, since: pd.Timestamp) -> float:
+    """Return the share of matured alarm episodes that are censored: work came, and no finding."""
+    matured = known.episodes[(known.episodes["opened"] > since) & (known.episodes["state"] != "pending")]
+    return float((matured["state"] == "censored").mean()) if len(matured) else 0.0

@@ -45,6 +45,7 @@ SHUT = [
     ({"last_retraining": NOW - 20 * DAY, "maturity": 30 * DAY}, "cooldown"),
     ({"used_until": NOW - 29 * DAY}, "used"),
     ({"this_year": 12}, "budget"),
+    ({"untold": 0.2}, "findings"),
 ]
 
 
