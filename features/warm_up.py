@@ -18,7 +18,7 @@ from features.spans import Segments
 
 # What hardly any window asks for (a tie that only exact arithmetic decides, a matrix that has to be scaled) must not be
 # compiled while a prediction waits: so short windows and long ones, and a few that are like no noise.
-_LENGTHS = (64, 1024)
+_LENGTHS = (30, 64, 1024)
 
 
 def warm_up(

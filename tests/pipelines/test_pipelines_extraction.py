@@ -40,7 +40,7 @@ def run(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> tuple[in
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch, columns: int, rows: int) -> None:
-    monkeypatch.setattr("features.blocks._BATCH_BYTES", 8 * columns * rows)
+    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * columns * rows)
 
 
 def test_files_hold_the_features_of_all_samples(
