@@ -15,7 +15,9 @@ PLANTS = {
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_rates_of_an_intervened_fleet(benchmark: BenchmarkFixture, name: str) -> None:
+def test_rates_of_an_intervened_fleet(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     plant = PLANTS[name]
     found = benchmark.pedantic(judged_histories, args=(plant, HISTORIES), kwargs={"seed": 7}, rounds=1)
     rows = []
@@ -27,8 +29,9 @@ def test_rates_of_an_intervened_fleet(benchmark: BenchmarkFixture, name: str) ->
         ]
         rows.append([rate, truth, naive, naive / truth, ours, *held])
     columns = ["rate", "true", "naive", "naive/true", "ours", "interval holds", "bounds hold"]
-    print(f"\n{name}: {HISTORIES} histories, mechanics act on {plant.acted:.0%} of the alarms")
-    print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
+    with capsys.disabled():
+        print(f"\n{name}: {HISTORIES} histories, mechanics act on {plant.acted:.0%} of the alarms")
+        print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
     assert rows[0][3] > 3
     # 95 %, less three standard errors of 300 histories.
     assert rows[0][-1] > 0.912
