@@ -21,6 +21,7 @@ from data_contracts.workspace import Workspace
 from models.registry import Registry
 from pipelines.answers import facts
 from pipelines.flows.environment import prefect_environment
+from pipelines.flows.interrupt import Interrupt
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.server import DEPLOYMENT, served, served_once, settle_leftovers
 from pipelines.settings import Settings
@@ -188,11 +189,12 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
     # MLflow makes its tables at the first question; two flows that ask at once would spoil them.
     Registry(workspace).names()
     ours = "PREFECT_API_URL" not in os.environ
-    with served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
+    interrupt = Interrupt()
+    with interrupt.heeded(), served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
         if ours:
             settle_leftovers()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_run_as_due(deployments(workspace, settings)))
+            asyncio.run(_run_as_due(deployments(workspace, settings), interrupt))
 
 
 def _cron(flow: str, expression: str, time_zone: str) -> "Schedule":
@@ -229,10 +231,11 @@ def _server() -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else served_once()
 
 
-async def _run_as_due(made: "list[RunnerDeployment]") -> None:
+async def _run_as_due(made: "list[RunnerDeployment]", interrupt: Interrupt) -> None:
     from prefect.runner import Runner
 
     this, loop = asyncio.current_task(), asyncio.get_running_loop()
+    interrupt.cancels(this)
 
     class OrderlyRunner(Runner):
         """A runner that SIGTERM ends as Ctrl-C does; Prefect's own would leave its runs and schedules as they are."""

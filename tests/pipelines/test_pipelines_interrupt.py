@@ -1,0 +1,59 @@
+"""Ctrl-C counts wherever the program happens to be."""
+
+import asyncio
+import os
+import signal
+import weakref
+
+import pytest
+
+from pipelines.flows.interrupt import Interrupt
+
+
+class _Thing:
+    pass
+
+
+def _interrupt_where_it_is_swallowed() -> None:
+    thing = _Thing()
+    # Python prints what a callback raises, and goes on.
+    ending = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    assert ending() is thing
+    del thing
+
+
+async def _sleep(interrupt: Interrupt) -> None:
+    interrupt.cancels(asyncio.current_task())
+    await asyncio.sleep(30)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_was_swallowed_cancels_what_comes_next() -> None:
+    """Ctrl-C in a weak reference's callback, where its exception is lost, still ends what is started after it."""
+    interrupt = Interrupt()
+    with interrupt.heeded():
+        _interrupt_where_it_is_swallowed()
+        assert interrupt.came
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(asyncio.wait_for(_sleep(interrupt), 20))
+
+
+def test_one_that_comes_later_cancels_the_task() -> None:
+    """Once a task runs, Ctrl-C cancels it rather than raising somewhere in its loop."""
+    interrupt = Interrupt()
+
+    async def interrupted() -> None:
+        asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
+        await _sleep(interrupt)
+
+    with interrupt.heeded(), pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted())
+
+
+def test_what_there_was_before_is_put_back() -> None:
+    """It still raises while it is remembered, and afterwards Ctrl-C means what it meant before."""
+    before, interrupt = signal.getsignal(signal.SIGINT), Interrupt()
+    with pytest.raises(KeyboardInterrupt), interrupt.heeded():
+        signal.raise_signal(signal.SIGINT)
+    assert interrupt.came
+    assert signal.getsignal(signal.SIGINT) is before
