@@ -4,7 +4,6 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
-import pandas as pd
 from pydantic import PrivateAttr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,18 +11,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.workspace import open_workspace
+from serving import model_pages
 from serving.openapi import complete
-from serving.refusals import TOO_LARGE, UNAVAILABLE, Refusal, from_error, unavailable
-from serving.schemas import ModelAnswer, PredictAnswer, PredictRequest, format_instant, parse_request
+from serving.refusals import Refusal
+from serving.replies import answered, read_body
+from serving.schemas import PredictAnswer, PredictRequest, parse_request
 from serving.settings import from_environment
 from serving.supervision import end_with_parent
+from serving.worker import now
 
 if TYPE_CHECKING:
-    from serving.champion import Champion
+    from serving.worker import Worker
 
 # A worker process is an entry point: here, and only here, its settings are read.
 SETTINGS = from_environment(os.environ)
-_HOUR = pd.Timedelta(hours=1)
 
 
 class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] # bentoml ships no types
@@ -31,18 +32,13 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
 
     # BentoML's own reader takes NaN and answers errors in another form, so the bytes are handed on unread.
     __root_input__ = True
-    _raw: bytes | None = PrivateAttr(default=None)
-
-    @classmethod
-    def holding(cls, raw: bytes | None) -> "PredictBody":
-        """Hold bytes as they came; None if there were too many."""
-        unread = cls.model_construct()
-        unread._raw = raw  # noqa: SLF001 - our own
-        return unread
+    _raw: bytes | Refusal = PrivateAttr(default=b"")
 
     @property
-    def raw(self) -> bytes | None:
-        """Return the bytes; None if there were too many."""
+    def raw(self) -> bytes:
+        """Return the bytes as they came, or refuse because there were too many."""
+        if isinstance(self._raw, Refusal):
+            raise self._raw
         return self._raw
 
     @classmethod
@@ -59,22 +55,14 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
         Returns
         -------
         PredictBody
-            Holding nothing but the bytes; none of them if there were too many.
+            Holding nothing but the bytes, or the refusal of too many.
         """
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > SETTINGS.max_body_bytes:
-                return cls.holding(None)
-        return cls.holding(bytes(body))
-
-
-async def _get_model(_: Request) -> Response:
-    """Say which model this process serves."""
-    try:
-        return JSONResponse(_described(_service().champion()).model_dump())
-    except Refusal as refusal:
-        return refuse(refusal)
+        unread = cls.model_construct()
+        try:
+            unread._raw = await read_body(request, SETTINGS.max_body_bytes)  # noqa: SLF001 - our own
+        except Refusal as refusal:
+            unread._raw = refusal  # noqa: SLF001 - our own
+        return unread
 
 
 async def _get_openapi(_: Request) -> Response:
@@ -82,7 +70,11 @@ async def _get_openapi(_: Request) -> Response:
     return JSONResponse(complete(Forewarn.openapi_spec.asdict()))
 
 
-_PAGES = Starlette(routes=[Route("/model", _get_model), Route("/docs.json", _get_openapi)])
+def _worker() -> "Worker":
+    return cast("_Endpoint", bentoml.get_current_service()).worker
+
+
+_PAGES = Starlette(routes=[Route("/docs.json", _get_openapi), *model_pages.routes(_worker)])
 
 
 @bentoml.asgi_app(_PAGES, path="/", name="pages")
@@ -95,51 +87,38 @@ class _Endpoint:
         from serving.answering import Answering
         from serving.champion import ChampionWatch
         from serving.prediction_log import PredictionLog
+        from serving.worker import Worker
 
         workspace = open_workspace(SETTINGS.workspace, os.environ)
-        self.answering = Answering(workspace, SETTINGS, PredictionLog(workspace), _now)
-        self.watch = ChampionWatch(Registry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, _now)
-        self.watch.start()
-        if self.watch.current is not None:
+        self.worker = Worker(
+            workspace=workspace,
+            settings=SETTINGS,
+            answering=Answering(workspace, SETTINGS, PredictionLog(workspace), now),
+            watch=ChampionWatch(Registry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, now),
+        )
+        self.worker.watch.start()
+        if self.worker.watch.current is not None:
             # The first caller should not wait for the look at all telemetry.
-            self.answering.warm_up(self.watch.current)
+            self.worker.answering.warm_up(self.worker.watch.current)
         end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types
     def predict(self, body: PredictBody, /) -> PredictAnswer:
         """Predict for assets by name or for windows sent along; every prediction is stored before it is answered."""
         # BentoML sends a response as it is; the annotation is what it writes into the OpenAPI document.
-        return cast("PredictAnswer", self._respond(body.raw))
-
-    def champion(self) -> "Champion":
-        """Return the champion, or refuse because there is none."""
-        champion = self.watch.current
-        if champion is None:
-            raise unavailable(
-                f"no champion of the model {self.watch.name!r} to answer with",
-                "a version that was promoted and can be loaded",
-                "Promote one with `forewarn models promote`, then try again",
-            )
-        return champion
+        return cast("PredictAnswer", answered(lambda: self._answer(body), SETTINGS))
 
     async def __is_ready__(self) -> bool:
-        return self.watch.current is not None
+        return self.worker.watch.current is not None
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator] # bentoml ships no types
     def stop(self) -> None:
         """End the watch."""
-        self.watch.stop()
+        self.worker.watch.stop()
 
-    def _respond(self, raw: bytes | None) -> Response:
-        try:
-            if raw is None:
-                limit = f"at most {SETTINGS.max_body_bytes} bytes"
-                raise Refusal(TOO_LARGE, None, "a larger body", limit, "Send several requests")
-            request = parse_request(raw, SETTINGS.max_batch)
-            answer = self.answering.answer(request, self.champion())
-        except Exception as error:  # whatever went wrong, the caller gets one shape and no stack
-            return refuse(from_error(error))
-        return Response(answer.model_dump_json(), media_type="application/json")
+    def _answer(self, body: PredictBody) -> PredictAnswer:
+        request = parse_request(body.raw, SETTINGS.max_batch)
+        return self.worker.answering.answer(request, self.worker.champion())
 
 
 Forewarn: Any = bentoml.service(
@@ -149,43 +128,3 @@ Forewarn: Any = bentoml.service(
     traffic={"timeout": SETTINGS.timeout_seconds},
     metrics={"enabled": True, "namespace": "forewarn"},
 )(_Endpoint)
-
-
-def refuse(refusal: Refusal) -> Response:
-    """Answer with a refusal.
-
-    Parameters
-    ----------
-    refusal
-        Why there is no answer.
-
-    Returns
-    -------
-    Response
-        With ``Retry-After`` if it is worth trying again.
-    """
-    later = {"Retry-After": str(SETTINGS.retry_after_seconds)} if refusal.status == UNAVAILABLE else None
-    return JSONResponse(refusal.to_dict(), status_code=refusal.status, headers=later)
-
-
-def _service() -> _Endpoint:
-    return cast("_Endpoint", bentoml.get_current_service())
-
-
-def _described(champion: "Champion") -> ModelAnswer:
-    artifact = champion.artifact
-    return ModelAnswer(
-        name=champion.name,
-        version=champion.version,
-        digest=artifact.digest,
-        since=format_instant(champion.since),
-        asset_type=artifact.recipe.asset_type,
-        target=artifact.target,
-        horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
-        lead_hours=artifact.lead / _HOUR,
-        channels=list(artifact.recipe.measured_channels),
-    )
-
-
-def _now() -> pd.Timestamp:
-    return pd.Timestamp.now("UTC").as_unit("us")
