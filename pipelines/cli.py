@@ -53,6 +53,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
     "models.delete": ("pipelines.commands.models:delete", "Delete a version that bears no alias."),
+    "tokens.create": ("pipelines.commands.tokens:create", "Make a token for a program that asks the endpoint."),
+    "tokens.list": ("pipelines.commands.tokens:listed", "List who may ask the endpoint, and for what."),
+    "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
@@ -75,6 +78,7 @@ GROUPS = {
     "import": "Bring data into the workspace.",
     "quarantine": "Look after the rows that were refused.",
     "models": "List, promote, roll back and delete registered models.",
+    "tokens": "Say who may ask the endpoint, and for what.",
 }
 
 
