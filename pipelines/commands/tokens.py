@@ -37,6 +37,7 @@ class Created:
         return Group(Text(head), Text(self.token, no_wrap=True, overflow="ignore"), Text(_HOW))
 
 
+_TIMES = ("created_at", "expires_at", "revoked_at")
 _HOW = "Send it with every request: Authorization: Bearer TOKEN"
 
 
@@ -48,16 +49,19 @@ class Tokens:
 
     def to_dict(self) -> dict[str, Any]:
         """Return each with what it may do."""
-        return {"tokens": [_plain(row) for row in self.frame.to_dict("records")]}
+        return {"tokens": self._rows()}
 
     def __rich__(self) -> Table | Text:
         """Draw a row a token."""
         if self.frame.empty:
             return Text("There are no tokens. Make one with `forewarn tokens create NAME --scope predict`.")
         table = Table("name", "may", "made", "state", box=None, header_style="bold")
-        for row in map(_plain, self.frame.to_dict("records")):
+        for row in self._rows():
             table.add_row(row["name"], ", ".join(row["scopes"]), row["created_at"][:16], _state(row))
         return table
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [_plain(row) for row in self.frame.itertuples(index=False)]
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,9 @@ def revoke(name: str, *, options: Shared = DEFAULTS) -> Revoked:
     return Revoked(name, tokens.revoke_token(records, name, at=pd.Timestamp.now("UTC").as_unit("us")))
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: None if pd.isna(row[name]) else row[name].isoformat() for name in ("expires_at", "revoked_at")}
-    return {"name": row["name"], "scopes": row["scopes"], "created_at": row["created_at"].isoformat(), **times}
+def _plain(row: Any) -> dict[str, Any]:
+    times = {name: None if pd.isna(at := getattr(row, name)) else at.isoformat() for name in _TIMES}
+    return {"name": row.name, "scopes": row.scopes, **times}
 
 
 def _state(row: dict[str, Any]) -> str:
