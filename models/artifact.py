@@ -11,42 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import skops.io
-from scipy.special import expit, logit
 
 from data_contracts.contract import Contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.names import format_duration, parse_duration
 from features.recipe import Recipe
 from models import estimators
-from models.estimators import LightGBM, Target
+from models.calibration import Calibration as Calibration
+from models.estimators import Target
+from models.hazards import failed_by, predict_hazards
+from models.stored_estimators import open_estimator as open_estimator
+from models.stored_estimators import store_estimator as store_estimator
 
 FORMAT = 1
 JSON_FILE = "model.json"
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A sigmoid that turns scores into probabilities: expit(slope * logit(score) + intercept).
-
-    References
-    ----------
-    Platt, "Probabilistic outputs for support vector machines", 1999.
-    """
-
-    slope: float
-    intercept: float
-
-    def apply(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Calibrate scores between 0 and 1, shape (n,)."""
-        inside = np.clip(scores, 1e-9, 1.0 - 1e-9)
-        return np.asarray(expit(self.slope * logit(inside) + self.intercept), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -82,6 +66,14 @@ class Artifact:
         The contract of the telemetry.
     stored
         The fitted estimator as it is stored: LightGBM text or a skops file.
+    horizons
+        All horizons that probabilities are told for, ascending, `horizon` among them: itself alone if none is given;
+        none for remaining life. With several the estimator gives the hazards of the intervals between them.
+    calibrations
+        With several horizons, what calibrates the hazard of each interval; empty when they are taken as they are.
+    usual
+        What is usual of each column: its 10 %, 50 % and 90 % quantile over the training samples; empty in an artifact
+        of old.
     """
 
     target: Target
@@ -94,6 +86,13 @@ class Artifact:
     calibration: Calibration | None
     contract: ContractReference
     stored: bytes = field(repr=False)
+    horizons: tuple[pd.Timedelta, ...] = ()
+    calibrations: tuple[Calibration | None, ...] = ()
+    usual: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.target == "failure" and self.horizon is not None and not self.horizons:
+            object.__setattr__(self, "horizons", (self.horizon,))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -127,10 +126,44 @@ class Artifact:
         ModelError
             If a column is missing or infinite.
         """
+        if len(self.horizons) > 1:
+            return self._failed_by(features, self.decision + 1)[:, -1]
         raw = estimators.predict(self.model, feature_matrix(features, self.columns))
         if self.target == "remaining_life":
             return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
         return raw if self.calibration is None else self.calibration.apply(raw)
+
+    @property
+    def decision(self) -> int:
+        """Return the place of `horizon`, by which alerts are decided, among `horizons`."""
+        return self.horizons.index(self.horizon) if self.horizon in self.horizons else 0
+
+    def predict_horizons(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict the probability of a failure within each horizon.
+
+        Parameters
+        ----------
+        features
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_horizons)
+            Never falling along a row; the column of `horizon` is what `predict` gives, bit for bit. No column for
+            remaining life.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing or infinite.
+        """
+        if len(self.horizons) > 1:
+            return self._failed_by(features, len(self.horizons))
+        return self.predict(features)[:, None][:, : len(self.horizons)]
+
+    def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
+        x = feature_matrix(features, self.columns)
+        return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
 
     def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Tell which predictions call for an alert, shape (n_rows,)."""
@@ -184,7 +217,7 @@ class Artifact:
         return artifact
 
     def _json(self) -> str:
-        content = {
+        content: dict[str, Any] = {
             "format": FORMAT,
             "target": self.target,
             "estimator": self.estimator,
@@ -199,6 +232,12 @@ class Artifact:
             "recipe": json.loads(self.recipe.to_json()),
             "model_sha256": hashlib.sha256(self.stored).hexdigest(),
         }
+        # Artifacts without them keep the digest they had before there were any.
+        if len(self.horizons) > 1:
+            content["horizons"] = [format_duration(horizon) for horizon in self.horizons]
+            content["calibrations"] = [None if fitted is None else vars(fitted) for fitted in self.calibrations]
+        if self.usual:
+            content["usual"] = self.usual
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -258,61 +297,6 @@ def contract_reference(asset_type: str, contract: Contract | None) -> ContractRe
     return ContractReference(known.name, known.version, known.digest)
 
 
-def store_estimator(kind: str, model: Any) -> bytes:
-    """Turn a fitted estimator into bytes that hold no pickle.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    model
-        The fitted estimator.
-
-    Returns
-    -------
-    bytes
-        LightGBM text, or a skops file.
-
-    Raises
-    ------
-    ModelError
-        If it holds a type that nobody reviewed, for it could not be loaded again.
-    """
-    if isinstance(model, LightGBM):
-        return model.text.encode()
-    stored = cast("bytes", skops.io.dumps(model))
-    _refuse_untrusted(kind, stored)
-    return stored
-
-
-def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
-    """Turn stored bytes back into a fitted estimator.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    target
-        What it predicts.
-    stored
-        What `store_estimator` gave.
-
-    Returns
-    -------
-    object
-        The fitted estimator.
-
-    Raises
-    ------
-    ModelError
-        If it holds a type that nobody reviewed, or cannot be read.
-    """
-    if kind == "lightgbm":
-        return LightGBM(target, {}, 0).read(stored.decode())
-    _refuse_untrusted(kind, stored)
-    return skops.io.loads(stored, trusted=list(estimators.trusted_types(kind)))
-
-
 def _load_pyfunc(path: str) -> "PyfuncModel":
     """Load the model for MLflow, which calls the function of this name in its loader module."""
     return PyfuncModel(Artifact.load(Path(path)))
@@ -333,20 +317,6 @@ class PyfuncModel:
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Predict from the columns of the recipe; shape (n_rows,)."""
         return self.artifact.predict(features)
-
-
-def _refuse_untrusted(kind: str, stored: bytes) -> None:
-    try:
-        found = skops.io.get_untrusted_types(data=stored)
-    except Exception as error:  # skops tells of a damaged file by whatever its zip and JSON readers raise
-        raise ModelError(f"the stored {kind} cannot be read ({error})", "a skops file", "Register it again") from error
-    unknown = sorted(set(found) - set(estimators.trusted_types(kind)))
-    if unknown:
-        raise ModelError(
-            f"the stored {kind} holds {', '.join(unknown)}",
-            f"only reviewed types ({', '.join(estimators.trusted_types(kind)) or 'none beyond those of skops'})",
-            "Read that type's code, then name it in models.estimators.register(..., trusted=...)",
-        )
 
 
 def _file_name(kind: str) -> str:
@@ -382,6 +352,9 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         calibration=None if calibration is None else Calibration(**calibration),
         contract=ContractReference(**content["contract"]),
         stored=stored,
+        horizons=tuple(map(parse_duration, content.get("horizons", ()))),
+        calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
+        usual=tuple(tuple(quantiles) for quantiles in content.get("usual", ())),
     )
 
 

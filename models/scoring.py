@@ -1,12 +1,36 @@
 """Applying a model to assets at cut-offs: the one way in training, in batches and at the endpoint."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.history import History
 from features.extract import coverage, extract
 from features.recipe import Recipe
 from models.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Hold what a model says of assets at cut-offs, and what it says it from.
+
+    Parameters
+    ----------
+    frame
+        As of `score`.
+    features
+        The features of the same rows in the same order, indexed by ``asset`` and ``as_of``: what
+        `models.explanations.drivers` takes.
+    probabilities
+        The probability of a failure within each of the model's horizons, shape (n_rows, n_horizons); NaN where there
+        is no prediction. No column for remaining life.
+    """
+
+    frame: pd.DataFrame
+    features: pd.DataFrame
+    probabilities: npt.NDArray[np.float64]
 
 
 def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.DataFrame:
@@ -29,13 +53,32 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
         why there is no prediction, null where there is one. There is none, and no alert, where the rule for gaps
         withholds the telemetry features of every channel and window of the model.
     """
+    return scores(artifact, history, cut_offs).frame
+
+
+def scores(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> Scores:
+    """Predict for assets at cut-offs as `score` does, and give horizons and features beside it.
+
+    Parameters
+    ----------
+    artifact, history, cut_offs
+        As for `score`.
+
+    Returns
+    -------
+    Scores
+    """
     features = extract(history, cut_offs, artifact.recipe)
-    scored = score_features(artifact, features)
+    probabilities = artifact.predict_horizons(features)
+    told = probabilities.shape[1] > 0
+    predictions = probabilities[:, artifact.decision].copy() if told else artifact.predict(features)
+    scored = _framed(artifact, features, predictions)
     reason = _why_withheld(artifact.recipe, history, cut_offs, features)
     withheld = reason.notna().to_numpy()
     scored.loc[withheld, ["probability", "remaining_life_h"]] = np.nan
     scored.loc[withheld, "alert"] = False
-    return scored.assign(reason=reason)
+    probabilities[withheld] = np.nan
+    return Scores(scored.assign(reason=reason), features, probabilities)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +96,10 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As of `score`, without the reasons: a prediction for every row.
     """
-    predictions = artifact.predict(features)
+    return _framed(artifact, features, artifact.predict(features))
+
+
+def _framed(artifact: Artifact, features: pd.DataFrame, predictions: npt.NDArray[np.float64]) -> pd.DataFrame:
     failure = artifact.target == "failure"
     unknown = np.full(len(predictions), np.nan)
     return (
