@@ -7,7 +7,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Plant
-from models.registry import Registry
+from models.followed_registry import FollowedRegistry
 from serving.answering import Answering
 from serving.champion import ChampionWatch
 from serving.prediction_log import PredictionLog
@@ -17,7 +17,7 @@ from serving.settings import Settings
 
 @pytest.fixture(scope="module")
 def watch(plant: Plant) -> ChampionWatch:
-    found = ChampionWatch(Registry(plant.workspace), plant.model, 1.0, now)
+    found = ChampionWatch(FollowedRegistry(plant.workspace), plant.model, 1.0, now)
     found.look()
     return found
 

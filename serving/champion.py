@@ -1,41 +1,28 @@
 """The champion: watched in the registry, loaded whole and tried before one reference is swapped."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
-from data_contracts.contract import empty_table
-from data_contracts.errors import ForewarnError, ModelError, UsageError
-from data_contracts.history import History
-from features.extract import extract
+from data_contracts.errors import ModelError, UsageError
 from models.artifact import Artifact
-from models.scoring import score_features
+from models.registry import CHAMPION
 from serving.refusals import LOGGER
+from serving.trial import Retries, VersionRefused, VersionSource, prepare
+from serving.trial import check_predictions as check_predictions
+from serving.trial import try_out as try_out
 
 Clock = Callable[[], pd.Timestamp]
-_TRIAL_SAMPLES = 8
 
 
-class Loaded(Protocol):
-    """A registered version, loaded."""
-
-    @property
-    def artifact(self) -> Artifact:
-        """Return the model."""
-
-
-class ModelSource(Protocol):
+class ModelSource(VersionSource, Protocol):
     """Where champions come from: the registry, or a stand-in for it."""
 
-    def champion(self, name: str) -> int | None:
-        """Return the champion's version; None when there is none."""
-
-    def load(self, name: str, version: int) -> Loaded:
-        """Load a version."""
+    def alias_map(self, name: str) -> Mapping[str, int]:
+        """Return all aliases of a model, each with the version that it names."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +45,31 @@ class Champion:
     since: pd.Timestamp
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A version that was to be the champion and may not answer.
+
+    Parameters
+    ----------
+    version
+        Which one.
+    reason
+        Why, in words that may be shown to a caller.
+    """
+
+    version: int
+    reason: str
+
+
+def _ignore(_: Any) -> None:
+    return None
+
+
 class ChampionWatch:
     """Follow a model's champion alias.
 
-    Whoever reads `current` holds on to that champion until his answer is done, so no answer is ever of two models.
+    Whoever reads `current` holds on to that champion until his answer is done, so no answer is ever of two models. A
+    version is loaded, checked, tried and warm before it is the current one, all of that in the watch's own thread.
 
     Parameters
     ----------
@@ -73,15 +81,36 @@ class ChampionWatch:
         How often to look, in seconds.
     clock
         Tells the time.
+    warm
+        Called with a model before it takes over.
+    on_change
+        Called with the champion after each change; with None when there is none any more.
+    on_aliases
+        Called with all aliases of the model at each look.
     """
 
-    def __init__(self, source: ModelSource, name: str, poll_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        name: str,
+        poll_seconds: float,
+        clock: Clock,
+        *,
+        warm: Callable[[Artifact], None] = _ignore,
+        on_change: Callable[[Champion | None], None] = _ignore,
+        on_aliases: Callable[[Mapping[str, int]], None] = _ignore,
+    ) -> None:
         self.name = name
         self.current: Champion | None = None
+        self.refused: Refused | None = None
         self._source = source
         self._poll_seconds = poll_seconds
         self._clock = clock
-        self._told: str | None = None
+        self._warm = warm
+        self._on_change = on_change
+        self._on_aliases = on_aliases
+        self._retries = Retries(poll_seconds)
+        self._told: dict[str, str] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="champion-watch", daemon=True)
 
@@ -94,10 +123,16 @@ class ChampionWatch:
             Whether the champion changed.
         """
         try:
-            return self._follow(self._source.champion(self.name))
-        except Exception as error:  # whatever a store or a damaged file raises, the old champion goes on
-            self._tell_once(f"the champion of {self.name} was not replaced: {error!r}")
+            aliases = self._source.alias_map(self.name)
+        except Exception as error:  # whatever a store raises, the old champion goes on
+            self._tell_once("looking for its champion", error)
             return False
+        self._told.pop("looking for its champion", None)
+        changed = self._follow(aliases.get(CHAMPION))
+        if changed:
+            self._call("telling of a swap", self._on_change, self.current)
+        self._call("telling of its aliases", self._on_aliases, aliases)
+        return changed
 
     def start(self) -> None:
         """Look now, then keep looking in a thread of its own."""
@@ -116,25 +151,47 @@ class ChampionWatch:
 
     def _follow(self, version: int | None) -> bool:
         current = self.current
+        self._retries.keep(() if version is None else (version,))
         if version == (current.version if current else None):
-            self._told = None
+            self.refused = None
             return False
         if version is None:
-            self.current = None
+            self.current = self.refused = None
             LOGGER.warning("%s has no champion any more", self.name)
             return True
-        artifact = self._source.load(self.name, version).artifact
-        try_out(artifact)
-        self.current = Champion(self.name, version, artifact, self._clock())
-        self._told = None
+        if not self._retries.is_due(version):
+            return False
+        try:
+            artifact = prepare(self._source, self.name, version)
+        except VersionRefused as refusal:
+            self._refuse(version, refusal)
+            return False
+        self._call("warming up", self._warm, artifact)
+        self.current, self.refused = Champion(self.name, version, artifact, self._clock()), None
         LOGGER.info("%s version %d answers from now on", self.name, version)
         return True
 
-    def _tell_once(self, message: str) -> None:
-        # The same trouble every second would bury the rest of the log.
-        if message != self._told:
-            LOGGER.error(message)
-        self._told = message
+    def _refuse(self, version: int, refusal: VersionRefused) -> None:
+        self.refused = Refused(version, refusal.reason)
+        # The same trouble at every look would bury the rest of the log.
+        if self._retries.failed(version):
+            stays = f"version {self.current.version} goes on" if self.current else "there is no other"
+            told = (self.name, version, refusal.reason, refusal.__cause__, stays)
+            LOGGER.error("%s version %d does not take over: %s (%r); %s", *told)
+
+    def _call(self, doing: str, listener: Callable[[Any], None], told: Any) -> None:
+        try:
+            listener(told)
+        except Exception as error:  # who listens must not end the watch
+            self._tell_once(doing, error)
+        else:
+            self._told.pop(doing, None)
+
+    def _tell_once(self, doing: str, error: Exception) -> None:
+        message = repr(error)
+        if self._told.get(doing) != message:
+            LOGGER.error("%s failed for %s: %s", doing, self.name, message)
+        self._told[doing] = message
 
 
 def choose_model(names: tuple[str, ...], champions: Callable[[str], int | None]) -> str:
@@ -169,75 +226,4 @@ def choose_model(names: tuple[str, ...], champions: Callable[[str], int | None])
     found = f"no champion among {', '.join(names)}" if names else "no registered model"
     raise ModelError(
         found, "a model with a champion", "Train one, then `forewarn models promote`; or name it with --model"
-    )
-
-
-def try_out(artifact: Artifact) -> None:
-    """Make sure that a model scores, on telemetry made up for the trial.
-
-    Parameters
-    ----------
-    artifact
-        The model.
-
-    Raises
-    ------
-    ModelError
-        If it cannot, or gives something that is no probability or time.
-    """
-    end = pd.Timestamp("2000-01-01", tz="UTC").as_unit("us")
-    cut_offs = pd.DataFrame({"asset": ["trial"], "as_of": [end]})
-    try:
-        # A trial is of the learner: what its telemetry lacks by the rule for gaps withholds nothing.
-        scored = score_features(artifact, extract(_trial_history(artifact, end), cut_offs, artifact.recipe))
-    except ForewarnError:
-        raise
-    except Exception as error:
-        raise ModelError(f"the model does not score ({error!r})", "a prediction", "Register it again") from error
-    check_predictions(artifact, scored)
-
-
-def check_predictions(artifact: Artifact, scored: pd.DataFrame) -> None:
-    """Make sure that predictions are probabilities, or hours of remaining life.
-
-    Parameters
-    ----------
-    artifact
-        The model.
-    scored
-        What it said.
-
-    Raises
-    ------
-    ModelError
-        If one is not.
-    """
-    failure = artifact.target == "failure"
-    values = scored["probability" if failure else "remaining_life_h"].to_numpy(dtype=np.float64)
-    fine = np.isfinite(values) & (values >= 0) & (values <= (1 if failure else np.inf))
-    if not fine.all():
-        raise ModelError(
-            f"the model predicts {values[~fine][0]}",
-            "a probability from 0 to 1" if failure else "hours of remaining life",
-            "Train it again",
-        )
-
-
-def _trial_history(artifact: Artifact, end: pd.Timestamp) -> History:
-    asset_type, channels = artifact.recipe.asset_type, artifact.recipe.measured_channels
-    shortest = min(artifact.recipe.windows, default=pd.Timedelta(hours=1))
-    steps = [shortest * step / _TRIAL_SAMPLES for step in range(_TRIAL_SAMPLES)]
-    times = pd.DatetimeIndex([end - step for step in reversed(steps)]).as_unit("us")
-    values = {channel: np.linspace(1.0, 2.0, len(times)) for channel in channels}
-    telemetry = pd.DataFrame(
-        {"asset": "trial", "event_time": times, "known_time": times, "source": "physical"} | values
-    )
-    return History(
-        asset_type=asset_type,
-        channels=channels,
-        telemetry=telemetry,
-        assets=empty_table("assets"),
-        failures=empty_table("failures"),
-        work_orders=empty_table("work_orders"),
-        events=empty_table("events"),
     )

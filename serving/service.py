@@ -83,7 +83,7 @@ class _Endpoint:
 
     def __init__(self) -> None:
         # Imported in the worker alone: the learners take seconds that the supervising process need not spend.
-        from models.registry import Registry
+        from models.followed_registry import FollowedRegistry
         from serving.answering import Answering
         from serving.champion import ChampionWatch
         from serving.prediction_log import PredictionLog
@@ -94,7 +94,7 @@ class _Endpoint:
             workspace=workspace,
             settings=SETTINGS,
             answering=Answering(workspace, SETTINGS, PredictionLog(workspace), now),
-            watch=ChampionWatch(Registry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, now),
+            watch=ChampionWatch(FollowedRegistry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, now),
         )
         self.worker.watch.start()
         if self.worker.watch.current is not None:

@@ -1,3 +1,5 @@
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -7,7 +9,11 @@ import pytest
 
 from data_contracts.errors import ModelError, StorageError, UsageError
 from models.artifact import Artifact
-from serving.champion import ChampionWatch, choose_model, try_out
+from models.golden_inputs import GoldenInputs
+from models.registry import CHAMPION
+from serving.champion import ChampionWatch, choose_model
+from serving.refusals import LOGGER
+from serving.trial import Retries, try_out
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 
@@ -24,22 +30,34 @@ class Source:
     artifacts: dict[int, Artifact]
     version: int | None = 1
     trouble: Exception | None = None
+    golden: dict[int, GoldenInputs] = field(default_factory=dict)
     loads: list[int] = field(default_factory=list)
 
-    def champion(self, name: str) -> int | None:  # noqa: ARG002
+    def alias_map(self, name: str) -> Mapping[str, int]:  # noqa: ARG002
         if self.trouble is not None:
             raise self.trouble
-        return self.version
+        return {} if self.version is None else {CHAMPION: self.version}
 
     def load(self, name: str, version: int) -> Held:  # noqa: ARG002
         self.loads.append(version)
         return Held(self.artifacts[version])
 
+    def golden_inputs(self, name: str, version: int) -> GoldenInputs | None:  # noqa: ARG002
+        return self.golden.get(version)
+
+
+def golden_of(artifact: Artifact) -> GoldenInputs:
+    """Return rows with the scores that the model gives them."""
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({column: rng.normal(size=8) for column in artifact.columns})
+    return GoldenInputs(rows, artifact.predict(rows))
+
 
 @pytest.fixture
 def source(artifacts: tuple[Artifact, Artifact]) -> Source:
     broken = replace(artifacts[0], recipe=replace(artifacts[0].recipe, columns=artifacts[0].columns[:-1]))
-    return Source({1: artifacts[0], 2: artifacts[1], 3: broken})
+    golden = {1: golden_of(artifacts[0]), 2: golden_of(artifacts[1])}
+    return Source({1: artifacts[0], 2: artifacts[1], 3: broken}, golden=golden)
 
 
 @pytest.fixture
@@ -64,22 +82,90 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
     assert before.version == 1  # whoever holds the old champion can finish with it
 
 
-@pytest.mark.parametrize("version", [3, 4])
-def test_a_champion_that_cannot_be_used_leaves_the_old_one(watch: ChampionWatch, source: Source, version: int) -> None:
-    """A version that does not load, or does not score, never answers."""
+@pytest.mark.parametrize(("version", "why"), [(3, "it does not score"), (4, "it cannot be loaded")])
+def test_a_champion_that_cannot_be_used_leaves_the_old_one(
+    watch: ChampionWatch, source: Source, version: int, why: str
+) -> None:
+    """A version that does not load, or does not score, never answers, and it is known why until another takes over."""
     source.version = version
     assert not watch.look()
     assert served(watch) == 1
+    assert watch.refused is not None
+    assert (watch.refused.version, watch.refused.reason) == (version, why)
+    source.version = 2
+    assert watch.look()
+    assert served(watch) == 2
+    assert watch.refused is None
+
+
+def test_a_version_that_no_longer_agrees_with_itself_is_refused(watch: ChampionWatch, source: Source) -> None:
+    """A version that scores its golden inputs otherwise than when it was registered does not take over."""
+    source.version, source.golden[2] = 2, golden_of(source.artifacts[1])
+    source.golden[2].scores[0] += 1e-6
+    assert not watch.look()
+    assert served(watch) == 1
+    assert watch.refused is not None
+    assert "golden inputs otherwise" in watch.refused.reason
+    source.version = 1  # rolled back: nothing is refused any more
+    watch.look()
+    assert watch.refused is None
+
+
+def test_a_version_without_golden_inputs_is_tried_out_only(watch: ChampionWatch, source: Source) -> None:
+    """Versions registered before golden inputs were kept still take over."""
+    del source.golden[2]
+    source.version = 2
+    assert watch.look()
+    assert served(watch) == 2
+
+
+def test_a_refusal_is_told_once_and_tried_again_less_and_less_often(
+    watch: ChampionWatch, source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged version costs a load now and then, not one at every look, and one line in the log."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    seconds = [0.0]
+    watch._retries = Retries(0.5, lambda: seconds[0])
+    source.version = 3
+    with caplog.at_level(logging.ERROR):
+        for step in range(200):
+            seconds[0] = step * 0.5
+            watch.look()
+    assert source.loads.count(3) == 8  # at 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5 seconds
+    assert len(caplog.records) == 1
+    source.artifacts[3] = source.artifacts[2]  # mended
+    seconds[0] += 60
+    assert watch.look()
+    assert served(watch) == 3
+
+
+def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
+    """The model is warmed up while the one before it still answers; listeners that fail change nothing."""
+    seen: list[Any] = []
+
+    def fail(_: object) -> None:
+        raise RuntimeError
+
+    watch = ChampionWatch(source, "m", 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
+    watch._on_change = lambda champion: seen.append(champion and champion.version)
+    watch.look()
+    source.version = None
+    watch.look()
+    assert seen == [None, 1, None]
+    watch._warm = watch._on_change = watch._on_aliases = fail
     source.version = 2
     assert watch.look()
     assert served(watch) == 2
 
 
 def test_a_registry_that_is_down_leaves_the_old_champion(watch: ChampionWatch, source: Source) -> None:
-    """The endpoint goes on answering while the registry is away."""
-    source.trouble = StorageError("x", "y", "z")
+    """The endpoint goes on answering while the registry is away, and follows when it is back."""
+    source.trouble, source.version = StorageError("x", "y", "z"), 2
     assert not watch.look()
     assert served(watch) == 1
+    source.trouble = None
+    assert watch.look()
+    assert served(watch) == 2
 
 
 def test_a_champion_that_is_withdrawn_answers_no_more(watch: ChampionWatch, source: Source) -> None:

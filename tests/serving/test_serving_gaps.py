@@ -14,10 +14,11 @@ from features import Gaps
 from models.artifact import Artifact
 from models.scoring import score
 from serving.answering import Answering
-from serving.champion import Champion, try_out
+from serving.champion import Champion
 from serving.prediction_log import PredictionLog
 from serving.schemas import PredictAnswer, parse_request
 from serving.settings import Settings
+from serving.trial import try_out
 
 HOUR = pd.Timedelta("1h")
 NOW = pd.Timestamp("2016-01-01", tz="UTC")
