@@ -60,6 +60,19 @@ PREDICTIONS = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("origin", sa.String(16), nullable=False),
 )
+SHADOW_PREDICTIONS = sa.Table(
+    "shadow_predictions",
+    METADATA,
+    sa.Column("prediction_id", sa.String(64), primary_key=True),
+    sa.Column("model_name", sa.String(255), nullable=False),
+    sa.Column("model_version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("asset", sa.String(255), nullable=False),
+    sa.Column("as_of", Instant, nullable=False, index=True),
+    sa.Column("probability", sa.Float),
+    sa.Column("remaining_life_h", sa.Float),
+    sa.Column("alert", sa.Boolean, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+)
 PROMOTIONS = sa.Table(
     "promotions",
     METADATA,
