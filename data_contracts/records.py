@@ -4,6 +4,7 @@ One URL reaches them: SQLite under the workspace now, another database later; th
 keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
 """
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -60,16 +61,19 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
         raise StorageError(
             f"the records' URL {url!r} is none", "an SQLAlchemy URL such as sqlite:////var/lib/x.db", "Mend it"
         ) from error
-    is_sqlite = parsed.get_backend_name() == "sqlite"
+    backend = parsed.get_backend_name()
     try:
-        engine = sa.create_engine(parsed, connect_args={"timeout": busy_seconds} if is_sqlite else {})
+        # A server may have been restarted since a connection was last used; a file has not.
+        engine = sa.create_engine(
+            parsed, connect_args=_patience(backend, busy_seconds), pool_pre_ping=backend != "sqlite"
+        )
     except (ImportError, sa.exc.ArgumentError) as error:
         raise StorageError(
             f"the records' URL {parsed} needs a driver that is missing ({error})",
             "a database whose driver is installed",
             "Install the driver, or use sqlite",
         ) from error
-    if is_sqlite:
+    if backend == "sqlite":
         sa.event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     with storage_errors(engine):
         _create_missing(engine)
@@ -297,6 +301,16 @@ def _dtype(column: sa.ColumnElement[Any]) -> str:
     if isinstance(column.type, sa.Integer):
         return "Int64" if nullable else "int64"
     return "float64" if isinstance(column.type, sa.Float) else "str"
+
+
+def _patience(backend: str, busy_seconds: float) -> dict[str, Any]:
+    """Tell the driver how long to wait."""
+    if backend == "sqlite":
+        return {"timeout": busy_seconds}
+    if backend == "postgresql":
+        milliseconds = int(1000 * busy_seconds)
+        return {"connect_timeout": math.ceil(busy_seconds), "options": f"-c lock_timeout={milliseconds}"}
+    return {}
 
 
 def _create_missing(engine: sa.Engine) -> None:

@@ -2,17 +2,21 @@
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache, partial
 
-from data_contracts.records import Prediction, add_predictions, open_records
+import pandas as pd
+
+from data_contracts.answer_records import Answer, Reply, find_reply, purge_replies, store_answers
+from data_contracts.group_commit import GroupCommit
+from data_contracts.records import Prediction
 from data_contracts.workspace import Workspace
+from serving.idempotency import VALID_FOR
 
-# Whoever asks would rather hear "try again" than wait.
-_BUSY_SECONDS = 2.0
+# Replies that have expired are deleted a few at a time, faster than new ones come.
+_PURGE_EVERY, _PURGE_MOST = 100, 200
 
 
 class PredictionLog:
-    """Store predictions, opening the records at the first use so that a database that is down may come back.
+    """Store predictions, answers and replies.
 
     Parameters
     ----------
@@ -21,24 +25,62 @@ class PredictionLog:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        self._url = workspace.records_url
-        # A failure is not remembered: the next request tries again.
-        self._open = lru_cache(maxsize=1)(partial(open_records, busy_seconds=_BUSY_SECONDS))
+        self.commit = GroupCommit(workspace.records_url)
+        self._replies = 0
 
-    def store(self, predictions: Sequence[Prediction]) -> None:
-        """Store predictions in one transaction: all of them, or none.
+    def store(
+        self, predictions: Sequence[Prediction], answers: Sequence[Answer] = (), reply: Reply | None = None
+    ) -> Reply | None:
+        """Store predictions with their answers, and the reply they are in under its key: all of it, or none.
 
         Parameters
         ----------
         predictions
-            The predictions.
+            The predictions, those with a number.
+        answers
+            The answers, those without a number too.
+        reply
+            The reply; None if it was asked for without a key.
+
+        Returns
+        -------
+        Reply or None
+            The reply that someone else has given under this key: then nothing was stored. None if all was.
 
         Raises
         ------
         StorageError
             If the records are down, locked or damaged.
         """
-        add_predictions(self._open(self._url), predictions)
+        if reply is not None:
+            self._purge_now_and_then(reply.at)
+        return store_answers(self.commit, predictions, answers, reply, valid_for=VALID_FOR)
+
+    def find(self, key: str, now: pd.Timestamp) -> Reply | None:
+        """Find the reply that was given under a key.
+
+        Parameters
+        ----------
+        key
+            The key's digest.
+        now
+            The time.
+
+        Returns
+        -------
+        Reply or None
+
+        Raises
+        ------
+        StorageError
+            If the records are down.
+        """
+        return find_reply(self.commit.engine(), key, expired=now - VALID_FOR)
+
+    def _purge_now_and_then(self, now: pd.Timestamp) -> None:
+        self._replies += 1
+        if self._replies % _PURGE_EVERY == 1:
+            purge_replies(self.commit, expired=now - VALID_FOR, most=_PURGE_MOST)
 
 
 def new_prediction_id() -> str:

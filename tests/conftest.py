@@ -1,10 +1,13 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres_server import PostgresServer, postgres_server, why_not
 
 # No test may call home: a plant's network has no way out.
 for _name, _value in {
@@ -40,3 +43,13 @@ def datasets() -> Path:
     if not (folder / "cmapss").is_dir():
         pytest.skip(f"the public data sets are not at {folder} (set FOREWARN_TEST_DATASETS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server, or skip where none can be run."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server

@@ -20,7 +20,6 @@ from data_contracts.workspace import Workspace, init_workspace
 from features.extract import extract
 from models.artifact import Artifact
 from models.scoring import score
-from serving import prediction_log
 from serving.answering import Answering
 from serving.champion import Champion
 from serving.prediction_log import PredictionLog
@@ -286,11 +285,12 @@ def test_locked_records_refuse_the_request_and_keep_nothing_of_it(
     champion: Champion, workspace: Workspace, fleet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stored before answered: while another program holds the records, there is a 503 and no half batch."""
-    monkeypatch.setattr(prediction_log, "_BUSY_SECONDS", 0.05)
     path = tmp_path / "records.db"
     moved = replace(workspace, records_url=f"sqlite:///{path}")
     engine = records.open_records(moved.records_url)
-    answering = Answering(moved, Settings(), PredictionLog(moved), lambda: NOW)
+    log = PredictionLog(moved)
+    monkeypatch.setattr(log.commit, "_busy_seconds", 0.05)
+    answering = Answering(moved, Settings(), log, lambda: NOW)
     request = parse_request(json.dumps({"assets": list(fleet.assets[:3])}).encode(), 10)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,249 @@
+"""One transaction for all who wait, in SQLite and in PostgreSQL."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from data_contracts.answer_records import IDEMPOTENCY_KEYS, Answer, Reply, find_answers, purge_replies
+from data_contracts.errors import StorageError
+from data_contracts.group_commit import GroupCommit
+from data_contracts.workspace import Workspace
+from serving.idempotency import VALID_FOR, asked_under
+from serving.prediction_log import PredictionLog
+from serving.refusals import Refusal
+
+NOW = pd.Timestamp("2016-01-01", tz="UTC").as_unit("us")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'records.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    yield server.url
+    engine = sa.create_engine(server.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+
+
+def workspace_at(url: str) -> Workspace:
+    return Workspace(Path(), "", url, "", "")
+
+
+def answer(number: int) -> Answer:
+    return Answer(f"p{number}", "a", None, NOW, "abstained", "nothing is known of it", "m", 1, "d", '{"n": 1}')
+
+
+def reply(key: str, at: pd.Timestamp = NOW, text: str = "{}") -> Reply:
+    return Reply(key, "request", text, at)
+
+
+def stored(log: PredictionLog) -> set[str]:
+    return {row.prediction_id for row in find_answers(log.commit.engine())}
+
+
+def test_what_many_threads_write_is_all_there_when_they_go_on(url: str) -> None:
+    """Durable before answered: whoever returns finds his own row, and every row is written once."""
+    log = PredictionLog(workspace_at(url))
+
+    def write(number: int) -> bool:
+        log.store([], [answer(number)])
+        return bool(find_answers(log.commit.engine(), prediction_id=f"p{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(write, range(200)))
+    assert stored(log) == {f"p{number}" for number in range(200)}
+
+
+def test_those_who_wait_share_a_transaction(tmp_path: Path) -> None:
+    """While one commit is under way the others gather, and one commit more is enough for all of them."""
+    commit = GroupCommit(f"sqlite:///{tmp_path / 'records.db'}")
+    entered, go_on, commits = threading.Event(), threading.Event(), []
+    sa.event.listen(commit.engine(), "commit", commits.append)
+
+    def slow(_: sa.Connection) -> None:
+        entered.set()
+        go_on.wait(10)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(commit.run, slow)
+        entered.wait(10)
+        others = [pool.submit(commit.run, lambda _: None) for _ in range(6)]
+        while len(commit._waiting) < len(others):
+            time.sleep(0.001)
+        go_on.set()
+        for each in (first, *others):
+            each.result(10)
+    assert len(commits) == 2
+
+
+def test_one_that_cannot_be_written_fails_alone(url: str) -> None:
+    """Its neighbours in the transaction are stored, and nothing of it is."""
+    log = PredictionLog(workspace_at(url))
+    log.store([], [answer(0)])
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(_: sa.Connection) -> None:
+        entered.set()
+        go_on.wait(10)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(log.commit.run, slow)
+        entered.wait(10)
+        bad = pool.submit(log.store, [], [answer(7), answer(0)])
+        good = [pool.submit(log.store, [], [answer(number)]) for number in (1, 2)]
+        while len(log.commit._waiting) < 3:
+            time.sleep(0.001)
+        go_on.set()
+        assert [each.result(10) for each in (first, *good)] == [None] * 3
+        assert isinstance(bad.exception(10), StorageError)
+    assert stored(log) == {"p0", "p1", "p2"}
+
+
+def test_a_key_is_claimed_once_however_many_try(url: str) -> None:
+    """Of several at once, in processes that know nothing of each other, one stores; all give its reply."""
+    logs = [PredictionLog(workspace_at(url)) for _ in range(4)]
+    logs[0].commit.engine()
+
+    def claim(number: int) -> str:
+        mine = reply("key", text=f"reply {number}")
+        before = logs[number % 4].store([], [answer(number)], mine)
+        return (before or mine).reply
+
+    with ThreadPoolExecutor(16) as pool:
+        replies = set(pool.map(claim, range(32)))
+    assert len(replies) == 1
+    assert stored(logs[0]) == {"p" + replies.pop().removeprefix("reply ")}
+
+
+def test_a_reply_stands_for_a_day(url: str) -> None:
+    """Up to 24 hours it is found, and after that the key is free again."""
+    log = PredictionLog(workspace_at(url))
+    assert log.store([], [answer(1)], reply("key")) is None
+    found = log.find("key", NOW + VALID_FOR)
+    assert found == reply("key")
+    later = NOW + VALID_FOR + pd.Timedelta(1, "us")
+    assert log.find("key", later) is None
+    assert log.store([], [answer(2)], reply("key", later, "new")) is None
+    assert log.find("key", later) == reply("key", later, "new")
+
+
+def test_expired_replies_are_deleted_and_no_others(url: str) -> None:
+    """The table does not grow for ever, and a reply that may still be asked for stays."""
+    log = PredictionLog(workspace_at(url))
+    for hour in range(6):
+        log.store([], [], reply(f"key{hour}", NOW + hour * pd.Timedelta("1h")))
+    expired = NOW + pd.Timedelta("4h")
+    assert purge_replies(log.commit, expired=expired, most=3) == 3
+    assert purge_replies(log.commit, expired=expired, most=3) == 1
+    with log.commit.engine().connect() as connection:
+        assert sorted(connection.execute(sa.select(IDEMPOTENCY_KEYS.c.key)).scalars()) == ["key4", "key5"]
+
+
+def test_a_server_that_stops_is_told_of_and_used_again_when_it_is_back(postgres: Any) -> None:
+    """While it is down nothing is stored and nothing hangs; afterwards everything goes on by itself."""
+    log = PredictionLog(workspace_at(postgres.url))
+    log.store([], [answer(1)])
+    postgres.stop()
+    try:
+        begin = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(StorageError):
+                log.store([], [answer(2)])
+        with pytest.raises(StorageError):
+            log.find("key", NOW)
+        assert time.monotonic() - begin < 5
+    finally:
+        postgres.start()
+    log.store([], [answer(3)])
+    assert stored(log) >= {"p1", "p3"}
+    assert "p2" not in stored(log)
+
+
+def test_a_file_that_is_moved_away_is_not_written_into(tmp_path: Path) -> None:
+    """What went into a file that nobody finds again would be lost: no answer until it is back."""
+    path = tmp_path / "records.db"
+    log = PredictionLog(workspace_at(f"sqlite:///{path}"))
+    log.store([], [answer(1)])
+    moved = path.rename(tmp_path / "away.db")
+    with pytest.raises(StorageError, match="gone"):
+        log.store([], [answer(2)])
+    assert not path.exists()
+    moved.rename(path)
+    log.store([], [answer(3)])
+    assert stored(log) == {"p1", "p3"}
+
+
+def test_another_file_in_its_place_is_opened(tmp_path: Path) -> None:
+    """Records that were restored from a backup are those that are written from then on."""
+    path, backup = tmp_path / "records.db", tmp_path / "backup.db"
+    log = PredictionLog(workspace_at(f"sqlite:///{path}"))
+    log.store([], [answer(1)])
+    with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    source.close()
+    target.close()
+    log.store([], [answer(2)])
+    log.commit.close()
+    backup.rename(path)
+    log.store([], [answer(3)])
+    assert stored(log) == {"p1", "p3"}
+
+
+def test_a_write_that_fails_for_reasons_of_its_own_says_so(tmp_path: Path) -> None:
+    """What is no fault of the records is raised as it is, and leaves nothing behind."""
+    log = PredictionLog(workspace_at(f"sqlite:///{tmp_path / 'records.db'}"))
+
+    def write(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(IDEMPOTENCY_KEYS).values(key="k", request="", reply="", at=NOW))
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        log.commit.run(write)
+    assert log.find("k", NOW) is None
+
+
+@pytest.mark.parametrize("keys", [[""], ["a" * 256], ["ä"], ["a\tb"], ["one", "two"]])
+def test_a_key_that_cannot_be_one_is_refused(keys: list[str]) -> None:
+    """422, and the header is named."""
+    with pytest.raises(Refusal) as refused:
+        asked_under(keys, caller="c", route="/predict", body=b"")
+    assert (refused.value.status, refused.value.field) == (422, "Idempotency-Key")
+
+
+def test_a_key_belongs_to_its_caller_and_route() -> None:
+    """The same words from another caller, or of another route, are another key; a longer key is none."""
+    triples = [
+        ("a", "/r", "k"),
+        ("b", "/r", "k"),
+        ("a", "/s", "k"),
+        ("a", "/r", "l"),
+        ("a/", "r", "k"),
+        ("a", "/rk", "k"),
+    ]
+    asked = [asked_under([key], caller=caller, route=route, body=b"") for caller, route, key in triples]
+    assert len({one.key for one in asked if one is not None}) == len(triples)
+
+
+def test_the_same_key_with_another_body_is_refused() -> None:
+    """A caller who mixes up his keys is told, and gets nobody else's answer."""
+    first, second = (asked_under(["k"], caller="c", route="/r", body=body) for body in (b"1", b"2"))
+    assert first is not None
+    assert second is not None
+    before = first.reply("answered", NOW)
+    assert first.check(before) == "answered"
+    with pytest.raises(Refusal) as refused:
+        second.check(replace(before))
+    assert (refused.value.status, refused.value.field) == (422, "Idempotency-Key")
