@@ -6,12 +6,17 @@ from typing import Any
 from data_contracts.errors import ForewarnError, NotFoundError, StorageError
 
 LOGGER = logging.getLogger("bentoml.forewarn")
-BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNPROCESSABLE, FAILED, UNAVAILABLE = 400, 404, 413, 422, 500, 503
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
+TOO_LARGE, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 413, 422, 429, 500, 503
 _WORDS = {
     BAD_REQUEST: "bad_request",
+    UNAUTHORIZED: "unauthorized",
+    FORBIDDEN: "forbidden",
     NOT_FOUND: "not_found",
+    NOT_ALLOWED: "not_allowed",
     TOO_LARGE: "too_large",
     UNPROCESSABLE: "unprocessable",
+    TOO_MANY: "too_many_requests",
     FAILED: "internal_error",
     UNAVAILABLE: "unavailable",
 }
@@ -32,20 +37,32 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
         What was expected.
     remedy
         What the caller can do.
+    retry_after
+        After how many seconds it is worth trying again, where that is known.
     """
 
-    def __init__(self, status: int, field: str | None, found: str, expected: str, remedy: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        field: str | None,
+        found: str,
+        expected: str,
+        remedy: str,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(status, field, found, expected, remedy)
         self.status = status
         self.field = field
         self.found = found
         self.expected = expected
         self.remedy = remedy
+        self.retry_after = retry_after
 
     def to_dict(self) -> dict[str, Any]:
         """Return the body of the answer."""
         return {
-            "error": _WORDS[self.status],
+            "error": _WORDS.get(self.status, "error"),
             "field": self.field,
             "found": self.found,
             "expected": self.expected,

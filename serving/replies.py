@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from serving.refusals import TOO_LARGE, UNAVAILABLE, Refusal, from_error
+from serving.refusals import TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, Refusal, from_error
 from serving.settings import Settings
 
 JSON = "application/json"
@@ -43,8 +43,12 @@ def refuse(refusal: Refusal, settings: Settings) -> Response:
     Response
         With ``Retry-After`` if it is worth trying again.
     """
-    later = {"Retry-After": str(settings.retry_after_seconds)} if refusal.status == UNAVAILABLE else None
-    return JSONResponse(refusal.to_dict(), status_code=refusal.status, headers=later)
+    headers = {}
+    if refusal.status == UNAVAILABLE or refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after or settings.retry_after_seconds)
+    if refusal.status == UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(refusal.to_dict(), status_code=refusal.status, headers=headers)
 
 
 def answered(make: Callable[[], BaseModel | Response], settings: Settings) -> Response:

@@ -1,6 +1,7 @@
 """The BentoML service: each worker process holds one of these and answers from its own champion."""
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -10,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from data_contracts.records import open_records
 from data_contracts.workspace import open_workspace
-from serving import model_pages
+from serving import model_pages, request_log
+from serving.access import Access, tokens_needed
+from serving.door import Door
 from serving.openapi import complete
 from serving.refusals import Refusal
 from serving.replies import answered, read_body
@@ -21,10 +25,14 @@ from serving.supervision import end_with_parent
 from serving.worker import now
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from serving.worker import Worker
 
 # A worker process is an entry point: here, and only here, its settings are read.
 SETTINGS = from_environment(os.environ)
+# Whoever asks would rather hear "try again" than wait.
+_BUSY_SECONDS = 2.0
 
 
 class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] # bentoml ships no types
@@ -70,6 +78,12 @@ async def _get_openapi(_: Request) -> Response:
     return JSONResponse(complete(Forewarn.openapi_spec.asdict()))
 
 
+@lru_cache(maxsize=1)
+def _records() -> "sa.Engine":
+    """Open the records, once it succeeds for good."""
+    return open_records(open_workspace(SETTINGS.workspace, os.environ).records_url, busy_seconds=_BUSY_SECONDS)
+
+
 def _worker() -> "Worker":
     return cast("_Endpoint", bentoml.get_current_service()).worker
 
@@ -89,6 +103,7 @@ class _Endpoint:
         from serving.prediction_log import PredictionLog
         from serving.worker import Worker
 
+        request_log.write_json()
         workspace = open_workspace(SETTINGS.workspace, os.environ)
         self.worker = Worker(
             workspace=workspace,
@@ -127,4 +142,8 @@ Forewarn: Any = bentoml.service(
     threads=SETTINGS.threads,
     traffic={"timeout": SETTINGS.timeout_seconds},
     metrics={"enabled": True, "namespace": "forewarn"},
+    logging={"access": {"enabled": False}},  # the door logs every request, in a form that programs read
 )(_Endpoint)
+Forewarn.add_asgi_middleware(
+    Door, settings=SETTINGS, access=Access(_records, now) if tokens_needed(SETTINGS.auth, SETTINGS.host) else None
+)

@@ -11,6 +11,7 @@ from data_contracts.errors import UsageError, did_you_mean
 PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
 _MAX_PORT = 65_535
+_AUTH = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Settings:
         When to try again after a 503, in seconds.
     clock_skew_seconds
         How far ahead of our clock a caller's may be, in seconds.
+    auth
+        Whether tokens are asked for: ``"on"``, ``"off"``, or ``"auto"``: on unless only this machine can ask.
+    rate_per_second
+        How many requests a second one caller may send; 0 for any number.
     """
 
     workspace: Path = Path(".forewarn")
@@ -60,14 +65,18 @@ class Settings:
     timeout_seconds: float = 60.0
     retry_after_seconds: int = 5
     clock_skew_seconds: float = 5.0
+    auth: str = "auto"
+    rate_per_second: float = 1_000.0
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads", "poll_seconds", "max_batch", "max_body_bytes", "timeout_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise _wrong(name, str(getattr(self, name)), "more than 0")
-        for name in ("retry_after_seconds", "clock_skew_seconds"):
+        for name in ("retry_after_seconds", "clock_skew_seconds", "rate_per_second"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise _wrong(name, str(getattr(self, name)), "0 or more")
+        if self.auth not in _AUTH:
+            raise _wrong("auth", repr(self.auth), f"one of {', '.join(_AUTH)}")
         if not 0 < self.port <= _MAX_PORT:
             raise _wrong("port", str(self.port), f"1 to {_MAX_PORT}")
 

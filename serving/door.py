@@ -1,0 +1,171 @@
+"""The endpoint's door, which every request and every answer passes.
+
+It knows tokens and limits, gives every error one shape, and logs.
+"""
+
+import json
+import math
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving import metrics, request_log, request_notes
+from serving.access import OPEN_PATHS, Access, check_scope
+from serving.rate_limits import RateLimit
+from serving.refusals import NOT_ALLOWED, NOT_FOUND, TOO_LARGE, TOO_MANY, Refusal, from_error
+from serving.replies import refuse
+from serving.settings import Settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_ROUTES = ("/predict", "/worklist", "/work-orders", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
+_ROUTES_BELOW = {"/assets/": "/assets/{asset}/history", "/why/": "/why/{prediction_id}"}
+_ERRORS_FROM = 400
+
+
+class Door:
+    """Let requests in, or say why not.
+
+    Parameters
+    ----------
+    app
+        What is behind the door.
+    settings
+        The endpoint's settings.
+    access
+        Checks tokens; None where none are asked for.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, access: Access | None) -> None:
+        self._app = app
+        self._settings = settings
+        self._access = access
+        # Each worker sees its share of a caller's requests.
+        self._rate = RateLimit(settings.rate_per_second / settings.workers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks for it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        notes = request_notes.begin(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        told = _Told(send, notes.request_id, self._settings)
+        try:
+            await self._admit(scope, notes)
+            await self._app(scope, receive, told.send)
+        except Exception as error:
+            if told.status:
+                raise  # too late to say anything else
+            await refuse(from_error(error), self._settings)(scope, receive, told.send)
+        finally:
+            seconds = time.perf_counter() - started
+            route = route_of(scope["path"])
+            if route not in OPEN_PATHS:
+                metrics.REQUEST_SECONDS.labels(route, str(told.status)).observe(seconds)
+                request_log.tell(notes, scope["method"], route, told.status, seconds)
+
+    async def _admit(self, scope: Scope, notes: request_notes.RequestNotes) -> None:
+        path, headers = scope["path"], Headers(scope=scope)
+        if path in OPEN_PATHS:
+            return
+        client = scope["client"][0] if scope.get("client") else request_notes.ANYONE
+        if self._access is None:
+            self._limit(client)
+        else:
+            shown = headers.get("authorization")
+            token = self._access.remembered(shown)
+            if token is None:
+                # Whoever tries out tokens is held up before the records are asked.
+                self._limit(client)
+                token = await run_in_threadpool(self._access.check, shown)
+            notes.caller = token.name
+            check_scope(token, path)
+            self._limit(token.name)
+        size = headers.get("content-length", "")
+        if size.isdigit() and int(size) > self._settings.max_body_bytes:
+            limit = f"at most {self._settings.max_body_bytes} bytes"
+            raise Refusal(TOO_LARGE, None, f"{size} bytes", limit, "Send several requests")
+
+    def _limit(self, caller: str) -> None:
+        seconds = self._rate.wait(caller)
+        if seconds:
+            raise Refusal(
+                TOO_MANY,
+                None,
+                "too many requests",
+                f"at most {self._settings.rate_per_second:g} a second",
+                "Try again later",
+                retry_after=math.ceil(seconds),
+            )
+
+
+def route_of(path: str) -> str:
+    """Return the route of a path, without what a caller put into it.
+
+    Parameters
+    ----------
+    path
+        The path.
+
+    Returns
+    -------
+    str
+        One of a few; ``"other"`` for what is none of ours.
+
+    Examples
+    --------
+    >>> route_of("/why/7f3a"), route_of("/predict"), route_of("/etc/passwd")
+    ('/why/{prediction_id}', '/predict', 'other')
+    """
+    below = next((route for start, route in _ROUTES_BELOW.items() if path.startswith(start)), "other")
+    return path if path in _ROUTES else below
+
+
+class _Told:
+    """Pass an answer on, in our shape, and remember its status."""
+
+    def __init__(self, send: Send, request_id: str, settings: Settings) -> None:
+        self.status = 0
+        self._send = send
+        self._request_id = request_id
+        self._settings = settings
+        self._instead: bytes | None = None
+
+    async def send(self, message: Message) -> None:
+        """Pass one message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": list(message.get("headers", ()))}
+            headers = MutableHeaders(raw=message["headers"])
+            headers["X-Request-Id"] = self._request_id
+            if self.status >= _ERRORS_FROM and not headers.get("content-type", "").startswith("application/json"):
+                self._instead = _in_our_shape(self.status)
+                headers["Content-Type"] = "application/json"
+                headers["Content-Length"] = str(len(self._instead))
+        elif message["type"] == "http.response.body" and self._instead is not None:
+            # What the server below wrote about an error is for nobody: its shape is another, and it may tell too much.
+            message = {"type": "http.response.body", "body": self._instead, "more_body": False}
+            if not self._instead:
+                return
+            self._instead = b""
+        await self._send(message)
+
+
+def _in_our_shape(status: int) -> bytes:
+    found, expected, remedy = _WORDS.get(
+        status, ("this request could not be answered", "an answer", "Tell the operator; the log says why")
+    )
+    content: dict[str, Any] = Refusal(status, None, found, expected, remedy).to_dict()
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+_WORDS = {
+    NOT_FOUND: ("an unknown path", "one of those that /docs.json describes", "Look there"),
+    NOT_ALLOWED: ("a method that this path does not take", "one that /docs.json describes", "Look there"),
+}

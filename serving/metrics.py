@@ -1,0 +1,51 @@
+"""What Prometheus is told at ``/metrics``; BentoML adds up what its worker processes count."""
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+REQUEST_SECONDS = Histogram(
+    "forewarn_request_seconds", "From a request's head to the end of its answer.", ["route", "status"], buckets=_SECONDS
+)
+SCORES = Histogram(
+    "forewarn_score", "Probabilities of failure that were answered.", ["model", "version"], buckets=_SHARES
+)
+ANSWERS = Counter("forewarn_answers", "Assets answered for, by status.", ["status"])
+ABSTENTIONS = Counter("forewarn_abstentions", "Assets of which nothing could be said, by reason.", ["reason"])
+CHAMPION_VERSION = Gauge(
+    "forewarn_champion_version", "The version a worker answers with.", ["model"], multiprocess_mode="liveall"
+)
+SWAP_AGE = Gauge(
+    "forewarn_swap_age_seconds",
+    "How long a worker has answered with its champion.",
+    ["model"],
+    multiprocess_mode="liveall",
+)
+SHADOW_LAG = Gauge(
+    "forewarn_shadow_lag_seconds", "How far challengers are behind the traffic.", multiprocess_mode="livemax"
+)
+SHADOW_SCORED = Counter("forewarn_shadow_scored", "Predictions of challengers that were stored.")
+SHADOW_DROPPED = Counter("forewarn_shadow_dropped", "Predictions that challengers had no time for.")
+SHADOW_FAILED = Counter("forewarn_shadow_failed", "Batches that a challenger could not score.")
+
+
+def count_answers(model: str, version: int, probabilities: Iterable[float], statuses: Iterable[str]) -> None:
+    """Count what a request was answered.
+
+    Parameters
+    ----------
+    model, version
+        The model that answered.
+    probabilities
+        Its probabilities.
+    statuses
+        The status of each asset asked about.
+    """
+    scores = SCORES.labels(model, str(version))
+    for probability in probabilities:
+        scores.observe(probability)
+    for status in statuses:
+        ANSWERS.labels(status).inc()

@@ -1,0 +1,56 @@
+"""The log: one JSON object a line, on stderr, for the program that gathers logs.
+
+It names routes and predictions. What a caller wrote into a path, a header or a body is not in it.
+"""
+
+import logging
+import sys
+import time
+
+from pythonjsonlogger.json import JsonFormatter
+
+from serving.refusals import LOGGER
+from serving.request_notes import RequestNotes
+
+_REQUESTS = LOGGER.getChild("requests")
+_MOST_NAMED = 20
+
+
+def write_json() -> None:
+    """Write what this endpoint logs as JSON, instead of as BentoML would."""
+    handler = logging.StreamHandler(sys.stderr)
+    fields = {"asctime": "at", "levelname": "level", "message": "event"}
+    form = JsonFormatter("{asctime}{levelname}{message}", style="{", rename_fields=fields)
+    form.default_time_format, form.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+    form.converter = time.gmtime
+    handler.setFormatter(form)
+    LOGGER.handlers[:] = [handler]
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+
+
+def tell(notes: RequestNotes, method: str, route: str, status: int, seconds: float) -> None:
+    """Log a request that was answered.
+
+    Parameters
+    ----------
+    notes
+        What was noted about it.
+    method, route
+        What was asked.
+    status
+        The answer's status; 0 if the caller went away before there was one.
+    seconds
+        How long it took.
+    """
+    told = {
+        "request_id": notes.request_id,
+        "caller": notes.caller,
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1e3, 2),
+    }
+    if notes.predictions:
+        told |= {"n_predictions": len(notes.predictions), "prediction_ids": notes.predictions[:_MOST_NAMED]}
+    _REQUESTS.info("request", extra=told)

@@ -1,0 +1,243 @@
+"""The door: tokens, scopes, limits, one shape of error, and a log that tells no secret."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from data_contracts.errors import StorageError
+from data_contracts.records import open_records
+from data_contracts.tokens import create_token, revoke_token
+from serving import request_notes
+from serving.access import Access, tokens_needed
+from serving.door import Door
+from serving.rate_limits import RateLimit
+from serving.refusals import LOGGER
+from serving.settings import Settings
+from serving.worker import now
+
+PATHS = {
+    "predict": [("POST", "/predict"), ("POST", "/worklist")],
+    "report": [("POST", "/work-orders")],
+    "any": [("GET", "/model"), ("GET", "/docs.json"), ("GET", "/metrics"), ("GET", "/nowhere"), ("GET", "/why/1")],
+}
+EVERY = [path for paths in PATHS.values() for path in paths]
+
+
+async def _answer(request: Request) -> Response:
+    notes = request_notes.current()
+    notes.predictions.extend(["p1", "p2"])
+    return JSONResponse({"caller": notes.caller, "size": len(await request.body())})
+
+
+async def _break(_: Request) -> Response:
+    raise RuntimeError("secret of /home/x")
+
+
+async def _plain_error(_: Request) -> Response:
+    return PlainTextResponse("Traceback (most recent call last): /home/x", status_code=500)
+
+
+BEHIND = Starlette(
+    routes=[
+        *(Route(path, _answer, methods=[method]) for method, path in EVERY if path != "/nowhere"),
+        Route("/livez", _answer),
+        Route("/broken", _break),
+        Route("/plain", _plain_error),
+    ]
+)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> sa.Engine:
+    return open_records(f"sqlite:///{tmp_path / 'records.db'}")
+
+
+@pytest.fixture
+def access(records: sa.Engine) -> Access:
+    return Access(lambda: records, now)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[logging.LogRecord]]:
+    """Give what is logged while the test runs."""
+    lines: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = lines.append  # type: ignore[method-assign] # the shortest handler there is
+    level = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    yield lines
+    LOGGER.removeHandler(handler)
+    LOGGER.setLevel(level)
+
+
+def ask(door: Door, method: str, path: str, *, token: str | None = None, **options: object) -> httpx.Response:
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=door, raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        headers |= options.pop("headers", {})  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(("method", "path"), EVERY)
+def test_without_a_good_token_nothing_is_told(access: Access, records: sa.Engine, method: str, path: str) -> None:
+    """No token, a made-up one, one that was revoked, and another scheme: 401 everywhere, unknown paths too."""
+    door = Door(BEHIND, Settings(), access)
+    revoked = create_token(records, "gone", ["admin"], at=now())
+    revoke_token(records, "gone", at=now())
+    for token in (None, "fw_made-up", revoked, "", "x" * 5_000):
+        answer = ask(door, method, path, token=token)
+        assert answer.status_code == 401, token
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
+    assert ask(door, method, path, headers={"Authorization": "Basic abc"}).status_code == 401
+
+
+def test_a_revoked_token_is_refused_within_two_seconds(access: Access, records: sa.Engine) -> None:
+    """A token that was just used is remembered for a second at most."""
+    door = Door(BEHIND, Settings(), access)
+    secret = create_token(records, "scheduler", ["predict"], at=now())
+    assert ask(door, "POST", "/predict", token=secret).status_code == 200
+    revoke_token(records, "scheduler", at=now())
+    ends = pd.Timestamp.now("UTC") + pd.Timedelta("2s")
+    while ask(door, "POST", "/predict", token=secret).status_code != 401:
+        assert pd.Timestamp.now("UTC") < ends
+
+
+@pytest.mark.parametrize("scope", ["predict", "report", "admin"])
+def test_scopes(access: Access, records: sa.Engine, scope: str) -> None:
+    """A token opens what its scope names and what any token may see; admin opens all; the rest is 403."""
+    door = Door(BEHIND, Settings(), access)
+    secret = create_token(records, "one", [scope], at=now())
+    for needed, paths in PATHS.items():
+        for method, path in paths:
+            status = ask(door, method, path, token=secret).status_code
+            opens = needed == "any" or scope in (needed, "admin")
+            assert status == (404 if path == "/nowhere" else 200 if opens else 403), (needed, path)
+
+
+def test_the_health_needs_no_token(access: Access) -> None:
+    """Whoever keeps the endpoint running asks for its health without a token."""
+    assert ask(Door(BEHIND, Settings(), access), "GET", "/livez").status_code == 200
+
+
+def test_who_asks_is_known_behind_the_door(access: Access, records: sa.Engine) -> None:
+    """The token's name stands in the request's notes; without tokens it is anyone."""
+    secret = create_token(records, "scheduler", ["predict"], at=now())
+    assert ask(Door(BEHIND, Settings(), access), "POST", "/predict", token=secret).json()["caller"] == "scheduler"
+    assert ask(Door(BEHIND, Settings(), None), "POST", "/predict").json()["caller"] == request_notes.ANYONE
+
+
+def test_records_that_are_down_are_503() -> None:
+    """Where tokens cannot be checked nobody is let in, and told to try again."""
+
+    def down() -> sa.Engine:
+        raise StorageError("the records at /secret/place are down", "records", "Start them")
+
+    answer = ask(Door(BEHIND, Settings(), Access(down, now)), "POST", "/predict", token="fw_x")  # noqa: S106 - it is none
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "/secret" not in answer.text
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    """The size in the head of the request is enough to refuse it."""
+    answer = ask(Door(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 11)
+    assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+    assert ask(Door(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 10).is_success
+
+
+def test_too_many_requests_are_told_when_to_come_back() -> None:
+    """A burst is let through, then 429 with Retry-After; other callers do not suffer for it."""
+    door = Door(BEHIND, Settings(rate_per_second=2.0), None)
+    statuses = [ask(door, "POST", "/predict").status_code for _ in range(6)]
+    assert statuses[:4] == [200] * 4
+    assert 429 in statuses[4:]
+    answer = ask(door, "POST", "/predict")
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) == 1
+
+
+def test_the_bucket_fills_again() -> None:
+    """Exactly the rate gets through in the long run, and nobody saves up more than two seconds' worth."""
+    time = [0.0]
+    limit = RateLimit(5.0, lambda: time[0])
+    let_in = 0
+    for step in range(10_000):
+        time[0] = step / 100
+        let_in += limit.wait("one") == 0
+    assert abs(let_in - (5 * 100 + 10)) <= 1
+    time[0] += 1e6
+    assert sum(limit.wait("one") == 0 for _ in range(100)) == 10
+    assert limit.wait("other") == 0
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/broken", "/plain"])
+def test_every_error_has_our_shape(path: str) -> None:
+    """Unknown paths, exceptions and what the server below says of errors: JSON, and no path or stack."""
+    answer = ask(Door(BEHIND, Settings(), None), "GET", path)
+    assert answer.status_code == (404 if path == "/nowhere" else 500)
+    assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
+    assert "/home" not in answer.text
+    assert "Traceback" not in answer.text
+    assert ask(Door(BEHIND, Settings(), None), "PUT", "/predict").json()["error"] == "not_allowed"
+
+
+def test_the_log_names_predictions_and_tells_no_secret(
+    access: Access, records: sa.Engine, logged: list[logging.LogRecord]
+) -> None:
+    """A line a request: who, what, how long, which predictions; never the token, nor what was written into the path."""
+    secret = create_token(records, "scheduler", ["admin"], at=now())
+    door = Door(BEHIND, Settings(), access)
+    assert ask(door, "POST", "/predict", token=secret, headers={"X-Request-Id": "plan-7"}).is_success
+    ask(door, "GET", "/why/1?token=" + secret, token=secret)
+    ask(door, "GET", "/" + secret, token=secret)
+    first = vars(logged[0])
+    assert (first["request_id"], first["caller"], first["route"], first["status"]) == (
+        "plan-7",
+        "scheduler",
+        "/predict",
+        200,
+    )
+    assert first["prediction_ids"] == ["p1", "p2"]
+    told = json.dumps([vars(line) for line in logged], default=str)
+    assert "scheduler" in told
+    assert secret not in told
+
+
+def test_a_request_id_is_given_back() -> None:
+    """The caller's own id comes back; what could break a log line is replaced."""
+    door = Door(BEHIND, Settings(), None)
+    assert ask(door, "GET", "/model", headers={"X-Request-Id": "plan-7"}).headers["X-Request-Id"] == "plan-7"
+    assert len(ask(door, "GET", "/model", headers={"X-Request-Id": "a b{}"}).headers["X-Request-Id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("auth", "host", "needed"),
+    [
+        ("auto", "127.0.0.1", False),
+        ("auto", "::1", False),
+        ("auto", "localhost", False),
+        ("auto", "0.0.0.0", True),  # noqa: S104 - that is the point
+        ("auto", "10.0.0.7", True),
+        ("off", "10.0.0.7", False),
+        ("on", "127.0.0.1", True),
+    ],
+)
+def test_tokens_are_asked_for_by_default_where_others_can_ask(auth: str, host: str, needed: bool) -> None:
+    """On by default outside loopback."""
+    assert tokens_needed(auth, host) is needed
