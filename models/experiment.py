@@ -1,6 +1,7 @@
 """An experiment: everything that a training run depends on besides the data, as one frozen value."""
 
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,9 @@ class LabelPlan:
     ----------
     horizon
         How far ahead, beyond the lead; remaining life may go without.
+    horizons
+        All horizons to tell probabilities for, ascending, `horizon` among them: by that one alarms are decided and
+        judged. Itself alone if None.
     lead
         The shortest warning that is of use.
     cap
@@ -59,10 +63,16 @@ class LabelPlan:
     """
 
     horizon: pd.Timedelta | None = None
+    horizons: tuple[pd.Timedelta, ...] | None = None
     lead: pd.Timedelta = NO_TIME
     cap: pd.Timedelta | None = None
     down_after_failure: pd.Timedelta = NO_TIME
     reporting_delay: pd.Timedelta | None = None
+
+    @property
+    def several(self) -> tuple[pd.Timedelta, ...]:
+        """Return the horizons where there is more than one; none otherwise."""
+        return self.horizons if self.horizons is not None and len(self.horizons) > 1 else ()
 
 
 @dataclass(frozen=True)
@@ -335,6 +345,19 @@ def _check_sense(experiment: Experiment, source: experiment_file.Source) -> None
         (re.fullmatch(r"[\w.-]+", experiment.name), "name", experiment.name, "letters, digits, - _ . only"),
         (experiment.target != "failure" or label.horizon, "label.horizon", "missing", "a duration for target failure"),
         (label.horizon is None or label.horizon > zero, "label.horizon", label.horizon, "more than zero"),
+        (
+            label.horizons is None or experiment.target == "failure",
+            "label.horizons",
+            "given",
+            "none for remaining life",
+        ),
+        (_climbs(label.horizons), "label.horizons", _listed(label.horizons), "durations that climb, each above zero"),
+        (
+            label.horizons is None or label.horizon in label.horizons,
+            "label.horizons",
+            _listed(label.horizons),
+            "label.horizon among them, for alarms are decided by it",
+        ),
         (experiment.windows.stride > zero, "windows.stride", experiment.windows.stride, "more than zero"),
         (experiment.windows.window, "windows.window", "empty", "at least one duration"),
         (0.0 < split.validation < 1.0, "split.validation", split.validation, "a share between 0 and 1"),
@@ -360,6 +383,14 @@ def _check_sense(experiment: Experiment, source: experiment_file.Source) -> None
     if experiment.features.gaps is not None:
         with experiment_file.blamed_on("features.gaps.interval", source):
             experiment.features.gaps.check_windows(experiment.windows.window)
+
+
+def _climbs(horizons: tuple[pd.Timedelta, ...] | None) -> bool:
+    return horizons is None or all(a < b for a, b in itertools.pairwise((NO_TIME, *horizons)))
+
+
+def _listed(horizons: tuple[pd.Timedelta, ...] | None) -> str:
+    return ", ".join(map(format_duration, horizons or ()))
 
 
 def _in_order(first: pd.Timestamp | None, last: pd.Timestamp | None) -> bool:

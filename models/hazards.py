@@ -72,6 +72,29 @@ def in_interval(x: Matrix, interval: int, n_intervals: int) -> Matrix:
     return np.hstack([np.clip(x, -_LARGEST, _LARGEST), steps.astype(np.float64)])
 
 
+def person_periods(x: Matrix, labels: Matrix) -> tuple[Matrix, Matrix]:
+    """Make a row of each interval of each sample whose outcome is known.
+
+    Parameters
+    ----------
+    x
+        Features, shape (n, n_features).
+    labels
+        As of `interval_labels`, shape (n, n_intervals).
+
+    Returns
+    -------
+    x : ndarray of float64, shape (n_known, n_features + n_intervals - 1)
+        Interval by interval.
+    y : ndarray of float64, shape (n_known,)
+        1.0 where the asset failed in the interval, 0.0 where it came through.
+    """
+    known = ~np.isnan(labels)
+    n_intervals = labels.shape[1]
+    rows = [in_interval(x[known[:, interval]], interval, n_intervals) for interval in range(n_intervals)]
+    return np.vstack(rows), labels.T[known.T]
+
+
 def predict_hazards(
     model: Any,
     x: Matrix,

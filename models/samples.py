@@ -1,6 +1,6 @@
 """The samples of an experiment: cut-offs with what became of them, to learn from and to be judged on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from data_contracts.errors import ModelError
 from data_contracts.history import History
 from features.windows import cut_offs
 from models.experiment import Experiment
+from models.interval_labels import interval_labels
 from models.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
 from models.outcomes import Terms
 from models.splits import Split, by_asset, by_time
@@ -29,15 +30,30 @@ class Samples:
     test
         Columns ``asset``, ``as_of``, and ``state`` for failures or ``remaining_life_h`` (not capped, NaN where not
         known). Samples of any state, for alarms are raised at all of them.
+    partly
+        With several horizons the cut-offs whose outcome is known for the first of them only: columns ``asset``,
+        ``as_of``. They are learned from, and nothing else.
+    intervals
+        With several horizons the labels of their intervals, of `train` and then of `partly`, shape
+        (n_train + n_partly, n_horizons); see `interval_labels`. None with one.
     """
 
     train: pd.DataFrame
     test: pd.DataFrame
+    partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
+    intervals: npt.NDArray[np.float64] | None = None
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
-        """Return ``asset`` and ``as_of`` of train and test, in this order."""
-        return pd.concat([self.train[["asset", "as_of"]], self.test[["asset", "as_of"]]], ignore_index=True)
+        """Return ``asset`` and ``as_of`` of train, test and those partly known, in this order."""
+        parts = (self.train, self.test, self.partly) if len(self.partly) else (self.train, self.test)
+        return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
+
+    @property
+    def learned(self) -> pd.DataFrame:
+        """Return ``asset`` and ``as_of`` of train and those partly known, in this order."""
+        parts = (self.train, self.partly) if len(self.partly) else (self.train,)
+        return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
     def target(self) -> npt.NDArray[np.float64]:
@@ -85,10 +101,14 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     train = train[train["target"].notna()].reset_index(drop=True)
     _refuse_nothing_to_learn(experiment, train)
     _refuse_nothing_to_judge(experiment, test, drawn)
-    return Samples(train, test.drop(columns="target").reset_index(drop=True))
+    test = test.drop(columns="target").reset_index(drop=True)
+    if not experiment.label.several:
+        return Samples(train, test)
+    partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
+    return Samples(train, test, partly, intervals)
 
 
-def split_samples(experiment: Experiment, drawn: pd.DataFrame) -> Split:
+def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as an experiment says.
 
     Parameters
@@ -97,6 +117,8 @@ def split_samples(experiment: Experiment, drawn: pd.DataFrame) -> Split:
         Says how.
     drawn
         Columns ``asset``, ``as_of``.
+    purge
+        How far a label looks ahead; as far as the experiment's own if None.
 
     Returns
     -------
@@ -104,7 +126,7 @@ def split_samples(experiment: Experiment, drawn: pd.DataFrame) -> Split:
     """
     plan = experiment.split
     if plan.kind == "time" and plan.test_start is not None:
-        return by_time(drawn, plan.test_start, experiment.purge, test_end=plan.test_end)
+        return by_time(drawn, plan.test_start, experiment.purge if purge is None else purge, test_end=plan.test_end)
     return by_asset(drawn, plan.test, share=plan.test_share, seed=experiment.seed)
 
 
@@ -138,9 +160,7 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
 def _label_failures(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
-    terms = alarm_terms(experiment, history, known_until)
-    if terms is None:
-        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    terms = _terms(experiment, history, known_until)
     down = just_failed(drawn, history.failures, known_until=known_until, span=experiment.label.down_after_failure)
     samples = drawn[~down]
     state = failure_labels(
@@ -157,6 +177,37 @@ def _label_failures(
     told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
     target = (state == LabelState.POSITIVE).astype(np.float64).where(told)
     return samples.assign(state=state, target=target)
+
+
+def _label_intervals(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, train: pd.DataFrame, known_until: pd.Timestamp
+) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
+    """Label the intervals between horizons; give the cut-offs beyond `train` with a known one, and all labels."""
+    label, keys = experiment.label, ["asset", "as_of"]
+    terms = _terms(experiment, history, known_until)
+    near = drawn[split_samples(experiment, drawn, label.lead + label.several[0]).train]
+    up = near[~just_failed(near, history.failures, known_until=known_until, span=label.down_after_failure)]
+    others = up[~pd.MultiIndex.from_frame(up[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
+    every = pd.concat([train[keys], others[keys]], ignore_index=True)
+    labels = interval_labels(
+        every,
+        history.failures,
+        history.work_orders,
+        lead=terms.lead,
+        horizons=label.several,
+        known_until=known_until,
+        delay=terms.reporting_delay,
+        unwatched=retired_spans(history.assets, now=known_until),
+    )
+    kept = (np.arange(len(every)) < len(train)) | ~np.isnan(labels).all(axis=1)
+    return every[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
+
+
+def _terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms:
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    return terms
 
 
 def _label_life(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,14 @@ from models.artifact import Artifact, Calibration, contract_reference, feature_m
 from models.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
 from models.experiment import Experiment
 from models.golden_inputs import GoldenInputs, choose_golden
+from models.hazards import interval_columns
+from models.horizon_figures import horizon_metrics
+from models.horizon_training import fit_hazards, unseen_probabilities
 from models.labels import LabelState, known_rows
 from models.recipes import learn_recipe, preselect, select_columns
 from models.samples import Samples, alarm_terms, draw_samples
 from models.thresholds import ChosenThreshold, choose_threshold
+from models.usual_values import usual_values
 from models.validation import fit_calibration, predict_unseen
 
 Matrix = npt.NDArray[np.float64]
@@ -132,13 +136,16 @@ def train(
     next(step)
     recipe = select_columns(experiment, recipe, learning, samples.target)
     x = feature_matrix(learning, recipe.columns or ())
+    usual = usual_values(x)
+    if len(samples.partly):
+        x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
     next(step)
-    chosen, calibration = _choose(experiment, history, samples, x)
+    chosen, calibrations = _choose(experiment, history, samples, x)
     next(step)
-    model = _fit(experiment, x, samples.target)
-    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibration)
+    model = _fit(experiment, x, samples)
+    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, usual)
     next(step)
-    test = features.iloc[len(samples.train) :]
+    test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
     next(step)
     return Trained(
@@ -146,7 +153,7 @@ def train(
         artifact=artifact,
         evaluation=evaluation,
         threshold=chosen,
-        importances=estimators.importances(model, artifact.columns),
+        importances=estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons))),
         known_until=known_until,
         trained_until=samples.train["as_of"].max(),
         data_versions=history.versions,
@@ -220,21 +227,15 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
 
 def _choose(
     experiment: Experiment, history: History, samples: Samples, x: Matrix
-) -> tuple[ChosenThreshold | None, Calibration | None]:
+) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
     """Choose threshold and calibration on training samples that the model predicting them had not seen."""
     known_until = samples.train["as_of"].max() + experiment.purge
     terms = alarm_terms(experiment, history, known_until)
     if terms is None:
-        return None, None
+        return None, ()
     if experiment.target == "remaining_life":
-        return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), None
-    unseen = predict_unseen(experiment, samples.train, x, samples.target)
-    calibration = None
-    if experiment.estimator.calibration == "sigmoid":
-        truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
-        calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
-    if calibration is not None:
-        unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
+        return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
+    unseen, calibrations = _unseen(experiment, samples, x)
     costs = experiment.costs
     chosen = choose_threshold(
         unseen,
@@ -243,12 +244,34 @@ def _choose(
         missed_failure=costs.missed_failure,
         false_alarm=costs.false_alarm,
     )
-    return chosen, calibration
+    return chosen, calibrations
 
 
-def _fit(experiment: Experiment, x: Matrix, y: Matrix) -> Any:
+def _unseen(experiment: Experiment, samples: Samples, x: Matrix) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
+    """Predict the probability that alarms are decided by, calibrated if so asked, of samples not learned from."""
+    label = experiment.label
+    if samples.intervals is not None and label.horizon is not None:
+        probabilities, calibrations = unseen_probabilities(experiment, samples.learned, x, samples.intervals)
+        decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
+        seen = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
+        return seen[seen["probability"].notna()].reset_index(drop=True), calibrations
+    unseen = predict_unseen(experiment, samples.train, x, samples.target)
+    if experiment.estimator.calibration == "none":
+        return unseen, ()
+    truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
+    calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
+    if calibration is not None:
+        unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
+    return unseen, (calibration,)
+
+
+def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+    if samples.intervals is not None:
+        return fit_hazards(experiment, x, samples.intervals)
     plan = experiment.estimator
-    return estimators.fit(estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, y)
+    return estimators.fit(
+        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, samples.target
+    )
 
 
 def _artifact(
@@ -258,9 +281,10 @@ def _artifact(
     model: Any,
     contract: Contract | None,
     chosen: ChosenThreshold | None,
-    calibration: Calibration | None,
+    calibrations: tuple[Calibration | None, ...],
+    usual: tuple[tuple[float, float, float], ...],
 ) -> Artifact:
-    life = experiment.target == "remaining_life"
+    life, several = experiment.target == "remaining_life", experiment.label.several
     return Artifact(
         target=experiment.target,
         estimator=experiment.estimator.kind,
@@ -269,9 +293,12 @@ def _artifact(
         horizon=experiment.label.horizon,
         cap=experiment.label.cap if life else None,
         threshold=None if chosen is None else chosen.value,
-        calibration=calibration,
+        calibration=None if several or not calibrations else calibrations[0],
         contract=contract_reference(history.asset_type, contract),
         stored=store_estimator(experiment.estimator.kind, model),
+        horizons=several,
+        calibrations=calibrations if several else (),
+        usual=usual,
     )
 
 
@@ -290,9 +317,20 @@ def _evaluate(
     terms = alarm_terms(experiment, history, known_until)
     if terms is None:
         raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
-    return evaluate_failures(
+    found = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
     )
+    if not experiment.label.several:
+        return found
+    each = horizon_metrics(
+        samples.test,
+        artifact.predict_horizons(features),
+        history,
+        horizons=artifact.horizons,
+        terms=terms,
+        known_until=known_until,
+    )
+    return replace(found, metrics={**found.metrics, **each})
 
 
 def _steps(progress: Report) -> Iterator[None]:

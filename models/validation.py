@@ -39,7 +39,7 @@ def predict_unseen(experiment: Experiment, train: pd.DataFrame, x: Vector, y: Ve
     """
     plan = experiment.estimator
     predicted = np.full(len(train), np.nan)
-    for learn, judge in _folds(experiment, train):
+    for learn, judge in folds(experiment, train, experiment.purge):
         if judge.any() and np.unique(y[learn]).size == 2:
             model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
             predicted[judge] = estimators.predict(estimators.fit(model, x[learn], y[learn]), x[judge])
@@ -70,7 +70,23 @@ def fit_calibration(probability: Vector, y: Vector) -> Calibration | None:
     return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
 
 
-def _folds(experiment: Experiment, train: pd.DataFrame) -> Iterator[tuple[Rows, Rows]]:
+def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> Iterator[tuple[Rows, Rows]]:
+    """Part training samples, step by step, into those to learn from and those to predict.
+
+    Parameters
+    ----------
+    experiment
+        Its split: how large a share is predicted, in how many steps.
+    train
+        Columns ``asset``, ``as_of``.
+    purge
+        How far the labels learned from look ahead.
+
+    Yields
+    ------
+    tuple of ndarray of bool, shape (n_train,)
+        Which to learn from, and which to predict.
+    """
     plan = experiment.split
     if plan.kind == "asset":
         yield from _asset_folds(
@@ -83,7 +99,7 @@ def _folds(experiment: Experiment, train: pd.DataFrame) -> Iterator[tuple[Rows, 
     edges = [first + (last - first) * float(share) for share in shares]
     edges[-1] = last + pd.Timedelta(1, "us")
     for begin, end in itertools.pairwise(edges):
-        yield (as_of + experiment.purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
+        yield (as_of + purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
 
 
 def _asset_folds(asset: npt.NDArray[np.str_], share: float, folds: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
