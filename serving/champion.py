@@ -84,7 +84,7 @@ class ChampionWatch:
     warm
         Called with a model before it takes over.
     on_change
-        Called with the champion after each change; with None when there is none any more.
+        Called with the champion at the start and after each change; with None when there is none.
     on_aliases
         Called with all aliases of the model at each look.
     """
@@ -135,8 +135,9 @@ class ChampionWatch:
         return changed
 
     def start(self) -> None:
-        """Look now, then keep looking in a thread of its own."""
-        self.look()
+        """Look now, tell what there is, then keep looking in a thread of its own."""
+        if not self.look():
+            self._call("telling of a swap", self._on_change, self.current)
         self._thread.start()
 
     def stop(self) -> None:

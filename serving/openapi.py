@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from serving.schemas import ErrorAnswer, ModelAnswer
+from serving.model_schemas import ModelAnswer
+from serving.schemas import ErrorAnswer
 
 _REFERENCE = "#/components/schemas/{model}"
 _ERRORS = {

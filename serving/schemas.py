@@ -176,20 +176,6 @@ class PredictAnswer(BaseModel):
     )
 
 
-class ModelAnswer(BaseModel):
-    """The model that answers."""
-
-    name: str
-    version: int
-    digest: str = Field(description="Equal digests predict the same.")
-    since: str = Field(description="When this process began to serve it.", examples=["2015-03-05T06:00:00Z"])
-    asset_type: str
-    target: str
-    horizon_hours: float | None
-    lead_hours: float
-    channels: list[str]
-
-
 class ErrorAnswer(BaseModel):
     """Why there is no answer."""
 

@@ -101,17 +101,34 @@ class _Endpoint:
         from serving.answering import Answering
         from serving.champion import ChampionWatch
         from serving.prediction_log import PredictionLog
+        from serving.shadow import Shadow
         from serving.worker import Worker
+        from serving.workers import workers_of
 
         request_log.write_json()
         workspace = open_workspace(SETTINGS.workspace, os.environ)
+        registry, model = FollowedRegistry(workspace), SETTINGS.model or ""
+        shadow, workers = Shadow(workspace, registry, model, now), workers_of(workspace, SETTINGS.port)
+        watch = ChampionWatch(
+            registry,
+            model,
+            SETTINGS.poll_seconds,
+            now,
+            warm=shadow.warm,
+            on_change=workers.tell,
+            on_aliases=shadow.follow,
+        )
         self.worker = Worker(
             workspace=workspace,
             settings=SETTINGS,
             answering=Answering(workspace, SETTINGS, PredictionLog(workspace), now),
-            watch=ChampionWatch(FollowedRegistry(workspace), SETTINGS.model or "", SETTINGS.poll_seconds, now),
+            watch=watch,
+            shadow=shadow,
+            workers=workers,
         )
-        self.worker.watch.start()
+        workers.sweep()
+        watch.start()
+        shadow.start()
         if self.worker.watch.current is not None:
             # The first caller should not wait for the look at all telemetry.
             self.worker.answering.warm_up(self.worker.watch.current)
@@ -128,8 +145,10 @@ class _Endpoint:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator] # bentoml ships no types
     def stop(self) -> None:
-        """End the watch."""
+        """End the watch and the shadow."""
         self.worker.watch.stop()
+        self.worker.shadow.stop()
+        self.worker.workers.leave()
 
     def _answer(self, body: PredictBody) -> PredictAnswer:
         request = parse_request(body.raw, SETTINGS.max_batch)

@@ -12,6 +12,8 @@ from serving.settings import Settings
 if TYPE_CHECKING:
     from serving.answering import Answering
     from serving.champion import Champion, ChampionWatch
+    from serving.shadow import Shadow
+    from serving.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,18 @@ class Worker:
         Answers requests for predictions.
     watch
         Follows the champion.
+    shadow
+        Challengers that score the same traffic.
+    workers
+        What the other workers serve.
     """
 
     workspace: Workspace
     settings: Settings
     answering: "Answering"
     watch: "ChampionWatch"
+    shadow: "Shadow"
+    workers: "Workers"
 
     def champion(self) -> "Champion":
         """Return the champion, or refuse because there is none.
@@ -43,10 +51,11 @@ class Worker:
         Refusal
             Of status 503.
         """
-        champion = self.watch.current
+        champion, refused = self.watch.current, self.watch.refused
         if champion is None:
+            why = f"; version {refused.version} was refused: {refused.reason}" if refused else ""
             raise unavailable(
-                f"no champion of the model {self.watch.name!r} to answer with",
+                f"no champion of the model {self.watch.name!r} to answer with{why}",
                 "a version that was promoted and can be loaded",
                 "Promote one with `forewarn models promote`, then try again",
             )

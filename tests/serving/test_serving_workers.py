@@ -1,0 +1,70 @@
+"""What workers tell each other by files, and that the dead are not listened to."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from models.artifact import Artifact
+from serving.champion import Champion
+from serving.workers import Workers, WorkerState, agree
+
+NOW = pd.Timestamp("2020-01-01", tz="UTC")
+
+
+@pytest.fixture
+def champion(artifacts: tuple[Artifact, Artifact]) -> Champion:
+    return Champion("m", 1, artifacts[0], NOW)
+
+
+def write(folder: Path, state: WorkerState) -> None:
+    (folder / f"{state.pid}.json").write_text(json.dumps(asdict(state)))
+
+
+def test_a_worker_tells_what_it_serves(tmp_path: Path, champion: Champion) -> None:
+    """The latest word counts; who has left is not listed, and leaving twice is no harm."""
+    workers = Workers(tmp_path / "workers")
+    assert workers.states() == ()
+    workers.tell(None)
+    assert [state.version for state in workers.states()] == [None]
+    workers.tell(champion)
+    (state,) = workers.states()
+    assert (state.pid, state.version, state.digest) == (os.getpid(), 1, champion.artifact.digest)
+    assert state.since == "2020-01-01T00:00:00Z"
+    workers.leave()
+    workers.leave()
+    assert workers.states() == ()
+    assert list((tmp_path / "workers").iterdir()) == []
+
+
+def test_the_dead_count_for_nothing(tmp_path: Path, champion: Champion) -> None:
+    """A killed worker is not listed, nor one whose number another process has by now, nor a file that is none."""
+    workers = Workers(tmp_path)
+    workers.tell(champion)
+    (own,) = workers.states()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    write(tmp_path, replace(own, pid=gone.pid, version=2))
+    write(tmp_path, replace(own, pid=os.getppid(), version=3))  # it lives, but began at another time
+    (tmp_path / "1.json").write_text("{")
+    (tmp_path / "2.json").write_text('{"pid": 2}')
+    assert workers.states() == (own,)
+    workers.sweep()
+    assert [file.name for file in tmp_path.iterdir()] == [f"{os.getpid()}.json"]
+
+
+def test_workers_agree_when_all_serve_the_same() -> None:
+    """Not without a champion, not while one is behind, not when nobody is there."""
+    one = WorkerState(1, 1, 4, "d", "2020-01-01T00:00:00Z")
+    assert agree([one])
+    assert agree([one, replace(one, pid=2, since="2020-01-01T00:00:01Z")])
+    assert not agree([one, replace(one, pid=2, version=5)])
+    assert not agree([one, replace(one, pid=2, digest="e")])
+    assert not agree([one, replace(one, pid=2, version=None, digest=None)])
+    assert not agree([replace(one, version=None, digest=None)])
+    assert not agree([])
