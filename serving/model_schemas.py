@@ -28,7 +28,7 @@ class ShadowAnswer(BaseModel):
     refused: list[RefusedAnswer] = Field(description="Challengers that do not load, agree or score.")
     scored: int = Field(description="Predictions of challengers that were stored.")
     dropped: int = Field(description="Predictions that challengers had no time for.")
-    failed: int = Field(description="Batches that a challenger could not score, or that could not be stored.")
+    failed: int = Field(description="Predictions that a challenger could not make, or that could not be stored.")
     lag_seconds: float = Field(description="How old the oldest traffic is that has not been scored and stored yet.")
 
 

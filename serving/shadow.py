@@ -71,7 +71,8 @@ class Shadow:
     dropped
         Predictions that were not scored because too much was waiting.
     failed
-        Batches that a challenger could not score, or that could not be stored.
+        Predictions that a challenger could not make, or that could not be stored. Of what was offered while there were
+        challengers, each prediction ends in one of the three.
     refused
         Why a version that was to be a challenger is none, by its number.
     """
@@ -228,11 +229,13 @@ class Shadow:
         self._challengers, self.refused = held, refused
 
     def _score(self, batch: _Batch) -> None:
+        # Refused versions say nothing of it, which is a failure too.
+        self.failed += len(self.refused) * len(batch.prediction_ids)
         for version, artifact in self._challengers.items():
             try:
                 self._scored_rows += self._said(batch, version, artifact)
             except Exception as error:  # a challenger may fail in any way; the champion has answered already
-                self._fail(f"version {version} could not score traffic in the shadow", error)
+                self._fail(f"version {version} could not score traffic in the shadow", error, len(batch.prediction_ids))
 
     def _said(self, batch: _Batch, version: int, artifact: Artifact) -> list[ShadowPrediction]:
         parts = [(batch.history, batch.cut_offs)]
@@ -268,14 +271,14 @@ class Shadow:
             try:
                 add_shadow_predictions(self._open(self._workspace.records_url), part)
             except Exception as error:  # whatever the database raises
-                self._fail("predictions in the shadow could not be stored", error)
+                self._fail("predictions in the shadow could not be stored", error, len(part))
             else:
                 self.scored += len(part)
         with self._changed:
             self._behind.clear()
 
-    def _fail(self, what: str, error: Exception) -> None:
-        self.failed += 1
+    def _fail(self, what: str, error: Exception, predictions: int) -> None:
+        self.failed += predictions
         # Told once a kind: the next batch fails the same way.
         if what not in self._told:
             LOGGER.error("%s: %s: %r", self._name, what, error)

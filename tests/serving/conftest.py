@@ -189,7 +189,7 @@ def running(workspace: Workspace, log: Path, *arguments: str) -> Iterator[Endpoi
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "serving", "--workspace", str(workspace.root), "--port", str(port), *arguments]
     repository = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": repository, "FOREWARN_SERVE_POLL_SECONDS": "0.2"}
+    environment = {"FOREWARN_SERVE_POLL_SECONDS": "0.2", **os.environ, "PYTHONPATH": repository}
     with log.open("wb") as written:
         process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT, env=environment)
     try:

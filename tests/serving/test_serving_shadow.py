@@ -1,0 +1,213 @@
+"""Challengers in the shadow: what they say is stored beside the answer, and nothing they do harms one."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts.history import History, read_history
+from data_contracts.records import open_records
+from data_contracts.shadow_records import shadow_predictions
+from data_contracts.workspace import Workspace
+from models.artifact import Artifact
+from models.registry import CHALLENGER, CHAMPION
+from models.scoring import score
+from serving import shadow as module
+from serving.shadow import Shadow
+
+NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
+DAY = pd.Timedelta("1D")
+
+
+@dataclass
+class Held:
+    artifact: Artifact
+
+
+@dataclass
+class Source:
+    artifacts: dict[int, Artifact]
+    loads: list[int] = field(default_factory=list)
+
+    def load(self, name: str, version: int) -> Held:  # noqa: ARG002
+        self.loads.append(version)
+        return Held(self.artifacts[version])
+
+    def golden_inputs(self, name: str, version: int) -> None:  # noqa: ARG002
+        return None
+
+
+@pytest.fixture
+def records_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'records.db'}"
+
+
+@pytest.fixture
+def source(artifacts: tuple[Artifact, Artifact]) -> Source:
+    broken = replace(artifacts[0], recipe=replace(artifacts[0].recipe, columns=artifacts[0].columns[:-1]))
+    return Source({1: artifacts[0], 2: artifacts[1], 3: broken, 4: artifacts[0]})
+
+
+@pytest.fixture
+def shadow(workspace: Workspace, records_url: str, source: Source) -> Iterator[Shadow]:
+    made = Shadow(replace(workspace, records_url=records_url), source, "tiny", lambda: NOW)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def cut_offs(fleet: Any) -> pd.DataFrame:
+    return pd.DataFrame({"asset": fleet.assets[:5], "as_of": fleet.end - DAY})
+
+
+def settled(shadow: Shadow, condition: Callable[[], bool]) -> bool:
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        if condition() and shadow.lag_seconds == 0.0:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def ids(cut_offs: pd.DataFrame, prefix: str = "p") -> list[str]:
+    return [f"{prefix}{number}" for number in range(len(cut_offs))]
+
+
+def test_every_challenger_scores_the_traffic_and_the_champion_does_not(
+    shadow: Shadow, source: Source, history: History, cut_offs: pd.DataFrame, records_url: str
+) -> None:
+    """What is stored is what each version says of the same telemetry, under the identifiers of the answers."""
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4, "shadow-1": 1, "previous": 3})
+    shadow.start()
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    assert settled(shadow, lambda: shadow.scored == 10)
+    assert shadow.challengers == (2, 4)
+    stored = shadow_predictions(open_records(records_url), model_name="tiny")
+    for version in (2, 4):
+        said = stored[stored["model_version"] == version]
+        expected = score(source.artifacts[version], history, cut_offs)
+        assert said["prediction_id"].tolist() == ids(cut_offs)
+        assert said["asset"].tolist() == cut_offs["asset"].tolist()
+        assert said["probability"].tolist() == expected["probability"].tolist()
+        assert said["alert"].tolist() == expected["alert"].tolist()
+    assert (shadow.dropped, shadow.failed) == (0, 0)
+
+
+def test_a_damaged_challenger_harms_nobody(
+    shadow: Shadow,
+    history: History,
+    cut_offs: pd.DataFrame,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that does not load is told once and known with its reason; the other goes on."""
+    monkeypatch.setattr(module.LOGGER, "propagate", True)
+    shadow.follow({CHAMPION: 1, CHALLENGER: 3, "shadow-9": 9, "shadow-2": 2})
+    shadow.start()
+    for batch in range(3):
+        shadow.offer(ids(cut_offs, f"{batch}/"), history, cut_offs)
+    assert settled(shadow, lambda: shadow.scored == 15)
+    assert shadow.failed == 2 * 15
+    assert shadow.refused == {3: "it does not score", 9: "it cannot be loaded"}
+    assert sum("version 9" in record.message for record in caplog.records) == 1
+    shadow.follow({CHAMPION: 1, "shadow-2": 2})
+    assert settled(shadow, lambda: shadow.refused == {})
+
+
+def test_a_challenger_that_fails_on_traffic_is_counted_and_told_once(
+    shadow: Shadow,
+    history: History,
+    cut_offs: pd.DataFrame,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Telemetry that lacks a channel of the challenger fails it, and it alone."""
+    monkeypatch.setattr(module.LOGGER, "propagate", True)
+    poor = replace(history, channels=("volt",), telemetry=history.telemetry.drop(columns=["rotate", "pressure"]))
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2})
+    shadow.start()
+    for _ in range(3):
+        shadow.offer(ids(cut_offs), poor, cut_offs)
+    assert settled(shadow, lambda: shadow.failed == 15)
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    assert settled(shadow, lambda: shadow.scored == 5)
+    assert sum("could not score" in record.message for record in caplog.records) == 1
+
+
+def test_records_that_are_away_are_survived(
+    shadow: Shadow, history: History, cut_offs: pd.DataFrame, records_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be stored is counted and let go; what comes later is stored."""
+    store = module.add_shadow_predictions
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(module, "add_shadow_predictions", fail)
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2})
+    shadow.start()
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    assert settled(shadow, lambda: shadow.failed == 5)
+    monkeypatch.setattr(module, "add_shadow_predictions", store)
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    assert settled(shadow, lambda: shadow.scored == 5)
+    assert len(shadow_predictions(open_records(records_url))) == 5
+
+
+def test_what_is_too_much_is_dropped_and_counted(
+    shadow: Shadow, history: History, cut_offs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is bounded, by its telemetry and by its number; without a challenger nothing waits at all."""
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    assert len(shadow._waiting) == 0
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4})
+    monkeypatch.setattr(module, "_MOST_ROWS", 2 * len(history.telemetry))
+    for batch in range(5):
+        shadow.offer(ids(cut_offs, f"a{batch}/"), history, cut_offs)
+    assert (len(shadow._waiting), shadow.dropped) == (2, 3 * 5 * 2)
+    assert shadow.lag_seconds > 0
+    monkeypatch.setattr(module, "_MOST_BATCHES", 3)
+    monkeypatch.setattr(module, "_MOST_ROWS", 10**9)
+    for batch in range(3):
+        shadow.offer(ids(cut_offs, f"b{batch}/"), history, cut_offs)
+    assert (len(shadow._waiting), shadow.dropped) == (3, 5 * 5 * 2)
+    shadow.start()
+    assert settled(shadow, lambda: shadow.scored == 3 * 5 * 2)
+
+
+def test_a_challenger_that_looks_further_back_gets_its_telemetry(
+    shadow: Shadow, source: Source, workspace: Workspace, history: History, cut_offs: pd.DataFrame, records_url: str
+) -> None:
+    """Where the champion read less than the challenger needs, the rest is read for it."""
+    short = pd.Timedelta("3h")
+    read = read_history(
+        workspace, "azure_machine", assets=cut_offs["asset"].tolist(), start=cut_offs["as_of"][0] - short
+    )
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2})
+    shadow.start()
+    shadow.offer(ids(cut_offs), read, cut_offs, lookback=short)
+    assert settled(shadow, lambda: shadow.scored == 5)
+    stored = shadow_predictions(open_records(records_url))
+    assert stored["probability"].tolist() == score(source.artifacts[2], history, cut_offs)["probability"].tolist()
+
+
+def test_a_model_is_warmed_up_on_the_latest_traffic(
+    shadow: Shadow,
+    artifacts: tuple[Artifact, Artifact],
+    history: History,
+    cut_offs: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is scored before there is traffic; afterwards the latest of it, whether there are challengers or not."""
+    asked: list[pd.DataFrame] = []
+    monkeypatch.setattr(module, "score", lambda _artifact, _history, cut_offs: asked.append(cut_offs))
+    shadow.warm(artifacts[0])
+    assert asked == []
+    for begin in (0, 1):
+        shadow.offer(ids(cut_offs)[begin:], history, cut_offs[begin:])
+    shadow.warm(artifacts[0])
+    assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:]]
