@@ -34,7 +34,9 @@ _CONFIGURATION = {"delta.checkpointInterval": str(_CHECKPOINT_EVERY), "delta.ena
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
 
-def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str, *, mark: int = 1) -> bool:
+def append(
+    workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str | Sequence[str], *, mark: int = 1
+) -> bool:
     """Append one batch to a table, once.
 
     Parameters
@@ -46,14 +48,15 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str,
     frame
         The rows. A column that the table does not have yet is added to it.
     batch_id
-        What tells this batch from every other of the table.
+        What tells this batch from every other of the table. Several ids, such as one a row, if it shall not be stored
+        beside any batch that has one of them.
     mark
         A number to keep with the batch, for `batch_mark` to return.
 
     Returns
     -------
     bool
-        False if the table holds the batch already.
+        False if the table holds the batch, or one with the same id, already.
 
     Raises
     ------
@@ -61,15 +64,17 @@ def append(workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str,
         If the table is corrupt or cannot be written.
     """
     rows = to_arrow(frame)
+    ids = (batch_id,) if isinstance(batch_id, str) else batch_id
     with _storage(workspace, table):
         for attempt in range(_ATTEMPTS):
             delta = _open(workspace, table)
-            if delta is not None and delta.transaction_version(batch_id) is not None:
-                return False
             try:
-                # Against the version just looked at: had another process stored this batch since, it would conflict.
+                # Of those who create a table at once one may come after another's first batch, so it is looked at too.
                 target = delta or _create(workspace, table, rows.schema)
-                _commit(target, rows, batch_id, mark)
+                if any(target.transaction_version(each) is not None for each in ids):
+                    return False
+                # Against the version just looked at: had another process stored this batch since, it would conflict.
+                _commit(target, rows, ids, mark)
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_moved(workspace, table, delta):
                     raise
@@ -348,14 +353,14 @@ def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
     return DeltaTable.create(_location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
-def _commit(target: DeltaTable, rows: pa.Table, batch_id: str, mark: int) -> None:
+def _commit(target: DeltaTable, rows: pa.Table, ids: Sequence[str], mark: int) -> None:
     write_deltalake(
         target,
         rows,
         mode="append",
         schema_mode="merge",
         writer_properties=_WRITER,
-        commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, mark)]),
+        commit_properties=CommitProperties(app_transactions=[Transaction(each, mark) for each in ids]),
     )
 
 
