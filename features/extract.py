@@ -19,8 +19,10 @@ from features.arrow_batches import record_batches
 from features.blocks import cores, finish, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
+from features.layout import Group
 from features.plan import plan_for
 from features.recipe import Recipe, named_channels
+from features.reconciling import Rows
 from features.sorted_times import IntArray, microseconds, width
 from features.spans import Segments
 from features.tsfresh_calculators import needs_times
@@ -80,14 +82,48 @@ def extract(
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column.
     """
-    job = _job(history, cut_offs, recipe)
+    return _extract(_job(history, cut_offs, recipe), cut_offs, threads, progress)
+
+
+def extract_rows(
+    rows: Rows, history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, threads: int | None = None
+) -> pd.DataFrame:
+    """Compute the recipe's columns as `extract` does, from telemetry that is sorted already: for one asset at a time.
+
+    Parameters
+    ----------
+    rows
+        Telemetry of the recipe's measured channels, in their order; the assets are numbered as in `cut_offs`.
+    history
+        What else is known of the assets; its telemetry is left aside.
+    cut_offs
+        Columns asset and as_of (UTC), each asset once.
+    recipe
+        What to compute.
+    threads
+        How many cores to use; all if None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `extract`, bit for bit.
+    """
+    assets = pd.Index(cut_offs["asset"])
+    asked = _Asked(assets, np.arange(len(assets)), microseconds(cut_offs["as_of"]))
+    telemetry = None
+    if recipe.layout.needs_telemetry:
+        telemetry = KnownTelemetry.from_rows(rows, len(assets), recipe.channels, regimes=recipe.regimes)
+    return _extract(_Job(history, recipe, asked, telemetry), cut_offs, threads, silent)
+
+
+def _extract(job: "_Job", cut_offs: pd.DataFrame, threads: int | None, progress: Report) -> pd.DataFrame:
     matrix = np.empty((len(job.columns), len(cut_offs)))
     total = len(job.plans) * len(cut_offs)
     with workers(cores(threads, matrix.size)) as pool:
         for done, blocks in _work(job, 0, matrix):
             finish([pool.submit(block) for block in blocks])
             progress("features", done, total)
-    return pd.DataFrame(matrix.T, index=_index(cut_offs), columns=pd.Index(list(job.columns), dtype="str"), copy=False)
+    return pd.DataFrame(matrix.T, index=_index(cut_offs), columns=job.recipe.index, copy=False)
 
 
 def stream(
@@ -200,25 +236,6 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Channels of one window that want the same features.
-
-    Parameters
-    ----------
-    features
-        Their features.
-    channels
-        Their numbers in the recipe.
-    columns : (n_channels, n_features)
-        Where each result goes.
-    """
-
-    features: tuple[str, ...]
-    channels: tuple[int, ...]
-    columns: IntArray
-
-
-@dataclass(frozen=True)
 class _Job:
     """Hold what is to be computed, of what.
 
@@ -228,10 +245,6 @@ class _Job:
         As given.
     asked
         The cut-offs.
-    columns
-        Where each column stands in the result.
-    plans
-        For each window its groups of channels.
     telemetry
         What was known of the channels; None when no channel has features.
     """
@@ -239,31 +252,23 @@ class _Job:
     history: "History"
     recipe: Recipe
     asked: _Asked
-    columns: Mapping[str, int]
-    plans: Mapping[pd.Timedelta, Sequence[_Group]]
     telemetry: KnownTelemetry | None
+
+    @property
+    def columns(self) -> Mapping[str, int]:
+        """Where each column stands in the result."""
+        return self.recipe.layout.columns
+
+    @property
+    def plans(self) -> Mapping[pd.Timedelta, Sequence[Group]]:
+        """For each window its groups of channels."""
+        return self.recipe.layout.groups
 
 
 def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> _Job:
     asked = _asked(history, cut_offs, recipe)
-    columns = {name: number for number, name in enumerate(recipe.output)}
-    plans = {window: _plan(recipe, window, columns) for window in recipe.windows}
-    telemetry = _telemetry(history, asked, recipe) if any(plans.values()) else None
-    return _Job(history, recipe, asked, columns, plans, telemetry)
-
-
-def _plan(recipe: Recipe, window: pd.Timedelta, columns: Mapping[str, int]) -> list[_Group]:
-    """Group the channels by the features that are wanted of them."""
-    wanted: dict[tuple[str, ...], list[int]] = {}
-    kinds = [recipe.kind(channel, window) for channel in recipe.channels]
-    for number, kind in enumerate(kinds):
-        features = tuple(f for f in recipe.feature_set.of_kind(kind) if f"{kind}__{f}" in columns)
-        if features:
-            wanted.setdefault(features, []).append(number)
-    return [
-        _Group(features, tuple(chosen), np.array([[columns[f"{kinds[c]}__{f}"] for f in features] for c in chosen]))
-        for features, chosen in wanted.items()
-    ]
+    telemetry = _telemetry(history, asked, recipe) if recipe.layout.needs_telemetry else None
+    return _Job(history, recipe, asked, telemetry)
 
 
 def _slabs(
@@ -327,7 +332,7 @@ def _work(job: _Job, begin: int, matrix: FloatArray) -> Iterator[tuple[int, list
             yield number * n + last, blocks
 
 
-def _blocks(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> Iterator[Callable[[], None]]:
+def _blocks(matrix: FloatArray, segments: Sequence[Segments], group: Group) -> Iterator[Callable[[], None]]:
     """Cut windows, of all channels of the group, into blocks of one length."""
     length = np.concatenate([segments[channel].length for channel in group.channels])
     order = np.argsort(length, kind="stable")
@@ -339,7 +344,7 @@ def _blocks(matrix: FloatArray, segments: Sequence[Segments], group: _Group) -> 
             yield partial(_compute, matrix, segments, group, alike[first : first + step], samples)
 
 
-def _compute(matrix: FloatArray, segments: Sequence[Segments], group: _Group, part: IntArray, samples: int) -> None:
+def _compute(matrix: FloatArray, segments: Sequence[Segments], group: Group, part: IntArray, samples: int) -> None:
     """Compute a block and write it where it belongs; `part` counts windows through the channels, upwards."""
     n = matrix.shape[1]
     chosen = [segments[channel] for channel in group.channels]

@@ -91,10 +91,31 @@ class KnownTelemetry:
         -------
         KnownTelemetry
         """
+        rows = sorted_rows(telemetry, assets, needed_channels(channels, regimes), measured)
+        return cls.from_rows(rows, len(assets), channels, regimes=regimes)
+
+    @classmethod
+    def from_rows(
+        cls, rows: Rows, n_assets: int, channels: Sequence[str], *, regimes: Regimes | None
+    ) -> "KnownTelemetry":
+        """Reconcile telemetry that is sorted already.
+
+        Parameters
+        ----------
+        rows
+            Of the measured channels behind `channels`, as `needed_channels` names them.
+        n_assets
+            How many assets there are.
+        channels, regimes
+            As for `from_frame`.
+
+        Returns
+        -------
+        KnownTelemetry
+        """
         raw = needed_channels(channels, regimes)
-        rows = sorted_rows(telemetry, assets, raw, measured)
         first_row, instants = reconcile_rows(rows, rows.asset)
-        offset = np.searchsorted(instants.asset, np.arange(len(assets) + 1))
+        offset = np.searchsorted(instants.asset, np.arange(n_assets + 1))
         some = len(first_row) > 0
         return cls(
             channels=tuple(channels),

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from features.context import Context
 from features.feature_set import FeatureSet
 from features.gaps import Gaps
 from features.known_telemetry import needed_channels
+from features.layout import RecipeLayout, group_channels
 from features.names import CONTEXT_KINDS, format_duration, format_kind, parse_duration, raw_channel
 from features.regimes import Regimes
 
@@ -143,6 +145,21 @@ class Recipe:
     def output(self) -> tuple[str, ...]:
         """The columns the recipe gives, in order."""
         return self.all_columns if self.columns is None else self.columns
+
+    @cached_property
+    def index(self) -> "pd.Index[str]":
+        """The columns the recipe gives, as frames of features are labelled."""
+        return pd.Index(list(self.output), dtype="str")
+
+    @cached_property
+    def layout(self) -> RecipeLayout:
+        """Where everything stands that the recipe gives."""
+        columns = {name: number for number, name in enumerate(self.output)}
+        groups = {}
+        for window in self.windows:
+            kinds = [self.kind(channel, window) for channel in self.channels]
+            groups[window] = group_channels(kinds, [self.feature_set.of_kind(kind) for kind in kinds], columns)
+        return RecipeLayout(columns, groups)
 
     def kind(self, channel: str, window: pd.Timedelta) -> str:
         """Name a channel in one of the recipe's windows.

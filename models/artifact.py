@@ -128,7 +128,7 @@ class Artifact:
         """
         if len(self.horizons) > 1:
             return self._failed_by(features, self.decision + 1)[:, -1]
-        raw = estimators.predict(self.model, feature_matrix(features, self.columns))
+        raw = estimators.predict(self.model, self._matrix(features))
         if self.target == "remaining_life":
             return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
         return raw if self.calibration is None else self.calibration.apply(raw)
@@ -162,8 +162,14 @@ class Artifact:
         return self.predict(features)[:, None][:, : len(self.horizons)]
 
     def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
-        x = feature_matrix(features, self.columns)
+        x = self._matrix(features)
         return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
+
+    def _matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        if not features.columns.is_(self.recipe.index):
+            return feature_matrix(features, self.columns)
+        # Straight from `extract`: thousands of columns need not be looked up one by one.
+        return _finite(np.ascontiguousarray(features.to_numpy(dtype=np.float64)), self.columns)
 
     def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Tell which predictions call for an alert, shape (n_rows,)."""
@@ -267,7 +273,10 @@ def feature_matrix(features: pd.DataFrame, columns: Sequence[str]) -> npt.NDArra
             "the columns of the model's own recipe",
             "Extract the features with artifact.recipe",
         )
-    matrix = np.ascontiguousarray(features.loc[:, list(columns)].to_numpy(dtype=np.float64))
+    return _finite(np.ascontiguousarray(features.loc[:, list(columns)].to_numpy(dtype=np.float64)), columns)
+
+
+def _finite(matrix: npt.NDArray[np.float64], columns: Sequence[str]) -> npt.NDArray[np.float64]:
     infinite = np.isinf(matrix).any(axis=0)
     if infinite.any():
         found = f"feature {columns[int(infinite.argmax())]!r} is infinite"

@@ -68,17 +68,37 @@ def scores(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> Scor
     -------
     Scores
     """
-    features = extract(history, cut_offs, artifact.recipe)
-    probabilities = artifact.predict_horizons(features)
-    told = probabilities.shape[1] > 0
-    predictions = probabilities[:, artifact.decision].copy() if told else artifact.predict(features)
+    return judge(artifact, extract(history, cut_offs, artifact.recipe), history, cut_offs)
+
+
+def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs: pd.DataFrame) -> Scores:
+    """Predict as `scores` does, from features that are there already.
+
+    Parameters
+    ----------
+    artifact
+        The model.
+    features
+        What `features.extract` gave for the model's recipe, the history and the cut-offs.
+    history, cut_offs
+        As for `score`: they tell why there is no prediction.
+
+    Returns
+    -------
+    Scores
+    """
+    reason = _why_infinite(features)
+    for row, words in _why_withheld(artifact.recipe, history, cut_offs, features).items():
+        reason[row] = words
+    withheld = np.array([words is not None for words in reason], dtype=np.bool_)
+    # A learner refuses infinite features, and those of one asset shall not cost the others their predictions.
+    usable = features if not withheld.any() else features[~withheld]
+    told = np.full((len(features), len(artifact.horizons)), np.nan)
+    told[~withheld] = artifact.predict_horizons(usable)
+    predictions = np.full(len(features), np.nan)
+    predictions[~withheld] = told[~withheld, artifact.decision] if told.shape[1] else artifact.predict(usable)
     scored = _framed(artifact, features, predictions)
-    reason = _why_withheld(artifact.recipe, history, cut_offs, features)
-    withheld = reason.notna().to_numpy()
-    scored.loc[withheld, ["probability", "remaining_life_h"]] = np.nan
-    scored.loc[withheld, "alert"] = False
-    probabilities[withheld] = np.nan
-    return Scores(scored.assign(reason=reason), features, probabilities)
+    return Scores(scored.assign(reason=pd.Series(reason, dtype="str")), features, told)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -114,16 +134,31 @@ def _framed(artifact: Artifact, features: pd.DataFrame, predictions: npt.NDArray
     )
 
 
-def _why_withheld(recipe: Recipe, history: History, cut_offs: pd.DataFrame, features: pd.DataFrame) -> "pd.Series[str]":
-    """Say for each cut-off why it has no telemetry features at all, null where it has some; shape (n_cut_offs,)."""
-    reason = pd.Series([None] * len(features), dtype="str")
-    measured = [column for column in features.columns if column not in set(recipe.context.columns)]
-    if recipe.gaps is None or not measured:
-        return reason
-    # Few are, so that only for these it is asked again how much was missing.
-    empty = np.flatnonzero(features[measured].isna().to_numpy().all(axis=1))
-    if len(empty):
-        told = coverage(history, cut_offs.iloc[empty], recipe)
-        everywhere = (told.drop(columns="reason") > recipe.gaps.most_missing).to_numpy().all(axis=1)
-        reason.iloc[empty[everywhere]] = told["reason"].to_numpy()[everywhere]
+def _why_infinite(features: pd.DataFrame) -> list[str | None]:
+    """Say for each cut-off which of its features is infinite, None where none is."""
+    infinite = np.isinf(features.to_numpy(dtype=np.float64))
+    reason: list[str | None] = [None] * len(features)
+    for row in np.flatnonzero(infinite.any(axis=1)):
+        feature = features.columns[infinite[row].argmax()]
+        reason[row] = f"its telemetry is beyond computing with: the feature {feature} is infinite"
     return reason
+
+
+def _why_withheld(recipe: Recipe, history: History, cut_offs: pd.DataFrame, features: pd.DataFrame) -> dict[int, str]:
+    """Say of which cut-offs there are no telemetry features at all, and why: by their numbers."""
+    if recipe.gaps is None or recipe.layout.first_measured is None:
+        return {}
+    # Few have not even one, so that only of these all features are looked at and the gaps are measured again.
+    unknown = np.flatnonzero(np.isnan(features.iloc[:, recipe.layout.first_measured].to_numpy()))
+    if not len(unknown):
+        return {}
+    context = set(recipe.context.columns)
+    measured = [column not in context for column in features.columns]
+    empty = unknown[np.isnan(features.to_numpy(dtype=np.float64)[unknown][:, measured]).all(axis=1)]
+    if not len(empty):
+        return {}
+    told = coverage(history, cut_offs.iloc[empty], recipe)
+    everywhere = (told.drop(columns="reason") > recipe.gaps.most_missing).all(axis=1)
+    return {
+        int(row): str(why) for row, why, all_gone in zip(empty, told["reason"], everywhere, strict=True) if all_gone
+    }

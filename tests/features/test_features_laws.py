@@ -13,6 +13,8 @@ from data_contracts.history import History
 from data_contracts.telemetry import reconcile
 from features import SINCE_START, Recipe, cut_offs, extract, fit_recipe
 from features.calculate import calculate
+from features.extract import extract_rows
+from features.reconciling import sorted_rows
 
 FEATURES = ["mean", "median", "length", "standard_deviation", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 WINDOWS = (pd.Timedelta("5h"), pd.Timedelta("20h"), SINCE_START)
@@ -73,6 +75,19 @@ def test_nothing_known_later_changes_a_feature(seed: int, history_of: HistoryOf,
         expected = extract(history, one, recipe)
         assert same_bits(extract(changed_after(history, row["as_of"], rng), one, recipe), expected)
         assert same_bits(extract(history.as_of(row["as_of"]), one, recipe), expected)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=SEEDS)
+def test_telemetry_that_is_sorted_already_gives_the_same_features(
+    seed: int, history_of: HistoryOf, recipe: Recipe
+) -> None:
+    """Rows in order of asset and time give what a frame of them gives, bit for bit."""
+    history = history_of(seed)
+    asked = some_cut_offs(history, seed).drop_duplicates("asset", ignore_index=True)
+    assets = pd.Index(asked["asset"])
+    rows = sorted_rows(history.telemetry, assets, recipe.measured_channels, history.channels)
+    assert same_bits(extract_rows(rows, history, asked, recipe), extract(history, asked, recipe))
 
 
 @settings(max_examples=12, deadline=None)

@@ -15,7 +15,7 @@ from features import Gaps, coverage, extract
 from models.artifact import Artifact
 from models.experiment import Experiment, load_experiment
 from models.model_card import model_card
-from models.scoring import score, score_features
+from models.scoring import judge, score, score_features
 from models.training import Trained, train
 
 HOUR = pd.Timedelta("1h")
@@ -138,3 +138,16 @@ def test_a_rule_that_withholds_everything_cannot_be_learned_under(plant: History
     """With samples asked for more often than any came there is nothing to learn from, and the error says why."""
     with pytest.raises(ModelError, match=r"holds the readings that features\.gaps asks for"):
         train(describe(*RULE, "features.gaps.interval=1h"), plant)
+
+
+def test_an_infinite_feature_costs_only_its_own_asset_the_prediction(trained: Trained, plant: History) -> None:
+    """What cannot be computed with gets the reason and no number; the others are predicted as ever."""
+    artifact, times = trained.artifact, plant.telemetry["event_time"]
+    cut_offs = pd.DataFrame({"asset": plant.assets["asset"].unique()[:3], "as_of": times.max()})
+    features = extract(plant, cut_offs, artifact.recipe)
+    expected = judge(artifact, features, plant, cut_offs).frame
+    features.iloc[1, 3] = np.inf
+    told = judge(artifact, features, plant, cut_offs).frame
+    assert told.loc[1, "reason"].endswith(f"the feature {features.columns[3]} is infinite")
+    assert told.loc[1, ["probability", "alert"]].isna().tolist() == [True, False]
+    pd.testing.assert_frame_equal(told.drop(index=1), expected.drop(index=1))
