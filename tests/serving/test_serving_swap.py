@@ -1,0 +1,135 @@
+"""Champions that change under load, at the real endpoint with two workers."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from data_contracts.history import History
+from data_contracts.records import open_records
+from data_contracts.workspace import Workspace
+from models.artifact import Artifact
+from models.registry import CHAMPION, Registry
+from tests.serving.callers import Callers, Question
+from tests.serving.swapping import (
+    AGREE_SECONDS,
+    ROLLBACK,
+    await_agreement,
+    damage,
+    make_move,
+    register_proven,
+    swap_under_load,
+    truth_of,
+)
+
+NAME = "swapped"
+AS_OF = pd.Timestamp("2015-01-06T00:00:00Z").as_unit("us")
+
+
+@pytest.fixture(scope="module")
+def versions(
+    workspace: Workspace,
+    registry: Registry,
+    artifacts: tuple[Artifact, Artifact],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[int, ...]:
+    """Two versions that may answer, one whose file is damaged, one that does not agree with itself."""
+    registry._client.create_registered_model(NAME)
+    scratch = tmp_path_factory.mktemp("golden")
+    made = [register_proven(workspace, NAME, artifact, scratch) for artifact in (*artifacts, artifacts[0])]
+    damage(registry, NAME, made[-1])
+    odd = register_proven(workspace, NAME, artifacts[1], scratch, off_by=1e-6)
+    return (*made, odd)
+
+
+@pytest.fixture(scope="module")
+def pair(
+    run_endpoint: Callable[..., Any],
+    workspace: Workspace,
+    registry: Registry,
+    versions: tuple[int, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """Serve with two workers, looking as often as they do by default."""
+    make_move(registry, open_records(workspace.records_url), NAME, versions[0])
+    log = tmp_path_factory.mktemp("swap") / "log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOREWARN_SERVE_POLL_SECONDS", "0.5")
+        with run_endpoint(workspace, log, "--model", NAME, "--workers", "2") as endpoint:
+            ends = time.monotonic() + 60
+            while len(endpoint.client.get("/model").json()["workers"]) < 2 and time.monotonic() < ends:
+                time.sleep(0.05)
+            yield endpoint
+    registry.delete_alias(NAME, CHAMPION)  # other tests want one model with a champion
+
+
+@pytest.mark.slow
+def test_swaps_and_rollbacks_under_load_lose_and_mix_no_answer(
+    pair: Any, workspace: Workspace, registry: Registry, history: History, versions: tuple[int, ...], fleet: Any
+) -> None:
+    """No request fails, every answer is what its version says, and all workers agree within two seconds each time."""
+    asked = list(fleet.assets[:5])
+    first, second, *_ = versions
+    moves = (second, first, second, ROLLBACK, second)
+    body = {"assets": asked, "as_of": AS_OF.isoformat()}
+    seen = swap_under_load(pair.url, workspace, NAME, moves, body, callers=4, rest=0.002, pause=0.6)
+    truth = truth_of(registry, NAME, (first, second), history, pd.DataFrame({"asset": asked, "as_of": AS_OF}))
+    assert seen.versions[3] == first
+    assert (seen.failed, seen.mixed(truth), seen.late()) == (0, 0, 0)
+    assert {row["model_version"] for answer in seen.answers for row in answer.predictions} == {first, second}
+    assert seen.slowest_agreement() < AGREE_SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "why"), [(2, "it cannot be loaded"), (3, "golden inputs otherwise")])
+def test_a_version_that_will_not_do_leaves_the_old_one_answering(
+    pair: Any, registry: Registry, versions: tuple[int, ...], fleet: Any, number: int, why: str
+) -> None:
+    """A damaged version under load: no request fails, the old version answers on, and the page says why."""
+    registry.set_alias(NAME, CHAMPION, versions[0])
+    await_agreement(pair.client, versions[0])
+    body = {"assets": list(fleet.assets[:5]), "as_of": AS_OF.isoformat()}
+    with Callers(pair.url, lambda _: Question(body), 4) as callers:
+        registry.set_alias(NAME, CHAMPION, versions[number])
+        refusals = [refusal(pair.client, versions[number]) for _ in range(10)]
+        time.sleep(1.5)
+        registry.set_alias(NAME, CHAMPION, versions[1])
+        await_agreement(pair.client, versions[1])
+    assert all(why in reason for reason in refusals)
+    assert {answer.status for answer in callers.answers} == {200}
+    answered = {row["model_version"] for answer in callers.answers for row in answer.predictions}
+    assert answered <= {versions[0], versions[1]}
+    told = pair.client.get("/model").json()
+    assert told["refused"] is None
+    assert pair.log.read_text().count(f"version {versions[number]} does not take over") == 2  # once a worker
+
+
+def refusal(client: httpx.Client, version: int) -> str:
+    """Wait until the page tells why a version was refused; it says where nothing lies."""
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        told = client.get("/model")
+        refused = told.json()["refused"]
+        if refused is not None and refused["version"] == version:
+            assert os.sep not in refused["reason"]
+            return str(refused["reason"])
+        time.sleep(0.02)
+    raise AssertionError(told.text)
+
+
+def test_the_page_about_the_model_lists_its_workers(pair: Any, versions: tuple[int, ...], registry: Registry) -> None:
+    """Both processes are listed with what they serve and since when, and the page says that they agree."""
+    registry.set_alias(NAME, CHAMPION, versions[0])
+    await_agreement(pair.client, versions[0])
+    told = pair.client.get("/model").json()
+    assert len({worker["pid"] for worker in told["workers"]}) == 2
+    assert {(worker["version"], worker["digest"]) for worker in told["workers"]} == {(versions[0], told["digest"])}
+    assert told["since"] in {worker["since"] for worker in told["workers"]}
+    assert 0 <= told["swap_age_seconds"] < 10
+    files = sorted(Path(registry.workspace.root, "serving").glob("*/workers/*.json"))
+    assert {int(file.stem) for file in files} >= {worker["pid"] for worker in told["workers"]}
