@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
+    "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
     "audits.draw": ("pipelines.commands.audits:draw", "Draw silent assets for inspection, so that misses show."),

@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.records import open_records
-from data_contracts.workspace import open_workspace
 from serving import model_pages, request_log
 from serving.access import Access, tokens_needed
 from serving.door import Door
@@ -20,9 +19,10 @@ from serving.openapi import complete
 from serving.refusals import Refusal
 from serving.replies import answered, read_body
 from serving.schemas import PredictAnswer, PredictRequest, parse_request
-from serving.settings import from_environment
+from serving.sealed import open_place
+from serving.settings import from_environment, variable_of
 from serving.supervision import end_with_parent
-from serving.worker import now
+from serving.worker import now, start_worker
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -81,7 +81,7 @@ async def _get_openapi(_: Request) -> Response:
 @lru_cache(maxsize=1)
 def _records() -> "sa.Engine":
     """Open the records, once it succeeds for good."""
-    return open_records(open_workspace(SETTINGS.workspace, os.environ).records_url, busy_seconds=_BUSY_SECONDS)
+    return open_records(open_place(SETTINGS.workspace, os.environ).records_url, busy_seconds=_BUSY_SECONDS)
 
 
 def _worker() -> "Worker":
@@ -96,42 +96,8 @@ class _Endpoint:
     """Failure predictions for maintenance scheduling."""
 
     def __init__(self) -> None:
-        # Imported in the worker alone: the learners take seconds that the supervising process need not spend.
-        from models.followed_registry import FollowedRegistry
-        from serving.answering import Answering
-        from serving.champion import ChampionWatch
-        from serving.prediction_log import PredictionLog
-        from serving.shadow import Shadow
-        from serving.worker import Worker
-        from serving.workers import workers_of
-
         request_log.write_json()
-        workspace = open_workspace(SETTINGS.workspace, os.environ)
-        registry, model = FollowedRegistry(workspace), SETTINGS.model or ""
-        shadow, workers = Shadow(workspace, registry, model, now), workers_of(workspace, SETTINGS.port)
-        watch = ChampionWatch(
-            registry,
-            model,
-            SETTINGS.poll_seconds,
-            now,
-            warm=shadow.warm,
-            on_change=workers.tell,
-            on_aliases=shadow.follow,
-        )
-        self.worker = Worker(
-            workspace=workspace,
-            settings=SETTINGS,
-            answering=Answering(workspace, SETTINGS, PredictionLog(workspace), now),
-            watch=watch,
-            shadow=shadow,
-            workers=workers,
-        )
-        workers.sweep()
-        watch.start()
-        shadow.start()
-        if self.worker.watch.current is not None:
-            # The first caller should not wait for the look at all telemetry.
-            self.worker.answering.warm_up(self.worker.watch.current)
+        self.worker = start_worker(SETTINGS, os.environ)
         end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types
@@ -145,10 +111,8 @@ class _Endpoint:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator] # bentoml ships no types
     def stop(self) -> None:
-        """End the watch and the shadow."""
-        self.worker.watch.stop()
-        self.worker.shadow.stop()
-        self.worker.workers.leave()
+        """End what works beside the requests."""
+        self.worker.stop()
 
     def _answer(self, body: PredictBody) -> PredictAnswer:
         request = parse_request(body.raw, SETTINGS.max_batch)
@@ -163,6 +127,7 @@ Forewarn: Any = bentoml.service(
     metrics={"enabled": True, "namespace": "forewarn"},
     logging={"access": {"enabled": False}},  # the door logs every request, in a form that programs read
 )(_Endpoint)
-Forewarn.add_asgi_middleware(
-    Door, settings=SETTINGS, access=Access(_records, now) if tokens_needed(SETTINGS.auth, SETTINGS.host) else None
-)
+# Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
+_HOST = SETTINGS.host if variable_of("host") in os.environ else ""
+_ACCESS = Access(_records, now) if tokens_needed(SETTINGS.auth, _HOST) else None
+Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS)

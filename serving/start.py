@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from data_contracts.errors import UsageError
 from data_contracts.records import open_records
-from data_contracts.workspace import Workspace, open_workspace
+from data_contracts.workspace import Workspace
+from serving.sealed import open_place, sealed_model
 from serving.settings import Settings, to_environment
 
 _PATIENCE_SECONDS = 300.0
@@ -43,10 +44,13 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     ModelError, UsageError
         If no model was named and not exactly one has a champion, or the port is taken.
     """
-    workspace = open_workspace(settings.workspace, environ)
+    workspace, sealed = open_place(settings.workspace, environ), sealed_model()
     open_records(workspace.records_url).dispose()
     _check_port(settings.host, settings.port)
-    chosen = replace(settings, workspace=workspace.root, model=settings.model or _only_champion(workspace))
+    if sealed and settings.model not in (None, sealed.name):
+        raise UsageError(f"the model {settings.model!r}", f"{sealed.name}, which is sealed in", "Leave --model out")
+    model = sealed.name if sealed else settings.model or _only_champion(workspace)
+    chosen = replace(settings, workspace=workspace.root, model=model)
     home = workspace.root / "serving" / str(chosen.port)
     home.mkdir(parents=True, exist_ok=True)
     # BentoML and its workers read their settings from the environment.

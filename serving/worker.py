@@ -1,5 +1,6 @@
 """What one worker process of the endpoint holds, and every page of it asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from data_contracts.workspace import Workspace
 from serving.refusals import unavailable
+from serving.sealed import open_place, sealed_model
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +62,58 @@ class Worker:
                 "Promote one with `forewarn models promote`, then try again",
             )
         return champion
+
+    def stop(self) -> None:
+        """End what works beside the requests."""
+        self.watch.stop()
+        self.shadow.stop()
+        self.workers.leave()
+
+
+def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
+    """Start what a worker process answers from.
+
+    Parameters
+    ----------
+    settings
+        The endpoint's settings.
+    environ
+        Environment variables, as of `data_contracts.workspace.open_workspace`.
+
+    Returns
+    -------
+    Worker
+        With its champion, if there is one that may answer.
+    """
+    # Imported in the worker alone: the learners take seconds that the supervising process need not spend.
+    from models.followed_registry import FollowedRegistry
+    from serving.answering import Answering
+    from serving.champion import ChampionWatch
+    from serving.prediction_log import PredictionLog
+    from serving.shadow import Shadow
+    from serving.workers import workers_of
+
+    workspace, sealed = open_place(settings.workspace, environ), sealed_model()
+    registry = sealed or FollowedRegistry(workspace)
+    model = sealed.name if sealed else settings.model or ""
+    shadow, workers = Shadow(workspace, registry, model, now), workers_of(workspace, settings.port)
+    watch = ChampionWatch(
+        registry,
+        model,
+        settings.poll_seconds,
+        now,
+        warm=shadow.warm,
+        on_change=workers.tell,
+        on_aliases=shadow.follow,
+    )
+    answering = Answering(workspace, settings, PredictionLog(workspace), now)
+    workers.sweep()
+    watch.start()
+    shadow.start()
+    if watch.current is not None:
+        # The first caller should not wait for the look at all telemetry.
+        answering.warm_up(watch.current)
+    return Worker(workspace, settings, answering, watch, shadow, workers)
 
 
 def now() -> pd.Timestamp:

@@ -34,6 +34,7 @@ BEGIN = pd.Timestamp("2015-01-01T00:00Z").as_unit("us")
 HOURS = 24 * 8
 END = BEGIN + pd.Timedelta(hours=HOURS - 1)
 PATIENCE = 120.0
+REPOSITORY = str(Path(__file__).parents[2])
 
 
 @dataclass
@@ -183,15 +184,15 @@ def send() -> Callable[..., Traffic]:
     return send_without_pause
 
 
-def running(workspace: Workspace, log: Path, *arguments: str) -> Iterator[Endpoint]:
-    """Run the endpoint on a free port; end it by its process id."""
+def running(workspace: Workspace, log: Path, *arguments: str, code: str = REPOSITORY) -> Iterator[Endpoint]:
+    """Run the endpoint on a free port, from code that lies elsewhere if need be; end it by its process id."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "serving", "--workspace", str(workspace.root), "--port", str(port), *arguments]
-    repository = str(Path(__file__).parents[2])
-    environment = {"FOREWARN_SERVE_POLL_SECONDS": "0.2", **os.environ, "PYTHONPATH": repository}
+    environment = {"FOREWARN_SERVE_POLL_SECONDS": "0.2", **os.environ, "PYTHONPATH": code}
     with log.open("wb") as written:
-        process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT, env=environment)
+        # Python looks for modules in the working directory first.
+        process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
     try:
         with httpx.Client(base_url=url, timeout=60.0) as client:
             await_true(lambda: answers(client), process, log)
