@@ -27,6 +27,7 @@ from models.estimators import Target
 from models.hazards import failed_by, predict_hazards
 from models.stored_estimators import open_estimator as open_estimator
 from models.stored_estimators import store_estimator as store_estimator
+from models.usual_values import Usual
 
 FORMAT = 1
 JSON_FILE = "model.json"
@@ -72,8 +73,8 @@ class Artifact:
     calibrations
         With several horizons, what calibrates the hazard of each interval; empty when they are taken as they are.
     usual
-        What is usual of each column: its 10 %, 50 % and 90 % quantile over the training samples; empty in an artifact
-        of old.
+        What is usual of each column: its 10 %, 50 % and 90 % quantile over the training samples that did not fail;
+        empty in an artifact of old.
     """
 
     target: Target
@@ -88,7 +89,7 @@ class Artifact:
     stored: bytes = field(repr=False)
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
-    usual: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
+    usual: tuple[Usual | None, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -363,7 +364,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         stored=stored,
         horizons=tuple(map(parse_duration, content.get("horizons", ()))),
         calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
-        usual=tuple(tuple(quantiles) for quantiles in content.get("usual", ())),
+        usual=tuple(None if told is None else tuple(told) for told in content.get("usual", ())),
     )
 
 

@@ -28,7 +28,7 @@ from models.labels import LabelState, known_rows
 from models.recipes import learn_recipe, preselect, select_columns
 from models.samples import Samples, alarm_terms, draw_samples
 from models.thresholds import ChosenThreshold, choose_threshold
-from models.usual_values import usual_values
+from models.usual_values import Usual, usual_values
 from models.validation import fit_calibration, predict_unseen
 
 Matrix = npt.NDArray[np.float64]
@@ -136,7 +136,8 @@ def train(
     next(step)
     recipe = select_columns(experiment, recipe, learning, samples.target)
     x = feature_matrix(learning, recipe.columns or ())
-    usual = usual_values(x)
+    # Of samples that were about to fail little is usual.
+    usual = usual_values(x if experiment.target == "remaining_life" else x[samples.target == 0])
     if len(samples.partly):
         x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
     next(step)
@@ -282,7 +283,7 @@ def _artifact(
     contract: Contract | None,
     chosen: ChosenThreshold | None,
     calibrations: tuple[Calibration | None, ...],
-    usual: tuple[tuple[float, float, float], ...],
+    usual: tuple[Usual | None, ...],
 ) -> Artifact:
     life, several = experiment.target == "remaining_life", experiment.label.several
     return Artifact(

@@ -7,29 +7,36 @@ QUANTILES = (0.1, 0.5, 0.9)
 _DIGITS = 6
 
 
-def usual_values(x: npt.NDArray[np.float64]) -> tuple[tuple[float, float, float], ...]:
+Usual = tuple[float, float, float]
+"""The 10 %, 50 % and 90 % quantile of a column over training samples."""
+
+
+def usual_values(x: npt.NDArray[np.float64]) -> tuple[Usual | None, ...]:
     """Find the 10 %, 50 % and 90 % quantiles of each column.
 
     Parameters
     ----------
     x
-        Features of training samples, shape (n_samples, n_features); NaN is left out, and no column is all NaN.
+        Features of training samples, shape (n_samples, n_features); NaN is left out.
 
     Returns
     -------
-    tuple of (float, float, float)
-        One for each column: values that occurred, to six significant digits.
+    tuple of (float, float, float) or None
+        One for each column: values that occurred, to six significant digits; None for a column that is all NaN.
 
     Examples
     --------
     >>> usual_values(np.array([[1.0], [2.0], [3.0], [np.nan]]))
     ((1.0, 2.0, 3.0),)
     """
-    ordered = np.sort(x, axis=0)  # NaN last
-    last = (~np.isnan(x)).sum(axis=0) - 1
-    places = [np.rint(quantile * last).astype(np.intp) for quantile in QUANTILES]
-    found = np.stack([ordered[place, np.arange(x.shape[1])] for place in places], axis=1)
-    return tuple((_rounded(low), _rounded(middle), _rounded(high)) for low, middle, high in found)
+    return tuple(_usual(np.sort(column[~np.isnan(column)])) for column in x.T)
+
+
+def _usual(ordered: npt.NDArray[np.float64]) -> Usual | None:
+    if not len(ordered):
+        return None
+    low, middle, high = (ordered[round(quantile * (len(ordered) - 1))] for quantile in QUANTILES)
+    return _rounded(low), _rounded(middle), _rounded(high)
 
 
 def _rounded(value: float) -> float:
