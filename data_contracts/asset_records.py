@@ -1,10 +1,15 @@
 """What the records say of one asset, or the newest of each: predictions, and what became of alarms."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.answer_records import ANSWERS
 from data_contracts.record_tables import OUTCOMES, PREDICTIONS
-from data_contracts.records import read_frame
+from data_contracts.records import read_frame, storage_errors
+
+_AT_ONCE = 500
 
 
 def newest_predictions(
@@ -75,7 +80,7 @@ def asset_predictions(
     return read_frame(engine, query.order_by(table.as_of.desc(), table.made_at.desc(), table.prediction_id).limit(most))
 
 
-def find_predictions(engine: sa.Engine, prediction_ids: list[str]) -> pd.DataFrame:
+def find_predictions(engine: sa.Engine, prediction_ids: Sequence[str]) -> pd.DataFrame:
     """Read predictions by their ids.
 
     Parameters
@@ -83,7 +88,7 @@ def find_predictions(engine: sa.Engine, prediction_ids: list[str]) -> pd.DataFra
     engine
         The records.
     prediction_ids
-        The ids; those that there are not are left out.
+        The ids, some hundreds at most; those that there are not are left out.
 
     Returns
     -------
@@ -99,6 +104,36 @@ def find_predictions(engine: sa.Engine, prediction_ids: list[str]) -> pd.DataFra
     return read_frame(
         engine, sa.select(PREDICTIONS).where(table.prediction_id.in_(prediction_ids)).order_by(table.prediction_id)
     )
+
+
+def answers_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, str]:
+    """Read what was answered under some predictions' ids.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    prediction_ids
+        The ids.
+
+    Returns
+    -------
+    dict of str to str
+        The ids that an answer is stored under, and its JSON.
+
+    Raises
+    ------
+    StorageError
+        If they could not be read.
+    """
+    table, found = ANSWERS.c, dict[str, str]()
+    with storage_errors(engine), engine.connect() as connection:
+        # Databases take only so many values in one statement.
+        for first in range(0, len(prediction_ids), _AT_ONCE):
+            some = prediction_ids[first : first + _AT_ONCE]
+            query = sa.select(table.prediction_id, table.answer).where(table.prediction_id.in_(some))
+            found |= {row.prediction_id: row.answer for row in connection.execute(query)}
+    return found
 
 
 def asset_outcomes(engine: sa.Engine, asset: str, *, since: pd.Timestamp | None = None) -> pd.DataFrame:

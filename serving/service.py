@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.records import open_records
-from serving import model_pages, request_log
+from serving import model_pages, planning_pages, request_log
 from serving.access import Access, tokens_needed
 from serving.door import Door
 from serving.openapi import complete
@@ -88,7 +88,9 @@ def _worker() -> "Worker":
     return cast("_Endpoint", bentoml.get_current_service()).worker
 
 
-_PAGES = Starlette(routes=[Route("/docs.json", _get_openapi), *model_pages.routes(_worker)])
+_PAGES = Starlette(
+    routes=[Route("/docs.json", _get_openapi), *model_pages.routes(_worker), *planning_pages.routes(_worker)]
+)
 
 
 @bentoml.asgi_app(_PAGES, path="/", name="pages")

@@ -1,0 +1,98 @@
+"""What predictions tell of the coming hours, whether they were stored before or are made now."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from serving.schemas import PredictAnswer
+
+_AT_ONCE = pd.Timedelta(0)
+_HOUR, _HOUR_S = pd.Timedelta(hours=1), 3600.0
+_NEVER = pd.Timestamp(0, tz="UTC").as_unit("us")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a prediction tells.
+
+    Parameters
+    ----------
+    asset
+        The asset.
+    prediction_id
+        Its id; empty if there is none.
+    as_of
+        Its cut-off.
+    lead
+        From when after that the hours count.
+    hours, probabilities
+        Of a failure within each horizon; empty if there is a reason why not.
+    reason
+        Why nothing is told; None if something is.
+    """
+
+    asset: str
+    prediction_id: str
+    as_of: pd.Timestamp
+    lead: pd.Timedelta = _AT_ONCE
+    hours: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    reason: str | None = None
+
+
+def told_by_row(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[Told]:
+    """Read what stored predictions tell.
+
+    Parameters
+    ----------
+    rows
+        Stored predictions with a probability.
+    answers
+        What was answered under their ids, as far as it is stored: JSON texts.
+
+    Yields
+    ------
+    Told
+        With every horizon that was answered; with the one that is stored if none was.
+    """
+    horizons = {content["prediction_id"]: _horizons(content) for content in map(json.loads, answers)}
+    for row in rows.to_dict("records"):
+        hours, chances = horizons.get(row["prediction_id"]) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
+        lead = pd.Timedelta(seconds=row["lead_s"])
+        yield Told(row["asset"], row["prediction_id"], row["as_of"], lead, hours, chances)
+
+
+def told_by_answer(answer: "PredictAnswer") -> Iterator[Told]:
+    """Read what an answer tells.
+
+    Parameters
+    ----------
+    answer
+        Of this model's probabilities.
+
+    Yields
+    ------
+    Told
+        One for each asset that was asked about; with a reason where there is no number.
+    """
+    content = answer.model_dump()
+    for one in content["predictions"]:
+        as_of = None if one["as_of"] is None else pd.Timestamp(one["as_of"])
+        if one["probability"] is None or as_of is None:
+            yield Told(one["asset"], "", as_of or _NEVER, reason=one.get("reason") or "nothing is foretold")
+            continue
+        hours, chances = _horizons(one) or ((one["horizon_hours"],), (one["probability"],))
+        yield Told(one["asset"], one["prediction_id"], as_of, one["lead_hours"] * _HOUR, hours, chances)
+    for one in content.get("unanswered", ()):
+        yield Told(one["asset"], "", _NEVER, reason=one["reason"])
+
+
+def _horizons(content: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    told = content.get("horizons")
+    if not told:
+        return None
+    return tuple(one["hours"] for one in told), tuple(one["probability"] for one in told)

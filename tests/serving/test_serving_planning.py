@@ -1,0 +1,365 @@
+"""The pages for planning: the worklist, work orders that come back, history and why; over HTTP, in one process."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from data_contracts import tables
+from data_contracts.answer_records import ANSWERS
+from data_contracts.outcome_records import OutcomeRow, append_outcome_rows
+from data_contracts.records import Prediction, add_predictions, open_records, predictions
+from data_contracts.workspace import Workspace, init_workspace
+from models.artifact import Artifact
+from serving.answering import Answering
+from serving.champion import Champion
+from serving.planning_pages import routes
+from serving.prediction_log import PredictionLog
+from serving.settings import Settings
+
+HOUR = pd.Timedelta(hours=1)
+NOW = pd.Timestamp("2015-01-09T00:00Z").as_unit("us")
+START = "2015-01-09T00:00:00Z"
+ASKED: dict[str, Any] = {
+    "days": 2,
+    "crews": {"machines_per_day": 2},
+    "costs": {"planned": 1000, "failure": 20000, "downtime_per_hour": 1000, "unplanned_hours": 10},
+    "repair_hours": 6,
+}
+ORDER: dict[str, Any] = {
+    "work_order_id": "w1",
+    "asset": "azure-03",
+    "event_time": "2015-01-08T12:00:00Z",
+    "kind": "inspection",
+    "prompted_by": "alarm",
+}
+
+
+@pytest.fixture
+def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """Copy the workspace, for these tests write."""
+    made = init_workspace(tmp_path / "workspace")
+    shutil.copytree(workspace.tables_url, made.tables_url, dirs_exist_ok=True)
+    return made
+
+
+def worker_of(plant: Workspace, champion: Champion | None) -> Any:
+    log = PredictionLog(plant)
+    answering = Answering(plant, Settings(), log, lambda: NOW)
+    return SimpleNamespace(
+        workspace=plant,
+        settings=Settings(),
+        answering=answering,
+        watch=SimpleNamespace(current=champion),
+        champion=lambda: champion,
+    )
+
+
+@pytest.fixture
+def client(plant: Workspace, artifacts: tuple[Artifact, Artifact]) -> Iterator[httpx.Client]:
+    worker = worker_of(plant, Champion("tiny", 1, artifacts[0], NOW))
+    with TestClient(Starlette(routes=routes(lambda: worker))) as made:
+        yield made
+
+
+def predicted(prediction_id: str, asset: str, probability: float, hours_ago: float = 1.0, **more: Any) -> Prediction:
+    plain = {"horizon_s": 86400.0, "lead_s": 0.0, "remaining_life_h": None, "threshold": 0.5, "model_name": "tiny"}
+    as_of = NOW - hours_ago * HOUR
+    told = {"asset": asset, "as_of": as_of, "made_at": as_of, "probability": probability, "alert": probability >= 0.5}
+    return Prediction(prediction_id=prediction_id, **plain | told | {"model_version": 1, "origin": "batch"} | more)
+
+
+def store(plant: Workspace, *made: Prediction) -> None:
+    add_predictions(open_records(plant.records_url), made)
+
+
+def test_the_list_rests_on_the_newest_stored_prediction_of_each_asset(client: httpx.Client, plant: Workspace) -> None:
+    """Of several the newest counts, another version's none; each line names its prediction; nothing is made anew."""
+    store(
+        plant,
+        predicted("old", "azure-01", 0.9, hours_ago=5),
+        predicted("new", "azure-01", 0.4),
+        predicted("sure", "azure-02", 0.8),
+        predicted("slight", "azure-03", 0.01),
+        predicted("other", "azure-02", 0.1, hours_ago=0.5, model_version=2),
+    )
+    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"], "crews": {"machines_per_day": 1}}
+    answer = client.post("/worklist", json=body)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert [(line["asset"], line["day"], line["prediction_id"]) for line in told["lines"]] == [
+        ("azure-02", 0, "sure"),
+        ("azure-01", 1, "new"),
+    ]
+    assert [(left["asset"], left["why"], left["prediction_id"]) for left in told["left_out"]] == [
+        ("azure-03", "saves_less_than_it_costs", "slight")
+    ]
+    assert told["expected_cost"] + told["saves"] == pytest.approx(told["expected_cost_without"])
+    assert told["start"] == START
+    assert len(predictions(open_records(plant.records_url))) == 5
+
+
+def test_assets_without_a_stored_prediction_are_predicted_now(client: httpx.Client, plant: Workspace) -> None:
+    """All of the type are planned for, and every line's prediction is in the records."""
+    told = client.post("/worklist", json=ASKED).json()
+    stored = predictions(open_records(plant.records_url)).set_index("prediction_id")
+    assert len(told["lines"]) + len(told["left_out"]) == 60
+    for line in [*told["lines"], *told["left_out"]]:
+        assert stored.loc[line["prediction_id"], "asset"] == line["asset"]
+    assert len(told["lines"]) <= 4
+
+
+def test_several_horizons_are_used_where_they_were_answered(client: httpx.Client, plant: Workspace) -> None:
+    """A risk that only begins after the first day can wait for it."""
+    store(plant, predicted("late", "azure-01", 0.6, hours_ago=0.0))
+    horizons = [{"hours": 24.0, "probability": 0.0}, {"hours": 72.0, "probability": 0.6}]
+    row = {
+        "prediction_id": "late",
+        "asset": "azure-01",
+        "as_of": NOW,
+        "made_at": NOW,
+        "status": "ok",
+        "reason": None,
+        "model_name": "tiny",
+        "model_version": 1,
+        "model_digest": "d",
+        "answer": json.dumps({"prediction_id": "late", "horizons": horizons}),
+    }
+    with open_records(plant.records_url).begin() as connection:
+        connection.execute(ANSWERS.insert().values(row))
+    line = client.post("/worklist", json=ASKED | {"assets": ["azure-01"]}).json()["lines"][0]
+    assert line["probability_without"] == pytest.approx(0.6)
+    assert line["probability_before"] == 0
+
+
+def test_retired_mended_and_silent_assets_are_left_out_with_the_reason(client: httpx.Client, plant: Workspace) -> None:
+    """What is no longer there, or was mended since anything was foretold, is not made up."""
+    store(plant, *(predicted(f"p{number}", f"azure-0{number}", 0.9) for number in (1, 2, 3)))
+    record = tables.read(plant, "assets", assets=["azure-01"])
+    gone = record.assign(event_time=NOW - HOUR, known_time=NOW - HOUR, status="retired")
+    tables.append(plant, "assets", gone, "retired")
+    done = ORDER | {"asset": "azure-02", "event_time": "2015-01-08T23:30:00Z", "finding": "defect_confirmed"}
+    assert client.post("/work-orders", json={"work_orders": [done]}).status_code == 200
+    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"]}
+    told = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in told["lines"]] == ["azure-03"]
+    reasons = {left["asset"]: (left["why"], left["reason"]) for left in told["left_out"]}
+    assert reasons["azure-01"] == ("retired", "asset retired")
+    assert reasons["azure-02"][0] == "abstained"
+    assert "2015-01-08 23:30" in reasons["azure-02"][1]
+    late = client.post("/worklist", json=body | {"start": "2015-01-20T00:00:00Z"}).json()
+    assert not late["lines"]
+    assert {left["why"] for left in late["left_out"]} == {"abstained", "retired"}
+
+
+def test_costs_and_repair_hours_may_differ_from_asset_to_asset(client: httpx.Client, plant: Workspace) -> None:
+    """The dearer failure goes first, and what takes longer than a day of crews is said to."""
+    store(plant, *(predicted(f"p{number}", f"azure-0{number}", 0.5) for number in (1, 2, 3)))
+    body = ASKED | {
+        "assets": ["azure-01", "azure-02", "azure-03"],
+        "crews": {"machines_per_day": 1, "hours_per_day": 16},
+        "days": 1,
+        "per_asset": {"azure-02": {"downtime_per_hour": 9000}, "azure-03": {"repair_hours": 20}},
+    }
+    told = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in told["lines"]] == ["azure-02"]
+    assert [(left["asset"], left["why"]) for left in told["left_out"]] == [
+        ("azure-01", "no_crew_free"),
+        ("azure-03", "too_long_for_a_day"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"days": 0}, "days"),
+        ({"days": "2"}, "days"),
+        ({"days": 2.5}, "days"),
+        ({"crews": {}}, "crews"),
+        ({"crews": {"machines": 2}}, "crews.machines"),
+        ({"crews": {"hours_per_day": -1}}, "crews.hours_per_day"),
+        ({"costs": {"planned": 1}}, "costs.failure"),
+        ({"costs": {"planned": 1, "failure": 10**400}}, "costs.failure"),
+        ({"repair_hours": 0}, "repair_hours"),
+        ({"start": "tomorrow"}, "start"),
+        ({"start": "2019-01-09T00:00:00Z"}, "start"),
+        ({"per_asset": {"azure-01": {"cost": 1}}}, "per_asset.azure-01.cost"),
+        ({"horizon": 3}, "horizon"),
+        ({"assets": ["azure-01", "azure-01"]}, "assets[1]"),
+    ],
+)
+def test_a_wrong_worklist_request_is_refused_with_the_path(
+    client: httpx.Client, change: dict[str, Any], field: str
+) -> None:
+    """422, the one shape of errors, and the field at fault."""
+    answer = client.post("/worklist", json=ASKED | change)
+    assert answer.status_code == 422, answer.text
+    told = answer.json()
+    assert set(told) == {"error", "field", "found", "expected", "remedy"}
+    assert told["field"] == field
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"days": NaN}', b'{"days": 1, "days": 1}'])
+def test_what_is_no_json_is_refused(client: httpx.Client, content: bytes) -> None:
+    """400, in the one shape of errors."""
+    for page in ("/worklist", "/work-orders"):
+        answer = client.post(page, content=content)
+        assert answer.status_code == 400
+        assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
+
+
+def test_an_unknown_asset_of_a_worklist_is_named(client: httpx.Client) -> None:
+    """404 with the path, and what was likely meant."""
+    for change, field in (({"assets": ["azure-0x"]}, "assets[0]"), ({"per_asset": {"m": {}}}, "per_asset.m")):
+        answer = client.post("/worklist", json=ASKED | change)
+        assert (answer.status_code, answer.json()["field"]) == (404, field)
+
+
+def test_work_comes_back_once_and_is_corrected_by_a_later_report(client: httpx.Client, plant: Workspace) -> None:
+    """The same report twice is one row; another finding is a correction; the ledger's readers see the last."""
+    body = {"work_orders": [ORDER, ORDER | {"work_order_id": "w2", "component": "comp2"}]}
+    first = client.post("/work-orders", json=body)
+    assert first.status_code == 200, first.text
+    assert [one["state"] for one in first.json()["work_orders"]] == ["stored", "stored"]
+    again = client.post("/work-orders", json=body).json()["work_orders"]
+    assert [one["state"] for one in again] == ["already_there", "already_there"]
+    assert [one["known_time"] for one in again] == [one["known_time"] for one in first.json()["work_orders"]]
+    found = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
+    assert client.post("/work-orders", json=found).json()["work_orders"][0]["state"] == "corrected"
+    rows = tables.read(plant, "work_orders", assets=["azure-03"])
+    assert sorted(rows.loc[rows["prompted_by"] == "alarm", "work_order_id"]) == ["w1", "w1", "w2"]
+    told = client.get("/assets/azure-03/history").json()["work_orders"]
+    assert {one["work_order_id"]: one["finding"] for one in told}["w1"] == "defect_confirmed"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"asset": "azure-0x"}, "work_orders[1].asset"),
+        ({"event_time": "2015-01-10T00:00:00Z"}, "work_orders[1].event_time"),
+        ({"event_time": "2015-01-08"}, "work_orders[1].event_time"),
+        ({"known_time": "2015-01-08T11:00:00Z"}, "work_orders[1].event_time"),
+        ({"known_time": "2015-01-19T11:00:00Z"}, "work_orders[1].known_time"),
+        ({"kind": "repair"}, "work_orders[1].kind"),
+        ({"finding": "nothing"}, "work_orders[1].finding"),
+        ({"prediction_id": "none"}, "work_orders[1].prediction_id"),
+        ({"work_order_id": "w1"}, "work_orders[1].work_order_id"),
+        ({"work_order_id": ""}, "work_orders[1].work_order_id"),
+        ({"cost": 3}, "work_orders[1].cost"),
+    ],
+)
+def test_one_bad_report_refuses_all_of_them(
+    client: httpx.Client, plant: Workspace, change: dict[str, Any], field: str
+) -> None:
+    """422 with the path, and nothing half-done."""
+    before = len(tables.read(plant, "work_orders"))
+    answer = client.post("/work-orders", json={"work_orders": [ORDER, ORDER | {"work_order_id": "w2"} | change]})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["field"] == field
+    assert len(tables.read(plant, "work_orders")) == before
+
+
+def test_work_needs_no_champion(plant: Workspace) -> None:
+    """Findings are taken whatever model there is, or none."""
+    with TestClient(Starlette(routes=routes(lambda: worker_of(plant, None)))) as client:
+        assert client.post("/work-orders", json={"work_orders": [ORDER]}).status_code == 200
+
+
+def test_reports_from_two_workers_at_once_are_stored_once(plant: Workspace) -> None:
+    """Two processes' worth of workers with the same and with their own reports lose and double nothing."""
+    workers = [worker_of(plant, None) for _ in range(2)]
+    clients = [TestClient(Starlette(routes=routes(lambda worker=worker: worker))) for worker in workers]
+
+    def report(number: int) -> httpx.Response:
+        own = [ORDER, ORDER | {"work_order_id": f"own-{number}"}]
+        return clients[number % 2].post("/work-orders", json={"work_orders": own})
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [answer.status_code for answer in pool.map(report, range(6))] == [200] * 6
+    rows = tables.read(plant, "work_orders", assets=["azure-03"])
+    names = rows.loc[rows["prompted_by"] == "alarm", "work_order_id"]
+    assert sorted(names) == sorted(["w1", *(f"own-{number}" for number in range(6))])
+
+
+def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
+    client: httpx.Client, plant: Workspace
+) -> None:
+    """The newest first; since and limit are kept; outcomes come from the ledger."""
+    store(plant, *(predicted(f"p{number}", "azure-05", 0.9, hours_ago=number) for number in range(1, 6)))
+    failed = {"failure_id": "f1", "asset": "azure-05", "event_time": NOW - HOUR, "known_time": NOW, "mode": "comp1"}
+    tables.append(plant, "failures", pd.DataFrame([failed]), "f1")
+    known = [OutcomeRow("episode", "azure-05", NOW - 5 * HOUR, "tp", NOW, ["failure:f1"])]
+    records = open_records(plant.records_url)
+    append_outcome_rows(records, known, model_name="tiny", model_version=1, known_at=NOW)
+    told = client.get("/assets/azure-05/history").json()
+    assert [one["prediction_id"] for one in told["predictions"]] == ["p1", "p2", "p3", "p4", "p5"]
+    assert [(one["state"], one["evidence"]) for one in told["episodes"]] == [("tp", ["failure:f1"])]
+    assert [one["failure_id"] for one in told["failures"]] == ["f1"]
+    assert [one["work_order_id"] for one in told["work_orders"]] == ["order/azure-05"]
+    later = client.get("/assets/azure-05/history", params={"since": "2015-01-08T20:30:00Z", "limit": "2"}).json()
+    assert [one["prediction_id"] for one in later["predictions"]] == ["p1", "p2"]
+    assert not later["episodes"]
+    assert not later["work_orders"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "field"),
+    [
+        ("/assets/azure-0x/history", 404, "asset"),
+        ("/assets/azure-01/history?limit=0", 422, "limit"),
+        ("/assets/azure-01/history?limit=%C2%B2", 422, "limit"),
+        ("/assets/azure-01/history?since=yesterday", 422, "since"),
+        ("/assets/azure-01/history?until=1", 422, "until"),
+        ("/why/nothing", 404, "prediction_id"),
+    ],
+)
+def test_a_wrong_question_gets_the_one_shape(client: httpx.Client, path: str, status: int, field: str) -> None:
+    """404 for what is not there, 422 for what cannot be understood."""
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
+    assert answer.json()["field"] == field
+
+
+def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, plant: Workspace) -> None:
+    """Of an alert what the ledger says, of silence whether it failed, and until then that it cannot be known."""
+    store(
+        plant,
+        predicted("alert", "azure-05", 0.9, hours_ago=50),
+        predicted("silent", "azure-05", 0.1, hours_ago=49),
+        predicted("unseen", "azure-06", 0.9, hours_ago=50),
+        predicted("fine", "azure-06", 0.1, hours_ago=50),
+        predicted("young", "azure-06", 0.1),
+    )
+    failed = NOW - 30 * HOUR
+    row = {"failure_id": "f1", "asset": "azure-05", "event_time": failed, "known_time": failed, "mode": "comp1"}
+    tables.append(plant, "failures", pd.DataFrame([row]), "f1")
+    known = [OutcomeRow("episode", "azure-05", NOW - 60 * HOUR, "tp", NOW, ["failure:f1"])]
+    append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
+    asked = {name: client.get(f"/why/{name}").json() for name in ("alert", "silent", "unseen", "fine", "young")}
+    assert {name: told["outcome"] for name, told in asked.items()} == {
+        "alert": "tp",
+        "silent": "failed",
+        "unseen": "not_known_yet",
+        "fine": "no_failure",
+        "young": "not_known_yet",
+    }
+    told = asked["alert"]
+    assert told["evidence"] == ["failure:f1"]
+    assert (told["model_name"], told["model_version"]) == ("tiny", 1)
+    assert told["model_digest"]
+    assert told["as_of"] == "2015-01-06T22:00:00Z"
+    text = " ".join(told["sentences"])
+    assert "0.900" in text
+    assert "alerts from 0.500" in text
+    assert "The alarm was right" in text
+    assert "2015-01-09 23:00" in asked["young"]["sentences"][-1]
