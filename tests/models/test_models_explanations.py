@@ -99,7 +99,7 @@ def test_drivers_are_the_channels_sums(one: Trained, plant: History) -> None:
 
 @pytest.mark.parametrize("which", ["one", "several"])
 def test_vibration_drives_what_it_announces(which: str, plant: History, request: pytest.FixtureRequest) -> None:
-    """Where vibration rises before failures it raises the high risks and is named first; what comes first lowers the low."""
+    """Where vibration rises before failures it raises the high risks; what comes first lowers the low ones."""
     trained = request.getfixturevalue(which)
     features, _ = asked(trained, plant)
     told = drivers(trained.artifact, features)
