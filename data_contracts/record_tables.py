@@ -21,7 +21,12 @@ class Instant(sa.types.TypeDecorator[pd.Timestamp]):
 
     def process_bind_param(self, value: pd.Timestamp | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
         """Return the microseconds to store."""
-        return None if value is None else (value - _EPOCH) // pd.Timedelta(microseconds=1)
+        if value is None:
+            return None
+        try:
+            return int(value.value) // 1000
+        except OverflowError:  # beyond what nanoseconds reach
+            return (value - _EPOCH) // pd.Timedelta(microseconds=1)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> pd.Timestamp | None:  # noqa: ARG002
         """Return the instant that was stored."""

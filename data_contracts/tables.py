@@ -14,6 +14,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from data_contracts import table_handles
 from data_contracts.arrow_frames import to_arrow, to_pandas
 from data_contracts.contract import empty_table
 from data_contracts.errors import StorageError
@@ -210,7 +211,7 @@ def read_versioned(
     """
     condition = where(as_of, assets, start, end)
     with _storage(workspace, table):
-        delta = _open(workspace, table, version)
+        delta = _open_to_read(workspace, table, version)
         if delta is None:
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
@@ -249,7 +250,7 @@ def last_heard(
     """
     latest = f"SELECT asset, max(known_time) AS heard FROM t{where(as_of, assets, None, None)} GROUP BY asset"  # noqa: S608
     with _storage(workspace, table):
-        delta = _open(workspace, table, version)
+        delta = _open_to_read(workspace, table, version)
         if delta is None:
             return {}, None
         found = to_pandas(_query(delta, latest))
@@ -302,7 +303,7 @@ def latest_version(workspace: Workspace, table: str) -> int | None:
         If the table is corrupt.
     """
     with _storage(workspace, table):
-        delta = _open(workspace, table)
+        delta = _open_to_read(workspace, table)
         return None if delta is None else int(delta.version())
 
 
@@ -316,6 +317,12 @@ def _query(delta: DeltaTable, statement: str) -> pa.Table:
 
 def _location(workspace: Workspace, table: str) -> str:
     return f"{workspace.tables_url.rstrip('/')}/{table}"
+
+
+def _open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
+    if version is not None:
+        return _open(workspace, table, version)
+    return table_handles.latest(_location(workspace, table), lambda: _open(workspace, table))
 
 
 def _open(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:

@@ -1,35 +1,86 @@
 """From a request to an answer: cut-offs and history, one champion, the records, and only then the answer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.contract import Contract, telemetry_contract
-from data_contracts.errors import NotFoundError, StorageError
-from data_contracts.history import History, read_history
-from data_contracts.records import Prediction
+from data_contracts.answer_records import Reply
+from data_contracts.errors import StorageError
+from data_contracts.history import History
 from data_contracts.workspace import Workspace
+from features.extract import extract, extract_rows
+from features.reconciling import Rows
 from features.sorted_times import microseconds, width
 from models.artifact import Artifact
-from models.scoring import score
+from models.explanations import drivers
+from models.scoring import Scores, judge
+from serving import metrics, request_notes
+from serving.answers import UNKNOWN, Composed, Composer, IntArray, Judged, reply_text, silent
 from serving.champion import Champion, Clock, check_predictions
-from serving.prediction_log import PredictionLog, new_prediction_id
-from serving.schemas import PredictAnswer, PredictionAnswer, PredictRequest, Unanswered, Window, format_instant
-from serving.sent_windows import build_history, check_as_of
+from serving.idempotency import Asked
+from serving.prediction_log import PredictionLog
+from serving.schemas import PredictAnswer, PredictRequest, Window, microseconds_of
+from serving.sent_windows import check_as_of, read_windows
 from serving.settings import Settings
-from serving.stored_telemetry import LatestTelemetry, check_known, read_stored
+from serving.statuses import contract_of, freshness_of, kind_of
+from serving.stored_fleet import StoredFleet
+from serving.stored_telemetry import LatestTelemetry, read_stored, why_unknown
 
 _HOUR = pd.Timedelta(hours=1)
-_SECOND = pd.Timedelta(seconds=1)
 _NEVER = "no telemetry is stored"
 _GAP = "no telemetry known at the cut-off lies within the model's window of {window} before it"
 
-Question = tuple[History, pd.DataFrame]
+
+class Shadowing(Protocol):
+    """Takes the traffic that was answered, to have challengers score it."""
+
+    def offer(
+        self,
+        prediction_ids: Sequence[str],
+        history: History,
+        cut_offs: pd.DataFrame,
+        *,
+        lookback: pd.Timedelta | None = None,
+    ) -> None:
+        """Take it; never wait, never raise."""
+
+
+class NoShadow:
+    """Take no traffic."""
+
+    def offer(
+        self,
+        prediction_ids: Sequence[str],
+        history: History,
+        cut_offs: pd.DataFrame,
+        *,
+        lookback: pd.Timedelta | None = None,
+    ) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The answers to a request, and what they were made from."""
+
+    composed: Sequence[Composed]
+    scored: Sequence[tuple[History, pd.DataFrame]]
+    lookback: pd.Timedelta | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the assets asked about, with what is known of them."""
+
+    history: History
+    cut_offs: pd.DataFrame
+    read_at: IntArray
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -46,13 +97,18 @@ class Answering:
         Where predictions are stored before they are answered.
     clock
         Tells the time.
+    shadow
+        Is handed what was answered.
     """
 
     workspace: Workspace
     settings: Settings
     log: PredictionLog
     clock: Clock
+    shadow: Shadowing = field(default_factory=NoShadow)
     _latest: dict[str, LatestTelemetry] = field(default_factory=dict, repr=False)
+    _fleets: dict[str, StoredFleet] = field(default_factory=dict, repr=False)
+    _composers: dict[int, Composer] = field(default_factory=dict, repr=False)
 
     def answer(self, request: PredictRequest, champion: Champion) -> PredictAnswer:
         """Predict, store, and only then answer.
@@ -67,116 +123,235 @@ class Answering:
         Returns
         -------
         PredictAnswer
-            The predictions in the order asked, each of them in the records.
+            One entry for each asset in the order asked, each of them in the records.
 
         Raises
         ------
         Refusal
-            If the request breaks a rule, or names what is unknown.
+            If the request breaks a rule.
         StorageError
-            If telemetry cannot be read or the predictions not be stored; then none of them is.
+            If telemetry cannot be read or the answers not be stored; then none of them is.
         """
-        artifact = champion.artifact
-        no_one: list[Unanswered] = []
-        if request.windows is not None:
-            questions, unanswered = self._sent(request.windows, artifact), no_one
-        else:
-            questions, unanswered = self._stored(request.assets or [], request.as_of, artifact)
-        predictions: list[Prediction] = []
-        for history, cut_offs in questions:
-            told, untold = with_telemetry(history, cut_offs, artifact)
-            made, withheld = self._predict(history, told, champion)
-            unanswered += [*untold, *withheld]
-            predictions += made
-        asked = request.assets or [window.asset for window in request.windows or ()]
-        rank = {asset: number for number, asset in enumerate(asked)}
-        predictions.sort(key=lambda prediction: rank[prediction.asset])
-        unanswered.sort(key=lambda entry: rank[entry.asset])
-        self.log.store(predictions)
-        return PredictAnswer(predictions=[_shown(entry, artifact) for entry in predictions], unanswered=unanswered)
+        made = self._make(request, champion)
+        self._store(made, None)
+        return PredictAnswer(predictions=[each.shown for each in made.composed])
+
+    def reply(self, request: PredictRequest, champion: Champion, asked: Asked | None = None) -> str:
+        """Answer as `answer` does, once for each key.
+
+        Parameters
+        ----------
+        request, champion
+            As for `answer`.
+        asked
+            The key it is asked under; None if there is none.
+
+        Returns
+        -------
+        str
+            The JSON of a `PredictAnswer`; the same text whenever it is asked for under the same key.
+
+        Raises
+        ------
+        Refusal
+            As of `answer`, and if the key was used for another request.
+        StorageError
+            As of `answer`.
+        """
+        made = self._make(request, champion)
+        text = reply_text([each.answer for each in made.composed])
+        before = self._store(made, None if asked is None else asked.reply(text, self.clock()))
+        if before is not None and asked is not None:
+            return asked.check(before)
+        _note(made.composed, champion)
+        return text
+
+    def replied(self, asked: Asked | None) -> str | None:
+        """Find the reply that was given under a key.
+
+        Parameters
+        ----------
+        asked
+            The key.
+
+        Returns
+        -------
+        str or None
+            The reply; None if there is none, or no key.
+
+        Raises
+        ------
+        Refusal
+            If the key was used for another request.
+        StorageError
+            If the records cannot be read.
+        """
+        if asked is None:
+            return None
+        before = self.log.find(asked.key, self.clock())
+        return None if before is None else asked.check(before)
 
     def warm_up(self, champion: Champion) -> None:
-        """Look at what telemetry there is before anyone asks; if that fails, the first request will tell.
+        """Look at what is stored before anyone asks; if that fails, the first request will tell.
 
         Parameters
         ----------
         champion
             The model whose asset type will be asked about.
         """
+        asset_type = champion.artifact.recipe.asset_type
         with suppress(StorageError):
-            self.latest(champion.artifact.recipe.asset_type).known_times()
+            self.latest(asset_type).known_times()
+            self.fleet(asset_type).history([], (), pd.DataFrame())
+            self.log.commit.engine()
 
     def latest(self, asset_type: str) -> LatestTelemetry:
         """Return what is known of the latest telemetry of an asset type, kept from request to request."""
         return self._latest.setdefault(asset_type, LatestTelemetry(self.workspace, asset_type))
 
+    def fleet(self, asset_type: str) -> StoredFleet:
+        """Return what else is stored of the assets of a type, kept from request to request."""
+        return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type))
+
     def _now(self) -> pd.Timestamp:
         return self.clock() + pd.Timedelta(seconds=self.settings.clock_skew_seconds)
 
-    def _sent(self, windows: Sequence[Window], artifact: Artifact) -> Iterator[Question]:
-        asset_type = artifact.recipe.asset_type
-        assets = [window.asset for window in windows]
-        cut_offs = _cut_offs(assets, [window.as_of for window in windows])
-        check_known(self.workspace, self.latest(asset_type), _paths("windows", assets, ".asset"))
-        # What is stored about the assets, but none of their telemetry: it all came with the request.
-        stored = read_history(self.workspace, asset_type, assets=assets, start=cut_offs["as_of"].max())
-        needed, contract = artifact.recipe.measured_channels, _contract(asset_type)
-        yield build_history(windows, stored, needed, contract, self._now()), cut_offs
+    def _composer(self, champion: Champion) -> Composer:
+        held = self._composers.get(champion.version)
+        if held is None or held.champion is not champion:
+            held = Composer(champion, freshness_of(champion.artifact, self.settings))
+            self._composers[champion.version] = held
+        return held
 
-    def _stored(
-        self, assets: Sequence[str], as_of: pd.Timestamp | None, artifact: Artifact
-    ) -> tuple[Iterator[Question], list[Unanswered]]:
-        asset_type = artifact.recipe.asset_type
-        if as_of is not None:
-            check_as_of(as_of, "as_of", self._now())
-        check_known(self.workspace, self.latest(asset_type), _paths("assets", assets))
-        if as_of is not None:
-            chosen, silent = dict.fromkeys(assets, as_of), []
-        else:
-            known = self.latest(asset_type).known_times()
-            chosen = {asset: known[asset] for asset in assets if asset in known}
-            silent = [Unanswered(asset=asset, as_of=None, reason=_NEVER) for asset in assets if asset not in known]
-        cut_offs = _cut_offs(list(chosen), list(chosen.values()))
-        return read_stored(self.workspace, asset_type, cut_offs, artifact.recipe.lookback), silent
+    def _store(self, made: _Made, reply: Reply | None) -> Reply | None:
+        predictions = [each.prediction for each in made.composed if each.prediction is not None]
+        before = self.log.store(predictions, [each.answer for each in made.composed], reply)
+        if before is None:
+            identifiers = {each.shown.asset: each.shown.prediction_id for each in made.composed}
+            for history, cut_offs in made.scored:
+                ids = [identifiers[asset] for asset in cut_offs["asset"]]
+                self.shadow.offer(ids, history, cut_offs, lookback=made.lookback)
+        return before
 
-    def _predict(
-        self, history: History, cut_offs: pd.DataFrame, champion: Champion
-    ) -> tuple[list[Prediction], list[Unanswered]]:
-        if cut_offs.empty:
-            return [], []
+    def _make(self, request: PredictRequest, champion: Champion) -> _Made:
         artifact = champion.artifact
-        scored = score(artifact, history, cut_offs)
-        withheld = scored["reason"].notna()
-        silent = _unanswered(scored[withheld], scored.loc[withheld, "reason"])
-        scored = scored[~withheld]
-        check_predictions(artifact, scored)
-        made_at = self.clock()
-        rows: Any = scored.itertuples(index=False)
-        predictions = [
-            Prediction(
-                prediction_id=new_prediction_id(),
-                asset=row.asset,
-                as_of=row.as_of,
-                made_at=made_at,
-                horizon_s=(artifact.horizon or pd.Timedelta(0)) / _SECOND,
-                lead_s=artifact.lead / _SECOND,
-                probability=_optional(row.probability),
-                remaining_life_h=_optional(row.remaining_life_h),
-                threshold=_optional(row.threshold),
-                alert=bool(row.alert),
-                model_name=champion.name,
-                model_version=champion.version,
-                origin="endpoint",
-            )
-            for row in rows
-        ]
-        return predictions, silent
+        asset_type = artifact.recipe.asset_type
+        asked = [window.asset for window in request.windows] if request.windows is not None else request.assets or []
+        if request.as_of is not None:
+            check_as_of(request.as_of, "as_of", self._now())
+        unknown = why_unknown(self.fleet(asset_type), self.latest(asset_type), asked)
+        known = [asset for asset in asked if asset not in unknown]
+        if request.windows is not None:
+            cut_offs = {window.asset: window.as_of for window in request.windows}
+            judged = [silent({asset: reason}, cut_offs[asset]) for asset, reason in unknown.items()]
+            parts = self._sent(request.windows, artifact, known)
+        else:
+            judged = [silent(unknown, request.as_of)]
+            chosen, never = self._cut_offs(known, request.as_of, asset_type)
+            judged.append(silent(dict.fromkeys(never, _NEVER)))
+            parts = self._stored(chosen, artifact)
+        scored = []
+        for part in parts:
+            judged.append(judge_part(part, champion, explain=request.explain))
+            scored.append((part.history, part.cut_offs))
+        now = self.clock()
+        dated = request.windows is not None or request.as_of is not None
+        composer = self._composer(champion)
+        made = [one for each in judged for one in composer.compose(each, now, None if dated else microseconds_of(now))]
+        rank = {asset: number for number, asset in enumerate(asked)}
+        made.sort(key=lambda one: rank[one.shown.asset])
+        return _Made(made, scored, None if request.windows is not None else artifact.recipe.lookback)
+
+    def _cut_offs(
+        self, assets: Sequence[str], as_of: pd.Timestamp | None, asset_type: str
+    ) -> tuple[Mapping[str, pd.Timestamp], Sequence[str]]:
+        """Choose each asset's cut-off; tell of those that have none."""
+        if as_of is not None:
+            return dict.fromkeys(assets, as_of), ()
+        heard = self.latest(asset_type).known_times()
+        return {asset: heard[asset] for asset in assets if asset in heard}, [a for a in assets if a not in heard]
+
+    def _sent(self, windows: Sequence[Window], artifact: Artifact, known: Sequence[str]) -> Iterator[_Part]:
+        recipe = artifact.recipe
+        cut_offs = _frame({window.asset: window.as_of for window in windows})
+        stored = self.fleet(recipe.asset_type).history(cut_offs["asset"].tolist(), (), pd.DataFrame())
+        read = read_windows(windows, stored, recipe.measured_channels, contract_of(recipe.asset_type), self._now())
+        if len(known) < len(windows):
+            # All are read, so that what breaks a rule is told; but of an unknown asset nothing is said.
+            chosen = [window for window in windows if window.asset in set(known)]
+            if chosen:
+                yield from self._sent(chosen, artifact, known)
+            return
+        yield _Part(read.history, cut_offs, latest_of_rows(read.rows, cut_offs, recipe.lookback), read.rows)
+
+    def _stored(self, chosen: Mapping[str, pd.Timestamp], artifact: Artifact) -> Iterator[_Part]:
+        recipe = artifact.recipe
+        fleet = self.fleet(recipe.asset_type)
+        for history, cut_offs in read_stored(self.workspace, recipe.asset_type, _frame(chosen), recipe.lookback, fleet):
+            yield _Part(history, cut_offs, latest_readings(history, cut_offs, artifact))
 
 
-def with_telemetry(
-    history: History, cut_offs: pd.DataFrame, artifact: Artifact
-) -> tuple[pd.DataFrame, list[Unanswered]]:
-    """Tell the cut-offs with telemetry to go by from those without.
+def _note(composed: Sequence[Composed], champion: Champion) -> None:
+    """Have what was answered seen: in the metrics, and in the log of the request."""
+    shown = [each.shown for each in composed]
+    told = [each.probability for each in shown if each.probability is not None]
+    metrics.count_answers(champion.name, champion.version, told, [each.status for each in shown])
+    for each in shown:
+        if each.status == "abstained" and each.reason is not None:
+            metrics.ABSTENTIONS.labels(kind_of(each.reason)).inc()
+    request_notes.current().predictions.extend(each.prediction_id for each in shown)
+
+
+def judge_part(part: _Part, champion: Champion, *, explain: bool) -> Judged:
+    """Ask a model about some assets.
+
+    Parameters
+    ----------
+    part
+        The assets, with what is known of them.
+    champion
+        The model.
+    explain
+        Whether to tell what drives its predictions.
+
+    Returns
+    -------
+    Judged
+    """
+    artifact, recipe = champion.artifact, champion.artifact.recipe
+    if part.rows is None:
+        features = extract(part.history, part.cut_offs, recipe)
+    else:
+        features = extract_rows(part.rows, part.history, part.cut_offs, recipe)
+    scores = judge(artifact, features, part.history, part.cut_offs)
+    reasons = [None if pd.isna(reason) else str(reason) for reason in scores.frame["reason"]]
+    if recipe.lookback > pd.Timedelta(0):
+        gap = _GAP.format(window=f"{recipe.lookback / _HOUR:g} hours")
+        reasons = [gap if read == UNKNOWN else why for why, read in zip(reasons, part.read_at, strict=True)]
+    return _judged(artifact, scores, part.read_at, reasons, explain=explain)
+
+
+def _judged(
+    artifact: Artifact, scores: Scores, read_at: IntArray, reasons: Sequence[str | None], *, explain: bool
+) -> Judged:
+    told = np.array([reason is None for reason in reasons], dtype=np.bool_)
+    check_predictions(artifact, scores.frame[told])
+    causes = iter(drivers(artifact, scores.features[told]) if explain and told.any() else [()] * int(told.sum()))
+    column = "probability" if artifact.target == "failure" else "remaining_life_h"
+    return Judged(
+        assets=scores.frame["asset"].tolist(),
+        as_of=microseconds(scores.frame["as_of"]),
+        read_at=read_at,
+        reasons=reasons,
+        said=scores.frame[column].to_numpy(dtype=np.float64),
+        alerts=scores.frame["alert"].to_numpy(dtype=np.bool_),
+        horizons=scores.probabilities,
+        drivers=[next(causes) if one else () for one in told],
+    )
+
+
+def latest_readings(history: History, cut_offs: pd.DataFrame, artifact: Artifact) -> IntArray:
+    """Find for each cut-off the latest reading that a model uses.
 
     Parameters
     ----------
@@ -189,66 +364,52 @@ def with_telemetry(
 
     Returns
     -------
-    cut_offs : DataFrame
-        Those with at least one reading of one channel in the model's longest window.
-    unanswered : list of Unanswered
-        The others.
+    (n,) array
+        Microseconds since 1970; `UNKNOWN` where no channel has a reading in the model's longest window.
     """
-    lookback = artifact.recipe.lookback
-    if lookback <= pd.Timedelta(0):
-        return cut_offs, []
     telemetry = history.telemetry
     owner = pd.Index(cut_offs["asset"]).get_indexer(pd.Index(telemetry["asset"]))
     event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])
-    as_of = microseconds(cut_offs["as_of"])[owner]
-    inside = (owner >= 0) & (event > as_of - width(lookback)) & (np.maximum(event, known) <= as_of)
-    inside &= ~np.isnan(telemetry[list(artifact.recipe.measured_channels)].to_numpy(dtype=np.float64)).all(axis=1)
-    told = np.zeros(len(cut_offs), dtype=np.bool_)
-    told[owner[inside]] = True
-    reason = _GAP.format(window=f"{lookback / _HOUR:g} hours")
-    silent = cut_offs[~told]
-    return cut_offs[told].reset_index(drop=True), _unanswered(silent, [reason] * len(silent))
+    channels = list(artifact.recipe.measured_channels)
+    silent_rows = np.isnan(telemetry[channels].to_numpy(dtype=np.float64)).all(axis=1)
+    return _latest(owner, event, known, ~silent_rows, microseconds(cut_offs["as_of"]), artifact.recipe.lookback)
 
 
-def _unanswered(cut_offs: pd.DataFrame, reasons: Iterable[str]) -> list[Unanswered]:
-    return [
-        Unanswered(asset=asset, as_of=format_instant(as_of), reason=reason)
-        for asset, as_of, reason in zip(cut_offs["asset"], cut_offs["as_of"], reasons, strict=True)
-    ]
+def latest_of_rows(rows: Rows, cut_offs: pd.DataFrame, lookback: pd.Timedelta) -> IntArray:
+    """Find for each cut-off the latest reading used, as `latest_readings` does.
+
+    Parameters
+    ----------
+    rows
+        Telemetry of the channels that the model reads, its assets numbered as the cut-offs.
+    cut_offs
+        Columns ``asset`` and ``as_of``, an asset once.
+    lookback
+        How far back the model looks.
+
+    Returns
+    -------
+    (n,) array
+    """
+    told = np.asarray(~np.isnan(rows.readings).all(axis=1), dtype=np.bool_)
+    return _latest(rows.asset, rows.event, rows.known, told, microseconds(cut_offs["as_of"]), lookback)
 
 
-def _cut_offs(assets: Sequence[str], times: Sequence[pd.Timestamp]) -> pd.DataFrame:
-    as_of = pd.Series(list(times), dtype="datetime64[us, UTC]")
-    return pd.DataFrame({"asset": pd.Series(list(assets), dtype="str"), "as_of": as_of})
+def _latest(
+    owner: IntArray,
+    event: IntArray,
+    known: IntArray,
+    told: npt.NDArray[np.bool_],
+    as_of: IntArray,
+    lookback: pd.Timedelta,
+) -> IntArray:
+    latest = np.full(len(as_of), UNKNOWN)
+    until = as_of[owner]
+    inside = told & (owner >= 0) & (event > until - width(lookback)) & (np.maximum(event, known) <= until)
+    np.maximum.at(latest, owner[inside], event[inside])
+    return latest
 
 
-def _paths(name: str, assets: Sequence[str], rest: str = "") -> dict[str, str]:
-    return {f"{name}[{index}]{rest}": asset for index, asset in enumerate(assets)}
-
-
-@lru_cache(maxsize=16)
-def _contract(asset_type: str) -> Contract | None:
-    try:
-        return telemetry_contract(asset_type)
-    except NotFoundError:
-        return None  # an asset type of the user's own: only the model says what it reads
-
-
-def _optional(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
-def _shown(prediction: Prediction, artifact: Artifact) -> PredictionAnswer:
-    return PredictionAnswer(
-        prediction_id=prediction.prediction_id,
-        asset=prediction.asset,
-        as_of=format_instant(prediction.as_of),
-        horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
-        lead_hours=artifact.lead / _HOUR,
-        probability=prediction.probability,
-        remaining_life_hours=prediction.remaining_life_h,
-        threshold=prediction.threshold,
-        alert=prediction.alert,
-        model_name=prediction.model_name,
-        model_version=prediction.model_version,
-    )
+def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
+    as_of = pd.Series(list(cut_offs.values()), dtype="datetime64[us, UTC]")
+    return pd.DataFrame({"asset": pd.Series(list(cut_offs), dtype="str"), "as_of": as_of})

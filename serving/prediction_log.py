@@ -1,6 +1,5 @@
 """The log of predictions: what is answered is in the records first."""
 
-import uuid
 from collections.abc import Sequence
 
 import pandas as pd
@@ -81,14 +80,3 @@ class PredictionLog:
         self._replies += 1
         if self._replies % _PURGE_EVERY == 1:
             purge_replies(self.commit, expired=now - VALID_FOR, most=_PURGE_MOST)
-
-
-def new_prediction_id() -> str:
-    """Draw an identifier that no other prediction has.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    return uuid.uuid4().hex

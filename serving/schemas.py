@@ -1,21 +1,22 @@
 """What may be asked of the endpoint and what it answers: strict shapes, from which the OpenAPI document is made."""
 
-import json
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn, Self
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from serving.refusals import BAD_REQUEST, Refusal, unprocessable
+from serving.json_bodies import parse_json as parse_json
+from serving.json_bodies import path_of as path_of
+from serving.json_bodies import show as show
+from serving.refusals import Refusal, unprocessable
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT_EXPECTED = "an instant from 1970 on with its offset from UTC, such as 2015-03-05T06:00:00Z"
-_SHOWN = 80
 
 
 def parse_instant(value: object) -> datetime:
@@ -65,27 +66,54 @@ Instant = Annotated[
     BeforeValidator(_validate_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2015-03-05T06:00:00Z"]}),
 ]
-Name = Annotated[str, Field(min_length=1, max_length=255, examples=["azure-01"])]
-Reading = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        {
+# A database may refuse the character NUL.
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern="^[^\\x00]*$", examples=["azure-01"])]
+_ROWS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "title": "Reading",
+        "description": "One instant: its time and a value for every channel of the model, null for no reading.",
+        "properties": {"event_time": {"type": "string", "format": "date-time"}},
+        "required": ["event_time"],
+        "additionalProperties": {"type": "number", "nullable": True},
+    },
+    "example": [
+        {"event_time": "2015-03-05T05:00:00Z", "volt": 171.2, "rotate": 446.6, "pressure": 98.9, "vibration": 40.1}
+    ],
+}
+_COLUMNS = {
+    "type": "object",
+    "title": "Columns",
+    "description": "The same by channel, each as long as event_time: less to write and to read.",
+    "properties": {
+        "event_time": {
+            "type": "array",
+            "minItems": 1,
+            "description": "RFC 3339 with an offset, or whole microseconds since 1970.",
+            "items": {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}]},
+        },
+        "channels": {
             "type": "object",
-            "title": "Reading",
-            "description": "One instant: its time and a value for every channel of the model, null for no reading.",
-            "properties": {"event_time": {"type": "string", "format": "date-time"}},
-            "required": ["event_time"],
-            "additionalProperties": {"type": "number", "nullable": True},
-            "example": {
-                "event_time": "2015-03-05T05:00:00Z",
-                "volt": 171.2,
-                "rotate": 446.6,
-                "pressure": 98.9,
-                "vibration": 40.1,
-            },
-        }
-    ),
-]
+            "additionalProperties": {"type": "array", "items": {"type": "number", "nullable": True}},
+        },
+    },
+    "required": ["event_time", "channels"],
+    "additionalProperties": False,
+}
+
+
+def _validate_telemetry(value: object) -> object:
+    """Make sure of rows or columns; what is in them is read together with the model's channels."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list) or not value:
+        raise PydanticCustomError("telemetry", "at least 1 item in a list of readings, or an object of columns")
+    return value
+
+
+Telemetry = Annotated[Any, BeforeValidator(_validate_telemetry), WithJsonSchema({"oneOf": [_ROWS, _COLUMNS]})]
 
 
 class _Strict(BaseModel):
@@ -115,7 +143,10 @@ class Window(_Strict):
 
     asset: Name
     as_of: Instant
-    telemetry: Annotated[list[Reading], Field(min_length=1)]
+    telemetry: Telemetry
+    units: dict[Name, Name] = Field(
+        default={}, description="The units of channels, checked against the contract.", examples=[{"volt": "V"}]
+    )
     events: list[SentEvent] = Field(default=[])
     work_orders: list[SentWorkOrder] = Field(default=[])
 
@@ -130,9 +161,14 @@ class PredictRequest(_Strict):
         default=None,
         description="With assets: use only what was known by then. Each asset's latest telemetry if it is left out.",
     )
+    features: Literal["latest", "stored"] = Field(
+        default="latest",
+        description="With assets: compute features from the latest telemetry, or take those the last scoring stored.",
+    )
     windows: Annotated[list[Window], Field(min_length=1)] | None = Field(
         default=None, description="Telemetry sent along, one window an asset. Give these or assets."
     )
+    explain: bool = Field(default=True, description="Whether to tell what drives each prediction.")
 
     @model_validator(mode="after")
     def _ask_one_way(self) -> Self:
@@ -140,40 +176,61 @@ class PredictRequest(_Strict):
             raise PydanticCustomError("one_of", "exactly one of assets and windows")
         if self.windows is not None and self.as_of is not None:
             raise PydanticCustomError("as_of_of_windows", "as_of inside each window, not beside the windows")
+        if self.windows is not None and self.features != "latest":
+            raise PydanticCustomError("features_of_windows", "features with assets, not with windows")
         return self
+
+
+class HorizonAnswer(BaseModel):
+    """The probability of a failure within one horizon."""
+
+    hours: float = Field(description="How far ahead, after the lead.")
+    probability: float = Field(ge=0, le=1)
+
+
+class DriverAnswer(BaseModel):
+    """What one channel has to do with a prediction."""
+
+    channel: str = Field(description="A channel of the telemetry, or events, work_orders, failures or asset.")
+    share: float = Field(description="Its part of all that moves the prediction away from the usual.", ge=0, le=1)
+    raises: bool = Field(description="Whether it raises the risk; otherwise it lowers it.")
+    words: str = Field(description="What was seen, and what is usual.")
+
+
+Status = Literal["ok", "stale", "abstained"]
 
 
 class PredictionAnswer(BaseModel):
     """What the model says of one asset at one cut-off."""
 
-    prediction_id: str = Field(description="Tells this prediction from every other; it is stored under this name.")
+    prediction_id: str = Field(description="Tells this answer from every other; it is stored under this name.")
     asset: str
-    as_of: str = Field(description="Nothing known later was used.", examples=["2015-03-05T06:00:00Z"])
-    horizon_hours: float | None = Field(description="How far ahead the model looks, after the lead.")
+    status: Status = Field(
+        description="stale: the telemetry is older than declared. abstained: nothing can be said, and no number is."
+    )
+    reason: str | None = Field(description="Why the status is not ok.")
+    as_of: str | None = Field(description="Nothing known later was used.", examples=["2015-03-05T06:00:00Z"])
+    feature_age_seconds: float | None = Field(
+        description="From the latest reading used to as_of, if that was asked for or sent, and otherwise to now."
+    )
+    valid_until: str | None = Field(description="From when on to ask again.", examples=["2015-03-05T12:00:00Z"])
+    probability: float | None = Field(description="Of a failure within horizon_hours.", ge=0, le=1)
+    horizons: list[HorizonAnswer] = Field(description="Of a failure within each horizon; it never falls.")
+    horizon_hours: float | None = Field(description="The horizon by which alerts are decided, after the lead.")
     lead_hours: float = Field(description="The shortest warning that is of use.")
-    probability: float | None = Field(description="Of a failure within the horizon.", ge=0, le=1)
     remaining_life_hours: float | None = Field(description="Until the next failure, if the model foretells that.")
     threshold: float | None = Field(description="From where on it is an alert.")
-    alert: bool
+    alert: bool | None = Field(description="Null where nothing can be said.")
+    drivers: list[DriverAnswer] = Field(description="What drives the prediction, the largest share first.")
     model_name: str
     model_version: int
-
-
-class Unanswered(BaseModel):
-    """An asset the model cannot say anything about, and why: no number is made up."""
-
-    asset: str
-    as_of: str | None
-    reason: str
+    model_digest: str = Field(description="Equal digests predict the same.")
 
 
 class PredictAnswer(BaseModel):
-    """The predictions, in the order asked; every one is stored."""
+    """One answer for each asset, in the order asked; every one is stored."""
 
     predictions: list[PredictionAnswer]
-    unanswered: list[Unanswered] = Field(
-        description="Assets without telemetry, or with too little of it, in the model's windows."
-    )
 
 
 class ErrorAnswer(BaseModel):
@@ -184,6 +241,38 @@ class ErrorAnswer(BaseModel):
     found: str = Field(examples=["the text '171'"])
     expected: str = Field(examples=["a finite number, or null for no reading"])
     remedy: str = Field(examples=["Correct the field"])
+
+
+def format_instant(time: pd.Timestamp) -> str:
+    """Write an instant as answers do.
+
+    Parameters
+    ----------
+    time
+        The instant.
+
+    Returns
+    -------
+    str
+        RFC 3339 in UTC.
+
+    Examples
+    --------
+    >>> format_instant(pd.Timestamp("2015-03-05T08:00:00+02:00"))
+    '2015-03-05T06:00:00Z'
+    """
+    return format_microseconds(microseconds_of(time))
+
+
+def microseconds_of(time: pd.Timestamp) -> int:
+    """Count the microseconds from 1970 to an instant."""
+    return int(time.as_unit("us").value // 1000)
+
+
+@lru_cache(maxsize=4096)
+def format_microseconds(instant: int) -> str:
+    """Write an instant, given in microseconds since 1970, as `format_instant` does."""
+    return (_EARLIEST + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
 
 
 def parse_request(body: bytes, max_batch: int) -> PredictRequest:
@@ -215,129 +304,6 @@ def parse_request(body: bytes, max_batch: int) -> PredictRequest:
     return request
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
-    """Read a JSON object, without the NaN and Infinity that Python's reader would take and without repeated names.
-
-    Parameters
-    ----------
-    body
-        The text, in UTF-8.
-
-    Returns
-    -------
-    dict
-        The object.
-
-    Raises
-    ------
-    Refusal
-        If it is anything else.
-    """
-    try:
-        content = json.loads(body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise _not_json("a body that is not UTF-8") from error
-    except RecursionError as error:
-        raise _not_json("a body nested too deeply") from error
-    except ValueError as error:
-        where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "a number"
-        raise _not_json(f"a body that is not JSON, at {where}") from error
-    if not isinstance(content, dict):
-        raise unprocessable(None, show(content), "a JSON object", "Send an object with assets or windows")
-    return content
-
-
-def path_of(location: Iterable[str | int]) -> str | None:
-    """Write where a field is, as a caller would.
-
-    Parameters
-    ----------
-    location
-        Names and indices from the outside in.
-
-    Returns
-    -------
-    str or None
-        The path; None for the whole body.
-
-    Examples
-    --------
-    >>> path_of(["windows", 0, "telemetry", 3, "volt"])
-    'windows[0].telemetry[3].volt'
-    """
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:_SHOWN]}" for part in location)
-    return path.removeprefix(".") or None
-
-
-def show(value: object) -> str:
-    """Say what a value is, in a few words.
-
-    Parameters
-    ----------
-    value
-        A JSON value.
-
-    Returns
-    -------
-    str
-        The words.
-
-    Examples
-    --------
-    >>> show("171"), show(True), show(None), show([1])
-    ("the text '171'", 'true', 'null', 'a list')
-    """
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if isinstance(value, str):
-        return f"the text {value[:_SHOWN]!r}"
-    if isinstance(value, int | float):
-        return f"the number {str(value)[:_SHOWN]}"
-    return "a list" if isinstance(value, list) else "an object"
-
-
-def format_instant(time: pd.Timestamp) -> str:
-    """Write an instant as answers do.
-
-    Parameters
-    ----------
-    time
-        The instant.
-
-    Returns
-    -------
-    str
-        RFC 3339 in UTC.
-
-    Examples
-    --------
-    >>> format_instant(pd.Timestamp("2015-03-05T08:00:00+02:00"))
-    '2015-03-05T06:00:00Z'
-    """
-    return time.tz_convert("UTC").isoformat().replace("+00:00", "Z")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise Refusal(
-        BAD_REQUEST, None, f"the number {name}", "finite numbers, as JSON has them", "Send null for no reading"
-    )
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal(
-            BAD_REQUEST, None, f"the name {twice[:_SHOWN]!r} twice in one object", "every name once", "Remove one"
-        )
-    return content
-
-
-def _not_json(found: str) -> Refusal:
-    return Refusal(BAD_REQUEST, None, found, "a JSON object in UTF-8", "See the request's shape in /docs.json")
-
-
 def _check_batch(request: PredictRequest, max_batch: int) -> None:
     field = "assets" if request.assets is not None else "windows"
     asked = request.assets if request.assets is not None else [window.asset for window in request.windows or ()]
@@ -360,14 +326,14 @@ def _from_details(details: ErrorDetails) -> Refusal:
         return unprocessable(field, "nothing", "this field", "Add it")
     if kind == "extra_forbidden":
         return unprocessable(field, "an unknown field", _known_fields(details["loc"]), "Remove it")
-    if kind in ("one_of", "as_of_of_windows"):
+    if kind in ("one_of", "as_of_of_windows", "features_of_windows"):
         return unprocessable(field, ", ".join(_names(value)) or "neither", details["msg"], "Send one of them")
     expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
     return unprocessable(field, show(value), expected[:1].lower() + expected[1:])
 
 
 def _names(value: object) -> list[str]:
-    return [name[:_SHOWN] for name in value] if isinstance(value, dict) else []
+    return [name[:80] for name in value] if isinstance(value, dict) else []
 
 
 def _known_fields(location: tuple[int | str, ...]) -> str:

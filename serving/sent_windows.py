@@ -1,28 +1,46 @@
-"""Windows of telemetry sent with a request, made into a history like the stored one, so that one code reads both."""
+"""Windows of telemetry sent with a request, made into what is read of stored ones, so that one code predicts both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.contract import Contract, empty_table
 from data_contracts.history import History
-from serving.refusals import Refusal, unprocessable
-from serving.schemas import INSTANT_EXPECTED, SentEvent, SentWorkOrder, Window, parse_instant, path_of, show
+from data_contracts.twins import SOURCE_PRIORITY
+from features.reconciling import Rows
+from serving.json_bodies import path_of
+from serving.refusals import unprocessable
+from serving.schemas import SentEvent, SentWorkOrder, Window, microseconds_of
+from serving.sent_telemetry import EVENT_TIME, Expected, SentReadings, after_cut_off, read_telemetry
 
-EVENT_TIME = "event_time"
-_NUMBER = "a finite number, or null for no reading"
-_CHANNEL_TYPES = {float, int, type(None)}
+_SOURCE = "physical"
+_RANK = SOURCE_PRIORITY.index(_SOURCE)
 
 
-def build_history(
+@dataclass(frozen=True)
+class SentWindows:
+    """What was sent, and what is stored of the same assets besides telemetry.
+
+    Parameters
+    ----------
+    history
+        As `data_contracts.history.read_history` gives one.
+    rows
+        The telemetry of the channels that the model needs, sorted, the assets numbered as the windows.
+    """
+
+    history: History
+    rows: Rows
+
+
+def read_windows(
     windows: Sequence[Window], stored: History, needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
-) -> History:
-    """Make one history of the windows sent, and of what is stored about their assets besides telemetry.
+) -> SentWindows:
+    """Read the windows sent, beside what is stored about their assets.
 
     A reading counts as known when it happened: whoever sends it knows it.
 
@@ -41,8 +59,7 @@ def build_history(
 
     Returns
     -------
-    History
-        The history.
+    SentWindows
 
     Raises
     ------
@@ -50,17 +67,25 @@ def build_history(
         If a window breaks a rule; it names the field.
     """
     channels = tuple(dict.fromkeys((*needed, *(contract.channels if contract else ()))))
-    frames = [_read_window(index, window, channels, needed, contract, now) for index, window in enumerate(windows)]
-    telemetry = pd.concat(frames, ignore_index=True)
+    expected = Expected(channels, tuple(needed), contract)
+    read = [_read_window(index, window, expected, now) for index, window in enumerate(windows)]
     as_of = {window.asset: window.as_of for window in windows}
     orders, told_by = _work_order_rows(windows), [EVENT_TIME, "kind", "component"]
-    return replace(
+    history = replace(
         stored,
         channels=channels,
-        telemetry=telemetry,
+        telemetry=_telemetry([window.asset for window in windows], read, channels),
         events=_joined("events", stored.events, _event_rows(windows), [EVENT_TIME, "code"], as_of),
         work_orders=_joined("work_orders", stored.work_orders, orders, told_by, as_of),
     )
+    return SentWindows(history, _rows(read, len(needed)))
+
+
+def build_history(
+    windows: Sequence[Window], stored: History, needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
+) -> History:
+    """Make one history of the windows sent, as `read_windows` does."""
+    return read_windows(windows, stored, needed, contract, now).history
 
 
 def check_as_of(as_of: pd.Timestamp, field: str, now: pd.Timestamp) -> None:
@@ -84,112 +109,45 @@ def check_as_of(as_of: pd.Timestamp, field: str, now: pd.Timestamp) -> None:
         raise unprocessable(field, f"{as_of.isoformat()}, in the future", "a cut-off that has passed", "Ask again then")
 
 
-def _read_window(
-    index: int,
-    window: Window,
-    channels: Sequence[str],
-    needed: Sequence[str],
-    contract: Contract | None,
-    now: pd.Timestamp,
-) -> pd.DataFrame:
+def _read_window(index: int, window: Window, expected: Expected, now: pd.Timestamp) -> SentReadings:
     here = ("windows", index)
     check_as_of(window.as_of, str(path_of([*here, "as_of"])), now)
     _check_times([*here, "events"], [event.event_time for event in window.events], window.as_of)
     _check_times([*here, "work_orders"], [order.event_time for order in window.work_orders], window.as_of)
-    rows, place = window.telemetry, (*here, "telemetry")
-    _check_names(rows, place, channels, needed)
-    times = _read_times(rows, place, window.as_of)
-    columns = {channel: _read_channel(rows, channel, place, contract) for channel in channels}
-    for channel in needed:
-        if np.isnan(columns[channel]).all():
-            raise unprocessable(path_of(place), f"no reading of {channel}", "at least one", "Send a reading of it")
-    return pd.DataFrame(
-        {"asset": window.asset, EVENT_TIME: times, "known_time": times, "source": "physical", **columns}
-    )
+    return read_telemetry(window.telemetry, window.units, here, window.as_of, expected)
 
 
 def _check_times(place: Sequence[str | int], times: Sequence[pd.Timestamp], as_of: pd.Timestamp) -> None:
     for index, time in enumerate(times):
         if time > as_of:
-            raise _after_cut_off([*place, index, EVENT_TIME], time.isoformat(), as_of)
+            raise after_cut_off(path_of([*place, index, EVENT_TIME]), microseconds_of(time), as_of)
 
 
-def _check_names(
-    rows: Sequence[Mapping[str, Any]], place: tuple[str | int, ...], channels: Sequence[str], needed: Sequence[str]
-) -> None:
-    known, wanted = {EVENT_TIME, *channels}, {EVENT_TIME, *needed}
-    for index, row in enumerate(rows):
-        names = row.keys()
-        if not names <= known:
-            name = next(name for name in names if name not in known)
-            raise unprocessable(
-                path_of([*place, index, name]), "an unknown channel", f"only {', '.join(channels)}", "Remove it"
-            )
-        if not wanted <= names:
-            name = next(name for name in (EVENT_TIME, *needed) if name not in names)
-            expected = "a reading of every channel the model uses, null where there is none"
-            raise unprocessable(path_of([*place, index, name]), "nothing", expected, "Add it")
+def _rows(read: Sequence[SentReadings], n_needed: int) -> Rows:
+    """Put windows one after another: sorted by asset and time, as they came."""
+    asset = np.repeat(np.arange(len(read)), [len(window.times) for window in read])
+    times = np.concatenate([window.times for window in read])
+    readings = np.ascontiguousarray(np.concatenate([window.readings[:n_needed] for window in read], axis=1).T)
+    return Rows(asset, times, times, np.full(len(times), _RANK), readings)
 
 
-def _read_times(
-    rows: Sequence[Mapping[str, Any]], place: tuple[str | int, ...], as_of: pd.Timestamp
-) -> "pd.DatetimeIndex":
-    times = []
-    for index, row in enumerate(rows):
-        try:
-            times.append(parse_instant(row[EVENT_TIME]))
-        except ValueError:
-            raise unprocessable(path_of([*place, index, EVENT_TIME]), show(row[EVENT_TIME]), INSTANT_EXPECTED) from None
-    for index, (earlier, later) in enumerate(pairwise(times), start=1):
-        if later <= earlier:
-            raise unprocessable(
-                path_of([*place, index, EVENT_TIME]),
-                f"{later.isoformat()}, not after the reading before it",
-                "readings in order of time, each instant once",
-                "Sort them, and send one reading an instant",
-            )
-    if times[-1] > as_of:
-        late = next(index for index, time in enumerate(times) if time > as_of)
-        raise _after_cut_off([*place, late, EVENT_TIME], times[late].isoformat(), as_of)
-    return pd.DatetimeIndex(times).tz_convert("UTC").as_unit("us")
+def _telemetry(assets: Sequence[str], read: Sequence[SentReadings], channels: tuple[str, ...]) -> pd.DataFrame:
+    lengths = [len(window.times) for window in read]
+    times = pd.DatetimeIndex(np.concatenate([w.times for w in read]).view("datetime64[us]"), tz="UTC")
+    keys: dict[str, Any] = {
+        # Repeating a text that is there is faster than reading the same one a thousand times.
+        "asset": pd.array(list(assets), dtype="str").repeat(lengths),
+        EVENT_TIME: times,
+        "known_time": times,
+        "source": pd.array([_SOURCE], dtype="str").repeat(sum(lengths)),
+    }
+    values = np.concatenate([window.readings for window in read], axis=1)
+    return pd.DataFrame(keys | dict(zip(channels, values, strict=True)), copy=False)
 
 
-def _read_channel(
-    rows: Sequence[Mapping[str, Any]], channel: str, place: tuple[str | int, ...], contract: Contract | None
-) -> npt.NDArray[np.float64]:
-    values = [row.get(channel) for row in rows]
-    if not set(map(type, values)) <= _CHANNEL_TYPES:
-        index = next(index for index, value in enumerate(values) if type(value) not in _CHANNEL_TYPES)
-        raise unprocessable(path_of([*place, index, channel]), show(values[index]), _NUMBER)
-    missing = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
-    try:
-        numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    except OverflowError:  # a whole number beyond what a float holds
-        numbers = np.array([np.nan if value is None else _as_float(value) for value in values], dtype=np.float64)
-    limit = contract.column(channel) if contract else None
-    low = -np.inf if limit is None or limit.minimum is None else limit.minimum
-    high = np.inf if limit is None or limit.maximum is None else limit.maximum
-    finite = np.isfinite(numbers)
-    wrong = ~missing & ~(finite & (numbers >= low) & (numbers <= high))
-    if wrong.any():
-        index = int(wrong.argmax())
-        unit = f" {limit.unit}" if limit is not None and limit.unit else ""
-        expected = f"{low:g} to {high:g}{unit}" if finite[index] else _NUMBER
-        raise unprocessable(path_of([*place, index, channel]), show(values[index]), expected)
-    return numbers
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf
-
-
-def _after_cut_off(place: Sequence[str | int], time: str, as_of: pd.Timestamp) -> Refusal:
-    return unprocessable(
-        path_of(place), f"{time}, after as_of", f"nothing later than {as_of.isoformat()}", "Send what was known by then"
-    )
+@lru_cache(maxsize=16)
+def _empty(table: str) -> pd.DataFrame:
+    return empty_table(table)
 
 
 def _event_rows(windows: Sequence[Window]) -> pd.DataFrame:
@@ -231,7 +189,7 @@ def _joined(
     """Add to the stored rows those sent that were not known by the cut-off; what is sent twice over counts once."""
     if sent.empty:
         return stored
-    shape = empty_table(table)
+    shape = _empty(table)
     rows = sent.reindex(columns=shape.columns).astype(shape.dtypes.to_dict())
     # A stored row known only after the cut-off must not make the same one that was sent disappear.
     then = stored["asset"].map(as_of).astype("datetime64[us, UTC]")

@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.records import open_records
-from serving import model_pages, planning_pages, request_log
+from serving import idempotency, model_pages, planning_pages, request_log, request_notes
 from serving.access import Access, tokens_needed
 from serving.door import Door
 from serving.openapi import complete
 from serving.refusals import Refusal
-from serving.replies import answered, read_body
+from serving.replies import JSON, answered, read_body
 from serving.schemas import PredictAnswer, PredictRequest, parse_request
 from serving.sealed import open_place
 from serving.settings import from_environment, variable_of
@@ -41,6 +41,7 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
     # BentoML's own reader takes NaN and answers errors in another form, so the bytes are handed on unread.
     __root_input__ = True
     _raw: bytes | Refusal = PrivateAttr(default=b"")
+    _keys: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def raw(self) -> bytes:
@@ -48,6 +49,11 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
         if isinstance(self._raw, Refusal):
             raise self._raw
         return self._raw
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that the request came under."""
+        return self._keys
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> "PredictBody":  # noqa: ARG003 - BentoML's call
@@ -66,6 +72,7 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
             Holding nothing but the bytes, or the refusal of too many.
         """
         unread = cls.model_construct()
+        unread._keys = tuple(request.headers.getlist(idempotency.HEADER))  # noqa: SLF001 - our own
         try:
             unread._raw = await read_body(request, SETTINGS.max_body_bytes)  # noqa: SLF001 - our own
         except Refusal as refusal:
@@ -116,9 +123,14 @@ class _Endpoint:
         """End what works beside the requests."""
         self.worker.stop()
 
-    def _answer(self, body: PredictBody) -> PredictAnswer:
-        request = parse_request(body.raw, SETTINGS.max_batch)
-        return self.worker.answering.answer(request, self.worker.champion())
+    def _answer(self, body: PredictBody) -> Response:
+        caller = request_notes.current().caller
+        asked = idempotency.asked_under(body.keys, caller=caller, route="/predict", body=body.raw)
+        answering = self.worker.answering
+        text = answering.replied(asked)
+        if text is None:
+            text = answering.reply(parse_request(body.raw, SETTINGS.max_batch), self.worker.champion(), asked)
+        return Response(text, media_type=JSON)
 
 
 Forewarn: Any = bentoml.service(

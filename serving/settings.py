@@ -11,6 +11,7 @@ from data_contracts.errors import UsageError, did_you_mean
 PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
 _MAX_PORT = 65_535
+_NEVER = "none"
 _AUTH = ("auto", "on", "off")
 
 
@@ -51,6 +52,11 @@ class Settings:
         Whether tokens are asked for: ``"on"``, ``"off"``, or ``"auto"``: on unless only this machine can ask.
     rate_per_second
         How many requests a second one caller may send; 0 for any number.
+    stale_after
+        From what age on telemetry makes an answer stale, such as ``"6h"``; ``"none"`` for never. If it is empty, what
+        the contract of the telemetry promises.
+    valid_for
+        How long after its cut-off an answer holds, such as ``"6h"``; a quarter of the shortest horizon if it is empty.
     """
 
     workspace: Path = Path(".forewarn")
@@ -67,6 +73,8 @@ class Settings:
     clock_skew_seconds: float = 5.0
     auth: str = "auto"
     rate_per_second: float = 1_000.0
+    stale_after: str = ""
+    valid_for: str = ""
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads", "poll_seconds", "max_batch", "max_body_bytes", "timeout_seconds"):
@@ -77,6 +85,8 @@ class Settings:
                 raise _wrong(name, str(getattr(self, name)), "0 or more")
         if self.auth not in _AUTH:
             raise _wrong("auth", repr(self.auth), f"one of {', '.join(_AUTH)}")
+        _check_duration("stale_after", self.stale_after.replace(_NEVER, ""))
+        _check_duration("valid_for", self.valid_for)
         if not 0 < self.port <= _MAX_PORT:
             raise _wrong("port", str(self.port), f"1 to {_MAX_PORT}")
 
@@ -158,6 +168,17 @@ def _kinds() -> dict[str, type]:
     """Pair the settings that have a variable with the type their text is read as."""
     kinds = {int: int, float: float}
     return {field.name: kinds.get(type(field.default), str) for field in fields(Settings) if field.name != "workspace"}
+
+
+def _check_duration(name: str, text: str) -> None:
+    if text:
+        # Imported only when it is needed: this file is read by the process that only supervises.
+        from features.names import parse_duration
+
+        try:
+            parse_duration(text)
+        except UsageError as error:
+            raise _wrong(name, repr(text), "a duration such as 6h") from error
 
 
 def _parse(name: str, text: str, kind: type) -> Any:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from data_contracts import tables
-from data_contracts.errors import NotFoundError, did_you_mean
-from data_contracts.history import History, read_history
+from data_contracts.errors import did_you_mean
+from data_contracts.history import History
+from data_contracts.telemetry import KEY
 from data_contracts.workspace import Workspace
 from serving.refusals import NOT_FOUND, Refusal
+from serving.stored_fleet import StoredFleet
 
 # Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
 _SHARED_READ = pd.Timedelta(days=31)
@@ -84,8 +86,49 @@ def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[st
             raise Refusal(NOT_FOUND, field, f"the unknown asset {asset!r}", f"a known {latest.asset_type}", hint)
 
 
+def why_unknown(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[str]) -> dict[str, str]:
+    """Say which assets nothing can be known of, and why.
+
+    Parameters
+    ----------
+    fleet
+        What is stored of the assets of the type.
+    latest
+        What telemetry there is.
+    assets
+        The assets.
+
+    Returns
+    -------
+    dict of str to str
+        The unknown ones, and those of another type, each with the reason.
+
+    Raises
+    ------
+    StorageError
+        If a table cannot be read.
+    """
+    types = fleet.types()
+    strange = [asset for asset in assets if types.get(asset) != fleet.asset_type]
+    if not strange:
+        return {}
+    heard = latest.known_times()
+    reasons = {}
+    for asset in strange:
+        if asset in types:
+            reasons[asset] = f"the asset is of the type {types[asset]}, and the model for {fleet.asset_type}"
+        elif asset not in heard:
+            known = {name for name, kind in types.items() if kind == fleet.asset_type} | set(heard)
+            reasons[asset] = f"unknown asset {asset!r}. {did_you_mean(asset, sorted(known))}".rstrip()
+    return reasons
+
+
 def read_stored(
-    workspace: Workspace, asset_type: str, cut_offs: pd.DataFrame, look_back: pd.Timedelta
+    workspace: Workspace,
+    asset_type: str,
+    cut_offs: pd.DataFrame,
+    look_back: pd.Timedelta,
+    fleet: StoredFleet | None = None,
 ) -> Iterator[tuple[History, pd.DataFrame]]:
     """Read what is known about assets at cut-offs.
 
@@ -99,6 +142,8 @@ def read_stored(
         Columns ``asset`` and ``as_of``.
     look_back
         How far before its cut-off a window begins.
+    fleet
+        What is stored besides telemetry, if that was read before.
 
     Yields
     ------
@@ -109,19 +154,18 @@ def read_stored(
 
     Raises
     ------
-    Refusal
-        If an asset was not known yet at its cut-off.
     StorageError
         If a table cannot be read.
     """
+    fleet = fleet or StoredFleet(workspace, asset_type)
     for part in _near_each_other(cut_offs):
         first, last = part["as_of"].min(), part["as_of"].max()
-        assets: Sequence[str] = part["asset"].tolist()
-        try:
-            history = read_history(workspace, asset_type, assets=assets, as_of=last, start=first - look_back)
-        except NotFoundError as error:
-            raise Refusal(NOT_FOUND, None, error.found, error.expected, error.remedy) from error
-        yield history, part
+        assets: list[str] = part["asset"].tolist()
+        telemetry = tables.read(
+            workspace, f"telemetry/{asset_type}", assets=assets, as_of=last, start=first - look_back
+        )
+        channels = [column for column in telemetry.columns if column not in (*KEY, "known_time")]
+        yield fleet.history(assets, channels, telemetry), part
 
 
 def _near_each_other(cut_offs: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -106,7 +106,7 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
         on_change=workers.tell,
         on_aliases=shadow.follow,
     )
-    answering = Answering(workspace, settings, PredictionLog(workspace), now)
+    answering = Answering(workspace, settings, PredictionLog(workspace), now, shadow)
     workers.sweep()
     watch.start()
     shadow.start()

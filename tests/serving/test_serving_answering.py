@@ -153,7 +153,8 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
     tables.append(workspace, "assets", history.assets, "assets")
     answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [history.assets["asset"].iloc[0]]}).encode(), 10)
-    assert answering.answer(request, champion).unanswered[0].reason == "no telemetry is stored"
+    told = answering.answer(request, champion).predictions[0]
+    assert (told.status, told.reason, told.as_of) == ("abstained", "no telemetry is stored", None)
     for part, until in enumerate((fleet_time(history, 0.5), fleet_time(history, 1.0))):
         rows = history.telemetry[history.telemetry["event_time"] <= until]
         tables.append(workspace, "telemetry/azure_machine", rows, str(part))
@@ -183,10 +184,9 @@ def fleet_time(history: History, share: float) -> pd.Timestamp:
 
 def test_an_asset_without_telemetry_in_the_window_gets_no_number(ask: Ask, fleet: Any) -> None:
     """Where there is nothing to go by, the answer says so."""
-    answer = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"})
-    assert not answer.predictions
-    assert answer.unanswered[0].asset == fleet.assets[0]
-    assert "24 hours" in answer.unanswered[0].reason
+    told = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"}).predictions[0]
+    assert (told.asset, told.status, told.probability, told.alert) == (fleet.assets[0], "abstained", None, None)
+    assert "24 hours" in str(told.reason)
 
 
 def test_what_became_known_after_the_cut_off_changes_no_answer(
@@ -209,23 +209,27 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
 @pytest.mark.parametrize(
     ("content", "status", "field", "words"),
     [
-        ({"assets": ["azure-01", "azure-1"]}, 404, "assets[1]", "Did you mean 'azure-"),
-        ({"assets": ["FD001-test-001"]}, 404, "assets[0]", "a known azure_machine"),
         ({"assets": ["azure-01"], "as_of": "2016-01-01T00:00:06Z"}, 422, "as_of", "in the future"),
-        ({"windows": [{}]}, 404, "windows[0].asset", "unknown asset"),
     ],
 )
-def test_a_question_about_what_is_not_there_is_refused(
-    ask: Ask, history: History, content: Any, status: int, field: str, words: str
-) -> None:
-    """Unknown assets and the future have no predictions; the answer names what was meant."""
-    if "windows" in content:
-        window = window_of(history, "azure-01", NOW - pd.Timedelta("1D"), pd.Timedelta("400D"))
-        content = {"windows": [window | {"asset": "lathe"}]}
+def test_a_question_about_the_future_is_refused(ask: Ask, content: Any, status: int, field: str, words: str) -> None:
+    """The future has no predictions; the answer names the field."""
     with pytest.raises(Refusal) as refused:
         ask(content)
     assert (refused.value.status, refused.value.field) == (status, field)
     assert words in json.dumps(refused.value.to_dict())
+
+
+def test_an_unknown_asset_is_told_and_costs_the_others_nothing(ask: Ask, history: History, fleet: Any) -> None:
+    """Of stored telemetry and of windows sent alike: a status, the name that was meant, and no number."""
+    stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"]}).predictions
+    window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
+    sent = ask({"windows": [window | {"asset": "azure-1"}, window, window | {"asset": "lathe"}]}).predictions
+    for told in (stored, sent):
+        assert [each.status for each in told] == ["abstained", "ok", "abstained"]
+        assert str(told[0].reason).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
+        assert told[2].reason == "unknown asset 'lathe'."
+        assert [each.probability is None for each in told] == [True, False, True]
 
 
 def edited(window: dict[str, Any], row: int, **changes: Any) -> dict[str, Any]:

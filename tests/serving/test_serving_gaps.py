@@ -48,7 +48,7 @@ def window_of(history: History, asset: str, as_of: pd.Timestamp, hours: range) -
 def test_too_little_telemetry_gets_the_reason_and_no_number(
     workspace: Workspace, ruled: Artifact, history: History, fleet: Any
 ) -> None:
-    """Of stored assets and of windows sent alike; nothing is stored of what was not predicted."""
+    """Of stored assets and of windows sent alike; no prediction is stored of what was not predicted."""
     late = fleet.end + 20 * HOUR
     stored = ask(workspace, ruled, {"assets": list(fleet.assets[4:6]), "as_of": late.isoformat()})
     as_of = fleet.end - 5 * HOUR
@@ -58,13 +58,12 @@ def test_too_little_telemetry_gets_the_reason_and_no_number(
         window_of(history, plenty, as_of, range(26)),
     ]
     sent = ask(workspace, ruled, {"windows": windows})
-    assert not stored.predictions
-    assert [told.asset for told in stored.unanswered] == list(fleet.assets[4:6])
-    assert "volt@24h" in stored.unanswered[0].reason
-    assert "samples are missing, at most 50 % are allowed" in stored.unanswered[0].reason
-    assert [told.asset for told in sent.predictions] == [plenty]
-    assert [told.asset for told in sent.unanswered] == [scarce]
-    assert "vibration@3h: 100 % of their samples are missing" in sent.unanswered[0].reason
+    assert [told.asset for told in stored.predictions] == list(fleet.assets[4:6])
+    assert [told.status for told in stored.predictions] == ["abstained"] * 2
+    assert "volt@24h" in str(stored.predictions[0].reason)
+    assert "samples are missing, at most 50 % are allowed" in str(stored.predictions[0].reason)
+    assert [(told.asset, told.status) for told in sent.predictions] == [(scarce, "abstained"), (plenty, "ok")]
+    assert "vibration@3h: 100 % of their samples are missing" in str(sent.predictions[0].reason)
     kept = records.predictions(records.open_records(workspace.records_url), model_name="ruled")
     assert kept["asset"].tolist() == [plenty]
 
