@@ -31,7 +31,7 @@ from models.worklist_costs import Job as Job
 from models.worklist_costs import Risk as Risk
 from models.worklist_costs import Vector, expected_costs, survival
 
-Why = Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "abstained", "retired"]
+Why = Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "no_alert", "abstained", "retired"]
 _HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 NOTHING: Mapping[str, "LeftOut"] = MappingProxyType({})
 
@@ -212,6 +212,7 @@ def plan(
     jobs: Sequence[Job],
     days: Sequence[Day],
     *,
+    start: pd.Timestamp | None = None,
     unknown: Mapping[str, LeftOut] = NOTHING,
     seconds: float = 10.0,
     gap: float = 0.0,
@@ -223,7 +224,10 @@ def plan(
     jobs
         The assets, each once, in any order.
     days
-        The days in order, at least one; the planning starts with the first.
+        The days in order, at least one.
+    start
+        From when on costs are counted, and when all assets are known to run; the begin of the first day if None. Who
+        plans at noon for tomorrow counts from noon: what fails overnight needs no place.
     unknown
         Assets of which nothing is foretold, with the reason; they are left out.
     seconds
@@ -238,7 +242,7 @@ def plan(
     Raises
     ------
     UsageError
-        If there is no day, days are not in order, or an asset is there twice.
+        If there is no day, days are not in order or begin before the start, or an asset is there twice.
 
     Examples
     --------
@@ -253,8 +257,8 @@ def plan(
     >>> [(left.asset, left.why) for left in worklist.left_out]
     [('m3', 'saves_less_than_it_costs')]
     """
-    _refuse(jobs, days, unknown)
-    start = days[0].begins
+    _refuse(jobs, days, unknown, start)
+    start = days[0].begins if start is None else start
     until = max([days[-1].begins + _DAY, *(job.risk.ends for job in jobs)])
     begins = np.array([(day.begins - start) / _HOUR for day in days])
     ordered = sorted(jobs, key=lambda job: job.asset)
@@ -324,10 +328,16 @@ def _left_out(prospect: _Prospect, latest: pd.Timestamp | None, *, fits: bool) -
     return LeftOut(prospect.job.asset, why, reason, best, latest)
 
 
-def _refuse(jobs: Sequence[Job], days: Sequence[Day], unknown: Mapping[str, LeftOut]) -> None:
+def _refuse(
+    jobs: Sequence[Job], days: Sequence[Day], unknown: Mapping[str, LeftOut], start: pd.Timestamp | None
+) -> None:
     begins = [day.begins for day in days]
-    if not days or any(later <= day for day, later in pairwise(begins)):
-        raise UsageError(f"{len(days)} days to plan for", "one day or more, each after the one before", "Correct them")
+    if not days or begins[0] < (start or begins[0]) or any(later <= day for day, later in pairwise(begins)):
+        raise UsageError(
+            f"{len(days)} days to plan for",
+            "one day or more, each after the one before, none before the start",
+            "Correct them",
+        )
     names = [*(job.asset for job in jobs), *unknown]
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     if twice:

@@ -280,6 +280,19 @@ def test_a_plan_that_time_was_too_short_for_says_so() -> None:
     assert (np.bincount(found.day[done], took[done], minlength=6) <= 17 + 1e-6).all()
 
 
+def test_what_fails_before_the_first_day_needs_no_place() -> None:
+    """Costs are counted from the start, be it before the first day; an asset that hardly lasts until then goes last."""
+    jobs = [job("soon", 0.95, 0.96, 0.97), job("later", 0.1, 0.6, 0.9)]
+    crews: dict[str, Any] = {"machines": 1, "hours": None}
+    at_once = plan(jobs, days_from(START, 1, **crews))
+    assert [line.asset for line in at_once.lines] == ["soon"]
+    tomorrow = plan(jobs, days_from(START + 24 * HOUR, 1, **crews), start=START)
+    assert [line.asset for line in tomorrow.lines] == ["later"]
+    assert tomorrow.lines[0].fails_before == pytest.approx(0.1)
+    with pytest.raises(UsageError, match="before the start"):
+        plan(jobs, days_from(START, 1, **crews), start=START + HOUR)
+
+
 def test_an_asset_may_not_be_there_twice() -> None:
     """Not among those to plan for, nor among those that are left out."""
     with pytest.raises(UsageError, match="twice"):
