@@ -1,0 +1,124 @@
+"""A bento of the endpoint: sealed, whole, and the same answers without the workspace it came from."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from data_contracts.errors import ModelError, NotFoundError, UsageError
+from data_contracts.workspace import Workspace
+from models.artifact import Artifact
+from models.registry import CHAMPION, Registry
+from serving.bento import build
+from serving.sealed import FOLDER, seal, sealed_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bento(workspace: Workspace, registry: Registry, fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1, packed by the command's own process."""
+    registry.set_alias(fleet.model, CHAMPION, 1)
+    out = tmp_path_factory.mktemp("bento") / "bento"
+    command = [sys.executable, "-m", "serving.bento", "--workspace", str(workspace.root), "--out", str(out)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    built = json.loads(ended.stdout)
+    assert (built["model"], built["version"]) == (fleet.model, 1)
+    assert not list(out.rglob("__pycache__"))
+    return out
+
+
+def windows(history: Any) -> dict[str, Any]:
+    """Ask about three machines by what their sensors read."""
+    sent = []
+    for asset in ("azure-01", "azure-03", "azure-04"):
+        rows = history.telemetry[history.telemetry["asset"] == asset].head(60)
+        readings = [
+            {"event_time": row.event_time.isoformat(), **{c: _value(getattr(row, c)) for c in history.channels}}
+            for row in rows.itertuples()
+        ]
+        sent.append({"asset": asset, "as_of": readings[-1]["event_time"], "telemetry": readings})
+    return {"windows": sent}
+
+
+def _value(number: float) -> float | None:
+    return None if number != number else number  # NaN is no JSON
+
+
+def numbers(answer: Any) -> list[tuple[str, float, bool]]:
+    return [(p["asset"], p["probability"], p["alert"]) for p in answer.json()["predictions"]]
+
+
+def test_it_answers_as_the_endpoint_it_was_built_from(
+    bento: Path, endpoint: Any, history: Any, run_endpoint: Callable[..., Any], tmp_path: Path
+) -> None:
+    """In an empty folder, with no workspace, no registry and no MLflow: the same answers, bit for bit."""
+    body = windows(history)
+    expected = endpoint.predict(body)
+    assert expected.status_code == 200, expected.text
+    # Whoever imports MLflow here fails.
+    (tmp_path / "mlflow.py").write_text("raise ImportError('there is no MLflow here')\n")
+    place = Workspace(tmp_path / "empty", "", "", "", "")
+    with run_endpoint(place, tmp_path / "log", code=f"{tmp_path}{os.pathsep}{bento / 'src'}") as sealed:
+        assert sealed.client.get("/model").json()["version"] == 1
+        answer = sealed.predict(body)
+        assert answer.status_code == 200, answer.text
+        assert numbers(answer) == numbers(expected)
+        assert all(probability is not None for _, probability, _ in numbers(answer))
+
+
+def test_its_metadata_names_the_model(bento: Path, artifacts: tuple[Artifact, Artifact], fleet: Any) -> None:
+    """Name, version and digest stand in BentoML's own metadata."""
+    labels = yaml.safe_load((bento / "bento.yaml").read_text())["labels"]
+    assert labels == {"model": fleet.model, "model_version": "1", "model_digest": artifacts[0].digest}
+
+
+def test_its_container_is_not_root_and_holds_what_it_needs(bento: Path) -> None:
+    """Its last stage runs as a user of its own; every requirement is pinned; no registry, flow or compiler is in it."""
+    last = (bento / "Containerfile").read_text().split("\nFROM ")[-1]
+    after = last[last.index("\nUSER ") :]
+    assert "USER forewarn" in after
+    assert "USER root" not in after
+    assert "build-essential" not in last
+    pinned = (bento / "src" / "requirements.txt").read_text().split()
+    assert all("==" in line for line in pinned)
+    names = {line.split("==")[0] for line in pinned}
+    assert {"bentoml", "lightgbm", "numba", "sqlalchemy", "psycopg-binary"} <= names
+    assert not names & {"mlflow", "prefect", "forewarn", "matplotlib", "pytest"}
+    assert not (bento / "src" / "pipelines").exists()
+
+
+def test_a_folder_that_is_there_is_left_alone(workspace: Workspace, tmp_path: Path) -> None:
+    """Nothing is written over."""
+    with pytest.raises(UsageError, match="already"):
+        build(workspace, tmp_path)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_model_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None:
+    """A mistyped model is refused, and no folder is left behind."""
+    with pytest.raises(NotFoundError, match="tiny"):
+        build(workspace, tmp_path / "bento", model="tinny", version=1)
+    assert not (tmp_path / "bento").exists()
+
+
+def test_a_sealed_model_that_was_changed_is_refused(artifacts: tuple[Artifact, Artifact], tmp_path: Path) -> None:
+    """The model that answers is the one that was sealed in."""
+    seal(tmp_path, "tiny", 1, artifacts[0], None)
+    artifacts[1].save(tmp_path / "model")
+    found = sealed_model(tmp_path)
+    assert found is not None
+    with pytest.raises(ModelError, match="digest"):
+        found.load("tiny", 1)
+
+
+def test_a_checkout_has_no_sealed_model() -> None:
+    """What is developed answers from the registry."""
+    assert sealed_model() is None
+    assert not FOLDER.exists()
