@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 # Enough rows to place a handful of centres; more only take time.
 _MOST_ROWS = 50_000
 _TRIALS = 5
+# What lies twice as far from every centre as all but one in a thousand training rows is of none of their regimes. Where
+# settings hardly scatter within a regime, a quarter of their scatter between the regimes is not far yet.
+_REACH_QUANTILE, _REACH_FACTOR, _LEAST_REACH = 0.999, 2.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Regimes:
         The channels that can be normalised.
     means, deviations
         For each regime, in the channel's unit, one figure for each of `channels`.
+    reach
+        How far from the nearest centre, in scaled operating channels, a row may lie to be of its regime; None in
+        regimes of old, which take every row.
     """
 
     operating: tuple[str, ...]
@@ -42,9 +48,10 @@ class Regimes:
     channels: tuple[str, ...]
     means: tuple[tuple[float, ...], ...]
     deviations: tuple[tuple[float, ...], ...]
+    reach: float | None = None
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Sequence[object]]) -> "Regimes":
+    def from_dict(cls, content: Mapping[str, object]) -> "Regimes":
         """Read what `to_dict` wrote.
 
         Parameters
@@ -66,7 +73,8 @@ class Regimes:
         dict
         """
         plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
-        return plain
+        # Regimes without a reach keep the digest they had before there was one.
+        return plain if self.reach is not None else {name: value for name, value in plain.items() if name != "reach"}
 
     def assign(self, columns: Mapping[str, FloatArray]) -> npt.NDArray[np.int64]:
         """Tell the number of each row's regime.
@@ -81,6 +89,43 @@ class Regimes:
         (n,) array
             The nearest centre; -1 where an operating channel is null.
         """
+        return self._nearest(columns)[0]
+
+    def is_beyond(self, columns: Mapping[str, FloatArray]) -> FloatArray:
+        """Tell which rows lie beyond the reach of every regime.
+
+        Parameters
+        ----------
+        columns
+            The operating channels, (n,) each.
+
+        Returns
+        -------
+        (n,) array
+            1.0 beyond, 0.0 within reach; NaN where an operating channel is null.
+        """
+        distance = self.distances(columns)
+        beyond = np.zeros(len(distance)) if self.reach is None else (distance > self.reach).astype(np.float64)
+        return np.where(np.isnan(distance), np.nan, beyond)
+
+    def distances(self, columns: Mapping[str, FloatArray]) -> FloatArray:
+        """Measure how far each row lies from the nearest centre.
+
+        Parameters
+        ----------
+        columns
+            The operating channels, (n,) each.
+
+        Returns
+        -------
+        (n,) array
+            In scaled operating channels; NaN where one of them is null.
+        """
+        regime, squared = self._nearest(columns)
+        return np.where(regime >= 0, np.sqrt(squared), np.nan)
+
+    def _nearest(self, columns: Mapping[str, FloatArray]) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Give each row's nearest centre and its squared distance, -1 and infinity where there is none."""
         n = len(columns[self.operating[0]])
         nearest, regime = np.full(n, np.inf), np.full(n, -1, dtype=np.int64)
         for number, centre in enumerate(self.centres):
@@ -90,7 +135,7 @@ class Regimes:
                 distance += ((columns[name] - mean) / deviation - place) ** 2
             closer = distance < nearest
             nearest[closer], regime[closer] = distance[closer], number
-        return regime
+        return regime, nearest
 
     def normalise(self, columns: Mapping[str, FloatArray], channels: Sequence[str]) -> dict[str, FloatArray]:
         """Give ``(value - regime's mean) / regime's standard deviation``.
@@ -165,7 +210,7 @@ def fit_regimes(
     centres = _centres(scaled, k, seed)
     learned = Regimes(tuple(operating), scale, centres, tuple(channels), (), ())
     means, deviations = _statistics(telemetry, learned)
-    return Regimes(tuple(operating), scale, centres, tuple(channels), means, deviations)
+    return replace(learned, means=means, deviations=deviations, reach=_reach(learned, settings))
 
 
 def _centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], ...]:
@@ -183,6 +228,13 @@ def _centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], 
         if spread < least:
             best, least = centres, spread
     return tuple(sorted(map(tuple, best.tolist())))
+
+
+def _reach(learned: Regimes, settings: FloatArray) -> float:
+    columns = {name: settings[:, number] for number, name in enumerate(learned.operating)}
+    distance = np.sort(learned.distances(columns))
+    far = float(distance[int(np.ceil(_REACH_QUANTILE * (len(distance) - 1)))])
+    return max(_REACH_FACTOR * far, _LEAST_REACH)
 
 
 def _statistics(

@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts.history import History
 from features.extract import coverage, extract
 from features.recipe import Recipe
+from features.unknown_regimes import unknown_regimes
 from models.artifact import Artifact
 
 
@@ -51,7 +52,8 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
         One row per cut-off with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
         ``remaining_life_h`` (NaN for failures), ``threshold`` (NaN when it never alerts), ``alert``, and ``reason``:
         why there is no prediction, null where there is one. There is none, and no alert, where the rule for gaps
-        withholds the telemetry features of every channel and window of the model.
+        withholds the telemetry features of every channel and window of the model, and where most readings lie beyond
+        every operating regime of the training.
     """
     return scores(artifact, history, cut_offs).frame
 
@@ -88,7 +90,8 @@ def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs
     Scores
     """
     reason = _why_infinite(features)
-    for row, words in _why_withheld(artifact.recipe, history, cut_offs, features).items():
+    unknown = unknown_regimes(history, cut_offs, artifact.recipe)
+    for row, words in (unknown | _why_withheld(artifact.recipe, history, cut_offs, features)).items():
         reason[row] = words
     withheld = np.array([words is not None for words in reason], dtype=np.bool_)
     # A learner refuses infinite features, and those of one asset shall not cost the others their predictions.

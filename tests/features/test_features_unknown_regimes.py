@@ -1,0 +1,113 @@
+"""A regime that the training never met is said so, from what was known and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_contracts.history import History
+from data_contracts.telemetry import reconcile
+from features import Recipe, Regimes, fit_recipe
+from features.unknown_regimes import unknown_regimes
+
+HistoryOf = Callable[..., History]
+START = pd.Timestamp("2024-01-01T00:00Z").as_unit("us")
+HOUR = pd.Timedelta("1h")
+
+
+def recipe(history: History, reach: float | None = 1.0) -> Recipe:
+    made = fit_recipe(history, windows=[6 * HOUR, 30 * HOUR], regimes=2, operating=["speed", "heat"])
+    assert made.regimes is not None
+    return replace(made, regimes=replace(made.regimes, reach=reach))
+
+
+def cut_offs() -> pd.DataFrame:
+    as_of = [START + hour * HOUR for hour in range(0, 60, 7)]
+    return pd.MultiIndex.from_product([["m2", "m0", "m1", "new"], as_of], names=["asset", "as_of"]).to_frame(
+        index=False
+    )
+
+
+def slowly(history: History, asked: pd.DataFrame, regimes: Regimes, window: pd.Timedelta) -> set[int]:
+    """Reconcile what was known at each cut-off for itself, and count."""
+    found = set()
+    for number, (asset, as_of) in enumerate(asked.itertuples(index=False)):
+        rows = history.telemetry[(history.telemetry["asset"] == asset) & (history.telemetry["known_time"] <= as_of)]
+        rows = rows[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of)]
+        told = reconcile(rows, history.channels)
+        beyond = regimes.is_beyond({name: told[name].to_numpy(np.float64) for name in regimes.operating})
+        beyond = beyond[~np.isnan(beyond)]
+        if len(beyond) and beyond.mean() > 0.5:
+            found.add(number)
+    return found
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 1000), reach=st.sampled_from([0.3, 0.8, 1.5]))
+def test_most_readings_decide(history_of: HistoryOf, seed: int, reach: float) -> None:
+    """Exactly those cut-offs are unknown of whose readings in the shortest window, as known then, most lie beyond."""
+    history = history_of(seed)
+    made = recipe(history, reach)
+    assert made.regimes is not None
+    found = unknown_regimes(history, cut_offs(), made)
+    assert set(found) == slowly(history, cut_offs(), made.regimes, 6 * HOUR)
+    assert all(words.startswith("unknown operating regime: ") for words in found.values())
+
+
+def test_nothing_known_later_makes_a_regime_unknown(history_of: HistoryOf) -> None:
+    """At a cut-off the same is said from the whole history as from what was known then."""
+    history, asked = history_of(3), cut_offs()
+    made = recipe(history, 0.8)
+    whole = unknown_regimes(history, asked, made)
+    assert whole
+    for number in range(len(asked)):
+        alone = asked.iloc[[number]].reset_index(drop=True)
+        assert unknown_regimes(history.as_of(alone["as_of"].iloc[0]), alone, made).get(0) == whole.get(number)
+
+
+def test_regimes_of_old_take_every_row(history_of: HistoryOf) -> None:
+    """Regimes without a reach, and recipes that normalise nothing by them, find nothing unknown."""
+    history = history_of(3)
+    made = recipe(history, 0.0)
+    assert unknown_regimes(history, cut_offs(), made)
+    assert not unknown_regimes(history, cut_offs(), recipe(history, None))
+    raw = fit_recipe(history, windows=[6 * HOUR])
+    assert not unknown_regimes(history, cut_offs(), raw)
+    nothing = replace(history, telemetry=history.telemetry.iloc[:0])
+    assert not unknown_regimes(nothing, cut_offs(), made)
+
+
+def test_old_regimes_keep_their_digest(history_of: HistoryOf) -> None:
+    """Without a reach nothing about it is written; with one it survives JSON."""
+    old, new = recipe(history_of(3), None), recipe(history_of(3), 1.5)
+    assert "reach" not in old.to_json()
+    assert Recipe.from_json(old.to_json()) == old
+    assert Recipe.from_json(new.to_json()) == new
+    assert old.digest != new.digest
+
+
+@pytest.mark.parametrize("speed", [-40.0, 55.0])
+def test_learned_reach_holds_the_training_and_no_more(speed: float) -> None:
+    """No row like those of the training lies beyond the learned reach; a speed far from all of them does."""
+    from features import fit_regimes
+
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"speed": rng.choice([0.0, 10.0, 20.0], 3000) + rng.normal(size=3000), "heat": 1.0})
+    learned = fit_regimes(rows, operating=["speed"], k=3, channels=["heat"], seed=1)
+    fresh = rng.choice([0.0, 10.0, 20.0], 3000) + rng.normal(size=3000)
+    assert not learned.is_beyond({"speed": fresh}).any()
+    assert learned.is_beyond({"speed": np.array([speed])}).all()
+    assert np.isnan(learned.is_beyond({"speed": np.array([np.nan])})).all()
+
+
+def test_a_setting_that_never_varied_has_some_reach() -> None:
+    """Where all settings were one value, rounding does not make a regime unknown."""
+    from features import fit_regimes
+
+    rows = pd.DataFrame({"speed": np.full(50, 20.0), "heat": 1.0})
+    learned = fit_regimes(rows, operating=["speed"], k=3, channels=["heat"], seed=1)
+    assert learned.is_beyond({"speed": np.array([20.0, 20.0 + 1e-9, 25.0])}).tolist() == [0.0, 0.0, 1.0]
