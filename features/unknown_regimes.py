@@ -45,9 +45,9 @@ def unknown_regimes(history: "History", cut_offs: pd.DataFrame, recipe: "Recipe"
     if history.telemetry.empty:
         return {}
     suspects = _suspects(history.telemetry, regimes)
-    asked = np.flatnonzero(cut_offs["asset"].isin(suspects).to_numpy()) if len(suspects) else np.empty(0, np.intp)
-    if not len(asked):
+    if not suspects:
         return {}
+    asked = np.flatnonzero(cut_offs["asset"].isin(suspects).to_numpy())
     window = min(recipe.windows)
     told = history.telemetry[history.telemetry["asset"].isin(suspects)]
     share = _share_beyond(told, history.channels, cut_offs.iloc[asked], regimes, window)
@@ -59,11 +59,12 @@ def unknown_regimes(history: "History", cut_offs: pd.DataFrame, recipe: "Recipe"
     }
 
 
-def _suspects(telemetry: pd.DataFrame, regimes: Regimes) -> "pd.Index[str]":
+def _suspects(telemetry: pd.DataFrame, regimes: Regimes) -> list[str]:
     """Name the assets with any row beyond reach; nearly always there is none, and nothing is reconciled."""
     beyond = regimes.is_beyond({name: telemetry[name].to_numpy(np.float64) for name in regimes.operating})
     # The settings of a row that lacks one may be completed from another source.
-    return pd.Index(telemetry["asset"].to_numpy(dtype=object)[beyond != 0.0].astype(str)).unique()
+    suspect = beyond != 0.0
+    return list(telemetry.loc[suspect, "asset"].unique()) if suspect.any() else []
 
 
 def _share_beyond(
