@@ -42,6 +42,13 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def _sortable(kind: pa.DataType) -> pa.DataType:
+    if _is_text(kind):
+        return pa.large_string()
+    # Arrow takes no rows of a view.
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
+
+
 def to_pandas(rows: pa.Table) -> pd.DataFrame:
     """Make a frame of what Delta holds.
 
@@ -56,7 +63,7 @@ def to_pandas(rows: pa.Table) -> pd.DataFrame:
         The rows ordered by asset, event time and known time, identifiers breaking ties.
     """
     order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
-    fields = [field.with_type(pa.large_string()) if _is_text(field.type) else field for field in rows.schema]
+    fields = [field.with_type(_sortable(field.type)) for field in rows.schema]
     rows = rows.cast(pa.schema(fields))
     frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
     return frame

@@ -1,12 +1,18 @@
 """Which rows to read, in the words of the query engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
 
 def where(
-    as_of: pd.Timestamp | None, assets: Sequence[str] | None, start: pd.Timestamp | None, end: pd.Timestamp | None
+    as_of: pd.Timestamp | None,
+    assets: Sequence[str] | None,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+    *,
+    equal: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the condition that rows have to meet.
 
@@ -18,6 +24,8 @@ def where(
         The assets.
     start, end
         Rows with ``start < event_time <= end``. None asks for nothing, here as above.
+    equal
+        Columns with the texts they have to hold.
 
     Returns
     -------
@@ -33,6 +41,7 @@ def where(
         conditions.append(f"event_time <= {_instant(end)}")
     if assets is not None:
         conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
+    conditions += [f"{column} = {_text(value)}" for column, value in equal.items()]
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 

@@ -2,11 +2,15 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+CHECKPOINT_EVERY = 8
+"""So many commits are summed up at a time: opening a table means reading the log since."""
+_EMPTY_LOG = "No files in log segment"
 
 _MOST = 64
 _LOCK = threading.Lock()
@@ -22,7 +26,55 @@ class _Handle:
     commit: tuple[int, int, int]
 
 
-def latest(location: str, open_table: Callable[[], DeltaTable | None]) -> DeltaTable | None:
+def open_table(location: str, version: int | None = None) -> DeltaTable | None:
+    """Open a table.
+
+    Parameters
+    ----------
+    location
+        Where it is.
+    version
+        The version to open; the latest if None.
+
+    Returns
+    -------
+    DeltaTable or None
+        None when there is no table.
+
+    Raises
+    ------
+    DeltaError
+        If the table is corrupt or does not have that version.
+    """
+    for is_last in (False, True):
+        try:
+            delta = DeltaTable(location, version=version)
+            _refuse_empty_commits(location, int(delta.version()))
+            return delta
+        except DeltaError as error:
+            # Another process that is just creating the table makes its log's folder first.
+            if not isinstance(error, TableNotFoundError) and _EMPTY_LOG not in str(error):
+                raise
+            # A folder whose log is there but unreadable is no missing table: what it held must not be taken for
+            # nothing. Perhaps, though, it came to be while we looked.
+            if any(Path(location, "_delta_log").glob("*.json")):
+                if is_last:
+                    raise
+                continue
+            return None
+    return None
+
+
+def _refuse_empty_commits(location: str, version: int) -> None:
+    """Refuse a commit that a power cut has left empty: read as it is, its rows would be gone without a word."""
+    log = Path(location, "_delta_log")
+    for number in range(max(0, version - CHECKPOINT_EVERY), version + 1):
+        commit = log / f"{number:020}.json"
+        if commit.is_file() and not commit.stat().st_size:
+            raise DeltaError(f"the commit {commit.name} is empty")
+
+
+def open_latest(location: str) -> DeltaTable | None:
     """Return a table at its latest version, opening it only if there is a newer one than was opened last.
 
     Versions follow one another, so a table is the latest as long as the next commit is not there.
@@ -31,19 +83,22 @@ def latest(location: str, open_table: Callable[[], DeltaTable | None]) -> DeltaT
     ----------
     location
         Where the table is.
-    open_table
-        Opens it; gives None when there is none.
 
     Returns
     -------
     DeltaTable or None
-        To read from and not to be changed: others read from it too.
+        To read from and not to be changed: others read from it too. None when there is no table.
+
+    Raises
+    ------
+    DeltaError
+        If the table is corrupt.
     """
     with _LOCK:
         held = _HELD.get(location)
     if held is not None and _is_latest(location, held):
         return held.delta
-    delta = open_table()
+    delta = open_table(location)
     if delta is None:
         return None
     version = int(delta.version())

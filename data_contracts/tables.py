@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 
-from data_contracts import table_handles
 from data_contracts.arrow_frames import to_arrow, to_pandas
 from data_contracts.contract import empty_table
 from data_contracts.errors import StorageError
 from data_contracts.row_conditions import where
+from data_contracts.table_handles import CHECKPOINT_EVERY, open_latest, open_table
 from data_contracts.workspace import Workspace
 
 _LOGGER = logging.getLogger("forewarn.tables")
@@ -27,10 +27,7 @@ _LOGGER = logging.getLogger("forewarn.tables")
 _COMPACT_EVERY = 16
 _COMPACTED_BYTES = 16 * 2**20
 _ATTEMPTS = 10
-_EMPTY_LOG = "No files in log segment"
-# Opening a table means reading the log since it was last summed up.
-_CHECKPOINT_EVERY = 8
-_CONFIGURATION = {"delta.checkpointInterval": str(_CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
+_CONFIGURATION = {"delta.checkpointInterval": str(CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
 # Small row groups, in order of event time, let a read of the last days skip nearly all of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
@@ -257,6 +254,39 @@ def last_heard(
         return dict(zip(found["asset"], found["heard"], strict=True)), int(delta.version())
 
 
+def last_event(
+    workspace: Workspace, table: str, column: str, value: str, *, until: pd.Timestamp | None = None
+) -> pd.Timestamp | None:
+    """Tell the latest event time of the rows that have a value.
+
+    Parameters
+    ----------
+    workspace, table
+        As `read` takes them.
+    column, value
+        Look at rows with this text in this column.
+    until
+        Pass over later ones.
+
+    Returns
+    -------
+    Timestamp or None
+        In UTC; None if there is no such row, or no such table.
+
+    Raises
+    ------
+    StorageError
+        If the table is corrupt.
+    """
+    condition = where(None, None, None, until, equal={column: value})
+    with _storage(workspace, table):
+        delta = _open_to_read(workspace, table)
+        if delta is None:
+            return None
+        found = to_pandas(_query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
+        return None if found.isna().all() else pd.Timestamp(found.iloc[0])
+
+
 def versions(workspace: Workspace) -> dict[str, int]:
     """List the tables with their latest versions.
 
@@ -320,39 +350,12 @@ def _location(workspace: Workspace, table: str) -> str:
 
 
 def _open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
-    if version is not None:
-        return _open(workspace, table, version)
-    return table_handles.latest(_location(workspace, table), lambda: _open(workspace, table))
-
-
-def _open(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
     location = _location(workspace, table)
-    for is_last in (False, True):
-        try:
-            delta = DeltaTable(location, version=version)
-            _refuse_empty_commits(location, int(delta.version()))
-            return delta
-        except DeltaError as error:
-            # Another process that is just creating the table makes its log's folder first.
-            if not isinstance(error, TableNotFoundError) and _EMPTY_LOG not in str(error):
-                raise
-            # A folder whose log is there but unreadable is no missing table: what it held must not be taken for
-            # nothing. Perhaps, though, it came to be while we looked.
-            if any(Path(location, "_delta_log").glob("*.json")):
-                if is_last:
-                    raise
-                continue
-            return None
-    return None
+    return open_latest(location) if version is None else open_table(location, version)
 
 
-def _refuse_empty_commits(location: str, version: int) -> None:
-    """Refuse a commit that a power cut has left empty: read as it is, its rows would be gone without a word."""
-    log = Path(location, "_delta_log")
-    for number in range(max(0, version - _CHECKPOINT_EVERY), version + 1):
-        commit = log / f"{number:020}.json"
-        if commit.is_file() and not commit.stat().st_size:
-            raise DeltaError(f"the commit {commit.name} is empty")
+def _open(workspace: Workspace, table: str) -> DeltaTable | None:
+    return open_table(_location(workspace, table))
 
 
 def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:

@@ -129,7 +129,7 @@ class Artifact:
         """
         if len(self.horizons) > 1:
             return self._failed_by(features, self.decision + 1)[:, -1]
-        raw = estimators.predict(self.model, self._matrix(features))
+        raw = estimators.predict(self.model, self.matrix(features))
         if self.target == "remaining_life":
             return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
         return raw if self.calibration is None else self.calibration.apply(raw)
@@ -163,10 +163,11 @@ class Artifact:
         return self.predict(features)[:, None][:, : len(self.horizons)]
 
     def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
-        x = self._matrix(features)
+        x = self.matrix(features)
         return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
 
-    def _matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    def matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Take the model's columns in its order, as `feature_matrix` does; shape (n_rows, n_columns)."""
         if not features.columns.is_(self.recipe.index):
             return feature_matrix(features, self.columns)
         # Straight from `extract`: thousands of columns need not be looked up one by one.

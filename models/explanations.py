@@ -10,7 +10,7 @@ import pandas as pd
 from data_contracts.contract import telemetry_contract
 from data_contracts.errors import NotFoundError
 from features.names import parse_name, raw_channel
-from models.artifact import Artifact, feature_matrix
+from models.artifact import Artifact
 from models.driver_words import Say, say
 from models.hazards import in_interval, predict_hazards
 from models.tree_contributions import TreeContributions
@@ -74,7 +74,7 @@ def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> lis
     if artifact.estimator != "lightgbm":
         return [()] * len(features)
     explained = _explained(_SameModel(artifact))
-    x = feature_matrix(features, artifact.columns)
+    x = artifact.matrix(features)
     contributions = _contributions(artifact, explained.trees, x)
     # Fewer hours of remaining life are more risk.
     risk = contributions if artifact.target == "failure" else -contributions

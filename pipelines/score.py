@@ -11,10 +11,14 @@ from data_contracts.errors import NotFoundError
 from data_contracts.history import History, read_history
 from data_contracts.progress import Report, silent
 from data_contracts.records import Prediction, add_predictions, open_records, predictions
+from data_contracts.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
+from features.latest_readings import UNKNOWN, latest_readings
 from features.names import format_duration
+from features.sorted_times import IntArray
 from models.registry import LoadedModel
-from models.scoring import score as score_assets
+from models.scoring import Scores
+from models.scoring import scores as score_assets
 from pipelines.champion import load_champion
 
 # Names this program's predictions among all that anyone derives from the same words.
@@ -70,7 +74,7 @@ def score(
     now: pd.Timestamp | None = None,
     progress: Report = silent,
 ) -> ScoreResult:
-    """Ask the champion about every asset, and store its answers once.
+    """Ask the champion about every asset, and store its answers and their features once.
 
     Parameters
     ----------
@@ -104,12 +108,16 @@ def score(
     moment = _latest(history) if as_of is None else as_of
     asked, without = _assets(history, moment, window)
     progress("score", 1, 3)
-    scores = score_assets(model.artifact, history, pd.DataFrame({"asset": asked, "as_of": moment}))
+    made_at = pd.Timestamp.now("UTC") if now is None else now
+    cut_offs = pd.DataFrame({"asset": asked, "as_of": moment})
+    said = score_assets(model.artifact, history, cut_offs)
+    scores = said.frame
     withheld = scores["reason"].notna()
     without = tuple(sorted({*without, *scores.loc[withheld, "asset"]}))
     scores = scores[~withheld]
     progress("score", 2, 3)
-    stored = _store(workspace, model, scores, moment, pd.Timestamp.now("UTC") if now is None else now)
+    _store_features(workspace, model, said, latest_readings(history, cut_offs, model.artifact.recipe), made_at)
+    stored = _store(workspace, model, scores, moment, made_at)
     progress("score", 3, 3)
     return ScoreResult(
         model_name=model.name,
@@ -157,6 +165,21 @@ def _store(
     fresh = [p for p in _rows(model, scores, made_at) if p.prediction_id not in known]
     add_predictions(records, fresh)
     return len(fresh)
+
+
+def _store_features(
+    workspace: Workspace, model: LoadedModel, said: Scores, read_at: IntArray, made_at: pd.Timestamp
+) -> None:
+    """Keep what the predictions were made from: the endpoint can say the same again, and why, within milliseconds."""
+    frame = said.frame
+    run = StoredFeatures(
+        as_of=frame["as_of"].iloc[0],
+        assets=frame["asset"].tolist(),
+        read_at=[None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC") for time in read_at.tolist()],
+        reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
+        features=said.features.to_numpy(dtype=np.float64),
+    )
+    store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
 
 def _rows(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:

@@ -5,24 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.answer_records import Reply
 from data_contracts.errors import StorageError
 from data_contracts.history import History
 from data_contracts.workspace import Workspace
-from features.extract import extract, extract_rows
-from features.reconciling import Rows
-from features.sorted_times import microseconds, width
+from features.latest_readings import latest_of_rows, latest_readings
 from models.artifact import Artifact
-from models.explanations import drivers
-from models.scoring import Scores, judge
 from serving import metrics, request_notes
-from serving.answers import UNKNOWN, Composed, Composer, IntArray, Judged, reply_text, silent
-from serving.champion import Champion, Clock, check_predictions
+from serving.answers import Composed, Composer, reply_text, silent
+from serving.champion import Champion, Clock
 from serving.idempotency import Asked
+from serving.judging import Part, StoredRuns, judge_part
 from serving.prediction_log import PredictionLog
 from serving.schemas import PredictAnswer, PredictRequest, Window, microseconds_of
 from serving.sent_windows import check_as_of, read_windows
@@ -31,9 +26,7 @@ from serving.statuses import contract_of, freshness_of, kind_of
 from serving.stored_fleet import StoredFleet
 from serving.stored_telemetry import LatestTelemetry, read_stored, why_unknown
 
-_HOUR = pd.Timedelta(hours=1)
 _NEVER = "no telemetry is stored"
-_GAP = "no telemetry known at the cut-off lies within the model's window of {window} before it"
 
 
 class Shadowing(Protocol):
@@ -74,16 +67,6 @@ class _Made:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some of the assets asked about, with what is known of them."""
-
-    history: History
-    cut_offs: pd.DataFrame
-    read_at: IntArray
-    rows: Rows | None = None
-
-
-@dataclass(frozen=True)
 class Answering:
     """Answer requests from one workspace.
 
@@ -109,6 +92,10 @@ class Answering:
     _latest: dict[str, LatestTelemetry] = field(default_factory=dict, repr=False)
     _fleets: dict[str, StoredFleet] = field(default_factory=dict, repr=False)
     _composers: dict[int, Composer] = field(default_factory=dict, repr=False)
+    _runs: StoredRuns = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_runs", StoredRuns(self.workspace))
 
     def answer(self, request: PredictRequest, champion: Champion) -> PredictAnswer:
         """Predict, store, and only then answer.
@@ -239,12 +226,21 @@ class Answering:
         asked = [window.asset for window in request.windows] if request.windows is not None else request.assets or []
         if request.as_of is not None:
             check_as_of(request.as_of, "as_of", self._now())
-        unknown = why_unknown(self.fleet(asset_type), self.latest(asset_type), asked)
+        fleet, latest = self.fleet(asset_type), self.latest(asset_type)
+        # Where no assets are recorded, as beside a sealed model, whoever sends telemetry is taken at his word.
+        taken = request.windows is not None and not fleet.types() and not latest.known_times()
+        unknown = {} if taken else why_unknown(fleet, latest, asked)
         known = [asset for asset in asked if asset not in unknown]
         if request.windows is not None:
             cut_offs = {window.asset: window.as_of for window in request.windows}
             judged = [silent({asset: reason}, cut_offs[asset]) for asset, reason in unknown.items()]
             parts = self._sent(request.windows, artifact, known)
+        elif request.features == "stored":
+            judged = [
+                silent(unknown, request.as_of),
+                self._runs.judge(champion, known, request.as_of, explain=request.explain),
+            ]
+            parts = iter(())
         else:
             judged = [silent(unknown, request.as_of)]
             chosen, never = self._cut_offs(known, request.as_of, asset_type)
@@ -255,9 +251,10 @@ class Answering:
             judged.append(judge_part(part, champion, explain=request.explain))
             scored.append((part.history, part.cut_offs))
         now = self.clock()
-        dated = request.windows is not None or request.as_of is not None
+        asked_for = now if request.as_of is None else request.as_of
+        counted_to = None if request.windows is not None else microseconds_of(asked_for)
         composer = self._composer(champion)
-        made = [one for each in judged for one in composer.compose(each, now, None if dated else microseconds_of(now))]
+        made = [one for each in judged for one in composer.compose(each, now, counted_to)]
         rank = {asset: number for number, asset in enumerate(asked)}
         made.sort(key=lambda one: rank[one.shown.asset])
         return _Made(made, scored, None if request.windows is not None else artifact.recipe.lookback)
@@ -271,7 +268,7 @@ class Answering:
         heard = self.latest(asset_type).known_times()
         return {asset: heard[asset] for asset in assets if asset in heard}, [a for a in assets if a not in heard]
 
-    def _sent(self, windows: Sequence[Window], artifact: Artifact, known: Sequence[str]) -> Iterator[_Part]:
+    def _sent(self, windows: Sequence[Window], artifact: Artifact, known: Sequence[str]) -> Iterator[Part]:
         recipe = artifact.recipe
         cut_offs = _frame({window.asset: window.as_of for window in windows})
         stored = self.fleet(recipe.asset_type).history(cut_offs["asset"].tolist(), (), pd.DataFrame())
@@ -282,13 +279,13 @@ class Answering:
             if chosen:
                 yield from self._sent(chosen, artifact, known)
             return
-        yield _Part(read.history, cut_offs, latest_of_rows(read.rows, cut_offs, recipe.lookback), read.rows)
+        yield Part(read.history, cut_offs, latest_of_rows(read.rows, cut_offs, recipe), read.rows)
 
-    def _stored(self, chosen: Mapping[str, pd.Timestamp], artifact: Artifact) -> Iterator[_Part]:
+    def _stored(self, chosen: Mapping[str, pd.Timestamp], artifact: Artifact) -> Iterator[Part]:
         recipe = artifact.recipe
         fleet = self.fleet(recipe.asset_type)
         for history, cut_offs in read_stored(self.workspace, recipe.asset_type, _frame(chosen), recipe.lookback, fleet):
-            yield _Part(history, cut_offs, latest_readings(history, cut_offs, artifact))
+            yield Part(history, cut_offs, latest_readings(history, cut_offs, recipe))
 
 
 def _note(composed: Sequence[Composed], champion: Champion) -> None:
@@ -300,114 +297,6 @@ def _note(composed: Sequence[Composed], champion: Champion) -> None:
         if each.status == "abstained" and each.reason is not None:
             metrics.ABSTENTIONS.labels(kind_of(each.reason)).inc()
     request_notes.current().predictions.extend(each.prediction_id for each in shown)
-
-
-def judge_part(part: _Part, champion: Champion, *, explain: bool) -> Judged:
-    """Ask a model about some assets.
-
-    Parameters
-    ----------
-    part
-        The assets, with what is known of them.
-    champion
-        The model.
-    explain
-        Whether to tell what drives its predictions.
-
-    Returns
-    -------
-    Judged
-    """
-    artifact, recipe = champion.artifact, champion.artifact.recipe
-    if part.rows is None:
-        features = extract(part.history, part.cut_offs, recipe)
-    else:
-        features = extract_rows(part.rows, part.history, part.cut_offs, recipe)
-    scores = judge(artifact, features, part.history, part.cut_offs)
-    reasons = [None if pd.isna(reason) else str(reason) for reason in scores.frame["reason"]]
-    if recipe.lookback > pd.Timedelta(0):
-        gap = _GAP.format(window=f"{recipe.lookback / _HOUR:g} hours")
-        reasons = [gap if read == UNKNOWN else why for why, read in zip(reasons, part.read_at, strict=True)]
-    return _judged(artifact, scores, part.read_at, reasons, explain=explain)
-
-
-def _judged(
-    artifact: Artifact, scores: Scores, read_at: IntArray, reasons: Sequence[str | None], *, explain: bool
-) -> Judged:
-    told = np.array([reason is None for reason in reasons], dtype=np.bool_)
-    check_predictions(artifact, scores.frame[told])
-    causes = iter(drivers(artifact, scores.features[told]) if explain and told.any() else [()] * int(told.sum()))
-    column = "probability" if artifact.target == "failure" else "remaining_life_h"
-    return Judged(
-        assets=scores.frame["asset"].tolist(),
-        as_of=microseconds(scores.frame["as_of"]),
-        read_at=read_at,
-        reasons=reasons,
-        said=scores.frame[column].to_numpy(dtype=np.float64),
-        alerts=scores.frame["alert"].to_numpy(dtype=np.bool_),
-        horizons=scores.probabilities,
-        drivers=[next(causes) if one else () for one in told],
-    )
-
-
-def latest_readings(history: History, cut_offs: pd.DataFrame, artifact: Artifact) -> IntArray:
-    """Find for each cut-off the latest reading that a model uses.
-
-    Parameters
-    ----------
-    history
-        What is known.
-    cut_offs
-        Columns ``asset`` and ``as_of``, an asset once.
-    artifact
-        The model: which channels it reads, and how far back.
-
-    Returns
-    -------
-    (n,) array
-        Microseconds since 1970; `UNKNOWN` where no channel has a reading in the model's longest window.
-    """
-    telemetry = history.telemetry
-    owner = pd.Index(cut_offs["asset"]).get_indexer(pd.Index(telemetry["asset"]))
-    event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])
-    channels = list(artifact.recipe.measured_channels)
-    silent_rows = np.isnan(telemetry[channels].to_numpy(dtype=np.float64)).all(axis=1)
-    return _latest(owner, event, known, ~silent_rows, microseconds(cut_offs["as_of"]), artifact.recipe.lookback)
-
-
-def latest_of_rows(rows: Rows, cut_offs: pd.DataFrame, lookback: pd.Timedelta) -> IntArray:
-    """Find for each cut-off the latest reading used, as `latest_readings` does.
-
-    Parameters
-    ----------
-    rows
-        Telemetry of the channels that the model reads, its assets numbered as the cut-offs.
-    cut_offs
-        Columns ``asset`` and ``as_of``, an asset once.
-    lookback
-        How far back the model looks.
-
-    Returns
-    -------
-    (n,) array
-    """
-    told = np.asarray(~np.isnan(rows.readings).all(axis=1), dtype=np.bool_)
-    return _latest(rows.asset, rows.event, rows.known, told, microseconds(cut_offs["as_of"]), lookback)
-
-
-def _latest(
-    owner: IntArray,
-    event: IntArray,
-    known: IntArray,
-    told: npt.NDArray[np.bool_],
-    as_of: IntArray,
-    lookback: pd.Timedelta,
-) -> IntArray:
-    latest = np.full(len(as_of), UNKNOWN)
-    until = as_of[owner]
-    inside = told & (owner >= 0) & (event > until - width(lookback)) & (np.maximum(event, known) <= until)
-    np.maximum.at(latest, owner[inside], event[inside])
-    return latest
 
 
 def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.answer_records import Answer
 from data_contracts.records import Prediction
+from features.latest_readings import UNKNOWN
 from models.artifact import Artifact
 from models.explanations import Driver
 from serving.champion import Champion
@@ -19,8 +20,6 @@ from serving.statuses import Freshness
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-UNKNOWN = np.iinfo(np.int64).min
-"""Stands for an instant that there is none of, among microseconds since 1970."""
 _HOUR, _SECOND = pd.Timedelta(hours=1), pd.Timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
 

@@ -17,13 +17,13 @@ NEVER = "none"
 _SHARE_OF_HORIZON = 4
 _SECOND = 1_000_000
 _KINDS = {
+    "no features are stored": "no_features",
     "unknown asset": "unknown_asset",
     "the asset is of the type": "asset_type",
     "no telemetry": "no_telemetry",
     "samples are missing": "gaps",
     "operating regime": "operating_regime",
     "beyond computing": "not_finite",
-    "features": "no_features",
 }
 
 

@@ -224,3 +224,31 @@ def test_reconciling_matches_a_slow_twin_in_any_order(rows, seed):
     for channel in ("a", "b"):
         expected = pd.Series(_reconcile_slowly(frame, channel)).to_numpy()
         pd.testing.assert_series_equal(found[channel], pd.Series(expected, dtype=float), check_names=False)
+
+
+def test_an_open_table_is_read_as_it_is_now(workspace, make_telemetry):
+    """What was opened before is read from again only as long as nothing has been appended or put in its place."""
+    frame = make_telemetry()
+    tables.append(workspace, TABLE, frame.head(4), "a")
+    assert [len(tables.read(workspace, TABLE)) for _ in range(2)] == [4, 4]
+    before = tables.latest_version(workspace, TABLE)
+    tables.append(workspace, TABLE, frame.tail(2), "b")
+    assert tables.latest_version(workspace, TABLE) == before + 1
+    assert len(tables.read(workspace, TABLE)) == 6
+    shutil.rmtree(Path(workspace.tables_url, TABLE))
+    assert tables.read(workspace, TABLE).empty
+    tables.append(workspace, TABLE, frame.head(1), "c")
+    tables.append(workspace, TABLE, frame.head(3), "d")
+    assert tables.latest_version(workspace, TABLE) == before + 1
+    assert len(tables.read(workspace, TABLE)) == 4
+
+
+def test_the_last_event_is_that_of_the_rows_with_a_value(workspace, make_telemetry):
+    """Of others, and of later ones than asked for, nothing is told."""
+    frame = make_telemetry()
+    tables.append(workspace, TABLE, frame, "a")
+    mine = frame[frame["asset"] == "cnc-01"]["event_time"].sort_values()
+    assert tables.last_event(workspace, TABLE, "asset", "cnc-01") == mine.iloc[-1]
+    assert tables.last_event(workspace, TABLE, "asset", "cnc-01", until=mine.iloc[1]) == mine.iloc[1]
+    assert tables.last_event(workspace, TABLE, "asset", "o'brien") is None
+    assert tables.last_event(workspace, "features/none", "recipe", "r") is None

@@ -7,6 +7,8 @@ import pytest
 
 from data_contracts.errors import NotFoundError
 from data_contracts.records import decisions, monitor_runs, open_records, predictions
+from data_contracts.stored_features import load_features
+from pipelines.champion import load_champion
 from pipelines.monitor import monitor
 from pipelines.score import score
 
@@ -22,6 +24,21 @@ def test_scoring_twice_stores_once(plant: Any) -> None:
     assert len(stored) == 12
     assert set(stored["origin"]) == {"batch"}
     assert set(stored["made_at"]) == {plant.at(60)}
+
+
+def test_scoring_keeps_the_features_it_predicted_from(plant: Any) -> None:
+    """They give the stored predictions again, bit for bit; the same run again stores nothing."""
+    for hour in (60, 61):
+        score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(hour))
+    artifact = load_champion(plant.workspace, "plant").model.artifact
+    run = load_features(plant.workspace, "plant", artifact.recipe.digest, until=plant.at(60))
+    assert run is not None
+    assert run.as_of == plant.at(60)
+    assert len(run.assets) == len(set(run.assets)) == 12
+    assert all(plant.at(59) < time <= plant.at(60) for time in run.read_at if time is not None)
+    again = artifact.predict(pd.DataFrame(run.features, columns=artifact.recipe.index))
+    stored = predictions(open_records(plant.workspace.records_url), model_name="plant").set_index("asset")
+    assert stored.loc[list(run.assets), "probability"].tolist() == again.tolist()
 
 
 def test_scoring_uses_nothing_known_later(plant: Any) -> None:

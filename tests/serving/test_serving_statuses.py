@@ -1,0 +1,282 @@
+"""What is answered of each asset: one entry, its status, and how old what it goes by is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data_contracts import records, tables
+from data_contracts.answer_records import find_answers
+from data_contracts.history import History
+from data_contracts.stored_features import StoredFeatures, store_features
+from data_contracts.workspace import Workspace
+from features.extract import extract
+from models.artifact import Artifact
+from models.explanations import drivers
+from models.scoring import score
+from serving.answering import Answering
+from serving.champion import Champion
+from serving.idempotency import asked_under
+from serving.prediction_log import PredictionLog
+from serving.refusals import Refusal
+from serving.schemas import PredictAnswer, PredictionAnswer, parse_request
+from serving.settings import Settings
+
+HOUR = pd.Timedelta("1h")
+Ask = Callable[..., PredictAnswer]
+
+
+@pytest.fixture
+def ask(workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any) -> Ask:
+    """Ask two hours after the last telemetry."""
+
+    def asking(content: Any, name: str = "statuses", **settings: Any) -> PredictAnswer:
+        answering = Answering(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+        champion = Champion(name, 1, artifacts[0], fleet.end)
+        return answering.answer(parse_request(json.dumps(content).encode(), 100), champion)
+
+    return asking
+
+
+def window(history: History, fleet: Any, asset: str) -> dict[str, Any]:
+    """Send a day of telemetry as rows, with one null in them."""
+    rows = history.telemetry[(history.telemetry["asset"] == asset) & history.telemetry["source"].eq("physical")]
+    rows = rows[rows["event_time"] > fleet.end - 24 * HOUR]
+    told = [
+        {"event_time": row["event_time"].isoformat()} | {c: None if pd.isna(row[c]) else row[c] for c in fleet.channels}
+        for row in rows.to_dict("records")
+    ]
+    return {"asset": asset, "as_of": fleet.end.isoformat(), "telemetry": told}
+
+
+def in_columns(window: dict[str, Any], *, numbers: bool = False) -> dict[str, Any]:
+    rows = window["telemetry"]
+    times: list[Any] = [row["event_time"] for row in rows]
+    if numbers:
+        times = [pd.Timestamp(time).value // 1000 for time in times]
+    channels = {name: [row[name] for row in rows] for name in rows[0] if name != "event_time"}
+    return window | {"telemetry": {"event_time": times, "channels": channels}}
+
+
+def test_a_prediction_says_how_old_it_is_and_how_long_it_holds(ask: Ask, fleet: Any) -> None:
+    """The age counts to the cut-off that was asked for, and to now where none was."""
+    asset = fleet.assets[0]
+    now = ask({"assets": [asset]}).predictions[0]
+    then = ask({"assets": [asset], "as_of": (fleet.end + HOUR).isoformat()}).predictions[0]
+    assert (now.status, now.reason, now.feature_age_seconds) == ("ok", None, 7200.0)
+    assert (then.status, then.feature_age_seconds) == ("ok", 3600.0)
+    assert pd.Timestamp(then.valid_until) == fleet.end + HOUR + 6 * HOUR  # a quarter of the horizon
+    held = ask({"assets": [asset]}, valid_for="90min").predictions[0]
+    assert pd.Timestamp(held.valid_until) == fleet.end + pd.Timedelta("90min")
+
+
+@pytest.mark.parametrize(("limit", "status"), [("2h", "ok"), ("119min", "stale"), ("none", "ok"), ("", "ok")])
+def test_telemetry_older_than_declared_makes_an_answer_stale(ask: Ask, fleet: Any, limit: str, status: str) -> None:
+    """The number is real and stored; the status and the reason say that it is old."""
+    told = ask({"assets": [fleet.assets[0]]}, stale_after=limit).predictions[0]
+    fresh = ask({"assets": [fleet.assets[0]]}).predictions[0]
+    assert (told.status, told.probability) == (status, fresh.probability)
+    expected = "the latest reading used is 2 h old, at most 1.98 h is declared" if status == "stale" else None
+    assert told.reason == expected
+
+
+def test_an_abstention_holds_no_number_and_is_kept_all_the_same(ask: Ask, workspace: Workspace, fleet: Any) -> None:
+    """It has an id, it is in the answers, and there is no prediction that an outcome could be held against."""
+    told = ask({"assets": ["azure-99", fleet.assets[0]]}).predictions[0]
+    assert (told.probability, told.remaining_life_hours, told.alert, told.threshold) == (None,) * 4
+    assert (told.horizons, told.drivers, told.valid_until) == ([], [], None)
+    engine = records.open_records(workspace.records_url)
+    kept = find_answers(engine, prediction_id=told.prediction_id)[0]
+    assert (kept.asset, kept.status, kept.reason) == ("azure-99", "abstained", told.reason)
+    assert PredictionAnswer.model_validate(kept.content) == told
+    assert told.prediction_id not in set(records.predictions(engine)["prediction_id"])
+
+
+def test_an_asset_of_another_type_is_told_as_such(
+    history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
+) -> None:
+    """The model knows nothing of it, and says of what type it is."""
+    from data_contracts.workspace import init_workspace
+
+    workspace = init_workspace(tmp_path)
+    lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
+    tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    request = parse_request(b'{"assets": ["lathe"]}', 1)
+    told = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions[0]
+    assert told.reason == "the asset is of the type cnc_machine, and the model for azure_machine"
+
+
+def test_drivers_are_told_unless_nobody_wants_them(
+    ask: Ask, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
+) -> None:
+    """They are those of the features that were predicted from."""
+    asset = fleet.assets[0]
+    told = ask({"assets": [asset], "as_of": fleet.end.isoformat()}).predictions[0]
+    cut_offs = pd.DataFrame({"asset": [asset], "as_of": pd.Series([fleet.end], dtype="datetime64[us, UTC]")})
+    expected = drivers(artifacts[0], extract(history, cut_offs, artifacts[0].recipe))[0]
+    assert [(d.channel, d.share, d.words) for d in told.drivers] == [(d.channel, d.share, d.words) for d in expected]
+    assert ask({"assets": [asset], "explain": False}).predictions[0].drivers == []
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_columns_say_the_same_as_rows(ask: Ask, history: History, fleet: Any, numbers: bool) -> None:
+    """However telemetry is written down, the same is predicted from it."""
+    sent = window(history, fleet, fleet.assets[3])
+    rows, columns = (ask({"windows": [form]}).predictions[0] for form in (sent, in_columns(sent, numbers=numbers)))
+    assert rows.status == "ok"
+    left_out = {"prediction_id"}
+    assert rows.model_dump(exclude=left_out) == columns.model_dump(exclude=left_out)
+
+
+TELEMETRY = "windows[0].telemetry"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        (lambda t: t | {"extra": 1}, f"{TELEMETRY}.extra", "only event_time, channels"),
+        (lambda t: {"channels": t["channels"]}, f"{TELEMETRY}.event_time", "nothing"),
+        (lambda t: {"event_time": t["event_time"]}, f"{TELEMETRY}.channels", "nothing"),
+        (lambda t: t | {"event_time": []}, f"{TELEMETRY}.event_time", "at least 1"),
+        (lambda t: t | {"event_time": "x"}, f"{TELEMETRY}.event_time", "a list"),
+        (lambda t: t | {"channels": [1]}, f"{TELEMETRY}.channels", "an object"),
+        (lambda t: t | {"event_time": [1.5, *t["event_time"][1:]]}, f"{TELEMETRY}.event_time[0]", "microseconds"),
+        (lambda t: t | {"event_time": [-1, *t["event_time"][1:]]}, f"{TELEMETRY}.event_time[0]", "microseconds"),
+        (lambda t: t | {"event_time": [True, *t["event_time"][1:]]}, f"{TELEMETRY}.event_time[0]", "microseconds"),
+        (lambda t: t | {"event_time": t["event_time"][::-1]}, f"{TELEMETRY}.event_time[1]", "in order of time"),
+        (lambda t: t | {"event_time": [*t["event_time"][:-1], 10**16]}, f"{TELEMETRY}.event_time[23]", "microseconds"),
+        (lambda t: t | {"channels": t["channels"] | {"vlot": []}}, f"{TELEMETRY}.channels.vlot", "unknown channel"),
+        (lambda t: t | {"channels": t["channels"] | {"volt": [1]}}, f"{TELEMETRY}.channels.volt", "24, one an instant"),
+        (lambda t: t | {"channels": t["channels"] | {"volt": 1}}, f"{TELEMETRY}.channels.volt", "a list of 24"),
+        (lambda t: t | {"channels": {"volt": t["channels"]["volt"]}}, f"{TELEMETRY}.channels.rotate", "nothing"),
+        (
+            lambda t: t | {"channels": t["channels"] | {"volt": [None] * 23 + ["1"]}},
+            f"{TELEMETRY}.channels.volt[23]",
+            "a finite number",
+        ),
+        (
+            lambda t: t | {"channels": t["channels"] | {"volt": [None] * 23 + [1e5]}},
+            f"{TELEMETRY}.channels.volt[23]",
+            "0 to 1000",
+        ),
+        (lambda _: [1], f"{TELEMETRY}[0]", "a valid dictionary"),
+    ],
+)
+def test_columns_that_break_a_rule_are_refused_with_their_path(
+    ask: Ask, history: History, fleet: Any, change: Callable[[Any], Any], field: str, words: str
+) -> None:
+    """The channel and the place at fault are named, with what was found and expected."""
+    sent = in_columns(window(history, fleet, fleet.assets[3]))
+    with pytest.raises(Refusal) as refused:
+        ask({"windows": [sent | {"telemetry": change(sent["telemetry"])}]})
+    assert (refused.value.status, refused.value.field) == (422, field)
+    assert words in f"{refused.value.found} / {refused.value.expected}"
+
+
+def test_units_are_checked_against_the_contract(ask: Ask, history: History, fleet: Any) -> None:
+    """The unit that the contract names is taken; another one, or one of an unknown channel, is refused."""
+    sent = window(history, fleet, fleet.assets[3])
+    assert ask({"windows": [sent | {"units": {"volt": "V"}}]}).predictions[0].status == "ok"
+    for units, field in (({"volt": "mV"}, "windows[0].units.volt"), ({"vlot": "V"}, "windows[0].units.vlot")):
+        with pytest.raises(Refusal) as refused:
+            ask({"windows": [sent | {"units": units}]})
+        assert (refused.value.status, refused.value.field) == (422, field)
+
+
+@pytest.fixture
+def run(workspace: Workspace, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any) -> StoredFeatures:
+    """Store what a scoring run six hours before the end would have."""
+    as_of, assets = fleet.end - 6 * HOUR, list(fleet.assets[:4])
+    features = extract(history, pd.DataFrame({"asset": assets, "as_of": as_of}), artifacts[0].recipe)
+    made = StoredFeatures(
+        as_of, assets, [as_of, as_of - HOUR, as_of, None], [None, None, None, "too many gaps"], features.to_numpy()
+    )
+    store_features(workspace, "stored", artifacts[0].recipe.digest, made, now=as_of)
+    return made
+
+
+def test_stored_features_answer_as_the_scoring_run_did(
+    ask: Ask, run: StoredFeatures, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
+) -> None:
+    """The same numbers at the run's cut-off, dated by the readings it used; who was not in it gets none."""
+    asked = [run.assets[1], run.assets[0], run.assets[3], fleet.assets[9], "azure-99"]
+    told = ask({"assets": asked, "features": "stored"}, "stored").predictions
+    cut_offs = pd.DataFrame({"asset": asked[:2], "as_of": pd.Series([run.as_of] * 2, dtype="datetime64[us, UTC]")})
+    expected = score(artifacts[0], history, cut_offs)
+    assert [each.status for each in told] == ["ok", "ok", "abstained", "abstained", "abstained"]
+    assert [each.probability for each in told[:2]] == expected["probability"].tolist()
+    assert [each.alert for each in told[:2]] == expected["alert"].tolist()
+    assert [pd.Timestamp(each.as_of) for each in told[:2]] == [run.as_of] * 2
+    assert [each.feature_age_seconds for each in told[:2]] == [9 * 3600.0, 8 * 3600.0]
+    assert told[0].drivers
+    assert told[2].reason == "too many gaps"
+    assert str(told[3].reason).startswith("no features are stored")
+
+
+def test_stored_features_of_a_later_run_are_not_known_before(ask: Ask, run: StoredFeatures) -> None:
+    """No look-ahead: a cut-off before the run knows nothing of it."""
+    early = {"assets": list(run.assets[:1]), "features": "stored", "as_of": (run.as_of - HOUR).isoformat()}
+    late = early | {"as_of": (run.as_of + HOUR).isoformat()}
+    assert ask(early, "stored").predictions[0].status == "abstained"
+    assert ask(late, "stored").predictions[0].feature_age_seconds == 3600.0
+
+
+def test_stored_features_of_another_recipe_are_not_used(
+    run: StoredFeatures, workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
+) -> None:
+    """A champion with other columns says nothing until it has scored."""
+    artifact = artifacts[0]
+    fewer = replace(artifact, recipe=replace(artifact.recipe, columns=artifact.columns[::-1]))
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    request = parse_request(json.dumps({"assets": list(run.assets), "features": "stored"}).encode(), 10)
+    told = answering.answer(request, Champion("stored", 2, fewer, fleet.end)).predictions
+    assert {each.status for each in told} == {"abstained"}
+
+
+def test_a_key_gets_the_same_reply_after_a_restart(
+    workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
+) -> None:
+    """Another process with another champion gives the same text, within a day; then it is asked anew."""
+    body = json.dumps({"assets": [fleet.assets[0], "azure-99"]}).encode()
+    asked = asked_under(["restart"], caller="c", route="/predict", body=body)
+    request, clock = parse_request(body, 10), [fleet.end]
+
+    def answering() -> Answering:
+        return Answering(workspace, Settings(), PredictionLog(workspace), lambda: clock[0])
+
+    first = answering().reply(request, Champion("keys", 1, artifacts[0], fleet.end), asked)
+    again = answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked)
+    assert first == again == answering().replied(asked)
+    assert PredictAnswer.model_validate_json(first).predictions[0].model_version == 1
+    kept = records.predictions(records.open_records(workspace.records_url), model_name="keys")
+    assert len(kept) == 1
+    clock[0] = fleet.end + pd.Timedelta("24h1s")
+    assert answering().replied(asked) is None
+    assert answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked) != first
+
+
+def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
+    workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
+) -> None:
+    """Under the ids that were answered; a reply that was given before is not offered again."""
+    offered: list[tuple[list[str], list[str]]] = []
+
+    class Shadow:
+        def offer(self, ids: Any, history: History, cut_offs: pd.DataFrame, *, lookback: Any = None) -> None:
+            assert lookback == artifacts[0].recipe.lookback
+            assert set(cut_offs["asset"]) <= set(history.telemetry["asset"])
+            offered.append((list(ids), cut_offs["asset"].tolist()))
+
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    body = json.dumps({"assets": list(fleet.assets[:3])}).encode()
+    asked = asked_under(["shadow"], caller="c", route="/predict", body=body)
+    request, champion = parse_request(body, 10), Champion("keys", 1, artifacts[0], fleet.end)
+    text = answering.reply(request, champion, asked)
+    answering.reply(request, champion, asked)
+    told = {each["asset"]: each["prediction_id"] for each in json.loads(text)["predictions"]}
+    assert len(offered) == 1
+    assert dict(zip(*reversed(offered[0]), strict=True)) == told
