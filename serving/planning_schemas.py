@@ -74,6 +74,10 @@ class WorklistRequest(_Strict):
     assets: Annotated[list[Name], Field(min_length=1, max_length=_MOST_ASSETS)] | None = Field(
         default=None, description="The assets to plan for; all of the model's type if it is left out."
     )
+    alerts_only: bool = Field(
+        default=False,
+        description="Plan only for machines that alert now; whoever asks anew each day spends least so.",
+    )
     max_age_hours: Hours = Field(
         default=24.0, description="How long before the start a prediction may have been made from telemetry."
     )
@@ -107,7 +111,7 @@ class LeftOutLine(BaseModel):
     """A machine that is not on the list, and why."""
 
     asset: str
-    why: Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "abstained", "retired"]
+    why: Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "no_alert", "abstained", "retired"]
     reason: str = Field(examples=["no crew free before 2026-01-07 06:00 UTC: what they do in place of it saves more"])
     saves: float | None = Field(description="What a repair on the best day would save; null if nothing is foretold.")
     latest: str | None = Field(description="As of a line; null where a repair never costs less.")
@@ -118,11 +122,11 @@ class LeftOutLine(BaseModel):
 class WorklistAnswer(BaseModel):
     """What to repair on which day, and what is left out."""
 
-    start: str = Field(examples=_EXAMPLE_TIME)
-    until: str = Field(
-        description="Costs are counted from the start up to here; what is left then has no value.",
-        examples=_EXAMPLE_TIME,
+    start: str = Field(description="When the first day begins.", examples=_EXAMPLE_TIME)
+    counted_from: str = Field(
+        description="Costs are counted from now on, or from the start if that has passed.", examples=_EXAMPLE_TIME
     )
+    until: str = Field(description="Up to here; what is left then has no value.", examples=_EXAMPLE_TIME)
     days: int
     model_name: str
     model_version: int

@@ -31,6 +31,8 @@ class Told:
         From when after that the hours count.
     hours, probabilities
         Of a failure within each horizon; empty if there is a reason why not.
+    alert
+        Whether it is an alert.
     reason
         Why nothing is told; None if something is.
     """
@@ -41,6 +43,7 @@ class Told:
     lead: pd.Timedelta = _AT_ONCE
     hours: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
+    alert: bool = False
     reason: str | None = None
 
 
@@ -63,7 +66,7 @@ def told_by_row(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[Told]:
     for row in rows.to_dict("records"):
         hours, chances = horizons.get(row["prediction_id"]) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
         lead = pd.Timedelta(seconds=row["lead_s"])
-        yield Told(row["asset"], row["prediction_id"], row["as_of"], lead, hours, chances)
+        yield Told(row["asset"], row["prediction_id"], row["as_of"], lead, hours, chances, row["alert"])
 
 
 def told_by_answer(answer: "PredictAnswer") -> Iterator[Told]:
@@ -86,7 +89,7 @@ def told_by_answer(answer: "PredictAnswer") -> Iterator[Told]:
             yield Told(one["asset"], "", as_of or _NEVER, reason=one.get("reason") or "nothing is foretold")
             continue
         hours, chances = _horizons(one) or ((one["horizon_hours"],), (one["probability"],))
-        yield Told(one["asset"], one["prediction_id"], as_of, one["lead_hours"] * _HOUR, hours, chances)
+        yield Told(one["asset"], one["prediction_id"], as_of, one["lead_hours"] * _HOUR, hours, chances, one["alert"])
     for one in content.get("unanswered", ()):
         yield Told(one["asset"], "", _NEVER, reason=one["reason"])
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from serving.worker import Worker
 
 _HOUR = pd.Timedelta(hours=1)
+_NO_ALERT = "no alert: it can wait for its next prediction"
 _FURTHEST = pd.Timedelta(days=366)
 # A plan that could save a thousandth more is as good as what goes into it.
 _GAP, _SECONDS = 1e-3, 5.0
@@ -63,10 +64,19 @@ def make_worklist(worker: "Worker", request: WorklistRequest) -> WorklistAnswer:
         )
     start = _start(worker, request)
     found = _foretold(worker, champion, request, start)
-    jobs = [_job(asset, told, request) for asset, told in found.told.items()]
-    days = days_from(start, request.days, machines=request.crews.machines_per_day, hours=request.crews.hours_per_day)
-    planned = plan(jobs, days, unknown=found.unknown, seconds=_SECONDS, gap=_GAP)
-    return _answer(planned, champion, request, found.told)
+    silent = [asset for asset, told in found.told.items() if request.alerts_only and not told.alert]
+    waiting = {asset: LeftOut(asset, "no_alert", _NO_ALERT) for asset in silent}
+    jobs = [_job(asset, told, request) for asset, told in found.told.items() if asset not in waiting]
+    crews = request.crews
+    planned = plan(
+        jobs,
+        days_from(start, request.days, machines=crews.machines_per_day, hours=crews.hours_per_day),
+        start=min(start, worker.answering.clock()),
+        unknown={**found.unknown, **waiting},
+        seconds=_SECONDS,
+        gap=_GAP,
+    )
+    return _answer(planned, champion, request, start, found.told)
 
 
 def _start(worker: "Worker", request: WorklistRequest) -> pd.Timestamp:
@@ -170,10 +180,11 @@ def _job(asset: str, told: Told, request: WorklistRequest) -> Job:
 
 
 def _answer(
-    planned: Worklist, champion: "Champion", request: WorklistRequest, told: Mapping[str, Told]
+    planned: Worklist, champion: "Champion", request: WorklistRequest, start: pd.Timestamp, told: Mapping[str, Told]
 ) -> WorklistAnswer:
     return WorklistAnswer(
-        start=format_instant(planned.start),
+        start=format_instant(start),
+        counted_from=format_instant(planned.start),
         until=format_instant(planned.until),
         days=request.days,
         model_name=champion.name,

@@ -178,6 +178,28 @@ def test_costs_and_repair_hours_may_differ_from_asset_to_asset(client: httpx.Cli
     ]
 
 
+def test_machines_that_do_not_alert_may_be_left_to_tomorrow(client: httpx.Client, plant: Workspace) -> None:
+    """On demand the list is of alerts only; the others are named with their prediction."""
+    store(plant, predicted("loud", "azure-01", 0.6), predicted("quiet", "azure-02", 0.4))
+    body = ASKED | {"assets": ["azure-01", "azure-02"], "alerts_only": True}
+    told = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in told["lines"]] == ["azure-01"]
+    assert [(left["asset"], left["why"], left["prediction_id"]) for left in told["left_out"]] == [
+        ("azure-02", "no_alert", "quiet")
+    ]
+
+
+def test_who_plans_for_tomorrow_counts_from_now(client: httpx.Client, plant: Workspace) -> None:
+    """What is likely to fail before the first day saves less than if somebody came at once."""
+    store(plant, predicted("p", "azure-01", 0.6))
+    body = ASKED | {"assets": ["azure-01"]}
+    now = client.post("/worklist", json=body).json()
+    tomorrow = client.post("/worklist", json=body | {"start": "2015-01-09T12:00:00Z"}).json()
+    assert (tomorrow["start"], tomorrow["counted_from"]) == ("2015-01-09T12:00:00Z", START)
+    assert now["lines"][0]["probability_before"] == 0
+    assert tomorrow["lines"][0]["probability_before"] == pytest.approx(1 - 0.4**0.5)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
