@@ -103,6 +103,8 @@ class ChampionWatch:
         self.name = name
         self.current: Champion | None = None
         self.refused: Refused | None = None
+        # Kept so that a rollback waits for nothing: it was checked before it answered.
+        self._before: Champion | None = None
         self._source = source
         self._poll_seconds = poll_seconds
         self._clock = clock
@@ -163,14 +165,21 @@ class ChampionWatch:
         if not self._retries.is_due(version):
             return False
         try:
-            artifact = prepare(self._source, self.name, version)
+            artifact = self._prepare(version)
         except VersionRefused as refusal:
             self._refuse(version, refusal)
             return False
-        self._call("warming up", self._warm, artifact)
-        self.current, self.refused = Champion(self.name, version, artifact, self._clock()), None
+        self._before, self.refused = current or self._before, None
+        self.current = Champion(self.name, version, artifact, self._clock())
         LOGGER.info("%s version %d answers from now on", self.name, version)
         return True
+
+    def _prepare(self, version: int) -> Artifact:
+        if self._before is not None and self._before.version == version:
+            return self._before.artifact
+        artifact = prepare(self._source, self.name, version)
+        self._call("warming up", self._warm, artifact)
+        return artifact
 
     def _refuse(self, version: int, refusal: VersionRefused) -> None:
         self.refused = Refused(version, refusal.reason)

@@ -56,6 +56,15 @@ def test_every_change_is_seen_and_nothing_is_asked_without_one(workspace: Worksp
     assert followed.alias_map("unknown") == {}
 
 
+def test_a_version_that_has_changed_is_asked_for_again(workspace: Workspace) -> None:
+    """Its tags are those of now, however often it was asked for before."""
+    followed, client = FollowedRegistry(workspace), MlflowClient(workspace.mlflow_uri, workspace.mlflow_uri)
+    for text in ("a", "b"):
+        client.set_model_version_tag(NAME, "1", "word", text)
+        assert [followed.tags(NAME, 1)["word"] for _ in range(2)] == [text] * 2
+    assert followed.tags(NAME, 2) == {}
+
+
 def test_a_file_in_the_place_of_another_is_asked(workspace: Workspace, tmp_path: Path, asked: list[str]) -> None:
     """A store that was restored from a backup is another store, whatever number of changes both have seen."""
     followed, file = FollowedRegistry(workspace), workspace.root / "mlflow.db"

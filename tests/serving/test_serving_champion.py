@@ -82,6 +82,23 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
     assert before.version == 1  # whoever holds the old champion can finish with it
 
 
+def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
+    """The champion before is still there, checked when it began to answer; the one before that is loaded anew."""
+    first = watch.current
+    for version in (2, 1, 2, 1):
+        source.version = version
+        assert watch.look()
+    assert source.loads == [1, 2]
+    assert first is not None
+    assert watch.current is not None
+    assert watch.current.artifact is first.artifact
+    source.artifacts[5] = source.artifacts[2]
+    for version in (5, 2):
+        source.version = version
+        assert watch.look()
+    assert source.loads == [1, 2, 5, 2]
+
+
 @pytest.mark.parametrize(("version", "why"), [(3, "it does not score"), (4, "it cannot be loaded")])
 def test_a_champion_that_cannot_be_used_leaves_the_old_one(
     watch: ChampionWatch, source: Source, version: int, why: str
