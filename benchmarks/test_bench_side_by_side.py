@@ -1,0 +1,112 @@
+"""The endpoint beside others that serve the same model, and what it costs to store every answer before it leaves."""
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import endpoints
+from benchmarks.endpoints import Endpoint
+from data_contracts.records import Prediction
+from data_contracts.workspace import init_workspace
+from serving.prediction_log import PredictionLog
+
+CALLERS = (1, 8, 64)
+ROUNDS, SECONDS = 1, 2.0
+WINDOWS = 32
+STORED_BY_EACH = 200
+
+
+@pytest.mark.usefixtures("benchmark")
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours is asked with raw windows, the others with features: requests a second and latencies, round by round."""
+    workspace = init_workspace(tmp_path / "workspace")
+    windows = endpoints.make_windows(WINDOWS)
+    artifact, features = endpoints.make_model(workspace, windows)
+    table = Table("endpoint", "callers", "requests/s", "p50 ms", "p99 ms", "failed", box=None)
+    with ExitStack() as running:
+        asked = [
+            running.enter_context(endpoints.ours(workspace, windows)),
+            running.enter_context(endpoints.mlflow(workspace, artifact, features)),
+            running.enter_context(endpoints.bare_bento(workspace, artifact, features)),
+        ]
+        for endpoint in asked:
+            _warm_up(endpoint)
+        for callers in CALLERS:
+            loads = {endpoint.name: [] for endpoint in asked}
+            for _ in range(ROUNDS):
+                for endpoint in asked:
+                    loads[endpoint.name].append(endpoints.load(endpoint, callers, SECONDS))
+            for name, seen in loads.items():
+                middle = [np.median([np.percentile(one.seconds, share) for one in seen]) * 1e3 for share in (50, 99)]
+                per_second = np.median([one.per_second for one in seen])
+                failed = sum(one.failed for one in seen)
+                table.add_row(name, str(callers), f"{per_second:.0f}", *(f"{ms:.1f}" for ms in middle), str(failed))
+                assert not failed
+    with capsys.disabled():
+        title = (
+            f"{len(endpoints.CHANNELS)} channels x {endpoints.SAMPLES} samples, {features.shape[1]:,} features of the "
+            f"Efficient set, {endpoints.WORKERS} workers each; medians of {ROUNDS} rounds of {SECONDS:g} s"
+        )
+        Console(width=120).print("", title, table, sep="\n")
+
+
+@pytest.mark.usefixtures("benchmark")
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+def test_cost_of_durability(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How long an answer waits for the disk, alone and with others that are stored in the same transaction."""
+    log = PredictionLog(init_workspace(tmp_path / "workspace"))
+    table = Table("callers", "answers/s", "p50 ms", "p99 ms", box=None)
+    for callers in CALLERS:
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(callers) as pool:
+            stored = pool.map(_store, [log] * callers, [threading.Barrier(callers)] * callers)
+            taken = [seconds for mine in stored for seconds in mine]
+        per_second = len(taken) / (time.perf_counter() - begun)
+        middle = [f"{np.percentile(taken, share) * 1e3:.2f}" for share in (50, 99)]
+        table.add_row(str(callers), f"{per_second:.0f}", *middle)
+    with capsys.disabled():
+        Console(width=120).print("", "Stored before it is answered: SQLite, WAL, synchronous=FULL", table, sep="\n")
+
+
+def _warm_up(endpoint: Endpoint) -> None:
+    for _ in range(3):
+        assert not endpoints.load(endpoint, 8, 2.0).failed
+
+
+def _store(log: PredictionLog, start: threading.Barrier) -> list[float]:
+    start.wait()
+    taken = []
+    for _ in range(STORED_BY_EACH):
+        begun = time.perf_counter()
+        log.store([_prediction()])
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def _prediction() -> Prediction:
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    return Prediction(
+        prediction_id=uuid.uuid4().hex,
+        asset="m1",
+        as_of=now,
+        made_at=now,
+        horizon_s=86_400.0,
+        lead_s=0.0,
+        probability=0.5,
+        remaining_life_h=None,
+        threshold=0.5,
+        alert=True,
+        model_name="m",
+        model_version=1,
+        origin="endpoint",
+    )
