@@ -256,6 +256,7 @@ class WhyAnswer(BaseModel):
     horizon_hours: float | None
     lead_hours: float | None
     probability: float | None
+    horizons: list[dict[str, float]] = Field(description="As they were answered; none if none were.")
     remaining_life_hours: float | None
     threshold: float | None
     alert: bool

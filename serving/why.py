@@ -8,6 +8,7 @@ import pandas as pd
 from data_contracts import tables
 from data_contracts.answer_records import Answer, find_answers
 from data_contracts.asset_records import asset_outcomes, find_predictions
+from data_contracts.reported_work import latest_work
 from models.outcome_ledger import believed
 from serving.planning_schemas import WhyAnswer
 from serving.refusals import NOT_FOUND, Refusal
@@ -63,7 +64,9 @@ def tell_why(worker: "Worker", prediction_id: str) -> WhyAnswer:
     said["model_digest"] = said["model_digest"] or _digest(worker, said)
     outcome, evidence, words = _outcome(worker, said)
     shown = {name: format_instant(said[name]) if said[name] is not None else None for name in ("as_of", "made_at")}
-    return WhyAnswer(**said | shown, outcome=outcome, evidence=evidence, sentences=[*_sentences(said), words])
+    return WhyAnswer(
+        **said | shown, outcome=outcome, evidence=evidence, sentences=[*_sentences(said), *_work(worker, said), words]
+    )
 
 
 def _said(row: Mapping[str, Any], answer: Answer | None = None) -> dict[str, Any]:
@@ -87,6 +90,7 @@ def _said(row: Mapping[str, Any], answer: Answer | None = None) -> dict[str, Any
         "remaining_life_hours": _none(row.get("remaining_life_h")),
         "threshold": _none(row.get("threshold")),
         "alert": bool(row.get("alert", False)),
+        "horizons": list(content.get("horizons") or ()),
         "drivers": list(content.get("drivers") or ()),
     }
 
@@ -163,6 +167,15 @@ def _sentences(said: Mapping[str, Any]) -> Iterator[str]:
     for driver in said["drivers"]:
         if driver.get("words"):
             yield f"What drove it: {driver['words']}."
+
+
+def _work(worker: "Worker", said: Mapping[str, Any]) -> Iterator[str]:
+    """Tell of the work that was ordered because of it."""
+    orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[said["asset"]], start=said["as_of"]))
+    if "prediction_id" in orders:  # tables from before it was reported go without
+        for row in orders[orders["prediction_id"] == said["prediction_id"]].to_dict("records"):
+            found = "no finding yet" if pd.isna(row["finding"]) else row["finding"].replace("_", " ")
+            yield f"Work order {row['work_order_id']} of {_minute(row['event_time'])} goes back to it: {found}."
 
 
 def _minute(time: pd.Timestamp) -> str:

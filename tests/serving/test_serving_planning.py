@@ -385,3 +385,12 @@ def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, p
     assert "alerts from 0.500" in text
     assert "The alarm was right" in text
     assert "2015-01-09 23:00" in asked["young"]["sentences"][-1]
+
+
+def test_why_names_the_work_that_goes_back_to_a_prediction(client: httpx.Client, plant: Workspace) -> None:
+    """Whoever reads it sees what the mechanics found, before any ledger does."""
+    store(plant, predicted("p", "azure-03", 0.9, hours_ago=20))
+    done = ORDER | {"prediction_id": "p", "finding": "no_fault_found"}
+    assert client.post("/work-orders", json={"work_orders": [done]}).status_code == 200
+    told = client.get("/why/p").json()
+    assert any("w1" in sentence and "no fault found" in sentence for sentence in told["sentences"])
