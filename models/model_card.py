@@ -11,6 +11,7 @@ import numpy as np
 
 from features.gaps import Gaps
 from features.names import format_duration
+from features.regimes import Regimes
 from models.error_rates import Rate
 from models.training import Trained
 
@@ -45,6 +46,9 @@ def _claim(trained: Trained) -> str:
         lead = format_duration(artifact.lead)
         horizon = "" if artifact.horizon is None else format_duration(artifact.horizon)
         what = f"the probability of a failure within {horizon}, from {lead} after the cut-off on"
+        if len(artifact.horizons) > 1:
+            every = ", ".join(map(format_duration, artifact.horizons))
+            what = f"{what}; the same within each of {every}, while alarms go by {horizon}"
     return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {what}."
 
 
@@ -106,18 +110,26 @@ def _gap_limits(gaps: Gaps | None) -> list[str]:
     ]
 
 
+def _regime_limits(regimes: Regimes | None) -> list[str]:
+    if regimes is None or regimes.reach is None:
+        return []
+    return [f"Where most readings of {', '.join(regimes.operating)} are far from all of its training it says nothing."]
+
+
 def _limits(trained: Trained) -> str:
     limits = [
         "It knows the event codes, components, asset models and operating regimes of its training assets; another one "
         "is to it as if it had not happened.",
         "A channel without readings in a window is a missing value to it, not a warning.",
         *_gap_limits(trained.artifact.recipe.gaps),
+        *_regime_limits(trained.artifact.recipe.regimes),
         "Its figures hold for machines run as those of the test samples were.",
     ]
     failures = trained.evaluation.metrics.get("failures_total", np.nan)
     if failures < 30:
         limits.append(f"Only {failures:.0f} failures judged it: look at the intervals, not at the shares.")
-    if trained.artifact.target == "failure" and trained.artifact.calibration is None:
+    artifact = trained.artifact
+    if artifact.target == "failure" and artifact.calibration is None and not any(artifact.calibrations):
         limits.append("Its probabilities are the learner's own, not calibrated; the calibration error is above.")
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 

@@ -1,4 +1,4 @@
-"""What each feature contributes to the score of a booster: LightGBM's own figures (Tree SHAP), twenty times sooner.
+"""What each feature contributes to the score of a booster: LightGBM's own figures (Tree SHAP), several times sooner.
 
 To one leaf of one tree each feature on its path is either passed or not. With p of a feature the share of the training
 samples that go its way, the leaf's value v is a game in which the players multiply: v times 1 or 0 for those that are

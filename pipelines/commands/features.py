@@ -27,7 +27,7 @@ def features(
     Parameters
     ----------
     experiment : str
-        A TOML file, or the name of an experiment that ships with forewarn: fleet, fd001, fd003, azure.
+        A TOML file, or the name of an experiment that ships with forewarn: fleet, fleet_horizons, fd001, fd003, azure.
     out : Path
         A new or empty folder.
     override : list[str], optional

@@ -1,4 +1,4 @@
-"""Commands about models: train, reproduce, list, promote, rollback, delete."""
+"""Commands about models: train, reproduce, list, promote, rollback, shadow, delete."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from rich.text import Text
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.records import open_records
 from models.experiment import load_experiment
-from models.registry import Registry
+from models.registry import SHADOW, Registry
 from pipelines.drawings import versions
 from pipelines.experiment_files import find_experiment
 from pipelines.options import DEFAULTS, Shared
@@ -32,7 +32,7 @@ def train(
     Parameters
     ----------
     experiment : str
-        A TOML file, or the name of an experiment that ships with forewarn: fleet, fd001, fd003, azure.
+        A TOML file, or the name of an experiment that ships with forewarn: fleet, fleet_horizons, fd001, fd003, azure.
     override : list[str], optional
         ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
     options : Options
@@ -157,6 +157,55 @@ def rollback(*, reason: str, model: str | None = None, unproven: bool = False, o
     records = open_records(workspace.records_url)
     now = pd.Timestamp.now("UTC")
     return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=now, unproven=unproven)
+
+
+@dataclass(frozen=True)
+class Shadowed:
+    """A version that scores the traffic in the shadow, or no longer does."""
+
+    model_name: str
+    version: int
+    shadow: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    def __rich__(self) -> Text:
+        """Draw it in a sentence."""
+        told = "scores the traffic in the shadow" if self.shadow else "scores no traffic in the shadow"
+        return Text(f"{self.model_name}: version {self.version} {told}")
+
+
+def shadow(
+    version: int,
+    *,
+    off: Annotated[bool, Parameter(negative="")] = False,
+    model: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Shadowed:
+    """Let a version score what the endpoint is asked, beside the champion and never answered.
+
+    What it says is stored under the identifiers of the answers. Any number of versions may do so at once.
+
+    Parameters
+    ----------
+    version : int
+        The version.
+    off : bool
+        No longer.
+    model : str, optional
+        The model's name; not needed while the workspace has only one.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    workspace = options.open()
+    registry, name, alias = Registry(workspace), model_name(workspace, model), f"{SHADOW}-{version}"
+    if off:
+        registry.delete_alias(name, alias)
+    else:
+        registry.set_alias(name, alias, version)
+    return Shadowed(name, version, not off)
 
 
 @dataclass(frozen=True)

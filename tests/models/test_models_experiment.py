@@ -114,3 +114,11 @@ def test_every_shipped_experiment_is_understood(repository: Path) -> None:
     for path in sorted((repository / "pipelines" / "experiments").glob("*.toml")):
         experiment = load_experiment(path)
         assert Experiment.from_json(experiment.to_json()) == experiment
+
+
+def test_the_fleet_with_several_horizons_is_the_fleet(repository: Path) -> None:
+    """The fleet's experiment of three horizons is the fleet's own but for them and its name."""
+    folder = repository / "pipelines" / "experiments"
+    one, three = (load_experiment(folder / f"{name}.toml").to_dict() for name in ("fleet", "fleet_horizons"))
+    assert three["label"].pop("horizons") == ["24h", "72h", "168h"]
+    assert three | {"name": one["name"]} == one
