@@ -1,104 +1,205 @@
-"""What BentoML's OpenAPI document leaves out: our errors, the page about the model, and examples."""
+"""The OpenAPI document: every page, what it takes, what it answers, and each error that it may answer with instead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from serving import openapi_examples as examples
+from serving.access import OPEN_PATHS, scopes_for
+from serving.idempotency import HEADER as IDEMPOTENCY_KEY
 from serving.model_schemas import ModelAnswer
-from serving.schemas import ErrorAnswer
+from serving.planning_schemas import (
+    HistoryAnswer,
+    WhyAnswer,
+    WorklistAnswer,
+    WorklistRequest,
+    WorkOrdersAnswer,
+    WorkOrdersRequest,
+)
+from serving.schemas import ErrorAnswer, PredictAnswer, PredictRequest
 
 _REFERENCE = "#/components/schemas/{model}"
 _ERRORS = {
-    "400": "The body is not JSON, or holds NaN or infinity.",
-    "404": "An asset is unknown.",
-    "413": "The body is too large.",
-    "422": "The request breaks a rule; `field` is the path of what is at fault.",
-    "500": "The fault is ours; the log says why.",
-    "503": "No champion, or a store cannot be used; nothing was stored. Try again after `Retry-After` seconds.",
+    400: "The body is not JSON, or holds NaN or infinity.",
+    401: "No token that is good.",
+    403: "The token has not the scope for this.",
+    404: "What the path names is unknown.",
+    413: "The body is too large.",
+    422: "The request breaks a rule; `field` is the path of what is at fault.",
+    429: "Too many requests. Try again after `Retry-After` seconds.",
+    500: "The fault is ours; the log says why.",
+    503: "No champion, or a store cannot be used; nothing was stored. Try again after `Retry-After` seconds.",
 }
-_EXAMPLES = {
-    "stored": {
-        "summary": "Assets by name, from stored telemetry",
-        "value": {"assets": ["azure-01"], "as_of": "2015-03-05T06:00:00Z"},
-    },
-    "sent": {
-        "summary": "A window of telemetry sent along",
-        "value": {
-            "windows": [
-                {
-                    "asset": "azure-01",
-                    "as_of": "2015-03-05T06:00:00Z",
-                    "telemetry": [
-                        {
-                            "event_time": "2015-03-05T05:00:00Z",
-                            "volt": 171.2,
-                            "rotate": 446.6,
-                            "pressure": 98.9,
-                            "vibration": 40.1,
-                        }
-                    ],
-                    "events": [{"event_time": "2015-03-05T04:00:00Z", "code": "error1"}],
-                }
-            ]
-        },
-    },
+_ALWAYS = (401, 429, 500, 503)
+_OF_A_BODY = (400, 413, 422)
+_KEY = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "description": "Stands for this question for 24 hours: asked again under it, it gets the same answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+_SINCE = {
+    "name": "since",
+    "in": "query",
+    "description": "Nothing earlier.",
+    "schema": {"type": "string", "format": "date-time"},
+    "example": "2015-03-05T06:00:00Z",
+}
+_LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "description": "The longest that each list may be.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 }
 
 
-def complete(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete BentoML's OpenAPI document.
-
-    Parameters
-    ----------
-    document
-        The document as BentoML makes it.
+def document() -> dict[str, Any]:
+    """Write the document.
 
     Returns
     -------
     dict
-        The same with our version, errors, examples and the page about the model.
+        OpenAPI 3.1, as JSON values.
     """
-    paths = dict(document["paths"])
-    paths["/predict"] = {"post": _predict(paths["/predict"]["post"])}
-    paths["/model"] = {"get": _model()}
+    asked = (PredictRequest, WorklistRequest, WorkOrdersRequest)
+    answered = (ErrorAnswer, PredictAnswer, WorklistAnswer, WorkOrdersAnswer, HistoryAnswer, WhyAnswer, ModelAnswer)
     _, shapes = models_json_schema(
-        [(ErrorAnswer, "serialization"), (ModelAnswer, "serialization")], ref_template=_REFERENCE
+        [*((shape, "validation") for shape in asked), *((shape, "serialization") for shape in answered)],
+        ref_template=_REFERENCE,
     )
-    schemas = {**document["components"]["schemas"], **shapes["$defs"]}
-    about = {
-        "title": "forewarn",
-        "description": "Failure predictions for maintenance scheduling.",
-        "version": _version(),
-    }
-    return {**document, "info": about, "paths": paths, "components": {"schemas": schemas}}
-
-
-def _predict(operation: Mapping[str, Any]) -> dict[str, Any]:
-    body = dict(operation["requestBody"])
-    content = {**body["content"]["application/json"], "examples": _EXAMPLES}
-    body |= {"required": True, "content": {"application/json": content}}
-    answers = {"200": operation["responses"].get("200") or operation["responses"].get(200)}
-    errors = {status: _error(status) for status in _ERRORS}
-    return {**operation, "requestBody": body, "responses": answers | errors}
-
-
-def _model() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ModelAnswer")}}}
-    answers = {"200": {"description": "The model that answers.", "content": content}, "503": _error("503")}
     return {
-        "tags": ["Service APIs"],
-        "operationId": "forewarn__model",
-        "description": "The model",
-        "responses": answers,
+        "openapi": "3.1.0",
+        "info": {
+            "title": "forewarn",
+            "description": "Failure predictions for maintenance scheduling.",
+            "version": _version(),
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(),
+        "components": {
+            "schemas": shapes["$defs"],
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "forewarn tokens create"}},
+        },
     }
 
 
-def _error(status: str) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(model="ErrorAnswer")}
-    answer: dict[str, Any] = {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}
-    if status == "503":
+def _paths() -> dict[str, Any]:
+    return {
+        "/predict": {
+            "post": _operation(
+                "predict",
+                "/predict",
+                "Predict for assets by name or for windows sent along; every answer is stored before it leaves.",
+                PredictAnswer,
+                takes=PredictRequest,
+                shown=examples.PREDICT,
+                parameters=[_KEY],
+            )
+        },
+        "/worklist": {
+            "post": _operation(
+                "worklist",
+                "/worklist",
+                "Say what to repair on which day, under the crews there are, so that the expected cost is least.",
+                WorklistAnswer,
+                takes=WorklistRequest,
+                shown=examples.WORKLIST,
+            )
+        },
+        "/work-orders": {
+            "post": _operation(
+                "work_orders",
+                "/work-orders",
+                "Take what mechanics did and found; the same report twice counts once.",
+                WorkOrdersAnswer,
+                takes=WorkOrdersRequest,
+                shown=examples.WORK_ORDERS,
+            )
+        },
+        "/assets/{asset}/history": {
+            "get": _operation(
+                "history",
+                "/assets/",
+                "Tell what was foretold of an asset, what happened to it and what was done.",
+                HistoryAnswer,
+                parameters=[_in_path("asset", "azure-01"), _SINCE, _LIMIT],
+                errors=(404, 422),
+            )
+        },
+        "/why/{prediction_id}": {
+            "get": _operation(
+                "why",
+                "/why/",
+                "Tell what was said under a prediction's id, from what, and what became of it.",
+                WhyAnswer,
+                parameters=[_in_path("prediction_id", "0b9b3a5e6a3d4f0c9d7e2f8f6f1c4a11")],
+                errors=(404, 422),
+            )
+        },
+        "/model": {"get": _operation("model", "/model", "Say which model answers, in every worker.", ModelAnswer)},
+        "/metrics": {"get": _plain("metrics", "What Prometheus gathers.", needs_token=True)},
+        **{path: {"get": _plain(path[1:], "The endpoint's health.", needs_token=False)} for path in OPEN_PATHS},
+    }
+
+
+def _operation(
+    name: str,
+    path: str,
+    summary: str,
+    answer: type[BaseModel],
+    *,
+    takes: type[BaseModel] | None = None,
+    shown: Mapping[str, Any] | None = None,
+    parameters: Sequence[Mapping[str, Any]] = (),
+    errors: Sequence[int] = (),
+) -> dict[str, Any]:
+    scopes = scopes_for(path)
+    statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if takes else ()), *([403] if scopes else ())}
+    needs = f" Needs the scope {' or '.join(scopes)}." if scopes else ""
+    described: dict[str, Any] = {
+        "operationId": name,
+        "summary": summary,
+        "description": summary + needs,
+        "security": [{"token": []}, {}],
+        "parameters": list(parameters),
+        "responses": {
+            "200": {"description": "The answer.", "content": _json(answer)},
+            **{str(status): _error(status) for status in sorted(statuses)},
+        },
+    }
+    if takes is not None:
+        body = _json(takes)
+        body["application/json"]["examples"] = dict(shown or {})
+        described["requestBody"] = {"required": True, "content": body}
+    return described
+
+
+def _plain(name: str, summary: str, *, needs_token: bool) -> dict[str, Any]:
+    text = {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    statuses = _ALWAYS if needs_token else (500, 503)
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [{"token": []}, {}] if needs_token else [],
+        "responses": {"200": text, **{str(status): _error(status) for status in statuses}},
+    }
+
+
+def _in_path(name: str, example: str) -> dict[str, Any]:
+    shape = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {"name": name, "in": "path", "required": True, "schema": shape, "example": example}
+
+
+def _json(shape: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=shape.__name__)}}}
+
+
+def _error(status: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": _ERRORS[status], "content": _json(ErrorAnswer)}
+    if status in (429, 503):
         seconds = {"description": "When to try again, in seconds.", "schema": {"type": "integer"}}
         answer["headers"] = {"Retry-After": seconds}
     return answer

@@ -15,7 +15,7 @@ from data_contracts.records import open_records
 from serving import idempotency, model_pages, planning_pages, request_log, request_notes
 from serving.access import Access, tokens_needed
 from serving.door import Door
-from serving.openapi import complete
+from serving.openapi import document
 from serving.refusals import Refusal
 from serving.replies import JSON, answered, read_body
 from serving.schemas import PredictAnswer, PredictRequest, parse_request
@@ -81,8 +81,8 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
 
 
 async def _get_openapi(_: Request) -> Response:
-    """Give the OpenAPI document: BentoML's, with what it leaves out."""
-    return JSONResponse(complete(Forewarn.openapi_spec.asdict()))
+    """Give the OpenAPI document: ours, for BentoML's knows neither our errors nor the other pages."""
+    return JSONResponse(document())
 
 
 @lru_cache(maxsize=1)

@@ -112,16 +112,23 @@ def test_the_openapi_document_describes_what_can_be_asked(endpoint: Any) -> None
     """Requests, answers and errors are described, every reference leads somewhere, and the examples are taken."""
     document = endpoint.client.get("/docs.json").json()
     operation = document["paths"]["/predict"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "404", "413", "422", "500", "503"}
+    errors = {"400", "401", "403", "413", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", *errors}
+    assert set(document["paths"]) >= {"/worklist", "/work-orders", "/assets/{asset}/history", "/why/{prediction_id}"}
     shapes = document["components"]["schemas"]
-    assert {"ErrorAnswer", "ModelAnswer", "PredictionAnswer", "Window"} <= set(shapes)
-    body = operation["requestBody"]["content"]["application/json"]
-    assert set(body["schema"]["properties"]) == {"assets", "as_of", "features", "windows", "explain"}
+    assert {"ErrorAnswer", "ModelAnswer", "PredictionAnswer", "WorklistAnswer", "Window"} <= set(shapes)
     for part in json.dumps(document).split('"$ref": "')[1:]:
         assert part.split('"')[0].removeprefix("#/components/schemas/") in shapes
-    for example in body["examples"].values():
-        assert endpoint.predict(example["value"]).status_code == 200
-    assert document["paths"]["/model"]["get"]["responses"].keys() == {"200", "503"}
+    examples = {
+        path: [example["value"] for example in body["content"]["application/json"]["examples"].values()]
+        for path, operations in document["paths"].items()
+        if (body := operations.get("post", {}).get("requestBody"))
+    }
+    assert set(examples) == {"/predict", "/worklist", "/work-orders"}
+    for path in ("/predict", "/worklist"):
+        for example in examples[path]:
+            answer = endpoint.client.post(path, json=example)
+            assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.usefixtures("first_champion")
