@@ -16,7 +16,10 @@ SCORES = Histogram(
 ANSWERS = Counter("forewarn_answers", "Assets answered for, by status.", ["status"])
 ABSTENTIONS = Counter("forewarn_abstentions", "Assets of which nothing could be said, by reason.", ["reason"])
 CHAMPION_VERSION = Gauge(
-    "forewarn_champion_version", "The version a worker answers with.", ["model"], multiprocess_mode="liveall"
+    "forewarn_champion_version",
+    "The version a worker answers with; 0 without a champion.",
+    ["model"],
+    multiprocess_mode="liveall",
 )
 SWAP_AGE = Gauge(
     "forewarn_swap_age_seconds",
@@ -29,7 +32,9 @@ SHADOW_LAG = Gauge(
 )
 SHADOW_SCORED = Counter("forewarn_shadow_scored", "Predictions of challengers that were stored.")
 SHADOW_DROPPED = Counter("forewarn_shadow_dropped", "Predictions that challengers had no time for.")
-SHADOW_FAILED = Counter("forewarn_shadow_failed", "Batches that a challenger could not score.")
+SHADOW_FAILED = Counter(
+    "forewarn_shadow_failed", "Predictions that challengers could not make, or that could not be stored."
+)
 
 
 def count_answers(model: str, version: int, probabilities: Iterable[float], statuses: Iterable[str]) -> None:

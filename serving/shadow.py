@@ -19,15 +19,14 @@ from data_contracts.records import open_records
 from data_contracts.shadow_records import ShadowPrediction, add_shadow_predictions
 from data_contracts.workspace import Workspace
 from models.artifact import Artifact
-from models.registry import CHALLENGER, CHAMPION
+from models.registry import CHALLENGER, CHAMPION, SHADOW
 from models.scoring import score
-from serving.champion import Clock
+from serving import metrics
+from serving.champion import ChampionWatch, Clock
 from serving.refusals import LOGGER
 from serving.stored_telemetry import read_stored
 from serving.trial import Retries, VersionRefused, VersionSource, prepare
 
-SHADOW = "shadow"
-"""Every alias that begins so names a challenger, as ``challenger`` does."""
 # What waits is bounded by its telemetry, which is what takes the memory: a million rows of ten channels are 100 MB.
 _MOST_ROWS = 1_000_000
 _MOST_BATCHES = 1_000
@@ -37,6 +36,7 @@ _STORE_SECONDS = 0.5
 _ROWS_A_WRITE = 500
 _WARM_CUT_OFFS = 8
 _NICE = 10
+_SECOND = pd.Timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,9 @@ class Shadow:
             if not self._wanted or not batch.prediction_ids:
                 return
             if self._waiting and (self._waiting_rows + rows > _MOST_ROWS or len(self._waiting) >= _MOST_BATCHES):
-                self.dropped += len(batch.prediction_ids) * len(self._wanted)
+                dropped = len(batch.prediction_ids) * len(self._wanted)
+                self.dropped += dropped
+                metrics.SHADOW_DROPPED.inc(dropped)
                 return
             self._waiting.append(batch)
             self._waiting_rows += rows
@@ -153,6 +155,7 @@ class Shadow:
         aliases
             All aliases of the model, each with the version that it names.
         """
+        # Every alias that begins with "shadow" names a challenger, so that there may be several.
         named = {version for alias, version in aliases.items() if alias == CHALLENGER or alias.startswith(SHADOW)}
         with self._changed:
             self._wanted = frozenset(named - {aliases.get(CHAMPION)})
@@ -230,7 +233,7 @@ class Shadow:
 
     def _score(self, batch: _Batch) -> None:
         # Refused versions say nothing of it, which is a failure too.
-        self.failed += len(self.refused) * len(batch.prediction_ids)
+        self._count_failed(len(self.refused) * len(batch.prediction_ids))
         for version, artifact in self._challengers.items():
             try:
                 self._scored_rows += self._said(batch, version, artifact)
@@ -274,15 +277,36 @@ class Shadow:
                 self._fail("predictions in the shadow could not be stored", error, len(part))
             else:
                 self.scored += len(part)
+                metrics.SHADOW_SCORED.inc(len(part))
         with self._changed:
             self._behind.clear()
 
     def _fail(self, what: str, error: Exception, predictions: int) -> None:
-        self.failed += predictions
+        self._count_failed(predictions)
         # Told once a kind: the next batch fails the same way.
         if what not in self._told:
             LOGGER.error("%s: %s: %r", self._name, what, error)
         self._told.add(what)
+
+    def _count_failed(self, predictions: int) -> None:
+        self.failed += predictions
+        metrics.SHADOW_FAILED.inc(predictions)
+
+
+def observe(watch: ChampionWatch, shadow: Shadow, clock: Clock) -> None:
+    """Tell Prometheus which version this worker serves, for how long, and how far its challengers are behind.
+
+    Parameters
+    ----------
+    watch, shadow
+        The worker's.
+    clock
+        Tells the time.
+    """
+    champion = watch.current
+    metrics.CHAMPION_VERSION.labels(watch.name).set(champion.version if champion else 0)
+    metrics.SWAP_AGE.labels(watch.name).set((clock() - champion.since) / _SECOND if champion else 0.0)
+    metrics.SHADOW_LAG.set(shadow.lag_seconds)
 
 
 def _step_back() -> None:

@@ -244,6 +244,7 @@ def test_a_file_that_cannot_be_read_is_refused_at_the_door(shared: Line, case: s
         (("models", "promote", "99", "--reason", "x"), 1, "no version 99"),
         (("models", "promote", "1", "--reason", "x"), 1, "is the champion already"),
         (("models", "rollback", "--reason", "x"), 1, "no champion before version 1"),
+        (("models", "shadow", "99"), 1, "no version 99"),
         (("models", "list", "--model", "pmp"), 1, "Did you mean 'pump'?"),
         (("reproduce", "99"), 1, "no version 99"),
         (("score", "--as-of", "someday"), 2, "is no time"),

@@ -32,10 +32,16 @@ class Answer:
     seconds: float
     status: int
     text: str
+    retry_after: str | None = None
 
     @property
     def predictions(self) -> list[dict[str, Any]]:
         return list(json.loads(self.text)["predictions"])
+
+    @property
+    def stored(self) -> list[dict[str, Any]]:
+        """Those with a number, which the records of predictions hold."""
+        return [row for row in self.predictions if row["probability"] is not None]
 
 
 @dataclass
@@ -94,10 +100,10 @@ def send(connection: http.client.HTTPConnection, question: Question) -> Answer:
     try:
         connection.request("POST", "/predict", json.dumps(question.body), headers)
         reply = connection.getresponse()
-        status, text = reply.status, reply.read().decode()
+        status, text, later = reply.status, reply.read().decode(), reply.getheader("Retry-After")
     except (OSError, http.client.HTTPException) as error:
-        status, text = 0, repr(error)
-    return Answer(question, begun, time.monotonic() - begun, status, text)
+        status, text, later = 0, repr(error), None
+    return Answer(question, begun, time.monotonic() - begun, status, text, later)
 
 
 def _connect(url: str) -> http.client.HTTPConnection:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from prometheus_client import REGISTRY
 
 from data_contracts.history import History, read_history
 from data_contracts.records import open_records
@@ -17,7 +18,8 @@ from models.artifact import Artifact
 from models.registry import CHALLENGER, CHAMPION
 from models.scoring import score
 from serving import shadow as module
-from serving.shadow import Shadow
+from serving.champion import ChampionWatch
+from serving.shadow import Shadow, observe
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta("1D")
@@ -211,3 +213,29 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
         shadow.offer(ids(cut_offs)[begin:], history, cut_offs[begin:])
     shadow.warm(artifacts[0])
     assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:]]
+
+
+def test_prometheus_is_told_of_the_champion_and_the_shadow(
+    shadow: Shadow, source: Source, history: History, cut_offs: pd.DataFrame
+) -> None:
+    """Version, swap age and lag stand in gauges; what became of the predictions is counted."""
+
+    class Followed(Source):
+        def alias_map(self, _: str) -> dict[str, int]:
+            return {CHAMPION: 1}
+
+    def read(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"forewarn_{name}", labels) or 0.0
+
+    watch = ChampionWatch(Followed(source.artifacts), "told", 60.0, lambda: NOW)
+    watch.look()
+    scored = read("shadow_scored_total")
+    shadow.follow({CHAMPION: 1, CHALLENGER: 2})
+    shadow.offer(ids(cut_offs), history, cut_offs)
+    observe(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
+    assert read("champion_version", model="told") == 1
+    assert read("swap_age_seconds", model="told") == 5
+    assert read("shadow_lag_seconds") > 0
+    shadow.start()
+    assert settled(shadow, lambda: shadow.scored == 5)
+    assert read("shadow_scored_total") == scored + 5

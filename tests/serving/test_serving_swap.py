@@ -12,9 +12,12 @@ import pytest
 
 from data_contracts.history import History
 from data_contracts.records import open_records
+from data_contracts.shadow_records import shadow_predictions
 from data_contracts.workspace import Workspace
 from models.artifact import Artifact
 from models.registry import CHAMPION, Registry
+from pipelines.commands.models import shadow
+from pipelines.options import Options
 from tests.serving.callers import Callers, Question
 from tests.serving.swapping import (
     ROLLBACK,
@@ -135,3 +138,41 @@ def test_the_page_about_the_model_lists_its_workers(pair: Any, versions: tuple[i
     assert 0 <= told["swap_age_seconds"] < 10
     files = sorted(Path(registry.workspace.root, "serving").glob("*/workers/*.json"))
     assert {int(file.stem) for file in files} >= {worker["pid"] for worker in told["workers"]}
+
+
+@pytest.mark.slow
+def test_a_challenger_scores_the_traffic_of_the_endpoint(
+    pair: Any, workspace: Workspace, registry: Registry, history: History, versions: tuple[int, ...], fleet: Any
+) -> None:
+    """What it says is stored under the identifiers that were answered; a damaged one is told of and harms nobody."""
+    options = Options(workspace=workspace.root)
+    registry.set_alias(NAME, CHAMPION, versions[0])
+    await_agreement(pair.client, versions[0])
+    for version in versions[1:3]:
+        shadow(version, model=NAME, options=options)
+    settle(pair.client, lambda told: told["versions"] == [versions[1]] and len(told["refused"]) == 1)
+    asked = list(fleet.assets[:5])
+    answer = pair.predict({"assets": asked, "as_of": AS_OF.isoformat()})
+    assert answer.status_code == 200
+    assert {row["model_version"] for row in answer.json()["predictions"]} == {versions[0]}
+    identifiers = [row["prediction_id"] for row in answer.json()["predictions"]]
+    ends, records = time.monotonic() + 20, open_records(workspace.records_url)
+    said = shadow_predictions(records, model_name=NAME)
+    while not set(identifiers) <= set(said["prediction_id"]) and time.monotonic() < ends:
+        time.sleep(0.1)
+        said = shadow_predictions(records, model_name=NAME)
+    said = said[said["prediction_id"].isin(identifiers)]
+    truth = truth_of(registry, NAME, versions[1:2], history, pd.DataFrame({"asset": asked, "as_of": AS_OF}))
+    assert dict(zip(said["asset"], said["probability"], strict=True)) == truth[versions[1]]
+    for version in versions[1:3]:
+        shadow(version, off=True, model=NAME, options=options)
+    settle(pair.client, lambda told: told["versions"] == told["refused"] == [])
+
+
+def settle(client: httpx.Client, condition: Callable[[Any], bool]) -> None:
+    """Wait until both workers' shadows are as they should be: ten times in a row, as either may be asked."""
+    ends, row = time.monotonic() + 20, 0
+    while row < 10:
+        assert time.monotonic() < ends
+        row = row + 1 if condition(client.get("/model", headers={"Connection": "close"}).json()["shadow"]) else 0
+        time.sleep(0.02)
