@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from models.training import Trained
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
 _MODEL = "model"
 _LISTED = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
 # What loading and applying an artifact needs beside our own source; written out, since inferring takes MLflow a minute.

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.list": ("pipelines.commands.models:listed", "List registered versions, their figures and aliases."),
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
+    "models.shadow": ("pipelines.commands.models:shadow", "Let a version score the traffic without being answered."),
     "models.delete": ("pipelines.commands.models:delete", "Delete a version that bears no alias."),
     "tokens.create": ("pipelines.commands.tokens:create", "Make a token for a program that asks the endpoint."),
     "tokens.list": ("pipelines.commands.tokens:listed", "List who may ask the endpoint, and for what."),
@@ -78,7 +79,7 @@ GROUPS = {
     "audits": "Inspect assets of which the champion said nothing.",
     "import": "Bring data into the workspace.",
     "quarantine": "Look after the rows that were refused.",
-    "models": "List, promote, roll back and delete registered models.",
+    "models": "List, promote, roll back, try and delete registered models.",
     "tokens": "Say who may ask the endpoint, and for what.",
 }
 

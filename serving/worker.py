@@ -90,13 +90,18 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
     from serving.answering import Answering
     from serving.champion import ChampionWatch
     from serving.prediction_log import PredictionLog
-    from serving.shadow import Shadow
+    from serving.shadow import Shadow, observe
     from serving.workers import workers_of
 
     workspace, sealed = open_place(settings.workspace, environ), sealed_model()
     registry = sealed or FollowedRegistry(workspace)
     model = sealed.name if sealed else settings.model or ""
     shadow, workers = Shadow(workspace, registry, model, now), workers_of(workspace, settings.port)
+
+    def look(aliases: Mapping[str, int]) -> None:
+        shadow.follow(aliases)
+        observe(watch, shadow, now)
+
     watch = ChampionWatch(
         registry,
         model,
@@ -104,7 +109,7 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
         now,
         warm=shadow.warm,
         on_change=workers.tell,
-        on_aliases=shadow.follow,
+        on_aliases=look,
     )
     answering = Answering(workspace, settings, PredictionLog(workspace), now, shadow)
     workers.sweep()
