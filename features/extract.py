@@ -82,7 +82,9 @@ def extract(
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column.
     """
-    return _extract(_job(history, cut_offs, recipe), cut_offs, threads, progress)
+    found = _extract(_job(history, cut_offs, recipe), len(cut_offs), threads, progress)
+    found.index = _index(cut_offs)
+    return found
 
 
 def extract_rows(
@@ -106,24 +108,24 @@ def extract_rows(
     Returns
     -------
     pandas.DataFrame
-        As of `extract`, bit for bit.
+        As of `extract`, bit for bit, with the rows numbered: an index of assets and times takes as long as some models.
     """
     assets = pd.Index(cut_offs["asset"])
     asked = _Asked(assets, np.arange(len(assets)), microseconds(cut_offs["as_of"]))
     telemetry = None
     if recipe.layout.needs_telemetry:
         telemetry = KnownTelemetry.from_rows(rows, len(assets), recipe.channels, regimes=recipe.regimes)
-    return _extract(_Job(history, recipe, asked, telemetry), cut_offs, threads, silent)
+    return _extract(_Job(history, recipe, asked, telemetry), len(cut_offs), threads, silent)
 
 
-def _extract(job: "_Job", cut_offs: pd.DataFrame, threads: int | None, progress: Report) -> pd.DataFrame:
-    matrix = np.empty((len(job.columns), len(cut_offs)))
-    total = len(job.plans) * len(cut_offs)
+def _extract(job: "_Job", n: int, threads: int | None, progress: Report) -> pd.DataFrame:
+    matrix = np.empty((len(job.columns), n))
+    total = len(job.plans) * n
     with workers(cores(threads, matrix.size)) as pool:
         for done, blocks in _work(job, 0, matrix):
             finish([pool.submit(block) for block in blocks])
             progress("features", done, total)
-    return pd.DataFrame(matrix.T, index=_index(cut_offs), columns=job.recipe.index, copy=False)
+    return pd.DataFrame(matrix.T, columns=job.recipe.index, copy=False)
 
 
 def stream(

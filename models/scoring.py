@@ -1,6 +1,7 @@
 """Applying a model to assets at cut-offs: the one way in training, in batches and at the endpoint."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs
     artifact
         The model.
     features
-        What `features.extract` gave for the model's recipe, the history and the cut-offs.
+        What `features.extract` gave for the model's recipe, the history and the cut-offs, whatever they are indexed by.
     history, cut_offs
         As for `score`: they tell why there is no prediction.
 
@@ -100,8 +101,8 @@ def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs
     told[~withheld] = artifact.predict_horizons(usable)
     predictions = np.full(len(features), np.nan)
     predictions[~withheld] = told[~withheld, artifact.decision] if told.shape[1] else artifact.predict(usable)
-    scored = _framed(artifact, features, predictions)
-    return Scores(scored.assign(reason=pd.Series(reason, dtype="str")), features, told)
+    scored = _framed(artifact, cut_offs["asset"], cut_offs["as_of"], predictions, reason=pd.array(reason, dtype="str"))
+    return Scores(scored, features, told)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -119,21 +120,30 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As of `score`, without the reasons: a prediction for every row.
     """
-    return _framed(artifact, features, artifact.predict(features))
+    keys = features.index.to_frame(index=False).set_axis(["asset", "as_of"], axis=1)
+    return _framed(artifact, keys["asset"], keys["as_of"], artifact.predict(features))
 
 
-def _framed(artifact: Artifact, features: pd.DataFrame, predictions: npt.NDArray[np.float64]) -> pd.DataFrame:
+def _framed(
+    artifact: Artifact,
+    asset: "pd.Series[str]",
+    as_of: "pd.Series[pd.Timestamp]",
+    predictions: npt.NDArray[np.float64],
+    **more: Any,
+) -> pd.DataFrame:
     failure = artifact.target == "failure"
     unknown = np.full(len(predictions), np.nan)
-    return (
-        features.index.to_frame(index=False)
-        .set_axis(["asset", "as_of"], axis=1)
-        .assign(
-            probability=predictions if failure else unknown,
-            remaining_life_h=unknown if failure else predictions,
-            threshold=np.nan if artifact.threshold is None else artifact.threshold,
-            alert=artifact.alerts(predictions),
-        )
+    # Made at once: each column that is added later costs a single prediction as much as making it.
+    return pd.DataFrame(
+        {
+            "asset": asset.array,
+            "as_of": as_of.array,
+            "probability": predictions if failure else unknown,
+            "remaining_life_h": unknown if failure else predictions,
+            "threshold": np.full(len(predictions), np.nan if artifact.threshold is None else artifact.threshold),
+            "alert": artifact.alerts(predictions),
+            **more,
+        }
     )
 
 

@@ -141,8 +141,15 @@ def _telemetry(assets: Sequence[str], read: Sequence[SentReadings], channels: tu
         "known_time": times,
         "source": pd.array([_SOURCE], dtype="str").repeat(sum(lengths)),
     }
-    values = np.concatenate([window.readings for window in read], axis=1)
-    return pd.DataFrame(keys | dict(zip(channels, values, strict=True)), copy=False)
+    frame = pd.DataFrame(np.concatenate([window.readings for window in read], axis=1).T, columns=_labels(channels))
+    for place, (name, column) in enumerate(keys.items()):
+        frame.insert(place, name, column)
+    return frame
+
+
+@lru_cache(maxsize=16)
+def _labels(channels: tuple[str, ...]) -> "pd.Index[str]":
+    return pd.Index(channels, dtype="str")
 
 
 @lru_cache(maxsize=16)
@@ -150,7 +157,9 @@ def _empty(table: str) -> pd.DataFrame:
     return empty_table(table)
 
 
-def _event_rows(windows: Sequence[Window]) -> pd.DataFrame:
+def _event_rows(windows: Sequence[Window]) -> pd.DataFrame | None:
+    if not any(window.events for window in windows):
+        return None
     return pd.DataFrame([_event_row(window, event, n) for window in windows for n, event in enumerate(window.events)])
 
 
@@ -164,7 +173,9 @@ def _event_row(window: Window, event: SentEvent, number: int) -> dict[str, Any]:
     }
 
 
-def _work_order_rows(windows: Sequence[Window]) -> pd.DataFrame:
+def _work_order_rows(windows: Sequence[Window]) -> pd.DataFrame | None:
+    if not any(window.work_orders for window in windows):
+        return None
     return pd.DataFrame(
         [_work_order_row(window, order, n) for window in windows for n, order in enumerate(window.work_orders)]
     )
@@ -184,10 +195,14 @@ def _work_order_row(window: Window, order: SentWorkOrder, number: int) -> dict[s
 
 
 def _joined(
-    table: str, stored: pd.DataFrame, sent: pd.DataFrame, told_by: Sequence[str], as_of: Mapping[str, pd.Timestamp]
+    table: str,
+    stored: pd.DataFrame,
+    sent: pd.DataFrame | None,
+    told_by: Sequence[str],
+    as_of: Mapping[str, pd.Timestamp],
 ) -> pd.DataFrame:
     """Add to the stored rows those sent that were not known by the cut-off; what is sent twice over counts once."""
-    if sent.empty:
+    if sent is None:
         return stored
     shape = _empty(table)
     rows = sent.reindex(columns=shape.columns).astype(shape.dtypes.to_dict())

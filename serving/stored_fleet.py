@@ -22,11 +22,14 @@ class _Table:
     version: int | None
     frame: pd.DataFrame
     places: Mapping[str, tuple[int, int]]
+    nothing: pd.DataFrame
 
     def of(self, assets: Sequence[str]) -> pd.DataFrame:
         held = [self.places[asset] for asset in assets if asset in self.places]
-        if len(held) <= 1:
-            first, last = held[0] if held else (0, 0)
+        if not held:
+            return self.nothing
+        if len(held) == 1:
+            first, last = held[0]
             return self.frame.iloc[first:last].reset_index(drop=True)
         chosen = np.concatenate([np.arange(first, last) for first, last in held])
         return self.frame.take(chosen).reset_index(drop=True)
@@ -120,9 +123,10 @@ def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
     starts = np.flatnonzero(assets[1:] != assets[:-1]) + 1 if len(assets) else np.zeros(0, dtype=np.int64)
     bounds = [0, *starts.tolist(), len(assets)] if len(assets) else []
     places = {assets[first]: (first, last) for first, last in pairwise(bounds)}
-    return _Table(version, frame, places)
+    return _Table(version, frame, places, frame.head(0))
 
 
 @lru_cache(maxsize=8)
 def _empty(name: str) -> _Table:
-    return _Table(None, empty_table(name), {})
+    frame = empty_table(name)
+    return _Table(None, frame, {}, frame)
