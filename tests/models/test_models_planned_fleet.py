@@ -1,0 +1,79 @@
+"""The fleet that worklists are measured on: it charges what happens, and visits prevent only what had begun."""
+
+import pytest
+
+from benchmarks.planned_fleet import (
+    Bill,
+    Crews,
+    Morning,
+    Plant,
+    first_come,
+    most_likely,
+    plant,
+    season,
+    trained,
+    worklist,
+)
+from models.artifact import Artifact
+
+DAYS = 8
+CREWS = Crews(machines=2, hours=16.0)
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Artifact:
+    params = "estimator.params={n_estimators=30, num_leaves=7}"
+    return trained(30, 60, params, "split.test_start=2025-02-10T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def small() -> Plant:
+    return plant(5, 30)
+
+
+@pytest.fixture(scope="module")
+def untouched(artifact: Artifact, small: Plant) -> Bill:
+    return season(small, nobody, CREWS, DAYS, artifact)
+
+
+def nobody(morning: Morning, crews: Crews) -> list[str]:
+    """Name nobody."""
+    del morning, crews
+    return []
+
+
+def test_a_season_in_which_nobody_is_seen_to_costs_its_failures_alone(
+    artifact: Artifact, small: Plant, untouched: Bill
+) -> None:
+    """The same season again costs the same: the plant is left as it was."""
+    assert untouched.failures > 0
+    assert untouched.total == untouched.failed
+    assert (untouched.visits, untouched.visited) == (0, 0)
+    assert season(small, nobody, CREWS, DAYS, artifact) == untouched
+
+
+def test_visits_prevent_failures_and_those_in_vain_cost_as_much(
+    artifact: Artifact, small: Plant, untouched: Bill
+) -> None:
+    """Whoever sees to alerts has fewer failures; whoever goes to any machine pays for it and prevents few."""
+
+    def anyone(morning: Morning, crews: Crews) -> list[str]:
+        del crews
+        sound = sorted(set(morning.probability) - morning.alerts, key=lambda asset: morning.probability[asset])
+        return sound[:1]
+
+    vain = season(small, anyone, CREWS, DAYS, artifact)
+    assert vain.visits > 0
+    assert vain.visited > 0
+    assert vain.in_vain >= 0.8 * vain.visits
+    found = season(small, worklist, CREWS, DAYS, artifact)
+    assert found.visits > found.in_vain
+    assert found.failed < untouched.failed
+
+
+def test_every_rule_keeps_to_what_crews_can_do(artifact: Artifact, small: Plant) -> None:
+    """No rule names more machines or hours; nor can one get away with it."""
+    for rule in (first_come, most_likely, worklist):
+        assert season(small, rule, Crews(machines=1, hours=8.0), 3, artifact).visits <= 3
+    with pytest.raises(AssertionError):
+        season(small, lambda morning, _: sorted(morning.probability)[:3], CREWS, 1, artifact)
