@@ -7,9 +7,8 @@ from collections.abc import Callable
 from threading import Lock
 
 import pandas as pd
-import sqlalchemy as sa
 
-from data_contracts.tokens import Token, digest_of, find_token
+from data_contracts.tokens import Token, digest_of
 from serving.refusals import FORBIDDEN, UNAUTHORIZED, Refusal
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
@@ -69,14 +68,14 @@ class Access:
 
     Parameters
     ----------
-    records
-        Opens the records; asked again until it succeeds.
+    find
+        Finds the token that is good at an instant, or None.
     clock
         Tells the time.
     """
 
-    def __init__(self, records: Callable[[], sa.Engine], clock: Callable[[], pd.Timestamp]) -> None:
-        self._records = records
+    def __init__(self, find: Callable[[str, pd.Timestamp], Token | None], clock: Callable[[], pd.Timestamp]) -> None:
+        self._find = find
         self._clock = clock
         self._good: OrderedDict[str, tuple[Token, float]] = OrderedDict()
         self._lock = Lock()
@@ -120,7 +119,7 @@ class Access:
         secret = _secret(header)
         if secret is None:
             raise _unauthorized("no token" if header is None else "something else than a bearer token")
-        token = find_token(self._records(), secret, at=self._clock())
+        token = self._find(secret, self._clock())
         if token is None:
             raise _unauthorized("a token that is unknown, revoked or expired")
         with self._lock:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from data_contracts.records import open_records
+from data_contracts.tokens import Token, TokenFinder
 from serving import idempotency, model_pages, planning_pages, request_log, request_notes
 from serving.access import Access, tokens_needed
 from serving.door import Door
@@ -25,7 +25,7 @@ from serving.supervision import end_with_parent
 from serving.worker import now, start_worker
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    import pandas as pd
 
     from serving.worker import Worker
 
@@ -86,9 +86,13 @@ async def _get_openapi(_: Request) -> Response:
 
 
 @lru_cache(maxsize=1)
-def _records() -> "sa.Engine":
-    """Open the records, once it succeeds for good."""
-    return open_records(open_place(SETTINGS.workspace, os.environ).records_url, busy_seconds=_BUSY_SECONDS)
+def _tokens() -> TokenFinder:
+    return TokenFinder(open_place(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
+
+
+def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
+    """Find a token; the workspace is opened when the first one is shown, not when this file is imported."""
+    return _tokens()(secret, at)
 
 
 def _worker() -> "Worker":
@@ -143,5 +147,5 @@ Forewarn: Any = bentoml.service(
 )(_Endpoint)
 # Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
 _HOST = SETTINGS.host if variable_of("host") in os.environ else ""
-_ACCESS = Access(_records, now) if tokens_needed(SETTINGS.auth, _HOST) else None
+_ACCESS = Access(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
 Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS)

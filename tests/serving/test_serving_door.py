@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from data_contracts.errors import StorageError
 from data_contracts.records import open_records
-from data_contracts.tokens import create_token, revoke_token
+from data_contracts.tokens import create_token, find_token, revoke_token
 from serving import request_notes
 from serving.access import Access, tokens_needed
 from serving.door import Door
@@ -65,7 +65,7 @@ def records(tmp_path: Path) -> sa.Engine:
 
 @pytest.fixture
 def access(records: sa.Engine) -> Access:
-    return Access(lambda: records, now)
+    return Access(lambda secret, at: find_token(records, secret, at=at), now)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_who_asks_is_known_behind_the_door(access: Access, records: sa.Engine) -
 def test_records_that_are_down_are_503() -> None:
     """Where tokens cannot be checked nobody is let in, and told to try again."""
 
-    def down() -> sa.Engine:
+    def down(_: str, __: pd.Timestamp) -> None:
         raise StorageError("the records at /secret/place are down", "records", "Start them")
 
     answer = ask(Door(BEHIND, Settings(), Access(down, now)), "POST", "/predict", token="fw_x")  # noqa: S106 - it is none
