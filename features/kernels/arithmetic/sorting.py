@@ -104,7 +104,7 @@ def merge_four_pairs(
 
 
 @compiled
-def put_smaller(left: FloatArray, right: FloatArray, step: int, taken: int, merged: FloatArray) -> int:
+def put_smaller(left: FloatArray, right: FloatArray, step: int, taken: np.uint64, merged: FloatArray) -> np.uint64:
     """Put the next sample from the lower ends, and give how many the right run has given so far."""
     x, y = left[step - taken], right[taken]
     merged[step] = y if y < x else x
@@ -112,7 +112,7 @@ def put_smaller(left: FloatArray, right: FloatArray, step: int, taken: int, merg
 
 
 @compiled
-def put_larger(left: FloatArray, right: FloatArray, step: int, taken: int, merged: FloatArray) -> int:
+def put_larger(left: FloatArray, right: FloatArray, step: int, taken: np.uint64, merged: FloatArray) -> np.uint64:
     """Put the next sample from the upper ends, and give how many the left run has given so far."""
     last = np.uint64(left.size) - np.uint64(1)
     x, y = left[last - taken], right[last - (step - taken)]
