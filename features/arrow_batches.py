@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 
 # A batch of results, in bytes: one that is filled, one that is read, one being let go and what its reader makes of it
 # stay under 100 MB, with what the threads need for themselves.
-_BATCH_BYTES = 20_000_000
+_BATCH_BYTES = 18_000_000
 _BATCH_ROWS = 65_536
 # A line of the cache, in bytes: eight numbers. Arrow aligns each column so.
 _LINE = 64
