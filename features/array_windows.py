@@ -1,6 +1,6 @@
 """Features of windows that stand in an array, block by block on all cores."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,7 +12,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from features.array_times import TimeArray, checked_times, hours_since_first
-from features.arrow_batches import record_batches
+from features.arrow_batches import record_batches, rows_a_batch
 from features.blocks import cores, finish, series_a_block, workers
 from features.feature_set import FeatureSet, parse_feature_set
 from features.plan import plan_for
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 def extract_windows(
@@ -74,7 +75,7 @@ def extract_windows(
     matrix = np.empty((len(job.columns), len(job.readings)))
     threads = cores(threads, matrix.size)
     with workers(threads) as pool:
-        finish(_start(job, 0, matrix, pool, threads))
+        finish(_start(job, _parts(job, len(job.readings), threads), 0, matrix, pool))
     return pd.DataFrame(matrix.T, columns=_index(job.columns), copy=False)
 
 
@@ -115,9 +116,10 @@ def stream_windows(
     import pyarrow as pa
 
     job = _job(values, channels, feature_set, times)
-    schema = pa.schema([pa.field(name, pa.float64()) for name in job.columns])
-    start = partial(_start, job)
-    batches = record_batches(schema, len(job.readings), start, lambda _begin, _end: (), threads)
+    parts = _parts(job, rows_a_batch(len(job.columns), len(job.readings)), 1)
+    start = partial(_start, job, parts, by_feature=True)
+    schema = _schema(job.columns)
+    batches = record_batches(schema, len(job.readings), start, lambda _begin, _end: (), threads, _places(parts))
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
@@ -177,62 +179,105 @@ def _job(
     return _Job(array, wanted, _columns(chosen, tuple(channels)), checked if timed else None)
 
 
-def _start(job: _Job, begin: int, matrix: FloatArray, pool: Executor, threads: int = 1) -> list[Future[None]]:
+@dataclass(frozen=True)
+class _Part:
+    """Neighbouring channels that want the same features: a block holds them all, for some windows.
+
+    Parameters
+    ----------
+    channel, n_channels
+        The first, and how many.
+    features
+        What they want.
+    column
+        The first of their columns.
+    n_windows
+        How many windows a block holds at most.
+    """
+
+    channel: int
+    n_channels: int
+    features: tuple[str, ...]
+    column: int
+    n_windows: int
+
+    @property
+    def columns(self) -> slice:
+        """Their columns."""
+        return slice(self.column, self.column + self.n_channels * len(self.features))
+
+
+def _parts(job: _Job, n_windows: int, threads: int) -> tuple[_Part, ...]:
+    """Cut the channels into parts, for so many windows: blocks that fit the cache, and one at least for each thread."""
+    parts = list[_Part]()
+    column, channel = 0, 0
+    while channel < len(job.wanted):
+        features, alike = job.wanted[channel], 1
+        while channel + alike < len(job.wanted) and job.wanted[channel + alike] == features:
+            alike += 1
+        room = min(series_a_block(max(job.readings.shape[2], 1)), -(-alike * n_windows // threads))
+        together = min(alike, max(1, room // max(n_windows, 1)))
+        for one in range(0, alike, together):
+            part = _Part(channel + one, min(together, alike - one), features, column, max(1, room // together))
+            column = part.columns.stop
+            parts += [part] if features else []
+        channel += alike
+    return tuple(parts)
+
+
+def _places(parts: Sequence[_Part]) -> IntArray:
+    """Say where each column stands when the columns of a part stand by feature, not by channel."""
+    orders = [
+        part.column + np.arange(part.columns.stop - part.column).reshape(-1, part.n_channels).T.ravel()
+        for part in parts
+    ]
+    return np.concatenate([np.empty(0, dtype=np.int64), *orders])
+
+
+def _start(
+    job: _Job, parts: Sequence[_Part], begin: int, matrix: FloatArray, pool: Executor, *, by_feature: bool = False
+) -> list[Future[None]]:
     """Have the windows from `begin` on computed, as many as the matrix (n_columns, n_windows) has room for.
 
-    A job of less than a block for each of the threads is shared out among them.
+    Within a part the rows of the matrix stand by channel; or by feature, as they are computed, and nothing is copied.
     """
     if matrix.size == 0 or job.readings.shape[2] == 0:
         matrix.fill(np.nan)
         return []
-    return [pool.submit(_compute, job, begin, matrix, part) for part in _parts(job, matrix.shape[1], threads)]
+    started = []
+    for part in parts:
+        shape = (len(part.features), part.n_channels) if by_feature else (part.n_channels, len(part.features))
+        rows = matrix[part.columns].reshape(*shape, matrix.shape[1])
+        target = rows if by_feature else rows.transpose(1, 0, 2)
+        for first in range(0, matrix.shape[1], part.n_windows):
+            some = target[:, :, first : first + part.n_windows]
+            started.append(pool.submit(_compute, job, part, begin + first, some))
+    return started
 
 
-def _parts(job: _Job, n_windows: int, threads: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Cut the work into blocks: channels with the same features together, then windows.
-
-    Gives the first channel, how many channels, the first of their columns, the first window, how many windows.
-    """
-    column, channel = 0, 0
-    while channel < len(job.wanted):
-        alike = 1
-        while channel + alike < len(job.wanted) and job.wanted[channel + alike] == job.wanted[channel]:
-            alike += 1
-        room = min(series_a_block(job.readings.shape[2]), -(-alike * n_windows // threads))
-        together = min(alike, max(1, room // n_windows))
-        step = min(n_windows, max(1, room // together))
-        for one in range(0, alike, together):
-            for window in range(0, n_windows, step):
-                yield (
-                    channel + one,
-                    min(together, alike - one),
-                    column + one * len(job.wanted[channel]),
-                    window,
-                    min(step, n_windows - window),
-                )
-        column += alike * len(job.wanted[channel])
-        channel += alike
-
-
-def _compute(job: _Job, begin: int, matrix: FloatArray, part: tuple[int, int, int, int, int]) -> None:
-    channel, n_channels, column, window, n_windows = part
-    features = job.wanted[channel]
+def _compute(job: _Job, part: _Part, first: int, target: FloatArray) -> None:
+    """Fill a target (n_features, n_channels, n_windows)."""
+    n_features, n_channels, n_windows = target.shape
     samples = job.readings.shape[2]
-    first = begin + window
-    chosen = job.readings[first : first + n_windows, channel : channel + n_channels]
+    chosen = job.readings[first : first + n_windows, part.channel : part.channel + n_channels]
     series = np.ascontiguousarray(chosen.transpose(1, 0, 2), dtype=np.float64).reshape(-1, samples)
-    target = matrix[column : column + n_channels * len(features), window : window + n_windows]
-    plan, hours = plan_for(features, samples), job.hours(channel, n_channels, first, n_windows)
-    if n_channels == 1:
-        plan.run(series, hours, out=target)
+    plan, hours = plan_for(part.features, samples), job.hours(part.channel, n_channels, first, n_windows)
+    if target.flags.c_contiguous:
+        plan.run(series, hours, out=target.reshape(n_features, -1))
     else:
-        found = plan.run(series, hours).reshape(len(features), n_channels, n_windows)
-        target.reshape(n_channels, len(features), n_windows)[:] = found.transpose(1, 0, 2)
+        target[:] = plan.run(series, hours).reshape(target.shape)
 
 
 @lru_cache(maxsize=32)
 def _columns(feature_set: FeatureSet, channels: tuple[str, ...]) -> tuple[str, ...]:
     return feature_set.columns(channels)
+
+
+@lru_cache(maxsize=32)
+def _schema(columns: tuple[str, ...]) -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema([pa.field(name, pa.float64()) for name in columns])
 
 
 @lru_cache(maxsize=32)

@@ -8,19 +8,39 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from features.batch_description import describe_batch
 from features.blocks import cores, finish, workers
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 # A batch of results, in bytes: one that is filled, one that is read, one being let go and what its reader makes of it
-# stay under 100 MB.
-_BATCH_BYTES = 20_000_000
+# stay under 100 MB, with what the threads need for themselves.
+_BATCH_BYTES = 18_000_000
 _BATCH_ROWS = 65_536
 # A line of the cache, in bytes: eight numbers. Arrow aligns each column so.
 _LINE = 64
+
+
+def rows_a_batch(n_computed: int, total: int) -> int:
+    """Say how many rows a batch has.
+
+    Parameters
+    ----------
+    n_computed
+        How many computed columns there are.
+    total
+        How many rows, in all batches.
+
+    Returns
+    -------
+    int
+        At least 1; whole lines of the cache unless all rows are fewer.
+    """
+    return max(1, min(total, _BATCH_ROWS, _BATCH_BYTES // (_LINE * max(n_computed, 1)) * 8))
 
 
 def record_batches(
@@ -29,6 +49,7 @@ def record_batches(
     start: Callable[[int, FloatArray, Executor], Sequence[Future[None]]],
     head: Callable[[int, int], Sequence["pa.Array"]],
     threads: int | None,
+    places: IntArray | None = None,
 ) -> Iterator["pa.RecordBatch"]:
     """Compute a batch while the one before is being read.
 
@@ -44,6 +65,8 @@ def record_batches(
         From the first row and the one after the last to the arrays of the leading columns.
     threads
         As for `cores`.
+    places : (n_computed,), optional
+        The row of the matrix that each computed column is; in their order if None.
 
     Yields
     ------
@@ -51,8 +74,8 @@ def record_batches(
     """
     n_head = len(head(0, 0))
     n_computed = len(schema) - n_head
-    rows = max(1, min(total, _BATCH_ROWS, _BATCH_BYTES // (_LINE * max(n_computed, 1)) * 8))
-    buffers = _Buffers(schema, n_head, rows)
+    rows = rows_a_batch(n_computed, total)
+    buffers = _Buffers(schema, n_head, rows, np.arange(n_computed) if places is None else places)
     pool = workers(cores(threads, n_computed * total))
     try:
         buffer, started = np.empty(0, dtype=np.uint8), list[Future[None]]()
@@ -75,17 +98,18 @@ class _Buffers:
 
     A buffer holds a batch as Arrow's interprocess format has it: a description, then the columns one after the other.
     Arrow makes all the columns of that at once; made one by one, ten thousand of them take longer than their sums.
-    A fresh buffer costs the system's zeroing of every page.
+    The description says where each column stands, so they may stand in another order than the schema's. A fresh buffer
+    costs the system's zeroing of every page.
     """
 
-    def __init__(self, schema: "pa.Schema", n_head: int, rows: int) -> None:
+    def __init__(self, schema: "pa.Schema", n_head: int, rows: int, places: IntArray) -> None:
         self._schema = schema
         self._computed = schema
         for _ in range(n_head):
             self._computed = self._computed.remove(0)
         # Columns that fill whole lines of the cache follow each other without a space.
         self._rows = -(-rows // 8) * 8
-        self._description = self._describe()
+        self._description = describe_batch(len(self._computed), self._rows, places)
         self._free: list[npt.NDArray[np.uint8]] = []
 
     def take(self) -> npt.NDArray[np.uint8]:
@@ -96,7 +120,7 @@ class _Buffers:
         return lent
 
     def matrix(self, buffer: npt.NDArray[np.uint8]) -> FloatArray:
-        """Give the columns of a buffer, (n_computed, rows)."""
+        """Give the numbers of a buffer, (n_computed, rows)."""
         columns = buffer[len(self._description) :].view(np.float64)
         return columns.reshape(len(self._computed), self._rows)
 
@@ -118,11 +142,3 @@ class _Buffers:
         buffer = room[first : first + size]
         buffer[:n_described] = self._description
         return buffer
-
-    def _describe(self) -> npt.NDArray[np.uint8]:
-        import pyarrow as pa
-
-        column = pa.array(np.zeros(self._rows))
-        whole = pa.RecordBatch.from_arrays([column] * len(self._computed), schema=self._computed).serialize()
-        n_described = whole.size - 8 * self._rows * len(self._computed)
-        return np.frombuffer(whole, dtype=np.uint8)[:n_described].copy()

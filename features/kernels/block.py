@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.kernels.arithmetic.pairwise import moments
+from features.kernels.arithmetic.sorting import sort_rows
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -84,7 +85,7 @@ class Block:
     @cached_property
     def ordered(self) -> FloatArray:
         """Each series sorted upwards, (n, samples)."""
-        return np.sort(self.series, axis=1)
+        return sort_rows(self.series)
 
     @cached_property
     def maximum(self) -> FloatArray:

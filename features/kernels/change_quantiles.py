@@ -57,9 +57,10 @@ def change_quantiles(block: Block, grids: Grids, out: FloatArray) -> None:
     numpy's own steps are repeated.
     """
     for corridors, rows in grids:
-        filled = np.empty((len(rows), block.n))
+        filled = out if len(rows) == len(out) else np.empty((len(rows), block.n))
         aggregate_changes(block.series, block.ordered, corridors.places, corridors.wanted, filled)
-        out[rows] = filled
+        if filled is not out:
+            out[rows] = filled
 
 
 def _prepare(wanted: Sequence[Parameters], samples: int) -> Grids:

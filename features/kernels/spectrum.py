@@ -83,9 +83,11 @@ def fft_coefficient(block: Block, tables: PartTables, out: FloatArray) -> None:
     write_parts(spectrum(block), tables.coefficients, tables.parts, real, imaginary, out)
     if tables.n_angles:
         # numpy takes several arc tangents at a time.
-        angles = np.arctan2(imaginary[:-1], real[:-1], out=imaginary[:-1])
+        beside = isinstance(tables.angles, slice)
+        angles = np.arctan2(imaginary[:-1], real[:-1], out=out[tables.angles] if beside else imaginary[:-1])
         np.multiply(angles, 180 / np.pi, out=angles)
-        out[tables.angles] = angles
+        if not beside:
+            out[tables.angles] = angles
 
 
 def has_part(parameters: Parameters) -> bool:

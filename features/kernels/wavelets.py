@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 _REACH = 8
 _WIDEST = 10_000
 # So many series stand side by side, a sample a row: the products then run along contiguous memory.
-TILE = 32
+TILE = 64
 # The tolerance that every feature has against tsfresh.
 RELATIVE, ABSOLUTE = 1e-6, 1e-10
 # pywt takes differences of products with the wavelet's integral; a few roundings of their sum of absolute values.
