@@ -1,8 +1,6 @@
 import subprocess
 import sys
 
-import serving
-
 _NEVER = ("prefect", "great_expectations")
 _IN_WORKERS_ALONE = (*_NEVER, "tsfresh", "mlflow", "lightgbm", "sklearn")
 # One process imports one thing after the other, for a process costs seconds.
@@ -20,9 +18,3 @@ def test_the_endpoint_does_not_import_what_it_does_not_need() -> None:
     script = "\n".join(["import sys", *lines])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n") == ["", "", "", ""]
-
-
-def test_what_the_package_offers_is_sorted_and_there() -> None:
-    """Every name in `__all__` can be imported."""
-    assert serving.__all__ == sorted(serving.__all__)
-    assert all(hasattr(serving, name) for name in serving.__all__)
