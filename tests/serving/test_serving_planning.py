@@ -394,3 +394,19 @@ def test_why_names_the_work_that_goes_back_to_a_prediction(client: httpx.Client,
     assert client.post("/work-orders", json={"work_orders": [done]}).status_code == 200
     told = client.get("/why/p").json()
     assert any("w1" in sentence and "no fault found" in sentence for sentence in told["sentences"])
+
+
+def test_the_real_endpoint_serves_these_pages(endpoint: Any) -> None:
+    """A plan, the history of what is on it, and why: each leads to the next."""
+    body = ASKED | {"start": START, "assets": ["azure-07", "azure-08"]}
+    planned = endpoint.client.post("/worklist", json=body)
+    assert planned.status_code == 200, planned.text
+    told = [*planned.json()["lines"], *planned.json()["left_out"]]
+    assert {line["asset"] for line in told} == {"azure-07", "azure-08"}
+    history = endpoint.client.get(f"/assets/{told[0]['asset']}/history").json()
+    assert told[0]["prediction_id"] in {one["prediction_id"] for one in history["predictions"]}
+    why = endpoint.client.get(f"/why/{told[0]['prediction_id']}").json()
+    assert why["asset"] == told[0]["asset"]
+    assert why["sentences"]
+    refused = endpoint.client.post("/work-orders", json={"work_orders": [ORDER | {"asset": "nobody"}]})
+    assert (refused.status_code, refused.json()["field"]) == (422, "work_orders[0].asset")
