@@ -25,10 +25,11 @@ def _seasons() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@pytest.mark.timeout(3600)
 def test_the_worklist_is_cheaper_than_either_rule(
     benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In total over all seasons, and by more than chance than first come, first served."""
+    """In total over all seasons, and by more than chance."""
     found = benchmark.pedantic(_seasons, rounds=1)
     total = found.pivot_table(index="seed", columns="rule", values="total") / 1e6
     table = found.groupby("rule")[["failures", "visits", "in_vain"]].sum().assign(millions=total.sum())
@@ -45,5 +46,4 @@ def test_the_worklist_is_cheaper_than_either_rule(
             print(
                 f"the worklist is {share:.1%} cheaper than {name}: {mean:.2f} millions a season ({low:.2f}, {high:.2f})"
             )
-    assert all(mean > 0 for mean, _, _ in extra.values())
-    assert extra["first come"][1] > 0
+    assert all(low > 0 for _, low, _ in extra.values())
