@@ -26,7 +26,7 @@ _ERRORS = {
     400: "The body is not JSON, or holds NaN or infinity.",
     401: "No token that is good.",
     403: "The token has not the scope for this.",
-    404: "What the path names is unknown.",
+    404: "What the path, or the field named, stands for is unknown.",
     413: "The body is too large.",
     422: "The request breaks a rule; `field` is the path of what is at fault.",
     429: "Too many requests. Try again after `Retry-After` seconds.",
@@ -107,6 +107,7 @@ def _paths() -> dict[str, Any]:
                 WorklistAnswer,
                 takes=WorklistRequest,
                 shown=examples.WORKLIST,
+                errors=(404,),
             )
         },
         "/work-orders": {
@@ -117,6 +118,7 @@ def _paths() -> dict[str, Any]:
                 WorkOrdersAnswer,
                 takes=WorkOrdersRequest,
                 shown=examples.WORK_ORDERS,
+                errors=(404,),
             )
         },
         "/assets/{asset}/history": {

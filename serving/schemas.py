@@ -266,7 +266,8 @@ def format_instant(time: pd.Timestamp) -> str:
 
 def microseconds_of(time: pd.Timestamp) -> int:
     """Count the microseconds from 1970 to an instant."""
-    return int(time.as_unit("us").value // 1000)
+    # Through nanoseconds, as `value` goes, instants after 2262 would overflow.
+    return int(time.as_unit("us").asm8.view("i8"))
 
 
 @lru_cache(maxsize=4096)
