@@ -1,0 +1,220 @@
+"""The endpoint does what its OpenAPI document says, and nothing that is broken brings it down."""
+
+import json
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from data_contracts.workspace import Workspace, open_workspace
+from models.registry import CHAMPION, Registry
+
+pytestmark = pytest.mark.slow
+
+CASES = 2_000
+BROKEN = 10_000
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+    unsupported_method,
+]
+DEEP = 50_000
+ODD: list[Any] = [None, True, 0, -1, 1e308, 10**400, "", "x" * 10_000, "\u0000", "é\ud800", [], {}, [[]], {"a": {}}]
+
+
+@pytest.fixture(scope="module")
+def served(
+    workspace: Workspace,
+    registry: Registry,
+    run_endpoint: Callable[..., Any],
+    fleet: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """Serve version 1 from a copy of the workspace: what is reported here shall not reach other tests."""
+    registry.set_alias(fleet.model, CHAMPION, 1)
+    folder = tmp_path_factory.mktemp("conformance")
+    shutil.copytree(workspace.root, folder / "workspace")
+    copied = open_workspace(folder / "workspace", {})
+    with pytest.MonkeyPatch.context() as patch:
+        # BentoML holds on to what it knows of a request until its time would have been up: for a minute by default.
+        patch.setenv("FOREWARN_SERVE_TIMEOUT_SECONDS", "5")
+        with run_endpoint(copied, folder / "log", "--model", fleet.model) as endpoint:
+            ends = time.monotonic() + 60
+            while endpoint.client.get("/model").status_code != 200:
+                assert time.monotonic() < ends
+                time.sleep(0.1)
+            yield endpoint
+
+
+@pytest.fixture(scope="module")
+def operations(served: Any) -> list[Any]:
+    """Every operation of the document that the running endpoint gives out."""
+    schema = schemathesis.openapi.from_url(f"{served.url}/docs.json", config=SchemathesisConfig())
+    found = [result.ok() for result in schema.get_all_operations()]
+    assert {operation.path for operation in found} >= {"/predict", "/worklist", "/work-orders", "/model"}
+    return found
+
+
+def test_no_answer_is_undocumented(operations: list[Any]) -> None:
+    """Of 2,000 requests made up from the document none gets a 5xx, nor a status, header or shape that it omits."""
+    asked: Counter[str] = Counter()
+    with_body = [operation for operation in operations if operation.body]
+    few = 20 * (len(operations) - len(with_body))
+    for operation in operations:
+        many = (CASES - few) // len(with_body) + 1 if operation.body else 20
+
+        @settings(
+            max_examples=many,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def ask(case: Any) -> None:
+            asked[case.operation.label] += 1
+            case.call_and_validate(checks=CHECKS)
+
+        ask()
+    assert asked.total() >= CASES * 0.9, asked
+
+
+def test_broken_bodies_get_4xx_and_memory_stays(served: Any, fleet: Any) -> None:
+    """Of 10,000 broken bodies none gets a 5xx; each refusal has one shape; the workers' memory does not grow."""
+    draw = random.Random(7)
+    valid = {
+        "/predict": _question(fleet),
+        "/worklist": _plan(fleet),
+        "/work-orders": _report(fleet),
+    }
+    workers = [worker["pid"] for worker in served.client.get("/model").json()["workers"]]
+    seen: Counter[int] = Counter()
+    memory: list[float] = []
+    with ThreadPoolExecutor(4) as pool, httpx.Client(base_url=served.url, timeout=60.0) as client:
+        for _ in range(10):
+            bodies = [_broken(draw, valid) for _ in range(BROKEN // 10)]
+            for status, text in pool.map(lambda sent: _send(client, *sent), bodies):
+                assert status < 500, text
+                assert status < 400 or set(json.loads(text)) == {"error", "field", "found", "expected", "remedy"}
+                seen[status] += 1
+            memory.append(sum(map(_resident_mb, workers)))
+    assert seen.total() == BROKEN
+    assert sum(count for status, count in seen.items() if status >= 400) > BROKEN * 0.8, seen
+    # The first rounds fill caches; from then on nothing may pile up.
+    assert memory[-1] - memory[4] < 15, memory
+
+
+def _send(client: httpx.Client, path: str, body: bytes) -> tuple[int, str]:
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    return answer.status_code, answer.text
+
+
+def _broken(draw: random.Random, valid: dict[str, Any]) -> tuple[str, bytes]:
+    path = draw.choice(list(valid))
+    body = json.dumps(valid[path]).encode()
+    how: Callable[[random.Random, bytes], bytes] = draw.choice([_cut, _flip, _swap, _odd_value, _odd_name, _odd_body])
+    return path, how(draw, body)
+
+
+def _cut(draw: random.Random, body: bytes) -> bytes:
+    return body[: draw.randrange(len(body))]
+
+
+def _flip(draw: random.Random, body: bytes) -> bytes:
+    broken = bytearray(body)
+    for _ in range(draw.randint(1, 8)):
+        broken[draw.randrange(len(broken))] = draw.randrange(256)
+    return bytes(broken)
+
+
+def _swap(draw: random.Random, body: bytes) -> bytes:
+    """Write a word that JSON does not know, or another number, where a number stands."""
+    words = [b"NaN", b"-Infinity", b"1e999", b"01", b'"1"', b"null", b"true", b"1e-400", b"-0"]
+    digits = [place for place, byte in enumerate(body) if 48 <= byte < 58]
+    place = draw.choice(digits)
+    return body[:place] + draw.choice(words) + body[place + 1 :]
+
+
+def _odd_value(draw: random.Random, body: bytes) -> bytes:
+    content = json.loads(body)
+    holder, key = draw.choice(list(_places(content)))
+    holder[key] = draw.choice(ODD)
+    return json.dumps(content).encode()
+
+
+def _odd_name(draw: random.Random, body: bytes) -> bytes:
+    content = json.loads(body)
+    holder, key = draw.choice([place for place in _places(content) if isinstance(place[0], dict)])
+    holder[draw.choice(["", "assets ", "__proto__", "{field}", "x" * 300, "€"])] = holder.pop(key)
+    return json.dumps(content).encode()
+
+
+def _odd_body(draw: random.Random, _: bytes) -> bytes:
+    bodies = [b"", b"[]", b"null", b"[" * DEEP, b'{"a":' * DEEP, b"\xff\xfe", b'"' + b"x" * 100_000, b'{"a":1,"a":2}']
+    return draw.choice(bodies)
+
+
+def _places(content: Any) -> Iterator[tuple[Any, Any]]:
+    keys = list(content) if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+    for key in keys:
+        yield content, key
+        yield from _places(content[key])
+
+
+def _question(fleet: Any) -> dict[str, Any]:
+    readings = [
+        {"event_time": f"2015-01-05T{hour:02d}:00:00Z", **dict.fromkeys(fleet.channels, 100.0 + hour)}
+        for hour in range(12)
+    ]
+    return {"windows": [{"asset": fleet.assets[0], "as_of": "2015-01-05T12:00:00Z", "telemetry": readings}]}
+
+
+def _plan(fleet: Any) -> dict[str, Any]:
+    return {
+        "start": "2015-01-06T00:00:00Z",
+        "days": 3,
+        "crews": {"machines_per_day": 1},
+        "costs": {"planned": 1.0, "failure": 20.0},
+        "repair_hours": 3.0,
+        "assets": list(fleet.assets[:3]),
+    }
+
+
+def _report(fleet: Any) -> dict[str, Any]:
+    order = {
+        "work_order_id": "w1",
+        "asset": fleet.assets[0],
+        "event_time": "2015-01-05T12:00:00Z",
+        "known_time": "2015-01-05T13:00:00Z",
+        "kind": "inspection",
+        "finding": "no_fault_found",
+        "prompted_by": "alarm",
+    }
+    return {"work_orders": [order]}
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
