@@ -53,7 +53,7 @@ class RefreshRule:
         If a number is below zero.
     """
 
-    pays_at: float = 100.0
+    pays_at: float = 20.0
     follow_ups: int = 3
     yearly: int = 26
 

@@ -242,7 +242,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "retrain.rejections": (kinds.positive_count, "2"),
     "retrain.rejections_lapse": (kinds.duration, "90d"),
     "retrain.cost": (kinds.amount_or("auto"), "auto"),
-    "retrain.refresh_pays_at": (kinds.number(0, 1e9), "100"),
+    "retrain.refresh_pays_at": (kinds.number(0, 1e9), "20"),
     "retrain.refresh_follow_ups": (kinds.count, "3"),
     "retrain.refresh_budget": (kinds.count, "26"),
     "retrain.drift_events": (kinds.count, "30"),
