@@ -180,9 +180,11 @@ def _river(make: Callable[[], Any], values: npt.NDArray[Any], *, rises: bool = F
     return found
 
 
-def mean_time(found: BoolArray) -> float:
-    """Return the looks between firings."""
-    return float(found.size / max(found.sum(), 1))
+def mean_time(found: BoolArray, healthy: int = 0) -> float:
+    """Return the looks to the first firing after so many looks, of the histories in which it had not fired before."""
+    after = found[~found[:, :healthy].any(axis=1), healthy:]
+    waited = np.where(after.any(axis=1), after.argmax(axis=1) + 1, after.shape[1])
+    return float(waited.sum() / max(after.any(axis=1).sum(), 1))
 
 
 def every(found: BoolArray) -> float:

@@ -6,7 +6,7 @@ so that rules share their models.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from models.diagnosis import Diagnosis
 from models.drift import Promise
 from models.error_rates import ErrorRates
 from models.outcomes import Terms, outcomes
-from models.retraining_policy import ASK, RETRAIN
+from models.retraining_policy import ASK, REFRESH, RETRAIN
 from models.retraining_rules import Retraining, Rule, Situation
 
 
@@ -29,23 +29,26 @@ class Version:
     Parameters
     ----------
     made_at : pd.Timestamp
-        When it was trained: nothing known later went into it. It names the version.
+        When it was trained: nothing known later went into it. With the holdout it names the version.
     trained_until : pd.Timestamp
         Its last training cut-off.
     promised : ErrorRates or None
         The error rates of its evaluation.
+    holdout : pd.Timedelta
+        The last part of what was known then, which it was judged on.
     """
 
     made_at: pd.Timestamp
     trained_until: pd.Timestamp
     promised: ErrorRates | None
+    holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
 
 
 class Versions(Protocol):
     """Who trains, asks and compares models; each answer depends on its arguments alone."""
 
-    def trained(self, at: pd.Timestamp) -> Version:
-        """Train a version on what was known at a time."""
+    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
+        """Train a version on what was known at a time; with a short holdout where it is to answer a drift."""
 
     def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
@@ -193,12 +196,15 @@ def replay(
             diagnose=partial(versions.diagnosed, on_duty, at),
         )
         answer = rule.decide(seen)
-        if answer == ASK:
+        if answer.decision == ASK:
             asked.append(at)
-        if answer == RETRAIN or (answer == ASK and plan.answered):
-            challenger = versions.trained(at)
+        if answer.decision == RETRAIN or (answer.decision == ASK and plan.answered):
+            challenger = versions.trained(at, urgent=answer.urgent)
             promoted = versions.better(on_duty, challenger, at)
-            past.append(Retraining(at, promoted, at - rules.maturity))
+            # A refresh rests on no evidence, so it uses none up.
+            before = past[-1].used_until if past else plan.start
+            used = before if answer.occasion == REFRESH else at - rules.maturity
+            past.append(Retraining(at, promoted, used, answer.occasion))
             if promoted:
                 offices.append(Office(at, challenger))
                 own = [_before(versions, offices[-1], terms)]

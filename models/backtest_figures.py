@@ -8,29 +8,14 @@ import pandas as pd
 
 from data_contracts.history import History
 from models.backtest import Course, Replay
-from models.experiment import CostPlan
 from models.outcomes import Terms, outcomes
+from models.refresh import Prices as Prices
+from models.retraining_policy import REFRESH
 from models.retraining_rules import YEAR
 
 DAY = pd.Timedelta(days=1)
 DRAWS = 4000
 _AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What a thing costs, all in one currency.
-
-    Parameters
-    ----------
-    errors : CostPlan
-        A missed failure, and a false alarm.
-    retraining : float
-        A retraining, whether its challenger is promoted or not.
-    """
-
-    errors: CostPlan
-    retraining: float
 
 
 @dataclass(frozen=True)
@@ -66,8 +51,10 @@ class Figures:
         Its name, and what it does.
     retrainings, promoted, asked : int
         Retrainings decided, challengers promoted, looks at which a person was asked.
+    refreshes : int
+        Retrainings that answered no drift and claimed none: there was more to learn from.
     false_retrainings : int or None
-        Retrainings decided while no change was in force; None when the changes are not known.
+        Retrainings, without refreshes, decided while no change was in force; None when the changes are not known.
     false_a_year : float or None
         The same a year in which no change was in force; None without such time.
     delays_days : tuple of float or None
@@ -89,6 +76,7 @@ class Figures:
     retrainings: int
     promoted: int
     asked: int
+    refreshes: int
     false_retrainings: int | None
     false_a_year: float | None
     delays_days: tuple[float | None, ...]
@@ -207,6 +195,7 @@ def _summed(
         retrainings=len(one.course.retrainings),
         promoted=sum(made.promoted for made in one.course.retrainings),
         asked=len(one.course.asked),
+        refreshes=sum(made.occasion == REFRESH for made in one.course.retrainings),
         false_retrainings=false,
         false_a_year=None if false is None or not quiet else false / quiet,
         delays_days=delays,
@@ -249,7 +238,8 @@ def _against_changes(
     made = [one.at for one in course.retrainings]
     spans = [in_force(course, change, plan) for change in sorted(changes)]
     # At the end of a span a retraining takes place that ends it, so it belongs to it.
-    false = sum(not any(begins < at <= ends for begins, ends in spans) for at in made)
+    claimed = [one.at for one in course.retrainings if one.occasion != REFRESH]
+    false = sum(not any(begins < at <= ends for begins, ends in spans) for at in claimed)
     watched = pd.date_range(plan.start, plan.end, freq=DAY)
     busy = np.zeros(len(watched), dtype=np.bool_)
     for begins, ends in spans:

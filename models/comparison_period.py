@@ -81,6 +81,41 @@ def period_after(
     return Period(first, max(first, last), asked, events, said)
 
 
+def short_holdout(
+    history: History, *, usual: pd.Timedelta, events: int, now: pd.Timestamp, terms: Terms
+) -> pd.Timedelta:
+    """Return the shortest holdout with enough events to see a great difference on.
+
+    What is held out cannot be learned from. While the champion drifts, that is the very part that matters, and the
+    challenger that has learned from it is better by far: a few events show it.
+
+    Parameters
+    ----------
+    history : History
+        Its failures and work orders are used.
+    usual : pd.Timedelta
+        The longest it may be.
+    events : int
+        Failures and confirmed defects that must have matured in it.
+    now : pd.Timestamp
+        Its end; nothing known later is used.
+    terms : Terms
+        Lead, horizon and reporting delay.
+
+    Returns
+    -------
+    pd.Timedelta
+        Whole days; the usual one where it holds no more events than asked for.
+    """
+    failed = known_failures(history.failures, now)[["asset", "event_time"]]
+    both = pd.concat([failed, confirmed_defects(history.work_orders, now)[["asset", "event_time"]]]).drop_duplicates()
+    ripe = both[both["event_time"] <= now - terms.maturity].sort_values("event_time")
+    if len(ripe) < events:
+        return usual
+    shortest: pd.Timedelta = (now - pd.Timestamp(ripe["event_time"].iloc[-events])).ceil("D")
+    return min(usual, shortest)
+
+
 def judged_events(
     history: History, asked: pd.DataFrame, *, start: pd.Timestamp, now: pd.Timestamp, terms: Terms
 ) -> pd.DataFrame:

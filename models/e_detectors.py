@@ -199,7 +199,7 @@ class BernoulliEDetector(EDetector):
     >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
     ...     misses.update(missed, 6)
     >>> misses.rejected, round(misses.log_e_value, 1), round(misses.threshold, 1)
-    (True, 8.4, 4.6)
+    (True, 8.8, 4.6)
     """
 
     def __init__(self, promised: float, harmful: float, mean_time_between_false: float) -> None:

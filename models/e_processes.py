@@ -33,8 +33,6 @@ from data_contracts.errors import UsageError
 FloatArray = npt.NDArray[np.float64]
 
 RATES = 16
-# Half of the stake: the smallest harmful increase is the one that was declared, and the hardest to see.
-HARMFUL_SHARE = 0.5
 HIGHEST_SHARE = 0.95
 HIGHEST_FOLD = 10.0
 
@@ -89,7 +87,7 @@ def bernoulli_alternatives(promised: float, harmful: float) -> Alternatives:
     Returns
     -------
     Alternatives
-        Half of the stake on `harmful`.
+        The same stake on each of them.
 
     Raises
     ------
@@ -122,7 +120,7 @@ def poisson_alternatives(promised: float, harmful: float) -> Alternatives:
     Returns
     -------
     Alternatives
-        Half of the stake on `harmful`.
+        The same stake on each of them.
 
     Raises
     ------
@@ -244,7 +242,7 @@ class BernoulliEProcess(EProcess):
     >>> for missed in (1, 2, 1, 4, 4, 5, 5):
     ...     misses.update(missed, 6)
     >>> misses.rejected, round(misses.log_e_value, 1), round(misses.p_value, 4)
-    (True, 8.9, 0.0001)
+    (True, 9.2, 0.0001)
     """
 
     def __init__(self, promised: float, harmful: float, alpha: float) -> None:
@@ -291,7 +289,7 @@ class PoissonEProcess(EProcess):
     >>> for episodes in (5, 7, 12, 11, 14, 13):
     ...     false_alarms.update(episodes, 50.0)
     >>> false_alarms.rejected, round(false_alarms.log_e_value, 1)
-    (True, 10.7)
+    (True, 11.0)
     """
 
     def __init__(self, promised: float, harmful: float, alpha: float) -> None:
@@ -330,4 +328,5 @@ def _poisson_at_most(events: npt.ArrayLike, exposure: float, rates: npt.ArrayLik
 
 
 def _log_weights() -> FloatArray:
-    return np.log([HARMFUL_SHARE] + [(1 - HARMFUL_SHARE) / (RATES - 1)] * (RATES - 1))
+    # More on the smallest harmful increase would hardly find that sooner, and any greater one later.
+    return np.full(RATES, -math.log(RATES))

@@ -1,18 +1,23 @@
 """Whether to retrain: evidence in, a decision with its reasons out. It reads no clock, store or registry."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal
 
 import pandas as pd
 
 from models.drift import Drift
+from models.refresh import RefreshRule, SinceTraining, refresh_due
 
 RETRAIN = "retrain"
 HOLD = "hold"
 ASK = "ask"
 
-Occasion = Literal["drift", "calendar"]
+DRIFT: Final = "drift"
+CALENDAR: Final = "calendar"
+REFRESH: Final = "refresh"
+
+Occasion = Literal["drift", "calendar", "refresh"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,15 @@ class Gates:
     min_assets : int
         Assets that these failures must come from.
     yearly_budget : int
-        Retrainings in a year at most.
+        Retrainings in a year at most, without refreshes.
     most_untold : float
         The largest share of matured alarm episodes that may have ended in work whose finding nobody reported.
     rejections : int
         After so many challengers rejected in a row a person is asked.
+    lapse : pd.Timedelta
+        A rejection longer ago than this does not count: there is something else to learn from by now.
+    refresh : RefreshRule
+        When a champion that keeps its promise is trained anew.
     """
 
     cooldown: pd.Timedelta
@@ -41,6 +50,8 @@ class Gates:
     yearly_budget: int = 12
     most_untold: float = 0.15
     rejections: int = 2
+    lapse: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(days=90))
+    refresh: RefreshRule = field(default_factory=RefreshRule)
 
 
 @dataclass(frozen=True)
@@ -64,13 +75,17 @@ class Evidence:
     used_until : pd.Timestamp or None
         End of the evidence that led to the last retraining, if there was one.
     last_retraining : pd.Timestamp or None
-        When that was.
+        When the last one was; a refresh that was rejected has changed nothing and is none.
     this_year : int
-        Retrainings in the year up to now.
+        Retrainings in the year up to now, without refreshes, which have a budget of their own.
     rejected_in_a_row : int
-        Challengers rejected since the last promotion.
+        Challengers rejected since the last promotion, without refreshes, and without those too long ago to count.
     under_way : bool
         Whether a retraining is going on.
+    new : SinceTraining
+        What has come since the last training, for a refresh.
+    last_training : pd.Timestamp or None
+        When a challenger was last trained, rejected refreshes included.
     """
 
     drift: Drift
@@ -86,6 +101,8 @@ class Evidence:
     this_year: int = 0
     rejected_in_a_row: int = 0
     under_way: bool = False
+    new: SinceTraining = field(default_factory=SinceTraining)
+    last_training: pd.Timestamp | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +136,18 @@ class Verdict:
         Plain sentences: what was seen, and each gate that held it back.
     held : tuple of Held
         The gates that are shut, were there drift or not.
+    occasion : {"drift", "calendar", "refresh"}
+        What asks for the retraining, if anything does.
+    urgent : bool
+        Whether the champion has drifted: its challenger is to learn from what is newest, and is compared on a short
+        period, for a great difference shows soon.
     """
 
     decision: str
     reasons: tuple[str, ...]
     held: tuple[Held, ...] = ()
+    occasion: Occasion = DRIFT
+    urgent: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the decision as plain values."""
@@ -131,10 +155,12 @@ class Verdict:
             "decision": self.decision,
             "reasons": list(self.reasons),
             "held": [asdict(gate) for gate in self.held],
+            "occasion": self.occasion,
+            "urgent": self.urgent,
         }
 
 
-def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occasion = "drift") -> Verdict:
+def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occasion = DRIFT) -> Verdict:
     """Decide whether the champion is to be retrained.
 
     Parameters
@@ -152,16 +178,39 @@ def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occ
     -------
     Verdict
         "retrain" iff there is an occasion and every gate is open; "ask" if the only gate that is shut is that
-        challengers were rejected.
+        challengers were rejected. Where the rates give no occasion, or a person is to be asked, a refresh that is due
+        goes ahead, for it brings what the rejected ones did not have.
     """
+    urgent = occasion == DRIFT and evidence.drift.drifted
     held = tuple(_held_back(evidence, gates, now))
-    if occasion == "drift" and not evidence.drift.drifted:
+    shut = [gate.gate for gate in held]
+    if occasion == DRIFT and (not urgent or shut == ["rejections"]):
+        refresh = _refreshed(evidence, gates, now, urgent=urgent)
+        if refresh is not None:
+            return refresh
+    if occasion == DRIFT and not urgent:
         return Verdict(HOLD, evidence.drift.reasons, held)
-    said = evidence.drift.reasons if occasion == "drift" else ("The calendar asks for a retraining.",)
+    said = evidence.drift.reasons if urgent else ("The calendar asks for a retraining.",)
     reasons = (*said, *(f"Held back: {gate.reason}" for gate in held))
     if not held:
-        return Verdict(RETRAIN, reasons)
-    return Verdict(ASK if [gate.gate for gate in held] == ["rejections"] else HOLD, reasons, held)
+        return Verdict(RETRAIN, reasons, occasion=occasion, urgent=urgent)
+    return Verdict(ASK if shut == ["rejections"] else HOLD, reasons, held, occasion, urgent)
+
+
+def _refreshed(evidence: Evidence, gates: Gates, now: pd.Timestamp, *, urgent: bool) -> Verdict | None:
+    """Answer whether a refresh goes ahead, or is held back; None while none is due."""
+    wait = max(gates.cooldown, evidence.maturity)
+    due = refresh_due(evidence.new, gates.refresh, wait=wait, now=now)
+    if due is None:
+        return None
+    # No drift is claimed: that others were rejected is no reason against it, any training starts its cooldown,
+    # and it has a budget of its own.
+    tried = replace(evidence, rejected_in_a_row=0, this_year=0, last_retraining=evidence.last_training)
+    held = tuple(_held_back(tried, gates, now))
+    if held and urgent:
+        return None
+    reasons = (*evidence.drift.reasons, due, *(f"Held back: {gate.reason}" for gate in held))
+    return Verdict(HOLD if held else RETRAIN, reasons, held, REFRESH, urgent)
 
 
 def _held_back(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:

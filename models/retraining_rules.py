@@ -18,7 +18,8 @@ from models.diagnosis import Diagnosis
 from models.drift import Budget, Promise, drift
 from models.looks import Grid, Look, looks
 from models.outcomes import Outcomes
-from models.retraining_policy import HOLD, RETRAIN, Evidence, Gates, decide
+from models.refresh import Prices, SinceTraining, cost_of_errors, refresh_due
+from models.retraining_policy import CALENDAR, DRIFT, HOLD, REFRESH, RETRAIN, Evidence, Gates, Occasion, Verdict, decide
 
 YEAR = pd.Timedelta(days=365)
 MONTHLY = pd.Timedelta(days=30)
@@ -35,12 +36,15 @@ class Retraining:
     promoted : bool
         Whether the challenger was promoted.
     used_until : pd.Timestamp
-        End of the evidence that it rested on.
+        End of the evidence that this or an earlier one rested on.
+    occasion : {"drift", "calendar", "refresh"}
+        What asked for it.
     """
 
     at: pd.Timestamp
     promoted: bool
     used_until: pd.Timestamp
+    occasion: Occasion = DRIFT
 
 
 @dataclass(frozen=True)
@@ -92,22 +96,27 @@ class Rule:
     told : str
         What it does, in a sentence.
     decide : callable
-        A situation in; "retrain", "hold" or "ask" (for a person) out.
+        A situation in, a verdict out: "retrain", "hold" or "ask" (for a person), and on what occasion.
     """
 
     name: str
     told: str
-    decide: Callable[[Situation], str]
+    decide: Callable[[Situation], Verdict]
+
+
+_HELD = Verdict(HOLD, ())
+_DRIFTED = Verdict(RETRAIN, (), urgent=True)
+_DUE = Verdict(RETRAIN, (), occasion=CALENDAR)
 
 
 def never() -> Rule:
     """Return the rule that keeps the first model."""
-    return Rule("never", "The first model stays.", lambda _: HOLD)
+    return Rule("never", "The first model stays.", lambda _: _HELD)
 
 
 def always() -> Rule:
     """Return the rule that retrains at every look."""
-    return Rule("always", "Retrains at every look.", lambda _: RETRAIN)
+    return Rule("always", "Retrains at every look.", lambda _: _DUE)
 
 
 def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
@@ -121,9 +130,9 @@ def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
         Of the rule.
     """
 
-    def due(seen: Situation) -> str:
+    def due(seen: Situation) -> Verdict:
         before = (seen.at - seen.every - seen.begin) // interval
-        return RETRAIN if (seen.at - seen.begin) // interval > before else HOLD
+        return _DUE if (seen.at - seen.begin) // interval > before else _HELD
 
     return Rule(name, f"Retrains every {interval / pd.Timedelta(days=1):g} days.", due)
 
@@ -139,9 +148,9 @@ def k_of_n(threshold: float, *, k: int = 2, n: int = 5) -> Rule:
         Retrain when k of the last n looks are over it; looks without a failure do not count.
     """
 
-    def over(seen: Situation) -> str:
+    def over(seen: Situation) -> Verdict:
         last = [look for look in seen.looks() if look.failures][-n:]
-        return RETRAIN if sum(look.missed / look.failures > threshold for look in last) >= k else HOLD
+        return _DRIFTED if sum(look.missed / look.failures > threshold for look in last) >= k else _HELD
 
     return Rule(
         "k-of-n", f"Retrains when {k} of the last {n} looks miss more than {threshold:.0%} of their failures.", over
@@ -157,18 +166,18 @@ def binomial(alpha: float = 0.05) -> Rule:
         Level of the one-sided test against the promised share.
     """
 
-    def worse(seen: Situation) -> str:
+    def worse(seen: Situation) -> Verdict:
         counted = seen.looks()
         missed, failures = sum(look.missed for look in counted), sum(look.failures for look in counted)
         if not failures or not seen.promise.missed.of:
-            return HOLD
+            return _HELD
         test = stats.binomtest(missed, failures, seen.promise.missed.value, alternative="greater")
-        return RETRAIN if test.pvalue < alpha else HOLD
+        return _DRIFTED if test.pvalue < alpha else _HELD
 
     return Rule("binomial", f"Retrains when a binomial test of the misses has p < {alpha:g} at any look.", worse)
 
 
-def ours(budget: Budget, gates: Gates) -> Rule:
+def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
     """Return forewarn's own rule.
 
     Parameters
@@ -177,20 +186,21 @@ def ours(budget: Budget, gates: Gates) -> Rule:
         What harms, and which errors are accepted.
     gates : Gates
         What must hold besides.
+    prices : Prices, optional
+        Of errors and of a retraining; without them no refresh is due for what errors cost.
     """
 
-    def weighed(seen: Situation) -> str:
+    def weighed(seen: Situation) -> Verdict:
         grid = Grid(seen.since, budget.every, one_per_asset=budget.one_per_asset)
         found = drift(seen.known, seen.promise, budget, grid)
-        if not found.drifted:
-            return HOLD
+        new, wait = _since_training(seen, prices), max(gates.cooldown, seen.known.terms.maturity)
+        if not found.drifted and refresh_due(new, gates.refresh, wait=wait, now=seen.at) is None:
+            return _HELD
         # A diagnosis takes long, and can but hold back.
         data = seen.diagnose()
         found = drift(seen.known, seen.promise, budget, replace(grid, set_aside=data.set_aside))
-        failures = seen.known.failures
-        matured = failures[failures["state"].isin(["missed", "caught", "prevented"])]
-        matured = matured[matured["event_time"] > seen.since]
-        promotions = [place for place, one in enumerate(seen.past) if one.promoted]
+        matured = _matured(seen, seen.since)
+        changes = [one for one in seen.past if one.promoted or one.occasion != REFRESH]
         evidence = Evidence(
             drift=found,
             failures=len(matured),
@@ -200,13 +210,40 @@ def ours(budget: Budget, gates: Gates) -> Rule:
             maturity=seen.known.terms.maturity,
             doubts=tuple(finding.sentence for finding in data.findings if finding.severity == "freeze"),
             used_until=seen.past[-1].used_until if seen.past else None,
-            last_retraining=seen.past[-1].at if seen.past else None,
-            this_year=sum(one.at > seen.at - YEAR for one in seen.past),
-            rejected_in_a_row=len(seen.past) - (promotions[-1] + 1 if promotions else 0),
+            last_retraining=changes[-1].at if changes else None,
+            this_year=sum(one.at > seen.at - YEAR and one.occasion != REFRESH for one in seen.past),
+            rejected_in_a_row=_rejected_in_a_row(seen, gates.lapse),
+            new=new,
+            last_training=seen.past[-1].at if seen.past else None,
         )
-        return decide(evidence, gates, now=seen.at).decision
+        return decide(evidence, gates, now=seen.at)
 
-    return Rule("ours", "Retrains when the promise is refuted and every gate is open.", weighed)
+    told = "Retrains when the promise is refuted, or a refresh pays, and every gate is open."
+    return Rule("ours", told, weighed)
+
+
+def _since_training(seen: Situation, prices: Prices | None) -> SinceTraining:
+    answered = [place for place, one in enumerate(seen.past) if one.occasion == DRIFT]
+    since = seen.past[-1].at - seen.known.terms.maturity if seen.past else seen.begin
+    return SinceTraining(
+        errors=0.0 if prices is None else cost_of_errors(seen.known, prices.errors, since),
+        retraining=None if prices is None else prices.retraining,
+        drift_answered=seen.past[answered[-1]].at if answered else None,
+        trained=len(seen.past) - answered[-1] - 1 if answered else 0,
+        refreshed=sum(one.at > seen.at - YEAR and one.occasion == REFRESH for one in seen.past),
+    )
+
+
+def _rejected_in_a_row(seen: Situation, lapse: pd.Timedelta) -> int:
+    promotions = [place for place, one in enumerate(seen.past) if one.promoted]
+    later = seen.past[promotions[-1] + 1 if promotions else 0 :]
+    return sum(one.occasion != REFRESH and one.at > seen.at - lapse for one in later)
+
+
+def _matured(seen: Situation, since: pd.Timestamp) -> pd.DataFrame:
+    failures = seen.known.failures
+    counted = failures[failures["state"].isin(["missed", "caught", "prevented"])]
+    return counted[counted["event_time"] > since]
 
 
 RIVER = {
@@ -237,20 +274,18 @@ def river_detector(name: str) -> Rule:
     module, kind, words = RIVER[name]
     make: Callable[[], Any] = getattr(importlib.import_module(f"river.{module}"), kind)
 
-    def detected(seen: Situation) -> str:
+    def detected(seen: Situation) -> Verdict:
         detector = make()
         for missed in _stream(seen):
             detector.update(missed)
             if detector.drift_detected:
-                return RETRAIN
-        return HOLD
+                return _DRIFTED
+        return _HELD
 
     return Rule(name, f"Retrains when {words} finds a change in the stream of failures missed and caught.", detected)
 
 
 def _stream(seen: Situation) -> list[int]:
     """Give each matured failure, 1 if it was missed, in the order in which they matured."""
-    failures = seen.known.failures
-    counted = failures[failures["state"].isin(["missed", "caught", "prevented"])]
-    counted = counted[counted["event_time"] > seen.since].sort_values(["matured_at", "asset"])
+    counted = _matured(seen, seen.since).sort_values(["matured_at", "asset"])
     return [int(state == "missed") for state in counted["state"]]

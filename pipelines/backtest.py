@@ -33,7 +33,7 @@ from models.retraining_rules import (
 )
 from pipelines.backtest_chart import write_page
 from pipelines.backtest_versions import KeptVersions, folder_of, terms_at
-from pipelines.grounds import budget, gates
+from pipelines.grounds import budget, gates, prices
 from pipelines.settings import Settings
 
 RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
@@ -41,7 +41,6 @@ RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
 DAY = pd.Timedelta(days=1)
 FORTNIGHT = pd.Timedelta(days=14)
 USUAL_START = 90.0
-RETRAINING_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Wish:
     rules : tuple of str
         Of `RULES`; all that can be had when empty.
     retraining_cost : float, optional
-        What a retraining costs; a tenth of a false alarm by default.
+        What a retraining costs; what the settings say by default.
     threshold : float
         Share of missed failures over which a look counts for k-of-n.
     changes : tuple of pd.Timestamp or float, optional
@@ -217,7 +216,8 @@ def backtest(
         If the experiment raises no alarms, or there is nothing to learn from at the start.
     """
     experiment = _settled(experiment, settings)
-    rules, left_out = _rules(wish, settings)
+    costs = _prices(experiment, wish, settings)
+    rules, left_out = _rules(wish, settings, costs)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
     plan = _plan(history, wish)
     terms = cache(partial(terms_at, experiment, history))
@@ -233,8 +233,7 @@ def backtest(
     say(str(outlook))
     store = replace(store, trained_one=_stopwatch(outlook, say))
     courses = _replayed(rules, history, store, plan, terms, progress)
-    prices = Prices(experiment.costs, _retraining_cost(experiment, wish))
-    accounts = [account(one, history, plan, terms=terms(plan.end), prices=prices) for one in courses]
+    accounts = [account(one, history, plan, terms=terms(plan.end), prices=costs) for one in courses]
     changes = None if wish.changes is None else tuple(_moment(history, change) for change in wish.changes)
     told = figures(accounts, plan, sorted(history.telemetry["asset"].unique()), changes=changes)
     page = workspace.reports / f"backtest-{experiment.model_name}.html"
@@ -243,7 +242,7 @@ def backtest(
         plan.start,
         plan.end,
         plan.every,
-        prices,
+        costs,
         wish.compared,
         wish.answered,
         changes,
@@ -284,7 +283,7 @@ def _settled(experiment: Experiment, settings: Settings) -> Experiment:
     return replace(experiment, alarms=alarms, label=label)
 
 
-def _rules(wish: Wish, settings: Settings) -> tuple[list[Rule], tuple[str, ...]]:
+def _rules(wish: Wish, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
     asked = wish.rules or RULES
     for name in asked:
         if name not in RULES:
@@ -293,7 +292,7 @@ def _rules(wish: Wish, settings: Settings) -> tuple[list[Rule], tuple[str, ...]]
     without = [name for name in asked if name in RIVER] if not river_is_there() else []
     said = (f"Left out, for river is not installed: {', '.join(without)}.",) if without else ()
     make: dict[str, Callable[[], Rule]] = {
-        "ours": lambda: ours(replace(budget(settings), every=settings.drift_every), gates(settings)),
+        "ours": lambda: ours(replace(budget(settings), every=settings.drift_every), gates(settings), prices),
         "k-of-n": lambda: k_of_n(wish.threshold),
         "binomial": binomial,
         "monthly": calendar,
@@ -321,12 +320,13 @@ def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
     return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=said).as_unit("us")
 
 
-def _retraining_cost(experiment: Experiment, wish: Wish) -> float:
+def _prices(experiment: Experiment, wish: Wish, settings: Settings) -> Prices:
+    usual = prices(experiment, settings)
     if wish.retraining_cost is None:
-        return RETRAINING_SHARE * experiment.costs.false_alarm
+        return usual
     if wish.retraining_cost < 0:
         raise UsageError(f"a retraining costs {wish.retraining_cost:g}", "nothing or more", "Give another cost")
-    return wish.retraining_cost
+    return replace(usual, retraining=wish.retraining_cost)
 
 
 def _stopwatch(outlook: Outlook, say: Callable[[str], None]) -> Callable[[pd.Timestamp], None]:

@@ -75,6 +75,11 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
         if result.compared
         else "Every challenger was promoted as it was, under every rule.",
         *(f"{one.rule} asked for a person at {one.asked} looks; {came}." for one in asked),
+        *(
+            f"{one.refreshes} of the {one.retrainings} retrainings of {one.rule} were refreshes: no drift was claimed."
+            for one in result.figures
+            if one.refreshes
+        ),
         *result.left_out,
         f"The intervals and the plot are in {result.page}.",
     )

@@ -18,6 +18,7 @@ from data_contracts.errors import ModelError
 from data_contracts.history import History
 from data_contracts.progress import Report, silent
 from data_contracts.workspace import Workspace
+from features.names import format_duration
 from features.windows import cut_offs
 from models.artifact import Artifact
 from models.backtest import Version
@@ -33,7 +34,7 @@ from models.scoring import score
 from models.training import train
 from pipelines.champion import Champion
 from pipelines.diagnosing import diagnose
-from pipelines.retrain import challenger_experiment
+from pipelines.retrain import challenger_experiment, challenger_holdout
 from pipelines.settings import Settings
 
 _STAMP = "%Y%m%dT%H%M%S"
@@ -72,23 +73,27 @@ class KeptVersions:
     progress: Report = silent
     trained_one: Callable[[pd.Timestamp], None] = lambda _: None
 
-    def trained(self, at: pd.Timestamp) -> Version:
+    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take the one that is kept."""
-        folder = self._folder(at)
+        holdout = self.settings.retrain_holdout
+        if urgent:
+            rules = terms_at(self.experiment, self.history, at)
+            holdout = challenger_holdout(self.history, self.settings, rules, now=at, urgent=True)
+        folder = self._folder(at, holdout)
         if not (folder / "version.json").is_file():
-            self._train(at, folder)
+            self._train(at, holdout, folder)
             self.trained_one(at)
         kept = json.loads((folder / "version.json").read_text(encoding="utf-8"))
         promised = None if kept["promised"] is None else ErrorRates.from_dict(kept["promised"])
-        return Version(at, pd.Timestamp(kept["trained_until"]), promised)
+        return Version(at, pd.Timestamp(kept["trained_until"]), promised, holdout)
 
     def kept(self, at: pd.Timestamp) -> bool:
-        """Say whether the version of a time is kept already."""
-        return (self._folder(at) / "version.json").is_file()
+        """Say whether the version of a time, with the usual holdout, is kept already."""
+        return (self._folder(at, self.settings.retrain_holdout) / "version.json").is_file()
 
     def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
-        file = self._folder(version.made_at) / f"told-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
+        file = self._home(version) / f"told-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
             artifact = self._artifact(version)
             asked = cut_offs(self.history, self.experiment.windows.stride, start=start, end=end)
@@ -101,7 +106,7 @@ class KeptVersions:
 
     def diagnosed(self, version: Version, at: pd.Timestamp) -> Diagnosis:
         """Name what is wrong with the data, as `forewarn monitor` would have at a time."""
-        file = self._folder(version.made_at) / f"diagnosis-{at:{_STAMP}}.json"
+        file = self._home(version) / f"diagnosis-{at:{_STAMP}}.json"
         if not file.is_file():
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
@@ -117,10 +122,10 @@ class KeptVersions:
         """Say whether the challenger won the comparison on the holdout before a time."""
         if not self.compared:
             return True
-        file = self._folder(at) / f"against-{champion.made_at:{_STAMP}}.json"
+        file = self._home(challenger) / f"against-{self._home(champion).name}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
-            start = at - self.settings.retrain_holdout
+            start = at - challenger.holdout
             found = compare(
                 Contender(1, artifacts[0], champion.trained_until),
                 Contender(2, artifacts[1], challenger.trained_until),
@@ -134,14 +139,19 @@ class KeptVersions:
             _write(file, found.to_dict())
         return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
 
-    def _folder(self, at: pd.Timestamp) -> Path:
-        return self.folder / f"{at:{_STAMP}}"
+    def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
+        usual = holdout == self.settings.retrain_holdout
+        return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
+
+    def _home(self, version: Version) -> Path:
+        return self._folder(version.made_at, version.holdout)
 
     def _artifact(self, version: Version) -> Artifact:
-        return Artifact.load(self._folder(version.made_at) / "artifact")
+        return Artifact.load(self._home(version) / "artifact")
 
-    def _train(self, at: pd.Timestamp, folder: Path) -> None:
-        experiment = challenger_experiment(self.experiment, now=at, settings=self.settings)
+    def _train(self, at: pd.Timestamp, holdout: pd.Timedelta, folder: Path) -> None:
+        reach = self.settings.retrain_history
+        experiment = challenger_experiment(self.experiment, now=at, holdout=holdout, history=reach)
         made = train(experiment, self.history, known_until=at, progress=self.progress)
         reference = made.evaluation.reference
         kept = {

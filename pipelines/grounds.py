@@ -12,12 +12,14 @@ from data_contracts.workspace import Workspace
 from models.diagnosis import Diagnosis, Limits
 from models.drift import Budget, Drift, Promise, drift
 from models.error_rates import ErrorRates, error_rates
+from models.experiment import Experiment
 from models.level_steps import StepRule
 from models.looks import Grid
 from models.outcomes import Outcomes, Terms, outcomes
 from models.probation import Probation
 from models.promotion import Records, champion_since
-from models.retraining_policy import Evidence, Gates
+from models.refresh import Prices, RefreshRule, SinceTraining, cost_of_errors
+from models.retraining_policy import DRIFT, REFRESH, Evidence, Gates
 from models.unwatched import disjoint, lost_spans, retired_spans
 from pipelines.champion import Champion, load_champion, terms
 from pipelines.diagnosing import diagnose
@@ -26,6 +28,8 @@ from pipelines.score_shift import moved_scores
 from pipelines.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
+RETRAINING_SHARE = 0.1
+"""What a retraining costs where nobody says so, as a share of a false alarm."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     records = open_records(workspace.records_url)
     made = decisions(records, model_name=model_name)
     made = made[made["at"] <= now]
-    past = _past(made, now)
+    past = _past(made, now, settings)
     since = _since(records, champion, past, rules, now - settings.monitor_span)
     told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
     told = told[told["model_version"] == champion.model.version]
@@ -126,7 +130,7 @@ def gather(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings
     start = max(since, now - settings.monitor_span)
     rates = error_rates(known, start=start, confidence=settings.monitor_confidence)
     doubts = tuple(finding.sentence for finding in found.findings if finding.severity == "freeze")
-    evidence = _evidence(seen, known, since, past, rules)
+    evidence = _evidence(seen, known, since, past, rules, prices(champion.experiment, settings))
     evidence = replace(evidence, doubts=doubts, under_way=is_held(records, f"retrain/{model_name}", wall_clock()))
     trial = on_probation(
         workspace, champion, history, terms=rules, diagnosis=found, absent=absent, now=now, settings=settings
@@ -189,7 +193,25 @@ def gates(settings: Settings) -> Gates:
         yearly_budget=settings.retrain_yearly_budget,
         most_untold=settings.retrain_most_untold,
         rejections=settings.retrain_rejections,
+        lapse=settings.retrain_rejections_lapse,
+        refresh=RefreshRule(
+            settings.retrain_refresh_pays_at, settings.retrain_refresh_follow_ups, settings.retrain_refresh_budget
+        ),
     )
+
+
+def prices(experiment: Experiment, settings: Settings) -> Prices:
+    """Return what errors and retrainings cost.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Says what a missed failure and a false alarm cost.
+    settings : Settings
+        What a retraining costs; a tenth of a false alarm where nobody has said so.
+    """
+    cost, own = settings.retrain_cost, experiment.costs
+    return Prices(own, RETRAINING_SHARE * own.false_alarm if cost is None else cost)
 
 
 @dataclass(frozen=True)
@@ -200,33 +222,75 @@ class _Past:
     ----------
     made : pd.DataFrame
         Columns at, decision, evidence.
-    this_year : int
-        How many were made within a year.
-    rejected_in_a_row : int
-        Challengers rejected since the last promotion.
+    now : pd.Timestamp
+        The moment of deciding.
+    lapse : pd.Timedelta
+        Rejections longer ago do not count.
     """
 
     made: pd.DataFrame
-    this_year: int
-    rejected_in_a_row: int
+    now: pd.Timestamp
+    lapse: pd.Timedelta
 
     @property
-    def last(self) -> pd.Timestamp | None:
+    def occasions(self) -> "pd.Series[str]":
+        """Return what asked for each; what was recorded without an occasion answered a drift."""
+        return self.made["evidence"].map(lambda one: one.get("occasion", DRIFT)).astype("str")
+
+    @property
+    def promoted(self) -> "pd.Series[bool]":
+        """Return whether each challenger was promoted."""
+        return self.made["decision"] == "promoted"
+
+    @property
+    def last_training(self) -> pd.Timestamp | None:
         """Return when the last one was."""
-        return None if self.made.empty else pd.Timestamp(self.made.iloc[-1]["at"])
+        return _last(self.made["at"])
+
+    @property
+    def last_retraining(self) -> pd.Timestamp | None:
+        """Return when the last one was that was no rejected refresh."""
+        return _last(self.made.loc[self.promoted | (self.occasions != REFRESH), "at"])
+
+    @property
+    def this_year(self) -> int:
+        """Return how many were made within a year, refreshes aside."""
+        return int(((self.made["at"] > self.now - YEAR) & (self.occasions != REFRESH)).sum())
+
+    @property
+    def rejected_in_a_row(self) -> int:
+        """Return how many challengers were rejected since the last promotion, refreshes aside."""
+        later = self.promoted[::-1].cumsum()[::-1] == 0
+        counts = later & (self.occasions != REFRESH) & (self.made["at"] > self.now - self.lapse)
+        return int(counts.sum())
 
     @property
     def used_until(self) -> pd.Timestamp | None:
-        """Return the end of the evidence that the last one rested on."""
-        return None if self.made.empty else pd.Timestamp(self.made.iloc[-1]["evidence"]["used_until"])
+        """Return the end of the evidence that any of them rested on."""
+        used = [one["used_until"] for one in self.made["evidence"] if one.get("used_until") is not None]
+        return max(map(pd.Timestamp, used), default=None)
+
+    def new(self, known: Outcomes, since: pd.Timestamp, price: Prices) -> SinceTraining:
+        """Return what has come since the last training."""
+        occasions, times, trained = self.occasions, self.made["at"], self.last_training
+        answered = _last(times[occasions == DRIFT])
+        begin = since if trained is None else max(since, trained - known.terms.maturity)
+        return SinceTraining(
+            errors=cost_of_errors(known, price.errors, begin),
+            retraining=price.retraining,
+            drift_answered=answered,
+            trained=0 if answered is None else int((times > answered).sum()),
+            refreshed=int(((times > self.now - YEAR) & (occasions == REFRESH)).sum()),
+        )
 
 
-def _past(made: pd.DataFrame, now: pd.Timestamp) -> _Past:
+def _past(made: pd.DataFrame, now: pd.Timestamp, settings: Settings) -> _Past:
     # One that was postponed has trained nothing and used nothing up.
-    made = made[made["decision"].isin(["promoted", "rejected"])]
-    promoted = (made["decision"] == "promoted").to_numpy()
-    in_a_row = len(made) - (int(promoted.nonzero()[0][-1]) + 1 if promoted.any() else 0)
-    return _Past(made, int((made["at"] > now - YEAR).sum()), in_a_row)
+    return _Past(made[made["decision"].isin(["promoted", "rejected"])], now, settings.retrain_rejections_lapse)
+
+
+def _last(times: "pd.Series[pd.Timestamp]") -> pd.Timestamp | None:
+    return None if times.empty else pd.Timestamp(times.iloc[-1])
 
 
 def _since(records: Records, champion: Champion, past: _Past, rules: Terms, otherwise: pd.Timestamp) -> pd.Timestamp:
@@ -259,7 +323,7 @@ def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
     return {f"{settings.drift_slices} {name}": frozenset(assets) for name, assets in groups}
 
 
-def _evidence(seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms) -> Evidence:
+def _evidence(seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms, price: Prices) -> Evidence:
     matured = known.failures[known.failures["state"].isin(["missed", "caught", "prevented"])]
     matured = matured[matured["event_time"] > since]
     return Evidence(
@@ -271,9 +335,11 @@ def _evidence(seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, ru
         maturity=rules.maturity,
         untold=_untold(known, since),
         used_until=past.used_until,
-        last_retraining=past.last,
+        last_retraining=past.last_retraining,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
+        new=past.new(known, since, price),
+        last_training=past.last_training,
     )
 
 

@@ -83,7 +83,7 @@ class MonitorResult:
             "drifted": list(self.drift.which),
             "promise": as_json(asdict(self.promise)),
             "evidence": self.drift.to_dict()["evidence"],
-            "held": self.verdict.to_dict()["held"],
+            **{name: self.verdict.to_dict()[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
             "probation": None if self.probation is None else self.probation.to_dict(),
             "warnings": list(self.warnings),
@@ -169,7 +169,7 @@ def weigh(
     figures = grounds.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
     evidence = {
-        "occasion": occasion,
+        "occasion": verdict.occasion,
         "rates": figures,
         "promise": as_json(asdict(grounds.promise)),
         "diagnosis": grounds.diagnosis.to_dict(),

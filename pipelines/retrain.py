@@ -13,12 +13,13 @@ from data_contracts.records import Decision, add_decision, open_records
 from data_contracts.workspace import Workspace
 from models.comparison import CHALLENGER as CHALLENGER_WINS
 from models.comparison import Comparison, Contender, compare, without_judgement
-from models.comparison_period import period_after
+from models.comparison_period import period_after, short_holdout
 from models.experiment import Experiment
 from models.outcomes import Terms
 from models.promotion import complete_ledger, promote
 from models.promotion_rules import PromotionRules
 from models.registry import CHALLENGER, Registry
+from models.retraining_policy import CALENDAR, REFRESH, Occasion
 from models.revision import code_revision
 from models.training import train as learn
 from pipelines.champion import Champion, as_champion, load_champion, terms
@@ -82,6 +83,8 @@ def retrain(
     settings: Settings,
     actor: str | None = None,
     why: str = "",
+    occasion: Occasion = CALENDAR,
+    urgent: bool = False,
     rules: PromotionRules | None = None,
     progress: Report = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
@@ -106,6 +109,11 @@ def retrain(
         Who promotes, if not the one of the settings.
     why : str
         What led to the retraining, for the ledger.
+    occasion : {"calendar", "drift", "refresh"}
+        What asked for it; a refresh uses up no evidence.
+    urgent : bool
+        Whether the champion has drifted: the holdout is then as short as `retrain.drift_events` allow, so that the
+        challenger learns from what is newest.
     rules : PromotionRules, optional
         What is asked of the challenger, if not what the settings say.
     progress : Report
@@ -133,15 +141,16 @@ def retrain(
         data = champion.experiment.data
         history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
         judged = terms(champion, history, settings, now=now)
-        early = _too_early(champion, history, settings, judged, rules, now)
+        holdout = challenger_holdout(history, settings, judged, now=now, urgent=urgent)
+        early = _too_early(champion, history, holdout, judged, rules, now)
         if early is not None:
             return _postpone(workspace, champion, early, why, now)
-        challenger = _train_challenger(workspace, champion, history, settings, now, progress)
+        challenger = _train_challenger(workspace, champion, history, settings, now, holdout, progress)
         compared = compare(
             _contender(champion),
             _contender(challenger),
             history,
-            start=now - settings.retrain_holdout,
+            start=now - holdout,
             now=now,
             stride=champion.experiment.windows.stride,
             terms=judged,
@@ -150,7 +159,8 @@ def retrain(
             unwatched=unwatched(workspace, history, settings, now=now),
         )
         won = compared.winner == CHALLENGER_WINS
-        evidence = {"comparison": compared.to_dict(), "why": why, "used_until": (now - judged.maturity).isoformat()}
+        used = None if occasion == REFRESH else (now - judged.maturity).isoformat()
+        evidence = {"comparison": compared.to_dict(), "why": why, "occasion": occasion, "used_until": used}
         result = RetrainResult(
             model_name=model_name,
             champion_version=champion.model.version,
@@ -185,7 +195,33 @@ def promotion_rules(settings: Settings) -> PromotionRules:
     )
 
 
-def challenger_experiment(experiment: Experiment, *, now: pd.Timestamp, settings: Settings) -> Experiment:
+def challenger_holdout(
+    history: History, settings: Settings, judged: Terms, *, now: pd.Timestamp, urgent: bool
+) -> pd.Timedelta:
+    """Return how much of the latest history a challenger does not learn from, but is compared on.
+
+    Parameters
+    ----------
+    history : History
+        Everything known by now.
+    settings : Settings
+        The usual holdout, and how many events a short one must hold.
+    judged : Terms
+        How alarms are judged.
+    now : pd.Timestamp
+        Its end.
+    urgent : bool
+        Whether the champion has drifted; the holdout then is as short as its events allow.
+    """
+    usual, events = settings.retrain_holdout, settings.retrain_drift_events
+    if not urgent or not events:
+        return usual
+    return short_holdout(history, usual=usual, events=events, now=now, terms=judged)
+
+
+def challenger_experiment(
+    experiment: Experiment, *, now: pd.Timestamp, holdout: pd.Timedelta, history: pd.Timedelta | None
+) -> Experiment:
     """Derive the experiment of a challenger: all as before, judged on the holdout up to now.
 
     Parameters
@@ -194,26 +230,35 @@ def challenger_experiment(experiment: Experiment, *, now: pd.Timestamp, settings
         The champion's.
     now : pd.Timestamp
         End of the holdout.
-    settings : Settings
-        Its length, and how far back training data reach.
+    holdout : pd.Timedelta
+        Its length.
+    history : pd.Timedelta or None
+        How far back training data reach; None is all of it.
 
     Returns
     -------
     Experiment
         Split by time at now - holdout.
     """
-    boundary = now - settings.retrain_holdout
+    boundary = now - holdout
     start = experiment.data.start
-    if settings.retrain_history is not None:
-        start = max(filter(None, [start, boundary - settings.retrain_history]))
+    if history is not None:
+        start = max(filter(None, [start, boundary - history]))
     recent = replace(experiment, data=replace(experiment.data, start=start, end=None))
     return recent.with_split(kind="time", test_start=boundary, test_end=None, score_at="all")
 
 
 def _train_challenger(
-    workspace: Workspace, champion: Champion, history: History, settings: Settings, now: pd.Timestamp, progress: Report
+    workspace: Workspace,
+    champion: Champion,
+    history: History,
+    settings: Settings,
+    now: pd.Timestamp,
+    holdout: pd.Timedelta,
+    progress: Report,
 ) -> Champion:
-    experiment = challenger_experiment(champion.experiment, now=now, settings=settings)
+    reach = settings.retrain_history
+    experiment = challenger_experiment(champion.experiment, now=now, holdout=holdout, history=reach)
     # The name is the champion's, whatever the experiment was called.
     experiment = replace(experiment, model=champion.model.name)
     registry = Registry(workspace)
@@ -227,7 +272,7 @@ def _train_challenger(
 def _too_early(
     champion: Champion,
     history: History,
-    settings: Settings,
+    holdout: pd.Timedelta,
     judged: Terms,
     rules: PromotionRules,
     now: pd.Timestamp,
@@ -236,7 +281,7 @@ def _too_early(
     period = period_after(
         history,
         champion.trained_until,
-        start=now - settings.retrain_holdout,
+        start=now - holdout,
         now=now,
         stride=champion.experiment.windows.stride,
         terms=judged,

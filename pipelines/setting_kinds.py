@@ -69,6 +69,19 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def amount_or(word: str) -> Callable[[str], float | None]:
+    """Return a reader of an amount of money, or of a word that leaves it open."""
+    amount = number(0, 1e15)
+
+    def parse(text: str) -> float | None:
+        try:
+            return None if text == word else amount(text)
+        except ValueError as error:
+            raise ValueError(f'an amount of 0 or more, or "{word}"') from error
+
+    return parse
+
+
 def count(text: str) -> int:
     """Read a whole number."""
     if not text.isdigit():

@@ -89,11 +89,24 @@ class Settings:
     retrain_min_failures, retrain_min_assets : int
         Matured failures a retraining must rest on, and how many assets they must come from.
     retrain_yearly_budget : int
-        Retrainings in a year at most.
+        Retrainings in a year at most, without refreshes.
     retrain_most_untold : float
         The largest share of alarm episodes that may have ended in work whose finding nobody reported.
     retrain_rejections : int
         After so many challengers rejected in a row a person is asked.
+    retrain_rejections_lapse : pd.Timedelta
+        A rejection longer ago than this does not count.
+    retrain_cost : float or None
+        What a retraining costs, in the currency of the experiment's costs; None is a tenth of a false alarm.
+    retrain_refresh_pays_at : float
+        A champion that keeps its promise is trained anew once its errors since the last training have cost so many
+        times as much as a retraining.
+    retrain_refresh_follow_ups : int
+        Trainings that follow one which answered a drift, after one, two, four cooldowns and so on.
+    retrain_refresh_budget : int
+        Refreshes in a year at most, follow-ups included; 0 for none.
+    retrain_drift_events : int
+        While the champion drifts, the holdout is as short as holds so many events; 0 for the usual one.
     retrain_holdout : pd.Timedelta
         The last part of the history, on which champion and challenger are compared.
     retrain_history : pd.Timedelta or None
@@ -166,6 +179,12 @@ class Settings:
     retrain_yearly_budget: int
     retrain_most_untold: float
     retrain_rejections: int
+    retrain_rejections_lapse: pd.Timedelta
+    retrain_cost: float | None
+    retrain_refresh_pays_at: float
+    retrain_refresh_follow_ups: int
+    retrain_refresh_budget: int
+    retrain_drift_events: int
     retrain_holdout: pd.Timedelta
     retrain_history: pd.Timedelta | None
     retrain_actor: str
@@ -221,6 +240,12 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "retrain.yearly_budget": (kinds.count, "12"),
     "retrain.most_untold": (kinds.number(0, 1), "0.15"),
     "retrain.rejections": (kinds.positive_count, "2"),
+    "retrain.rejections_lapse": (kinds.duration, "90d"),
+    "retrain.cost": (kinds.amount_or("auto"), "auto"),
+    "retrain.refresh_pays_at": (kinds.number(0, 1e9), "20"),
+    "retrain.refresh_follow_ups": (kinds.count, "3"),
+    "retrain.refresh_budget": (kinds.count, "26"),
+    "retrain.drift_events": (kinds.count, "30"),
     "retrain.holdout": (kinds.duration, "21d"),
     "retrain.history": (kinds.duration_or("all"), "all"),
     "retrain.actor": (str, "forewarn"),

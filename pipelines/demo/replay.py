@@ -144,9 +144,17 @@ def _look(stage: Stage, seen: Replay, now: pd.Timestamp) -> None:
 
 
 def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
-    why = " ".join(look.reasons)
+    why, verdict = " ".join(look.reasons), look.verdict
     with traffic(stage.endpoint, stage.fleet.machines.assets[:5], now) as requests:
-        result = retrain(stage.workspace, stage.model, now=now, settings=stage.settings, why=why)
+        result = retrain(
+            stage.workspace,
+            stage.model,
+            now=now,
+            settings=stage.settings,
+            why=why,
+            occasion=verdict.occasion,
+            urgent=verdict.urgent,
+        )
         promoted = result.decision == PROMOTED
         version = result.challenger_version
         waited = stage.endpoint.await_version(version) if promoted and version is not None else float("nan")

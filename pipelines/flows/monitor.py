@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from models.probation import ROLL_BACK
-from models.retraining_policy import RETRAIN
+from models.retraining_policy import DRIFT, RETRAIN
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
 from pipelines.flows.retrain import retrain_model
 from pipelines.monitor import monitor as work
@@ -60,8 +60,11 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
             why = "On probation: " + " ".join(trial["reasons"])
             result["rollback"] = roll_back(workspace, result["model_name"], result["model_version"], at, why)
         elif result["decision"] == RETRAIN:
-            why = "The monitor saw drift: " + " ".join(result["reasons"])
-            result["retraining"] = retrain_model(workspace, result["model_name"], at, why)
+            occasion = result["occasion"]
+            saw = "drift" if occasion == DRIFT else "much more to learn from"
+            why = f"The monitor saw {saw}: " + " ".join(result["reasons"])
+            name = result["model_name"]
+            result["retraining"] = retrain_model(workspace, name, at, why, occasion, result["urgent"])
     for state in states:
         state.result()  # each has had its turn; the first that failed now fails the run
     return [result for result in seen if isinstance(result, dict)]

@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.retraining_policy import RETRAIN
+from models.retraining_policy import CALENDAR, RETRAIN, Occasion
 from pipelines.flows.entry import moment, on_duty, opened
 from pipelines.grounds import gather
 from pipelines.monitor import weigh
@@ -14,10 +14,12 @@ from pipelines.retrain import retrain as work
 
 # No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.
 @task(cache_policy=NO_CACHE)
-def retrain_model(workspace: str, model: str, now: str, why: str) -> dict[str, Any]:
+def retrain_model(
+    workspace: str, model: str, now: str, why: str, occasion: Occasion = CALENDAR, urgent: bool = False
+) -> dict[str, Any]:
     """Train one challenger and compare it with its champion."""
     place, settings = opened(workspace)
-    result = work(place, model, now=moment(now), settings=settings, why=why)
+    result = work(place, model, now=moment(now), settings=settings, why=why, occasion=occasion, urgent=urgent)
     get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 
@@ -28,7 +30,7 @@ def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
     place, settings = opened(workspace)
     at = moment(now)
     grounds = gather(place, model, now=at, settings=settings)
-    verdict = weigh(place, grounds, now=at, settings=settings, occasion="calendar")
+    verdict = weigh(place, grounds, now=at, settings=settings, occasion=CALENDAR)
     get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
     return {"model_name": model, "model_version": grounds.champion.model.version, **verdict.to_dict()}
 

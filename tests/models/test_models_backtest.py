@@ -19,7 +19,8 @@ from models.drift import Budget
 from models.error_rates import ErrorRates, occurrence, share
 from models.experiment import CostPlan
 from models.outcomes import Terms
-from models.retraining_policy import ASK, HOLD, RETRAIN, Gates
+from models.refresh import NO_REFRESH, RefreshRule
+from models.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, Verdict
 from models.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
@@ -73,9 +74,11 @@ class Skilled:
     promote: bool = True
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     trainings: list[pd.Timestamp] = field(default_factory=list)
+    urgent: list[pd.Timestamp] = field(default_factory=list)
 
-    def trained(self, at: pd.Timestamp) -> Version:
+    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         self.trainings.append(at)
+        self.urgent += [at] if urgent else []
         false = occurrence(1, 40.0)
         promised = ErrorRates(BEGIN, at, share(10, 100), false, share(0, 1), share(0, 1), 90, 0, 0, 0, confidence=0.9)
         return Version(at, at - DAY, promised)
@@ -113,15 +116,15 @@ def course_of(name: str) -> Course:
 def noting(seen: list[Situation]) -> Rule:
     """Return a rule that holds and notes what it is shown."""
 
-    def noted(situation: Situation) -> str:
+    def noted(situation: Situation) -> Verdict:
         seen.append(situation)
-        return HOLD
+        return Verdict(HOLD, ())
 
     return Rule("noting", "", noted)
 
 
-def our_rule() -> Rule:
-    return ours(Budget(), Gates(cooldown=14 * DAY, min_failures=8))
+def our_rule(refresh: RefreshRule = NO_REFRESH) -> Rule:
+    return ours(Budget(), Gates(cooldown=14 * DAY, min_failures=8, refresh=refresh), PRICES)
 
 
 RULES: dict[str, Callable[[], Rule]] = {
@@ -173,6 +176,44 @@ def test_ours_leaves_a_good_model_alone() -> None:
     assert made[0] > day(CHANGE)
 
 
+def test_a_drift_is_urgent_and_the_calendar_is_not() -> None:
+    """Who has seen a drift asks for a challenger that learns from what is newest; the calendar cannot."""
+    drifted, due = Skilled(), Skilled()
+    made = run(our_rule(), drifted).retrainings
+    run(always(), due)
+    assert drifted.urgent == [one.at for one in made]
+    assert not due.urgent
+
+
+def test_follow_ups_come_after_a_drift_and_end() -> None:
+    """After a drift was answered come three refreshes, each no sooner than twice the time of the one before."""
+    made = run(our_rule(RefreshRule(pays_at=1e9))).retrainings
+    first = made[0].at
+    assert [one.occasion for one in made] == ["drift", *[REFRESH] * (len(made) - 1)]
+    assert len(made) <= 4
+    for place, one in enumerate(made[1:]):
+        assert one.at >= first + 14 * DAY * 2**place
+
+
+def test_a_rejected_refresh_uses_no_evidence_up() -> None:
+    """Refreshes that are rejected leave our rule the evidence: the change is found as soon as without them."""
+    calm = run(our_rule(), Skilled(promote=False))
+    busy = run(our_rule(RefreshRule(pays_at=0.0)), Skilled(promote=False))
+    found = [next(one.at for one in course.retrainings if one.occasion != REFRESH) for course in (calm, busy)]
+    assert sum(one.occasion == REFRESH and one.at < found[0] for one in busy.retrainings) > 1
+    assert found[0] == found[1]
+
+
+def test_refreshes_are_no_false_retrainings() -> None:
+    """A refresh claims no drift, so none is false; it is counted, and paid for."""
+    course = run(our_rule(RefreshRule(pays_at=0.0)))
+    one = account(course, HISTORY, PLAN, terms=TERMS, prices=PRICES)
+    told = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
+    assert told.refreshes == sum(made.occasion == REFRESH for made in course.retrainings) > 2
+    assert told.false_retrainings == 0
+    assert told.cost == told.cost_of_errors + 2 * told.retrainings
+
+
 @settings(max_examples=3, deadline=None)
 @given(until=st.integers(1, len(PLAN.looks)))
 def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
@@ -206,9 +247,9 @@ def test_evidence_is_used_once() -> None:
     """What has led to a retraining, even to a rejected one, does not count again."""
     seen: list[Situation] = []
 
-    def noted(situation: Situation) -> str:
+    def noted(situation: Situation) -> Verdict:
         seen.append(situation)
-        return RETRAIN if len(seen) == 3 else HOLD
+        return Verdict(RETRAIN if len(seen) == 3 else HOLD, ())
 
     run(Rule("noted", "", noted), Skilled(promote=False))
     assert [situation.since for situation in seen[:3]] == [day(START)] * 3
@@ -219,7 +260,7 @@ def test_evidence_is_used_once() -> None:
 def test_asking_is_noted(answered: bool) -> None:
     """A look at which a rule asks for a person trains what the person wants, and nothing where nobody comes."""
     plan = replace(PLAN, answered=answered)
-    course = replay(Rule("asking", "", lambda _: ASK), HISTORY, Skilled(), plan, terms=lambda _: TERMS)
+    course = replay(Rule("asking", "", lambda _: Verdict(ASK, ())), HISTORY, Skilled(), plan, terms=lambda _: TERMS)
     assert course.asked == PLAN.looks
     assert [one.at for one in course.retrainings] == (list(PLAN.looks) if answered else [])
 

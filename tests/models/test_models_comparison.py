@@ -13,7 +13,7 @@ import models.comparison
 from data_contracts.contract import empty_table
 from data_contracts.history import History
 from models.comparison import Comparison, Contender, compare
-from models.comparison_period import Period, judged_events, period_after
+from models.comparison_period import Period, judged_events, period_after, short_holdout
 from models.experiment import CostPlan
 from models.outcomes import Terms
 from models.promotion_rules import PromotionRules
@@ -172,6 +172,30 @@ def test_the_same_alarms_are_judged_alike_whoever_raised_them(alerts: list[int],
     assert errors["champion_missed"].sum() == found.missed.count
     assert errors["champion_false"].sum() == found.false_episodes.count
     assert errors["events"].sum() == found.missed.of
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    hours=st.lists(st.integers(0, 399), min_size=1, max_size=30, unique=True),
+    events=st.integers(1, 30),
+    waited=st.integers(0, 48),
+)
+def test_a_short_holdout_holds_its_events_and_not_a_day_more(hours: list[int], events: int, waited: int) -> None:
+    """It is the fewest whole days that hold so many matured events, and never longer than the usual holdout."""
+    history, usual = _history([float(hour) for hour in hours], []), pd.Timedelta(days=12)
+    terms = dataclasses.replace(TERMS, reporting_delay=waited * HOUR)
+
+    def held(holdout: pd.Timedelta) -> int:
+        times = history.failures["event_time"]
+        return int(((times >= NOW - holdout) & (times <= NOW - terms.maturity)).sum())
+
+    found = short_holdout(history, usual=usual, events=events, now=NOW, terms=terms)
+    assert found <= usual
+    assert found == usual or held(found) >= events
+    assert held(found - pd.Timedelta(days=1)) < events
+    # Nothing that became known later moves it.
+    later = _history([*(float(hour) for hour in hours), 401.0, 402.0], [])
+    assert short_holdout(later, usual=usual, events=events, now=NOW, terms=terms) == found
 
 
 def test_the_period_is_cut_again_where_someone_was_trained() -> None:

@@ -142,7 +142,7 @@ def test_rollback_with_a_real_registry(plant: Any) -> None:
 def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
     """A challenger is trained as the champion was, split at the holdout, on as much history as the settings say."""
     now = plant.at(102)
-    usual = challenger_experiment(experiment, now=now, settings=plant.settings)
+    usual = challenger_experiment(experiment, now=now, holdout=12 * DAY, history=None)
     assert usual.split.test_start == now - 12 * DAY
     assert (usual.split.test_end, usual.data.start, usual.data.end) == (None, None, None)
     assert (usual.estimator, usual.features, usual.label) == (
@@ -150,5 +150,21 @@ def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
         experiment.features,
         experiment.label,
     )
-    short = dataclasses.replace(plant.settings, retrain_history=30 * DAY)
-    assert challenger_experiment(experiment, now=now, settings=short).data.start == now - 42 * DAY
+    reaching = challenger_experiment(experiment, now=now, holdout=12 * DAY, history=30 * DAY)
+    assert reaching.data.start == now - 42 * DAY
+
+
+def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: Any) -> None:
+    """What answers a drift is compared on the latest events only; a refresh on the usual time, and rests on nothing."""
+    settings = dataclasses.replace(plant.settings, retrain_drift_events=8)
+    urgent = retrain(plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True)
+    assert plant.at(102) - urgent.comparison.start < 12 * DAY
+    assert urgent.comparison.events >= 5
+    evidence = gather(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
+    assert evidence.new.drift_answered == plant.at(102)
+    assert evidence.used_until is not None
+    calm = retrain(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
+    after = gather(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
+    assert (after.used_until, after.this_year) == (evidence.used_until, 1)
+    assert (after.new.refreshed, after.new.trained, after.last_training) == (1, 1, plant.at(118))
+    assert (after.last_retraining == plant.at(118)) == (calm.decision == "promoted")

@@ -1,0 +1,110 @@
+"""A refresh: when it pays, what follows a drift, and what it may not do."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_contracts.errors import UsageError
+from models.drift import Drift
+from models.refresh import NO_REFRESH, RefreshRule, SinceTraining, refresh_due
+from models.retraining_policy import Evidence, Gates, decide
+
+NOW = pd.Timestamp("2026-06-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+RULE = RefreshRule(pays_at=100.0, follow_ups=3, yearly=26)
+CALM = Drift(False, (), ("1 of 10 failures was missed.",))
+WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
+DUE = SinceTraining(errors=2000.0, retraining=10.0)
+
+
+def _due(new: SinceTraining, rule: RefreshRule = RULE) -> bool:
+    return refresh_due(new, rule, wait=14 * DAY, now=NOW) is not None
+
+
+def _evidence(drift: Drift = CALM, **changes: object) -> Evidence:
+    given: dict[str, object] = {"failures": 12, "assets": 5, "start": NOW - 30 * DAY, "end": NOW, "maturity": 3 * DAY}
+    return Evidence(drift, **given | {"new": DUE} | changes)  # type: ignore[arg-type]
+
+
+def _decided(evidence: Evidence) -> tuple[str, str, bool]:
+    verdict = decide(evidence, Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    return verdict.decision, verdict.occasion, verdict.urgent
+
+
+@given(errors=st.lists(st.floats(0, 1e6), min_size=1, max_size=60), price=st.floats(1, 1e4))
+def test_refreshes_cost_a_declared_share_of_the_errors_at_most(errors: list[float], price: float) -> None:
+    """However errors come, what is spent on refreshes that pay is at most one hundredth of what the errors cost."""
+    since, spent = 0.0, 0.0
+    for cost in errors:
+        since += cost
+        if _due(SinceTraining(errors=since, retraining=price)):
+            since, spent = 0.0, spent + price
+    assert spent <= sum(errors) / RULE.pays_at * (1 + 1e-9)
+
+
+def test_without_a_price_or_an_error_nothing_pays() -> None:
+    """Where nobody says what a retraining costs, or no error was made, no refresh is due."""
+    assert not _due(SinceTraining(errors=1e9))
+    assert not _due(SinceTraining(errors=0.0, retraining=0.0))
+
+
+@pytest.mark.parametrize(("trained", "days"), [(0, 14), (1, 28), (2, 56)])
+def test_follow_ups_double_their_distance(trained: int, days: int) -> None:
+    """After a drift was answered a follow-up is due after one, two and four cooldowns, and not a day before."""
+    assert _due(SinceTraining(drift_answered=NOW - days * DAY, trained=trained))
+    assert not _due(SinceTraining(drift_answered=NOW - (days - 1) * DAY, trained=trained))
+    assert not _due(SinceTraining(drift_answered=NOW - 300 * DAY, trained=3))
+
+
+def test_there_is_a_yearly_budget() -> None:
+    """No refresh is due once the year's are spent, nor ever where none is allowed."""
+    assert _due(SinceTraining(errors=2000.0, retraining=10.0, refreshed=25))
+    assert not _due(SinceTraining(errors=2000.0, retraining=10.0, refreshed=26))
+    assert not _due(DUE, NO_REFRESH)
+
+
+def test_a_rule_below_zero_is_refused() -> None:
+    """A number below zero is named."""
+    with pytest.raises(UsageError, match="pays_at"):
+        RefreshRule(pays_at=-1)
+
+
+def test_a_refresh_goes_ahead_without_drift() -> None:
+    """A calm champion is refreshed when that pays, and the verdict claims no drift."""
+    assert _decided(_evidence()) == ("retrain", "refresh", False)
+    assert _decided(_evidence(new=SinceTraining())) == ("hold", "drift", False)
+
+
+def test_drift_comes_first() -> None:
+    """Where the champion has drifted and the gates are open, it is retrained for that, and urgently."""
+    assert _decided(_evidence(WORSE)) == ("retrain", "drift", True)
+
+
+def test_rejections_hold_no_refresh_back() -> None:
+    """While a person is waited for, a refresh that is due goes ahead, and one that is not does not."""
+    assert _decided(_evidence(WORSE, rejected_in_a_row=2)) == ("retrain", "refresh", True)
+    assert _decided(_evidence(WORSE, rejected_in_a_row=2, new=SinceTraining())) == ("ask", "drift", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gate"),
+    [
+        ({"doubts": ("The vibration sensor of m1 was recalibrated.",)}, "data"),
+        ({"failures": 9}, "failures"),
+        ({"untold": 0.2}, "findings"),
+        ({"under_way": True}, "lease"),
+        ({"last_training": NOW - 13 * DAY}, "cooldown"),
+    ],
+)
+def test_gates_hold_a_refresh_back(changes: dict[str, object], gate: str) -> None:
+    """A refresh passes the same gates as any retraining, and is told what held it back."""
+    verdict = decide(_evidence(**changes), Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    assert (verdict.decision, [held.gate for held in verdict.held]) == ("hold", [gate])
+    assert verdict.reasons[-1].startswith("Held back: ")
+
+
+def test_a_rejected_refresh_delays_no_answer_to_a_drift() -> None:
+    """The cooldown after a refresh that changed nothing is for refreshes only."""
+    assert _decided(_evidence(WORSE, last_training=NOW - DAY)) == ("retrain", "drift", True)
+    assert _decided(_evidence(WORSE, last_retraining=NOW - DAY, last_training=NOW - DAY))[0] == "hold"
