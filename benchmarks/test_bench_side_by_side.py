@@ -20,7 +20,7 @@ from data_contracts.workspace import init_workspace
 from serving.prediction_log import PredictionLog
 
 CALLERS = (1, 8, 64)
-ROUNDS, SECONDS = 1, 2.0
+ROUNDS, SECONDS = 5, 6.0
 WINDOWS = 32
 STORED_BY_EACH = 200
 
