@@ -99,7 +99,10 @@ def make_model(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> tuple[A
     recipe = fit_recipe(history, windows=[WINDOW], feature_set="efficient", events=False, ages=False)
     cut_offs = pd.DataFrame({"asset": [frame["asset"].iloc[0] for frame in windows], "as_of": END})
     features = extract(history, cut_offs, recipe)
-    features = features.loc[:, np.isfinite(features.to_numpy()).all(axis=0)]
+    finite = np.isfinite(features.to_numpy()).all(axis=0)
+    # The same features of every channel, as a person would choose them.
+    left_out = {column.split("__", 1)[1] for column in features.columns[~finite]}
+    features = features[[column for column in features.columns if column.split("__", 1)[1] not in left_out]]
     labels = np.random.default_rng(7).integers(0, 2, len(features)).astype(np.float64)
     learner = estimators.make("lightgbm", "failure", {"n_estimators": 100, "min_child_samples": 5}, 7)
     artifact = Artifact(

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from data_contracts.answer_records import Reply
@@ -227,9 +228,10 @@ class Answering:
         if request.as_of is not None:
             check_as_of(request.as_of, "as_of", self._now())
         fleet, latest = self.fleet(asset_type), self.latest(asset_type)
-        # Where no assets are recorded, as beside a sealed model, whoever sends telemetry is taken at his word.
-        taken = request.windows is not None and not fleet.types() and not latest.known_times()
-        unknown = {} if taken else why_unknown(fleet, latest, asked)
+        unknown = why_unknown(fleet, latest, asked)
+        if unknown and request.windows is not None and not fleet.types() and not latest.known_times():
+            # Where no assets are recorded, as beside a sealed model, whoever sends telemetry is taken at his word.
+            unknown = {}
         known = [asset for asset in asked if asset not in unknown]
         if request.windows is not None:
             cut_offs = {window.asset: window.as_of for window in request.windows}
@@ -300,5 +302,5 @@ def _note(composed: Sequence[Composed], champion: Champion) -> None:
 
 
 def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
-    as_of = pd.Series(list(cut_offs.values()), dtype="datetime64[us, UTC]")
-    return pd.DataFrame({"asset": pd.Series(list(cut_offs), dtype="str"), "as_of": as_of})
+    as_of = pd.DatetimeIndex(np.array([microseconds_of(time) for time in cut_offs.values()], dtype="datetime64[us]"))
+    return pd.DataFrame({"asset": pd.array(list(cut_offs), dtype="str"), "as_of": as_of.tz_localize("UTC")})
