@@ -74,7 +74,7 @@ class LeftOutLine(TypedDict):
     """A machine that is not on the list, and why."""
 
     asset: str
-    why: Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "abstained", "retired"]
+    why: Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "no_alert", "abstained", "retired"]
     reason: str
     saves: float | None
     latest: str | None
@@ -86,6 +86,7 @@ class WorklistAnswer(TypedDict):
     """What to repair on which day, and what is left out."""
 
     start: str
+    counted_from: str
     until: str
     days: int
     model_name: str
@@ -194,6 +195,7 @@ class WhyAnswer(TypedDict):
     horizon_hours: float | None
     lead_hours: float | None
     probability: float | None
+    horizons: list[dict[str, float]]
     remaining_life_hours: float | None
     threshold: float | None
     alert: bool

@@ -118,6 +118,8 @@ def test_the_flow_rolls_back_only_where_that_is_set(
         "model_name": "m",
         "model_version": 2,
         "decision": "retrain",
+        "occasion": "drift",
+        "urgent": False,
         "reasons": ["r"],
         "probation": {"suggestion": suggestion, "reasons": ["worse"]},
     }
@@ -125,7 +127,7 @@ def test_the_flow_rolls_back_only_where_that_is_set(
     monkeypatch.setattr(flow, "on_duty", lambda *_, **__: ["m"])
     monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: seen))
     monkeypatch.setattr(flow, "roll_back", lambda *_: "rolled back")
-    monkeypatch.setattr(flow, "retrain_model", lambda *_: "retrained")
+    monkeypatch.setattr(flow, "retrain_model", lambda *_, **__: "retrained")
     (told,) = flow.monitor.fn("w", now="2026-01-01", act=act)
     assert [key for key in ("rollback", "retraining") if key in told] == done
 
