@@ -77,7 +77,8 @@ def test_doubled_false_alarms_are_found_in_time(exposure: float, mean_time: int)
     sums=st.lists(st.floats(-20, 4), min_size=16, max_size=16),
     trials=st.integers(1, 60),
     promised=st.floats(0.02, 0.8),
-    better=st.floats(0, 1),
+    # scipy's binomial overflows at rates near the smallest number there is.
+    better=st.floats(0, 1).map(lambda fold: round(fold, 9)),
 )
 def test_a_sum_is_not_expected_to_rise_by_more_than_one(
     sums: list[float], trials: int, promised: float, better: float
