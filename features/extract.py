@@ -21,6 +21,7 @@ from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
 from features.layout import Group
 from features.plan import plan_for
+from features.questions import Question
 from features.recipe import Recipe, named_channels
 from features.reconciling import Rows
 from features.sorted_times import IntArray, microseconds, width
@@ -87,19 +88,16 @@ def extract(
     return found
 
 
-def extract_rows(
-    rows: Rows, history: "History", cut_offs: pd.DataFrame, recipe: Recipe, *, threads: int | None = None
-) -> pd.DataFrame:
+def extract_rows(rows: Rows, asked: Question, recipe: Recipe, *, threads: int | None = None) -> pd.DataFrame:
     """Compute the recipe's columns as `extract` does, from telemetry that is sorted already: for one asset at a time.
 
     Parameters
     ----------
     rows
-        Telemetry of the recipe's measured channels, in their order; the assets are numbered as in `cut_offs`.
-    history
-        What else is known of the assets; its telemetry is left aside.
-    cut_offs
-        Columns asset and as_of (UTC), each asset once.
+        Telemetry of the recipe's measured channels, in their order; the assets are numbered as in `asked`.
+    asked
+        The assets and their cut-offs. What else is known of them is read only if the recipe tells of it, and its
+        telemetry is left aside.
     recipe
         What to compute.
     threads
@@ -110,12 +108,18 @@ def extract_rows(
     pandas.DataFrame
         As of `extract`, bit for bit, with the rows numbered: an index of assets and times takes as long as some models.
     """
-    assets = pd.Index(cut_offs["asset"])
-    asked = _Asked(assets, np.arange(len(assets)), microseconds(cut_offs["as_of"]))
+    n = len(asked.assets)
     telemetry = None
     if recipe.layout.needs_telemetry:
-        telemetry = KnownTelemetry.from_rows(rows, len(assets), recipe.channels, regimes=recipe.regimes)
-    return _extract(_Job(history, recipe, asked, telemetry), len(cut_offs), threads, silent)
+        telemetry = KnownTelemetry.from_rows(rows, n, recipe.channels, regimes=recipe.regimes)
+
+    def tell(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:
+        if recipe.layout.columns.keys().isdisjoint(recipe.context.columns):
+            return {}
+        assets = pd.Index(asked.assets, dtype="str")
+        return recipe.context.calculate(asked.history, assets, asset, as_of, recipe.layout.columns)
+
+    return _extract(_Job(recipe, _CutOffs(np.arange(n), asked.as_of), telemetry, tell), n, threads, silent)
 
 
 def _extract(job: "_Job", n: int, threads: int | None, progress: Report) -> pd.DataFrame:
@@ -162,8 +166,7 @@ def stream(
     job = _job(history, cut_offs, recipe)
     instant = pa.timestamp("us", tz="UTC")
     # Made from the names: a column of pandas may be held in chunks, and a batch has none.
-    assets = pa.array(job.asked.assets.to_numpy(dtype=object), pa.string())
-    keys = [assets.take(pa.array(job.asked.asset)), pa.array(job.asked.as_of, instant)]
+    keys = [pa.array(cut_offs["asset"].to_numpy(dtype=object), pa.string()), pa.array(job.asked.as_of, instant)]
     computed = [pa.field(name, pa.float64()) for name in job.columns]
     schema = pa.schema([pa.field("asset", pa.string()), pa.field("as_of", instant), *computed])
 
@@ -217,24 +220,21 @@ def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.D
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _CutOffs:
     """Hold cut-offs as numbers.
 
     Parameters
     ----------
-    assets
-        The assets' names.
     asset, as_of : (n,)
         The asset's number, and microseconds since 1970.
     """
 
-    assets: "pd.Index[str]"
     asset: IntArray
     as_of: IntArray
 
-    def part(self, begin: int, end: int) -> "_Asked":
+    def part(self, begin: int, end: int) -> "_CutOffs":
         """Give the cut-offs of a range."""
-        return _Asked(self.assets, self.asset[begin:end], self.as_of[begin:end])
+        return _CutOffs(self.asset[begin:end], self.as_of[begin:end])
 
 
 @dataclass(frozen=True)
@@ -243,18 +243,20 @@ class _Job:
 
     Parameters
     ----------
-    history, recipe
+    recipe
         As given.
     asked
         The cut-offs.
     telemetry
         What was known of the channels; None when no channel has features.
+    tell
+        Computes the columns of the assets' circumstances at cut-offs.
     """
 
-    history: "History"
     recipe: Recipe
-    asked: _Asked
+    asked: _CutOffs
     telemetry: KnownTelemetry | None
+    tell: Callable[[IntArray, IntArray], Mapping[str, FloatArray]]
 
     @property
     def columns(self) -> Mapping[str, int]:
@@ -268,13 +270,23 @@ class _Job:
 
 
 def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> _Job:
-    asked = _asked(history, cut_offs, recipe)
-    telemetry = _telemetry(history, asked, recipe) if recipe.layout.needs_telemetry else None
-    return _Job(history, recipe, asked, telemetry)
+    _check(history, cut_offs, recipe)
+    assets = pd.Index(cut_offs["asset"].unique())
+    asked = _CutOffs(assets.get_indexer(pd.Index(cut_offs["asset"])).astype(np.int64), microseconds(cut_offs["as_of"]))
+    telemetry = None
+    if recipe.layout.needs_telemetry:
+        telemetry = KnownTelemetry.from_frame(
+            history.telemetry, assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
+        )
+
+    def tell(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:
+        return recipe.context.calculate(history, assets, asset, as_of, recipe.layout.columns)
+
+    return _Job(recipe, asked, telemetry, tell)
 
 
 def _slabs(
-    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps | None, *, timed: bool
+    telemetry: KnownTelemetry, asked: _CutOffs, window: pd.Timedelta, gaps: Gaps | None, *, timed: bool
 ) -> Iterator[tuple[int, int, Sequence[Segments]]]:
     """Give the samples of the windows, as many at a time as fit the memory we allow; with their times if `timed`."""
     if gaps is None:
@@ -286,7 +298,7 @@ def _slabs(
 
 
 def _slabs_as_due(
-    telemetry: KnownTelemetry, asked: _Asked, window: pd.Timedelta, gaps: Gaps, *, timed: bool = False
+    telemetry: KnownTelemetry, asked: _CutOffs, window: pd.Timedelta, gaps: Gaps, *, timed: bool = False
 ) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
     # What stands in for a window's first sample may have come before it.
     spans = telemetry.spans(asked.asset, asked.as_of, width(window + gaps.fill_for))
@@ -322,8 +334,7 @@ def _work(job: _Job, begin: int, matrix: FloatArray) -> Iterator[tuple[int, list
     n = matrix.shape[1]
     asked = job.asked.part(begin, begin + n)
     matrix.fill(np.nan)
-    context = job.recipe.context.calculate(job.history, asked.assets, asked.asset, asked.as_of, job.columns)
-    for name, values in context.items():
+    for name, values in job.tell(asked.asset, asked.as_of).items():
         matrix[job.columns[name]] = values
     if job.telemetry is None:
         return
@@ -389,19 +400,6 @@ def _gather(
         if last > first
     ]
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
-
-
-def _asked(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> _Asked:
-    _check(history, cut_offs, recipe)
-    assets = pd.Index(cut_offs["asset"].unique())
-    asset = assets.get_indexer(pd.Index(cut_offs["asset"])).astype(np.int64)
-    return _Asked(assets, asset, microseconds(cut_offs["as_of"]))
-
-
-def _telemetry(history: "History", asked: _Asked, recipe: Recipe) -> KnownTelemetry:
-    return KnownTelemetry.from_frame(
-        history.telemetry, asked.assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
-    )
 
 
 def _index(cut_offs: pd.DataFrame) -> pd.MultiIndex:

@@ -38,24 +38,26 @@ def latest_readings(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) 
     owner = pd.Index(cut_offs["asset"]).get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
     event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])
     readings = telemetry[list(recipe.measured_channels)].to_numpy(dtype=np.float64)
-    return _latest(owner, event, known, readings, cut_offs, recipe)
+    return _latest(owner, event, known, readings, microseconds(cut_offs["as_of"]), recipe)
 
 
-def latest_of_rows(rows: Rows, cut_offs: pd.DataFrame, recipe: Recipe) -> IntArray:
+def latest_of_rows(rows: Rows, as_of: IntArray, recipe: Recipe) -> IntArray:
     """Find for each cut-off the latest reading as `latest_readings` does, from telemetry that is sorted already.
 
     Parameters
     ----------
     rows
         Telemetry of the measured channels, its assets numbered as the cut-offs.
-    cut_offs, recipe
+    as_of : (n,)
+        Cut-offs, in microseconds since 1970.
+    recipe
         As for `latest_readings`.
 
     Returns
     -------
     (n,) array
     """
-    return _latest(rows.asset, rows.event, rows.known, rows.readings, cut_offs, recipe)
+    return _latest(rows.asset, rows.event, rows.known, rows.readings, as_of, recipe)
 
 
 def _latest(
@@ -63,10 +65,9 @@ def _latest(
     event: IntArray,
     known: IntArray,
     readings: npt.NDArray[np.float64],
-    cut_offs: pd.DataFrame,
+    as_of: IntArray,
     recipe: Recipe,
 ) -> IntArray:
-    as_of = microseconds(cut_offs["as_of"])
     latest = np.full(len(as_of), UNKNOWN)
     until = as_of[owner]
     inside = (owner >= 0) & (event > until - width(recipe.lookback)) & (np.maximum(event, known) <= until)

@@ -1,5 +1,6 @@
 """Applying a model to assets at cut-offs: the one way in training, in batches and at the endpoint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,34 @@ import pandas as pd
 
 from data_contracts.history import History
 from features.extract import coverage, extract
+from features.questions import Given, Known
 from features.recipe import Recipe
 from features.unknown_regimes import unknown_regimes
 from models.artifact import Artifact
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Hold what a model says of assets at cut-offs, in their order.
+
+    Parameters
+    ----------
+    predictions : (n,)
+        Probabilities, or hours of remaining life; NaN where there is no prediction.
+    reasons
+        Why there is no prediction; None where there is one.
+    features
+        What it says it from.
+    probabilities : (n, n_horizons)
+        As of `Scores`.
+    """
+
+    predictions: FloatArray
+    reasons: Sequence[str | None]
+    features: pd.DataFrame
+    probabilities: FloatArray
 
 
 @dataclass(frozen=True)
@@ -32,7 +58,7 @@ class Scores:
 
     frame: pd.DataFrame
     features: pd.DataFrame
-    probabilities: npt.NDArray[np.float64]
+    probabilities: FloatArray
 
 
 def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.DataFrame:
@@ -71,10 +97,13 @@ def scores(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> Scor
     -------
     Scores
     """
-    return judge(artifact, extract(history, cut_offs, artifact.recipe), history, cut_offs)
+    said = judge(artifact, extract(history, cut_offs, artifact.recipe), Given(history, cut_offs))
+    reason = pd.array(said.reasons, dtype="str")
+    frame = _framed(artifact, cut_offs["asset"], cut_offs["as_of"], said.predictions, reason=reason)
+    return Scores(frame, said.features, said.probabilities)
 
 
-def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs: pd.DataFrame) -> Scores:
+def judge(artifact: Artifact, features: pd.DataFrame, known: Known) -> Said:
     """Predict as `scores` does, from features that are there already.
 
     Parameters
@@ -82,27 +111,25 @@ def judge(artifact: Artifact, features: pd.DataFrame, history: History, cut_offs
     artifact
         The model.
     features
-        What `features.extract` gave for the model's recipe, the history and the cut-offs, whatever they are indexed by.
-    history, cut_offs
-        As for `score`: they tell why there is no prediction.
+        What `features.extract` gave for the model's recipe and what is known, whatever they are indexed by.
+    known
+        The cut-offs and what is known: looked at only where that may be why there is no prediction.
 
     Returns
     -------
-    Scores
+    Said
     """
-    reason = _why_infinite(features)
-    unknown = unknown_regimes(history, cut_offs, artifact.recipe)
-    for row, words in (unknown | _why_withheld(artifact.recipe, history, cut_offs, features)).items():
-        reason[row] = words
-    withheld = np.array([words is not None for words in reason], dtype=np.bool_)
+    reasons = _why_infinite(features)
+    for row, words in (_why_unknown(artifact.recipe, known) | _why_withheld(artifact.recipe, known, features)).items():
+        reasons[row] = words
+    told = np.array([words is None for words in reasons], dtype=np.bool_)
     # A learner refuses infinite features, and those of one asset shall not cost the others their predictions.
-    usable = features if not withheld.any() else features[~withheld]
-    told = np.full((len(features), len(artifact.horizons)), np.nan)
-    told[~withheld] = artifact.predict_horizons(usable)
+    usable = features if told.all() else features[told]
+    probabilities = np.full((len(features), len(artifact.horizons)), np.nan)
+    probabilities[told] = artifact.predict_horizons(usable)
     predictions = np.full(len(features), np.nan)
-    predictions[~withheld] = told[~withheld, artifact.decision] if told.shape[1] else artifact.predict(usable)
-    scored = _framed(artifact, cut_offs["asset"], cut_offs["as_of"], predictions, reason=pd.array(reason, dtype="str"))
-    return Scores(scored, features, told)
+    predictions[told] = probabilities[told, artifact.decision] if artifact.horizons else artifact.predict(usable)
+    return Said(predictions, reasons, features, probabilities)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +155,7 @@ def _framed(
     artifact: Artifact,
     asset: "pd.Series[str]",
     as_of: "pd.Series[pd.Timestamp]",
-    predictions: npt.NDArray[np.float64],
+    predictions: FloatArray,
     **more: Any,
 ) -> pd.DataFrame:
     failure = artifact.target == "failure"
@@ -157,7 +184,11 @@ def _why_infinite(features: pd.DataFrame) -> list[str | None]:
     return reason
 
 
-def _why_withheld(recipe: Recipe, history: History, cut_offs: pd.DataFrame, features: pd.DataFrame) -> dict[int, str]:
+def _why_unknown(recipe: Recipe, known: Known) -> dict[int, str]:
+    return {} if recipe.regimes is None else unknown_regimes(known.history, known.cut_offs, recipe)
+
+
+def _why_withheld(recipe: Recipe, known: Known, features: pd.DataFrame) -> dict[int, str]:
     """Say of which cut-offs there are no telemetry features at all, and why: by their numbers."""
     if recipe.gaps is None or recipe.layout.first_measured is None:
         return {}
@@ -170,7 +201,7 @@ def _why_withheld(recipe: Recipe, history: History, cut_offs: pd.DataFrame, feat
     empty = unknown[np.isnan(features.to_numpy(dtype=np.float64)[unknown][:, measured]).all(axis=1)]
     if not len(empty):
         return {}
-    told = coverage(history, cut_offs.iloc[empty], recipe)
+    told = coverage(known.history, known.cut_offs.iloc[empty], recipe)
     everywhere = (told.drop(columns="reason") > recipe.gaps.most_missing).all(axis=1)
     return {
         int(row): str(why) for row, why, all_gone in zip(empty, told["reason"], everywhere, strict=True) if all_gone

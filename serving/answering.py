@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from data_contracts.errors import StorageError
 from data_contracts.history import History
 from data_contracts.workspace import Workspace
 from features.latest_readings import latest_of_rows, latest_readings
+from features.questions import Known, Question
+from features.sorted_times import microseconds
 from models.artifact import Artifact
 from serving import metrics, request_notes
 from serving.answers import Composed, Composer, reply_text, silent
@@ -34,12 +37,7 @@ class Shadowing(Protocol):
     """Takes the traffic that was answered, to have challengers score it."""
 
     def offer(
-        self,
-        prediction_ids: Sequence[str],
-        history: History,
-        cut_offs: pd.DataFrame,
-        *,
-        lookback: pd.Timedelta | None = None,
+        self, prediction_ids: Sequence[str], asked: Known, rows: int, *, lookback: pd.Timedelta | None = None
     ) -> None:
         """Take it; never wait, never raise."""
 
@@ -48,12 +46,7 @@ class NoShadow:
     """Take no traffic."""
 
     def offer(
-        self,
-        prediction_ids: Sequence[str],
-        history: History,
-        cut_offs: pd.DataFrame,
-        *,
-        lookback: pd.Timedelta | None = None,
+        self, prediction_ids: Sequence[str], asked: Known, rows: int, *, lookback: pd.Timedelta | None = None
     ) -> None:
         """Do nothing."""
 
@@ -63,7 +56,7 @@ class _Made:
     """The answers to a request, and what they were made from."""
 
     composed: Sequence[Composed]
-    scored: Sequence[tuple[History, pd.DataFrame]]
+    parts: Sequence[Part]
     lookback: pd.Timedelta | None
 
 
@@ -216,9 +209,9 @@ class Answering:
         before = self.log.store(predictions, [each.answer for each in made.composed], reply)
         if before is None:
             identifiers = {each.shown.asset: each.shown.prediction_id for each in made.composed}
-            for history, cut_offs in made.scored:
-                ids = [identifiers[asset] for asset in cut_offs["asset"]]
-                self.shadow.offer(ids, history, cut_offs, lookback=made.lookback)
+            for part in made.parts:
+                ids = [identifiers[asset] for asset in part.asked.assets]
+                self.shadow.offer(ids, part.asked, part.n_rows, lookback=made.lookback)
         return before
 
     def _make(self, request: PredictRequest, champion: Champion) -> _Made:
@@ -236,22 +229,19 @@ class Answering:
         if request.windows is not None:
             cut_offs = {window.asset: window.as_of for window in request.windows}
             judged = [silent({asset: reason}, cut_offs[asset]) for asset, reason in unknown.items()]
-            parts = self._sent(request.windows, artifact, known)
+            parts = list(self._sent(request.windows, artifact, known))
         elif request.features == "stored":
             judged = [
                 silent(unknown, request.as_of),
                 self._runs.judge(champion, known, request.as_of, explain=request.explain),
             ]
-            parts = iter(())
+            parts = []
         else:
             judged = [silent(unknown, request.as_of)]
             chosen, never = self._cut_offs(known, request.as_of, asset_type)
             judged.append(silent(dict.fromkeys(never, _NEVER)))
-            parts = self._stored(chosen, artifact)
-        scored = []
-        for part in parts:
-            judged.append(judge_part(part, champion, explain=request.explain))
-            scored.append((part.history, part.cut_offs))
+            parts = list(self._stored(chosen, artifact))
+        judged += [judge_part(part, champion, explain=request.explain) for part in parts]
         now = self.clock()
         asked_for = now if request.as_of is None else request.as_of
         counted_to = None if request.windows is not None else microseconds_of(asked_for)
@@ -259,7 +249,7 @@ class Answering:
         made = [one for each in judged for one in composer.compose(each, now, counted_to)]
         rank = {asset: number for number, asset in enumerate(asked)}
         made.sort(key=lambda one: rank[one.shown.asset])
-        return _Made(made, scored, None if request.windows is not None else artifact.recipe.lookback)
+        return _Made(made, parts, None if request.windows is not None else artifact.recipe.lookback)
 
     def _cut_offs(
         self, assets: Sequence[str], as_of: pd.Timestamp | None, asset_type: str
@@ -271,23 +261,23 @@ class Answering:
         return {asset: heard[asset] for asset in assets if asset in heard}, [a for a in assets if a not in heard]
 
     def _sent(self, windows: Sequence[Window], artifact: Artifact, known: Sequence[str]) -> Iterator[Part]:
-        recipe = artifact.recipe
-        cut_offs = _frame({window.asset: window.as_of for window in windows})
-        stored = self.fleet(recipe.asset_type).history(cut_offs["asset"].tolist(), (), pd.DataFrame())
-        read = read_windows(windows, stored, recipe.measured_channels, contract_of(recipe.asset_type), self._now())
+        recipe, fleet = artifact.recipe, self.fleet(artifact.recipe.asset_type)
+        read = read_windows(windows, recipe.measured_channels, contract_of(recipe.asset_type), self._now())
         if len(known) < len(windows):
             # All are read, so that what breaks a rule is told; but of an unknown asset nothing is said.
             chosen = [window for window in windows if window.asset in set(known)]
             if chosen:
                 yield from self._sent(chosen, artifact, known)
             return
-        yield Part(read.history, cut_offs, latest_of_rows(read.rows, cut_offs, recipe), read.rows)
+        asked = Question(read.assets, read.as_of, lambda: read.history(fleet.history(read.assets, (), pd.DataFrame())))
+        yield Part(asked, latest_of_rows(read.rows, read.as_of, recipe), read.rows)
 
     def _stored(self, chosen: Mapping[str, pd.Timestamp], artifact: Artifact) -> Iterator[Part]:
         recipe = artifact.recipe
         fleet = self.fleet(recipe.asset_type)
         for history, cut_offs in read_stored(self.workspace, recipe.asset_type, _frame(chosen), recipe.lookback, fleet):
-            yield Part(history, cut_offs, latest_readings(history, cut_offs, recipe))
+            asked = Question(tuple(cut_offs["asset"]), microseconds(cut_offs["as_of"]), partial(_same, history))
+            yield Part(asked, latest_readings(history, cut_offs, recipe))
 
 
 def _note(composed: Sequence[Composed], champion: Champion) -> None:
@@ -299,6 +289,10 @@ def _note(composed: Sequence[Composed], champion: Champion) -> None:
         if each.status == "abstained" and each.reason is not None:
             metrics.ABSTENTIONS.labels(kind_of(each.reason)).inc()
     request_notes.current().predictions.extend(each.prediction_id for each in shown)
+
+
+def _same(history: History) -> History:
+    return history
 
 
 def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:

@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 
 from data_contracts import tables
-from data_contracts.history import History
 from data_contracts.stored_features import StoredFeatures, load_features, table_of
 from data_contracts.workspace import Workspace
 from features.extract import extract, extract_rows
 from features.latest_readings import UNKNOWN
+from features.questions import Question
 from features.reconciling import Rows
-from features.sorted_times import IntArray, microseconds
+from features.sorted_times import IntArray
 from models.artifact import Artifact
 from models.explanations import Driver, drivers
-from models.scoring import Scores, judge
+from models.scoring import judge
 from serving.answers import Judged
 from serving.champion import Champion, check_predictions
 from serving.schemas import microseconds_of
 
-_HOUR = pd.Timedelta(hours=1)
+_HOUR, _NOTHING = pd.Timedelta(hours=1), pd.Timedelta(0)
 _GAP = "no telemetry known at the cut-off lies within the model's window of {window} before it"
 
 
@@ -32,20 +32,22 @@ class Part:
 
     Parameters
     ----------
-    history
-        What is known.
-    cut_offs
-        Columns ``asset`` and ``as_of``, an asset once.
+    asked
+        The assets, their cut-offs, and what is known of them.
     read_at : (n,)
         The latest reading used of each.
     rows
-        The same telemetry, sorted; None if it has to be sorted first.
+        Their telemetry, sorted; None if it has to be sorted first.
     """
 
-    history: History
-    cut_offs: pd.DataFrame
+    asked: Question
     read_at: IntArray
     rows: Rows | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows of telemetry there are: what it takes to keep them."""
+        return len(self.asked.history.telemetry if self.rows is None else self.rows.event)
 
 
 def judge_part(part: Part, champion: Champion, *, explain: bool) -> Judged:
@@ -64,34 +66,27 @@ def judge_part(part: Part, champion: Champion, *, explain: bool) -> Judged:
     -------
     Judged
     """
-    artifact, recipe = champion.artifact, champion.artifact.recipe
+    artifact, recipe, asked = champion.artifact, champion.artifact.recipe, part.asked
     if part.rows is None:
-        features = extract(part.history, part.cut_offs, recipe)
+        features = extract(asked.history, asked.cut_offs, recipe)
     else:
-        features = extract_rows(part.rows, part.history, part.cut_offs, recipe)
-    scores = judge(artifact, features, part.history, part.cut_offs)
-    reasons = [None if pd.isna(reason) else str(reason) for reason in scores.frame["reason"]]
-    if recipe.lookback > pd.Timedelta(0):
+        features = extract_rows(part.rows, asked, recipe)
+    said = judge(artifact, features, asked)
+    reasons = said.reasons
+    if recipe.lookback > _NOTHING:
         gap = _GAP.format(window=f"{recipe.lookback / _HOUR:g} hours")
-        reasons = [gap if read == UNKNOWN else why for why, read in zip(reasons, part.read_at, strict=True)]
-    return _judged(artifact, scores, part.read_at, reasons, explain=explain)
-
-
-def _judged(
-    artifact: Artifact, scores: Scores, read_at: IntArray, reasons: Sequence[str | None], *, explain: bool
-) -> Judged:
+        reasons = [gap if read == UNKNOWN else why for why, read in zip(reasons, part.read_at.tolist(), strict=True)]
     told = np.array([reason is None for reason in reasons], dtype=np.bool_)
-    check_predictions(artifact, scores.frame[told])
-    causes = iter(drivers(artifact, scores.features[told]) if explain and told.any() else [()] * int(told.sum()))
-    column = "probability" if artifact.target == "failure" else "remaining_life_h"
+    check_predictions(artifact, said.predictions[told])
+    causes = iter(drivers(artifact, features[told]) if explain and told.any() else [()] * int(told.sum()))
     return Judged(
-        assets=scores.frame["asset"].tolist(),
-        as_of=microseconds(scores.frame["as_of"]),
-        read_at=read_at,
+        assets=asked.assets,
+        as_of=asked.as_of,
+        read_at=part.read_at,
         reasons=reasons,
-        said=scores.frame[column].to_numpy(dtype=np.float64),
-        alerts=scores.frame["alert"].to_numpy(dtype=np.bool_),
-        horizons=scores.probabilities,
+        said=said.predictions,
+        alerts=artifact.alerts(said.predictions),
+        horizons=said.probabilities,
         drivers=[next(causes) if one else () for one in told],
     )
 
@@ -145,8 +140,7 @@ class StoredRuns:
             features = run.features.iloc[chosen]
             horizons[told] = artifact.predict_horizons(features)
             said[told] = horizons[told, artifact.decision] if artifact.horizons else artifact.predict(features)
-            column = "probability" if artifact.target == "failure" else "remaining_life_h"
-            check_predictions(artifact, pd.DataFrame({column: said[told]}))
+            check_predictions(artifact, said[told])
             causes = drivers(artifact, features) if explain else [()] * len(chosen)
         each = iter(causes)
         return Judged(

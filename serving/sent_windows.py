@@ -15,7 +15,7 @@ from features.reconciling import Rows
 from serving.json_bodies import path_of
 from serving.refusals import unprocessable
 from serving.schemas import SentEvent, SentWorkOrder, Window, microseconds_of
-from serving.sent_telemetry import EVENT_TIME, Expected, SentReadings, after_cut_off, read_telemetry
+from serving.sent_telemetry import EVENT_TIME, Expected, IntArray, SentReadings, after_cut_off, read_telemetry
 
 _SOURCE = "physical"
 _RANK = SOURCE_PRIORITY.index(_SOURCE)
@@ -23,24 +23,63 @@ _RANK = SOURCE_PRIORITY.index(_SOURCE)
 
 @dataclass(frozen=True)
 class SentWindows:
-    """What was sent, and what is stored of the same assets besides telemetry.
+    """Windows that were read, beside which there may be more in store.
 
     Parameters
     ----------
-    history
-        As `data_contracts.history.read_history` gives one.
+    windows
+        As they were sent, one an asset.
+    channels
+        The channels that may be sent.
+    readings
+        The telemetry of each.
     rows
         The telemetry of the channels that the model needs, sorted, the assets numbered as the windows.
     """
 
-    history: History
+    windows: Sequence[Window]
+    channels: tuple[str, ...]
+    readings: Sequence[SentReadings]
     rows: Rows
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets, in the order of the windows."""
+        return tuple(window.asset for window in self.windows)
+
+    @property
+    def as_of(self) -> IntArray:
+        """Their cut-offs, in microseconds since 1970."""
+        return np.array([microseconds_of(window.as_of) for window in self.windows])
+
+    def history(self, stored: History) -> History:
+        """Make a history of what was sent and what is stored.
+
+        Parameters
+        ----------
+        stored
+            What is stored about these assets; its telemetry is left aside.
+
+        Returns
+        -------
+        History
+            As `data_contracts.history.read_history` gives one.
+        """
+        as_of = {window.asset: window.as_of for window in self.windows}
+        orders, told_by = _work_order_rows(self.windows), [EVENT_TIME, "kind", "component"]
+        return replace(
+            stored,
+            channels=self.channels,
+            telemetry=_telemetry(self.assets, self.readings, self.channels),
+            events=_joined("events", stored.events, _event_rows(self.windows), [EVENT_TIME, "code"], as_of),
+            work_orders=_joined("work_orders", stored.work_orders, orders, told_by, as_of),
+        )
 
 
 def read_windows(
-    windows: Sequence[Window], stored: History, needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
+    windows: Sequence[Window], needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
 ) -> SentWindows:
-    """Read the windows sent, beside what is stored about their assets.
+    """Read the windows sent.
 
     A reading counts as known when it happened: whoever sends it knows it.
 
@@ -48,8 +87,6 @@ def read_windows(
     ----------
     windows
         The windows, one an asset.
-    stored
-        What is stored about these assets; its telemetry is left aside.
     needed
         The channels that the model needs; each reading has to have them.
     contract
@@ -69,23 +106,7 @@ def read_windows(
     channels = tuple(dict.fromkeys((*needed, *(contract.channels if contract else ()))))
     expected = Expected(channels, tuple(needed), contract)
     read = [_read_window(index, window, expected, now) for index, window in enumerate(windows)]
-    as_of = {window.asset: window.as_of for window in windows}
-    orders, told_by = _work_order_rows(windows), [EVENT_TIME, "kind", "component"]
-    history = replace(
-        stored,
-        channels=channels,
-        telemetry=_telemetry([window.asset for window in windows], read, channels),
-        events=_joined("events", stored.events, _event_rows(windows), [EVENT_TIME, "code"], as_of),
-        work_orders=_joined("work_orders", stored.work_orders, orders, told_by, as_of),
-    )
-    return SentWindows(history, _rows(read, len(needed)))
-
-
-def build_history(
-    windows: Sequence[Window], stored: History, needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
-) -> History:
-    """Make one history of the windows sent, as `read_windows` does."""
-    return read_windows(windows, stored, needed, contract, now).history
+    return SentWindows(windows, channels, read, _rows(read, len(needed)))
 
 
 def check_as_of(as_of: pd.Timestamp, field: str, now: pd.Timestamp) -> None:

@@ -14,10 +14,10 @@ from functools import lru_cache, partial
 
 import pandas as pd
 
-from data_contracts.history import History
 from data_contracts.records import open_records
 from data_contracts.shadow_records import ShadowPrediction, add_shadow_predictions
 from data_contracts.workspace import Workspace
+from features.questions import Known
 from models.artifact import Artifact
 from models.registry import CHALLENGER, CHAMPION, SHADOW
 from models.scoring import score
@@ -44,8 +44,8 @@ class _Batch:
     """Traffic as it was answered."""
 
     prediction_ids: tuple[str, ...]
-    history: History
-    cut_offs: pd.DataFrame
+    asked: Known
+    rows: int
     lookback: pd.Timedelta | None
     offered: float
 
@@ -111,28 +111,22 @@ class Shadow:
         return time.monotonic() - min(oldest) if oldest else 0.0
 
     def offer(
-        self,
-        prediction_ids: Sequence[str],
-        history: History,
-        cut_offs: pd.DataFrame,
-        *,
-        lookback: pd.Timedelta | None = None,
+        self, prediction_ids: Sequence[str], asked: Known, rows: int, *, lookback: pd.Timedelta | None = None
     ) -> None:
         """Hand over traffic that was answered; never waits, never raises.
 
         Parameters
         ----------
         prediction_ids
-            Of the predictions that were answered, one a cut-off.
-        history
-            What is known of the assets.
-        cut_offs
-            Columns ``asset`` and ``as_of``, in the order of the identifiers.
+            Of the predictions that were answered, one an asset.
+        asked
+            The assets in the order of the identifiers, and what is known of them.
+        rows
+            How many rows of telemetry that is.
         lookback
             How far back the telemetry was read; None where there is no more than what came along.
         """
-        batch = _Batch(tuple(prediction_ids), history, cut_offs, lookback, time.monotonic())
-        rows = len(history.telemetry)
+        batch = _Batch(tuple(prediction_ids), asked, rows, lookback, time.monotonic())
         with self._changed:
             if rows <= _MOST_ROWS:
                 self._recent = batch
@@ -173,7 +167,7 @@ class Shadow:
         """
         recent = self._recent
         if recent is not None:
-            score(artifact, recent.history, recent.cut_offs.head(_WARM_CUT_OFFS))
+            score(artifact, recent.asked.history, recent.asked.cut_offs.head(_WARM_CUT_OFFS))
 
     def start(self) -> None:
         """Begin to score, in a thread of its own."""
@@ -207,7 +201,7 @@ class Shadow:
             if not self._waiting:
                 return None
             batch = self._waiting.popleft()
-            self._waiting_rows -= len(batch.history.telemetry)
+            self._waiting_rows -= batch.rows
             self._behind.append(batch.offered)
             return batch
 
@@ -241,13 +235,12 @@ class Shadow:
                 self._fail(f"version {version} could not score traffic in the shadow", error, len(batch.prediction_ids))
 
     def _said(self, batch: _Batch, version: int, artifact: Artifact) -> list[ShadowPrediction]:
-        parts = [(batch.history, batch.cut_offs)]
+        cut_offs = batch.asked.cut_offs
+        parts = [(batch.asked.history, cut_offs)]
         if batch.lookback is not None and artifact.recipe.lookback > batch.lookback:
-            parts = list(
-                read_stored(self._workspace, artifact.recipe.asset_type, batch.cut_offs, artifact.recipe.lookback)
-            )
+            parts = list(read_stored(self._workspace, artifact.recipe.asset_type, cut_offs, artifact.recipe.lookback))
         scored = pd.concat([score(artifact, history, cut_offs) for history, cut_offs in parts], ignore_index=True)
-        asked = zip(batch.cut_offs["asset"], batch.cut_offs["as_of"], strict=True)
+        asked = zip(cut_offs["asset"], cut_offs["as_of"], strict=True)
         identifiers = dict(zip(asked, batch.prediction_ids, strict=True))
         made_at = self._clock()
         return [

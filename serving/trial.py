@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.contract import empty_table
@@ -142,17 +143,18 @@ def try_out(artifact: Artifact) -> None:
         raise
     except Exception as error:
         raise ModelError(f"the model does not score ({error!r})", "a prediction", "Register it again") from error
-    check_predictions(artifact, scored)
+    told = scored["probability" if artifact.target == "failure" else "remaining_life_h"]
+    check_predictions(artifact, told.to_numpy(dtype=np.float64))
 
 
-def check_predictions(artifact: Artifact, scored: pd.DataFrame) -> None:
+def check_predictions(artifact: Artifact, values: npt.NDArray[np.float64]) -> None:
     """Make sure that predictions are probabilities, or hours of remaining life.
 
     Parameters
     ----------
     artifact
         The model.
-    scored
+    values : (n,)
         What it said.
 
     Raises
@@ -161,7 +163,6 @@ def check_predictions(artifact: Artifact, scored: pd.DataFrame) -> None:
         If one is not.
     """
     failure = artifact.target == "failure"
-    values = scored["probability" if failure else "remaining_life_h"].to_numpy(dtype=np.float64)
     fine = np.isfinite(values) & (values >= 0) & (values <= (1 if failure else np.inf))
     if not fine.all():
         raise ModelError(

@@ -14,7 +14,9 @@ from data_contracts.telemetry import reconcile
 from features import SINCE_START, Recipe, cut_offs, extract, fit_recipe
 from features.calculate import calculate
 from features.extract import extract_rows
+from features.questions import Question
 from features.reconciling import sorted_rows
+from features.sorted_times import microseconds
 
 FEATURES = ["mean", "median", "length", "standard_deviation", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 WINDOWS = (pd.Timedelta("5h"), pd.Timedelta("20h"), SINCE_START)
@@ -87,7 +89,8 @@ def test_telemetry_that_is_sorted_already_gives_the_same_features(
     asked = some_cut_offs(history, seed).drop_duplicates("asset", ignore_index=True)
     assets = pd.Index(asked["asset"])
     rows = sorted_rows(history.telemetry, assets, recipe.measured_channels, history.channels)
-    assert same_bits(extract_rows(rows, history, asked, recipe), extract(history, asked, recipe))
+    one_by_one = Question(tuple(assets), microseconds(asked["as_of"]), lambda: history)
+    assert same_bits(extract_rows(rows, one_by_one, recipe), extract(history, asked, recipe))
 
 
 @settings(max_examples=12, deadline=None)

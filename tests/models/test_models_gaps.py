@@ -12,6 +12,7 @@ import pytest
 from data_contracts.errors import ModelError, UsageError
 from data_contracts.history import History
 from features import Gaps, coverage, extract
+from features.questions import Given
 from models.artifact import Artifact
 from models.experiment import Experiment, load_experiment
 from models.model_card import model_card
@@ -145,9 +146,11 @@ def test_an_infinite_feature_costs_only_its_own_asset_the_prediction(trained: Tr
     artifact, times = trained.artifact, plant.telemetry["event_time"]
     cut_offs = pd.DataFrame({"asset": plant.assets["asset"].unique()[:3], "as_of": times.max()})
     features = extract(plant, cut_offs, artifact.recipe)
-    expected = judge(artifact, features, plant, cut_offs).frame
+    expected = judge(artifact, features, Given(plant, cut_offs))
     features.iloc[1, 3] = np.inf
-    told = judge(artifact, features, plant, cut_offs).frame
-    assert told.loc[1, "reason"].endswith(f"the feature {features.columns[3]} is infinite")
-    assert told.loc[1, ["probability", "alert"]].isna().tolist() == [True, False]
-    pd.testing.assert_frame_equal(told.drop(index=1), expected.drop(index=1))
+    told = judge(artifact, features, Given(plant, cut_offs))
+    assert str(told.reasons[1]).endswith(f"the feature {features.columns[3]} is infinite")
+    assert np.isnan(told.predictions[1])
+    assert not artifact.alerts(told.predictions)[1]
+    for row in (0, 2):
+        assert (told.predictions[row], told.reasons[row]) == (expected.predictions[row], None)

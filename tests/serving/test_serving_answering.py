@@ -25,7 +25,7 @@ from serving.champion import Champion
 from serving.prediction_log import PredictionLog
 from serving.refusals import Refusal, from_error
 from serving.schemas import PredictAnswer, parse_request
-from serving.sent_windows import build_history
+from serving.sent_windows import read_windows
 from serving.settings import Settings
 
 NOW = pd.Timestamp("2016-01-01", tz="UTC")
@@ -69,7 +69,7 @@ def test_a_window_sent_predicts_what_stored_telemetry_and_training_do(
     artifact = champion.artifact
     sent = [window_of(history, asset, as_of, artifact.recipe.lookback) for asset in assets]
     request = parse_request(json.dumps({"windows": sent}).encode(), 10)
-    made = build_history(request.windows or (), history, artifact.recipe.measured_channels, None, NOW)
+    made = read_windows(request.windows or (), artifact.recipe.measured_channels, None, NOW).history(history)
     cut_offs = pd.DataFrame({"asset": list(assets), "as_of": pd.Series([as_of] * 2, dtype="datetime64[us, UTC]")})
     trained = extract(history, cut_offs, artifact.recipe)
     pd.testing.assert_frame_equal(extract(made, cut_offs, artifact.recipe), trained, check_exact=True)
@@ -90,7 +90,7 @@ def test_events_and_work_orders_sent_count_like_stored_ones(history: History, ch
 
     def features(**extra: Any) -> "pd.Series[float]":
         request = parse_request(json.dumps({"windows": [window | extra]}).encode(), 10)
-        made = build_history(request.windows or (), history, recipe.measured_channels, None, NOW)
+        made = read_windows(request.windows or (), recipe.measured_channels, None, NOW).history(history)
         return extract(made, cut_offs, recipe).iloc[0]
 
     plain, more = features(), features(events=[event, again], work_orders=[order])
@@ -116,10 +116,8 @@ def test_what_is_stored_late_hides_nothing_that_was_sent(history: History, champ
     window = window_of(history, asset, as_of, recipe.lookback)
     request = parse_request(json.dumps({"windows": [window | sent]}).encode(), 10)
     cut_offs = pd.DataFrame({"asset": [asset], "as_of": pd.Series([as_of], dtype="datetime64[us, UTC]")})
-    features = [
-        extract(build_history(request.windows or (), stored, recipe.measured_channels, None, NOW), cut_offs, recipe)
-        for stored in (history, booked)
-    ]
+    read = read_windows(request.windows or (), recipe.measured_channels, None, NOW)
+    features = [extract(read.history(stored), cut_offs, recipe) for stored in (history, booked)]
     pd.testing.assert_frame_equal(features[0], features[1], check_exact=True)
 
 

@@ -14,6 +14,7 @@ from data_contracts.history import History
 from data_contracts.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
 from features.extract import extract
+from features.questions import Known
 from models.artifact import Artifact
 from models.explanations import drivers
 from models.scoring import score
@@ -266,10 +267,11 @@ def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
     offered: list[tuple[list[str], list[str]]] = []
 
     class Shadow:
-        def offer(self, ids: Any, history: History, cut_offs: pd.DataFrame, *, lookback: Any = None) -> None:
+        def offer(self, ids: Any, asked: Known, rows: int, *, lookback: Any = None) -> None:
             assert lookback == artifacts[0].recipe.lookback
-            assert set(cut_offs["asset"]) <= set(history.telemetry["asset"])
-            offered.append((list(ids), cut_offs["asset"].tolist()))
+            assert rows == len(asked.history.telemetry) > 0
+            assert set(asked.cut_offs["asset"]) <= set(asked.history.telemetry["asset"])
+            offered.append((list(ids), asked.cut_offs["asset"].tolist()))
 
     answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     body = json.dumps({"assets": list(fleet.assets[:3])}).encode()
