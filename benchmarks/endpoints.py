@@ -5,6 +5,7 @@ take features that are ready-made, and store nothing.
 """
 
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -178,27 +179,26 @@ def bare_bento(workspace: Workspace, artifact: Artifact, features: pd.DataFrame)
 
 
 def load(endpoint: Endpoint, callers: int, seconds: float) -> Load:
-    """Ask from several threads, each over its own connection, for so many seconds."""
+    """Ask from several threads, each over its own connection, for so many seconds.
+
+    A connection that breaks off is a failure, and the end of its thread.
+    """
     over, lock = time.perf_counter() + seconds, threading.Lock()
     taken: list[float] = []
     failed = [0]
 
     def call(number: int) -> None:
-        mine, connection = [], http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=60)
-        connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        asked = number
-        while (begun := time.perf_counter()) < over:
-            body = endpoint.bodies[asked % len(endpoint.bodies)]
-            connection.request("POST", endpoint.path, body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            mine.append(time.perf_counter() - begun)
-            failed[0] += answer.status != 200
-            asked += callers
-        connection.close()
+        mine: list[float] = []
+        broken = 0
+        try:
+            for answered, status in _answers(endpoint, number, callers, over):
+                mine.append(answered)
+                broken += status != 200
+        except (OSError, http.client.HTTPException):
+            broken += 1
         with lock:
             taken.extend(mine)
+            failed[0] += broken
 
     threads = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
     begun = time.perf_counter()
@@ -207,6 +207,21 @@ def load(endpoint: Endpoint, callers: int, seconds: float) -> Load:
     for thread in threads:
         thread.join()
     return Load(np.array(taken), len(taken) / (time.perf_counter() - begun), failed[0])
+
+
+def _answers(endpoint: Endpoint, first: int, step: int, over: float) -> Iterator[tuple[float, int]]:
+    """Ask one thing after the other over one connection; yield how long each answer took (s), and its status."""
+    with closing(http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=60)) as connection:
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for asked in itertools.count(first, step):
+            if (begun := time.perf_counter()) >= over:
+                return
+            body = endpoint.bodies[asked % len(endpoint.bodies)]
+            connection.request("POST", endpoint.path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            yield time.perf_counter() - begun, answer.status
 
 
 def _rows(features: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -27,6 +27,7 @@ STORED_BY_EACH = 200
 
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+@pytest.mark.timeout(1800)
 def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ours is asked with raw windows, the others with features: requests a second and latencies, round by round."""
     workspace = init_workspace(tmp_path / "workspace")
