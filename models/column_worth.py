@@ -55,7 +55,7 @@ def column_worth(
     for half in _halves(features, rng):
         for seen in (half, ~half):
             model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            model = estimators.fit(model, x[seen], target[seen])
+            model = estimators.fit(estimators.single(model), x[seen], target[seen])
             unseen = rng.permutation(np.flatnonzero(~seen))[:_UNSEEN_SAMPLES]
             worth = np.minimum(worth, _loss_when_shuffled(model, columns, x[unseen], target[unseen], rng))
     return pd.Series(worth / (target.var() or 1.0), index=list(columns))

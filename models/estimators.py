@@ -26,96 +26,13 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it; it has no types
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
+from models.lightgbm_learner import LightGBM
 
 Target = Literal["failure", "remaining_life"]
 Matrix = npt.NDArray[np.float64]
 Factory = Callable[[Target, Mapping[str, Any], int], Any]
 
 BOTH: Final[tuple[Target, ...]] = ("failure", "remaining_life")
-_EXACT: Final = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
-_LIGHTGBM_DEFAULTS: Final = {"n_estimators": 300, "learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20}
-# LightGBM ignores a parameter it does not know, so a slip of the pen would go unseen.
-_LIGHTGBM_PARAMETERS: Final = (
-    "bagging_fraction",
-    "bagging_freq",
-    "boosting",
-    "colsample_bytree",
-    "drop_rate",
-    "extra_trees",
-    "feature_fraction",
-    "feature_fraction_bynode",
-    "is_unbalance",
-    "lambda_l1",
-    "lambda_l2",
-    "learning_rate",
-    "max_bin",
-    "max_delta_step",
-    "max_depth",
-    "max_drop",
-    "min_child_samples",
-    "min_child_weight",
-    "min_data_in_leaf",
-    "min_gain_to_split",
-    "min_split_gain",
-    "min_sum_hessian_in_leaf",
-    "n_estimators",
-    "neg_bagging_fraction",
-    "num_leaves",
-    "objective",
-    "other_rate",
-    "path_smooth",
-    "pos_bagging_fraction",
-    "reg_alpha",
-    "reg_lambda",
-    "scale_pos_weight",
-    "skip_drop",
-    "subsample",
-    "subsample_freq",
-    "top_rate",
-)
-
-
-class LightGBM:
-    """Fit and apply a LightGBM booster that is the same, bit for bit, each time it is fitted.
-
-    Parameters
-    ----------
-    target
-        What is predicted.
-    params
-        LightGBM's parameters, and ``n_estimators`` for the number of trees.
-    seed
-        The seed of all its draws.
-    """
-
-    def __init__(self, target: Target, params: Mapping[str, Any], seed: int) -> None:
-        _refuse_unknown(params, _LIGHTGBM_PARAMETERS, "lightgbm")
-        objective = "binary" if target == "failure" else "regression"
-        self._params = {"objective": objective, **_LIGHTGBM_DEFAULTS, **params, **_EXACT, "seed": seed}
-        self._trees = int(self._params.pop("n_estimators"))
-        self.text = ""
-
-    def fit(self, x: Matrix, y: Matrix) -> "LightGBM":
-        """Fit the trees; columns are told to LightGBM as f0, f1, ... since it refuses tsfresh's names."""
-        names = [f"f{i}" for i in range(x.shape[1])]
-        data = lightgbm.Dataset(x, label=y, feature_name=names, free_raw_data=True)
-        booster = lightgbm.train(self._params, data, num_boost_round=self._trees)
-        return self.read(booster.model_to_string())
-
-    def read(self, text: str) -> "LightGBM":
-        """Take the trees from LightGBM's own text: the fitted model is always the one that would be loaded."""
-        self.text = text
-        self.booster = lightgbm.Booster(model_str=text)
-        return self
-
-    def predict(self, x: Matrix) -> Matrix:
-        """Predict hours, or the probability of a failure; shape (n_rows,)."""
-        return np.asarray(self.booster.predict(x, num_threads=1), dtype=np.float64)
-
-    @property
-    def feature_importances_(self) -> Matrix:
-        """Return the gain of each column."""
-        return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -206,6 +123,22 @@ def make(kind: str, target: Target, params: Mapping[str, Any], seed: int) -> Any
         return found.factory(target, params, seed)
     except TypeError as error:
         raise UsageError(f"estimator.params: {error}", f"parameters of {kind}", "Mend or remove it") from error
+
+
+def single(model: Any) -> Any:
+    """Leave out the averaging of a learner: to ask it which columns help, one booster will do.
+
+    Parameters
+    ----------
+    model
+        An unfitted estimator.
+
+    Returns
+    -------
+    object
+        An unfitted estimator, of one booster where the other has several.
+    """
+    return model.single() if isinstance(model, LightGBM) else model
 
 
 def fit(model: Any, x: Matrix, y: Matrix) -> Any:
@@ -304,13 +237,6 @@ def _kind(kind: str) -> Kind:
         hint = did_you_mean(kind, _KINDS) or "Name one of these, or register your own"
         raise UsageError(f"unknown estimator {kind!r}", f"one of {', '.join(kinds())}", hint)
     return _KINDS[kind]
-
-
-def _refuse_unknown(params: Mapping[str, Any], known: Sequence[str], kind: str) -> None:
-    for name in params:
-        if name not in known:
-            hint = did_you_mean(name, known) or "Remove it"
-            raise UsageError(f"unknown estimator.params.{name}", f"a parameter of {kind}", hint)
 
 
 def _scaled(last: Any) -> Pipeline:

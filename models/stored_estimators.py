@@ -6,7 +6,8 @@ import skops.io
 
 from data_contracts.errors import ModelError
 from models import estimators
-from models.estimators import LightGBM, Target
+from models.estimators import Target
+from models.lightgbm_learner import LightGBM
 
 
 def store_estimator(kind: str, model: Any) -> bytes:
