@@ -10,6 +10,7 @@ import pandas as pd
 from data_contracts.errors import ModelError, UsageError
 from models.artifact import Artifact
 from models.registry import CHAMPION
+from serving.causes import cause_of
 from serving.refusals import LOGGER
 from serving.trial import Retries, VersionRefused, VersionSource, prepare
 from serving.trial import check_predictions as check_predictions
@@ -86,7 +87,7 @@ class ChampionWatch:
     on_change
         Called with the champion at the start and after each change; with None when there is none.
     on_aliases
-        Called with all aliases of the model at each look.
+        Called with all aliases of the model at each look; with those known before while the registry cannot be read.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class ChampionWatch:
         self._warm = warm
         self._on_change = on_change
         self._on_aliases = on_aliases
+        self._aliases: Mapping[str, int] = {}
         self._retries = Retries(poll_seconds)
         self._told: dict[str, str] = {}
         self._ended = threading.Event()
@@ -128,8 +130,10 @@ class ChampionWatch:
             aliases = self._source.alias_map(self.name)
         except Exception as error:  # whatever a store raises, the old champion goes on
             self._tell_once("looking for its champion", error)
+            self._call("telling of its aliases", self._on_aliases, self._aliases)
             return False
         self._told.pop("looking for its champion", None)
+        self._aliases = aliases
         changed = self._follow(aliases.get(CHAMPION))
         if changed:
             self._call("telling of a swap", self._on_change, self.current)
@@ -186,8 +190,8 @@ class ChampionWatch:
         # The same trouble at every look would bury the rest of the log.
         if self._retries.failed(version):
             stays = f"version {self.current.version} goes on" if self.current else "there is no other"
-            told = (self.name, version, refusal.reason, refusal.__cause__, stays)
-            LOGGER.error("%s version %d does not take over: %s (%r); %s", *told)
+            told = (self.name, version, refusal.reason, cause_of(refusal.__cause__ or refusal), stays)
+            LOGGER.error("%s version %d does not take over: %s (%s); %s", *told)
 
     def _call(self, doing: str, listener: Callable[[Any], None], told: Any) -> None:
         try:
@@ -198,7 +202,7 @@ class ChampionWatch:
             self._told.pop(doing, None)
 
     def _tell_once(self, doing: str, error: Exception) -> None:
-        message = repr(error)
+        message = cause_of(error)
         if self._told.get(doing) != message:
             LOGGER.error("%s failed for %s: %s", doing, self.name, message)
         self._told[doing] = message

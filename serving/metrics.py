@@ -21,9 +21,16 @@ CHAMPION_VERSION = Gauge(
     ["model"],
     multiprocess_mode="liveall",
 )
+# BentoML reads what its processes wrote into files and asks none of them: an instant stays true there, an age ages.
+SWAPPED_AT = Gauge(
+    "forewarn_swap_timestamp_seconds",
+    "When a worker began to answer with its champion, in seconds since 1970; its true age is `time()` less this.",
+    ["model"],
+    multiprocess_mode="liveall",
+)
 SWAP_AGE = Gauge(
     "forewarn_swap_age_seconds",
-    "How long a worker has answered with its champion.",
+    "How long a worker has answered with its champion, at its last look at the registry.",
     ["model"],
     multiprocess_mode="liveall",
 )

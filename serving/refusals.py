@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from data_contracts.errors import ForewarnError, NotFoundError, StorageError
+from serving.causes import cause_of, place_of
 
 LOGGER = logging.getLogger("bentoml.forewarn")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
@@ -105,7 +106,9 @@ def unavailable(found: str, expected: str, remedy: str = "Try again later") -> R
 
 
 def from_error(error: Exception) -> Refusal:
-    """Turn an error into a refusal that gives away no path, address or stack; those go to the log.
+    """Turn an error into a refusal that gives away no path, address or stack.
+
+    The log says more, but none of those either.
 
     Parameters
     ----------
@@ -120,13 +123,13 @@ def from_error(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, StorageError):
-        LOGGER.error("a store cannot be used: %s", error)
+        LOGGER.error("a store cannot be used: %s", cause_of(error))
         return unavailable("a store of this endpoint cannot be used", "records and telemetry within reach")
     if isinstance(error, NotFoundError):
-        LOGGER.warning("not found: %s", error)
+        LOGGER.warning("not found: %s", cause_of(error))
         return Refusal(
             NOT_FOUND, None, "something the request names is not there", "names that are known", "Check them"
         )
-    LOGGER.error("a request failed", exc_info=error)
+    LOGGER.error("a request failed: %s, raised in %s", cause_of(error), place_of(error))
     expected = "an answer" if not isinstance(error, ForewarnError) else "a model that can be applied to this request"
     return Refusal(FAILED, None, "this request could not be answered", expected, "Tell the operator; the log says why")

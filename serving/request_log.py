@@ -1,6 +1,6 @@
 """The log: one JSON object a line, on stderr, for the program that gathers logs.
 
-It names routes and predictions. What a caller wrote into a path, a header or a body is not in it.
+It names routes and predictions. What a caller wrote into a path, a header or a body is not in it, and no error's stack.
 """
 
 import logging
@@ -9,11 +9,27 @@ import time
 
 from pythonjsonlogger.json import JsonFormatter
 
+from serving.causes import cause_of, place_of
 from serving.refusals import LOGGER
 from serving.request_notes import RequestNotes
 
 _REQUESTS = LOGGER.getChild("requests")
 _MOST_NAMED = 20
+# BentoML and the server below it log by themselves what goes wrong outside of our pages.
+_OTHERS = ("", "bentoml", "uvicorn.error")
+
+
+class WithoutStack(logging.Filter):
+    """Have an error logged by its cause and place, instead of by its stack."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change a record that holds an error; let every record pass."""
+        if record.exc_info:
+            error = record.exc_info[1]
+            told = f": {cause_of(error)}, raised in {place_of(error)}" if error is not None else ""
+            record.msg, record.args = f"{record.getMessage()}{told}", ()
+            record.exc_info = record.exc_text = None
+        return True
 
 
 def write_json() -> None:
@@ -24,6 +40,9 @@ def write_json() -> None:
     form.default_time_format, form.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
     form.converter = time.gmtime
     handler.setFormatter(form)
+    handler.addFilter(WithoutStack())
+    for other in {each for name in _OTHERS for each in logging.getLogger(name).handlers}:
+        other.addFilter(WithoutStack())
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

@@ -22,6 +22,7 @@ from models.artifact import Artifact
 from models.registry import CHALLENGER, CHAMPION, SHADOW
 from models.scoring import score
 from serving import metrics
+from serving.causes import cause_of
 from serving.champion import ChampionWatch, Clock
 from serving.refusals import LOGGER
 from serving.stored_telemetry import read_stored
@@ -218,8 +219,8 @@ class Shadow:
             except VersionRefused as refusal:
                 refused[version] = refusal.reason
                 if self._retries.failed(version):
-                    told = (self._name, version, refusal.reason, refusal.__cause__)
-                    LOGGER.error("%s version %d is no challenger: %s (%r)", *told)
+                    told = (self._name, version, refusal.reason, cause_of(refusal.__cause__ or refusal))
+                    LOGGER.error("%s version %d is no challenger: %s (%s)", *told)
             else:
                 refused.pop(version, None)
                 LOGGER.info("%s version %d scores the traffic in the shadow", self._name, version)
@@ -278,7 +279,7 @@ class Shadow:
         self._count_failed(predictions)
         # Told once a kind: the next batch fails the same way.
         if what not in self._told:
-            LOGGER.error("%s: %s: %r", self._name, what, error)
+            LOGGER.error("%s: %s: %s", self._name, what, cause_of(error))
         self._told.add(what)
 
     def _count_failed(self, predictions: int) -> None:
@@ -298,6 +299,7 @@ def observe(watch: ChampionWatch, shadow: Shadow, clock: Clock) -> None:
     """
     champion = watch.current
     metrics.CHAMPION_VERSION.labels(watch.name).set(champion.version if champion else 0)
+    metrics.SWAPPED_AT.labels(watch.name).set(champion.since.timestamp() if champion else 0.0)
     metrics.SWAP_AGE.labels(watch.name).set((clock() - champion.since) / _SECOND if champion else 0.0)
     metrics.SHADOW_LAG.set(shadow.lag_seconds)
 

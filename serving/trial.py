@@ -14,6 +14,7 @@ from data_contracts.errors import ForewarnError, ModelError
 from data_contracts.history import History
 from features.extract import extract
 from models.artifact import Artifact
+from models.explanations import drivers
 from models.golden_inputs import GoldenInputs
 from models.scoring import score_features
 
@@ -89,7 +90,8 @@ def prepare(source: VersionSource, name: str, version: int) -> Artifact:
     """Load a version and make sure that it may answer.
 
     Its golden inputs have to score as they did when it was registered; a version without any is only tried. What its
-    first request would otherwise wait for is done afterwards: the plan of its features, its digest.
+    first request would otherwise wait for is done afterwards: the plan of its features, its digest, the taking apart of
+    its trees that says what drives an answer.
 
     Parameters
     ----------
@@ -116,18 +118,25 @@ def prepare(source: VersionSource, name: str, version: int) -> Artifact:
         with _refusing("it scores its golden inputs otherwise than when it was registered"):
             golden.prove(artifact, f"{name} version {version}")
     with _refusing("it does not score"):
-        try_out(artifact)
+        features = try_out(artifact)
         _ = artifact.digest
+    with _refusing("it cannot say what drives its answers"):
+        drivers(artifact, features)
     return artifact
 
 
-def try_out(artifact: Artifact) -> None:
+def try_out(artifact: Artifact) -> pd.DataFrame:
     """Make sure that a model scores, on telemetry made up for the trial.
 
     Parameters
     ----------
     artifact
         The model.
+
+    Returns
+    -------
+    DataFrame
+        The features that it scored.
 
     Raises
     ------
@@ -138,13 +147,15 @@ def try_out(artifact: Artifact) -> None:
     cut_offs = pd.DataFrame({"asset": ["trial"], "as_of": [end]})
     try:
         # A trial is of the learner: what its telemetry lacks by the rule for gaps withholds nothing.
-        scored = score_features(artifact, extract(_trial_history(artifact, end), cut_offs, artifact.recipe))
+        features = extract(_trial_history(artifact, end), cut_offs, artifact.recipe)
+        scored = score_features(artifact, features)
     except ForewarnError:
         raise
     except Exception as error:
         raise ModelError(f"the model does not score ({error!r})", "a prediction", "Register it again") from error
     told = scored["probability" if artifact.target == "failure" else "remaining_life_h"]
     check_predictions(artifact, told.to_numpy(dtype=np.float64))
+    return features
 
 
 def check_predictions(artifact: Artifact, values: npt.NDArray[np.float64]) -> None:

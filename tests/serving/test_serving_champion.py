@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,12 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, StorageError, UsageError
+from models import explanations
 from models.artifact import Artifact
+from models.explanations import drivers
 from models.golden_inputs import GoldenInputs
 from models.registry import CHAMPION
+from models.tree_contributions import TreeContributions
 from serving.champion import ChampionWatch, choose_model
 from serving.refusals import LOGGER
 from serving.trial import Retries, try_out
@@ -156,6 +160,38 @@ def test_a_refusal_is_told_once_and_tried_again_less_and_less_often(
     assert served(watch) == 3
 
 
+def test_no_log_line_names_a_path(
+    watch: ChampionWatch, source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why a version is refused, or the registry not read, is told without the paths that an error names."""
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    monkeypatch.setattr(source, "load", lambda *_: Path("/srv/secret/model.txt").read_text())
+    source.version = 2
+    watch.look()
+    source.trouble = StorageError("the table at /srv/secret/x is damaged", "y", "z")
+    watch.look()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "it cannot be loaded (FileNotFoundError: No such file or directory)" in caplog.text
+    assert "the table at [path] is damaged" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that takes over has been taken apart for its drivers; the first caller does not wait for it."""
+    taken_apart: list[str] = []
+    of_booster = TreeContributions.of_booster
+    monkeypatch.setattr(
+        TreeContributions, "of_booster", lambda booster: taken_apart.append("once") or of_booster(booster)
+    )
+    explanations._explained.cache_clear()
+    watch = ChampionWatch(source, "m", 60.0, lambda: NOW)
+    watch.look()
+    assert taken_apart == ["once"]
+    assert watch.current is not None
+    assert any(drivers(watch.current.artifact, source.golden[1].features))
+    assert taken_apart == ["once"]
+
+
 def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
     """The model is warmed up while the one before it still answers; listeners that fail change nothing."""
     seen: list[Any] = []
@@ -177,9 +213,12 @@ def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
 
 def test_a_registry_that_is_down_leaves_the_old_champion(watch: ChampionWatch, source: Source) -> None:
     """The endpoint goes on answering while the registry is away, and follows when it is back."""
+    looks: list[Mapping[str, int]] = []
+    watch._on_aliases = looks.append
     source.trouble, source.version = StorageError("x", "y", "z"), 2
     assert not watch.look()
     assert served(watch) == 1
+    assert looks == [{CHAMPION: 1}]  # whoever is told at each look, such as of an age, still is
     source.trouble = None
     assert watch.look()
     assert served(watch) == 2

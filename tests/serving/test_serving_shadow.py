@@ -219,7 +219,7 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
 def test_prometheus_is_told_of_the_champion_and_the_shadow(
     shadow: Shadow, source: Source, history: History, cut_offs: pd.DataFrame
 ) -> None:
-    """Version, swap age and lag stand in gauges; what became of the predictions is counted."""
+    """Version, swap and lag stand in gauges, whenever they are read; what became of the predictions is counted."""
 
     class Followed(Source):
         def alias_map(self, _: str) -> dict[str, int]:
@@ -236,6 +236,7 @@ def test_prometheus_is_told_of_the_champion_and_the_shadow(
     observe(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
     assert read("champion_version", model="told") == 1
     assert read("swap_age_seconds", model="told") == 5
+    assert read("swap_timestamp_seconds", model="told") == NOW.timestamp()
     assert read("shadow_lag_seconds") > 0
     shadow.start()
     assert settled(shadow, lambda: shadow.scored == 5)
