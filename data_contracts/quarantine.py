@@ -191,6 +191,30 @@ def listed(workspace: Workspace, contract: str | None = None, batch: str | None 
     return held[_LISTED].reset_index(drop=True)
 
 
+def held_of(workspace: Workspace, table: str) -> pd.DataFrame:
+    """List the rows that a table would hold, were they not in quarantine now.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    table
+        The table's name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `listed` returns, with whole_batch: whether all the batch was refused, and not this row by itself.
+
+    Raises
+    ------
+    StorageError
+        If a table is corrupt.
+    """
+    held = _held(workspace, table)
+    return held[_LISTED].assign(whole_batch=held["action"] == _REFUSED)
+
+
 def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str | None = None) -> int:
     """Write the rows in quarantine to a file, to be mended there and replayed.
 
@@ -275,9 +299,11 @@ def replay(
     return Replay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
 
-def _held(workspace: Workspace) -> pd.DataFrame:
-    """Read the entries that have not been released, reasons as lists."""
+def _held(workspace: Workspace, table: str | None = None) -> pd.DataFrame:
+    """Read the entries that have not been released, of one table or all, reasons as lists."""
     entries = _entries(workspace)
+    if table is not None:
+        entries = entries[entries["table"] == table]
     mended, waiting = entries[entries["action"] == _MENDED], entries[entries["action"] != _MENDED]
     done = _committed(workspace, mended, "replay_id")
     released = set(mended["entry"][done])

@@ -130,7 +130,7 @@ def batch_mark(workspace: Workspace, table: str, batch_id: str) -> int | None:
         If the table is corrupt.
     """
     with _storage(workspace, table):
-        delta = _open(workspace, table)
+        delta = _open_to_read(workspace, table)
         mark = None if delta is None else delta.transaction_version(batch_id)
         return None if mark is None else int(mark)
 
@@ -223,20 +223,24 @@ def last_heard(
     as_of: pd.Timestamp | None = None,
     version: int | None = None,
     assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+    column: str = "known_time",
 ) -> tuple[dict[str, pd.Timestamp], int | None]:
     """Tell of each asset when the last of its rows became known.
 
     Parameters
     ----------
-    workspace, table, as_of, version
+    workspace, table, as_of, version, start
         As `read` takes them.
     assets
         Look for these only; for any if None.
+    column
+        The time that is asked for; ``"event_time"`` for when the latest row happened.
 
     Returns
     -------
     times : dict of str to Timestamp
-        The assets that the table has rows of, ordered, with the latest known time (UTC).
+        The assets that the table has such rows of, ordered, with the latest known time (UTC).
     version : int or None
         The version this was read from; None when the table does not exist yet.
 
@@ -245,7 +249,7 @@ def last_heard(
     StorageError
         If the table is corrupt or does not have that version.
     """
-    latest = f"SELECT asset, max(known_time) AS heard FROM t{where(as_of, assets, None, None)} GROUP BY asset"  # noqa: S608
+    latest = f"SELECT asset, max({column}) AS heard FROM t{where(as_of, assets, start, None)} GROUP BY asset"  # noqa: S608
     with _storage(workspace, table):
         delta = _open_to_read(workspace, table, version)
         if delta is None:

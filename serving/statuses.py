@@ -17,6 +17,7 @@ NEVER = "none"
 _SHARE_OF_HORIZON = 4
 _SECOND = 1_000_000
 _KINDS = {
+    "broke its contract": "contract",
     "no features are stored": "no_features",
     "unknown asset": "unknown_asset",
     "the asset is of the type": "asset_type",
