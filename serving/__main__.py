@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_contracts.errors import ForewarnError
-from serving.settings import Settings, from_environment
+from serving.settings import Settings, WrongSettingError, from_environment
 from serving.start import serve
 
 
@@ -55,8 +55,13 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
     UsageError
         If a value is wrong.
     """
-    given = vars(_parser().parse_args(arguments))
-    return replace(from_environment(environ), **{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
+    settings = from_environment(environ)
+    try:
+        return replace(settings, **given)
+    except WrongSettingError as error:
+        # The environment's own values were fine.
+        raise error.as_option() from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,13 +1,13 @@
 """The champion: watched in the registry, loaded whole and tried before one reference is swapped."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pandas as pd
 
-from data_contracts.errors import ModelError, UsageError
+from data_contracts.errors import ModelError, UsageError, did_you_mean
 from models.artifact import Artifact
 from models.registry import CHAMPION
 from serving.causes import cause_of
@@ -240,4 +240,33 @@ def choose_model(names: tuple[str, ...], champions: Callable[[str], int | None])
     found = f"no champion among {', '.join(names)}" if names else "no registered model"
     raise ModelError(
         found, "a model with a champion", "Train one, then `forewarn models promote`; or name it with --model"
+    )
+
+
+def why_waiting(name: str, names: Iterable[str]) -> ModelError:
+    """Say what an endpoint without a champion waits for.
+
+    Parameters
+    ----------
+    name
+        The model it serves.
+    names
+        The registered models.
+
+    Returns
+    -------
+    ModelError
+        To be shown; the endpoint goes on waiting.
+    """
+    known = sorted(names)
+    if name in known:
+        return ModelError(
+            f"the endpoint waits for a champion of the model {name!r}, which has none that may answer",
+            "a version that was promoted and can be loaded",
+            "Promote one with `forewarn models promote`",
+        )
+    return ModelError(
+        f"the endpoint waits for a champion of {name!r}, which is no registered model",
+        f"one of {', '.join(known)}" if known else "a registered model, and there is none yet",
+        did_you_mean(name, known) or "Name another with --model, or train this one",
     )

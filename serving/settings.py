@@ -15,6 +15,32 @@ _NEVER = "none"
 _AUTH = ("auto", "on", "off")
 
 
+class WrongSettingError(UsageError):
+    """A setting has a value that it cannot have.
+
+    Parameters
+    ----------
+    name
+        The setting.
+    found
+        Its value.
+    expected
+        What it can have.
+    called
+        What the reader knows it by; its environment variable if None.
+    """
+
+    def __init__(self, name: str, found: str, expected: str, called: str | None = None) -> None:
+        called = called or variable_of(name)
+        super().__init__(f"{called} is {found}", expected, f"Set {called} to such a value, or leave it out")
+        self.name = name
+        self.value = found
+
+    def as_option(self) -> "WrongSettingError":
+        """Return the same error about the option of the command line."""
+        return WrongSettingError(self.name, self.value, self.expected, f"--{self.name.replace('_', '-')}")
+
+
 @dataclass(frozen=True)
 class Settings:
     """Say what the endpoint serves, where, and how much it takes on.
@@ -64,7 +90,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 3000
     workers: int = 1
-    threads: int = 4
+    threads: int = 2
     poll_seconds: float = 0.5
     max_batch: int = 1_000
     max_body_bytes: int = 32 * 2**20
@@ -79,16 +105,16 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("workers", "threads", "poll_seconds", "max_batch", "max_body_bytes", "timeout_seconds"):
             if not 0 < getattr(self, name) < math.inf:
-                raise _wrong(name, str(getattr(self, name)), "more than 0")
+                raise WrongSettingError(name, str(getattr(self, name)), "more than 0")
         for name in ("retry_after_seconds", "clock_skew_seconds", "rate_per_second"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise _wrong(name, str(getattr(self, name)), "0 or more")
+                raise WrongSettingError(name, str(getattr(self, name)), "0 or more")
         if self.auth not in _AUTH:
-            raise _wrong("auth", repr(self.auth), f"one of {', '.join(_AUTH)}")
+            raise WrongSettingError("auth", repr(self.auth), f"one of {', '.join(_AUTH)}")
         _check_duration("stale_after", self.stale_after.replace(_NEVER, ""))
         _check_duration("valid_for", self.valid_for)
         if not 0 < self.port <= _MAX_PORT:
-            raise _wrong("port", str(self.port), f"1 to {_MAX_PORT}")
+            raise WrongSettingError("port", str(self.port), f"1 to {_MAX_PORT}")
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -178,17 +204,11 @@ def _check_duration(name: str, text: str) -> None:
         try:
             parse_duration(text)
         except UsageError as error:
-            raise _wrong(name, repr(text), "a duration such as 6h") from error
+            raise WrongSettingError(name, repr(text), "a duration such as 6h") from error
 
 
 def _parse(name: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise _wrong(name, text, "a whole number" if kind is int else "a number") from error
-
-
-def _wrong(name: str, found: str, expected: str) -> UsageError:
-    return UsageError(
-        f"{variable_of(name)} is {found}", expected, f"Set {variable_of(name)} to such a value, or unset it"
-    )
+        raise WrongSettingError(name, text, "a whole number" if kind is int else "a number") from error

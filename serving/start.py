@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import urllib.error
@@ -10,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
 
-from data_contracts.errors import UsageError
+from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records import open_records
 from data_contracts.workspace import Workspace
 from serving.sealed import open_place, sealed_model
@@ -55,7 +56,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     home.mkdir(parents=True, exist_ok=True)
     # BentoML and its workers read their settings from the environment.
     os.environ.update({**environ, **_QUIET, **to_environment(chosen), "BENTOML_HOME": str(home)})
-    threading.Thread(target=_announce, args=(chosen,), daemon=True).start()
+    threading.Thread(target=_announce, args=(chosen, workspace), daemon=True).start()
     _run(chosen)
 
 
@@ -88,20 +89,44 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _announce(settings: Settings) -> None:
-    """Print one line when the endpoint answers."""
+def _announce(settings: Settings, workspace: Workspace) -> None:
+    """Print one line when the endpoint answers; and what it waits for, if it is not ready."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
+    ready = _await_ready(url)
+    if ready is None:
+        return
+    if ready:
+        print(f"forewarn serves {settings.model}{_version(url)} at {url}", flush=True)  # noqa: T201
+        return
+    print(f"forewarn listens at {url}, not ready yet", flush=True)  # noqa: T201
+    # Imported only when it is needed: MLflow takes seconds.
+    from models.registry import Registry
+    from serving.champion import why_waiting
+
+    try:
+        print(why_waiting(settings.model or "", Registry(workspace).names()), file=sys.stderr, flush=True)  # noqa: T201
+    except ForewarnError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _await_ready(url: str) -> bool | None:
+    """Tell whether the endpoint is ready as soon as it answers; None if it never does."""
     ends = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < ends:
         try:
-            with urllib.request.urlopen(f"{url}/model", timeout=5) as answer:  # noqa: S310 - our own address
-                model = json.load(answer)
-            print(f"forewarn serves {model['name']} version {model['version']} at {url}", flush=True)  # noqa: T201
-            return
-        except urllib.error.HTTPError as error:
-            reason = json.load(error).get("found", "no champion")
-            print(f"forewarn listens at {url}, not ready yet: {reason}", flush=True)  # noqa: T201
-            return
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - our own address
+                return True
+        except urllib.error.HTTPError:
+            return False
         except (OSError, ValueError):
             time.sleep(0.1)
+    return None
+
+
+def _version(url: str) -> str:
+    try:
+        with urllib.request.urlopen(f"{url}/model", timeout=5) as answer:  # noqa: S310 - our own address
+            return f" version {json.load(answer)['version']}"
+    except (OSError, ValueError):
+        return ""  # where tokens are asked for, it is told to nobody without one

@@ -7,6 +7,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from models.registry import CHAMPION, Registry
 from serving import start
 from serving.__main__ import main
+from serving.settings import Settings
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
@@ -44,6 +45,48 @@ def test_a_wrong_setting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """A setting that cannot be understood is wrong usage: exit status 2."""
     assert main(["--port", "0"], {}) == 2
     assert "1 to 65535" in told(capsys)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--port", "99999"), ("--port", "0"), ("--workers", "0"), ("--port", "-1")]
+)
+def test_a_wrong_option_is_told_by_its_own_name(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who mistyped an option is told of that option, not of a variable that was never set."""
+    assert main([option, value], {}) == 2
+    written = told(capsys)
+    assert written.startswith(f"{option} is {value}. Expected ")
+    assert "FOREWARN" not in written
+
+
+def test_a_wrong_variable_is_told_by_its_own_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable that is wrong is named, whatever the command line says."""
+    assert main(["--port", "4000"], {"FOREWARN_SERVE_PORT": "99999"}) == 2
+    assert told(capsys).startswith("FOREWARN_SERVE_PORT is 99999. Expected 1 to 65535")
+
+
+def test_it_is_told_which_model_is_waited_for(
+    registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that is not ready says so: the model it waits for, and the names that are registered."""
+    monkeypatch.setattr(start, "_await_ready", lambda _: False)
+    start._announce(Settings(model="tony", port=4321), registry.workspace)
+    written = capsys.readouterr()
+    assert written.out == "forewarn listens at http://127.0.0.1:4321, not ready yet\n"
+    assert written.err == (
+        "the endpoint waits for a champion of 'tony', which is no registered model. Expected one of tiny. "
+        "Did you mean 'tiny'?\n"
+    )
+    start._announce(Settings(model="tiny"), registry.workspace)
+    assert "forewarn models promote" in told(capsys)
+
+
+def test_an_endpoint_that_asks_for_tokens_is_ready_too(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands behind a token is not needed to tell that the endpoint answers."""
+    monkeypatch.setattr(start, "_await_ready", lambda _: True)
+    start._announce(Settings(model="tiny", port=1), workspace)
+    assert capsys.readouterr().out == "forewarn serves tiny at http://127.0.0.1:1\n"
 
 
 def test_the_only_champion_is_served_without_naming_it(workspace: Workspace, registry: Registry) -> None:
