@@ -13,7 +13,7 @@ KILLS, CALLERS, ASSETS = 20, 4, 3
 
 
 @pytest.mark.usefixtures("benchmark")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_kills_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = replace(plant.workspace, records_url=f"sqlite:///{tmp_path / 'records.db'}")
     machines = plant.fleet.machines.assets
