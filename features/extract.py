@@ -19,7 +19,7 @@ from features.arrow_batches import record_batches
 from features.blocks import cores, finish, series_a_block, workers
 from features.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.known_telemetry import KnownTelemetry
-from features.layout import Group
+from features.layout import Group, as_slice
 from features.plan import plan_for
 from features.questions import Question
 from features.recipe import Recipe, named_channels
@@ -371,22 +371,14 @@ def _compute(matrix: FloatArray, segments: Sequence[Segments], group: Group, par
     bounds = np.searchsorted(part, np.arange(len(group.channels) + 1) * n)
     for number, (first, last) in enumerate(itertools.pairwise(bounds)):
         if first < last:
-            _write(matrix, group.columns[number], part[first:last] - number * n, found[:, first:last])
+            _write(matrix, group.places[number], as_slice(part[first:last] - number * n), found[:, first:last])
 
 
-def _write(matrix: FloatArray, columns: IntArray, windows: IntArray, found: FloatArray) -> None:
-    rows, places = _span(columns), _span(windows)
-    if isinstance(rows, slice) or isinstance(places, slice):
-        matrix[rows, places] = found
+def _write(matrix: FloatArray, rows: slice | IntArray, windows: slice | IntArray, found: FloatArray) -> None:
+    if isinstance(rows, slice) or isinstance(windows, slice):
+        matrix[rows, windows] = found
     else:
-        matrix[np.ix_(rows, places)] = found
-
-
-def _span(places: IntArray) -> slice | IntArray:
-    """Give places as a slice when they follow each other: numpy copies that several times faster."""
-    if places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all():
-        return slice(int(places[0]), int(places[-1]) + 1)
-    return places
+        matrix[np.ix_(rows, windows)] = found
 
 
 def _gather(
@@ -395,11 +387,18 @@ def _gather(
     """Copy windows of one length into a block, (len(part), samples); `part` counts through the channels."""
     bounds = np.searchsorted(part, np.arange(len(flat) + 1) * n)
     blocks = [
-        sliding_window_view(flat[number], samples)[start[number][part[first:last] - number * n]]
+        _windows(flat[number], start[number][part[first:last] - number * n], samples)
         for number, (first, last) in enumerate(itertools.pairwise(bounds))
         if last > first
     ]
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+
+
+def _windows(flat: npt.NDArray[T], start: IntArray, samples: int) -> npt.NDArray[T]:
+    if len(start) == 1:
+        # A view: of one window there is nothing to gather.
+        return flat[None, start[0] : start[0] + samples]
+    return sliding_window_view(flat, samples)[start]
 
 
 def _index(cut_offs: pd.DataFrame) -> pd.MultiIndex:

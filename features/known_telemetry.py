@@ -319,4 +319,6 @@ def _channel_values(
 
 def _without_nulls(values: FloatArray) -> tuple[FloatArray, IntArray]:
     present = ~np.isnan(values)
+    if present.all():
+        return values, np.arange(len(values) + 1)
     return values[present], np.concatenate([[0], np.cumsum(present)])

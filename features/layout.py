@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,28 @@ class Group:
     features: tuple[str, ...]
     channels: tuple[int, ...]
     columns: IntArray
+
+    @cached_property
+    def places(self) -> tuple[slice | IntArray, ...]:
+        """The columns of each channel, as slices where they follow each other."""
+        return tuple(map(as_slice, self.columns))
+
+
+def as_slice(places: IntArray) -> slice | IntArray:
+    """Give places as a slice when they follow each other: numpy copies that several times faster.
+
+    Parameters
+    ----------
+    places : (n,)
+        At least one.
+
+    Returns
+    -------
+    slice or (n,) array
+    """
+    if places[-1] - places[0] == len(places) - 1 and (len(places) == 1 or (np.diff(places) == 1).all()):
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 @dataclass(frozen=True)

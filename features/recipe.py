@@ -120,7 +120,7 @@ class Recipe:
         """Sixteen hexadecimal digits that are the same in every process and Python for the same recipe."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def lookback(self) -> pd.Timedelta:
         """How far back telemetry is needed before a cut-off.
 

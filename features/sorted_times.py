@@ -96,6 +96,9 @@ def range_maximum(values: IntArray, begin: IntArray, end: IntArray) -> IntArray:
     """
     length = end - begin
     result = np.full(len(begin), np.iinfo(np.int64).min)
+    if len(begin) == 1:
+        result[0] = values[begin[0] : end[0]].max(initial=result[0])
+        return result
     # Exact for any length an array can have.
     level = np.frexp(np.maximum(length, 1).astype(np.float64))[1] - 1
     table, reach = values, 1
@@ -146,6 +149,9 @@ def by_group(group: IntArray) -> Iterator[tuple[int, IntArray]]:
     tuple of int and array
         Groups in ascending order; places ascending.
     """
+    if len(group) == 1:
+        yield int(group[0]), np.zeros(1, dtype=np.int64)
+        return
     order = np.argsort(group, kind="stable")
     bounds = np.flatnonzero(np.diff(group[order])) + 1
     for chosen in np.split(order, bounds):

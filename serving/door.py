@@ -8,6 +8,8 @@ import math
 import re
 import time
 import uuid
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metrics, request_log, request_notes
 from serving.access import OPEN_PATHS, Access, check_scope
+from serving.balance import Balance, alone
 from serving.rate_limits import RateLimit
 from serving.refusals import NOT_ALLOWED, NOT_FOUND, TOO_LARGE, TOO_MANY, Refusal, from_error
 from serving.replies import refuse
@@ -38,13 +41,18 @@ class Door:
         The endpoint's settings.
     access
         Checks tokens; None where none are asked for.
+    balance
+        Tells how busy the workers are; called with the first request, when the worker knows its number.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, access: Access | None) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, access: Access | None, balance: Callable[[], Balance] = alone
+    ) -> None:
         self._app = app
         self._settings = settings
         self._access = access
         # Each worker sees its share of a caller's requests.
+        self._balance = lru_cache(maxsize=1)(balance)
         self._rate = RateLimit(settings.rate_per_second / settings.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +63,9 @@ class Door:
         started = time.perf_counter()
         given = Headers(scope=scope).get("x-request-id", "")
         notes = request_notes.begin(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        told = _Told(send, notes.request_id, self._settings)
+        balance = self._balance()
+        told = _Told(send, notes.request_id, balance)
+        balance.enter()
         try:
             await self._admit(scope, notes)
             await self._app(scope, receive, told.send)
@@ -64,6 +74,7 @@ class Door:
                 raise  # too late to say anything else
             await refuse(from_error(error), self._settings)(scope, receive, told.send)
         finally:
+            balance.leave()
             seconds = time.perf_counter() - started
             route = route_of(scope["path"])
             if route not in OPEN_PATHS:
@@ -130,11 +141,11 @@ def route_of(path: str) -> str:
 class _Told:
     """Pass an answer on, in our shape, and remember its status."""
 
-    def __init__(self, send: Send, request_id: str, settings: Settings) -> None:
+    def __init__(self, send: Send, request_id: str, balance: Balance) -> None:
         self.status = 0
         self._send = send
         self._request_id = request_id
-        self._settings = settings
+        self._balance = balance
         self._instead: bytes | None = None
 
     async def send(self, message: Message) -> None:
@@ -144,6 +155,8 @@ class _Told:
             message = {**message, "headers": list(message.get("headers", ()))}
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
+            if self._balance.is_busier():
+                headers["Connection"] = "close"
             if self.status >= _ERRORS_FROM and not headers.get("content-type", "").startswith("application/json"):
                 self._instead = _in_our_shape(self.status)
                 headers["Content-Type"] = "application/json"

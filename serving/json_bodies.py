@@ -11,6 +11,7 @@ from serving.refusals import BAD_REQUEST, Refusal, unprocessable
 
 _SHOWN = 80
 _ESCAPED_COLON = b"\\u003"
+_BACKSLASH = b"\\"
 _NUMBERS = (float, int)
 
 
@@ -97,7 +98,7 @@ def _refuse_repeated_names(body: bytes, content: dict[str, Any]) -> None:
     The fast reader keeps the last one without a word. But every name has its colon, and all other colons stand in
     texts: if the body has more of them than the names and texts that were read, a name was read over.
     """
-    if _ESCAPED_COLON not in body:
+    if _BACKSLASH not in body or _ESCAPED_COLON not in body:
         written = body.count(b":")
         # What long lists of numbers may hide only adds colons: where the count is right without, it need not be read.
         if any(written == _colons(content, thorough=thorough) for thorough in (False, True)):

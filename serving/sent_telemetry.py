@@ -1,5 +1,6 @@
 """Telemetry sent with a request, as rows or as columns, read into arrays; the field at fault is named."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +19,7 @@ from serving.schemas import INSTANT_EXPECTED, format_microseconds, microseconds_
 
 EVENT_TIME = "event_time"
 CHANNELS = "channels"
+_LARGEST = sys.float_info.max
 _NUMBER = "a finite number, or null for no reading"
 _INSTANTS = f"{INSTANT_EXPECTED}, or whole microseconds since 1970"
 _NUMBERS, _TIMES, _MAPPINGS = {float, int, type(None)}, {int}, {dict}
@@ -259,11 +261,12 @@ def _read_channel(values: list[Any], channel: str, at: At, contract: Contract | 
     except OverflowError:  # a whole number beyond what a float holds
         numbers = np.array([_as_float(value) for value in values], dtype=np.float64)
     limit = contract.column(channel) if contract else None
-    low = -np.inf if limit is None or limit.minimum is None else limit.minimum
-    high = np.inf if limit is None or limit.maximum is None else limit.maximum
-    fine = (numbers >= low) & (numbers <= high) & (np.abs(numbers) < np.inf)
-    if fine.all():
+    low = -_LARGEST if limit is None or limit.minimum is None else limit.minimum
+    high = _LARGEST if limit is None or limit.maximum is None else limit.maximum
+    # Of a null both are NaN, which is no more than anything.
+    if numbers.min() >= low and numbers.max() <= high:
         return numbers
+    fine = (numbers >= low) & (numbers <= high)
     for index in np.flatnonzero(~fine).tolist():
         if values[index] is not None:
             unit = f" {limit.unit}" if limit is not None and limit.unit else ""

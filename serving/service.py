@@ -14,6 +14,7 @@ from starlette.routing import Route
 from data_contracts.tokens import Token, TokenFinder
 from serving import idempotency, model_pages, planning_pages, request_log, request_notes
 from serving.access import Access, tokens_needed
+from serving.balance import Balance
 from serving.door import Door
 from serving.openapi import document
 from serving.refusals import Refusal
@@ -23,6 +24,7 @@ from serving.sealed import open_place
 from serving.settings import from_environment, variable_of
 from serving.supervision import end_with_parent
 from serving.worker import now, start_worker
+from serving.workers import balance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +92,12 @@ def _tokens() -> TokenFinder:
     return TokenFinder(open_place(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
 
 
+@lru_cache(maxsize=1)
+def _balance() -> Balance:
+    workspace = open_place(SETTINGS.workspace, os.environ)
+    return balance_of(workspace, SETTINGS.port, bentoml.server_context.worker_index or 0)
+
+
 def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
     """Find a token; the workspace is opened when the first one is shown, not when this file is imported."""
     return _tokens()(secret, at)
@@ -125,6 +133,7 @@ class _Endpoint:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator] # bentoml ships no types
     def stop(self) -> None:
         """End what works beside the requests."""
+        _balance().close()
         self.worker.stop()
 
     def _answer(self, body: PredictBody) -> Response:
@@ -148,4 +157,4 @@ Forewarn: Any = bentoml.service(
 # Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
 _HOST = SETTINGS.host if variable_of("host") in os.environ else ""
 _ACCESS = Access(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
-Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS)
+Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS, balance=_balance)

@@ -16,6 +16,7 @@ from data_contracts.records import open_records
 from data_contracts.workspace import Workspace
 from serving.sealed import open_place, sealed_model
 from serving.settings import Settings, to_environment
+from serving.workers import BUSY
 
 _PATIENCE_SECONDS = 300.0
 # A plant's network has no way out, so nothing may try to call home.
@@ -54,6 +55,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     chosen = replace(settings, workspace=workspace.root, model=model)
     home = workspace.root / "serving" / str(chosen.port)
     home.mkdir(parents=True, exist_ok=True)
+    # Workers that were killed before count for nobody.
+    (home / BUSY).unlink(missing_ok=True)
     # BentoML and its workers read their settings from the environment.
     os.environ.update({**environ, **_QUIET, **to_environment(chosen), "BENTOML_HOME": str(home)})
     threading.Thread(target=_announce, args=(chosen, workspace), daemon=True).start()

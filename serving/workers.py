@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_contracts.workspace import Workspace
+from serving.balance import Balance
 from serving.schemas import format_instant
 
 if TYPE_CHECKING:
     from serving.champion import Champion
+
+
+BUSY = "busy"
+"""The file in which the workers of an endpoint count their requests."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,25 @@ class Workers:
         """Return what the living workers serve, by process number."""
         read = (_read(file) for file in self._folder.glob("*.json"))
         return tuple(sorted((state for state in read if state and _lives(state)), key=lambda state: state.pid))
+
+
+def balance_of(workspace: Workspace, port: int, number: int) -> Balance:
+    """Find how busy the workers of the endpoint at a port are.
+
+    Parameters
+    ----------
+    workspace
+        The workspace.
+    port
+        The endpoint's port.
+    number
+        The number of the worker that asks.
+
+    Returns
+    -------
+    Balance
+    """
+    return Balance(workspace.root / "serving" / str(port) / BUSY, number)
 
 
 def workers_of(workspace: Workspace, port: int) -> Workers:
