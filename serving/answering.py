@@ -19,6 +19,7 @@ from features.sorted_times import microseconds
 from models.artifact import Artifact
 from serving import metrics, request_notes
 from serving.answers import Composed, Composer, reply_text, silent
+from serving.broken_contracts import BrokenContracts
 from serving.champion import Champion, Clock
 from serving.idempotency import Asked
 from serving.judging import Part, StoredRuns, judge_part
@@ -85,6 +86,7 @@ class Answering:
     shadow: Shadowing = field(default_factory=NoShadow)
     _latest: dict[str, LatestTelemetry] = field(default_factory=dict, repr=False)
     _fleets: dict[str, StoredFleet] = field(default_factory=dict, repr=False)
+    _broken: dict[str, BrokenContracts] = field(default_factory=dict, repr=False)
     _composers: dict[int, Composer] = field(default_factory=dict, repr=False)
     _runs: StoredRuns = field(init=False, repr=False)
 
@@ -183,6 +185,7 @@ class Answering:
         asset_type = champion.artifact.recipe.asset_type
         with suppress(StorageError):
             self.latest(asset_type).known_times()
+            self.broken(asset_type).why_broken({})
             self.fleet(asset_type).history([], (), pd.DataFrame())
             self.log.commit.engine()
 
@@ -193,6 +196,11 @@ class Answering:
     def fleet(self, asset_type: str) -> StoredFleet:
         """Return what else is stored of the assets of a type, kept from request to request."""
         return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type))
+
+    def broken(self, asset_type: str) -> BrokenContracts:
+        """Return which assets of a type have telemetry in quarantine, kept from request to request."""
+        made = BrokenContracts(self.workspace, self.latest(asset_type))
+        return self._broken.setdefault(asset_type, made)
 
     def _now(self) -> pd.Timestamp:
         return self.clock() + pd.Timedelta(seconds=self.settings.clock_skew_seconds)
@@ -225,6 +233,11 @@ class Answering:
         if unknown and request.windows is not None and not fleet.types() and not latest.known_times():
             # Where no assets are recorded, as beside a sealed model, whoever sends telemetry is taken at his word.
             unknown = {}
+        if request.windows is None:
+            # Asked about the present, what was refused up to now counts: the cut-off itself is that of the good rows.
+            at = self.clock() if request.as_of is None else request.as_of
+            known = [asset for asset in asked if asset not in unknown]
+            unknown |= self.broken(asset_type).why_broken(dict.fromkeys(known, at))
         known = [asset for asset in asked if asset not in unknown]
         if request.windows is not None:
             cut_offs = {window.asset: window.as_of for window in request.windows}

@@ -10,9 +10,11 @@ import pytest
 
 from data_contracts import records, tables
 from data_contracts.answer_records import find_answers
+from data_contracts.contract import telemetry_contract
 from data_contracts.history import History
+from data_contracts.intake import ingest
 from data_contracts.stored_features import StoredFeatures, store_features
-from data_contracts.workspace import Workspace
+from data_contracts.workspace import Workspace, init_workspace
 from features.extract import extract
 from features.questions import Known
 from models.artifact import Artifact
@@ -100,8 +102,6 @@ def test_an_asset_of_another_type_is_told_as_such(
     history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
 ) -> None:
     """The model knows nothing of it, and says of what type it is."""
-    from data_contracts.workspace import init_workspace
-
     workspace = init_workspace(tmp_path)
     lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
     tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
@@ -109,6 +109,42 @@ def test_an_asset_of_another_type_is_told_as_such(
     request = parse_request(b'{"assets": ["lathe"]}', 1)
     told = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions[0]
     assert told.reason == "the asset is of the type cnc_machine, and the model for azure_machine"
+
+
+def test_an_asset_whose_latest_telemetry_was_refused_abstains(
+    history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
+) -> None:
+    """Nothing is said of it from older readings, until a good one has come; others are answered meanwhile."""
+    workspace = init_workspace(tmp_path)
+    tables.append(workspace, "assets", history.assets, "a")
+    tables.append(workspace, "telemetry/azure_machine", history.telemetry, "t")
+    contract, (bad, good) = telemetry_contract("azure_machine"), fleet.assets[:2]
+    latest = history.telemetry[
+        history.telemetry["asset"].isin([bad, good]) & (history.telemetry["event_time"] == fleet.end)
+    ]
+    later = (
+        latest.drop_duplicates("asset").assign(event_time=fleet.end + HOUR, known_time=fleet.end + HOUR).fillna(100.0)
+    )
+    refused = later.assign(volt=later["volt"].where(later["asset"] != bad, -1e9))
+    ingest(workspace, refused, contract, now=fleet.end + HOUR)
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+
+    def told(**more: Any) -> list[tuple[str, str | None]]:
+        request = parse_request(json.dumps({"assets": [bad, good], **more}).encode(), 2)
+        said = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions
+        return [(one.status, one.reason) for one in said]
+
+    (status, reason), other = told()
+    assert (status, other) == ("abstained", ("ok", None))
+    assert "broke its contract (range volt" in str(reason)
+    assert told(as_of=fleet.end.isoformat()) == [("ok", None)] * 2
+    ingest(
+        workspace,
+        later.assign(event_time=fleet.end + 2 * HOUR, known_time=fleet.end + 2 * HOUR),
+        contract,
+        now=fleet.end + 2 * HOUR,
+    )
+    assert told() == [("ok", None)] * 2
 
 
 def test_drivers_are_told_unless_nobody_wants_them(
