@@ -26,6 +26,7 @@ from benchmarks.telemetry_like import windows as telemetry_like
 from data_contracts import tables
 from data_contracts.contract import empty_table
 from data_contracts.history import History
+from data_contracts.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
 from features.extract import extract
 from features.fitting import fit_recipe
@@ -145,6 +146,18 @@ def ours(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> Iterator[Endp
     command = ["-m", "serving", "--workspace", str(workspace.root), "--model", MODEL, "--port", str(port)]
     with _running([*command, "--workers", str(WORKERS)], port, "/livez", workspace.root / "ours.log"):
         yield Endpoint("forewarn, raw windows", port, "/predict", raw_bodies(windows))
+
+
+@contextmanager
+def ours_of_stored(workspace: Workspace, artifact: Artifact, features: pd.DataFrame) -> Iterator[Endpoint]:
+    """Serve with forewarn; one request asks about the whole fleet, from what a scoring run has stored of it."""
+    assets = features.index.get_level_values("asset").tolist()
+    n = len(assets)
+    run = StoredFeatures(END, assets, [END] * n, [None] * n, features.to_numpy(dtype=np.float64))
+    store_features(workspace, MODEL, artifact.recipe.digest, run, now=END)
+    body = json.dumps({"assets": assets, "features": "stored", "explain": False}).encode()
+    with ours(workspace, ()) as endpoint:
+        yield replace(endpoint, name=f"forewarn, {n} assets from stored features", bodies=[body])
 
 
 @contextmanager

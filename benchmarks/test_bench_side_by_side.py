@@ -21,7 +21,7 @@ from serving.prediction_log import PredictionLog
 
 CALLERS = (1, 8, 64)
 ROUNDS, SECONDS = 5, 6.0
-WINDOWS = 32
+WINDOWS, FLEET = 32, 200
 STORED_BY_EACH = 200
 
 
@@ -59,6 +59,21 @@ def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             f"Efficient set, {endpoints.WORKERS} workers each; medians of {ROUNDS} rounds of {SECONDS:g} s"
         )
         Console(width=120).print("", title, table, sep="\n")
+
+
+@pytest.mark.usefixtures("benchmark")
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+def test_a_whole_fleet_in_one_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """200 assets from the features that the last scoring run stored, without explanations."""
+    workspace = init_workspace(tmp_path / "workspace")
+    artifact, features = endpoints.make_model(workspace, endpoints.make_windows(FLEET))
+    with endpoints.ours_of_stored(workspace, artifact, features) as endpoint:
+        _warm_up(endpoint)
+        loads = [endpoints.load(endpoint, 1, SECONDS) for _ in range(ROUNDS)]
+    assert not sum(load.failed for load in loads)
+    middle = [np.median([np.percentile(load.seconds, share) for load in loads]) * 1e3 for share in (50, 99)]
+    with capsys.disabled():
+        Console(width=120).print("", f"{endpoint.name}: p50 {middle[0]:.0f} ms, p99 {middle[1]:.0f} ms", sep="\n")
 
 
 @pytest.mark.usefixtures("benchmark")
