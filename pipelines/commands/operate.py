@@ -35,9 +35,9 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
 def serve(
     *,
     model: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 3000,
-    workers: int = 1,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
     options: Shared = DEFAULTS,
 ) -> None:
     """Answer prediction requests over HTTP, until interrupted.
@@ -46,18 +46,19 @@ def serve(
     ----------
     model : str, optional
         The model's name; not needed while the workspace has only one.
-    host : str
-        The address to listen on.
-    port : int
-        The port to listen on.
-    workers : int
-        How many processes answer.
+    host : str, optional
+        The address to listen on; FOREWARN_SERVE_HOST, or else 127.0.0.1.
+    port : int, optional
+        The port to listen on; FOREWARN_SERVE_PORT, or else 3000.
+    workers : int, optional
+        How many processes answer; FOREWARN_SERVE_WORKERS, or else 1.
     options : Options
         Where the state lies.
     """
     options.open()  # complains of a workspace that is not there in the words of every other command
-    command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace), "--host", host]
-    command += ["--port", str(port), "--workers", str(workers), *(["--model", model] if model else [])]
+    given = {"--model": model, "--host": host, "--port": port, "--workers": workers}
+    command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace)]
+    command += [word for name, value in given.items() if value is not None for word in (name, str(value))]
     # This process becomes the endpoint: a signal meant for it reaches it, and nothing is left behind.
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, our own arguments
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from data_contracts.workspace import init_workspace
 from pipelines import cli
 
 PLATFORMS = {
@@ -114,3 +115,19 @@ def test_the_readme_names_only_commands_that_exist(repository: Path) -> None:
     known = {*cli.COMMANDS, *(name.rpartition(".")[0] for name in cli.COMMANDS)}
     assert len(told) > 5
     assert [words for words in told if words[0] not in known and ".".join(words) not in known] == []
+
+
+def test_serve_hands_on_only_what_was_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not said on the command line is left to the environment, and then to the endpoint's own defaults."""
+    replaced: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, words: replaced.append(words))
+    init_workspace(tmp_path)
+    run(capsys, "serve", "--workspace", str(tmp_path))
+    run(capsys, "serve", "--workspace", str(tmp_path), "--port", "4000")
+    assert [words[3:] for words in replaced] == [
+        ["--workspace", str(tmp_path)],
+        ["--workspace", str(tmp_path), "--port", "4000"],
+    ]
+    assert replaced[0][1:3] == ["-m", "serving"]
