@@ -151,7 +151,7 @@ def _explained(model: _SameModel) -> _Explained:
     channels = tuple(dict.fromkeys(channel_of))
     units, usual = _units(artifact.recipe.asset_type), artifact.usual or (None,) * len(names)
     return _Explained(
-        trees=TreeContributions.of_booster(artifact.model.booster),
+        trees=TreeContributions.of_text(artifact.model.text),
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         words=tuple(

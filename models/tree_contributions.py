@@ -15,94 +15,57 @@ Intelligence 2 (2020), doi:10.1038/s42256-019-0138-9 (Tree SHAP, path-dependent)
 games", Management Science 18 (1972), doi:10.1287/mnsc.18.5.64 (the integral).
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from features.kernels.compilation import compiled
+from models.tree_paths import TreePaths, read_paths
 
 Matrix = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Way:
-    """What one feature has to be for a path: in (above, up_to], or NaN where that goes the same way."""
-
-    above: float = -np.inf
-    up_to: float = np.inf
-    nan: bool = True
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
 class TreeContributions:
-    """Hold the leaves of a booster, each as the features on its path.
+    """Hold the leaves of a booster, ready to say what each feature contributes.
 
     Parameters
     ----------
-    n_features
-        How many the booster takes.
-    values : (n_leaves,)
-        What each leaf adds to the score.
-    begin : (n_leaves + 1,)
-        Where each leaf's features begin among all.
-    feature, above, up_to, nan, share : (n_entries,)
-        The features on the paths: passed by a value in (above, up_to], and by NaN where `nan` is 1; by this share of
-        the training samples.
+    paths
+        The leaves, each as the features on its path.
     points, weights : (most + 1, n_points)
         For each number of features on a path the rule of Gauss and Legendre on [0, 1].
     n_points : (most + 1,)
         How many of them count.
     """
 
-    n_features: int
-    values: Matrix
-    begin: Integers
-    feature: Integers
-    above: Matrix
-    up_to: Matrix
-    nan: Integers
-    share: Matrix
+    paths: TreePaths
     points: Matrix
     weights: Matrix
     n_points: Integers
 
     @classmethod
-    def of_booster(cls, booster: Any) -> "TreeContributions":
-        """Read the trees of a LightGBM booster.
+    def of_text(cls, text: str) -> "TreeContributions":
+        """Read the trees of a booster.
 
         Parameters
         ----------
-        booster
-            A `lightgbm.Booster` without categorical features or linear trees.
+        text
+            A booster in LightGBM's text.
 
         Returns
         -------
         TreeContributions
+
+        Raises
+        ------
+        ModelError
+            If it has categorical features or linear trees.
         """
-        content = booster.dump_model()
-        trees = [tree["tree_structure"] for tree in content["tree_info"]]
-        leaves = [leaf for tree in trees for leaf in _leaves(tree, {})]
-        ways = [(feature, way) for _, path in leaves for feature, way in path.items()]
-        lengths = np.array([len(path) for _, path in leaves], dtype=np.int64)
-        points, weights, n_points = _rules(int(lengths.max(initial=0)))
-        return cls(
-            n_features=content["max_feature_idx"] + 1,
-            values=np.array([value for value, _ in leaves], dtype=np.float64),
-            begin=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            feature=np.array([feature for feature, _ in ways], dtype=np.int64),
-            above=np.array([way.above for _, way in ways], dtype=np.float64),
-            up_to=np.array([way.up_to for _, way in ways], dtype=np.float64),
-            nan=np.array([way.nan for _, way in ways], dtype=np.int64),
-            share=np.array([way.share for _, way in ways], dtype=np.float64),
-            points=points,
-            weights=weights,
-            n_points=n_points,
-        )
+        paths = read_paths(text)
+        return cls(paths, *_rules(int(np.diff(paths.begin).max(initial=0))))
 
     def of(self, x: Matrix) -> Matrix:
         """Compute what each feature adds to, or takes from, the score that the booster gives on average.
@@ -117,42 +80,22 @@ class TreeContributions:
         ndarray of float64, shape (n, n_features)
             In the score's unit: log-odds, or hours. A row gets the same bits whether it comes alone or among others.
         """
-        found = np.zeros((self.n_features, len(x)))
+        paths, found = self.paths, np.zeros((self.paths.n_features, len(x)))
         _contribute(
             np.ascontiguousarray(x.T),
-            self.values,
-            self.begin,
-            self.feature,
-            self.above,
-            self.up_to,
-            self.nan,
-            self.share,
+            paths.values,
+            paths.begin,
+            paths.feature,
+            paths.above,
+            paths.up_to,
+            paths.nan,
+            paths.share,
             self.points,
             self.weights,
             self.n_points,
             found,
         )
         return found.T
-
-
-def _leaves(node: Mapping[str, Any], path: Mapping[int, _Way]) -> Iterator[tuple[float, Mapping[int, _Way]]]:
-    """Walk a tree: give each leaf's value and what the features on its path have to be."""
-    if "split_feature" not in node:
-        yield node["leaf_value"], path
-        return
-    feature, threshold, whole = node["split_feature"], node["threshold"], node["internal_count"]
-    before = path.get(feature, _Way())
-    # A tree that met no NaN in training takes it for zero.
-    nan_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
-    for side, left in (("left_child", True), ("right_child", False)):
-        child = node[side]
-        way = _Way(
-            above=before.above if left else max(before.above, threshold),
-            up_to=min(before.up_to, threshold) if left else before.up_to,
-            nan=before.nan and nan_left is left,
-            share=before.share * child.get("internal_count", child.get("leaf_count", 0)) / whole,
-        )
-        yield from _leaves(child, {**path, feature: way})
 
 
 def _rules(most: int) -> tuple[Matrix, Matrix, Integers]:

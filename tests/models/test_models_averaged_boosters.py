@@ -60,7 +60,7 @@ def test_the_score_and_its_contributions_are_the_mean(target: Any, params: Mappi
     score = np.mean([one.booster.predict(x, raw_score=True) for one in alone], axis=0)
     contributions = np.mean([one.booster.predict(x, pred_contrib=True) for one in alone], axis=0)
     assert np.allclose(found.predict(x, raw_score=True), score, rtol=1e-12, atol=1e-12)
-    ours = TreeContributions.of_booster(found).of(x)
+    ours = TreeContributions.of_text(found.model_to_string()).of(x)
     assert np.allclose(ours, contributions[:, :-1], rtol=1e-9, atol=1e-10)
     assert np.allclose(ours.sum(axis=1) + contributions[:, -1], score)
 

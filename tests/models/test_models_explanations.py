@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_contracts.errors import ModelError
 from data_contracts.history import History
 from models.driver_words import say
 from models.experiment import Experiment
@@ -51,7 +52,7 @@ def test_contributions_are_those_of_lightgbm(
     made, x = booster(seed, holes, **params)
     x = np.vstack([x[:20], asked, np.full(6, np.nan)])
     expected = made.predict(x, pred_contrib=True, num_threads=1)
-    found = TreeContributions.of_booster(made).of(x)
+    found = TreeContributions.of_text(made.model_to_string()).of(x)
     assert np.allclose(found, expected[:, :-1], rtol=1e-9, atol=1e-10)
     assert np.allclose(found.sum(axis=1) + expected[:, -1], made.predict(x, raw_score=True))
 
@@ -59,9 +60,19 @@ def test_contributions_are_those_of_lightgbm(
 def test_one_row_contributes_as_among_many() -> None:
     """A row's contributions are the same bits alone and among others."""
     made, x = booster(3, 0.1)
-    trees = TreeContributions.of_booster(made)
+    trees = TreeContributions.of_text(made.model_to_string())
     alone = np.vstack([trees.of(x[i : i + 1]) for i in range(30)])
     assert np.array_equal(alone, trees.of(x)[:30])
+
+
+@pytest.mark.parametrize(("categories", "params"), [([0], {}), ([], {"linear_tree": True})])
+def test_other_trees_are_refused(categories: list[int], params: dict[str, object]) -> None:
+    """Trees that forewarn's learner never grows are not explained as what they are not."""
+    x = np.random.default_rng(0).integers(0, 4, size=(400, 2)).astype(float)
+    data = lightgbm.Dataset(x, (x[:, 0] % 2).astype(float), categorical_feature=categories)
+    made = lightgbm.train({"objective": "binary", "verbosity": -1, **params}, data, num_boost_round=3)
+    with pytest.raises(ModelError, match="by category, or with linear leaves"):
+        TreeContributions.of_text(made.model_to_string())
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +134,7 @@ def test_drivers_of_several_horizons_follow_the_decision(several: Trained, plant
     artifact = several.artifact
     features, probabilities = asked(several, plant, 10)
     x = features[list(artifact.columns)].to_numpy()
-    trees = TreeContributions.of_booster(artifact.model.booster)
+    trees = TreeContributions.of_text(artifact.model.text)
     found = _contributions(artifact, trees, x)
     scored = [artifact.model.booster.predict(in_interval(x, k, 3), raw_score=True) for k in range(2)]
 
