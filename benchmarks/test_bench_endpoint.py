@@ -13,11 +13,13 @@ from serving.champion import ChampionWatch
 from serving.prediction_log import PredictionLog
 from serving.schemas import parse_request
 from serving.settings import Settings
+from serving.versions import Versions
 
 
 @pytest.fixture(scope="module")
 def watch(plant: Plant) -> ChampionWatch:
-    found = ChampionWatch(FollowedRegistry(plant.workspace), plant.model, 1.0, now)
+    registry = FollowedRegistry(plant.workspace)
+    found = ChampionWatch(registry, Versions(registry, plant.model), 1.0, now)
     found.look()
     return found
 

@@ -12,15 +12,16 @@ from models.artifact import Artifact
 from models.registry import CHAMPION
 from serving.causes import cause_of
 from serving.refusals import LOGGER
-from serving.trial import Retries, VersionRefused, VersionSource, prepare
+from serving.trial import Retries, VersionRefused
 from serving.trial import check_predictions as check_predictions
 from serving.trial import try_out as try_out
+from serving.versions import Pace, Versions, hurry
 
 Clock = Callable[[], pd.Timestamp]
 
 
-class ModelSource(VersionSource, Protocol):
-    """Where champions come from: the registry, or a stand-in for it."""
+class AliasSource(Protocol):
+    """What tells which version is the champion: the registry, or a stand-in for it."""
 
     def alias_map(self, name: str) -> Mapping[str, int]:
         """Return all aliases of a model, each with the version that it names."""
@@ -76,8 +77,8 @@ class ChampionWatch:
     ----------
     source
         The registry.
-    name
-        The model's name.
+    versions
+        The model's versions, proven.
     poll_seconds
         How often to look, in seconds.
     clock
@@ -92,8 +93,8 @@ class ChampionWatch:
 
     def __init__(
         self,
-        source: ModelSource,
-        name: str,
+        source: AliasSource,
+        versions: Versions,
         poll_seconds: float,
         clock: Clock,
         *,
@@ -101,12 +102,11 @@ class ChampionWatch:
         on_change: Callable[[Champion | None], None] = _ignore,
         on_aliases: Callable[[Mapping[str, int]], None] = _ignore,
     ) -> None:
-        self.name = name
+        self.name = versions.name
         self.current: Champion | None = None
         self.refused: Refused | None = None
-        # Kept so that a rollback waits for nothing: it was checked before it answered.
-        self._before: Champion | None = None
         self._source = source
+        self._versions = versions
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._warm = warm
@@ -164,6 +164,7 @@ class ChampionWatch:
             return False
         if version is None:
             self.current = self.refused = None
+            self._versions.forget()
             LOGGER.warning("%s has no champion any more", self.name)
             return True
         if not self._retries.is_due(version):
@@ -173,15 +174,14 @@ class ChampionWatch:
         except VersionRefused as refusal:
             self._refuse(version, refusal)
             return False
-        self._before, self.refused = current or self._before, None
+        self.refused = None
         self.current = Champion(self.name, version, artifact, self._clock())
         LOGGER.info("%s version %d answers from now on", self.name, version)
         return True
 
     def _prepare(self, version: int) -> Artifact:
-        if self._before is not None and self._before.version == version:
-            return self._before.artifact
-        artifact = prepare(self._source, self.name, version)
+        rest = Pace().rest if self.current else hurry
+        artifact = self._versions.get(version, rest)
         self._call("warming up", self._warm, artifact)
         return artifact
 

@@ -26,7 +26,8 @@ from serving.causes import cause_of
 from serving.champion import ChampionWatch, Clock
 from serving.refusals import LOGGER
 from serving.stored_telemetry import read_stored
-from serving.trial import Retries, VersionRefused, VersionSource, prepare
+from serving.trial import Retries, VersionRefused
+from serving.versions import Pace, Versions
 
 # What waits is bounded by its telemetry, which is what takes the memory: a million rows of ten channels are 100 MB.
 _MOST_ROWS = 1_000_000
@@ -35,7 +36,7 @@ _BUSY_SECONDS = 2.0
 _STORE_SECONDS = 0.5
 # While these rows are written, an answer that is to be stored waits.
 _ROWS_A_WRITE = 500
-_WARM_CUT_OFFS = 8
+_WARM_CUT_OFFS = 2
 _NICE = 10
 _SECOND = pd.Timedelta(seconds=1)
 
@@ -58,10 +59,8 @@ class Shadow:
     ----------
     workspace
         Telemetry and records.
-    source
-        Where versions are loaded from.
-    name
-        The model's name.
+    versions
+        The model's versions, proven.
     clock
         Tells the time.
 
@@ -78,12 +77,12 @@ class Shadow:
         Why a version that was to be a challenger is none, by its number.
     """
 
-    def __init__(self, workspace: Workspace, source: VersionSource, name: str, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, versions: Versions, clock: Clock) -> None:
         self.scored = self.dropped = self.failed = 0
         self.refused: Mapping[int, str] = {}
         self._workspace = workspace
-        self._source = source
-        self._name = name
+        self._versions = versions
+        self._name = versions.name
         self._clock = clock
         self._wanted: frozenset[int] = frozenset()
         self._challengers: dict[int, Artifact] = {}
@@ -215,7 +214,7 @@ class Shadow:
             if not self._retries.is_due(version):
                 continue
             try:
-                held[version] = prepare(self._source, self._name, version)
+                held[version] = self._versions.get(version, Pace().rest)
             except VersionRefused as refusal:
                 refused[version] = refusal.reason
                 if self._retries.failed(version):

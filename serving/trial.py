@@ -86,7 +86,7 @@ class Retries:
         self._waits = {version: wait for version, wait in self._waits.items() if version in versions}
 
 
-def prepare(source: VersionSource, name: str, version: int) -> Artifact:
+def prepare(source: VersionSource, name: str, version: int, rest: Callable[[], None]) -> Artifact:
     """Load a version and make sure that it may answer.
 
     Its golden inputs have to score as they did when it was registered; a version without any is only tried. What its
@@ -99,6 +99,8 @@ def prepare(source: VersionSource, name: str, version: int) -> Artifact:
         The registry.
     name, version
         Which one.
+    rest
+        Called between the steps, which take some 10 to 30 ms each.
 
     Returns
     -------
@@ -112,16 +114,21 @@ def prepare(source: VersionSource, name: str, version: int) -> Artifact:
     """
     with _refusing("it cannot be loaded"):
         artifact = source.load(name, version).artifact
+    rest()
     with _refusing("its golden inputs cannot be read"):
         golden = source.golden_inputs(name, version)
+    rest()
     if golden is not None:
         with _refusing("it scores its golden inputs otherwise than when it was registered"):
             golden.prove(artifact, f"{name} version {version}")
+    rest()
     with _refusing("it does not score"):
         features = try_out(artifact)
         _ = artifact.digest
+    rest()
     with _refusing("it cannot say what drives its answers"):
         drivers(artifact, features)
+    rest()
     return artifact
 
 

@@ -94,12 +94,14 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
     from serving.champion import ChampionWatch
     from serving.prediction_log import PredictionLog
     from serving.shadow import Shadow, observe
+    from serving.versions import Versions
     from serving.workers import workers_of
 
     workspace, sealed = open_place(settings.workspace, environ), sealed_model()
     registry = sealed or FollowedRegistry(workspace)
     model = sealed.name if sealed else settings.model or ""
-    shadow, workers = Shadow(workspace, registry, model, now), workers_of(workspace, settings.port)
+    versions = Versions(registry, model)
+    shadow, workers = Shadow(workspace, versions, now), workers_of(workspace, settings.port)
 
     def look(aliases: Mapping[str, int]) -> None:
         shadow.follow(aliases)
@@ -107,7 +109,7 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
 
     watch = ChampionWatch(
         registry,
-        model,
+        versions,
         settings.poll_seconds,
         now,
         warm=shadow.warm,

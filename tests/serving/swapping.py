@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from mlflow import MlflowClient
 
@@ -18,6 +21,8 @@ from models.golden_inputs import FILE, GoldenInputs
 from models.promotion import promote, rollback
 from models.registry import CHAMPION, Registry
 from tests.serving.callers import Answer, Callers, Question
+
+Matrix = npt.NDArray[np.float64]
 
 ROLLBACK = 0
 """In a list of moves: back to the champion before."""
@@ -68,11 +73,20 @@ class Swaps:
         """Return the longest time from a move to the agreement of all workers, in seconds."""
         return max(at - moved for moved, at in zip(self.moved_at, self.agreed_at, strict=True))
 
-    def longest(self, *, swapping: bool) -> float:
-        """Return the slowest answer in seconds, of the requests that met a swap or of the others."""
-        spans = list(zip(self.moved_at, self.agreed_at, strict=True))
-        met = [any(a.begun < end and a.begun + a.seconds > begin for begin, end in spans) for a in self.answers]
-        return max((a.seconds for a, m in zip(self.answers, met, strict=True) if m == swapping), default=0.0)
+    def longest(self) -> tuple[Matrix, Matrix]:
+        """Return how long, in seconds, the slowest answer took that met a swap, and one before it; both (n_moves,).
+
+        A swap is from the move to the agreement of all workers. Before it is as long, up to the move.
+        """
+        spans = np.column_stack([self.moved_at, self.agreed_at])
+        before = np.column_stack([2 * spans[:, 0] - spans[:, 1], spans[:, 0]])
+        return self._slowest(spans), self._slowest(before)
+
+    def _slowest(self, spans: Matrix) -> Matrix:
+        begun = np.array([answer.begun for answer in self.answers])
+        seconds = np.array([answer.seconds for answer in self.answers])
+        met = [(begun < end) & (begun + seconds > begin) for begin, end in spans]
+        return np.array([seconds[one].max(initial=0.0) for one in met])
 
 
 def _is_of_one(answer: Answer, truth: Mapping[int, Mapping[str, float]]) -> bool:
@@ -92,11 +106,26 @@ def swap_under_load(
     rest: float,
     pause: float,
 ) -> Swaps:
-    """Promote and roll back while callers ask; wait after each move until all workers agree."""
+    """Promote and roll back while callers ask; wait after each move until all workers agree.
+
+    Who moves is a process of its own: callers that share its interpreter would take its work for the endpoint's.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as mover:
+        mover.submit(_move_all, url, workspace, name, (), 0.0).result()  # what is imported is imported now
+        with Callers(url, lambda _: Question(body), callers, rest) as c:
+            moved = mover.submit(_move_all, url, workspace, name, moves, pause).result()
+    return Swaps(c.answers, *moved)
+
+
+def _move_all(
+    url: str, workspace: Workspace, name: str, moves: Sequence[int], pause: float
+) -> tuple[list[int], list[float], list[float]]:
     registry = NotingRegistry(workspace)
     records = open_records(workspace.records_url)
     versions, moved_at, agreed_at = [], [], []
-    with httpx.Client(base_url=url, timeout=60.0) as client, Callers(url, lambda _: Question(body), callers, rest) as c:
+    with httpx.Client(base_url=url, timeout=60.0) as client:
+        registry.champion(name)
+        client.get("/model")
         for move in moves:
             time.sleep(pause)
             versions.append(make_move(registry, records, name, move))
@@ -104,7 +133,7 @@ def swap_under_load(
             moved_at.append(registry.moved)
             agreed_at.append(time.monotonic())
         time.sleep(pause)
-    return Swaps(c.answers, versions, moved_at, agreed_at)
+    return versions, moved_at, agreed_at
 
 
 def make_move(registry: Registry, records: Any, name: str, move: int) -> int:

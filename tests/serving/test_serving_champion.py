@@ -1,4 +1,6 @@
+import gc
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from models.tree_contributions import TreeContributions
 from serving.champion import ChampionWatch, choose_model
 from serving.refusals import LOGGER
 from serving.trial import Retries, try_out
+from serving.versions import Pace, Versions, hurry
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 
@@ -44,7 +47,7 @@ class Source:
 
     def load(self, name: str, version: int) -> Held:  # noqa: ARG002
         self.loads.append(version)
-        return Held(self.artifacts[version])
+        return Held(replace(self.artifacts[version]))  # each time anew, as from a file
 
     def golden_inputs(self, name: str, version: int) -> GoldenInputs | None:  # noqa: ARG002
         return self.golden.get(version)
@@ -66,7 +69,7 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def watch(source: Source) -> ChampionWatch:
-    made = ChampionWatch(source, "m", 60.0, lambda: NOW)
+    made = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW)
     made.look()
     return made
 
@@ -87,7 +90,7 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
 
 
 def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
-    """The champion before is still there, checked when it began to answer; the one before that is loaded anew."""
+    """What has answered lately is still there, checked when it began to answer; what did long ago is loaded anew."""
     first = watch.current
     for version in (2, 1, 2, 1):
         source.version = version
@@ -96,11 +99,59 @@ def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     assert first is not None
     assert watch.current is not None
     assert watch.current.artifact is first.artifact
-    source.artifacts[5] = source.artifacts[2]
-    for version in (5, 2):
+    source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in (5, 6, 7)}
+    for version in (5, 6, 7, 1, 2):
         source.version = version
         assert watch.look()
-    assert source.loads == [1, 2, 5, 2]
+    assert source.loads == [1, 2, 5, 6, 7, 2]
+
+
+def test_a_model_that_was_deleted_is_forgotten(watch: ChampionWatch, source: Source) -> None:
+    """One of the same name that comes after it has the same numbers for other versions."""
+    source.version = None
+    assert watch.look()
+    source.version, source.artifacts[1] = 1, source.artifacts[2]
+    source.golden.clear()
+    assert watch.look()
+    assert watch.current is not None
+    assert watch.current.artifact.digest == source.artifacts[2].digest
+
+
+def test_a_challenger_that_is_promoted_is_not_loaded_again(source: Source) -> None:
+    """Whatever is in use in the process is held, however much was loaded since."""
+    source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in range(5, 12)}
+    versions = Versions(source, "m")
+    challenger = versions.get(5, hurry)
+    for version in range(6, 12):
+        versions.get(version, hurry)
+    assert versions.get(5, hurry) is challenger
+    del challenger
+    for version in range(6, 12):
+        versions.get(version, hurry)
+    gc.collect()
+    versions.get(5, hurry)
+    assert source.loads.count(5) == 2
+
+
+def test_a_swap_leaves_the_cores_to_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its steps it rests three times as long as they took, and no longer than 0.8 s in all."""
+    rests: list[float] = []
+    monkeypatch.setattr(time, "sleep", rests.append)
+    pace, begun = Pace(), time.thread_time()
+    spend(0.05)
+    pace.rest()
+    assert 0.15 <= rests[0] <= 3 * (time.thread_time() - begun)
+    for _ in range(4):
+        spend(0.1)
+        pace.rest()
+    assert sum(rests) == pytest.approx(0.8)
+    assert rests[-1] == 0.0
+
+
+def spend(seconds: float) -> None:
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
 
 
 @pytest.mark.parametrize(("version", "why"), [(3, "it does not score"), (4, "it cannot be loaded")])
@@ -182,7 +233,7 @@ def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, mon
     of_text = TreeContributions.of_text
     monkeypatch.setattr(TreeContributions, "of_text", lambda text: taken_apart.append("once") or of_text(text))
     explanations._explained.cache_clear()
-    watch = ChampionWatch(source, "m", 60.0, lambda: NOW)
+    watch = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW)
     watch.look()
     assert taken_apart == ["once"]
     assert watch.current is not None
@@ -197,7 +248,7 @@ def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
     def fail(_: object) -> None:
         raise RuntimeError
 
-    watch = ChampionWatch(source, "m", 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
+    watch = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
     watch._on_change = lambda champion: seen.append(champion and champion.version)
     watch.look()
     source.version = None

@@ -21,6 +21,7 @@ from models.scoring import score
 from serving import shadow as module
 from serving.champion import ChampionWatch
 from serving.shadow import Shadow, observe
+from serving.versions import Versions
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta("1D")
@@ -57,7 +58,7 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def shadow(workspace: Workspace, records_url: str, source: Source) -> Iterator[Shadow]:
-    made = Shadow(replace(workspace, records_url=records_url), source, "tiny", lambda: NOW)
+    made = Shadow(replace(workspace, records_url=records_url), Versions(source, "tiny"), lambda: NOW)
     yield made
     made.stop()
 
@@ -205,7 +206,7 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
     cut_offs: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing is scored before there is traffic; afterwards the latest of it, whether there are challengers or not."""
+    """Nothing is scored before there is traffic; afterwards some of the latest, with challengers or without."""
     asked: list[pd.DataFrame] = []
     monkeypatch.setattr(module, "score", lambda _artifact, _history, cut_offs: asked.append(cut_offs))
     shadow.warm(artifacts[0])
@@ -213,7 +214,7 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
     for begin in (0, 1):
         shadow.offer(ids(cut_offs)[begin:], Given(history, cut_offs[begin:]), len(history.telemetry))
     shadow.warm(artifacts[0])
-    assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:]]
+    assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:3]]
 
 
 def test_prometheus_is_told_of_the_champion_and_the_shadow(
@@ -228,7 +229,8 @@ def test_prometheus_is_told_of_the_champion_and_the_shadow(
     def read(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(f"forewarn_{name}", labels) or 0.0
 
-    watch = ChampionWatch(Followed(source.artifacts), "told", 60.0, lambda: NOW)
+    followed = Followed(source.artifacts)
+    watch = ChampionWatch(followed, Versions(followed, "told"), 60.0, lambda: NOW)
     watch.look()
     scored = read("shadow_scored_total")
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
