@@ -12,6 +12,7 @@ import pytest
 from benchmarks.conftest import Plant
 from data_contracts.history import read_history
 from models.registry import Registry
+from serving.settings import Settings
 from tests.serving.callers import Answer, Callers, Question
 from tests.serving.conftest import running
 from tests.serving.swapping import AGREE_SECONDS, ROLLBACK, register_proven, swap_under_load, truth_of
@@ -36,7 +37,7 @@ def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
     fresh = register_versions(plant, registry, champion, tmp_path, SWAPS)
     moves = plan_moves(fresh)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FOREWARN_SERVE_POLL_SECONDS", "0.5")
+        patch.setenv("FOREWARN_SERVE_POLL_SECONDS", str(Settings().poll_seconds))
         endpoint = next(served := running(plant.workspace, tmp_path / "log", "--workers", str(WORKERS)))
     await_workers(endpoint)
     with Callers(endpoint.url, lambda _: Question(body), callers, rest) as control:

@@ -91,7 +91,7 @@ class Settings:
     port: int = 3000
     workers: int = 1
     threads: int = 2
-    poll_seconds: float = 0.5
+    poll_seconds: float = 0.25
     max_batch: int = 1_000
     max_body_bytes: int = 32 * 2**20
     timeout_seconds: float = 60.0

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -211,8 +212,11 @@ def _trial_history(artifact: Artifact, end: pd.Timestamp) -> History:
         asset_type=asset_type,
         channels=channels,
         telemetry=telemetry,
-        assets=empty_table("assets"),
-        failures=empty_table("failures"),
-        work_orders=empty_table("work_orders"),
-        events=empty_table("events"),
+        assets=_no_rows("assets"),
+        failures=_no_rows("failures"),
+        work_orders=_no_rows("work_orders"),
+        events=_no_rows("events"),
     )
+
+
+_no_rows = lru_cache(empty_table)

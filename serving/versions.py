@@ -8,8 +8,8 @@ from models.artifact import Artifact
 from serving.trial import VersionSource, prepare
 
 _KEPT = 4
-_SHARE = 0.25
-_MOST_REST = 0.8
+_SHARE = 0.125
+_MOST_REST = 0.6
 
 
 class Versions:
@@ -67,9 +67,9 @@ class Versions:
 
 
 class Pace:
-    """Rest between the steps of some work three times as long as they took, so that who asks hardly feels them.
+    """Rest between the steps of some work seven times as long as they took, so that who asks hardly feels them.
 
-    In all it rests no longer than 0.8 s: a version of a large model is to answer within two seconds too.
+    In all it rests no longer than 0.6 s: a version of a large model is to answer within two seconds too.
     """
 
     def __init__(self) -> None:

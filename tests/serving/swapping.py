@@ -157,7 +157,7 @@ def await_agreement(client: httpx.Client, version: int, seconds: float = 30.0) -
         told = client.get("/model").json()
         if told.get("agreed") and {worker["version"] for worker in told["workers"]} == {version}:
             return
-        time.sleep(0.02)
+        time.sleep(0.1)
     raise AssertionError(f"no agreement on version {version}: {told}")
 
 

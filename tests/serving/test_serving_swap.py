@@ -18,6 +18,7 @@ from models.artifact import Artifact
 from models.registry import CHAMPION, Registry
 from pipelines.commands.models import shadow
 from pipelines.options import Options
+from serving.settings import Settings
 from tests.serving.callers import Callers, Question
 from tests.serving.swapping import (
     ROLLBACK,
@@ -61,7 +62,7 @@ def pair(
     make_move(registry, open_records(workspace.records_url), NAME, versions[0])
     log = tmp_path_factory.mktemp("swap") / "log"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FOREWARN_SERVE_POLL_SECONDS", "0.5")
+        patch.setenv("FOREWARN_SERVE_POLL_SECONDS", str(Settings().poll_seconds))
         with run_endpoint(workspace, log, "--model", NAME, "--workers", "2") as endpoint:
             ends = time.monotonic() + 60
             while len(endpoint.client.get("/model").json()["workers"]) < 2 and time.monotonic() < ends:
