@@ -4,6 +4,7 @@ A commit costs one write-through to the disk, however much is in it. So the firs
 waiting, and whoever comes meanwhile waits for the next turn.
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -155,19 +156,36 @@ class GroupCommit:
     def _begin(self, connection: sa.Connection) -> None:
         if connection.dialect.name != "sqlite":
             return
-        # A transaction that begins as a reader may be unable to become a writer. And SQLite's own waiting sleeps ever
-        # longer, up to a tenth of a second, where other processes hold the lock for a millisecond or two.
-        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        connection.begin()
+        if not self._lock(connection.connection.dbapi_connection):
+            # It is not locked, or for too long: SQLAlchemy says why, in the words that are listened for.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _lock(self, connection: Any) -> bool:
+        """Begin as a writer, for a transaction that begins as a reader may be unable to become one.
+
+        SQLite's own waiting sleeps ever longer, up to a tenth of a second, where other processes hold the lock for a
+        millisecond or two. And it is the driver that is asked: SQLAlchemy's errors hold on to whatever the frames that
+        they went through know, which is the whole request, until somebody collects garbage.
+        """
         ends = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                break
-            except sa.exc.OperationalError as error:
-                if "locked" not in str(error.orig) or time.monotonic() > ends:
-                    raise
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * self._busy_seconds)}")
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.Error as error:
+                    if not _is_busy(error) or time.monotonic() > ends:
+                        return False
+                else:
+                    return True
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_seconds)}")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 @dataclass(frozen=True)
