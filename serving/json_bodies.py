@@ -1,32 +1,51 @@
 """JSON as requests bring it: fast, strict, and told apart from what is no JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
+import numpy as np
+import simdjson
 from pydantic_core import from_json
 
 from serving.refusals import BAD_REQUEST, Refusal, unprocessable
 
 _SHOWN = 80
-_ESCAPED_COLON = b"\\u003"
+# A character of a text may be written by its number: a colon as \u003a, a bracket as \u005b.
+_ESCAPED_COLON, _ESCAPED_BRACKET = b"\\u003", b"\\u005"
 _BACKSLASH = b"\\"
 _NUMBERS = (float, int)
+_HOLDERS = {dict, list, np.ndarray}
+_MOST_NAMES = 256
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Numbers:
+    """Stand in a shape for a list that is to be read into an array, if it holds nothing but numbers."""
+
+
+Shape = Mapping[str, "Shape"] | Sequence["Shape"] | Numbers
+"""Where such lists may be: by an object's names, ``"*"`` for any other; or a sequence of one, what a list holds."""
+
+
+def parse_json(body: bytes, shape: Shape | None = None) -> dict[str, Any]:
     """Read a JSON object, without NaN and Infinity and without repeated names.
 
     Parameters
     ----------
     body
         The text, in UTF-8.
+    shape
+        Where lists of numbers are to become arrays.
 
     Returns
     -------
     dict
-        The object.
+        The object. In place of a list of whole numbers there may be an array of int64, in place of a list of other
+        numbers one of float64; both shape (n,), n > 0.
 
     Raises
     ------
@@ -34,13 +53,12 @@ def parse_json(body: bytes) -> dict[str, Any]:
         If it is anything else.
     """
     try:
-        content = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise _why_not(body, str(error)) from error
+        content = _plain(simdjson.Parser().parse(body), shape)
+    except (ValueError, RuntimeError):
+        content = _read_slowly(body)
     if not isinstance(content, dict):
         raise unprocessable(None, show(content), "a JSON object", "Send an object with the fields of the request")
-    _refuse_repeated_names(body, content)
-    return content
+    return content if _is_as_written(body, content) else _read_thoroughly(body)
 
 
 def path_of(location: Iterable[str | int]) -> str | None:
@@ -89,44 +107,87 @@ def show(value: object) -> str:
         return f"the text {value[:_SHOWN]!r}"
     if isinstance(value, int | float):
         return f"the number {value if isinstance(value, float) or abs(value) < 10**_SHOWN else 'of many digits'}"
-    return "a list" if isinstance(value, list) else "an object"
+    return "a list" if isinstance(value, list | np.ndarray) else "an object"
 
 
-def _refuse_repeated_names(body: bytes, content: dict[str, Any]) -> None:
-    """Refuse a name twice in one object.
+def _plain(value: Any, shape: Shape | None) -> Any:
+    """Make plain values of what simdjson has read, as far as a shape goes name by name and then all at once."""
+    if isinstance(value, simdjson.Array):
+        if isinstance(shape, Numbers):
+            return _numbers(value)
+        return [_plain(each, shape[0]) for each in value] if isinstance(shape, Sequence) else value.as_list()
+    if isinstance(value, simdjson.Object):
+        # To find one of many names takes simdjson long.
+        if isinstance(shape, Mapping) and len(value) <= _MOST_NAMES:
+            return {name: _plain(value[name], shape.get(name, shape.get("*"))) for name in value.keys()}  # noqa: SIM118
+        return value.as_dict()
+    return value
 
-    The fast reader keeps the last one without a word. But every name has its colon, and all other colons stand in
-    texts: if the body has more of them than the names and texts that were read, a name was read over.
+
+def _numbers(values: Any) -> Any:
+    """Read a list into an array; as a list if it is empty, or not all of it is numbers."""
+    for kind, dtype in (("i", np.int64), ("d", np.float64)):
+        with suppress(TypeError, ValueError):
+            read = np.frombuffer(values.as_buffer(of_type=kind), dtype=dtype)
+            return read if len(read) else []
+    return values.as_list()
+
+
+def _read_slowly(body: bytes) -> Any:
+    """Read what simdjson does not: a whole number of more than 64 bits; or tell what is wrong."""
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise _why_not(body, str(error)) from error
+
+
+def _read_thoroughly(body: bytes) -> dict[str, Any]:
+    """Read without haste: each object's names are known in order, and a name that comes twice is refused."""
+    try:
+        content: dict[str, Any] = json.loads(body, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise _not_json("a body nested too deeply") from error
+    return content
+
+
+def _is_as_written(body: bytes, content: dict[str, Any]) -> bool:
+    """Tell whether no name was read over, and no list within a list of numbers.
+
+    The fast reader keeps one of two equal names without a word, and reads lists within a list of numbers as if their
+    brackets were not there. But every name has its colon and every list its bracket, and all others stand in texts: if
+    the body has as many of them as what was read, nothing was lost.
     """
-    if _BACKSLASH not in body or _ESCAPED_COLON not in body:
-        written = body.count(b":")
-        # What long lists of numbers may hide only adds colons: where the count is right without, it need not be read.
-        if any(written == _colons(content, thorough=thorough) for thorough in (False, True)):
-            return
-    # Slow, and exact: it knows each object's names in order.
-    json.loads(body, object_pairs_hook=_unique)
+    if _BACKSLASH in body and (_ESCAPED_COLON in body or _ESCAPED_BRACKET in body):
+        return False
+    written = body.count(b":"), body.count(b"[")
+    # What long lists of numbers may hide only adds marks: where the count is right without, it need not be read.
+    return any(written == _marks(content, thorough=thorough) for thorough in (False, True))
 
 
-def _colons(content: dict[str, Any], *, thorough: bool) -> int:
-    """Count the colons that an object has when it is written as JSON, level by level: one at a time takes too long.
+def _marks(content: dict[str, Any], *, thorough: bool) -> tuple[int, int]:
+    """Count the colons and opening brackets of an object written as JSON, level by level: one at a time takes long.
 
     Unless thorough, lists that begin with a number are passed over, whatever comes after it.
     """
-    count = 0
+    colons = brackets = 0
     level: list[Any] = [content]
     while level:
         objects: list[dict[str, Any]] = [value for value in level if type(value) is dict]
-        count += sum(map(len, objects)) + "".join(chain.from_iterable(objects)).count(":")
+        brackets += len(level) - len(objects)
+        texts = list(chain.from_iterable(objects))
+        colons += len(texts)
         inside: list[list[Any]] = [list(each.values()) for each in objects]
         inside += [value for value in level if type(value) is list and (thorough or not _begins_with_number(value))]
         level = []
         for some in inside:
             kinds = set(map(type, some))
             if str in kinds:
-                count += "".join([value for value in some if type(value) is str]).count(":")
-            if dict in kinds or list in kinds:
-                level += some
-    return count
+                texts += [value for value in some if type(value) is str]
+            if not kinds.isdisjoint(_HOLDERS):
+                level += [value for value in some if type(value) in _HOLDERS]
+        told = "".join(texts)
+        colons, brackets = colons + told.count(":"), brackets + told.count("[")
+    return colons, brackets
 
 
 def _begins_with_number(values: list[Any]) -> bool:

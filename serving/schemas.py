@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.json_bodies import Numbers, Shape
 from serving.json_bodies import parse_json as parse_json
 from serving.json_bodies import path_of as path_of
 from serving.json_bodies import show as show
@@ -102,6 +103,8 @@ _COLUMNS = {
     "required": ["event_time", "channels"],
     "additionalProperties": False,
 }
+
+_LISTS_OF_NUMBERS: Shape = {"windows": [{"telemetry": {"event_time": Numbers(), "channels": {"*": Numbers()}}}]}
 
 
 def _validate_telemetry(value: object) -> object:
@@ -296,7 +299,7 @@ def parse_request(body: bytes, max_batch: int) -> PredictRequest:
     Refusal
         If it is not JSON (400), or not such a request (422, with the path of the first field at fault).
     """
-    content = parse_json(body)
+    content = parse_json(body, _LISTS_OF_NUMBERS)
     try:
         request = PredictRequest.model_validate(content)
     except ValidationError as error:

@@ -108,7 +108,9 @@ def read_telemetry(
 
 
 At = Callable[[str, int], str | None]
-_Raw = tuple[list[Any], Mapping[str, Callable[[], list[Any]]], At]
+# As it was sent, or an array where it is numbers only: of int64 if they are all whole, else of float64.
+Listed = list[Any] | IntArray | FloatArray
+_Raw = tuple[Listed, Mapping[str, Callable[[], Listed]], At]
 
 
 def _rows(rows: list[Any], here: Place, expected: Expected) -> _Raw:
@@ -148,7 +150,7 @@ def _columns(sent: dict[str, Any], here: Place, expected: Expected) -> _Raw:
                 path_of([*here, name]), "an unknown field", f"only {EVENT_TIME}, {CHANNELS}", "Remove it"
             )
     times, channels = sent[EVENT_TIME], sent[CHANNELS]
-    if not isinstance(times, list) or not times:
+    if not isinstance(times, list | np.ndarray) or not len(times):
         raise unprocessable(path_of([*here, EVENT_TIME]), show(times), "a list of at least 1 instant")
     if not isinstance(channels, dict):
         raise unprocessable(path_of([*here, CHANNELS]), show(channels), "an object of channels")
@@ -156,7 +158,7 @@ def _columns(sent: dict[str, Any], here: Place, expected: Expected) -> _Raw:
         where = path_of([*here, CHANNELS, name])
         if name not in expected.channels:
             raise _unknown_channel(where, expected)
-        if not isinstance(values, list):
+        if not isinstance(values, list | np.ndarray):
             raise unprocessable(where, show(values), f"a list of {len(times)} readings, one an instant")
         if len(values) != len(times):
             raise unprocessable(where, f"{len(values)} readings", f"{len(times)}, one an instant", "Send null for none")
@@ -186,9 +188,10 @@ def _check_units(units: Mapping[str, str], place: Place, expected: Expected) -> 
             raise unprocessable(where, show(unit), f"the unit {column.unit}", f"Send its readings in {column.unit}")
 
 
-def _read_times(raw: list[Any], at: At, as_of: pd.Timestamp, *, rows: bool) -> IntArray:
+def _read_times(raw: Listed, at: At, as_of: pd.Timestamp, *, rows: bool) -> IntArray:
     times = _times_at_once(raw, rows=rows)
     if times is None:
+        raw = _as_list(raw)
         times = np.array([_read_time(value, at, index, rows=rows) for index, value in enumerate(raw)], dtype=np.int64)
     unsorted = np.flatnonzero(times[1:] <= times[:-1])
     if len(unsorted):
@@ -225,8 +228,10 @@ def after_cut_off(where: str | None, time: int, as_of: pd.Timestamp) -> Refusal:
     return unprocessable(where, found, f"nothing later than {as_of.isoformat()}", "Send what was known by then")
 
 
-def _times_at_once(raw: list[Any], *, rows: bool) -> IntArray | None:
+def _times_at_once(raw: Listed, *, rows: bool) -> IntArray | None:
     """Read all instants in one go; None if one of them has to be looked at by itself."""
+    if isinstance(raw, np.ndarray):
+        return raw.astype(np.int64) if raw.dtype == np.int64 and raw.min() >= 0 and raw.max() <= _LAST else None
     kinds = set(map(type, raw))
     if kinds == _TIMES and not rows:
         return np.array(raw, dtype=np.int64) if min(raw) >= 0 and max(raw) <= _LAST else None
@@ -252,14 +257,8 @@ def _read_time(value: Any, at: At, index: int, *, rows: bool) -> int:
         raise unprocessable(at(EVENT_TIME, index), show(value), expected) from None
 
 
-def _read_channel(values: list[Any], channel: str, at: At, contract: Contract | None) -> FloatArray:
-    if not set(map(type, values)) <= _NUMBERS:
-        index = next(index for index, value in enumerate(values) if type(value) not in _NUMBERS)
-        raise unprocessable(at(channel, index), show(values[index]), _NUMBER)
-    try:
-        numbers = np.array(values, dtype=np.float64)
-    except OverflowError:  # a whole number beyond what a float holds
-        numbers = np.array([_as_float(value) for value in values], dtype=np.float64)
+def _read_channel(values: Listed, channel: str, at: At, contract: Contract | None) -> FloatArray:
+    numbers = values.astype(np.float64) if isinstance(values, np.ndarray) else _as_numbers(values, channel, at)
     limit = contract.column(channel) if contract else None
     low = -_LARGEST if limit is None or limit.minimum is None else limit.minimum
     high = _LARGEST if limit is None or limit.maximum is None else limit.maximum
@@ -268,11 +267,25 @@ def _read_channel(values: list[Any], channel: str, at: At, contract: Contract | 
         return numbers
     fine = (numbers >= low) & (numbers <= high)
     for index in np.flatnonzero(~fine).tolist():
-        if values[index] is not None:
+        if (value := _as_list(values)[index]) is not None:
             unit = f" {limit.unit}" if limit is not None and limit.unit else ""
             told = f"{low:g} to {high:g}{unit}" if np.isfinite(numbers[index]) else _NUMBER
-            raise unprocessable(at(channel, index), show(values[index]), told)
+            raise unprocessable(at(channel, index), show(value), told)
     return numbers
+
+
+def _as_numbers(values: list[Any], channel: str, at: At) -> FloatArray:
+    if not set(map(type, values)) <= _NUMBERS:
+        index = next(index for index, value in enumerate(values) if type(value) not in _NUMBERS)
+        raise unprocessable(at(channel, index), show(values[index]), _NUMBER)
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:  # a whole number beyond what a float holds
+        return np.array([_as_float(value) for value in values], dtype=np.float64)
+
+
+def _as_list(values: Listed) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _as_float(value: float | None) -> float:

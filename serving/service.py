@@ -146,12 +146,15 @@ class _Endpoint:
         return Response(text, media_type=JSON)
 
 
+# Spans that nobody takes cost a request a fiftieth of its time all the same, unless its address is left out.
+_TRACING = {"excluded_urls": ".*"} if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" else {}
 Forewarn: Any = bentoml.service(
     name="forewarn",
     workers=SETTINGS.workers,
     threads=SETTINGS.threads,
     traffic={"timeout": SETTINGS.timeout_seconds},
     metrics={"enabled": True, "namespace": "forewarn"},
+    tracing=_TRACING,
     logging={"access": {"enabled": False}},  # the door logs every request, in a form that programs read
 )(_Endpoint)
 # Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.

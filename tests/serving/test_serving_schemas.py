@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,12 @@ def refused(body: bytes) -> Refusal | None:
     except Refusal as refusal:
         return refusal
     return None
+
+
+def columns(channels: str, times: str = "[1, 2]") -> bytes:
+    """Write a request of one window, given the JSON of its columns."""
+    telemetry = f'{{"event_time": {times}, "channels": {channels}}}'
+    return f'{{"windows": [{{"asset": "a", "as_of": "2015-01-01T00:00:00Z", "telemetry": {telemetry}}}]}}'.encode()
 
 
 def parse(content: object) -> Any:
@@ -87,6 +94,9 @@ def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
         b'{"assets": ["a"], "\\u0061ssets": ["b"]}',
         b'{"windows": [{"asset": "a:b", "telemetry": [{"event_time": "x:y:z", "volt": 1, "volt": 1}]}]}',
         b'{"assets": ["\\ud800"]}',
+        columns('{"volt": [1, 2], "volt": [1, 2]}'),
+        columns('{"volt": [1, 2], "vol\\u0074": [1, 2]}'),
+        b'{"assets": ' + b"[" * 900 + b"]" * 900 + b', "a": 1, "a": 2}',
         b"[" * 100_000,
         b'{"assets": ' + b"9" * 5_000 + b"}",
     ],
@@ -96,6 +106,55 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(Refusal) as refused:
         parse_request(body, 3)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [("[1, 2]", np.int64), ("[1, 2.5]", np.float64), (f"[1, {2**63}]", np.float64), ("[-0.0, 1e-320]", np.float64)],
+)
+def test_lists_of_numbers_are_read_into_arrays(values: str, dtype: type) -> None:
+    """They have the values that they are written with, to the last bit."""
+    read = parse_request(columns(f'{{"volt": {values}}}'), 3).windows
+    assert read is not None
+    found = read[0].telemetry["channels"]["volt"]
+    assert found.dtype == dtype
+    assert np.array_equal(found.view(np.int64), np.array(json.loads(values), dtype=dtype).view(np.int64))
+    assert read[0].telemetry["event_time"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "values", ["[]", "[1, null]", "[[1], [2]]", "[1, [2]]", '[1, "2"]', "[true, 1]", f"[1, {10**40}]", '["[", 1]']
+)
+def test_other_lists_are_read_as_they_are(values: str) -> None:
+    """What is no list of numbers, or holds a list, or a number of too many digits, is what it was."""
+    read = parse_request(columns(f'{{"volt": {values}, "a[b:c": 1}}'), 3).windows
+    assert read is not None
+    found = read[0].telemetry["channels"]["volt"]
+    assert found == json.loads(values)
+    assert list(map(type, found)) == list(map(type, json.loads(values)))
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.lists(
+            st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70) | st.none(), max_size=5
+        ),
+        max_size=4,
+    )
+)
+def test_columns_are_read_as_json_is(channels: dict[str, list[float | None]]) -> None:
+    """Arrays or lists, the values are those that Python's own reader finds."""
+    read = parse_request(columns(json.dumps(channels)), 3).windows
+    assert read is not None
+    found = read[0].telemetry["channels"]
+    assert {name: as_floats(values) for name, values in found.items()} == {
+        name: as_floats(values) for name, values in channels.items()
+    }
+
+
+def as_floats(values: Any) -> list[float | None]:
+    return [None if value is None else float(value) for value in values]
 
 
 @given(
