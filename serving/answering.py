@@ -89,9 +89,11 @@ class Answering:
     _broken: dict[str, BrokenContracts] = field(default_factory=dict, repr=False)
     _composers: dict[int, Composer] = field(default_factory=dict, repr=False)
     _runs: StoredRuns = field(init=False, repr=False)
+    _skew: pd.Timedelta = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_runs", StoredRuns(self.workspace))
+        object.__setattr__(self, "_skew", pd.Timedelta(seconds=self.settings.clock_skew_seconds))
 
     def answer(self, request: PredictRequest, champion: Champion) -> PredictAnswer:
         """Predict, store, and only then answer.
@@ -203,7 +205,7 @@ class Answering:
         return self._broken.setdefault(asset_type, made)
 
     def _now(self) -> pd.Timestamp:
-        return self.clock() + pd.Timedelta(seconds=self.settings.clock_skew_seconds)
+        return self.clock() + self._skew
 
     def _composer(self, champion: Champion) -> Composer:
         held = self._composers.get(champion.version)
