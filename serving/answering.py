@@ -1,7 +1,8 @@
 """From a request to an answer: cut-offs and history, one champion, the records, and only then the answer."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -31,6 +32,7 @@ from serving.statuses import contract_of, freshness_of, kind_of
 from serving.stored_fleet import StoredFleet
 from serving.stored_telemetry import LatestTelemetry, read_stored, why_unknown
 
+_FEW = 16
 _NEVER = "no telemetry is stored"
 
 
@@ -90,6 +92,7 @@ class Answering:
     _composers: dict[int, Composer] = field(default_factory=dict, repr=False)
     _runs: StoredRuns = field(init=False, repr=False)
     _skew: pd.Timedelta = field(init=False, repr=False)
+    _computing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_runs", StoredRuns(self.workspace))
@@ -117,7 +120,8 @@ class Answering:
         StorageError
             If telemetry cannot be read or the answers not be stored; then none of them is.
         """
-        made = self._make(request, champion)
+        with self._turn(request):
+            made = self._make(request, champion)
         self._store(made, None)
         return PredictAnswer(predictions=[each.shown for each in made.composed])
 
@@ -143,8 +147,9 @@ class Answering:
         StorageError
             As of `answer`.
         """
-        made = self._make(request, champion)
-        text = reply_text([each.answer for each in made.composed])
+        with self._turn(request):
+            made = self._make(request, champion)
+            text = reply_text([each.answer for each in made.composed])
         before = self._store(made, None if asked is None else asked.reply(text, self.clock()))
         if before is not None and asked is not None:
             return asked.check(before)
@@ -203,6 +208,15 @@ class Answering:
         """Return which assets of a type have telemetry in quarantine, kept from request to request."""
         made = BrokenContracts(self.workspace, self.latest(asset_type))
         return self._broken.setdefault(asset_type, made)
+
+    def _turn(self, request: PredictRequest) -> AbstractContextManager[object]:
+        """Take turns, unless it is a large request: the small ones beside it need not wait for all of it.
+
+        Two that compute at once in one interpreter take its lock from each other, and both are late. Who stores his
+        answers waits for the disk meanwhile, and has had his turn.
+        """
+        asked = request.windows if request.windows is not None else request.assets or ()
+        return self._computing if len(asked) <= _FEW else nullcontext()
 
     def _now(self) -> pd.Timestamp:
         return self.clock() + self._skew
