@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -315,6 +316,18 @@ def test_records_that_are_down_may_come_back(
     assert refusal_of(answering, request, champion).status == 503
     (tmp_path / "there").mkdir()
     assert answering.answer(request, champion).predictions
+
+
+def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Answering, ask: Ask, fleet: Any) -> None:
+    """Two that compute at once in one process are both late; but nobody waits until a whole fleet is answered."""
+    as_of = (fleet.end - pd.Timedelta("1D")).isoformat()
+    few, many = ({"assets": list(fleet.assets[:n]), "as_of": as_of} for n in (1, 30))
+    with ThreadPoolExecutor(2) as pool:
+        with answering._computing:
+            small = pool.submit(ask, few)
+            assert len(pool.submit(ask, many).result(60).predictions) == 30
+            assert not small.done()
+        assert len(small.result(60).predictions) == 1
 
 
 def refusal_of(answering: Answering, request: Any, champion: Champion) -> Refusal:

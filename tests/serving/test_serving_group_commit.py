@@ -1,8 +1,10 @@
 """One transaction for all who wait, in SQLite and in PostgreSQL."""
 
+import gc
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -87,6 +89,30 @@ def test_those_who_wait_share_a_transaction(tmp_path: Path) -> None:
         for each in (first, *others):
             each.result(10)
     assert len(commits) == 2
+
+
+def test_waiting_for_another_process_holds_on_to_nothing(tmp_path: Path) -> None:
+    """What a request has made goes when it is answered, not when garbage is collected: it may be megabytes."""
+    commit = GroupCommit(f"sqlite:///{tmp_path / 'records.db'}")
+    commit.engine()
+    other = sqlite3.connect(tmp_path / "records.db", check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+
+    class Request:
+        pass
+
+    def answer_one() -> "weakref.ref[Request]":
+        made = Request()
+        commit.run(lambda connection: connection.execute(sa.select(made is not None)).scalar())
+        return weakref.ref(made)
+
+    gc.disable()
+    try:
+        threading.Timer(0.1, other.rollback).start()
+        assert answer_one()() is None
+    finally:
+        gc.enable()
+        other.close()
 
 
 def test_one_that_cannot_be_written_fails_alone(url: str) -> None:
