@@ -19,6 +19,7 @@ _ESCAPED_COLON, _ESCAPED_BRACKET = b"\\u003", b"\\u005"
 _BACKSLASH = b"\\"
 _NUMBERS = (float, int)
 _HOLDERS = {dict, list, np.ndarray}
+# To find one of many names takes simdjson long.
 _MOST_NAMES = 256
 
 
@@ -117,9 +118,11 @@ def _plain(value: Any, shape: Shape | None) -> Any:
             return _numbers(value)
         return [_plain(each, shape[0]) for each in value] if isinstance(shape, Sequence) else value.as_list()
     if isinstance(value, simdjson.Object):
-        # To find one of many names takes simdjson long.
         if isinstance(shape, Mapping) and len(value) <= _MOST_NAMES:
-            return {name: _plain(value[name], shape.get(name, shape.get("*"))) for name in value.keys()}  # noqa: SIM118
+            names = list(value.keys())
+            # Asked for a name with a NUL in it, simdjson looks for what comes before that.
+            if not any("\0" in name for name in names):
+                return {name: _plain(value[name], shape.get(name, shape.get("*"))) for name in names}
         return value.as_dict()
     return value
 

@@ -137,7 +137,7 @@ def test_a_swap_leaves_the_cores_to_those_who_ask(monkeypatch: pytest.MonkeyPatc
     """Between its steps it rests seven times as long as they took, and no longer than 0.6 s in all."""
     rests: list[float] = []
     monkeypatch.setattr(time, "sleep", rests.append)
-    pace, begun = Pace(), time.thread_time()
+    begun, pace = time.thread_time(), Pace()
     spend(0.03)
     pace.rest()
     assert 0.21 <= rests[0] <= 7 * (time.thread_time() - begun)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.refusals import Refusal
@@ -143,6 +143,9 @@ def test_other_lists_are_read_as_they_are(values: str) -> None:
         max_size=4,
     )
 )
+@example({"\0": [1.0]})
+@example({"a": [1.0], "a\0b": [2.0], "": [3.0]})
+@example({str(number): [float(number)] for number in range(300)})
 def test_columns_are_read_as_json_is(channels: dict[str, list[float | None]]) -> None:
     """Arrays or lists, the values are those that Python's own reader finds."""
     read = parse_request(columns(json.dumps(channels)), 3).windows
