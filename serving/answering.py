@@ -19,7 +19,7 @@ from features.questions import Known, Question
 from features.sorted_times import microseconds
 from models.artifact import Artifact
 from serving import metrics, request_notes
-from serving.answers import Composed, Composer, reply_text, silent
+from serving.answers import Composed, Composer, Judged, reply_text, silent
 from serving.broken_contracts import BrokenContracts
 from serving.champion import Champion, Clock
 from serving.idempotency import Asked
@@ -56,10 +56,10 @@ class NoShadow:
 
 @dataclass(frozen=True)
 class _Made:
-    """The answers to a request, and what they were made from."""
+    """The answers to a request, and what challengers are to be asked: each question with its rows of telemetry."""
 
     composed: Sequence[Composed]
-    parts: Sequence[Part]
+    offered: Sequence[tuple[Question, int]]
     lookback: pd.Timedelta | None
 
 
@@ -233,9 +233,9 @@ class Answering:
         before = self.log.store(predictions, [each.answer for each in made.composed], reply)
         if before is None:
             identifiers = {each.shown.asset: each.shown.prediction_id for each in made.composed}
-            for part in made.parts:
-                ids = [identifiers[asset] for asset in part.asked.assets]
-                self.shadow.offer(ids, part.asked, part.n_rows, lookback=made.lookback)
+            for asked, rows in made.offered:
+                ids = [identifiers[asset] for asset in asked.assets]
+                self.shadow.offer(ids, asked, rows, lookback=made.lookback)
         return before
 
     def _make(self, request: PredictRequest, champion: Champion) -> _Made:
@@ -258,19 +258,18 @@ class Answering:
         if request.windows is not None:
             cut_offs = {window.asset: window.as_of for window in request.windows}
             judged = [silent({asset: reason}, cut_offs[asset]) for asset, reason in unknown.items()]
-            parts = list(self._sent(request.windows, artifact, known))
+            parts, offered = list(self._sent(request.windows, artifact, known)), []
         elif request.features == "stored":
-            judged = [
-                silent(unknown, request.as_of),
-                self._runs.judge(champion, known, request.as_of, explain=request.explain),
-            ]
-            parts = []
+            run = self._runs.judge(champion, known, request.as_of, explain=request.explain)
+            judged = [silent(unknown, request.as_of), run]
+            parts, offered = [], list(self._unread(run, artifact))
         else:
             judged = [silent(unknown, request.as_of)]
             chosen, never = self._cut_offs(known, request.as_of, asset_type)
             judged.append(silent(dict.fromkeys(never, _NEVER)))
-            parts = list(self._stored(chosen, artifact))
+            parts, offered = list(self._stored(chosen, artifact)), []
         judged += [judge_part(part, champion, explain=request.explain) for part in parts]
+        offered += [(part.asked, part.n_rows) for part in parts]
         now = self.clock()
         asked_for = now if request.as_of is None else request.as_of
         counted_to = None if request.windows is not None else microseconds_of(asked_for)
@@ -278,7 +277,7 @@ class Answering:
         made = [one for each in judged for one in composer.compose(each, now, counted_to)]
         rank = {asset: number for number, asset in enumerate(asked)}
         made.sort(key=lambda one: rank[one.shown.asset])
-        return _Made(made, parts, None if request.windows is not None else artifact.recipe.lookback)
+        return _Made(made, offered, None if request.windows is not None else artifact.recipe.lookback)
 
     def _cut_offs(
         self, assets: Sequence[str], as_of: pd.Timestamp | None, asset_type: str
@@ -307,6 +306,21 @@ class Answering:
         for history, cut_offs in read_stored(self.workspace, recipe.asset_type, _frame(chosen), recipe.lookback, fleet):
             asked = Question(tuple(cut_offs["asset"]), microseconds(cut_offs["as_of"]), partial(_same, history))
             yield Part(asked, latest_readings(history, cut_offs, recipe))
+
+    def _unread(self, run: Judged, artifact: Artifact) -> Iterator[tuple[Question, int]]:
+        """Ask what stored features answered; the telemetry, no row of it here yet, is read by whoever looks at it."""
+        told = [place for place, reason in enumerate(run.reasons) if reason is None]
+        if not told:
+            return
+        recipe, assets, as_of = artifact.recipe, tuple(run.assets[place] for place in told), run.as_of[told]
+
+        def read() -> History:
+            # A run has one cut-off, so it is one history.
+            ((history, _),) = read_stored(self.workspace, recipe.asset_type, asked.cut_offs, recipe.lookback)
+            return history
+
+        asked = Question(assets, as_of, read)
+        yield asked, 0
 
 
 def _note(composed: Sequence[Composed], champion: Champion) -> None:

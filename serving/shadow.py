@@ -122,13 +122,13 @@ class Shadow:
         asked
             The assets in the order of the identifiers, and what is known of them.
         rows
-            How many rows of telemetry that is.
+            How many rows of telemetry that is; 0 if it is read only when somebody looks at it.
         lookback
             How far back the telemetry was read; None where there is no more than what came along.
         """
         batch = _Batch(tuple(prediction_ids), asked, rows, lookback, time.monotonic())
         with self._changed:
-            if rows <= _MOST_ROWS:
+            if 0 < rows <= _MOST_ROWS:
                 self._recent = batch
             if not self._wanted or not batch.prediction_ids:
                 return
@@ -236,9 +236,10 @@ class Shadow:
 
     def _said(self, batch: _Batch, version: int, artifact: Artifact) -> list[ShadowPrediction]:
         cut_offs = batch.asked.cut_offs
-        parts = [(batch.asked.history, cut_offs)]
         if batch.lookback is not None and artifact.recipe.lookback > batch.lookback:
             parts = list(read_stored(self._workspace, artifact.recipe.asset_type, cut_offs, artifact.recipe.lookback))
+        else:
+            parts = [(batch.asked.history, cut_offs)]
         scored = pd.concat([score(artifact, history, cut_offs) for history, cut_offs in parts], ignore_index=True)
         asked = zip(cut_offs["asset"], cut_offs["as_of"], strict=True)
         identifiers = dict(zip(asked, batch.prediction_ids, strict=True))

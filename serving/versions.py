@@ -1,5 +1,6 @@
 """The versions of one model that this process has proven, each proven once; and the pace at which it is done."""
 
+import threading
 import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
@@ -31,6 +32,7 @@ class Versions:
         self._source = source
         self._in_use: WeakValueDictionary[int, Artifact] = WeakValueDictionary()
         self._latest: dict[int, Artifact] = {}
+        self._lock = threading.Lock()
 
     def get(self, version: int, rest: Callable[[], None]) -> Artifact:
         """Return a version, proven.
@@ -53,17 +55,19 @@ class Versions:
             If it does not load, score or agree.
         """
         found = self._in_use.get(version) or prepare(self._source, self.name, version, rest)
-        self._in_use[version] = found
-        self._latest.pop(version, None)
-        self._latest[version] = found
-        if len(self._latest) > _KEPT:
-            del self._latest[next(iter(self._latest))]
+        with self._lock:
+            self._in_use[version] = found
+            self._latest.pop(version, None)
+            self._latest[version] = found
+            if len(self._latest) > _KEPT:
+                del self._latest[next(iter(self._latest))]
         return found
 
     def forget(self) -> None:
         """Hold nothing any more: a model that was deleted may come back with the same numbers for other versions."""
-        self._in_use.clear()
-        self._latest.clear()
+        with self._lock:
+            self._in_use.clear()
+            self._latest.clear()
 
 
 class Pace:

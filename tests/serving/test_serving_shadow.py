@@ -213,6 +213,8 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
     assert asked == []
     for begin in (0, 1):
         shadow.offer(ids(cut_offs)[begin:], Given(history, cut_offs[begin:]), len(history.telemetry))
+    # Traffic whose telemetry nobody has read yet would have to be read while requests wait.
+    shadow.offer(ids(cut_offs), Given(history, cut_offs[:1]), 0)
     shadow.warm(artifacts[0])
     assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:3]]
 

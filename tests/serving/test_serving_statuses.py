@@ -1,7 +1,7 @@
 """What is answered of each asset: one entry, its status, and how old what it goes by is."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -318,3 +318,28 @@ def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
     told = {each["asset"]: each["prediction_id"] for each in json.loads(text)["predictions"]}
     assert len(offered) == 1
     assert dict(zip(*reversed(offered[0]), strict=True)) == told
+
+
+def test_what_stored_features_answered_is_offered_to_the_shadow_too(
+    workspace: Workspace, run: StoredFeatures, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
+) -> None:
+    """Who got a number, at the run's cut-off; the telemetry is read by whoever scores it, not by who answers."""
+    offered: list[tuple[Sequence[str], Known, int]] = []
+
+    class Shadow:
+        def offer(self, ids: Any, asked: Known, rows: int, *, lookback: Any = None) -> None:
+            assert lookback == artifacts[0].recipe.lookback
+            offered.append((ids, asked, rows))
+
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    names = [run.assets[1], "azure-99", run.assets[3], run.assets[0]]
+    request = parse_request(json.dumps({"assets": names, "features": "stored"}).encode(), 10)
+    told = answering.answer(request, Champion("stored", 1, artifacts[0], fleet.end)).predictions
+    ((ids, asked, rows),) = offered
+    assert (list(ids), rows, "history" in vars(asked)) == ([told[0].prediction_id, told[3].prediction_id], 0, False)
+    assert asked.cut_offs["asset"].tolist() == [run.assets[1], run.assets[0]]
+    assert (asked.cut_offs["as_of"] == run.as_of).all()
+    # A challenger says of it what it says of all that was known then.
+    for artifact in artifacts:
+        said, expected = (score(artifact, known, asked.cut_offs) for known in (asked.history, history))
+        assert said["probability"].tolist() == expected["probability"].tolist()
