@@ -19,16 +19,11 @@ from data_contracts.contract import Contract
 from data_contracts.errors import NotFoundError, UsageError
 from data_contracts.mended_files import read_mended as read_mended
 from data_contracts.mended_files import write_rows
+from data_contracts.quarantine_entries import HELD, MENDED, REFUSED, TABLE, read_entries, store_entries, subjects
 from data_contracts.replay_shape import part
 from data_contracts.rows_as_text import fingerprint, from_texts, to_texts
 from data_contracts.workspace import Workspace
 
-TABLE = "quarantine"
-_HELD, _REFUSED, _MENDED = "held", "refused", "mended"
-_TEXT_COLUMNS = (
-    *("entry", "action", "batch_id", "replay_id", "contract", "contract_version", "table"),
-    *("reasons", "row", "units"),
-)
 _LISTED = ["entry", "batch_id", "contract", "contract_version", "reasons", "row", "known_time"]
 _BESIDE_ROW = ("entry", "reasons")
 
@@ -114,23 +109,26 @@ def hold(
     bool
         False if they are there already.
     """
-    action = f"{_REFUSED}:{mark:x}" if whole_batch else _HELD
-    units = rows.attrs.get("units")
+    action = f"{REFUSED}:{mark:x}" if whole_batch else HELD
+    units, texts = rows.attrs.get("units"), to_texts(rows)
+    of = subjects(texts, now, whole_batch=whole_batch)
     entries = pd.DataFrame(
         {
             "entry": [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
-            "action": _REFUSED if whole_batch else _HELD,
+            "action": REFUSED if whole_batch else HELD,
             "batch_id": batch_id,
             "replay_id": None,
             "contract": contract.name,
             "contract_version": contract.version,
             "table": contract.table,
             "reasons": [json.dumps(list(found)) for found in reasons],
-            "row": to_texts(rows),
+            "row": texts,
             "units": json.dumps(dict(units), sort_keys=True) if units else None,
+            "asset": of["asset"],
+            "event_time": of["event_time"],
         }
     )
-    return _store(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
+    return store_entries(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
 
 
 def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple[int, pd.Timestamp] | None:
@@ -152,11 +150,11 @@ def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple
     time : Timestamp
         The time that the batch was judged at. None in place of both if no row of it is held by itself.
     """
-    mark = tables.batch_mark(workspace, TABLE, f"{contract.table}:{batch_id}:{_HELD}")
+    mark = tables.batch_mark(workspace, TABLE, f"{contract.table}:{batch_id}:{HELD}")
     if mark is None:
         return None
-    entries = _entries(workspace)
-    mine = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == _HELD)
+    entries = read_entries(workspace)
+    mine = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
     return mark, pd.Timestamp(entries.loc[mine, "known_time"].min())
 
 
@@ -189,30 +187,6 @@ def listed(workspace: Workspace, contract: str | None = None, batch: str | None 
     if batch is not None:
         held = held[held["batch_id"] == batch]
     return held[_LISTED].reset_index(drop=True)
-
-
-def held_of(workspace: Workspace, table: str) -> pd.DataFrame:
-    """List the rows that a table would hold, were they not in quarantine now.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `listed` returns, with whole_batch: whether all the batch was refused, and not this row by itself.
-
-    Raises
-    ------
-    StorageError
-        If a table is corrupt.
-    """
-    held = _held(workspace, table)
-    return held[_LISTED].assign(whole_batch=held["action"] == _REFUSED)
 
 
 def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str | None = None) -> int:
@@ -299,27 +273,17 @@ def replay(
     return Replay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
 
-def _held(workspace: Workspace, table: str | None = None) -> pd.DataFrame:
-    """Read the entries that have not been released, of one table or all, reasons as lists."""
-    entries = _entries(workspace)
-    if table is not None:
-        entries = entries[entries["table"] == table]
-    mended, waiting = entries[entries["action"] == _MENDED], entries[entries["action"] != _MENDED]
+def _held(workspace: Workspace) -> pd.DataFrame:
+    """Read the entries that have not been released, reasons as lists."""
+    entries = read_entries(workspace)
+    mended, waiting = entries[entries["action"] == MENDED], entries[entries["action"] != MENDED]
     done = _committed(workspace, mended, "replay_id")
     released = set(mended["entry"][done])
-    whole = waiting[waiting["action"] == _REFUSED]
+    whole = waiting[waiting["action"] == REFUSED]
     released |= set(whole["entry"][_committed(workspace, whole, "batch_id")])
     held = waiting[~waiting["entry"].isin(released)].sort_values(["known_time", "entry"], ignore_index=True)
     held["reasons"] = held["reasons"].map(json.loads).astype(object)
     return held
-
-
-def _entries(workspace: Workspace) -> pd.DataFrame:
-    entries, version = tables.read_versioned(workspace, TABLE)
-    if version is not None:
-        return entries
-    empty = {name: pd.Series(dtype="str") for name in _TEXT_COLUMNS}
-    return pd.DataFrame({**empty, "known_time": pd.Series(dtype="datetime64[us, UTC]")})
 
 
 def _committed(workspace: Workspace, entries: pd.DataFrame, column: str) -> "pd.Series[bool]":
@@ -344,7 +308,7 @@ def _mended(workspace: Workspace, held: pd.DataFrame, contract: Contract, mended
             "the column entry as export wrote it",
             "Export them again, and keep it",
         )
-    entries = _entries(workspace)
+    entries = read_entries(workspace)
     unknown = sorted(set(mended["entry"]) - set(entries["entry"][entries["contract"] == contract.name]))
     if unknown:
         raise NotFoundError(
@@ -386,7 +350,7 @@ def _release(
     intents = pd.DataFrame(
         {
             "entry": entries.to_numpy(),
-            "action": _MENDED,
+            "action": MENDED,
             "batch_id": None,
             "replay_id": replay_id,
             "contract": contract.name,
@@ -395,21 +359,17 @@ def _release(
             "reasons": "[]",
             "row": to_texts(rows),
             "units": None,
+            "asset": None,
+            "event_time": pd.Series(pd.NaT, index=range(len(rows)), dtype="datetime64[us, UTC]"),
         }
     )
-    _store(workspace, intents, replay_id, now)
+    store_entries(workspace, intents, replay_id, now)
     tables.append(workspace, contract.table, rows, replay_id)
 
 
 def _finish_replays(workspace: Workspace, contract: Contract) -> None:
     """Do what an earlier replay had written down and was killed before doing."""
-    entries = _entries(workspace)
-    mended = entries[(entries["action"] == _MENDED) & (entries["table"] == contract.table)]
+    entries = read_entries(workspace)
+    mended = entries[(entries["action"] == MENDED) & (entries["table"] == contract.table)]
     for replay_id, group in mended[~_committed(workspace, mended, "replay_id")].groupby("replay_id"):
         tables.append(workspace, contract.table, from_texts(group["row"], contract), str(replay_id))
-
-
-def _store(workspace: Workspace, entries: pd.DataFrame, commit_id: str, now: pd.Timestamp, *, mark: int = 1) -> bool:
-    texts = entries.astype(dict.fromkeys(_TEXT_COLUMNS, "str"))
-    known = now.tz_convert("UTC").as_unit("us")
-    return tables.append(workspace, TABLE, texts.assign(known_time=known), commit_id, mark=mark)

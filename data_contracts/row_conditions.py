@@ -1,6 +1,6 @@
 """Which rows to read, in the words of the query engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import pandas as pd
@@ -34,21 +34,64 @@ def where(
     """
     conditions = []
     if as_of is not None:
-        conditions.append(f"known_time <= {_instant(as_of)}")
+        conditions.append(f"known_time <= {instant(as_of)}")
     if start is not None:
-        conditions.append(f"event_time > {_instant(start)}")
+        conditions.append(f"event_time > {instant(start)}")
     if end is not None:
-        conditions.append(f"event_time <= {_instant(end)}")
+        conditions.append(f"event_time <= {instant(end)}")
     if assets is not None:
-        conditions.append(f"asset IN ({', '.join(_text(asset) for asset in assets)})" if len(assets) else "false")
-    conditions += [f"{column} = {_text(value)}" for column, value in equal.items()]
+        conditions.append(is_one_of("asset", assets))
+    conditions += [f'"{column}" = {text(value)}' for column, value in equal.items()]
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _instant(time: pd.Timestamp) -> str:
+def is_one_of(column: str, values: Iterable[str]) -> str:
+    """Write the condition that a column holds one of some texts.
+
+    Parameters
+    ----------
+    column
+        The column.
+    values
+        The texts.
+
+    Returns
+    -------
+    str
+        The condition; one that nothing meets if there are none.
+    """
+    listed = ", ".join(text(value) for value in values)
+    return f'"{column}" IN ({listed})' if listed else "false"
+
+
+def instant(time: pd.Timestamp) -> str:
+    """Write an instant.
+
+    Parameters
+    ----------
+    time
+        The instant, in any zone.
+
+    Returns
+    -------
+    str
+        A literal, in UTC.
+    """
     return f"TIMESTAMP '{time.tz_convert('UTC').isoformat()}'"
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
+    """Write a text.
+
+    Parameters
+    ----------
+    value
+        Any text.
+
+    Returns
+    -------
+    str
+        A literal, quotes doubled.
+    """
     quoted = value.replace("'", "''")
     return f"'{quoted}'"

@@ -5,20 +5,19 @@ in between. Nothing is ever overwritten or vacuumed: every version stays readabl
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from data_contracts.arrow_frames import to_arrow, to_pandas
 from data_contracts.contract import empty_table
-from data_contracts.errors import StorageError
 from data_contracts.row_conditions import where
-from data_contracts.table_handles import CHECKPOINT_EVERY, open_latest, open_table
+from data_contracts.table_access import location, open_to_read, query, storage
+from data_contracts.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
 
 _LOGGER = logging.getLogger("forewarn.tables")
@@ -63,7 +62,7 @@ def append(
     """
     rows = to_arrow(frame)
     ids = (batch_id,) if isinstance(batch_id, str) else batch_id
-    with _storage(workspace, table):
+    with storage(workspace, table):
         for attempt in range(_ATTEMPTS):
             delta = _open(workspace, table)
             try:
@@ -129,8 +128,8 @@ def batch_mark(workspace: Workspace, table: str, batch_id: str) -> int | None:
     StorageError
         If the table is corrupt.
     """
-    with _storage(workspace, table):
-        delta = _open_to_read(workspace, table)
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
         mark = None if delta is None else delta.transaction_version(batch_id)
         return None if mark is None else int(mark)
 
@@ -207,13 +206,13 @@ def read_versioned(
         If the table is corrupt or does not have that version.
     """
     condition = where(as_of, assets, start, end)
-    with _storage(workspace, table):
-        delta = _open_to_read(workspace, table, version)
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table, version)
         if delta is None:
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(table), None
-        return to_pandas(_query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
+        return to_pandas(query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
 def last_heard(
@@ -250,11 +249,11 @@ def last_heard(
         If the table is corrupt or does not have that version.
     """
     latest = f"SELECT asset, max({column}) AS heard FROM t{where(as_of, assets, start, None)} GROUP BY asset"  # noqa: S608
-    with _storage(workspace, table):
-        delta = _open_to_read(workspace, table, version)
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table, version)
         if delta is None:
             return {}, None
-        found = to_pandas(_query(delta, latest))
+        found = to_pandas(query(delta, latest))
         return dict(zip(found["asset"], found["heard"], strict=True)), int(delta.version())
 
 
@@ -283,11 +282,11 @@ def last_event(
         If the table is corrupt.
     """
     condition = where(None, None, None, until, equal={column: value})
-    with _storage(workspace, table):
-        delta = _open_to_read(workspace, table)
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
         if delta is None:
             return None
-        found = to_pandas(_query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
+        found = to_pandas(query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
         return None if found.isna().all() else pd.Timestamp(found.iloc[0])
 
 
@@ -336,35 +335,18 @@ def latest_version(workspace: Workspace, table: str) -> int | None:
     StorageError
         If the table is corrupt.
     """
-    with _storage(workspace, table):
-        delta = _open_to_read(workspace, table)
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
         return None if delta is None else int(delta.version())
 
 
-def _query(delta: DeltaTable, statement: str) -> pa.Table:
-    # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
-    try:
-        return pa.table(QueryBuilder().register("t", delta).execute(statement).read_all())
-    except Exception as error:  # it raises nothing narrower when a file is lost or damaged
-        raise DeltaError(str(error)) from error
-
-
-def _location(workspace: Workspace, table: str) -> str:
-    return f"{workspace.tables_url.rstrip('/')}/{table}"
-
-
-def _open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
-    location = _location(workspace, table)
-    return open_latest(location) if version is None else open_table(location, version)
-
-
 def _open(workspace: Workspace, table: str) -> DeltaTable | None:
-    return open_table(_location(workspace, table))
+    return open_table(location(workspace, table))
 
 
 def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
     # Empty, as a commit of its own: the first batch then conflicts with itself like every other.
-    return DeltaTable.create(_location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
+    return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
 def _commit(target: DeltaTable, rows: pa.Table, ids: Sequence[str], mark: int) -> None:
@@ -391,17 +373,3 @@ def _compact_now_and_then(delta: DeltaTable, table: str) -> None:
     except DeltaError as error:
         # The batch is stored all the same. Mostly another process gathers the same files.
         _LOGGER.info("the small files of %s were not gathered: %s", table, error)
-
-
-@contextmanager
-def _storage(workspace: Workspace, table: str) -> Iterator[None]:
-    """Turn what the storage engine raises into one of our own errors."""
-    try:
-        yield
-    except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise StorageError(
-            f"table {table} at {_location(workspace, table)} cannot be used ({reason})",
-            "a readable Delta table with that version, and a disk with room",
-            "Restore the folder from a backup, make room, or let it be written to; nothing was changed",
-        ) from error

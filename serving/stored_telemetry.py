@@ -8,6 +8,7 @@ import pandas as pd
 from data_contracts import tables
 from data_contracts.errors import did_you_mean
 from data_contracts.history import History
+from data_contracts.latest_times import NOTHING_HEARD, LatestTimes, latest_times
 from data_contracts.telemetry import KEY
 from data_contracts.workspace import Workspace
 from serving.refusals import NOT_FOUND, Refusal
@@ -18,7 +19,7 @@ _SHARED_READ = pd.Timedelta(days=31)
 
 
 class LatestTelemetry:
-    """Know for every asset of a type when its latest telemetry became known.
+    """Know of every asset of a type when its latest telemetry happened, and when it became known.
 
     The table is asked once for each of its versions: rows may come late and of any time, also of new assets.
 
@@ -33,10 +34,24 @@ class LatestTelemetry:
     def __init__(self, workspace: Workspace, asset_type: str) -> None:
         self.asset_type = asset_type
         self._workspace = workspace
-        self._table = f"telemetry/{asset_type}"
         self._lock = threading.Lock()
-        self._version: int | None = None
-        self._known: dict[str, pd.Timestamp] = {}
+        self._latest = NOTHING_HEARD
+
+    def times(self) -> LatestTimes:
+        """Return the latest times of each asset's telemetry, and the version of the table that they are of.
+
+        Returns
+        -------
+        LatestTimes
+
+        Raises
+        ------
+        StorageError
+            If the table cannot be read.
+        """
+        with self._lock:
+            self._latest = latest_times(self._workspace, f"telemetry/{self.asset_type}", self._latest)
+            return self._latest
 
     def known_times(self) -> Mapping[str, pd.Timestamp]:
         """Return the latest known time of each asset's telemetry.
@@ -51,11 +66,7 @@ class LatestTelemetry:
         StorageError
             If the table cannot be read.
         """
-        with self._lock:
-            version = tables.latest_version(self._workspace, self._table)
-            if version is not None and version != self._version:
-                self._known, self._version = tables.last_heard(self._workspace, self._table)
-            return self._known
+        return self.times().known_times
 
 
 def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[str, str]) -> None:

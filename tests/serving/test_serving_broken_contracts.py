@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import quarantine, tables
+from data_contracts import latest_times, quarantine, refused_readings, table_access, tables
 from data_contracts.contract import Contract, telemetry_contract
 from data_contracts.errors import ContractError
 from data_contracts.intake import ingest
@@ -156,13 +156,13 @@ def test_the_tables_are_read_once_a_version(
     """A question about the present costs no read until something new has been taken in or refused."""
     take(hours(0, 6, bad=(("m1", 5),)), 6)
     assert list(broken.why_broken(everyone(6))) == ["m1"]
-    reads: list[str] = []
-    heard, read = tables.last_heard, tables.read_versioned
-    monkeypatch.setattr(tables, "last_heard", lambda *a, **k: reads.append("heard") or heard(*a, **k))
-    monkeypatch.setattr(tables, "read_versioned", lambda *a, **k: reads.append("read") or read(*a, **k))
+    asked: list[str] = []
+    ask = table_access.query
+    for module in (latest_times, refused_readings, tables):
+        monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or ask(delta, text))
     for hour in (6, 6.5, 8):
         assert list(broken.why_broken(everyone(hour))) == ["m1"]
-    assert reads == []
+    assert asked == []
     take(hours(6, 7), 7)
     assert broken.why_broken(everyone(8)) == {}
-    assert "read" in reads
+    assert asked
