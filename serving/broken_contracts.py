@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from data_contracts import quarantine, tables
+from data_contracts import tables
+from data_contracts.quarantine_entries import TABLE
 from data_contracts.refused_readings import RefusedReadings, count_newer, refused_readings
 from data_contracts.workspace import Workspace
 from serving.schemas import format_instant
@@ -90,7 +91,7 @@ class BrokenContracts:
     def _refused(self) -> _Refused:
         with self._lock:
             latest = self._latest.times()
-            versions = tables.latest_version(self._workspace, quarantine.TABLE), latest.version
+            versions = tables.latest_version(self._workspace, TABLE), latest.version
             if versions != self._held.versions:
                 readings = refused_readings(self._workspace, self._table)
                 self._held = _Refused(versions, readings, self._broken(readings, latest.event_times, None))
@@ -102,8 +103,9 @@ class BrokenContracts:
         if not readings:
             return {}
         start = min(each.event_time for each in readings.values()) - _INSTANT
-        chosen = {"as_of": as_of, "assets": list(readings), "start": start}
-        good, _ = tables.last_heard(self._workspace, self._table, column="event_time", **chosen)
+        good, _ = tables.last_heard(
+            self._workspace, self._table, as_of=as_of, assets=list(readings), start=start, column="event_time"
+        )
         return self._broken(readings, good, as_of)
 
     def _broken(
