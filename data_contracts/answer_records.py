@@ -106,6 +106,27 @@ class Reply:
     at: pd.Timestamp
 
 
+def add_predictions(engine: sa.Engine, predictions: Sequence[Prediction], answers: Sequence[Answer] = ()) -> None:
+    """Store predictions, all or none.
+
+    Parameters
+    ----------
+    engine
+        The records.
+    predictions
+        The predictions.
+    answers
+        What there is to keep beside them, under their ids.
+
+    Raises
+    ------
+    StorageError
+        If they could not be stored.
+    """
+    with storage_errors(engine), engine.begin() as connection:
+        add_answers(connection, predictions, answers)
+
+
 def add_answers(connection: sa.Connection, predictions: Sequence[Prediction], answers: Sequence[Answer]) -> None:
     """Write answers, and the predictions among them.
 

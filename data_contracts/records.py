@@ -7,7 +7,7 @@ keep to what both understand. Instants are stored as microseconds since 1970 in 
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
@@ -78,26 +78,6 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     with storage_errors(engine):
         _create_missing(engine)
     return engine
-
-
-def add_predictions(engine: sa.Engine, batch: Sequence[Prediction]) -> None:
-    """Store predictions, all or none.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    batch
-        The predictions.
-
-    Raises
-    ------
-    StorageError
-        If they could not be stored.
-    """
-    if batch:
-        with storage_errors(engine), engine.begin() as connection:
-            connection.execute(sa.insert(PREDICTIONS), [record_values(prediction) for prediction in batch])
 
 
 def predictions(

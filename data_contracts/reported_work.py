@@ -160,6 +160,8 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _judge(report: dict[str, Any], held: pd.DataFrame | None, now: pd.Timestamp) -> Stored:
     """Tell what is to become of a report, given the reports of its work order so far."""
     told = report["known_time"]
+    # A clock that is a little ahead of ours is no lie; but nothing is known before it happens.
+    now = max(now, report["event_time"])
     if held is None:
         return Stored("stored", now if pd.isna(told) else told)
     latest = held["known_time"].max()

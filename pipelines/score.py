@@ -1,16 +1,19 @@
 """Scoring the whole fleet from stored telemetry, and storing what was said."""
 
+import json
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from data_contracts.answer_records import Answer, add_predictions
 from data_contracts.errors import NotFoundError
 from data_contracts.history import History, read_history
 from data_contracts.progress import Report, silent
-from data_contracts.records import Prediction, add_predictions, open_records, predictions
+from data_contracts.records import Prediction, open_records, predictions
 from data_contracts.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
 from features.latest_readings import UNKNOWN, latest_readings
@@ -23,6 +26,7 @@ from pipelines.champion import load_champion
 
 # Names this program's predictions among all that anyone derives from the same words.
 _NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
+_HOUR = pd.Timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,12 @@ def score(
     scores = said.frame
     withheld = scores["reason"].notna()
     without = tuple(sorted({*without, *scores.loc[withheld, "asset"]}))
-    scores = scores[~withheld]
+    read_at = latest_readings(history, cut_offs, model.artifact.recipe)
     progress("score", 2, 3)
-    _store_features(workspace, model, said, latest_readings(history, cut_offs, model.artifact.recipe), made_at)
-    stored = _store(workspace, model, scores, moment, made_at)
+    _store_features(workspace, model, said, read_at, made_at)
+    told = [answer for answer, none in zip(_answers(model, said, read_at, made_at), withheld, strict=True) if not none]
+    scores = scores[~withheld]
+    stored = _store(workspace, _predictions(model, scores, made_at), told, moment)
     progress("score", 3, 3)
     return ScoreResult(
         model_name=model.name,
@@ -156,14 +162,14 @@ def _assets(history: History, as_of: pd.Timestamp, window: pd.Timedelta) -> tupl
     return sorted(heard), tuple(sorted(everyone - heard))
 
 
-def _store(
-    workspace: Workspace, model: LoadedModel, scores: pd.DataFrame, as_of: pd.Timestamp, made_at: pd.Timestamp
-) -> int:
+def _store(workspace: Workspace, made: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp) -> int:
+    if not made:
+        return 0
     records = open_records(workspace.records_url)
-    there = predictions(records, model_name=model.name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
+    there = predictions(records, model_name=made[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
     known = set(there["prediction_id"])
-    fresh = [p for p in _rows(model, scores, made_at) if p.prediction_id not in known]
-    add_predictions(records, fresh)
+    fresh = [prediction for prediction in made if prediction.prediction_id not in known]
+    add_predictions(records, fresh, [answer for answer in answers if answer.prediction_id not in known])
     return len(fresh)
 
 
@@ -182,7 +188,30 @@ def _store_features(
     store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
 
-def _rows(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:
+def _answers(model: LoadedModel, said: Scores, read_at: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
+    """Write down what a prediction has no columns for, by the names that the endpoint's answers have for it."""
+    artifact = model.artifact
+    hours = [horizon / _HOUR for horizon in artifact.horizons]
+    rows = zip(said.frame["asset"], said.frame["as_of"], said.probabilities.tolist(), read_at.tolist(), strict=True)
+    for asset, as_of, chances, time in rows:
+        identifier = prediction_id(model.name, model.version, asset, as_of)
+        horizons = [{"hours": h, "probability": chance} for h, chance in zip(hours, chances, strict=True)]
+        last = None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC").isoformat()
+        yield Answer(
+            prediction_id=identifier,
+            asset=asset,
+            as_of=as_of,
+            made_at=made_at,
+            status="ok",
+            reason=None,
+            model_name=model.name,
+            model_version=model.version,
+            model_digest=artifact.digest,
+            answer=json.dumps({"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}),
+        )
+
+
+def _predictions(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:
     artifact = model.artifact
     horizon = pd.Timedelta(0) if artifact.horizon is None else artifact.horizon
     return [

@@ -153,6 +153,7 @@ class Composer:
             status=status,
             reason=reason,
             as_of=None if as_of == UNKNOWN else format_microseconds(as_of),
+            last_reading_at=None if read_at == UNKNOWN else format_microseconds(read_at),
             feature_age_seconds=None if age is None else age / _MICROSECONDS,
             valid_until=format_microseconds(as_of + self.freshness.valid_for) if told else None,
             probability=value if failure else None,

@@ -9,6 +9,7 @@ from data_contracts import tables
 from data_contracts.asset_records import asset_outcomes, asset_predictions
 from data_contracts.errors import did_you_mean
 from data_contracts.reported_work import latest_work
+from models.labels import known_rows
 from models.outcome_ledger import believed
 from serving.planning_schemas import HistoryAnswer, ToldFailure, ToldOutcome, ToldPrediction, ToldWork
 from serving.refusals import NOT_FOUND, Refusal, unprocessable
@@ -48,10 +49,11 @@ def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> Hist
     engine = worker.answering.log.commit.engine()
     told = asset_predictions(engine, asset, since=since, most=limit)
     _check_asset(worker, asset, known=len(told) > 0)
-    failures = tables.read(worker.workspace, "failures", assets=[asset], start=since)
-    failures = failures.sort_values("known_time", kind="stable").drop_duplicates("failure_id", keep="last")
+    # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
+    orders = _since(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
+    failures = tables.read(worker.workspace, "failures", assets=[asset])
+    failures = _since(since, known_rows(failures, "failure_id", worker.answering.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
-    orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[asset], start=since))
     became = _outcomes(asset_outcomes(engine, asset, since=since))
     return HistoryAnswer(
         asset=asset,
@@ -107,6 +109,10 @@ def _query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
     except ValueError as error:
         # A plus sign in a query that was not escaped is a space.
         raise unprocessable("since", show(query["since"]), str(error), "Correct it, and write + as %2B") from error
+
+
+def _since(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows if since is None else rows[rows["event_time"] > since]
 
 
 def _check_asset(worker: "Worker", asset: str, *, known: bool) -> None:

@@ -213,6 +213,9 @@ class PredictionAnswer(BaseModel):
     )
     reason: str | None = Field(description="Why the status is not ok.")
     as_of: str | None = Field(description="Nothing known later was used.", examples=["2015-03-05T06:00:00Z"])
+    last_reading_at: str | None = Field(
+        description="When the latest reading used was taken.", examples=["2015-03-05T06:00:00Z"]
+    )
     feature_age_seconds: float | None = Field(
         description="From the latest reading used to as_of, if that was asked for or sent, and otherwise to now."
     )

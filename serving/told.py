@@ -27,6 +27,8 @@ class Told:
         Its id; empty if there is none.
     as_of
         Its cut-off.
+    read_at
+        When the latest reading it goes by was taken; its cut-off where that was not written down.
     lead
         From when after that the hours count.
     hours, probabilities
@@ -40,6 +42,7 @@ class Told:
     asset: str
     prediction_id: str
     as_of: pd.Timestamp
+    read_at: pd.Timestamp
     lead: pd.Timedelta = _AT_ONCE
     hours: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
@@ -62,11 +65,12 @@ def told_by_row(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[Told]:
     Told
         With every horizon that was answered; with the one that is stored if none was.
     """
-    horizons = {content["prediction_id"]: _horizons(content) for content in map(json.loads, answers)}
+    contents = {content["prediction_id"]: content for content in map(json.loads, answers)}
     for row in rows.to_dict("records"):
-        hours, chances = horizons.get(row["prediction_id"]) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
-        lead = pd.Timedelta(seconds=row["lead_s"])
-        yield Told(row["asset"], row["prediction_id"], row["as_of"], lead, hours, chances, row["alert"])
+        content = contents.get(row["prediction_id"], {})
+        hours, chances = _horizons(content) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
+        lead, read_at = pd.Timedelta(seconds=row["lead_s"]), _read_at(content, row["as_of"])
+        yield Told(row["asset"], row["prediction_id"], row["as_of"], read_at, lead, hours, chances, row["alert"])
 
 
 def told_by_answer(answer: "PredictAnswer") -> Iterator[Told]:
@@ -86,12 +90,16 @@ def told_by_answer(answer: "PredictAnswer") -> Iterator[Told]:
     for one in content["predictions"]:
         as_of = None if one["as_of"] is None else pd.Timestamp(one["as_of"])
         if one["probability"] is None or as_of is None:
-            yield Told(one["asset"], "", as_of or _NEVER, reason=one.get("reason") or "nothing is foretold")
+            yield Told(one["asset"], "", _NEVER, _NEVER, reason=one.get("reason") or "nothing is foretold")
             continue
         hours, chances = _horizons(one) or ((one["horizon_hours"],), (one["probability"],))
-        yield Told(one["asset"], one["prediction_id"], as_of, one["lead_hours"] * _HOUR, hours, chances, one["alert"])
-    for one in content.get("unanswered", ()):
-        yield Told(one["asset"], "", _NEVER, reason=one["reason"])
+        lead, read_at = one["lead_hours"] * _HOUR, _read_at(one, as_of)
+        yield Told(one["asset"], one["prediction_id"], as_of, read_at, lead, hours, chances, one["alert"])
+
+
+def _read_at(content: Mapping[str, Any], as_of: pd.Timestamp) -> pd.Timestamp:
+    told = content.get("last_reading_at")
+    return as_of if told is None else pd.Timestamp(told).as_unit("us")
 
 
 def _horizons(content: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

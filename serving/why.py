@@ -9,6 +9,7 @@ from data_contracts import tables
 from data_contracts.answer_records import Answer, find_answers
 from data_contracts.asset_records import asset_outcomes, find_predictions
 from data_contracts.reported_work import latest_work
+from models.labels import known_rows, reporting_delay
 from models.outcome_ledger import believed
 from serving.planning_schemas import WhyAnswer
 from serving.refusals import NOT_FOUND, Refusal
@@ -105,7 +106,7 @@ def _digest(worker: "Worker", said: Mapping[str, Any]) -> str | None:
 
 def _outcome(worker: "Worker", said: Mapping[str, Any]) -> tuple[str, list[str], str]:
     """Return what became of it, the ids of what decided that, and the same in words."""
-    if said["probability"] is None or said["as_of"] is None:
+    if said["as_of"] is None or (said["probability"] is None and not said["alert"]):
         return "nothing_claimed", [], "It claimed nothing that could come true."
     opens = said["as_of"] + said["lead_hours"] * _HOUR
     closes = opens + said["horizon_hours"] * _HOUR
@@ -117,14 +118,17 @@ def _outcome(worker: "Worker", said: Mapping[str, Any]) -> tuple[str, list[str],
         if row is not None:
             due = f"{_WORDS['pending']} It is due at {_minute(row['matured_at'])}."
             return NOT_KNOWN_YET, [], due
-    failed = _failures(worker, said["asset"], opens, closes)
+    known = known_rows(tables.read(worker.workspace, "failures", assets=[said["asset"]]), "failure_id", now)
+    failed = known[(known["event_time"] > opens) & (known["event_time"] <= closes)].sort_values("event_time")
     if said["alert"]:
         seen = f" A failure at {_minute(failed['event_time'].iloc[0])} is known." if len(failed) else ""
         return NOT_KNOWN_YET, _ids(failed), f"The monitor has not looked at this alarm yet.{seen}"
     if len(failed):
         return "failed", _ids(failed), f"{_WORDS['failed']} It was at {_minute(failed['event_time'].iloc[0])}."
-    if now <= closes:
-        return NOT_KNOWN_YET, [], f"What it claimed ends at {_minute(closes)}; it cannot be known before."
+    told_by = closes + reporting_delay(tables.read(worker.workspace, "failures"), known_until=now)
+    if now <= told_by:
+        ends = f"What it claimed ends at {_minute(closes)}"
+        return NOT_KNOWN_YET, [], f"{ends}; by {_minute(told_by)} a failure would most likely have been reported."
     return "no_failure", [], _WORDS["no_failure"]
 
 
@@ -136,11 +140,6 @@ def _episode(worker: "Worker", said: Mapping[str, Any], claim: pd.Timedelta) -> 
     own &= (rows["model_version"] == said["model_version"]) & (rows["at"] <= said["as_of"])
     found = believed(rows[own])
     return None if found.empty else {str(name): value for name, value in found.iloc[-1].items()}
-
-
-def _failures(worker: "Worker", asset: str, opens: pd.Timestamp, closes: pd.Timestamp) -> pd.DataFrame:
-    rows = tables.read(worker.workspace, "failures", assets=[asset], start=opens, end=closes)
-    return rows.sort_values(["event_time", "known_time"]).drop_duplicates("failure_id", keep="last")
 
 
 def _ids(failures: pd.DataFrame) -> list[str]:
@@ -163,7 +162,9 @@ def _sentences(said: Mapping[str, Any]) -> Iterator[str]:
     if said["as_of"] is not None:
         yield f"It used what was known at {_minute(said['as_of'])}, and was made at {_minute(said['made_at'])}."
     if said["threshold"] is not None:
-        yield f"It alerts from {said['threshold']:.3f} on: this was {'an alert' if said['alert'] else 'no alert'}."
+        failure = said["remaining_life_hours"] is None
+        rule = f"from {said['threshold']:.3f} on" if failure else f"at {said['threshold']:g} hours and less"
+        yield f"It alerts {rule}: this was {'an alert' if said['alert'] else 'no alert'}."
     for driver in said["drivers"]:
         if driver.get("words"):
             yield f"What drove it: {driver['words']}."
@@ -171,7 +172,7 @@ def _sentences(said: Mapping[str, Any]) -> Iterator[str]:
 
 def _work(worker: "Worker", said: Mapping[str, Any]) -> Iterator[str]:
     """Tell of the work that was ordered because of it."""
-    orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[said["asset"]], start=said["as_of"]))
+    orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[said["asset"]]))
     if "prediction_id" in orders:  # tables from before it was reported go without
         for row in orders[orders["prediction_id"] == said["prediction_id"]].to_dict("records"):
             found = "no finding yet" if pd.isna(row["finding"]) else row["finding"].replace("_", " ")

@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts import tables
 from data_contracts.asset_records import answers_of, newest_predictions
 from data_contracts.reported_work import latest_work
+from models.labels import known_rows
 from models.unwatched import overlapping, retired_spans
 from models.worklist import Costs, Job, LeftOut, Line, Risk, Worklist, days_from, plan
 from serving.planning_schemas import LeftOutLine, WorklistAnswer, WorklistLine, WorklistRequest
@@ -62,8 +63,9 @@ def make_worklist(worker: "Worker", request: WorklistRequest) -> WorklistAnswer:
         raise unprocessable(
             None, "a model of remaining life", "a model that tells how likely failures are", "Serve such a model"
         )
-    start = _start(worker, request)
-    found = _foretold(worker, champion, request, start)
+    now = worker.answering.clock()
+    start = _start(request, now)
+    found = _foretold(worker, champion, request, start, now)
     silent = [asset for asset, told in found.told.items() if request.alerts_only and not told.alert]
     waiting = {asset: LeftOut(asset, "no_alert", _NO_ALERT) for asset in silent}
     jobs = [_job(asset, told, request) for asset, told in found.told.items() if asset not in waiting]
@@ -71,7 +73,7 @@ def make_worklist(worker: "Worker", request: WorklistRequest) -> WorklistAnswer:
     planned = plan(
         jobs,
         days_from(start, request.days, machines=crews.machines_per_day, hours=crews.hours_per_day),
-        start=min(start, worker.answering.clock()),
+        start=min(start, now),
         unknown={**found.unknown, **waiting},
         seconds=_SECONDS,
         gap=_GAP,
@@ -79,33 +81,29 @@ def make_worklist(worker: "Worker", request: WorklistRequest) -> WorklistAnswer:
     return _answer(planned, champion, request, start, found.told)
 
 
-def _start(worker: "Worker", request: WorklistRequest) -> pd.Timestamp:
-    now = worker.answering.clock()
-    if request.start is None:
-        return now
-    start: pd.Timestamp = request.start
+def _start(request: WorklistRequest, now: pd.Timestamp) -> pd.Timestamp:
+    start: pd.Timestamp = now if request.start is None else request.start
     if start > now + _FURTHEST:
         raise unprocessable("start", f"the instant {format_instant(start)}", "a start within a year", "Plan less ahead")
     return start
 
 
-def _foretold(worker: "Worker", champion: "Champion", request: WorklistRequest, start: pd.Timestamp) -> _Foretold:
+def _foretold(
+    worker: "Worker", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
+) -> _Foretold:
     records = tables.read(worker.workspace, "assets")
-    asked, retired = _assets(worker, champion, request, records, start)
+    asked, retired = _assets(worker, champion, request, records, start, now)
     unknown = {asset: LeftOut(asset, "retired", "asset retired") for asset in retired}
-    earliest = start - request.max_age_hours * _HOUR
-    mended = _mended(worker, asked, earliest, start)
+    earliest, mended = start - request.max_age_hours * _HOUR, _mended(worker, asked, start)
     told = {
         one.asset: one
         for one in _stored(worker, champion, earliest, start)
-        if one.asset in asked and not one.as_of <= mended.get(one.asset, earliest - _HOUR)
+        if one.asset in asked and _why_outdated(one, earliest, mended) is None
     }
-    for one in _predicted_now(worker, champion, sorted(asked - set(told)), start):
-        reason = one.reason
-        if reason is None and one.as_of < earliest:
-            reason = f"the latest telemetry is from {one.as_of:%Y-%m-%d %H:%M} UTC"
-        elif reason is None and one.as_of <= mended.get(one.asset, earliest - _HOUR):
-            reason = f"mended or failed at {mended[one.asset]:%Y-%m-%d %H:%M} UTC, and no telemetry since"
+    # The latest telemetry has a cut-off of its own for each asset; only the past has one for all.
+    as_of = start if start < now else None
+    for one in _predicted_now(worker, champion, sorted(asked - set(told)), as_of):
+        reason = one.reason or _why_outdated(one, earliest, mended)
         if reason is None:
             told[one.asset] = one
         else:
@@ -113,8 +111,22 @@ def _foretold(worker: "Worker", champion: "Champion", request: WorklistRequest, 
     return _Foretold(told, unknown)
 
 
+def _why_outdated(one: Told, earliest: pd.Timestamp, mended: Mapping[str, pd.Timestamp]) -> str | None:
+    """Say why nothing can be planned by a prediction: what counts is the telemetry it goes by, not when it was made."""
+    if one.read_at < earliest:
+        return f"the latest telemetry is from {one.read_at:%Y-%m-%d %H:%M} UTC"
+    if one.asset in mended and one.read_at <= mended[one.asset]:
+        return f"mended or failed at {mended[one.asset]:%Y-%m-%d %H:%M} UTC, and no telemetry since"
+    return None
+
+
 def _assets(
-    worker: "Worker", champion: "Champion", request: WorklistRequest, records: pd.DataFrame, start: pd.Timestamp
+    worker: "Worker",
+    champion: "Champion",
+    request: WorklistRequest,
+    records: pd.DataFrame,
+    start: pd.Timestamp,
+    now: pd.Timestamp,
 ) -> tuple[set[str], set[str]]:
     """Return the assets to plan for, those in service and those retired."""
     asset_type = champion.artifact.recipe.asset_type
@@ -131,19 +143,22 @@ def _assets(
         asked = set(records.loc[records["asset_type"] == asset_type, "asset"]) | set(latest.known_times())
     names = pd.Series(sorted(asked), dtype="str")
     at = pd.Series(start, index=names.index, dtype="datetime64[us, UTC]")
-    spans = retired_spans(records, now=max(start, worker.answering.clock()))
+    spans = retired_spans(records, now=max(start, now))
     gone = set(names[overlapping(names, at - pd.Timedelta(1, "us"), at, spans)])
     return asked - gone, gone
 
 
-def _mended(worker: "Worker", assets: set[str], earliest: pd.Timestamp, start: pd.Timestamp) -> dict[str, pd.Timestamp]:
+def _mended(worker: "Worker", assets: set[str], start: pd.Timestamp) -> dict[str, pd.Timestamp]:
     """Tell when assets last failed or were mended: what was foretold before says nothing of them any more."""
-    some = sorted(assets)
-    failures = tables.read(worker.workspace, "failures", assets=some, start=earliest, end=start)
-    orders = latest_work(tables.read(worker.workspace, "work_orders", assets=some, start=earliest, end=start))
+    failures, orders = (
+        tables.read(worker.workspace, table, assets=sorted(assets), as_of=start)
+        for table in ("failures", "work_orders")
+    )
+    # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
+    failures, orders = known_rows(failures, "failure_id", start), latest_work(orders)
     orders = orders[orders["kind"].eq("corrective") | orders["finding"].eq("defect_confirmed")]
     both = pd.concat([failures[["asset", "event_time"]], orders[["asset", "event_time"]]])
-    return dict(both.groupby("asset")["event_time"].max())
+    return dict(both[both["event_time"] <= start].groupby("asset")["event_time"].max())
 
 
 def _stored(worker: "Worker", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp) -> Iterable[Told]:
@@ -156,10 +171,9 @@ def _stored(worker: "Worker", champion: "Champion", earliest: pd.Timestamp, star
 
 
 def _predicted_now(
-    worker: "Worker", champion: "Champion", assets: Sequence[str], start: pd.Timestamp
+    worker: "Worker", champion: "Champion", assets: Sequence[str], as_of: pd.Timestamp | None
 ) -> Iterable[Told]:
     """Predict for assets without a stored prediction; every prediction is stored."""
-    as_of = start if start < worker.answering.clock() else None
     most = worker.settings.max_batch
     for first in range(0, len(assets), most):
         some = list(assets[first : first + most])

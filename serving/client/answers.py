@@ -30,6 +30,7 @@ class PredictionAnswer(TypedDict):
     status: Literal["ok", "stale", "abstained"]
     reason: str | None
     as_of: str | None
+    last_reading_at: str | None
     feature_age_seconds: float | None
     valid_until: str | None
     probability: float | None

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from data_contracts import records
+from data_contracts.answer_records import add_predictions
 from data_contracts.errors import StorageError
 from data_contracts.records import Decision, MonitorRun, Prediction, Promotion
 
@@ -44,7 +45,7 @@ def test_many_may_open_new_records_at_once(tmp_path):
 def test_predictions_read_back_as_written(engine):
     """Every field of a prediction comes back with its value and type, to the microsecond."""
     second = replace(PREDICTION, prediction_id="p2", asset="m2", probability=None, remaining_life_h=80.0, alert=True)
-    records.add_predictions(engine, [PREDICTION, second])
+    add_predictions(engine, [PREDICTION, second])
     frame = records.predictions(engine)
     assert list(frame["as_of"]) == [AT, AT]
     assert str(frame["made_at"].dtype) == "datetime64[us, UTC]"
@@ -58,7 +59,7 @@ def test_predictions_read_back_as_written(engine):
 def test_an_empty_answer_has_the_types_of_a_full_one(engine):
     """No predictions read as a frame with the same columns and types as many."""
     empty = records.predictions(engine)
-    records.add_predictions(engine, [PREDICTION])
+    add_predictions(engine, [PREDICTION])
     assert empty.empty
     assert empty.dtypes.equals(records.predictions(engine).dtypes)
 
@@ -66,7 +67,7 @@ def test_an_empty_answer_has_the_types_of_a_full_one(engine):
 def test_predictions_are_found_by_model_asset_and_time(engine):
     """The start is left out and the end is in, as with every window."""
     hours = [replace(PREDICTION, prediction_id=f"p{hour}", as_of=AT + pd.Timedelta(hours=hour)) for hour in range(4)]
-    records.add_predictions(engine, hours)
+    add_predictions(engine, hours)
     found = records.predictions(engine, model_name="cnc", since=AT, until=AT + pd.Timedelta(hours=2), asset="m1")
     assert list(found["prediction_id"]) == ["p1", "p2"]
     assert records.predictions(engine, model_name="other").empty
@@ -75,9 +76,9 @@ def test_predictions_are_found_by_model_asset_and_time(engine):
 
 def test_predictions_are_stored_all_or_none(engine):
     """A batch with one prediction that is there already stores none of its others."""
-    records.add_predictions(engine, [PREDICTION])
+    add_predictions(engine, [PREDICTION])
     with pytest.raises(StorageError, match="refused a row"):
-        records.add_predictions(engine, [replace(PREDICTION, prediction_id="p2"), PREDICTION])
+        add_predictions(engine, [replace(PREDICTION, prediction_id="p2"), PREDICTION])
     assert len(records.predictions(engine)) == 1
 
 
@@ -99,8 +100,8 @@ def test_ledger_decisions_and_monitor_runs_read_back(engine):
 def test_two_connections_write_side_by_side(workspace):
     """The endpoint and the batch scoring may both have the records open."""
     first, second = (records.open_records(workspace.records_url) for _ in range(2))
-    records.add_predictions(first, [PREDICTION])
-    records.add_predictions(second, [replace(PREDICTION, prediction_id="p2")])
+    add_predictions(first, [PREDICTION])
+    add_predictions(second, [replace(PREDICTION, prediction_id="p2")])
     assert len(records.predictions(first)) == 2
     first.dispose()
     second.dispose()
@@ -112,7 +113,7 @@ def test_a_locked_database_says_so(workspace):
     holder = sqlite3.connect(workspace.root / "records.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StorageError, match=r"locked.*Another program holds it"):
-        records.add_predictions(engine, [PREDICTION])
+        add_predictions(engine, [PREDICTION])
     holder.close()
     engine.dispose()
 

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 
 from data_contracts import tables
+from data_contracts.answer_records import add_predictions
 from data_contracts.history import read_history
-from data_contracts.records import add_predictions, open_records
+from data_contracts.records import open_records
 from data_contracts.workspace import Workspace, init_workspace
 from features.windows import cut_offs
 from models.experiment import Experiment, load_experiment
 from models.registry import Registry
 from models.scoring import score as score_assets
-from pipelines.score import _rows
+from pipelines.score import _predictions
 from pipelines.settings import Settings, read_settings
 from pipelines.train import train
 
@@ -82,7 +83,7 @@ def _answer(workspace: Workspace, first: float, last: float) -> None:
     history = read_history(workspace, "azure_machine", start=START + (first - 1) * DAY)
     asked = cut_offs(history, 6 * HOUR, start=START + first * DAY + HOUR, end=START + last * DAY)
     scores = score_assets(model.artifact, history, asked)
-    add_predictions(open_records(workspace.records_url), _rows(model, scores, START + last * DAY))
+    add_predictions(open_records(workspace.records_url), _predictions(model, scores, START + last * DAY))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Scoring and watching, on real tables, real records and a real registry."""
 
+import json
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from data_contracts.asset_records import answers_of
 from data_contracts.errors import NotFoundError
 from data_contracts.records import decisions, monitor_runs, open_records, predictions
 from data_contracts.stored_features import load_features
@@ -39,6 +41,21 @@ def test_scoring_keeps_the_features_it_predicted_from(plant: Any) -> None:
     again = artifact.predict(pd.DataFrame(run.features, columns=artifact.recipe.index))
     stored = predictions(open_records(plant.workspace.records_url), model_name="plant").set_index("asset")
     assert stored.loc[list(run.assets), "probability"].tolist() == again.tolist()
+
+
+def test_scoring_keeps_every_horizon_and_its_latest_reading(plant: Any) -> None:
+    """Whoever plans by it later needs no less than from an answer of the endpoint."""
+    score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
+    artifact = load_champion(plant.workspace, "plant").model.artifact
+    records = open_records(plant.workspace.records_url)
+    stored = predictions(records, model_name="plant").set_index("prediction_id")
+    told = {one: json.loads(text) for one, text in answers_of(records, list(stored.index)).items()}
+    assert set(told) == set(stored.index)
+    hours = [horizon / pd.Timedelta("1h") for horizon in artifact.horizons]
+    for one, content in told.items():
+        assert [each["hours"] for each in content["horizons"]] == hours
+        assert content["horizons"][artifact.decision]["probability"] == stored.loc[one, "probability"]
+        assert plant.at(59) < pd.Timestamp(content["last_reading_at"]) <= plant.at(60)
 
 
 def test_scoring_uses_nothing_known_later(plant: Any) -> None:

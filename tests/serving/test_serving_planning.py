@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data_contracts import tables
-from data_contracts.answer_records import ANSWERS
+from data_contracts.answer_records import Answer, add_predictions
 from data_contracts.outcome_records import OutcomeRow, append_outcome_rows
-from data_contracts.records import Prediction, add_predictions, open_records, predictions
+from data_contracts.records import Prediction, open_records, predictions
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact import Artifact
 from serving.answering import Answering
@@ -25,6 +26,7 @@ from serving.champion import Champion
 from serving.planning_pages import routes
 from serving.prediction_log import PredictionLog
 from serving.settings import Settings
+from tests.serving.conftest import END
 
 HOUR = pd.Timedelta(hours=1)
 NOW = pd.Timestamp("2015-01-09T00:00Z").as_unit("us")
@@ -52,9 +54,9 @@ def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
     return made
 
 
-def worker_of(plant: Workspace, champion: Champion | None) -> Any:
+def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], pd.Timestamp] = lambda: NOW) -> Any:
     log = PredictionLog(plant)
-    answering = Answering(plant, Settings(), log, lambda: NOW)
+    answering = Answering(plant, Settings(), log, clock)
     return SimpleNamespace(
         workspace=plant,
         settings=Settings(),
@@ -78,8 +80,14 @@ def predicted(prediction_id: str, asset: str, probability: float, hours_ago: flo
     return Prediction(prediction_id=prediction_id, **plain | told | {"model_version": 1, "origin": "batch"} | more)
 
 
-def store(plant: Workspace, *made: Prediction) -> None:
-    add_predictions(open_records(plant.records_url), made)
+def store(plant: Workspace, *made: Prediction, answers: Sequence[Answer] = ()) -> None:
+    add_predictions(open_records(plant.records_url), made, answers)
+
+
+def answered(made: Prediction, **content: Any) -> Answer:
+    """Write down what was said beside a prediction, as the endpoint and the scheduled scoring do."""
+    text = json.dumps({"prediction_id": made.prediction_id} | content)
+    return Answer(made.prediction_id, made.asset, made.as_of, made.made_at, "ok", None, "tiny", 1, "d", text)
 
 
 def test_the_list_rests_on_the_newest_stored_prediction_of_each_asset(client: httpx.Client, plant: Workspace) -> None:
@@ -120,22 +128,9 @@ def test_assets_without_a_stored_prediction_are_predicted_now(client: httpx.Clie
 
 def test_several_horizons_are_used_where_they_were_answered(client: httpx.Client, plant: Workspace) -> None:
     """A risk that only begins after the first day can wait for it."""
-    store(plant, predicted("late", "azure-01", 0.6, hours_ago=0.0))
     horizons = [{"hours": 24.0, "probability": 0.0}, {"hours": 72.0, "probability": 0.6}]
-    row = {
-        "prediction_id": "late",
-        "asset": "azure-01",
-        "as_of": NOW,
-        "made_at": NOW,
-        "status": "ok",
-        "reason": None,
-        "model_name": "tiny",
-        "model_version": 1,
-        "model_digest": "d",
-        "answer": json.dumps({"prediction_id": "late", "horizons": horizons}),
-    }
-    with open_records(plant.records_url).begin() as connection:
-        connection.execute(ANSWERS.insert().values(row))
+    late = predicted("late", "azure-01", 0.6, hours_ago=0.0)
+    store(plant, late, answers=[answered(late, horizons=horizons)])
     line = client.post("/worklist", json=ASKED | {"assets": ["azure-01"]}).json()["lines"][0]
     assert line["probability_without"] == pytest.approx(0.6)
     assert line["probability_before"] == 0
@@ -159,6 +154,61 @@ def test_retired_mended_and_silent_assets_are_left_out_with_the_reason(client: h
     late = client.post("/worklist", json=body | {"start": "2015-01-20T00:00:00Z"}).json()
     assert not late["lines"]
     assert {left["why"] for left in late["left_out"]} == {"abstained", "retired"}
+
+
+def test_a_machine_that_stands_is_not_planned_by_an_older_reading(client: httpx.Client, plant: Workspace) -> None:
+    """All are scored at one cut-off: what counts is the telemetry behind it, which ended with the failure."""
+    scored = [predicted(f"p{number}", f"azure-0{number}", 0.9) for number in (1, 2, 3)]
+    read_at = {"azure-01": NOW - 4 * HOUR, "azure-02": NOW - 2 * HOUR, "azure-03": NOW - 30 * HOUR}
+    store(plant, *scored, answers=[answered(one, last_reading_at=read_at[one.asset].isoformat()) for one in scored])
+    failed = {"failure_id": "f1", "event_time": NOW - 3 * HOUR, "known_time": NOW - 3 * HOUR, "mode": "comp1"}
+    for asset in ("azure-01", "azure-02"):
+        tables.append(plant, "failures", pd.DataFrame([failed | {"asset": asset}]), f"f1/{asset}")
+    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"]}
+    told = client.post("/worklist", json=body).json()
+    chosen = {line["asset"]: line["prediction_id"] for line in [*told["lines"], *told["left_out"]]}
+    # The one has telemetry since; of the others the latest there is is asked about anew.
+    assert chosen["azure-02"] == "p2"
+    assert chosen["azure-01"] != "p1"
+    assert chosen["azure-03"] != "p3"
+
+
+def test_who_gives_no_start_is_told_by_the_latest_telemetry(plant: Workspace, artifacts: Any) -> None:
+    """The clock goes on while a plan is made: that does not turn the present into a cut-off that has passed."""
+    now = [END + 20 * HOUR]
+
+    def clock() -> pd.Timestamp:
+        now[0] += pd.Timedelta("1ms")
+        return now[0]
+
+    failed = {"failure_id": "f1", "asset": "azure-01", "event_time": END + HOUR, "known_time": END + HOUR}
+    tables.append(plant, "failures", pd.DataFrame([failed | {"mode": "comp1"}]), "f1")
+    worker = worker_of(plant, Champion("tiny", 1, artifacts[0], NOW), clock)
+    with TestClient(Starlette(routes=routes(lambda: worker))) as ticking:
+        body = ASKED | {"assets": ["azure-01", "azure-02"]}
+        told = ticking.post("/worklist", json=body).json()
+        reasons = {left["asset"]: left["reason"] for left in told["left_out"]}
+        assert "mended or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
+        assert all(line["as_of"] == "2015-01-08T23:00:00Z" for line in told["lines"])
+        old = ticking.post("/worklist", json=body | {"max_age_hours": 2}).json()["left_out"]
+        assert all("the latest telemetry is from 2015-01-08 23:00 UTC" in left["reason"] for left in old)
+        assert len(old) == 2
+        past = {"start": "2015-01-09T12:00:00Z", "max_age_hours": 2}
+        assert len(ticking.post("/worklist", json=body | past).json()["left_out"]) == 2
+
+
+def test_a_correction_counts_also_where_it_moves_the_work(client: httpx.Client, plant: Workspace) -> None:
+    """Neither plan nor history goes by a time that was taken back."""
+    store(plant, predicted("p1", "azure-03", 0.9))
+    done = ORDER | {"finding": "defect_confirmed"}
+    for time, known in (("2015-01-08T23:30:00Z", "2015-01-08T23:40:00Z"), ("2015-01-02T12:00:00Z", START)):
+        reported = {"work_orders": [done | {"event_time": time, "known_time": known}]}
+        assert client.post("/work-orders", json=reported).status_code == 200
+    told = client.post("/worklist", json=ASKED | {"assets": ["azure-03"]}).json()
+    assert [line["prediction_id"] for line in told["lines"]] == ["p1"]
+    for since, times in (("2015-01-08T00:00:00Z", []), ("2015-01-02T11:00:00Z", ["2015-01-02T12:00:00Z"])):
+        history = client.get("/assets/azure-03/history", params={"since": since}).json()
+        assert [one["event_time"] for one in history["work_orders"] if one["work_order_id"] == "w1"] == times
 
 
 def test_costs_and_repair_hours_may_differ_from_asset_to_asset(client: httpx.Client, plant: Workspace) -> None:
@@ -261,6 +311,16 @@ def test_work_comes_back_once_and_is_corrected_by_a_later_report(client: httpx.C
     assert sorted(rows.loc[rows["prompted_by"] == "alarm", "work_order_id"]) == ["w1", "w1", "w2"]
     told = client.get("/assets/azure-03/history").json()["work_orders"]
     assert {one["work_order_id"]: one["finding"] for one in told}["w1"] == "defect_confirmed"
+
+
+def test_a_clock_a_little_ahead_does_not_make_a_correction_of_a_resend(client: httpx.Client, plant: Workspace) -> None:
+    """What happened stays when it was said to have happened; it is known from then on."""
+    ahead = (NOW + pd.Timedelta("3s")).isoformat()
+    for state in ("stored", "already_there", "already_there"):
+        told = client.post("/work-orders", json={"work_orders": [ORDER | {"event_time": ahead}]}).json()
+        assert [(one["state"], one["known_time"]) for one in told["work_orders"]] == [(state, "2015-01-09T00:00:03Z")]
+    rows = tables.read(plant, "work_orders", assets=["azure-03"])
+    assert rows.loc[rows["work_order_id"] == "w1", "event_time"].tolist() == [pd.Timestamp(ahead)]
 
 
 @pytest.mark.parametrize(
@@ -385,6 +445,30 @@ def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, p
     assert "alerts from 0.500" in text
     assert "The alarm was right" in text
     assert "2015-01-09 23:00" in asked["young"]["sentences"][-1]
+
+
+def test_that_nothing_failed_is_told_when_it_would_have_been_reported(client: httpx.Client, plant: Workspace) -> None:
+    """Failures are reported late: the end of a claim is not the time to say that there was none."""
+    store(plant, predicted("ended", "azure-06", 0.1, hours_ago=26), predicted("older", "azure-06", 0.1, hours_ago=36))
+    happened = NOW - 72 * HOUR
+    row = {"failure_id": "f1", "asset": "azure-09", "event_time": happened, "known_time": happened + 6 * HOUR}
+    tables.append(plant, "failures", pd.DataFrame([row | {"mode": "comp1"}]), "f1")
+    asked = {name: client.get(f"/why/{name}").json() for name in ("ended", "older")}
+    assert {name: told["outcome"] for name, told in asked.items()} == {"ended": "not_known_yet", "older": "no_failure"}
+    assert "2015-01-09 04:00" in asked["ended"]["sentences"][-1]
+
+
+def test_an_alert_of_remaining_life_claimed_something(client: httpx.Client, plant: Workspace) -> None:
+    """It says a failure is near, which comes true or not; without an alert it says nothing of the kind."""
+    life = {"remaining_life_h": 40.0, "threshold": 72.0, "horizon_s": 72 * 3600.0}
+    near = replace(predicted("near", "azure-05", 0.0, hours_ago=100, **life), probability=None, alert=True)
+    far = replace(predicted("far", "azure-05", 0.0, hours_ago=99, **life), probability=None)
+    store(plant, near, far)
+    known = [OutcomeRow("episode", "azure-05", near.as_of, "tp", NOW, ["failure:f1"])]
+    append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
+    told = {name: client.get(f"/why/{name}").json() for name in ("near", "far")}
+    assert {name: one["outcome"] for name, one in told.items()} == {"near": "tp", "far": "nothing_claimed"}
+    assert any("alerts at 72 hours and less: this was an alert" in one for one in told["near"]["sentences"])
 
 
 def test_why_names_the_work_that_goes_back_to_a_prediction(client: httpx.Client, plant: Workspace) -> None:
