@@ -180,15 +180,25 @@ def _of_alarm(row: Mapping[str, Any]) -> Answer:
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {said}?",
         at=row["made_at"],
         decision=said,
-        seen=(f"Version {row['model_version']} gave {_chance(row['probability'])} of a failure {hours}.",),
-        tests=() if pd.isna(row["threshold"]) else (f"It alerts from {row['threshold']:.3f} on.",),
-        change=(
-            ()
-            if pd.isna(row["threshold"]) or pd.isna(row["probability"])
-            else (f"A probability {'below' if row['alert'] else 'of at least'} {row['threshold']:.3f}.",)
-        ),
+        seen=(f"Version {row['model_version']} gave {_foretold(row)} {hours}.",),
+        tests=() if pd.isna(row["threshold"]) else (f"It alerts {_rule(row)}.",),
+        change=() if pd.isna(row["threshold"]) else (_opposite(row),),
     )
 
 
-def _chance(probability: float) -> str:
-    return "no probability" if pd.isna(probability) else f"a probability of {probability:.3f}"
+def _foretold(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["probability"]):
+        return f"it {row['remaining_life_h']:.1f} hours of remaining life; an alert claims a failure"
+    return f"a probability of {row['probability']:.3f} of a failure"
+
+
+def _rule(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["probability"]):
+        return f"at {row['threshold']:g} hours of remaining life and less"
+    return f"from {row['threshold']:.3f} on"
+
+
+def _opposite(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["probability"]):
+        return f"A remaining life of {'more than' if row['alert'] else 'at most'} {row['threshold']:g} hours."
+    return f"A probability {'below' if row['alert'] else 'of at least'} {row['threshold']:.3f}."

@@ -42,7 +42,8 @@ def take_work_orders(worker: "Worker", request: WorkOrdersRequest) -> WorkOrders
     """
     now = worker.answering.clock()
     frame = _frame(request, worker.settings.clock_skew_seconds, now)
-    for breach in breaches(frame.fillna({"known_time": frame["event_time"].clip(lower=now)}), now=now):
+    by_then = frame["event_time"].where(frame["event_time"] > now, now)
+    for breach in breaches(frame.fillna({"known_time": by_then}), now=now):
         value = getattr(request.work_orders[breach.row], breach.column)
         found = format_instant(value) if breach.column in _TIMES else show(value)
         raise unprocessable(f"work_orders[{breach.row}].{breach.column}", found, breach.expected)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from data_contracts.answer_records import add_predictions
 from data_contracts.errors import NotFoundError
-from data_contracts.records import decisions, open_records, predictions
+from data_contracts.records import Prediction, decisions, open_records, predictions
 from pipelines import cli
 from pipelines.monitor import monitor
 from pipelines.retrain import retrain
@@ -62,6 +63,19 @@ def test_why_an_alarm(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
     answer = json.loads(capsys.readouterr().out)
     assert answer["decision"] == "an alert"
     assert f"{alarm['probability']:.3f}" in answer["seen"][0]
+
+
+def test_why_an_alarm_of_remaining_life(plant: Any) -> None:
+    """It alerts the other way round: at few hours, not at a high probability."""
+    records = open_records(plant.workspace.records_url)
+    said = {"asset": "m1", "as_of": plant.at(60), "made_at": plant.at(60), "horizon_s": 72 * 3600.0, "lead_s": 0.0}
+    said |= {"probability": None, "remaining_life_h": 40.0, "threshold": 72.0, "alert": True}
+    alarm = Prediction(prediction_id="near", model_name="plant", model_version=1, origin="batch", **said)
+    add_predictions(records, [alarm])
+    told = why(plant.workspace, "alarm", "plant", "near")
+    assert "40.0 hours of remaining life" in told.seen[0]
+    assert told.tests == ("It alerts at 72 hours of remaining life and less.",)
+    assert told.change == ("A remaining life of more than 72 hours.",)
 
 
 def test_nothing_happened_yet(plant: Any) -> None:
