@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from data_contracts.errors import StorageError
-from data_contracts.records import open_records, storage_errors
+from data_contracts.records import storage_errors
+from data_contracts.records_handle import RecordsHandle
 
 T = TypeVar("T")
 
@@ -49,13 +49,10 @@ class GroupCommit:
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._url = url
         self._busy_seconds = busy_seconds
+        self._records = RecordsHandle(url, busy_seconds)
         self._waiting: deque[_Entry] = deque()
         self._turn = threading.Lock()
-        self._opening = threading.Lock()
-        self._engine: sa.Engine | None = None
-        self._file: _File | None = None
 
     def run(self, write: Callable[[sa.Connection], T], *, order: str = "") -> T:
         """Write, and return once it is durable.
@@ -100,25 +97,11 @@ class GroupCommit:
         StorageError
             If they are out of reach.
         """
-        with self._opening:
-            if self._file is not None and not self._file.is_there():
-                raise StorageError(f"the records at {self._file.path} are gone", "the file they were in", "Put it back")
-            if self._file is not None and self._file.is_another():
-                self._close()
-            if self._engine is None:
-                self._engine = open_records(self._url, busy_seconds=self._busy_seconds)
-                self._file = _File.of(self._engine)
-            return self._engine
+        return self._records.engine()
 
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
-        with self._opening:
-            self._close()
-
-    def _close(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-        self._engine = None
+        self._records.close()
 
     def _commit_all(self, batch: list[_Entry]) -> None:
         try:
@@ -186,24 +169,3 @@ class GroupCommit:
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-@dataclass(frozen=True)
-class _File:
-    """The file of records in SQLite: what is written into one that was moved away would be lost."""
-
-    path: Path
-    inode: int
-
-    @classmethod
-    def of(cls, engine: sa.Engine) -> "_File | None":
-        name = engine.url.database if engine.dialect.name == "sqlite" else None
-        if not name or name == ":memory:":
-            return None
-        return cls(Path(name), Path(name).stat().st_ino)
-
-    def is_there(self) -> bool:
-        return self.path.exists()
-
-    def is_another(self) -> bool:
-        return self.path.stat().st_ino != self.inode

@@ -289,7 +289,10 @@ def _patience(backend: str, busy_seconds: float) -> dict[str, Any]:
         return {"timeout": busy_seconds}
     if backend == "postgresql":
         milliseconds = int(1000 * busy_seconds)
-        return {"connect_timeout": math.ceil(busy_seconds), "options": f"-c lock_timeout={milliseconds}"}
+        # A server that has lost its network says nothing any more, and the system would wait for a quarter of an hour.
+        alive = {"keepalives_idle": math.ceil(busy_seconds), "keepalives_interval": 1, "keepalives_count": 3}
+        unheard = {"tcp_user_timeout": milliseconds, **alive}
+        return {"connect_timeout": math.ceil(busy_seconds), "options": f"-c lock_timeout={milliseconds}", **unheard}
     return {}
 
 

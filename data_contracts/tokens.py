@@ -9,14 +9,14 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.record_tables import TOKENS
-from data_contracts.records import open_records, read_frame, storage_errors
+from data_contracts.records import read_frame, storage_errors
+from data_contracts.records_handle import RecordsHandle
 
 SCOPES = ("predict", "report", "admin")
 """Ask for predictions and worklists; report what mechanics found; everything."""
@@ -135,7 +135,7 @@ def find_token(engine: sa.Engine, secret: str, *, at: pd.Timestamp) -> Token | N
 
 
 class TokenFinder:
-    """Find tokens, opening the records at the first use so that a database that is down may come back.
+    """Find tokens in the records as they are now, which may have been down, or restored from a backup.
 
     Parameters
     ----------
@@ -146,12 +146,11 @@ class TokenFinder:
     """
 
     def __init__(self, url: str, busy_seconds: float) -> None:
-        # A failure is not remembered: the next request tries again.
-        self._open = lru_cache(maxsize=1)(partial(open_records, url, busy_seconds=busy_seconds))
+        self._records = RecordsHandle(url, busy_seconds)
 
     def __call__(self, secret: str, at: pd.Timestamp) -> Token | None:
         """Find a token as `find_token` does."""
-        return find_token(self._open(), secret, at=at)
+        return find_token(self._records.engine(), secret, at=at)
 
 
 def revoke_token(engine: sa.Engine, name: str, *, at: pd.Timestamp) -> bool:

@@ -225,6 +225,8 @@ class Answering:
         held = self._composers.get(champion.version)
         if held is None or held.champion is not champion:
             held = Composer(champion, freshness_of(champion.artifact, self.settings))
+            # Whoever is held here keeps his model in memory, so a champion that was replaced is let go.
+            self._composers.clear()
             self._composers[champion.version] = held
         return held
 

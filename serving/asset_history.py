@@ -13,7 +13,7 @@ from models.labels import known_rows
 from models.outcome_ledger import believed
 from serving.planning_schemas import HistoryAnswer, ToldFailure, ToldOutcome, ToldPrediction, ToldWork
 from serving.refusals import NOT_FOUND, Refusal, unprocessable
-from serving.schemas import format_instant, parse_instant, show
+from serving.schemas import format_instant, is_name, parse_instant, show
 
 if TYPE_CHECKING:
     from serving.worker import Worker
@@ -47,6 +47,8 @@ def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> Hist
     """
     since, limit = _query(query)
     engine = worker.answering.log.commit.engine()
+    if not is_name(asset):
+        raise Refusal(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
     told = asset_predictions(engine, asset, since=since, most=limit)
     _check_asset(worker, asset, known=len(told) > 0)
     # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.

@@ -3,6 +3,7 @@
 It knows tokens and limits, gives every error one shape, and logs.
 """
 
+import asyncio
 import json
 import math
 import re
@@ -10,24 +11,37 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metrics, request_log, request_notes
-from serving.access import OPEN_PATHS, Access, check_scope
+from serving.access import OPEN_PATHS, Access, check_scope, tokens_needed
 from serving.balance import Balance, alone
 from serving.rate_limits import RateLimit
-from serving.refusals import NOT_ALLOWED, NOT_FOUND, TOO_LARGE, TOO_MANY, Refusal, from_error
-from serving.replies import refuse
+from serving.refusals import (
+    FORBIDDEN,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_MANY,
+    UNSUPPORTED,
+    Refusal,
+    from_error,
+    unavailable,
+)
+from serving.replies import OURS, refuse
 from serving.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _ROUTES = ("/predict", "/worklist", "/work-orders", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
 _ROUTES_BELOW = {"/assets/": "/assets/{asset}/history", "/why/": "/why/{prediction_id}"}
 _ERRORS_FROM = 400
+_FROM_ELSEWHERE: Final = ("origin", "forwarded", "x-forwarded-for")
+_CHECKS_AT_ONCE = 4
 
 
 class Door:
@@ -68,7 +82,13 @@ class Door:
         balance.enter()
         try:
             await self._admit(scope, notes)
-            await self._app(scope, receive, told.send)
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                await self._app(scope, receive, told.send)
+        except TimeoutError:
+            if told.status:
+                raise  # too late to say anything else
+            late = unavailable(f"no answer within {self._settings.timeout_seconds:g} s", "an answer by then")
+            await refuse(late, self._settings)(scope, receive, told.send)
         except Exception as error:
             if told.status:
                 raise  # too late to say anything else
@@ -87,6 +107,8 @@ class Door:
             return
         client = scope["client"][0] if scope.get("client") else request_notes.ANYONE
         if self._access is None:
+            if self._settings.auth == "auto":
+                _check_from_here(headers)
             self._limit(client)
         else:
             shown = headers.get("authorization")
@@ -94,7 +116,7 @@ class Door:
             if token is None:
                 # Whoever tries out tokens is held up before the records are asked.
                 self._limit(client)
-                token = await run_in_threadpool(self._access.check, shown)
+                token = await to_thread.run_sync(self._access.check, shown, limiter=_checking())
             notes.caller = token.name
             check_scope(token, path)
             self._limit(token.name)
@@ -114,6 +136,32 @@ class Door:
                 "Try again later",
                 retry_after=math.ceil(seconds),
             )
+
+
+@lru_cache(maxsize=1)
+def _checking() -> CapacityLimiter:
+    """Give those who check tokens threads of their own: they shall not wait for those who plan."""
+    return CapacityLimiter(_CHECKS_AT_ONCE)
+
+
+def _check_from_here(headers: Headers) -> None:
+    """Refuse what comes from elsewhere, where no tokens are asked for because only this machine can ask.
+
+    A proxy on this machine lets others in, and so does a browser that shows their pages: both say so.
+    """
+    told = next((name for name in _FROM_ELSEWHERE if name in headers), None)
+    if told is None and not tokens_needed("auto", _host_named(headers.get("host", "localhost"))):
+        return
+    found = f"a request with the header {told}" if told else "a request to another host's name"
+    expected = "a program of this machine, since no tokens are asked for"
+    raise Refusal(FORBIDDEN, None, found, expected, "Serve with FOREWARN_SERVE_AUTH=on, and show a token")
+
+
+def _host_named(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def route_of(path: str) -> str:
@@ -155,9 +203,12 @@ class _Told:
             message = {**message, "headers": list(message.get("headers", ()))}
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
-            if self._balance.is_busier():
+            # Who was refused for asking this worker too often may find another with his next connection.
+            if self._balance.is_busier() or self.status == TOO_MANY:
                 headers["Connection"] = "close"
-            if self.status >= _ERRORS_FROM and not headers.get("content-type", "").startswith("application/json"):
+            is_ours = OURS in headers
+            del headers[OURS]
+            if self.status >= _ERRORS_FROM and not is_ours:
                 self._instead = _in_our_shape(self.status)
                 headers["Content-Type"] = "application/json"
                 headers["Content-Length"] = str(len(self._instead))
@@ -180,5 +231,6 @@ def _in_our_shape(status: int) -> bytes:
 
 _WORDS = {
     NOT_FOUND: ("an unknown path", "one of those that /docs.json describes", "Look there"),
+    UNSUPPORTED: ("a body of another content type", "application/json", "Send JSON, and say so"),
     NOT_ALLOWED: ("a method that this path does not take", "one that /docs.json describes", "Look there"),
 }

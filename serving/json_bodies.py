@@ -21,6 +21,10 @@ _NUMBERS = (float, int)
 _HOLDERS = {dict, list, np.ndarray}
 # To find one of many names takes simdjson long.
 _MOST_NAMES = 256
+# Every asset's own terms of a large fleet are some 60,000.
+_MOST_FIELDS, _DEEPEST = 100_000, 8
+# Telemetry is read together with the model's channels, and stops at the first fault.
+_READ_ELSEWHERE = ("telemetry",)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,36 @@ def parse_json(body: bytes, shape: Shape | None = None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise unprocessable(None, show(content), "a JSON object", "Send an object with the fields of the request")
     return content if _is_as_written(body, content) else _read_thoroughly(body)
+
+
+def check_fields(content: Mapping[str, Any]) -> None:
+    """Refuse an object of so many fields that merely to find all that is wrong with them would take long.
+
+    Lists are taken item by item, up to the first that breaks a rule; of an object every field is looked at.
+
+    Parameters
+    ----------
+    content
+        A JSON object.
+
+    Raises
+    ------
+    Refusal
+        Of status 422.
+    """
+    fields = _fields(content, _DEEPEST)
+    if fields > _MOST_FIELDS:
+        raise unprocessable(None, f"{fields} fields", f"at most {_MOST_FIELDS}", "Send several requests")
+
+
+def _fields(value: Any, deeper: int) -> int:
+    """Count the fields that may be wrong at once: of an object all, of a list those of one item."""
+    if not deeper:
+        return 0
+    if type(value) is dict:
+        inside = sum(_fields(each, deeper - 1) for name, each in value.items() if name not in _READ_ELSEWHERE)
+        return len(value) + inside
+    return max((_fields(each, deeper - 1) for each in value), default=0) if type(value) is list else 0
 
 
 def path_of(location: Iterable[str | int]) -> str | None:

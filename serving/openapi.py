@@ -25,16 +25,17 @@ _REFERENCE = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The body is not JSON, or holds NaN or infinity.",
     401: "No token that is good.",
-    403: "The token has not the scope for this.",
+    403: "The token has not the scope for this; or no tokens are asked for, and the request came from elsewhere.",
     404: "What the path, or the field named, stands for is unknown.",
     413: "The body is too large.",
+    415: "The body is said to be something else than JSON.",
     422: "The request breaks a rule; `field` is the path of what is at fault.",
     429: "Too many requests. Try again after `Retry-After` seconds.",
     500: "The fault is ours; the log says why.",
-    503: "No champion, or a store cannot be used; nothing was stored. Try again after `Retry-After` seconds.",
+    503: "No champion, a store that cannot be used, or no answer in time. Try again after `Retry-After` seconds.",
 }
-_ALWAYS = (401, 429, 500, 503)
-_OF_A_BODY = (400, 413, 422)
+_ALWAYS = (401, 403, 429, 500, 503)
+_OF_A_BODY = (400, 413, 415, 422)
 _KEY = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
@@ -159,7 +160,7 @@ def _operation(
     errors: Sequence[int] = (),
 ) -> dict[str, Any]:
     scopes = scopes_for(path)
-    statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if takes else ()), *([403] if scopes else ())}
+    statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if takes else ())}
     needs = f" Needs the scope {' or '.join(scopes)}." if scopes else ""
     described: dict[str, Any] = {
         "operationId": name,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.json_bodies import check_fields
 from serving.refusals import Refusal, unprocessable
 from serving.schemas import Instant, Name, parse_json, path_of, show
 
@@ -71,7 +72,7 @@ class WorklistRequest(_Strict):
     costs: CostTerms
     repair_hours: Hours = Field(description="How many hours crews work on a machine.")
     per_asset: dict[Name, AssetTerms] = Field(default={}, description="What is otherwise for some assets, by name.")
-    assets: Annotated[list[Name], Field(min_length=1, max_length=_MOST_ASSETS)] | None = Field(
+    assets: Annotated[list[Name], Field(min_length=1, max_length=_MOST_ASSETS, fail_fast=True)] | None = Field(
         default=None, description="The assets to plan for; all of the model's type if it is left out."
     )
     alerts_only: bool = Field(
@@ -159,7 +160,7 @@ class ReportedWork(_Strict):
 class WorkOrdersRequest(_Strict):
     """Report work, or correct what was reported."""
 
-    work_orders: Annotated[list[ReportedWork], Field(min_length=1, max_length=1_000)]
+    work_orders: Annotated[list[ReportedWork], Field(min_length=1, max_length=1_000, fail_fast=True)]
 
 
 class StoredWork(BaseModel):
@@ -286,7 +287,9 @@ def parse(body: bytes, shape: type[Asked]) -> Asked:
     Refusal
         If it is not JSON (400), or not such a request (422, with the path of the first field at fault).
     """
-    return validated(parse_json(body), shape)
+    content = parse_json(body)
+    check_fields(content)
+    return validated(content, shape)
 
 
 def validated(content: Mapping[str, Any], shape: type[Asked]) -> Asked:

@@ -8,7 +8,7 @@ from serving.causes import cause_of, place_of
 
 LOGGER = logging.getLogger("bentoml.forewarn")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
-TOO_LARGE, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 413, 422, 429, 500, 503
+TOO_LARGE, UNSUPPORTED, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 413, 415, 422, 429, 500, 503
 _WORDS = {
     BAD_REQUEST: "bad_request",
     UNAUTHORIZED: "unauthorized",
@@ -16,6 +16,7 @@ _WORDS = {
     NOT_FOUND: "not_found",
     NOT_ALLOWED: "not_allowed",
     TOO_LARGE: "too_large",
+    UNSUPPORTED: "unsupported_media_type",
     UNPROCESSABLE: "unprocessable",
     TOO_MANY: "too_many_requests",
     FAILED: "internal_error",

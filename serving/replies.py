@@ -11,6 +11,8 @@ from serving.refusals import TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, Refusal, from
 from serving.settings import Settings
 
 JSON = "application/json"
+OURS = "X-Forewarn-Refusal"
+"""Marks a refusal on its way to the door, where errors in any other shape are replaced; nobody outside sees it."""
 
 
 def reply(answer: BaseModel) -> Response:
@@ -43,7 +45,7 @@ def refuse(refusal: Refusal, settings: Settings) -> Response:
     Response
         With ``Retry-After`` if it is worth trying again.
     """
-    headers = {}
+    headers = {OURS: "1"}
     if refusal.status == UNAVAILABLE or refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after or settings.retry_after_seconds)
     if refusal.status == UNAUTHORIZED:

@@ -6,10 +6,18 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from serving.json_bodies import Numbers, Shape
+from serving.json_bodies import Numbers, Shape, check_fields
 from serving.json_bodies import parse_json as parse_json
 from serving.json_bodies import path_of as path_of
 from serving.json_bodies import show as show
@@ -68,7 +76,8 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2015-03-05T06:00:00Z"]}),
 ]
 # A database may refuse the character NUL.
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern="^[^\\x00]*$", examples=["azure-01"])]
+_LONGEST_NAME = 255
+Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern="^[^\\x00]*$", examples=["azure-01"])]
 _ROWS = {
     "type": "array",
     "minItems": 1,
@@ -150,14 +159,14 @@ class Window(_Strict):
     units: dict[Name, Name] = Field(
         default={}, description="The units of channels, checked against the contract.", examples=[{"volt": "V"}]
     )
-    events: list[SentEvent] = Field(default=[])
-    work_orders: list[SentWorkOrder] = Field(default=[])
+    events: list[SentEvent] = Field(default=[], fail_fast=True)
+    work_orders: list[SentWorkOrder] = Field(default=[], fail_fast=True)
 
 
 class PredictRequest(_Strict):
     """Ask about assets by name, from stored telemetry, or about windows of telemetry sent along."""
 
-    assets: Annotated[list[Name], Field(min_length=1)] | None = Field(
+    assets: Annotated[list[Name], Field(min_length=1, fail_fast=True)] | None = Field(
         default=None, description="The assets to predict for, from stored telemetry. Give these or windows."
     )
     as_of: Instant | None = Field(
@@ -168,7 +177,7 @@ class PredictRequest(_Strict):
         default="latest",
         description="With assets: compute features from the latest telemetry, or take those the last scoring stored.",
     )
-    windows: Annotated[list[Window], Field(min_length=1)] | None = Field(
+    windows: Annotated[list[Window], Field(min_length=1, fail_fast=True)] | None = Field(
         default=None, description="Telemetry sent along, one window an asset. Give these or assets."
     )
     explain: bool = Field(default=True, description="Whether to tell what drives each prediction.")
@@ -249,6 +258,26 @@ class ErrorAnswer(BaseModel):
     remedy: str = Field(examples=["Correct the field"])
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a text may be the name of anything that is stored.
+
+    Parameters
+    ----------
+    text
+        What was asked for in a path.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_name("azure-01"), is_name("a" * 256)
+    (True, False)
+    """
+    return 0 < len(text) <= _LONGEST_NAME and "\0" not in text
+
+
 def format_instant(time: pd.Timestamp) -> str:
     """Write an instant as answers do.
 
@@ -303,6 +332,7 @@ def parse_request(body: bytes, max_batch: int) -> PredictRequest:
         If it is not JSON (400), or not such a request (422, with the path of the first field at fault).
     """
     content = parse_json(body, _LISTS_OF_NUMBERS)
+    check_fields(content)
     try:
         request = PredictRequest.model_validate(content)
     except ValidationError as error:

@@ -28,7 +28,7 @@ class SentWindows:
     Parameters
     ----------
     windows
-        As they were sent, one an asset.
+        As they were sent, one an asset, without their telemetry.
     channels
         The channels that may be sent.
     readings
@@ -106,7 +106,9 @@ def read_windows(
     channels = tuple(dict.fromkeys((*needed, *(contract.channels if contract else ()))))
     expected = Expected(channels, tuple(needed), contract)
     read = [_read_window(index, window, expected, now) for index, window in enumerate(windows)]
-    return SentWindows(windows, channels, read, _rows(read, len(needed)))
+    # As it was sent, telemetry takes ten times the room, and what was read may wait for challengers.
+    bare = [window.model_copy(update={"telemetry": None}) for window in windows]
+    return SentWindows(bare, channels, read, _rows(read, len(needed)))
 
 
 def check_as_of(as_of: pd.Timestamp, field: str, now: pd.Timestamp) -> None:

@@ -21,7 +21,7 @@ from serving.refusals import Refusal
 from serving.replies import JSON, answered, read_body
 from serving.schemas import PredictAnswer, PredictRequest, parse_request
 from serving.sealed import open_place
-from serving.settings import from_environment, variable_of
+from serving.settings import LISTENS, from_environment
 from serving.supervision import end_with_parent
 from serving.worker import now, start_worker
 from serving.workers import balance_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SETTINGS = from_environment(os.environ)
 # Whoever asks would rather hear "try again" than wait.
 _BUSY_SECONDS = 2.0
+_SLACK_SECONDS = 5.0
 
 
 class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] # bentoml ships no types
@@ -152,12 +153,13 @@ Forewarn: Any = bentoml.service(
     name="forewarn",
     workers=SETTINGS.workers,
     threads=SETTINGS.threads,
-    traffic={"timeout": SETTINGS.timeout_seconds},
+    # The door gives up first, and says so in the shape of all errors.
+    traffic={"timeout": SETTINGS.timeout_seconds + _SLACK_SECONDS},
     metrics={"enabled": True, "namespace": "forewarn"},
     tracing=_TRACING,
     logging={"access": {"enabled": False}},  # the door logs every request, in a form that programs read
 )(_Endpoint)
 # Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
-_HOST = SETTINGS.host if variable_of("host") in os.environ else ""
+_HOST = os.environ.get(LISTENS, "")
 _ACCESS = Access(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
 Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS, balance=_balance)

@@ -10,6 +10,8 @@ from data_contracts.errors import UsageError, did_you_mean
 
 PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
+LISTENS = "FOREWARN_LISTENS_ON"
+"""Where the endpoint really listens, said by who started it; a setting alone is not what BentoML goes by."""
 _MAX_PORT = 65_535
 _NEVER = "none"
 _AUTH = ("auto", "on", "off")

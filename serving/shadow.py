@@ -10,11 +10,10 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 import pandas as pd
 
-from data_contracts.records import open_records
+from data_contracts.records_handle import RecordsHandle
 from data_contracts.shadow_records import ShadowPrediction, add_shadow_predictions
 from data_contracts.workspace import Workspace
 from features.questions import Known
@@ -95,7 +94,7 @@ class Shadow:
         self._ended = False
         self._retries = Retries(1.0)
         self._told: set[str] = set()
-        self._open = lru_cache(maxsize=1)(partial(open_records, busy_seconds=_BUSY_SECONDS))
+        self._records = RecordsHandle(workspace.records_url, _BUSY_SECONDS)
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
     @property
@@ -266,7 +265,7 @@ class Shadow:
         for begin in range(0, len(rows), _ROWS_A_WRITE):
             part = rows[begin : begin + _ROWS_A_WRITE]
             try:
-                add_shadow_predictions(self._open(self._workspace.records_url), part)
+                add_shadow_predictions(self._records.engine(), part)
             except Exception as error:  # whatever the database raises
                 self._fail("predictions in the shadow could not be stored", error, len(part))
             else:

@@ -15,7 +15,7 @@ from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records import open_records
 from data_contracts.workspace import Workspace
 from serving.sealed import open_place, sealed_model
-from serving.settings import Settings, to_environment
+from serving.settings import LISTENS, Settings, to_environment
 from serving.workers import BUSY
 
 _PATIENCE_SECONDS = 300.0
@@ -60,7 +60,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     # Workers that were killed before count for nobody.
     (home / BUSY).unlink(missing_ok=True)
     # BentoML and its workers read their settings from the environment.
-    os.environ.update({**_UNTRACED, **environ, **_QUIET, **to_environment(chosen), "BENTOML_HOME": str(home)})
+    chosen_here = {**to_environment(chosen), LISTENS: chosen.host, "BENTOML_HOME": str(home)}
+    os.environ.update({**_UNTRACED, **environ, **_QUIET, **chosen_here})
     threading.Thread(target=_announce, args=(chosen, workspace), daemon=True).start()
     _run(chosen)
 

@@ -16,6 +16,7 @@ from serving.stored_fleet import StoredFleet
 
 # Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
 _SHARED_READ = pd.Timedelta(days=31)
+_MOST_MEANT = 5
 
 
 class LatestTelemetry:
@@ -124,13 +125,17 @@ def why_unknown(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[st
     if not strange:
         return {}
     heard = latest.known_times()
-    reasons = {}
-    for asset in strange:
-        if asset in types:
-            reasons[asset] = f"the asset is of the type {types[asset]}, and the model for {fleet.asset_type}"
-        elif asset not in heard:
-            known = {name for name, kind in types.items() if kind == fleet.asset_type} | set(heard)
-            reasons[asset] = f"unknown asset {asset!r}. {did_you_mean(asset, sorted(known))}".rstrip()
+    reasons = {
+        asset: f"the asset is of the type {types[asset]}, and the model for {fleet.asset_type}"
+        for asset in strange
+        if asset in types
+    }
+    unknown = [asset for asset in strange if asset not in types and asset not in heard]
+    known = sorted({name for name, kind in types.items() if kind == fleet.asset_type} | set(heard)) if unknown else []
+    for place, asset in enumerate(unknown):
+        # To compare a name with all of a fleet takes long, and whoever sends many wrong ones has not mistyped them.
+        meant = did_you_mean(asset, known) if place < _MOST_MEANT else ""
+        reasons[asset] = f"unknown asset {asset!r}. {meant}".rstrip()
     return reasons
 
 

@@ -13,7 +13,7 @@ from models.labels import known_rows, reporting_delay
 from models.outcome_ledger import believed
 from serving.planning_schemas import WhyAnswer
 from serving.refusals import NOT_FOUND, Refusal
-from serving.schemas import format_instant
+from serving.schemas import format_instant, is_name
 
 if TYPE_CHECKING:
     from serving.worker import Worker
@@ -55,8 +55,9 @@ def tell_why(worker: "Worker", prediction_id: str) -> WhyAnswer:
         If a store is down.
     """
     engine = worker.answering.log.commit.engine()
-    rows = find_predictions(engine, [prediction_id]).to_dict("records")
-    answers = find_answers(engine, prediction_id=prediction_id, most=1)
+    known = is_name(prediction_id)
+    rows = find_predictions(engine, [prediction_id]).to_dict("records") if known else []
+    answers = find_answers(engine, prediction_id=prediction_id, most=1) if known else []
     if not rows and not answers:
         raise Refusal(
             NOT_FOUND, "prediction_id", "an unknown id", "the id of a stored prediction", "Copy it from an answer"

@@ -1,7 +1,9 @@
 """Answers without HTTP: what is predicted, what is stored, what is refused."""
 
+import gc
 import json
 import sqlite3
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -341,3 +343,39 @@ def test_a_failure_of_ours_gives_nothing_away() -> None:
     refusal = from_error(RuntimeError("/secret/path"))
     assert refusal.status == 500
     assert "secret" not in json.dumps(refusal.to_dict())
+
+
+def test_a_champion_that_was_replaced_is_let_go(workspace: Workspace, champion: Champion, fleet: Any) -> None:
+    """Who trains and promotes each week shall not fill a worker's memory with models."""
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
+    held = []
+    for version in range(5):
+        one = Champion("tiny", version, replace(champion.artifact), NOW)
+        answering.answer(request, one)
+        held.append(weakref.ref(one.artifact))
+    del one
+    gc.collect()
+    assert sum(each() is not None for each in held) == 1
+
+
+def test_what_waits_for_challengers_does_not_keep_telemetry_as_it_was_sent(
+    history: History, champion: Champion, fleet: Any
+) -> None:
+    """It takes ten times the room of what was read."""
+    window = window_of(history, fleet.assets[0], fleet.end, pd.Timedelta("30h"))
+    windows = parse_request(json.dumps({"windows": [window]}).encode(), 10).windows
+    assert windows is not None
+    read = read_windows(windows, champion.artifact.recipe.measured_channels, None, NOW)
+    assert read.windows[0].telemetry is None
+    assert (read.windows[0].asset, len(read.readings[0].times)) == (fleet.assets[0], len(window["telemetry"]))
+
+
+def test_many_unknown_assets_are_told_at_once(workspace: Workspace, champion: Champion) -> None:
+    """The first few with the name that was meant: to look for it takes long in a large fleet."""
+    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    names = [f"azure-0{number}x" for number in range(1, 10)]
+    request = parse_request(json.dumps({"assets": names}).encode(), 10)
+    told = answering.answer(request, champion).predictions
+    assert {each.status for each in told} == {"abstained"}
+    assert ["Did you mean" in str(each.reason) for each in told] == [True] * 5 + [False] * 4

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from data_contracts.errors import StorageError
 from data_contracts.records import open_records
-from data_contracts.tokens import create_token, find_token, revoke_token
+from data_contracts.tokens import TokenFinder, create_token, find_token, revoke_token
 from serving import request_notes
 from serving.access import Access, tokens_needed
 from serving.door import Door
@@ -44,6 +45,15 @@ async def _break(_: Request) -> Response:
     raise RuntimeError("secret of /home/x")
 
 
+async def _other_shape(_: Request) -> Response:
+    return JSONResponse(["Traceback of /home/x"], status_code=415)
+
+
+async def _take_long(_: Request) -> Response:
+    await asyncio.sleep(30.0)
+    return JSONResponse({})
+
+
 async def _plain_error(_: Request) -> Response:
     return PlainTextResponse("Traceback (most recent call last): /home/x", status_code=500)
 
@@ -54,6 +64,8 @@ BEHIND = Starlette(
         Route("/livez", _answer),
         Route("/broken", _break),
         Route("/plain", _plain_error),
+        Route("/other", _other_shape),
+        Route("/slow", _take_long),
     ]
 )
 
@@ -87,7 +99,7 @@ def ask(door: Door, method: str, path: str, *, token: str | None = None, **optio
         transport = httpx.ASGITransport(app=door, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         headers |= options.pop("headers", {})  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
 
     return asyncio.run(go())
@@ -241,3 +253,60 @@ def test_a_request_id_is_given_back() -> None:
 def test_tokens_are_asked_for_by_default_where_others_can_ask(auth: str, host: str, needed: bool) -> None:
     """On by default outside loopback."""
     assert tokens_needed(auth, host) is needed
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"X-Forwarded-For": "10.0.0.7"},
+        {"Forwarded": "for=10.0.0.7"},
+        {"Host": "plant.example:3000"},
+        {"Host": "[::1"},
+    ],
+)
+def test_without_tokens_only_this_machine_may_ask(headers: dict[str, str]) -> None:
+    """A proxy and a browser's page are elsewhere, though the connection comes from here; who wants that says so."""
+    refused = ask(Door(BEHIND, Settings(), None), "POST", "/work-orders", headers=headers)
+    assert refused.status_code == 403
+    assert "FOREWARN_SERVE_AUTH=on" in refused.json()["remedy"]
+    assert ask(Door(BEHIND, Settings(auth="off"), None), "POST", "/work-orders", headers=headers).status_code == 200
+    for host in ("localhost:3000", "127.0.0.1", "[::1]:3000"):
+        told = ask(Door(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
+        assert told.status_code == 200, host
+
+
+def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
+    """BentoML tells some of its errors as JSON too; and nobody outside sees how ours are known."""
+    for path, status in (("/other", 415), ("/plain", 500), ("/broken", 500)):
+        answer = ask(Door(BEHIND, Settings(), None), "GET", path)
+        assert answer.status_code == status
+        assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
+        assert "/home" not in answer.text
+        assert "x-forewarn-refusal" not in answer.headers
+
+
+def test_who_takes_too_long_is_told_to_ask_again() -> None:
+    """503 with Retry-After, in the shape of all errors, and logged as such."""
+    answer = ask(Door(BEHIND, Settings(timeout_seconds=0.2), None), "GET", "/slow")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert answer.json()["found"] == "no answer within 0.2 s"
+    assert answer.headers["X-Request-Id"]
+
+
+def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> None:
+    """A file restored from a backup is another file: what was revoked in it is revoked."""
+    path = tmp_path / "records.db"
+    finder = TokenFinder(f"sqlite:///{path}", 2.0)
+    first = open_records(f"sqlite:///{path}")
+    secret = create_token(first, "scheduler", ["predict"], at=now())
+    assert finder(secret, now()) is not None
+    first.dispose()
+    backup = tmp_path / "backup.db"
+    with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    for name in ("records.db", "records.db-wal", "records.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    backup.rename(path)
+    revoke_token(open_records(f"sqlite:///{path}"), "scheduler", at=now())
+    assert finder(secret, now()) is None

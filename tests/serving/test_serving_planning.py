@@ -401,7 +401,9 @@ def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
         ("/assets/azure-01/history?limit=%C2%B2", 422, "limit"),
         ("/assets/azure-01/history?since=yesterday", 422, "since"),
         ("/assets/azure-01/history?until=1", 422, "until"),
+        ("/assets/a%00/history", 404, "asset"),
         ("/why/nothing", 404, "prediction_id"),
+        ("/why/a%00", 404, "prediction_id"),
     ],
 )
 def test_a_wrong_question_gets_the_one_shape(client: httpx.Client, path: str, status: int, field: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -187,3 +188,27 @@ def test_a_path_names_lists_by_position() -> None:
     """A field's path reads as one would write it."""
     assert path_of(("windows", 0, "telemetry", 3, "volt")) == "windows[0].telemetry[3].volt"
     assert path_of(()) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"windows": [{}] * 200_000}, "windows[0].asset"),
+        ({"assets": [1] * 500_000}, "assets[0]"),
+        ({"windows": [WINDOW | {"events": [{}] * 200_000}]}, "windows[0].events[0].event_time"),
+        ({f"n{number}": 1 for number in range(200_000)}, None),
+        ({"windows": [WINDOW | {"units": {f"n{number}": 1 for number in range(200_000)}}]}, None),
+    ],
+)
+def test_to_refuse_a_request_takes_no_longer_than_to_read_it(body: Any, field: str | None) -> None:
+    """However much is wrong with it: one fault is told, and the others are not even gathered."""
+    text = json.dumps(body).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refused:
+            parse_request(text, 1000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (refused.value.status, refused.value.field) == (422, field)
+    assert most < 100 * 2**20
