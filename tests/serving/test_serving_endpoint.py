@@ -112,7 +112,7 @@ def test_the_openapi_document_describes_what_can_be_asked(endpoint: Any) -> None
     """Requests, answers and errors are described, every reference leads somewhere, and the examples are taken."""
     document = endpoint.client.get("/docs.json").json()
     operation = document["paths"]["/predict"]["post"]
-    errors = {"400", "401", "403", "413", "422", "429", "500", "503"}
+    errors = {"400", "401", "403", "413", "415", "422", "429", "500", "503"}
     assert set(operation["responses"]) == {"200", *errors}
     assert set(document["paths"]) >= {"/worklist", "/work-orders", "/assets/{asset}/history", "/why/{prediction_id}"}
     shapes = document["components"]["schemas"]
