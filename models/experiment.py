@@ -146,7 +146,8 @@ class EstimatorPlan:
     params
         Its parameters.
     calibration
-        ``"none"`` takes the scores as probabilities; ``"sigmoid"`` fits Platt's sigmoid on the validation predictions.
+        ``"none"`` takes the scores as probabilities; ``"sigmoid"`` fits Platt's sigmoid on the validation predictions,
+        and takes the scores as they are where it would fall.
     """
 
     kind: str = "lightgbm"

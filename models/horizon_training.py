@@ -84,5 +84,4 @@ def _folds(experiment: Experiment, cut_offs: pd.DataFrame) -> Iterator[tuple[Row
 
 def _calibration(hazard: Matrix, label: Matrix) -> Calibration | None:
     known = ~np.isnan(hazard) & ~np.isnan(label)
-    fitted = fit_calibration(hazard[known], label[known])
-    return fitted if fitted is not None and fitted.slope > 0 else None
+    return fit_calibration(hazard[known], label[known])

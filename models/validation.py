@@ -48,7 +48,7 @@ def predict_unseen(experiment: Experiment, train: pd.DataFrame, x: Vector, y: Ve
 
 
 def fit_calibration(probability: Vector, y: Vector) -> Calibration | None:
-    """Fit Platt's sigmoid.
+    """Fit Platt's sigmoid, which may only rise: it changes how likely failures are, not which is the likeliest.
 
     Parameters
     ----------
@@ -60,14 +60,15 @@ def fit_calibration(probability: Vector, y: Vector) -> Calibration | None:
     Returns
     -------
     Calibration or None
-        None when there is only one class.
+        None when there is only one class, or the sigmoid would turn the learner's order round.
     """
     if np.unique(y).size < 2:
         return None
     scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))[:, None]
     # C is so large that nothing is regularised: two numbers from thousands of samples need no prior.
     fitted = LogisticRegression(C=1e9).fit(scores, y)
-    return Calibration(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return Calibration(slope, intercept) if slope > 0 else None
 
 
 def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> Iterator[tuple[Rows, Rows]]:

@@ -111,6 +111,16 @@ def test_calibration_mends_scores_that_say_too_much() -> None:
     assert fit_calibration(overconfident, np.ones(20_000)) is None
 
 
+def test_no_calibration_turns_the_order_of_the_scores_round() -> None:
+    """Where higher scores failed less, or scores say nothing, no sigmoid that falls is fitted."""
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.02, 0.98, 500)
+    assert fit_calibration(scores, (rng.random(500) > scores).astype(float)) is None
+    drawn = [fit_calibration(scores, rng.integers(0, 2, 500).astype(float)) for _ in range(20)]
+    assert all(fitted is None or fitted.slope > 0 for fitted in drawn)
+    assert None in drawn
+
+
 def test_plant_figures_of_a_small_month() -> None:
     """One failure caught with 12 hours' warning, one missed, one false alarm: counted as a plant would."""
     happened = failures(("m1", 100), ("m2", 150))

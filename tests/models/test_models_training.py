@@ -1,5 +1,6 @@
 """Training: the same again bit for bit, blind to what is known later, and to the order of rows."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from data_contracts.errors import ModelError, UsageError
 from data_contracts.history import History
 from models.experiment import Experiment
 from models.labels import LabelState
+from models.model_card import model_card
 from models.samples import draw_samples
 from models.scoring import score
 from models.training import Trained, latest_known_time, train
@@ -119,6 +121,18 @@ def test_every_learner_is_trained(plant: History, describe: Describe, overrides:
     )
     assert (found.artifact.calibration is not None) == (experiment.estimator.calibration == "sigmoid")
     assert found.artifact.lead == experiment.label.lead
+
+
+def test_a_calibration_that_would_turn_the_ranking_round_is_left_out(plant: History, describe: Describe) -> None:
+    """Where what precedes failures has turned since validation began, the scores stay as they are; the card says so."""
+    since = plant.telemetry["event_time"] >= START + 18 * DAY
+    vibration = plant.telemetry["vibration"]
+    turned = replace(plant, telemetry=plant.telemetry.assign(vibration=vibration.where(~since, 80 - vibration)))
+    asked = ["estimator.kind=logistic", "estimator.params={}", "split.folds=1", "estimator.calibration=sigmoid"]
+    found = train(describe(*asked), turned)
+    assert found.artifact.calibration is None
+    assert found.evaluation.metrics["roc_auc"] > 0.8
+    assert "not calibrated" in model_card(found, defaultdict(str))
 
 
 def test_some_features_stay_whatever_they_are_worth(plant: History, describe: Describe) -> None:
