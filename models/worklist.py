@@ -6,7 +6,8 @@ HiGHS. Costs are counted up to one time for all assets, the later of the end of 
 nothing that is left then has a value. Whoever plans anew each day gets a rolling plan.
 
 Ties: an asset goes to the earliest day with room on which it saves no less; of assets that are alike in everything the
-first by name goes first. Beyond that the plan is the solver's, the same for the same assets in any order.
+first by name goes first. Beyond that the plan is the solver's, the same for the same assets in any order; what it left
+out within its gap or for want of time, though a day has room for it, is put there.
 
 References
 ----------

@@ -14,6 +14,8 @@ NONE = -1
 """In place of a day: none."""
 # The solver takes differences below a millionth for none, so what is saved is scaled to be far above it.
 _SCALE = 1e6
+# Hours that fill a day to the last are not beyond it because their sum was rounded.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def assign(
     Returns
     -------
     Assignment
-        Equal jobs are done in their order.
+        Equal jobs are done in their order. No job is left out that saves something on a day with room for it.
 
     Examples
     --------
@@ -82,15 +84,19 @@ def assign(
         constraints=list(_limits(job, day, saves.shape, took, places, hours)),
         options={"time_limit": seconds, "mip_rel_gap": gap},
     )
-    if found.x is None:  # time was up before there was any
-        return Assignment(chosen, proven=False, most_missed=float(np.maximum(saves, 0).max(axis=1).sum()))
-    taken = found.x > 0.5
-    chosen[job[taken]] = day[taken]
     proven = bool(found.status == 0)
-    exact = (proven and not gap) or found.mip_dual_bound is None
-    missed = 0.0 if exact else max(0.0, float(found.fun - found.mip_dual_bound) / scale)
-    _settle_ties(chosen, saves, took, places, hours)
-    return Assignment(chosen, proven, missed)
+    if found.x is None:  # time was up before there was any
+        missed = float(np.maximum(saves, 0).max(axis=1).sum())
+    else:
+        taken = found.x > 0.5
+        chosen[job[taken]] = day[taken]
+        exact = (proven and not gap) or found.mip_dual_bound is None
+        missed = 0.0 if exact else float(found.fun - found.mip_dual_bound) / scale
+    free, time = _room(chosen, took, places, hours)
+    _settle_ties(chosen, saves, took, free, time)
+    missed -= _fill(chosen, saves, took, free, time)
+    _put_in_order(chosen, saves, took)
+    return Assignment(chosen, proven, max(0.0, missed))
 
 
 def _limits(
@@ -109,16 +115,21 @@ def _limits(
             yield LinearConstraint(used, ub=[np.inf if limit is None else limit for limit in limits])
 
 
-def _settle_ties(
-    chosen: Days, saves: Vector, took: Vector, places: Sequence[int | None], hours: Sequence[float | None]
-) -> None:
-    """Do earlier what saves no less then, and equal jobs in their order."""
+def _room(
+    chosen: Days, took: Vector, places: Sequence[int | None], hours: Sequence[float | None]
+) -> tuple[Vector, Vector]:
+    """Count the places and hours that are left on each day."""
     free = np.array([np.inf if limit is None else limit for limit in places])
-    time = np.array([np.inf if limit is None else limit for limit in hours])
+    time = np.array([np.inf if limit is None else limit + _ROUNDING for limit in hours])
     done = chosen != NONE
     np.subtract.at(free, chosen[done], 1)
     np.subtract.at(time, chosen[done], took[done])
-    for job in sorted(np.flatnonzero(done).tolist(), key=lambda job: (chosen[job], job)):
+    return free, time
+
+
+def _settle_ties(chosen: Days, saves: Vector, took: Vector, free: Vector, time: Vector) -> None:
+    """Do earlier what saves no less then."""
+    for job in sorted(np.flatnonzero(chosen != NONE).tolist(), key=lambda job: (chosen[job], job)):
         now = int(chosen[job])
         for day in range(now):
             if free[day] >= 1 and time[day] >= took[job] and saves[job, day] >= saves[job, now]:
@@ -126,6 +137,23 @@ def _settle_ties(
                 free[now], time[now] = free[now] + 1, time[now] + took[job]
                 chosen[job] = day
                 break
+
+
+def _fill(chosen: Days, saves: Vector, took: Vector, free: Vector, time: Vector) -> float:
+    """Do what was left out though there is room for it, what saves most first; return what that saves."""
+    job, day = np.nonzero((chosen == NONE)[:, None] & (saves > 0))
+    gained = 0.0
+    for option in np.argsort(-saves[job, day], kind="stable").tolist():
+        one, on = int(job[option]), int(day[option])
+        if chosen[one] == NONE and free[on] >= 1 and time[on] >= took[one]:
+            chosen[one] = on
+            free[on], time[on] = free[on] - 1, time[on] - took[one]
+            gained += float(saves[one, on])
+    return gained
+
+
+def _put_in_order(chosen: Days, saves: Vector, took: Vector) -> None:
+    """Do equal jobs in their order."""
     alike: dict[tuple[float, ...], list[int]] = {}
     for job, row in enumerate(saves):
         alike.setdefault((took[job], *row), []).append(job)

@@ -280,6 +280,37 @@ def test_a_plan_that_time_was_too_short_for_says_so() -> None:
     assert (np.bincount(found.day[done], took[done], minlength=6) <= 17 + 1e-6).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("places", "hours", "step", "seconds"),
+    [
+        (None, 200.0, 1.0, 5.0),
+        (None, 260.0, 1.0, 5.0),
+        (30, 220.0, 1.0, 5.0),
+        (20, 160.0, 1.0, 1e-6),
+        (None, 5.0, 0.1, 1e-6),
+    ],
+)
+def test_nothing_that_saves_is_left_out_while_a_day_has_room(
+    seed: int, places: int | None, hours: float, step: float, seconds: float
+) -> None:
+    """The gap, time that was up, or sums of tenths of hours do not leave crews idle; what may be missed is reckoned."""
+    rng = np.random.default_rng(seed)
+    saves = rng.lognormal(8, 2, (200, 1)) * np.sort(rng.uniform(-0.1, 1, (200, 5)), axis=1)[:, ::-1]
+    took = rng.integers(2, 13, 200) * step
+    found = assign(saves, took, [places] * 5, [hours] * 5, seconds, gap=1e-3)
+    done = found.day != NONE
+    time = hours - np.bincount(found.day[done], took[done], minlength=5)
+    free = np.inf if places is None else places - np.bincount(found.day[done], minlength=5)
+    assert (time >= -1e-6).all()
+    assert np.all(free >= 0)
+    fits = (saves > 0) & (took[:, None] <= time + 1e-10) & (free >= 1)
+    assert not fits[~done].any()
+    saved = saves[done, found.day[done]].sum()
+    assert 0 <= found.most_missed <= np.maximum(saves, 0).max(axis=1).sum() - saved + 1e-6
+    assert not found.proven or found.most_missed <= 1e-3 * saved
+
+
 def test_what_fails_before_the_first_day_needs_no_place() -> None:
     """Costs are counted from the start, be it before the first day; an asset that hardly lasts until then goes last."""
     jobs = [job("soon", 0.95, 0.96, 0.97), job("later", 0.1, 0.6, 0.9)]
