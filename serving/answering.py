@@ -181,6 +181,33 @@ class Answering:
         before = self.log.find(asked.key, self.clock())
         return None if before is None else asked.check(before)
 
+    def keep(self, text: str, asked: Asked | None) -> str:
+        """Keep a reply under its key, unless somebody who asked the same was quicker.
+
+        Parameters
+        ----------
+        text
+            The reply.
+        asked
+            The key it is asked under; None if there is none.
+
+        Returns
+        -------
+        str
+            What is to be replied: the text, or the reply that is already kept.
+
+        Raises
+        ------
+        Refusal
+            If the key was used for another request.
+        StorageError
+            If the reply cannot be kept.
+        """
+        if asked is None:
+            return text
+        before = self.log.store([], [], asked.reply(text, self.clock()))
+        return text if before is None else asked.check(before)
+
     def warm_up(self, champion: Champion) -> None:
         """Look at what is stored before anyone asks; if that fails, the first request will tell.
 

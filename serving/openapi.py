@@ -39,7 +39,7 @@ _OF_A_BODY = (400, 413, 415, 422)
 _KEY = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
-    "description": "Stands for this question for 24 hours: asked again under it, it gets the same answer.",
+    "description": "Stands for this request for 24 hours: sent again, it gets the same answer; another gets 422.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 _SINCE = {
@@ -108,6 +108,7 @@ def _paths() -> dict[str, Any]:
                 WorklistAnswer,
                 takes=WorklistRequest,
                 shown=examples.WORKLIST,
+                parameters=[_KEY],
                 errors=(404,),
             )
         },
@@ -119,6 +120,7 @@ def _paths() -> dict[str, Any]:
                 WorkOrdersAnswer,
                 takes=WorkOrdersRequest,
                 shown=examples.WORK_ORDERS,
+                parameters=[_KEY],
                 errors=(404,),
             )
         },

@@ -1,6 +1,6 @@
 """The pages for planning maintenance: the worklist, what comes back from the mechanics, history, and why."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving import idempotency, request_notes
 from serving.planning_schemas import WorklistRequest, WorkOrdersRequest, parse
 from serving.refusals import Refusal
-from serving.replies import answered_aside, read_body, refuse
+from serving.replies import JSON, answered_aside, read_body, refuse
 
 if TYPE_CHECKING:
     from serving.worker import Worker
@@ -47,15 +48,15 @@ def routes(worker: "Callable[[], Worker]") -> list[Route]:
         return await answered_aside(lambda: tell_why(asked, prediction_id), asked.settings)
 
     return [
-        Route("/worklist", _posted(worker, _worklist), methods=["POST"]),
-        Route("/work-orders", _posted(worker, _work_orders), methods=["POST"]),
+        _posted(worker, "/worklist", _worklist),
+        _posted(worker, "/work-orders", _work_orders),
         Route("/assets/{asset:path}/history", get_history, methods=["GET"]),
         Route("/why/{prediction_id}", get_why, methods=["GET"]),
     ]
 
 
-def _posted(worker: "Callable[[], Worker]", make: Make) -> Callable[[Request], Awaitable[Response]]:
-    """Make a page that answers a body."""
+def _posted(worker: "Callable[[], Worker]", route: str, make: Make) -> Route:
+    """Make a page that answers a body, once for each key."""
 
     async def post(request: Request) -> Response:
         asked = worker()
@@ -63,9 +64,21 @@ def _posted(worker: "Callable[[], Worker]", make: Make) -> Callable[[Request], A
             body = await read_body(request, asked.settings.max_body_bytes)
         except Refusal as refusal:
             return refuse(refusal, asked.settings)
-        return await answered_aside(lambda: make(asked, body), asked.settings)
+        keys = request.headers.getlist(idempotency.HEADER)
+        return await answered_aside(lambda: _once(asked, route, keys, body, make), asked.settings)
 
-    return post
+    return Route(route, post, methods=["POST"])
+
+
+def _once(worker: "Worker", route: str, keys: Sequence[str], body: bytes, make: Make) -> Response:
+    """Answer, once for each key; what is refused is not kept."""
+    caller = request_notes.current().caller
+    asked = idempotency.asked_under(keys, caller=caller, route=route, body=body)
+    text = worker.answering.replied(asked)
+    if text is None:
+        # Made first, kept afterwards: a reply that says "stored" must not stand there for reports that are not.
+        text = worker.answering.keep(make(worker, body).model_dump_json(), asked)
+    return Response(text, media_type=JSON)
 
 
 # Imported when first asked: the supervising process reads this file too, and needs no learner and no solver.

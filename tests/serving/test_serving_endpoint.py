@@ -125,6 +125,9 @@ def test_the_openapi_document_describes_what_can_be_asked(endpoint: Any) -> None
         if (body := operations.get("post", {}).get("requestBody"))
     }
     assert set(examples) == {"/predict", "/worklist", "/work-orders"}
+    for path in examples:
+        described = document["paths"][path]["post"]["parameters"]
+        assert [(one["in"], one["name"]) for one in described] == [("header", "Idempotency-Key")]
     for path in ("/predict", "/worklist"):
         for example in examples[path]:
             answer = endpoint.client.post(path, json=example)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,14 +14,17 @@ import httpx
 import pandas as pd
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from data_contracts import tables
 from data_contracts.answer_records import Answer, add_predictions
+from data_contracts.errors import StorageError
 from data_contracts.outcome_records import OutcomeRow, append_outcome_rows
 from data_contracts.records import Prediction, open_records, predictions
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact import Artifact
+from serving import request_notes
 from serving.answering import Answering
 from serving.champion import Champion
 from serving.planning_pages import routes
@@ -370,6 +374,107 @@ def test_reports_from_two_workers_at_once_are_stored_once(plant: Workspace) -> N
     rows = tables.read(plant, "work_orders", assets=["azure-03"])
     names = rows.loc[rows["prompted_by"] == "alarm", "work_order_id"]
     assert sorted(names) == sorted(["w1", *(f"own-{number}" for number in range(6))])
+
+
+def test_a_plan_is_made_once_for_each_key(client: httpx.Client, plant: Workspace) -> None:
+    """The same key gets the same bytes though predictions came since; without one, or under another, it is anew."""
+    body, headers = ASKED | {"assets": ["azure-01"]}, {"Idempotency-Key": "monday"}
+    store(plant, predicted("early", "azure-01", 0.6))
+    first = client.post("/worklist", json=body, headers=headers)
+    assert first.status_code == 200, first.text
+    store(plant, predicted("late", "azure-01", 0.9, hours_ago=0.5))
+    again = client.post("/worklist", json=body, headers=headers)
+    assert (again.status_code, again.headers["Content-Type"]) == (200, "application/json")
+    assert again.content == first.content
+    for other in ({}, {"Idempotency-Key": "tuesday"}):
+        anew = client.post("/worklist", json=body, headers=other).json()
+        assert [line["prediction_id"] for line in anew["lines"]] == ["late"]
+
+
+def test_reports_are_answered_once_for_each_key(client: httpx.Client, plant: Workspace) -> None:
+    """The same key gets the same bytes though a correction came since, and does not take that back."""
+    body, headers = {"work_orders": [ORDER]}, {"Idempotency-Key": "shift-7"}
+    first = client.post("/work-orders", json=body, headers=headers)
+    assert [one["state"] for one in first.json()["work_orders"]] == ["stored"]
+    found = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
+    assert client.post("/work-orders", json=found).json()["work_orders"][0]["state"] == "corrected"
+    rows = tables.read(plant, "work_orders")
+    assert client.post("/work-orders", json=body, headers=headers).content == first.content
+    assert len(tables.read(plant, "work_orders")) == len(rows)
+
+
+def test_a_crash_before_the_reply_was_kept_doubles_no_report(client: httpx.Client, plant: Workspace) -> None:
+    """Who asks again is told that they are there, and told so from then on."""
+    body, headers = {"work_orders": [ORDER]}, {"Idempotency-Key": "shift-7"}
+
+    def crash(*_: Any) -> None:
+        raise StorageError("the records are down", "records", "Try again")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PredictionLog, "store", crash)
+        assert client.post("/work-orders", json=body, headers=headers).status_code == 503
+    rows = tables.read(plant, "work_orders")
+    answers = [client.post("/work-orders", json=body, headers=headers) for _ in range(2)]
+    assert [answer.json()["work_orders"][0]["state"] for answer in answers] == ["already_there"] * 2
+    assert len(tables.read(plant, "work_orders")) == len(rows)
+
+
+KEYED = [("/worklist", ASKED | {"assets": ["azure-01", "azure-02"]}), ("/work-orders", {"work_orders": [ORDER]})]
+
+
+@pytest.mark.parametrize(("page", "body"), KEYED)
+def test_a_key_stands_for_one_request(client: httpx.Client, page: str, body: dict[str, Any]) -> None:
+    """Another body under it is 422; what was refused is not kept; each page has keys of its own."""
+    headers = {"Idempotency-Key": "k"}
+    assert client.post(page, json={}, headers=headers).status_code == 422
+    for other, sent in KEYED:
+        assert client.post(other, json=sent, headers=headers).status_code == 200
+    refused = client.post(page, json=body | {"more": 1}, headers=headers)
+    assert (refused.status_code, refused.json()["field"]) == (422, "Idempotency-Key")
+    assert client.post(page, json=body, headers={"Idempotency-Key": ""}).status_code == 422
+    assert client.post(page, json=body, headers=headers).status_code == 200
+
+
+def test_a_key_is_its_callers_own(plant: Workspace) -> None:
+    """Two callers who draw the same key get their own replies."""
+    worker = worker_of(plant, None)
+    pages = Starlette(routes=routes(lambda: worker))
+
+    async def door(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            request_notes.begin("").caller = Headers(scope=scope)["Authorization"]
+        await pages(scope, receive, send)
+
+    body, states = {"work_orders": [ORDER]}, []
+    with TestClient(door) as client:
+        for caller in ("one", "another", "one"):
+            headers = {"Idempotency-Key": "k", "Authorization": caller}
+            states.append(client.post("/work-orders", json=body, headers=headers).json()["work_orders"][0]["state"])
+    assert states == ["stored", "already_there", "stored"]
+
+
+@pytest.mark.parametrize(("page", "body"), KEYED)
+def test_two_workers_asked_at_once_under_a_key_give_one_reply(
+    plant: Workspace, artifacts: tuple[Artifact, Artifact], page: str, body: dict[str, Any]
+) -> None:
+    """Both look before either has replied; the first to be done is believed, by the other and after a restart."""
+    both = threading.Barrier(2, timeout=60)
+
+    def find_none(*_: Any) -> None:
+        both.wait()
+
+    workers = [worker_of(plant, Champion("tiny", 1, artifacts[0], NOW)) for _ in range(3)]
+    for worker in workers[:2]:
+        worker.answering.log.find = find_none
+    clients = [TestClient(Starlette(routes=routes(lambda worker=worker: worker))) for worker in workers]
+
+    def ask(client: TestClient) -> httpx.Response:
+        return client.post(page, json=body, headers={"Idempotency-Key": "k"})
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [*pool.map(ask, clients[:2]), ask(clients[2])]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
