@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from pipelines.flows.environment import prefect_environment
 from pipelines.flows.interrupt import Interrupt
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.server import DEPLOYMENT, served, served_once, settle_leftovers
-from pipelines.settings import Settings
+from pipelines.settings import Settings, variable
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -165,7 +166,7 @@ def scheduled(settings: Settings) -> dict[str, str]:
 
 
 def serve_schedules(workspace: Workspace, settings: Settings) -> None:
-    """Run the flows on their schedules until interrupted.
+    """Run the flows on their schedules until interrupted; say so if nothing will be ingested.
 
     Where ``PREFECT_API_URL`` names a server, that one is used; otherwise one is started for as long as this runs.
 
@@ -185,6 +186,9 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
         raise UsageError(
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
+    if "ingest" not in scheduled(settings):
+        unset = "schedule.ingest" if settings.ingest_inbox else "ingest.inbox"
+        sys.stderr.write(f"Nothing is ingested: {unset} is empty. Set it in forewarn.toml, or {variable(unset)}.\n")
     prefect_environment(workspace)
     # MLflow makes its tables at the first question; two flows that ask at once would spoil them.
     Registry(workspace).names()

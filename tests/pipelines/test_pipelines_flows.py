@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from data_contracts.errors import UsageError
 from data_contracts.records import decisions, monitor_runs, open_records, predictions, promotions
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry import Registry
+from pipelines.cli import main
 from pipelines.flows.environment import prefect_environment, remember_server, served_at
 from pipelines.flows.parameters import parse_parameters
 from pipelines.schedules import deployments, run_flow, scheduled, serve_schedules
@@ -227,6 +229,33 @@ def test_what_has_a_schedule(tmp_path: Path) -> None:
     (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\n')
     with pytest.raises(UsageError, match="no flow has a schedule"):
         serve_schedules(workspace, read_settings(workspace, {}))
+
+
+@pytest.mark.parametrize(
+    ("written", "unset"),
+    [
+        ("", "ingest.inbox is empty. Set it in forewarn.toml, or FOREWARN_INGEST_INBOX."),
+        ('[ingest]\ninbox = "in"\n', ""),
+        ('[ingest]\ninbox = "in"\n[schedule]\ningest = ""\n', "schedule.ingest is empty."),
+    ],
+)
+def test_who_serves_schedules_is_told_that_nothing_is_ingested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], written: str, unset: str
+) -> None:
+    """With what would turn it on, on stderr: what a program reads is JSON all the same."""
+    for name in ("PREFECT_HOME", "PREFECT_API_URL"):
+        monkeypatch.setenv(name, "as it was")  # what follows changes it for the whole process
+    monkeypatch.delenv("PREFECT_API_URL")
+    init_workspace(tmp_path)
+    (tmp_path / "forewarn.toml").write_text(written)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("FOREWARN_SCHEDULE_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(SystemExit) as left:
+            main(["schedule", "--workspace", str(tmp_path), "--json"])
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert "is taken" in json.loads(said.out)["found"]
+    assert ("Nothing is ingested" in said.err, unset in said.err) == (bool(unset), True)
 
 
 def test_a_schedule_that_never_comes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

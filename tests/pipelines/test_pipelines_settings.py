@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -111,3 +112,13 @@ def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> Non
     """The tables of other parts in the same file are not unknown settings."""
     _write(workspace, '[storage]\nrecords = "sqlite:///r.db"\n')
     assert read_settings(workspace, {}).retrain_actor == "forewarn"
+
+
+def test_the_documented_defaults_are_the_defaults(workspace: Workspace, repository: Path) -> None:
+    """What docs/commands.md says is what a new workspace goes by; inbox, schedules and monitor are all there."""
+    text = (repository / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+) \|", text, re.MULTILINE)
+    told = {name: default.strip("`") for name, default in rows if not name.startswith("storage.")}
+    held = {source.name: source.value or "empty" for source in read_settings(workspace, {}).sources}
+    assert told.items() <= held.items()
+    assert {name for name in held if name.startswith(("ingest.", "schedule.", "monitor."))} <= set(told)
