@@ -28,6 +28,7 @@ from serving.refusals import (
     NOT_FOUND,
     TOO_LARGE,
     TOO_MANY,
+    UNAVAILABLE,
     UNSUPPORTED,
     Refusal,
     from_error,
@@ -78,7 +79,7 @@ class Door:
         given = Headers(scope=scope).get("x-request-id", "")
         notes = request_notes.begin(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
         balance = self._balance()
-        told = _Told(send, notes.request_id, balance)
+        told = _Told(send, notes.request_id, balance, self._settings.retry_after_seconds)
         balance.enter()
         try:
             await self._admit(scope, notes)
@@ -189,11 +190,12 @@ def route_of(path: str) -> str:
 class _Told:
     """Pass an answer on, in our shape, and remember its status."""
 
-    def __init__(self, send: Send, request_id: str, balance: Balance) -> None:
+    def __init__(self, send: Send, request_id: str, balance: Balance, retry_after: int) -> None:
         self.status = 0
         self._send = send
         self._request_id = request_id
         self._balance = balance
+        self._retry_after = retry_after
         self._instead: bytes | None = None
 
     async def send(self, message: Message) -> None:
@@ -212,6 +214,8 @@ class _Told:
                 self._instead = _in_our_shape(self.status)
                 headers["Content-Type"] = "application/json"
                 headers["Content-Length"] = str(len(self._instead))
+                if self.status == UNAVAILABLE:
+                    headers.setdefault("Retry-After", str(self._retry_after))
         elif message["type"] == "http.response.body" and self._instead is not None:
             # What the server below wrote about an error is for nobody: its shape is another, and it may tell too much.
             message = {"type": "http.response.body", "body": self._instead, "more_body": False}

@@ -45,8 +45,9 @@ async def _break(_: Request) -> Response:
     raise RuntimeError("secret of /home/x")
 
 
-async def _other_shape(_: Request) -> Response:
-    return JSONResponse(["Traceback of /home/x"], status_code=415)
+async def _other_shape(request: Request) -> Response:
+    status = int(request.query_params["status"])
+    return JSONResponse(["Traceback of /home/x"], status_code=status)
 
 
 async def _take_long(_: Request) -> Response:
@@ -278,12 +279,14 @@ def test_without_tokens_only_this_machine_may_ask(headers: dict[str, str]) -> No
 
 def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
     """BentoML tells some of its errors as JSON too; and nobody outside sees how ours are known."""
-    for path, status in (("/other", 415), ("/plain", 500), ("/broken", 500)):
+    below = (("/other?status=415", 415), ("/other?status=503", 503), ("/plain", 500), ("/broken", 500))
+    for path, status in below:
         answer = ask(Door(BEHIND, Settings(), None), "GET", path)
         assert answer.status_code == status
         assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
         assert "/home" not in answer.text
         assert "x-forewarn-refusal" not in answer.headers
+        assert ("retry-after" in answer.headers) == (status == 503)
 
 
 def test_who_takes_too_long_is_told_to_ask_again() -> None:
