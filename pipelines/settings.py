@@ -24,7 +24,8 @@ ELSEWHERE = (
     "FOREWARN_MLFLOW_URI",
     "FOREWARN_TEST_DATASETS",
 )
-OTHER_TABLES = ("storage", "serving")
+_OF_THE_WORKSPACE = "storage"
+_OF_THE_ENDPOINT = "serving"
 
 
 @dataclass(frozen=True)
@@ -363,12 +364,15 @@ def _read_file(workspace: Workspace) -> dict[str, str]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not TOML ({error})", "a valid TOML file", "Mend that line") from error
-    tables = sorted({name.split(".")[0] for name in _SETTINGS} | set(OTHER_TABLES))
+    tables = sorted({*(name.split(".")[0] for name in _SETTINGS), _OF_THE_WORKSPACE})
     written: dict[str, str] = {}
     for table, entries in content.items():
+        if table == _OF_THE_ENDPOINT:
+            variables = "FOREWARN_SERVE_PORT and its like"
+            raise UsageError(f"{file}: a table [{table}]", f"the endpoint's settings as {variables}", "Move them there")
         if table not in tables:
             raise _unknown(str(file), table, tables)
-        if table not in OTHER_TABLES:
+        if table != _OF_THE_WORKSPACE:
             written |= _entries(str(file), table, entries)
     return written
 

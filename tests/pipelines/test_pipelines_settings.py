@@ -114,6 +114,13 @@ def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> Non
     assert read_settings(workspace, {}).retrain_actor == "forewarn"
 
 
+def test_settings_of_the_endpoint_are_not_passed_over(workspace: Workspace) -> None:
+    """It reads variables alone: what stands here would change nothing without a word."""
+    _write(workspace, "[serving]\nport = 4000\n")
+    with pytest.raises(UsageError, match=r"a table \[serving\].*FOREWARN_SERVE_PORT"):
+        read_settings(workspace, {})
+
+
 def test_the_documented_defaults_are_the_defaults(workspace: Workspace, repository: Path) -> None:
     """What docs/commands.md says is what a new workspace goes by; inbox, schedules and monitor are all there."""
     text = (repository / "docs" / "commands.md").read_text(encoding="utf-8")
