@@ -66,7 +66,7 @@ def test_a_busier_worker_asks_to_connect_anew(tmp_path: Path, more: int, told: s
     door = Door(Response("{}", media_type="application/json"), Settings(), None, lambda: mine)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=door), base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=door), base_url="http://localhost") as client:
             return await client.get("/model")
 
     for _ in range(2):
