@@ -7,6 +7,7 @@ counted by the query engine, by what was noted of each when it was refused.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from deltalake import DeltaTable
@@ -64,9 +65,10 @@ def refused_readings(
     """
     newest = "event_time DESC, entry DESC"
     columns = f"max(known_time) AS known, max(event_time) AS event, first_value(reasons ORDER BY {newest}) AS why"
-    found = _ask(workspace, table, f"asset, {columns}", as_of, "")
-    rows = zip(found["asset"], found["known"], found["event"], found["why"], strict=True)
-    return {asset: RefusedReadings(known, event, tuple(json.loads(why))) for asset, known, event, why in rows}
+    return {
+        row["asset"]: RefusedReadings(row["known"], row["event"], tuple(json.loads(row["why"])))
+        for row in _ask(workspace, table, f"asset, {columns}", as_of, "")
+    }
 
 
 def count_newer(
@@ -95,19 +97,20 @@ def count_newer(
         f"asset = {text(asset)}" + (f" AND event_time > {instant(time)}" if time is not None else "")
         for asset, time in good.items()
     )
-    found = _ask(workspace, table, "asset, count(*) AS n", as_of, f" AND ({later or 'false'})")
-    return dict(zip(found["asset"], found["n"].astype(int), strict=True))
+    rows = _ask(workspace, table, "asset, count(*) AS n", as_of, f" AND ({later or 'false'})")
+    return {row["asset"]: int(row["n"]) for row in rows}
 
 
-def _ask(workspace: Workspace, table: str, columns: str, as_of: pd.Timestamp | None, more: str) -> pd.DataFrame:
+def _ask(workspace: Workspace, table: str, columns: str, as_of: pd.Timestamp | None, more: str) -> list[Any]:
     with storage(workspace, TABLE):
         delta = open_to_read(workspace, TABLE)
         # Where nothing was refused since assets are noted there is no such column yet.
         if delta is None or "asset" not in {field.name for field in delta.schema().fields}:
-            return pd.DataFrame({name.split()[-1]: [] for name in columns.split(", ")})
+            return []
         condition = where(as_of, None, None, None, equal={"table": table})
         held = f"{condition} AND asset IS NOT NULL AND event_time IS NOT NULL{_not_released(workspace, table, delta)}"
-        return to_pandas(query(delta, f"SELECT {columns} FROM t{held}{more} GROUP BY asset"))  # noqa: S608
+        found = query(delta, f"SELECT {columns} FROM t{held}{more} GROUP BY asset")  # noqa: S608
+        return to_pandas(found).to_dict("records")
 
 
 def _not_released(workspace: Workspace, table: str, delta: DeltaTable) -> str:

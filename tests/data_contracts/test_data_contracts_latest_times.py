@@ -58,6 +58,16 @@ def test_new_files_alone_tell_what_all_would(workspace: Workspace, monkeypatch: 
     assert 1 <= len(asked) <= 3
 
 
+def test_a_batch_without_rows_tells_nothing_new(workspace: Workspace) -> None:
+    """It is a commit all the same, but one that adds no file."""
+    rng = np.random.default_rng(3)
+    tables.append(workspace, TABLE, batch(rng, 30), "a")
+    before = latest_times(workspace, TABLE)
+    tables.append(workspace, TABLE, batch(rng, 30).head(0), "b")
+    assert tables.latest_version(workspace, TABLE) != before.version
+    check(workspace, latest_times(workspace, TABLE, before))
+
+
 def test_another_table_in_its_place_is_read_anew(workspace: Workspace) -> None:
     """What was known of a table that was deleted is not known of the next one."""
     rng = np.random.default_rng(1)
