@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from data_contracts.workspace import Workspace, init_workspace
-from models.experiment import load_experiment
+from models.experiment.experiment import load_experiment
 from pipelines.demo.story import DAY, START
 from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.train import train
+from pipelines.jobs.train import train
 
 MACHINES = 60
 HISTORY_DAYS = 120

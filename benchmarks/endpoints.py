@@ -23,16 +23,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.telemetry_like import windows as telemetry_like
-from data_contracts import tables
-from data_contracts.contract import empty_table
-from data_contracts.history import History
-from data_contracts.stored_features import StoredFeatures, store_features
+from data_contracts.contract.contract import empty_table
+from data_contracts.tables import tables
+from data_contracts.tables.history import History
+from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
-from features.extract import extract
-from features.fitting import fit_recipe
-from models import estimators
-from models.artifact import Artifact, ContractReference, store_estimator
-from models.registry import CHAMPION, Registry
+from features.extraction.extract import extract
+from features.recipe.fitting import fit_recipe
+from models.artifact.artifact import Artifact, ContractReference, store_estimator
+from models.estimators import estimators
+from models.registry.registry import CHAMPION, Registry
 
 MODEL = "side-by-side"
 ASSET_TYPE = "mill"
@@ -48,7 +48,7 @@ import bentoml
 import numpy as np
 import pandas as pd
 from pathlib import Path
-from models.artifact import Artifact
+from models.artifact.artifact import Artifact
 
 
 @bentoml.service(workers={workers})

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from models.error_rates import MONTH, error_rates
-from models.labels import reporting_delay
-from models.outcomes import Outcomes, Terms, outcomes
+from models.labels.labels import reporting_delay
+from models.outcomes.error_rates import MONTH, error_rates
+from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_contracts.history import FRAMES, History
-from models.artifact import Artifact
-from models.experiment import load_experiment
-from models.scoring import scores
-from models.training import train
-from models.worklist import Costs, Job, Risk, days_from, plan
+from data_contracts.tables.history import FRAMES, History
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import scores
+from models.experiment.experiment import load_experiment
+from models.planning.worklist import Costs, Job, Risk, days_from, plan
+from models.training.training import train
 from pipelines.fleet.channels import CHANNELS
 from pipelines.fleet.machines import ASSET_TYPE
 from pipelines.fleet.simulation import Fleet

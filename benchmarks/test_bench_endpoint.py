@@ -7,13 +7,13 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Plant
-from models.followed_registry import FollowedRegistry
-from serving.answering import Answering
-from serving.champion import ChampionWatch
-from serving.prediction_log import PredictionLog
-from serving.schemas import parse_request
+from models.registry.followed_registry import FollowedRegistry
+from serving.deployment.champion import ChampionWatch
+from serving.deployment.versions import Versions
+from serving.prediction.answering import Answering
+from serving.prediction.prediction_log import PredictionLog
+from serving.schemas.schemas import parse_request
 from serving.settings import Settings
-from serving.versions import Versions
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.watched_fleet import Plant, decided_at, promised, watched
-from models.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise
 
 BUDGET = Budget()
 LOOKS = 24

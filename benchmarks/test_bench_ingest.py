@@ -7,8 +7,8 @@ import pandas as pd
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Plant
-from data_contracts.contract import telemetry_contract
-from data_contracts.intake import Intake, ingest
+from data_contracts.contract.contract import telemetry_contract
+from data_contracts.ingestion.intake import Intake, ingest
 from data_contracts.workspace import init_workspace
 from pipelines.demo.story import DAY, START
 from pipelines.fleet.scenario import make_scenario

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from benchmarks import endpoints
 from benchmarks.endpoints import Endpoint
-from data_contracts.records import Prediction
+from data_contracts.records.records import Prediction
 from data_contracts.workspace import init_workspace
-from serving.prediction_log import PredictionLog
+from serving.prediction.prediction_log import PredictionLog
 
 CALLERS = (1, 8, 64)
 ROUNDS, SECONDS = 5, 6.0

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.conftest import Plant
-from data_contracts.history import read_history
-from models.registry import Registry
+from data_contracts.tables.history import read_history
+from models.registry.registry import Registry
 from serving.settings import Settings
 from tests.serving.callers import Answer, Callers, Question
 from tests.serving.conftest import running

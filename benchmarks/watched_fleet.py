@@ -3,7 +3,7 @@
 Machines grow defects; the champion sees most of them some days ahead and also raises false alarms; mechanics come to
 most alarms, prevent the failure or find nothing, and do not always inspect or tell; reports come late, one in twenty
 later than is waited for. What the champion promised is measured in a world where nobody acts on alarms and every report
-comes at once; what is watched is judged by `models.outcomes` and counted by `models.looks`.
+comes at once; what is watched is judged by `models.outcomes` and counted by `models.monitoring.looks`.
 """
 
 from dataclasses import dataclass, replace
@@ -12,13 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise, false_hypotheses, missed_hypotheses
-from models.e_detectors import shiryaev_roberts
-from models.e_processes import bernoulli_alternatives, poisson_alternatives
-from models.error_rates import MONTH, error_rates
-from models.labels import reporting_delay
-from models.looks import Grid, _counted, _exposed, _first_each
-from models.outcomes import Outcomes, Terms, outcomes
+from models.labels.labels import reporting_delay
+from models.monitoring.drift import (
+    FN,
+    FP,
+    RECENT,
+    SINCE_PROMOTION,
+    Budget,
+    Promise,
+    false_hypotheses,
+    missed_hypotheses,
+)
+from models.monitoring.e_detectors import shiryaev_roberts
+from models.monitoring.e_processes import bernoulli_alternatives, poisson_alternatives
+from models.monitoring.looks import Grid, _counted, _exposed, _first_each
+from models.outcomes.error_rates import MONTH, error_rates
+from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 DAY = pd.Timedelta(days=1)
 SINCE = pd.Timestamp("2026-01-04", tz="UTC").as_unit("us")
@@ -209,7 +218,7 @@ def promised(plant: Plant, rng: np.random.Generator, *, assets: int = 30_000) ->
 
 @dataclass(frozen=True)
 class Counts:
-    """The looks of many histories, arrays of shape (histories, looks); see `models.looks.Look`."""
+    """The looks of many histories, arrays of shape (histories, looks); see `models.monitoring.looks.Look`."""
 
     missed: Numbers
     failures: Numbers
@@ -276,7 +285,7 @@ def watched(plant: Plant, histories: int, *, seed: int) -> Counts:
 
 
 def decided_at(counts: Counts, promise: Promise, budget: Budget) -> dict[tuple[str, str], Rows]:
-    """Say at which looks each test's evidence is over its threshold; the same as `models.drift.evidence_of` on each.
+    """Say at which looks each test's evidence is over its threshold; as `models.monitoring.drift.evidence_of` does.
 
     Parameters
     ----------

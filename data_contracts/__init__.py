@@ -10,10 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from data_contracts.checks import check
-    from data_contracts.contract import Column, Contract, contract_names, load_contract, telemetry_contract
+    from data_contracts.contract.contract import Column, Contract, contract_names, load_contract, telemetry_contract
+    from data_contracts.contract.twins import SOURCE_PRIORITY, Channel, Twin, load_twin
     from data_contracts.errors import (
-        ContractError,
         ForewarnError,
         ModelError,
         NotFoundError,
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
         UsageError,
         did_you_mean,
     )
-    from data_contracts.history import History, read_history
-    from data_contracts.intake import Intake, ingest
-    from data_contracts.report import CheckResult, Report
-    from data_contracts.telemetry import reconcile
-    from data_contracts.twins import SOURCE_PRIORITY, Channel, Twin, load_twin
+    from data_contracts.ingestion.intake import Intake, ingest
+    from data_contracts.tables.history import History, read_history
+    from data_contracts.tables.telemetry import reconcile
+    from data_contracts.validation.checks import check
+    from data_contracts.validation.report import CheckResult, ContractError, Report
     from data_contracts.workspace import Workspace, init_workspace, open_workspace
 
 __all__ = [
@@ -58,10 +57,9 @@ __all__ = [
     "telemetry_contract",
 ]
 _MODULES = {
-    "checks": ("check",),
-    "contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
+    "validation.checks": ("check",),
+    "contract.contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
     "errors": (
-        "ContractError",
         "ForewarnError",
         "ModelError",
         "NotFoundError",
@@ -69,11 +67,11 @@ _MODULES = {
         "UsageError",
         "did_you_mean",
     ),
-    "history": ("History", "read_history"),
-    "intake": ("Intake", "ingest"),
-    "report": ("CheckResult", "Report"),
-    "telemetry": ("reconcile",),
-    "twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
+    "tables.history": ("History", "read_history"),
+    "ingestion.intake": ("Intake", "ingest"),
+    "validation.report": ("CheckResult", "ContractError", "Report"),
+    "tables.telemetry": ("reconcile",),
+    "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
     "workspace": ("Workspace", "init_workspace", "open_workspace"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -2,7 +2,7 @@
 
 ForewarnError            exit status 1: the answer is no
 ├── UsageError           exit status 2: a wrong command, option, setting or experiment file
-├── ContractError        data that breaks its contract; `.report` holds the checks
+├── ContractError        data that breaks its contract; in validation.report, beside the report it carries
 ├── NotFoundError        a workspace, table, asset, contract or model that is not there
 ├── StorageError         a database or table that is locked, corrupt or out of reach
 └── ModelError           a model that cannot be trained, loaded or applied
@@ -10,10 +10,6 @@ ForewarnError            exit status 1: the answer is no
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from data_contracts.checks import Report
 
 
 class ForewarnError(Exception):
@@ -45,22 +41,6 @@ class UsageError(ForewarnError):
     """A command, option, setting or experiment file is wrong."""
 
     exit_status = 2
-
-
-class ContractError(ForewarnError):
-    """Data breaks its contract.
-
-    Parameters
-    ----------
-    found, expected, remedy
-        As for every error.
-    report
-        The checks that ran, if it came to that.
-    """
-
-    def __init__(self, found: str, expected: str, remedy: str, report: "Report | None" = None) -> None:
-        super().__init__(found, expected, remedy)
-        self.report = report
 
 
 class NotFoundError(ForewarnError):

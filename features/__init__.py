@@ -5,24 +5,24 @@ and for the endpoint, with the same bits in all three. `extract_windows` is the 
 tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh the rest.
 """
 
-from features.array_gaps import FilledWindows, fill_gaps
-from features.array_windows import extract_windows, stream_windows
-from features.context import Context, learn_context
-from features.extract import coverage, extract, stream
-from features.feature_files import write_features
-from features.feature_set import FeatureSet, parse_feature_set
-from features.fitting import fit_recipe, operating_channels
-from features.gaps import Gaps
+from features.calculators.plan import slow_features
+from features.calculators.presets import PRESETS
+from features.calculators.tsfresh_calculators import register_calculator
+from features.extraction.array_windows import extract_windows, stream_windows
+from features.extraction.extract import coverage, extract, stream
+from features.extraction.feature_files import write_features
+from features.extraction.warm_up import warm_up
 from features.kernels.compilation import kernels_compiled
 from features.names import SINCE_START, FeatureName, format_duration, parse_duration, parse_name
-from features.plan import slow_features
-from features.presets import PRESETS
-from features.recipe import Recipe
-from features.regimes import Regimes, fit_regimes
-from features.selection import informative_columns
-from features.tsfresh_calculators import register_calculator
-from features.warm_up import warm_up
-from features.windows import cut_offs
+from features.recipe.context import Context, learn_context
+from features.recipe.feature_set import FeatureSet, parse_feature_set
+from features.recipe.fitting import fit_recipe, operating_channels
+from features.recipe.recipe import Recipe
+from features.recipe.selection import informative_columns
+from features.telemetry.array_gaps import FilledWindows, fill_gaps
+from features.telemetry.gaps import Gaps
+from features.telemetry.regimes import Regimes, fit_regimes
+from features.telemetry.windows import cut_offs
 
 __all__ = [
     "PRESETS",

@@ -2,7 +2,7 @@
 
 import sys
 
-from features.warm_up import warm_up
+from features.extraction.warm_up import warm_up
 
 
 def _tell(what: str, done: int, total: int) -> None:

@@ -9,39 +9,39 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.artifact import Artifact
-    from models.error_rates import ErrorRates
-    from models.estimators import register as register_estimator
-    from models.evaluation import Evaluation
-    from models.experiment import Experiment, load_experiment
-    from models.labels import LabelState, failure_labels, remaining_life
-    from models.outcomes import Outcomes, Terms
-    from models.registry import LoadedModel, Registry
-    from models.reproduce import Reproduction
-    from models.revision import code_revision
-    from models.scoring import score, score_features
-    from models.training import Trained, train
+    from models.artifact.artifact import Artifact
+    from models.artifact.scoring import score, score_features
+    from models.estimators.estimators import register as register_estimator
+    from models.experiment.experiment import Experiment, load_experiment
+    from models.labels.labels import LabelState, failure_labels, remaining_life
+    from models.outcomes.error_rates import ErrorRates
+    from models.outcomes.outcomes import Outcomes, Terms
+    from models.registry.registry import LoadedModel, Registry
+    from models.registry.reproduce import Reproduction
+    from models.registry.revision import code_revision
+    from models.training.evaluation import Evaluation
+    from models.training.training import Trained, train
 
 _HOMES = {
-    "Artifact": "artifact",
-    "ErrorRates": "error_rates",
-    "Evaluation": "evaluation",
-    "Experiment": "experiment",
-    "LabelState": "labels",
-    "LoadedModel": "registry",
-    "Outcomes": "outcomes",
-    "Registry": "registry",
-    "Reproduction": "reproduce",
-    "Terms": "outcomes",
-    "Trained": "training",
-    "code_revision": "revision",
-    "failure_labels": "labels",
-    "load_experiment": "experiment",
-    "register_estimator": "estimators",
-    "remaining_life": "labels",
-    "score": "scoring",
-    "score_features": "scoring",
-    "train": "training",
+    "Artifact": "artifact.artifact",
+    "ErrorRates": "outcomes.error_rates",
+    "Evaluation": "training.evaluation",
+    "Experiment": "experiment.experiment",
+    "LabelState": "labels.labels",
+    "LoadedModel": "registry.registry",
+    "Outcomes": "outcomes.outcomes",
+    "Registry": "registry.registry",
+    "Reproduction": "registry.reproduce",
+    "Terms": "outcomes.outcomes",
+    "Trained": "training.training",
+    "code_revision": "registry.revision",
+    "failure_labels": "labels.labels",
+    "load_experiment": "experiment.experiment",
+    "register_estimator": "estimators.estimators",
+    "remaining_life": "labels.labels",
+    "score": "artifact.scoring",
+    "score_features": "artifact.scoring",
+    "train": "training.training",
 }
 
 __all__ = [

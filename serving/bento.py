@@ -20,10 +20,10 @@ from packaging.utils import canonicalize_name
 
 from data_contracts.errors import ForewarnError, ModelError, UsageError
 from data_contracts.workspace import Workspace, open_workspace
-from models.golden_inputs import GoldenInputs
-from models.registry import Registry
-from serving.champion import choose_model
-from serving.sealed import seal
+from models.artifact.golden_inputs import GoldenInputs
+from models.registry.registry import Registry
+from serving.deployment.champion import choose_model
+from serving.deployment.sealed import seal
 
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What answers no request: flows, the registry, the command line and plots.

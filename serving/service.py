@@ -11,20 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from data_contracts.tokens import Token, TokenFinder
-from serving import idempotency, model_pages, planning_pages, request_log, request_notes
-from serving.access import Access, tokens_needed
-from serving.balance import Balance
-from serving.door import Door
-from serving.openapi import document
-from serving.refusals import Refusal
-from serving.replies import JSON, answered, read_body
-from serving.schemas import PredictAnswer, PredictRequest, parse_request
-from serving.sealed import open_place
+from data_contracts.records.tokens import Token, TokenFinder
+from serving.deployment.sealed import open_place
+from serving.deployment.workers import balance_of
+from serving.http import idempotency, request_log, request_notes
+from serving.http.access import Access, tokens_needed
+from serving.http.balance import Balance
+from serving.http.door import Door
+from serving.http.refusals import Refusal
+from serving.http.replies import JSON, answered, read_body
+from serving.http.supervision import end_with_parent
+from serving.routes import model_pages, planning_pages
+from serving.schemas.openapi import document
+from serving.schemas.schemas import PredictAnswer, PredictRequest, parse_request
 from serving.settings import LISTENS, from_environment
-from serving.supervision import end_with_parent
 from serving.worker import now, start_worker
-from serving.workers import balance_of
 
 if TYPE_CHECKING:
     import pandas as pd

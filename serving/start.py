@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from data_contracts.errors import ForewarnError, UsageError
-from data_contracts.records import open_records
+from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
-from serving.sealed import open_place, sealed_model
+from serving.deployment.sealed import open_place, sealed_model
+from serving.deployment.workers import BUSY
 from serving.settings import LISTENS, Settings, to_environment
-from serving.workers import BUSY
 
 _PATIENCE_SECONDS = 300.0
 # A plant's network has no way out, so nothing may try to call home.
@@ -74,8 +74,8 @@ def _run(settings: Settings) -> None:
 
 def _only_champion(workspace: Workspace) -> str:
     # Imported only when it is needed: MLflow takes seconds.
-    from models.registry import Registry
-    from serving.champion import choose_model
+    from models.registry.registry import Registry
+    from serving.deployment.champion import choose_model
 
     registry = Registry(workspace)
     return choose_model(registry.names(), registry.champion)
@@ -107,8 +107,8 @@ def _announce(settings: Settings, workspace: Workspace) -> None:
         return
     print(f"forewarn listens at {url}, not ready yet", flush=True)  # noqa: T201
     # Imported only when it is needed: MLflow takes seconds.
-    from models.registry import Registry
-    from serving.champion import why_waiting
+    from models.registry.registry import Registry
+    from serving.deployment.champion import why_waiting
 
     try:
         print(why_waiting(settings.model or "", Registry(workspace).names()), file=sys.stderr, flush=True)  # noqa: T201

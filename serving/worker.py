@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from data_contracts.workspace import Workspace
-from serving.refusals import unavailable
-from serving.sealed import open_place, sealed_model
+from serving.deployment.sealed import open_place, sealed_model
+from serving.http.refusals import unavailable
 from serving.settings import Settings
 
 if TYPE_CHECKING:
-    from serving.answering import Answering
-    from serving.champion import Champion, ChampionWatch
-    from serving.shadow import Shadow
-    from serving.workers import Workers
+    from serving.deployment.champion import Champion, ChampionWatch
+    from serving.deployment.workers import Workers
+    from serving.prediction.answering import Answering
+    from serving.prediction.shadow import Shadow
 
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
@@ -89,13 +89,13 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> Worker:
         With its champion, if there is one that may answer.
     """
     # Imported in the worker alone: the learners take seconds that the supervising process need not spend.
-    from models.followed_registry import FollowedRegistry
-    from serving.answering import Answering
-    from serving.champion import ChampionWatch
-    from serving.prediction_log import PredictionLog
-    from serving.shadow import Shadow, observe
-    from serving.versions import Versions
-    from serving.workers import workers_of
+    from models.registry.followed_registry import FollowedRegistry
+    from serving.deployment.champion import ChampionWatch
+    from serving.deployment.versions import Versions
+    from serving.deployment.workers import workers_of
+    from serving.prediction.answering import Answering
+    from serving.prediction.prediction_log import PredictionLog
+    from serving.prediction.shadow import Shadow, observe
 
     workspace, sealed = open_place(settings.workspace, environ), sealed_model()
     registry = sealed or FollowedRegistry(workspace)

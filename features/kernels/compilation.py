@@ -95,7 +95,7 @@ def kernels_compiled() -> bool:
     Returns
     -------
     bool
-        True once a whole `features.warm_up` has come to its end, until a kernel changes.
+        True once a whole `features.extraction.warm_up` has come to its end, until a kernel changes.
     """
     return _mark().exists()
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.commands.models import model_name
-from pipelines.moments import read_moment
-from pipelines.options import DEFAULTS, Shared
-from pipelines.settings import read_settings
+from pipelines.settings.moments import read_moment
+from pipelines.settings.settings import read_settings
 
 
 def draw(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -23,7 +23,7 @@ def draw(*, model: str | None = None, now: str | None = None, options: Shared = 
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.audits import draw as work
+    from pipelines.jobs.audits import draw as work
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
@@ -42,7 +42,7 @@ def judge(*, model: str | None = None, now: str | None = None, options: Shared =
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.audits import judge as work
+    from pipelines.jobs.audits import judge as work
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)

@@ -9,13 +9,13 @@ from cyclopts import Parameter
 
 from data_contracts.errors import UsageError
 from features.names import parse_duration
-from models.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment, load_experiment
+from pipelines.cli.options import DEFAULTS, Options, Shared
 from pipelines.commands.models import model_name
-from pipelines.experiment_files import find_experiment
-from pipelines.moments import read_moment
-from pipelines.options import DEFAULTS, Options, Shared
-from pipelines.progress import bars
-from pipelines.settings import read_settings
+from pipelines.settings.experiment_files import find_experiment
+from pipelines.settings.moments import read_moment
+from pipelines.settings.settings import read_settings
+from pipelines.terminal.progress import bars
 
 
 def backtest(
@@ -69,8 +69,8 @@ def backtest(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.backtest import Wish
-    from pipelines.backtest import backtest as work
+    from pipelines.backtesting.backtest import Wish
+    from pipelines.backtesting.backtest import backtest as work
 
     workspace = options.open()
     wish = Wish(
@@ -92,7 +92,7 @@ def backtest(
 def _experiment(named: str | None, model: str | None, override: list[str], options: Options) -> Experiment:
     if named is not None:
         return load_experiment(find_experiment(named), override)
-    from pipelines.champion import load_champion
+    from pipelines.evidence.champion import load_champion
 
     workspace = options.open()
     return load_champion(workspace, model_name(workspace, model)).experiment.with_overrides(override)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from data_contracts.errors import ModelError, UsageError
-from pipelines.options import DEFAULTS, Shared
+from pipelines.cli.options import DEFAULTS, Shared
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.checks import check
-from data_contracts.contract import load_contract
+from data_contracts.contract.contract import load_contract
+from data_contracts.validation.checks import check
+from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.importers.files import read_table
-from pipelines.options import DEFAULTS, Shared
 
 
 def validate(
@@ -51,7 +51,7 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     options : Options
         Where the state lies and how to answer.
     """
-    from data_contracts.intake import ingest as take_in
+    from data_contracts.ingestion.intake import ingest as take_in
 
     agreed = load_contract(contract)
     frame = read_table(file, agreed, time_zone=time_zone, strict=False)

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from data_contracts.errors import UsageError
+from pipelines.cli.options import DEFAULTS, WORKSPACE, Shared
 from pipelines.demo.performance import Performance, perform
 from pipelines.demo.story import Story
-from pipelines.options import DEFAULTS, WORKSPACE, Shared
-from pipelines.progress import bars
+from pipelines.terminal.progress import bars
 
 FOLDER = Path(".forewarn-demo")
 MARKER = "demonstration"

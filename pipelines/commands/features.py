@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import pandas as pd
 from cyclopts import Parameter
 
-from models.experiment import load_experiment
-from pipelines.experiment_files import find_experiment
-from pipelines.options import DEFAULTS, Shared
-from pipelines.progress import bars
+from models.experiment.experiment import load_experiment
+from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.settings.experiment_files import find_experiment
+from pipelines.terminal.progress import bars
 
 
 def features(
@@ -35,7 +35,7 @@ def features(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.extraction import extract_features as work
+    from pipelines.jobs.extraction import extract_features as work
 
     described = load_experiment(find_experiment(experiment), override or [])
     with bars() as progress:

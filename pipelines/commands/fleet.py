@@ -7,9 +7,9 @@ from cyclopts import Parameter
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import init_workspace
+from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.importers.batch import ImportResult, import_batch
-from pipelines.options import DEFAULTS, Shared
-from pipelines.progress import bars
+from pipelines.terminal.progress import bars
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from data_contracts.workspace import init_workspace
+from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.importers.batch import Batch, ImportResult, import_batch
-from pipelines.options import DEFAULTS, Shared
-from pipelines.progress import bars
+from pipelines.terminal.progress import bars
 
 
 def cmapss(directory: Path, *, subset: str = "FD001", options: Shared = DEFAULTS) -> ImportResult:
@@ -80,7 +80,7 @@ def files(
     options : Options
         Where the state lies and how to answer; the workspace is made when it is not there.
     """
-    from data_contracts.contract import load_contract
+    from data_contracts.contract.contract import load_contract
     from pipelines.importers.files import read_files
 
     batch = read_files(

@@ -10,13 +10,13 @@ from rich.console import Group
 from rich.text import Text
 
 from data_contracts.errors import UsageError, did_you_mean
-from data_contracts.records import open_records
-from models.experiment import load_experiment
-from models.registry import SHADOW, Registry
-from pipelines.drawings import versions
-from pipelines.experiment_files import find_experiment
-from pipelines.options import DEFAULTS, Shared
-from pipelines.progress import bars
+from data_contracts.records.records import open_records
+from models.experiment.experiment import load_experiment
+from models.registry.registry import SHADOW, Registry
+from pipelines.cli.drawings import versions
+from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.settings.experiment_files import find_experiment
+from pipelines.terminal.progress import bars
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.train import train as work
+    from pipelines.jobs.train import train as work
 
     described = load_experiment(find_experiment(experiment), override or [])
     with bars() as progress:
@@ -57,7 +57,7 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
     options : Options
         Where the state lies and how to answer.
     """
-    from models.reproduce import reproduce as work
+    from models.registry.reproduce import reproduce as work
 
     workspace = options.open()
     with bars() as progress:
@@ -114,7 +114,7 @@ def promote(
     options : Options
         Where the state lies and how to answer.
     """
-    from models.promotion import promote as work
+    from models.registry.promotion import promote as work
 
     workspace = options.open()
     registry = Registry(workspace)
@@ -150,7 +150,7 @@ def rollback(*, reason: str, model: str | None = None, unproven: bool = False, o
     options : Options
         Where the state lies and how to answer.
     """
-    from models.promotion import rollback as work
+    from models.registry.promotion import rollback as work
 
     workspace = options.open()
     name = model_name(workspace, model)
@@ -246,7 +246,7 @@ def delete(
     options : Options
         Where the state lies and how to answer.
     """
-    from models.promotion import delete_version
+    from models.registry.promotion import delete_version
 
     workspace = options.open()
     name = model_name(workspace, model)

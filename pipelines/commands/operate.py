@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.commands.models import model_name
-from pipelines.moments import read_moment
-from pipelines.options import DEFAULTS, Shared
-from pipelines.progress import bars
-from pipelines.settings import read_settings
+from pipelines.settings.moments import read_moment
+from pipelines.settings.settings import read_settings
+from pipelines.terminal.progress import bars
 
 
 def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -25,7 +25,7 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.score import score as work
+    from pipelines.jobs.score import score as work
 
     workspace = options.open()
     with bars() as progress:
@@ -75,7 +75,7 @@ def monitor(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.monitor import monitor as work
+    from pipelines.jobs.monitor import monitor as work
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
@@ -102,7 +102,7 @@ def why(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.why import why as work
+    from pipelines.jobs.why import why as work
 
     workspace = options.open()
     return work(workspace, topic, model_name(workspace, model), which)
@@ -120,7 +120,7 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.retrain import retrain as work
+    from pipelines.jobs.retrain import retrain as work
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
@@ -149,7 +149,7 @@ def run(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.schedules import run_flow
+    from pipelines.flows.schedules import run_flow
 
     return run_flow(options.open(), flow, parameter or [], verbose=options.verbose)
 
@@ -162,7 +162,7 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
     options : Options
         Where the state lies.
     """
-    from pipelines.schedules import serve_schedules
+    from pipelines.flows.schedules import serve_schedules
 
     workspace = options.open()
     serve_schedules(workspace, read_settings(workspace, os.environ))

@@ -8,12 +8,12 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
-from data_contracts import quarantine
-from data_contracts.contract import load_contract
+from data_contracts.contract.contract import load_contract
 from data_contracts.errors import UsageError
-from pipelines.drawings import refused
-from pipelines.figures import words
-from pipelines.options import DEFAULTS, Shared
+from data_contracts.ingestion import quarantine
+from pipelines.cli.drawings import refused
+from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.terminal.figures import words
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from data_contracts import tokens
-from data_contracts.records import open_records
+from data_contracts.records import tokens
+from data_contracts.records.records import open_records
 from features.names import parse_duration
-from pipelines.options import DEFAULTS, Shared
+from pipelines.cli.options import DEFAULTS, Shared
 
 
 @dataclass(frozen=True)

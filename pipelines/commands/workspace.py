@@ -13,8 +13,8 @@ from rich.text import Text
 
 from data_contracts.errors import ForewarnError
 from data_contracts.workspace import Workspace, init_workspace
-from pipelines.answers import facts, rows
-from pipelines.options import DEFAULTS, Shared
+from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.terminal.tables import facts, rows
 
 PLATFORMS = (
     "forewarn", "mlflow", "prefect", "bentoml", "great-expectations", "tsfresh", "lightgbm", "scikit-learn", "pandas",
@@ -100,7 +100,7 @@ def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.settings import read_settings, unknown_variables
+    from pipelines.settings.settings import read_settings, unknown_variables
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
@@ -139,19 +139,19 @@ def _probed(name: str, location: str, probe: Callable[[Workspace], str], workspa
 
 
 def _tables(workspace: Workspace) -> str:
-    from data_contracts.tables import versions
+    from data_contracts.tables.tables import versions
 
     return ", ".join(f"{table} v{number}" for table, number in versions(workspace).items()) or "nothing yet"
 
 
 def _records(workspace: Workspace) -> str:
-    from data_contracts.records import open_records, predictions
+    from data_contracts.records.records import open_records, predictions
 
     return f"{len(predictions(open_records(workspace.records_url))):,} predictions"
 
 
 def _registry(workspace: Workspace) -> str:
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     registry = Registry(workspace)
     champions = (f"{name}: champion {registry.champion(name) or 'none'}" for name in registry.names())
@@ -161,7 +161,7 @@ def _registry(workspace: Workspace) -> str:
 def _engine(workspace: Workspace) -> tuple[dict[str, Any], ...]:
     """Say whether the kernels are compiled, and which columns of each champion no kernel computes."""
     from features import kernels_compiled, slow_features
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     compiled = "compiled" if kernels_compiled() else "not compiled yet; `python -m features` compiles them"
     told: list[dict[str, Any]] = [{"what": "kernels", "is": compiled}]

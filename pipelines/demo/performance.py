@@ -10,25 +10,25 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from data_contracts.history import read_history
 from data_contracts.progress import Report, silent
-from data_contracts.records import decisions, open_records, predictions
+from data_contracts.records.records import decisions, open_records, predictions
+from data_contracts.tables.history import read_history
 from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
-from models.error_rates import error_rates
-from models.experiment import load_experiment
-from models.outcomes import outcomes
-from models.retraining_policy import RETRAIN
-from pipelines.champion import load_champion, terms
+from models.experiment.experiment import load_experiment
+from models.outcomes.error_rates import error_rates
+from models.outcomes.outcomes import outcomes
+from models.retraining.retraining_policy import RETRAIN
 from pipelines.demo.endpoint import endpoint
 from pipelines.demo.replay import Replay, Stage, play
 from pipelines.demo.story import Story
 from pipelines.demo.timeline import Moment, Phase, timeline
+from pipelines.evidence.champion import load_champion, terms
 from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.retrain import PROMOTED
-from pipelines.settings import Settings, read_settings
-from pipelines.train import train
+from pipelines.jobs.retrain import PROMOTED
+from pipelines.jobs.train import train
+from pipelines.settings.settings import Settings, read_settings
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
 # A new signature takes two to three weeks of data to learn; a long holdout would leave the challenger none of it.

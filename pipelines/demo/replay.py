@@ -11,10 +11,10 @@ from pipelines.demo.endpoint import Endpoint, Traffic, traffic
 from pipelines.demo.story import DAY, Story
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.monitor import MonitorResult, monitor
-from pipelines.report import Mark
-from pipelines.retrain import PROMOTED, RetrainResult, retrain
-from pipelines.settings import Settings
+from pipelines.jobs.monitor import MonitorResult, monitor
+from pipelines.jobs.retrain import PROMOTED, RetrainResult, retrain
+from pipelines.reports.report import Mark
+from pipelines.settings.settings import Settings
 
 
 @dataclass(frozen=True)

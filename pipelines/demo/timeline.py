@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from models.comparison import Standing
-from models.drift import FN, FP, odds_of
-from models.error_rates import ErrorRates
+from models.monitoring.drift import FN, FP, odds_of
+from models.outcomes.error_rates import ErrorRates
+from models.retraining.comparison import Standing
 from pipelines.demo.replay import Replay, Swap
 from pipelines.demo.story import Story
 from pipelines.importers.batch import ImportResult
-from pipelines.monitor import MonitorResult
-from pipelines.retrain import POSTPONED, PROMOTED
-from pipelines.train import TrainResult
+from pipelines.jobs.monitor import MonitorResult
+from pipelines.jobs.retrain import POSTPONED, PROMOTED
+from pipelines.jobs.train import TrainResult
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from prefect.tasks import Task
 
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace, open_workspace
-from models.registry import Registry
-from pipelines.moments import read_moment
-from pipelines.settings import Settings, read_settings
+from models.registry.registry import Registry
+from pipelines.settings.moments import read_moment
+from pipelines.settings.settings import Settings, read_settings
 
 
 def opened(workspace: str) -> tuple[Workspace, Settings]:

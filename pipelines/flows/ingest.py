@@ -6,9 +6,9 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from data_contracts.errors import ContractError
+from data_contracts.validation.report import ContractError
 from pipelines.flows.entry import is_passing, moment, opened
-from pipelines.ingest import ingest_inbox
+from pipelines.jobs.ingest import ingest_inbox
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)

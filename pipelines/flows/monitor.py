@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.probation import ROLL_BACK
-from models.retraining_policy import DRIFT, RETRAIN
+from models.monitoring.probation import ROLL_BACK
+from models.retraining.retraining_policy import DRIFT, RETRAIN
+from pipelines.evidence.on_probation import roll_back as undo
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
 from pipelines.flows.retrain import retrain_model
-from pipelines.monitor import monitor as work
-from pipelines.on_probation import roll_back as undo
+from pipelines.jobs.monitor import monitor as work
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data_contracts.errors import UsageError, did_you_mean
-from pipelines.experiment_files import find_experiment
-from pipelines.moments import read_moment
+from pipelines.settings.experiment_files import find_experiment
+from pipelines.settings.moments import read_moment
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

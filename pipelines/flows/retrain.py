@@ -5,11 +5,11 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.retraining_policy import CALENDAR, RETRAIN, Occasion
+from models.retraining.retraining_policy import CALENDAR, RETRAIN, Occasion
+from pipelines.evidence.grounds import gather
 from pipelines.flows.entry import moment, on_duty, opened
-from pipelines.grounds import gather
-from pipelines.monitor import weigh
-from pipelines.retrain import retrain as work
+from pipelines.jobs.monitor import weigh
+from pipelines.jobs.retrain import retrain as work
 
 
 # No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.

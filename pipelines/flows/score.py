@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
-from pipelines.score import score as work
+from pipelines.jobs.score import score as work
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)

@@ -5,10 +5,10 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.experiment import load_experiment
-from pipelines.experiment_files import find_experiment
+from models.experiment.experiment import load_experiment
 from pipelines.flows.entry import moment, opened
-from pipelines.train import train as work
+from pipelines.jobs.train import train as work
+from pipelines.settings.experiment_files import find_experiment
 
 
 @task(cache_policy=NO_CACHE)

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import pandas as pd
 from rich.table import Table
 
-from data_contracts.contract import Contract, empty_table, load_contract, telemetry_contract
-from data_contracts.intake import ingest
+from data_contracts.contract.contract import Contract, empty_table, load_contract, telemetry_contract
+from data_contracts.ingestion.intake import ingest
 from data_contracts.progress import Report, silent
-from data_contracts.tables import read
+from data_contracts.tables.tables import read
 from data_contracts.workspace import Workspace
-from pipelines.answers import rows
+from pipelines.terminal.tables import rows
 
 
 class Delivery(Protocol):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.contract import empty_table
+from data_contracts.contract.contract import empty_table
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from pipelines.importers.batch import Batch
 from pipelines.importers.originals import number_table, original

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from data_contracts.conform import split_unit
-from data_contracts.contract import DTYPES, Column, Contract, empty_table, load_contract
+from data_contracts.contract.contract import DTYPES, Column, Contract, empty_table, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError, did_you_mean
+from data_contracts.validation.conform import split_unit
 from pipelines.importers.batch import Batch
 
 _SUFFIXES = (".csv", ".parquet")
@@ -97,7 +97,7 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None, 
         The file; a CSV file is UTF-8, names its columns in the first line, separates by commas and writes nothing for a
         missing value.
     contract
-        What the table has to be. Limits are not checked here; see `data_contracts.checks`.
+        What the table has to be. Limits are not checked here; see `data_contracts.validation.checks`.
     time_zone
         The zone of times that name none, such as ``"UTC"`` or ``"Europe/Berlin"``.
     strict

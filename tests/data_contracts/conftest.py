@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.contract import Contract, telemetry_contract
+from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.workspace import Workspace, init_workspace
 
 NOW = pd.Timestamp("2024-06-01T00:00Z")

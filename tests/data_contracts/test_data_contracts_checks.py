@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.checks import bad_rows, check, examine
-from data_contracts.contract import Contract
-from data_contracts.errors import ContractError
-from data_contracts.row_measures import rates
+from data_contracts.contract.contract import Contract
+from data_contracts.validation.checks import bad_rows, check, examine
+from data_contracts.validation.report import ContractError
+from data_contracts.validation.row_measures import rates
 
 
 def _failed(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> set[tuple[str, str]]:

@@ -22,8 +22,8 @@ def test_our_expectations_find_the_rows_that_theirs_find(
     """An expectation made quick finds the rows at fault that Great Expectations' own finds."""
     from great_expectations import expectations
 
-    from data_contracts import column_expectations
-    from data_contracts.expectations import _batch_definition
+    from data_contracts.validation import column_expectations
+    from data_contracts.validation.expectations import _batch_definition
 
     frame = pd.DataFrame({"x": values}, index=[7 * number for number in range(len(values))])
     batch = _batch_definition().get_batch(batch_parameters={"dataframe": frame})

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import data_contracts
-from data_contracts.contract import CONTRACTS, contract_names, load_contract, telemetry_contract
+from data_contracts.contract.contract import CONTRACTS, contract_names, load_contract, telemetry_contract
+from data_contracts.contract.twins import INTERFACES, load_twin, twin_names
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
-from data_contracts.twins import INTERFACES, load_twin, twin_names
 from data_contracts.workspace import init_workspace, open_workspace
 
 
@@ -177,7 +177,8 @@ def test_importing_the_package_loads_no_platform(repository):
     code = (
         "import sys, data_contracts, data_contracts.errors\n"
         "assert 'pandas' not in sys.modules\n"
-        "import data_contracts.history, data_contracts.records, data_contracts.intake, data_contracts.quarantine\n"
+        "import data_contracts.tables.history, data_contracts.records.records\n"
+        "import data_contracts.ingestion.intake, data_contracts.ingestion.quarantine\n"
         "assert 'great_expectations' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository)

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts import quarantine, tables
-from data_contracts.contract import Contract, load_contract
-from data_contracts.errors import ContractError, StorageError, UsageError
-from data_contracts.intake import batch_digest, ingest
-from data_contracts.telemetry import reconcile
+from data_contracts.contract.contract import Contract, load_contract
+from data_contracts.errors import StorageError, UsageError
+from data_contracts.ingestion import quarantine
+from data_contracts.ingestion.intake import batch_digest, ingest
+from data_contracts.tables import tables
+from data_contracts.tables.telemetry import reconcile
+from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 
 
@@ -193,9 +195,9 @@ _ZYGOTE = """
 import os, signal, sys
 import pandas as pd
 from pathlib import Path
-from data_contracts.checks import check
-from data_contracts.contract import telemetry_contract
-from data_contracts.intake import ingest
+from data_contracts.validation.checks import check
+from data_contracts.contract.contract import telemetry_contract
+from data_contracts.ingestion.intake import ingest
 from data_contracts.workspace import open_workspace
 now = pd.Timestamp("2024-06-01T00:00Z")
 contract = telemetry_contract("cnc_machine")

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import latest_times as module
-from data_contracts import tables
 from data_contracts.errors import StorageError
-from data_contracts.latest_times import NOTHING_HEARD, LatestTimes, latest_times
-from data_contracts.table_access import open_to_read, query
+from data_contracts.tables import latest_times as module
+from data_contracts.tables import tables
+from data_contracts.tables.latest_times import NOTHING_HEARD, LatestTimes, latest_times
+from data_contracts.tables.table_access import open_to_read, query
 from data_contracts.workspace import Workspace, init_workspace
 
 TABLE, BEGIN = "telemetry/cnc_machine", pd.Timestamp("2024-05-01T00:00Z").as_unit("us")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
-from data_contracts.leases import acquire_lease, alone, release_lease, wall_clock
-from data_contracts.records import open_records
+from data_contracts.records.leases import acquire_lease, alone, release_lease, wall_clock
+from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 
 AT = pd.Timestamp("2026-03-05T06:00:00.123456Z")

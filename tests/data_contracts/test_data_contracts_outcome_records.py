@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import StorageError
-from data_contracts.outcome_records import Audit, OutcomeRow, add_audits, append_outcome_rows, audits, outcome_rows
-from data_contracts.records import open_records
+from data_contracts.records.outcome_records import (
+    Audit,
+    OutcomeRow,
+    add_audits,
+    append_outcome_rows,
+    audits,
+    outcome_rows,
+)
+from data_contracts.records.records import open_records
 
 AT = pd.Timestamp("2026-05-01T00:00:00.000123Z")
 DAY = pd.Timedelta(days=1)

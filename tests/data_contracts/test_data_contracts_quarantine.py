@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import quarantine, tables
-from data_contracts.errors import ContractError, NotFoundError, StorageError, UsageError
-from data_contracts.intake import ingest
+from data_contracts.errors import NotFoundError, StorageError, UsageError
+from data_contracts.ingestion import quarantine
+from data_contracts.ingestion.intake import ingest
+from data_contracts.tables import tables
+from data_contracts.validation.report import ContractError
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, mon
 
 
 def _expanded(workspace, cnc) -> pd.DataFrame:
-    from data_contracts.rows_as_text import from_texts
+    from data_contracts.ingestion.rows_as_text import from_texts
 
     held = quarantine.listed(workspace)
     rows = from_texts(held["row"], cnc)

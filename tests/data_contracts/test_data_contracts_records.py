@@ -8,10 +8,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from data_contracts import records
-from data_contracts.answer_records import add_predictions
 from data_contracts.errors import StorageError
-from data_contracts.records import Decision, MonitorRun, Prediction, Promotion
+from data_contracts.records import records
+from data_contracts.records.answer_records import add_predictions
+from data_contracts.records.records import Decision, MonitorRun, Prediction, Promotion
 
 AT = pd.Timestamp("2024-05-01T00:00:00.000123Z")
 PREDICTION = Prediction("p1", "m1", AT, AT, 86400.0, 0.0, 0.25, None, 0.5, False, "cnc", 1, "batch")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts import tables
-from data_contracts.checks import bad_rows
-from data_contracts.contract import load_contract
-from data_contracts.errors import ContractError
-from data_contracts.intake import ingest
-from data_contracts.reported_work import breaches, latest_work, report_work_orders
+from data_contracts.contract.contract import load_contract
+from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.reported_work import breaches, latest_work, report_work_orders
+from data_contracts.tables import tables
+from data_contracts.validation.checks import bad_rows
+from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 
 NOW = pd.Timestamp("2026-03-01T12:00Z").as_unit("us")

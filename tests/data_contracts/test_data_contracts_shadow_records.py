@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import StorageError
-from data_contracts.records import open_records
-from data_contracts.shadow_records import ShadowPrediction, add_shadow_predictions, shadow_predictions
+from data_contracts.records.records import open_records
+from data_contracts.records.shadow_records import ShadowPrediction, add_shadow_predictions, shadow_predictions
 
 AS_OF = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 SAID = ShadowPrediction("p1", "m", 2, "a1", AS_OF, 0.25, None, False, AS_OF + pd.Timedelta("1s"))

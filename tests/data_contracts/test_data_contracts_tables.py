@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts import tables
-from data_contracts.contract import load_contract
+from data_contracts.contract.contract import load_contract
+from data_contracts.contract.twins import SOURCE_PRIORITY
 from data_contracts.errors import NotFoundError, StorageError
-from data_contracts.history import read_history
-from data_contracts.telemetry import reconcile
-from data_contracts.twins import SOURCE_PRIORITY
+from data_contracts.tables import tables
+from data_contracts.tables.history import read_history
+from data_contracts.tables.telemetry import reconcile
 
 TABLE = "telemetry/cnc_machine"
 

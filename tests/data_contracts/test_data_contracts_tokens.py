@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from data_contracts.errors import NotFoundError, UsageError
-from data_contracts.records import open_records
-from data_contracts.tokens import SCOPES, create_token, find_token, revoke_token, tokens
+from data_contracts.records.records import open_records
+from data_contracts.records.tokens import SCOPES, create_token, find_token, revoke_token, tokens
 
 NOW = pd.Timestamp("2026-03-01T06:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")

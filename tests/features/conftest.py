@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.history import History
+from data_contracts.tables.history import History
 
 START = pd.Timestamp("2024-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.batch_description import describe_batch
+from features.extraction.batch_description import describe_batch
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 7, 140, 1000])

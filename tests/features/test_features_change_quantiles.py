@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from features import slow_features
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 
 CORRIDORS = ((0.0, 0.2), (0.2, 0.8), (0.0, 1.0), (0.25, 0.26), (0.5, 0.5), (0.8, 0.1), (1 / 3, 0.9))
 

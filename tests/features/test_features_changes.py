@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 from features.kernels.block import Block
 from features.kernels.changes import KERNELS
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.history import History
-from features import Context, Recipe, extract, learn_context
-from features.feature_set import FeatureSet
+from data_contracts.tables.history import History
+from features import Context, Recipe, learn_context
+from features.extraction import extract
+from features.recipe.feature_set import FeatureSet
 
 HOUR = pd.Timedelta("1h")
 NOON = pd.Timestamp("2024-01-01T12:00Z").as_unit("us")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features import slow_features
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 
 
 def quantised(samples: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features import slow_features
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 
 
 @pytest.mark.parametrize("samples", [1, 5, 10, 13, 29, 200])

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.history import History
-from data_contracts.telemetry import reconcile
-from features import SINCE_START, Recipe, cut_offs, extract, fit_recipe
-from features.calculate import calculate
-from features.extract import extract_rows
-from features.questions import Question
-from features.reconciling import sorted_rows
-from features.sorted_times import microseconds
+from data_contracts.tables.history import History
+from data_contracts.tables.telemetry import reconcile
+from features import SINCE_START, Recipe, cut_offs, fit_recipe
+from features.calculators.calculate import calculate
+from features.extraction import extract
+from features.extraction.extract import extract_rows
+from features.telemetry.questions import Question
+from features.telemetry.reconciling import sorted_rows
+from features.telemetry.sorted_times import microseconds
 
 FEATURES = ["mean", "median", "length", "standard_deviation", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 WINDOWS = (pd.Timedelta("5h"), pd.Timedelta("20h"), SINCE_START)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 from features.kernels.block import Block
 from features.kernels.moments import KERNELS
 

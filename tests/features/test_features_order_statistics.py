@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.calculate import calculate
+from features.calculators.calculate import calculate
 from features.kernels.arithmetic.quantiles import are_different, bin_of, equal_fractions, places_of, quantiles_at
 
 FRACTIONS = (0.0, 0.05, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from features import extract_windows, slow_features
-from features.calculate import calculate
+from features.calculators.calculate import calculate
+from features.calculators.presets import preset_features
+from features.calculators.tsfresh_calculators import calculate_by_tsfresh, say_slow
 from features.kernels.registry import KERNELS
-from features.presets import preset_features
-from features.tsfresh_calculators import calculate_by_tsfresh, say_slow
 
 Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from features import SINCE_START, FeatureSet, Recipe, cut_offs, extract, fit_recipe
+from data_contracts.tables.history import History
+from features import SINCE_START, FeatureSet, Recipe, cut_offs, fit_recipe
+from features.extraction import extract
 
 DAY = pd.Timedelta("24h")
 HistoryOf = Callable[..., History]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
+from data_contracts.tables.history import History
 from features import Recipe, Regimes, fit_recipe, fit_regimes
 
 HistoryOf = Callable[..., History]

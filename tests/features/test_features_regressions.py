@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from features.calculate import calculate
+from features.calculators.calculate import calculate
+from features.calculators.tsfresh_calculators import calculate_by_tsfresh
 from features.kernels import autoregression, correlation, dynamics, lapack, trends, unit_root
 from features.kernels.arithmetic.cholesky import factorise, solve
 from features.kernels.arithmetic.lanes import LANES
@@ -16,7 +17,6 @@ from features.kernels.block import Block, FloatArray
 from features.kernels.lags import LaggedProducts
 from features.kernels.students_t import two_sided_p_value
 from features.names import parse_feature
-from features.tsfresh_calculators import calculate_by_tsfresh
 
 SERIES = 40
 

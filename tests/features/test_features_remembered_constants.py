@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from features import tsfresh_calculators
-from features.tsfresh_calculators import CALCULATORS, calculate_by_tsfresh
+from features.calculators import tsfresh_calculators
+from features.calculators.tsfresh_calculators import CALCULATORS, calculate_by_tsfresh
 
 FEATURES = ("mean", "maximum", "quantile__q_0.3", "skewness")
 

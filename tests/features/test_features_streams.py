@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from features import FeatureSet, Recipe, cut_offs, extract, extract_windows, stream, stream_windows, write_features
+from data_contracts.tables.history import History
+from features import FeatureSet, Recipe, cut_offs, extract_windows, stream, stream_windows, write_features
+from features.extraction import extract
 
 CHANNELS = ["volt", "rotate", "heat"]
 NAMES = ["mean", "quantile__q_0.1", "longest_strike_above_mean", 'linear_trend__attr_"slope"']
@@ -24,7 +25,7 @@ def some_windows(n: int = 3000, samples: int = 40) -> np.ndarray:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a batch hold a few hundred rows, so that a small stream has many."""
-    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * 12 * 300)
+    monkeypatch.setattr("features.extraction.arrow_batches._BATCH_BYTES", 8 * 12 * 300)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
@@ -113,7 +114,7 @@ def test_an_error_in_a_thread_is_the_callers(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("features.array_windows._compute", fail)
+    monkeypatch.setattr("features.extraction.array_windows._compute", fail)
     with pytest.raises(MemoryError, match="no room"):
         extract_windows(some_windows(), CHANNELS, NAMES, threads=2)
 
@@ -136,7 +137,7 @@ def test_stored_telemetry_streams_as_it_is_extracted(
     history_of: Callable[..., History], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """The stream of cut-offs is the frame of cut-offs, with asset and as_of in front."""
-    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * 24 * 20)
+    monkeypatch.setattr("features.extraction.arrow_batches._BATCH_BYTES", 8 * 24 * 20)
     history = history_of(3, rows=400)
     windows = (pd.Timedelta("3h"), pd.Timedelta("12h"))
     recipe = Recipe(history.asset_type, tuple(history.channels), windows, FeatureSet.from_names(NAMES))

@@ -9,19 +9,10 @@ import pyarrow as pa
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from features import (
-    FeatureSet,
-    Gaps,
-    Recipe,
-    cut_offs,
-    extract,
-    extract_windows,
-    parse_feature_set,
-    stream,
-    stream_windows,
-)
-from features.known_telemetry import KnownTelemetry
+from data_contracts.tables.history import History
+from features import FeatureSet, Gaps, Recipe, cut_offs, extract_windows, parse_feature_set, stream, stream_windows
+from features.extraction import extract
+from features.telemetry.known_telemetry import KnownTelemetry
 
 ATTRIBUTES = ("pvalue", "rvalue", "intercept", "slope", "stderr")
 LINES = [f'linear_trend_timewise__attr_"{attribute}"' for attribute in ATTRIBUTES]
@@ -188,7 +179,7 @@ def test_nothing_to_compute_with_times() -> None:
 
 def known_samples(history: History, asset: str, as_of: pd.Timestamp, window: str, channel: str) -> "pd.Series[float]":
     """Reconcile one window of one channel the slow way."""
-    from data_contracts.telemetry import reconcile
+    from data_contracts.tables.telemetry import reconcile
 
     rows = history.telemetry
     known = rows[(rows["asset"] == asset) & (rows["known_time"] <= as_of) & (rows["event_time"] <= as_of)]

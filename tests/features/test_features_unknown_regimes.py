@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.history import History
-from data_contracts.telemetry import reconcile
+from data_contracts.tables.history import History
+from data_contracts.tables.telemetry import reconcile
 from features import Recipe, Regimes, fit_recipe
-from features.unknown_regimes import unknown_regimes
+from features.extraction.unknown_regimes import unknown_regimes
 
 HistoryOf = Callable[..., History]
 START = pd.Timestamp("2024-01-01T00:00Z").as_unit("us")

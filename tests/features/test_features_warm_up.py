@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.history import History
-from features import Gaps, array_gaps, cut_offs, extract, fill_gaps, fit_recipe, gaps, kernels_compiled, warm_up
+from data_contracts.tables.history import History
+from features import Gaps, cut_offs, fill_gaps, fit_recipe, kernels_compiled
+from features.calculators.plan import Plan, plan_for
+from features.calculators.presets import preset_features
+from features.extraction import extract, warm_up
 from features.kernels import compilation
 from features.kernels.registry import KERNELS
-from features.plan import Plan, plan_for
-from features.presets import preset_features
+from features.telemetry import array_gaps, gaps
 
 # Compiles one small function, and says what it found before, what it was told, and how often it had to compile.
 ONE_KERNEL = """
@@ -47,8 +49,8 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from features import warm_up
 from features.kernels.block import Block
-from features.plan import plan_for
-from features.presets import preset_features
+from features.calculators.plan import plan_for
+from features.calculators.presets import preset_features
 
 def ready():
     modules = [module for name, module in sys.modules.items() if name.startswith("features.kernels")]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
+from data_contracts.tables.history import History
 from features import cut_offs, informative_columns
 
 HOUR = pd.Timedelta("1h")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.history import History
+from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace, init_workspace
-from models.experiment import Experiment
+from models.experiment.experiment import Experiment
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR, DAY = pd.Timedelta("1h"), pd.Timedelta("1D")
@@ -108,7 +108,7 @@ def describe() -> Callable[..., Experiment]:
 @pytest.fixture(scope="session")
 def _mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create MLflow's tables once: that takes longer than all tests that need them."""
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     workspace = init_workspace(tmp_path_factory.mktemp("template"))
     Registry(workspace).names()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.audits import audited_misses, draw_audits, judge_audits, miss_rate
-from models.outcomes import Terms
+from models.outcomes.audits import audited_misses, draw_audits, judge_audits, miss_rate
+from models.outcomes.outcomes import Terms
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

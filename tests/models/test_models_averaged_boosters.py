@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from models import estimators
-from models.artifact import Artifact, open_estimator, store_estimator
-from models.averaged_boosters import average_boosters
-from models.experiment import Experiment
-from models.explanations import drivers
-from models.lightgbm_learner import LightGBM
-from models.scoring import scores
-from models.training import train
-from models.tree_contributions import TreeContributions
+from data_contracts.tables.history import History
+from models.artifact.artifact import Artifact, open_estimator, store_estimator
+from models.artifact.explanations import drivers
+from models.artifact.scoring import scores
+from models.artifact.tree_contributions import TreeContributions
+from models.estimators import estimators
+from models.estimators.averaged_boosters import average_boosters
+from models.estimators.lightgbm_learner import LightGBM
+from models.experiment.experiment import Experiment
+from models.training.training import train
 
 Describe = Callable[..., Experiment]
 DRAWS: Mapping[str, Any] = {"n_estimators": 12, "bagging_fraction": 0.7, "bagging_freq": 1, "extra_trees": True}

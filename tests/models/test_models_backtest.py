@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from models.backtest import Course, Replay, Version, replay
-from models.backtest_figures import Account, Prices, account, figures, in_force
-from models.diagnosis import Diagnosis, Finding
-from models.drift import Budget
-from models.error_rates import ErrorRates, occurrence, share
-from models.experiment import CostPlan
-from models.outcomes import Terms
-from models.refresh import NO_REFRESH, RefreshRule
-from models.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, Verdict
-from models.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
+from data_contracts.tables.history import History
+from models.backtesting.backtest import Course, Replay, Version, replay
+from models.backtesting.backtest_figures import Account, Prices, account, figures, in_force
+from models.backtesting.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
+from models.diagnosis.diagnosis import Diagnosis, Finding
+from models.experiment.experiment import CostPlan
+from models.monitoring.drift import Budget
+from models.outcomes.error_rates import ErrorRates, occurrence, share
+from models.outcomes.outcomes import Terms
+from models.retraining.refresh import NO_REFRESH, RefreshRule
+from models.retraining.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, Verdict
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 BEGIN = pd.Timestamp("2026-01-01", tz="UTC")

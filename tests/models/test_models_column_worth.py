@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from models.column_worth import column_worth
-from models.experiment import Experiment
+from models.experiment.experiment import Experiment
+from models.training.column_worth import column_worth
 
 Describe = Callable[..., Experiment]
 

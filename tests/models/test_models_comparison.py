@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import models.comparison
-from data_contracts.contract import empty_table
-from data_contracts.history import History
-from models.comparison import Comparison, Contender, compare
-from models.comparison_period import Period, judged_events, period_after, short_holdout
-from models.experiment import CostPlan
-from models.outcomes import Terms
-from models.promotion_rules import PromotionRules
-from models.standings import errors_by_asset, judge, standing
+import models.retraining.comparison
+from data_contracts.contract.contract import empty_table
+from data_contracts.tables.history import History
+from models.experiment.experiment import CostPlan
+from models.outcomes.outcomes import Terms
+from models.retraining.comparison import Comparison, Contender, compare
+from models.retraining.comparison_period import Period, judged_events, period_after, short_holdout
+from models.retraining.promotion_rules import PromotionRules
+from models.retraining.standings import errors_by_asset, judge, standing
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
@@ -238,7 +238,7 @@ def _score(artifact: _Oracle, _history: History, asked: pd.DataFrame) -> pd.Data
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that compares two oracles over 24 failures of 12 assets."""
-    monkeypatch.setattr(models.comparison, "score", _score)
+    monkeypatch.setattr(models.retraining.comparison, "score", _score)
 
     def run(champion: _Oracle, challenger: _Oracle, history: History | None = None, **rules: Any) -> Comparison:
         return compare(

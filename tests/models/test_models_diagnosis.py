@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.diagnosis import Evidence, Limits, diagnose
-from models.findings import BREACH, MISSING, PROCESS, REGIME, REPORTED, SILENT, UNREPORTED
+from models.diagnosis.diagnosis import Evidence, Limits, diagnose
+from models.diagnosis.findings import BREACH, MISSING, PROCESS, REGIME, REPORTED, SILENT, UNREPORTED
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)

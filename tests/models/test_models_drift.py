@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.drift import Budget, Promise, evidence_of, false_hypotheses, missed_hypotheses
-from models.error_rates import occurrence, share
-from models.looks import Look
+from models.monitoring.drift import Budget, Promise, evidence_of, false_hypotheses, missed_hypotheses
+from models.monitoring.looks import Look
+from models.outcomes.error_rates import occurrence, share
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(days=7)

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from data_contracts.errors import UsageError
-from models.e_processes import BernoulliEProcess, PoissonEProcess, bernoulli_alternatives, poisson_alternatives
+from models.monitoring.e_processes import (
+    BernoulliEProcess,
+    PoissonEProcess,
+    bernoulli_alternatives,
+    poisson_alternatives,
+)
 
 LOOKS = 24
 HISTORIES = 2000

@@ -5,16 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from data_contracts.contract import empty_table
-from data_contracts.history import History
-from models.comparison_period import Period
-from models.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
-from models.evaluation import evaluate_failures
-from models.experiment import CostPlan
-from models.labels import failure_labels
-from models.outcomes import Terms, outcomes
-from models.standings import judge, standing
-from models.thresholds import count_in_vain
+from data_contracts.contract.contract import empty_table
+from data_contracts.tables.history import History
+from models.experiment.experiment import CostPlan
+from models.labels.labels import failure_labels
+from models.outcomes.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
+from models.outcomes.outcomes import Terms, outcomes
+from models.retraining.comparison_period import Period
+from models.retraining.standings import judge, standing
+from models.training.evaluation import evaluate_failures
+from models.training.thresholds import count_in_vain
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -15,10 +15,10 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 
 from data_contracts.errors import ModelError, NotFoundError, UsageError
-from features.feature_set import FeatureSet
-from features.recipe import Recipe
-from models import estimators
-from models.artifact import Artifact, Calibration, ContractReference, open_estimator, store_estimator
+from features.recipe.feature_set import FeatureSet
+from features.recipe.recipe import Recipe
+from models.artifact.artifact import Artifact, Calibration, ContractReference, open_estimator, store_estimator
+from models.estimators import estimators
 
 KINDS = [(kind, target) for kind in estimators.kinds() for target in estimators.BOTH]
 SMALL: Mapping[str, Mapping[str, Any]] = {

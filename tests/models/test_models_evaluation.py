@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.history import History
-from models.evaluation import (
+from data_contracts.tables.history import History
+from models.experiment.experiment import CostPlan
+from models.outcomes.outcomes import Terms
+from models.training.evaluation import (
     calibration_error,
     decision_metrics,
     evaluate_failures,
@@ -18,11 +20,9 @@ from models.evaluation import (
     nasa_score,
     rmse,
 )
-from models.experiment import CostPlan
-from models.outcomes import Terms
-from models.policies import best_interval, calendar_cost
-from models.thresholds import choose_threshold, count_in_vain, peak_before
-from models.validation import fit_calibration
+from models.training.policies import best_interval, calendar_cost
+from models.training.thresholds import choose_threshold, count_in_vain, peak_before
+from models.training.validation import fit_calibration
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h").as_unit("us")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from models.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment, load_experiment
 
 TEXT = """\
 name = "azure-failure"

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import ModelError
-from data_contracts.history import History
-from models.driver_words import say
-from models.experiment import Experiment
-from models.explanations import Driver, drivers
-from models.scoring import scores
-from models.training import Trained, train
-from models.tree_contributions import TreeContributions
-from models.usual_values import usual_values
+from data_contracts.tables.history import History
+from models.artifact.driver_words import say
+from models.artifact.explanations import Driver, drivers
+from models.artifact.scoring import scores
+from models.artifact.tree_contributions import TreeContributions
+from models.artifact.usual_values import usual_values
+from models.experiment.experiment import Experiment
+from models.training.training import Trained, train
 
 Describe = Callable[..., Experiment]
 NAN = float("nan")
@@ -128,8 +128,8 @@ def test_vibration_drives_what_it_announces(which: str, plant: History, request:
 
 def test_drivers_of_several_horizons_follow_the_decision(several: Trained, plant: History) -> None:
     """With several horizons a column's contribution is how much it moves the decision, to first order in the scores."""
-    from models.explanations import _contributions
-    from models.hazards import failed_by, in_interval
+    from models.artifact.explanations import _contributions
+    from models.estimators.hazards import failed_by, in_interval
 
     artifact = several.artifact
     features, probabilities = asked(several, plant, 10)

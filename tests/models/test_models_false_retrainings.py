@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.watched_fleet import DAY, SINCE, Plant, counted, decided_at, promised, simulate, watched
-from models.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise, drift
-from models.looks import Grid, looks
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise, drift
+from models.monitoring.looks import Grid, looks
 
 BUDGET = Budget()
 HISTORIES = 150

@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace, init_workspace
-from models.followed_registry import FollowedRegistry
-from models.registry import CHAMPION, Registry
+from models.registry.followed_registry import FollowedRegistry
+from models.registry.registry import CHAMPION, Registry
 
 NAME = "m"
 

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, UsageError
-from data_contracts.history import History
-from features import Gaps, coverage, extract
-from features.questions import Given
-from models.artifact import Artifact
-from models.experiment import Experiment, load_experiment
-from models.model_card import model_card
-from models.scoring import judge, score, score_features
-from models.training import Trained, train
+from data_contracts.tables.history import History
+from features import Gaps, coverage
+from features.extraction import extract
+from features.telemetry.questions import Given
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import judge, score, score_features
+from models.experiment.experiment import Experiment, load_experiment
+from models.registry.model_card import model_card
+from models.training.training import Trained, train
 
 HOUR = pd.Timedelta("1h")
 TABLE = """\

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from data_contracts.history import History
-from features.feature_set import FeatureSet
-from features.recipe import Recipe
-from models import estimators
-from models.artifact import Artifact, Calibration, ContractReference, store_estimator
-from models.experiment import Experiment
-from models.hazards import person_periods
-from models.labels import LabelState
-from models.samples import draw_samples
-from models.scoring import scores
-from models.training import Trained, latest_known_time, train
+from data_contracts.tables.history import History
+from features.recipe.feature_set import FeatureSet
+from features.recipe.recipe import Recipe
+from models.artifact.artifact import Artifact, Calibration, ContractReference, store_estimator
+from models.artifact.scoring import scores
+from models.estimators import estimators
+from models.estimators.hazards import person_periods
+from models.experiment.experiment import Experiment
+from models.labels.labels import LabelState
+from models.training.samples import draw_samples
+from models.training.training import Trained, latest_known_time, train
 
 Describe = Callable[..., Experiment]
 SEVERAL = 'label.horizons=["24h", "48h", "96h"]'

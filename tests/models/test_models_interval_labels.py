@@ -4,7 +4,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.interval_labels import interval_labels
+from models.labels.interval_labels import interval_labels
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta(hours=1).as_unit("us")

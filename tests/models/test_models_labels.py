@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.labels import LabelState, failure_labels, just_failed, known_rows, remaining_life, reporting_delay
+from models.labels.labels import LabelState, failure_labels, just_failed, known_rows, remaining_life, reporting_delay
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")

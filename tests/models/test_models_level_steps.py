@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.level_steps import StepRule, asset_steps, deviations, fleet_steps
+from models.diagnosis.level_steps import StepRule, asset_steps, deviations, fleet_steps
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)

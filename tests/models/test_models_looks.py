@@ -6,8 +6,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.looks import Grid, looks
-from models.outcomes import Outcomes, Terms, outcomes
+from models.monitoring.looks import Grid, looks
+from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from data_contracts.records import open_records
-from models.outcome_ledger import append_outcomes, believed, outcome_history
-from models.outcomes import Outcomes, Terms, outcomes
+from data_contracts.records.records import open_records
+from models.outcomes.outcome_ledger import append_outcomes, believed, outcome_history
+from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

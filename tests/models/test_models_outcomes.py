@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.error_rates import error_rates
-from models.outcomes import Outcomes, Terms, episodes, outcomes
+from models.outcomes.error_rates import error_rates
+from models.outcomes.outcomes import Outcomes, Terms, episodes, outcomes
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.experiment import CostPlan
-from models.paired_costs import COUNTS, cost_difference, draw_assets, missed_difference, observed_to_expected
-from models.promotion_rules import PromotionRules, cheaper
+from models.experiment.experiment import CostPlan
+from models.retraining.paired_costs import COUNTS, cost_difference, draw_assets, missed_difference, observed_to_expected
+from models.retraining.promotion_rules import PromotionRules, cheaper
 
 COSTS = CostPlan(missed_failure=4.0, false_alarm=1.0)
 

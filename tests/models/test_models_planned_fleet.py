@@ -14,7 +14,7 @@ from benchmarks.planned_fleet import (
     trained,
     worklist,
 )
-from models.artifact import Artifact
+from models.artifact.artifact import Artifact
 
 DAYS = 8
 CREWS = Crews(machines=2, hours=16.0)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.drift import Promise
-from models.error_rates import occurrence, share
-from models.looks import Look
-from models.probation import KEEP, ROLL_BACK, WAIT, Probation, ProbationRules, probation
+from models.monitoring.drift import Promise
+from models.monitoring.looks import Look
+from models.monitoring.probation import KEEP, ROLL_BACK, WAIT, Probation, ProbationRules, probation
+from models.outcomes.error_rates import occurrence, share
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

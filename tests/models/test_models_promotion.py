@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import ModelError, NotFoundError
-from data_contracts.leases import acquire_lease, wall_clock
-from data_contracts.records import open_records, promotions
-from models.golden_inputs import GoldenInputs, choose_golden
-from models.ledger import before_champion, champions_standing
-from models.promotion import champion_since, delete_version, promote, rollback
+from data_contracts.records.leases import acquire_lease, wall_clock
+from data_contracts.records.records import open_records, promotions
+from models.artifact.golden_inputs import GoldenInputs, choose_golden
+from models.registry.ledger import before_champion, champions_standing
+from models.registry.promotion import champion_since, delete_version, promote, rollback
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 HOUR = pd.Timedelta(hours=1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.rate_intervals import clustered_occurrence, clustered_share, occurrence, share
+from models.outcomes.rate_intervals import clustered_occurrence, clustered_share, occurrence, share
 
 COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.drift import Drift
-from models.refresh import NO_REFRESH, RefreshRule, SinceTraining, refresh_due
-from models.retraining_policy import Evidence, Gates, decide
+from models.monitoring.drift import Drift
+from models.retraining.refresh import NO_REFRESH, RefreshRule, SinceTraining, refresh_due
+from models.retraining.retraining_policy import Evidence, Gates, decide
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

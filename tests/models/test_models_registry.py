@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import tables
 from data_contracts.errors import ModelError, NotFoundError, StorageError
-from data_contracts.history import History, read_history
-from data_contracts.records import open_records
+from data_contracts.records.records import open_records
+from data_contracts.tables import tables
+from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace, init_workspace
-from models.experiment import Experiment
-from models.promotion import delete_version, promote
-from models.registry import CHAMPION, Registry
-from models.reproduce import largest_difference, reproduce
-from models.revision import Revision, code_revision
-from models.training import Trained, train
+from models.experiment.experiment import Experiment
+from models.registry.promotion import delete_version, promote
+from models.registry.registry import CHAMPION, Registry
+from models.registry.reproduce import largest_difference, reproduce
+from models.registry.revision import Revision, code_revision
+from models.training.training import Trained, train
 
 Describe = Callable[..., Experiment]
 REVISION = Revision("abc", "0123")
@@ -85,7 +85,7 @@ def test_loading_gives_the_registered_model(registered: Workspace) -> None:
         loaded = registry.load("small-plant", version)
         with registry.run_file("small-plant", version, "predictions.parquet") as file:
             logged = pd.read_parquet(file)
-        from models.scoring import score
+        from models.artifact.scoring import score
 
         found = score(loaded.artifact, read_history(registered, "azure_machine"), logged[["asset", "as_of"]])
         assert np.array_equal(found["probability"], logged["prediction"])
@@ -97,7 +97,7 @@ def test_mlflow_s_own_tools_can_load_it(registered: Workspace) -> None:
     """`mlflow.pyfunc` loads the model, and predicts the same from named columns in any order."""
     import mlflow.pyfunc
 
-    from models.mlflow_store import using
+    from models.registry.mlflow_store import using
 
     loaded = Registry(registered).load("small-plant", 1).artifact
     features = pd.DataFrame(

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from models.drift import Drift
-from models.retraining_policy import Evidence, Gates, decide
+from models.monitoring.drift import Drift
+from models.retraining.retraining_policy import Evidence, Gates, decide
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from data_contracts.history import History
-from models.experiment import Experiment
-from models.samples import draw_samples
+from data_contracts.tables.history import History
+from models.experiment.experiment import Experiment
+from models.training.samples import draw_samples
 
 HOUR = pd.Timedelta(hours=1)
 Place = tuple[str, pd.Timestamp]

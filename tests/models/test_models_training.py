@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, UsageError
-from data_contracts.history import History
-from models.experiment import Experiment
-from models.labels import LabelState
-from models.model_card import model_card
-from models.samples import draw_samples
-from models.scoring import score
-from models.training import Trained, latest_known_time, train
+from data_contracts.tables.history import History
+from models.artifact.scoring import score
+from models.experiment.experiment import Experiment
+from models.labels.labels import LabelState
+from models.registry.model_card import model_card
+from models.training.samples import draw_samples
+from models.training.training import Trained, latest_known_time, train
 
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")

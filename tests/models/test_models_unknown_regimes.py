@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from data_contracts.history import History
-from models.experiment import Experiment
-from models.scoring import score, scores
-from models.training import train
+from data_contracts.tables.history import History
+from models.artifact.scoring import score, scores
+from models.experiment.experiment import Experiment
+from models.training.training import train
 
 Describe = Callable[..., Experiment]
 

@@ -4,8 +4,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.labels import failure_labels
-from models.unwatched import disjoint, lost_spans, overlapping, retired_spans, unwatched_time
+from models.labels.labels import failure_labels
+from models.labels.unwatched import disjoint, lost_spans, overlapping, retired_spans, unwatched_time
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

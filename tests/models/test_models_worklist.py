@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.worklist import Costs, Day, Job, LeftOut, Risk, Worklist, days_from, plan
-from models.worklist_assignment import NONE, assign
-from models.worklist_costs import expected_costs, survival
+from models.planning.worklist import Costs, Day, Job, LeftOut, Risk, Worklist, days_from, plan
+from models.planning.worklist_assignment import NONE, assign
+from models.planning.worklist_costs import expected_costs, survival
 
 START = pd.Timestamp("2026-01-05T06:00Z").as_unit("us")
 HOUR = pd.Timedelta(hours=1)

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.answer_records import add_predictions
-from data_contracts.history import read_history
-from data_contracts.records import open_records
+from data_contracts.records.answer_records import add_predictions
+from data_contracts.records.records import open_records
+from data_contracts.tables import tables
+from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace, init_workspace
-from features.windows import cut_offs
-from models.experiment import Experiment, load_experiment
-from models.registry import Registry
-from models.scoring import score as score_assets
-from pipelines.score import _predictions
-from pipelines.settings import Settings, read_settings
-from pipelines.train import train
+from features.telemetry.windows import cut_offs
+from models.artifact.scoring import score as score_assets
+from models.experiment.experiment import Experiment, load_experiment
+from models.registry.registry import Registry
+from pipelines.jobs.score import _predictions
+from pipelines.jobs.train import train
+from pipelines.settings.settings import Settings, read_settings
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)

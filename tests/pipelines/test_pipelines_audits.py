@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.outcome_records import audits
-from data_contracts.records import open_records, predictions
-from pipelines import cli
-from pipelines.audits import draw, judge
+from data_contracts.records.outcome_records import audits
+from data_contracts.records.records import open_records, predictions
+from data_contracts.tables import tables
+from pipelines.cli import cli
+from pipelines.jobs.audits import draw, judge
 
 pytestmark = pytest.mark.usefixtures("plant")
 

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, UsageError
-from data_contracts.history import read_history
-from models.comparison import compare
-from models.experiment import Experiment
-from models.scoring import score
-from models.training import train
-from pipelines import backtest_versions, cli
-from pipelines.backtest import BacktestResult, Outlook, Wish, backtest
-from pipelines.backtest_versions import KeptVersions, folder_of
+from data_contracts.tables.history import read_history
+from models.artifact.scoring import score
+from models.experiment.experiment import Experiment
+from models.retraining.comparison import compare
+from models.training.training import train
+from pipelines.backtesting import backtest_versions
+from pipelines.backtesting.backtest import BacktestResult, Outlook, Wish, backtest
+from pipelines.backtesting.backtest_versions import KeptVersions, folder_of
+from pipelines.cli import cli
 
 FEW = ("ours", "monthly", "never")
 WISH = Wish(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))

@@ -11,10 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data_contracts import intake, quarantine, records, tables
-from data_contracts.contract import load_contract
+from data_contracts.contract.contract import load_contract
+from data_contracts.ingestion import intake, quarantine
+from data_contracts.records import records
+from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, open_workspace
-from pipelines import cli
+from pipelines.cli import cli
 from pipelines.importers.files import read_table
 
 PUMP = """
@@ -422,7 +424,7 @@ def test_locked_records_are_waited_for_but_not_for_ever(own: Line, monkeypatch: 
 
 def test_without_a_champion_nothing_is_scored(own: Line) -> None:
     """A registry without a champion says how to make one."""
-    from models.registry import CHAMPION, Registry
+    from models.registry.registry import CHAMPION, Registry
 
     Registry(own.workspace).delete_alias("pump", CHAMPION)
     for words in (("score",), ("monitor",), ("retrain",)):

@@ -1,5 +1,6 @@
 """The command line: help, exit statuses, answers for people and programs."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.workspace import init_workspace
-from pipelines import cli
+from pipelines.cli import cli, drawings
 
 PLATFORMS = {
     "bentoml",
@@ -131,3 +132,10 @@ def test_serve_hands_on_only_what_was_said(
         ["--workspace", str(tmp_path), "--port", "4000"],
     ]
     assert replaced[0][1:3] == ["-m", "serving"]
+
+
+@pytest.mark.parametrize("path", sorted(drawings._DRAWINGS))
+def test_every_renderer_belongs_to_a_class_that_is_there(path: str) -> None:
+    """A renderer is looked up by the import path of its class, which is defined there and not only imported."""
+    module, _, name = path.partition(":")
+    assert getattr(importlib.import_module(module), name).__module__ == module

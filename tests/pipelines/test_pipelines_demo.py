@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from data_contracts.records import open_records, predictions
-from pipelines import cli
+from data_contracts.records.records import open_records, predictions
+from pipelines.cli import cli
 from pipelines.demo import timeline
 from pipelines.demo.performance import Performance, perform
 from pipelines.demo.story import Story

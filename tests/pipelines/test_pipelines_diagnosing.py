@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.contract import load_contract, telemetry_contract
-from data_contracts.errors import ContractError
-from data_contracts.intake import ingest
+from data_contracts.contract.contract import load_contract, telemetry_contract
+from data_contracts.ingestion.intake import ingest
+from data_contracts.tables import tables
+from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
-from features.regimes import Regimes
-from models.experiment import load_experiment
-from models.findings import BREACH, MISSING, PROCESS, REPORTED, UNREPORTED
-from pipelines.champion import Champion, load_champion
-from pipelines.diagnosing import diagnose, evidence
-from pipelines.experiment_files import find_experiment
+from features.telemetry.regimes import Regimes
+from models.diagnosis.findings import BREACH, MISSING, PROCESS, REPORTED, UNREPORTED
+from models.experiment.experiment import load_experiment
+from pipelines.evidence.champion import Champion, load_champion
+from pipelines.evidence.diagnosing import diagnose, evidence
 from pipelines.fleet import Dirt, make_scenario, make_scenarios, simulate
+from pipelines.settings.experiment_files import find_experiment
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2025-01-01", tz="UTC").as_unit("us")

@@ -9,9 +9,9 @@ import pytest
 
 from features import register_calculator
 from features.kernels import compilation
-from models.experiment import load_experiment
-from pipelines import cli
-from pipelines.train import train
+from models.experiment.experiment import load_experiment
+from pipelines.cli import cli
+from pipelines.jobs.train import train
 
 UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
 

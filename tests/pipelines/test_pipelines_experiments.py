@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data_contracts.history import History, read_history
+from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import init_workspace
-from features.extract import extract
-from models.experiment import load_experiment
-from models.recipes import learn_recipe
-from models.training import Trained, train
+from features.extraction.extract import extract
+from models.experiment.experiment import load_experiment
+from models.training.recipes import learn_recipe
+from models.training.training import Trained, train
 from pipelines.importers.azure_pdm import read_azure_pdm
 from pipelines.importers.batch import Batch, import_batch
 from pipelines.importers.cmapss import read_cmapss

@@ -9,14 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.errors import StorageError, UsageError
-from data_contracts.history import read_history
 from data_contracts.progress import silent
-from features import extract, register_calculator
-from models.experiment import load_experiment
-from models.recipes import learn_recipe
-from models.samples import draw_samples
-from pipelines import cli
-from pipelines.extraction import extract_features
+from data_contracts.tables.history import read_history
+from features import register_calculator
+from features.extraction import extract
+from models.experiment.experiment import load_experiment
+from models.training.recipes import learn_recipe
+from models.training.samples import draw_samples
+from pipelines.cli import cli
+from pipelines.jobs.extraction import extract_features
 
 # Of both kinds of slow features one: a user's own, and parameters that no kernel has.
 SLOW = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
@@ -40,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> tuple[in
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch, columns: int, rows: int) -> None:
-    monkeypatch.setattr("features.arrow_batches._BATCH_BYTES", 8 * columns * rows)
+    monkeypatch.setattr("features.extraction.arrow_batches._BATCH_BYTES", 8 * columns * rows)
 
 
 def test_files_hold_the_features_of_all_samples(
@@ -193,7 +194,7 @@ def test_files_that_came_meanwhile_are_left_alone(
         (folder / "part-00000.parquet").write_text("of another run")
         return learn_recipe(*given, **named)
 
-    monkeypatch.setattr("pipelines.extraction.learn_recipe", meanwhile)
+    monkeypatch.setattr("pipelines.jobs.extraction.learn_recipe", meanwhile)
     with pytest.raises(UsageError, match="holds files already"):
         extract_features(plant.workspace, load_experiment(Path(described)), folder, now=plant.at(200))
     assert (folder / "part-00000.parquet").read_text() == "of another run"

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.contract import load_contract
-from data_contracts.twins import load_twin
+from data_contracts.contract.contract import load_contract
+from data_contracts.contract.twins import load_twin
 from pipelines.fleet import CHANNELS, CLEAN, CODE_NAMES, COMPONENTS, Dirt, Fleet, make_scenario, simulate
 from pipelines.fleet.channels import CHANNEL_TABLE
 from pipelines.fleet.dirt import IMPOSSIBLE

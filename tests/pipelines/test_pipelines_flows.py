@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts import tables
 from data_contracts.errors import UsageError
-from data_contracts.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.records.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
-from models.registry import Registry
-from pipelines.cli import main
+from models.registry.registry import Registry
+from pipelines.cli.cli import main
 from pipelines.flows.environment import prefect_environment, remember_server, served_at
 from pipelines.flows.parameters import parse_parameters
-from pipelines.schedules import deployments, run_flow, scheduled, serve_schedules
-from pipelines.settings import read_settings
+from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules
+from pipelines.settings.settings import read_settings
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
 # What a person does with `forewarn run`, five times over, in a process that imports Prefect for the first time.
@@ -33,8 +33,8 @@ from data_contracts.workspace import open_workspace
 from pipelines.cli import main
 from pipelines.flows.environment import prefect_environment
 from pipelines.flows.server import served_once
-from pipelines.schedules import deployments
-from pipelines.settings import read_settings
+from pipelines.flows.schedules import deployments
+from pipelines.settings.settings import read_settings
 
 root = Path(sys.argv[1])
 workspace = open_workspace(root, {})
@@ -290,6 +290,7 @@ def test_a_server_that_is_gone_is_not_joined(tmp_path: Path) -> None:
 
 def test_importing_the_commands_loads_no_prefect(repository: Path) -> None:
     """Only running or serving a flow imports Prefect, which takes seconds and reads the environment but once."""
-    script = "import sys, pipelines.schedules, pipelines.monitor, pipelines.retrain; print('prefect' in sys.modules)"
+    modules = "pipelines.flows.schedules, pipelines.jobs.monitor, pipelines.jobs.retrain"
+    script = f"import sys, {modules}; print('prefect' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.records import open_records, predictions
+from data_contracts.records.records import open_records, predictions
+from data_contracts.tables import tables
 from features import Gaps
-from pipelines import score as scoring
-from pipelines.champion import load_champion
+from pipelines.evidence.champion import load_champion
+from pipelines.jobs import score as scoring
 
 HOUR = pd.Timedelta(hours=1)
 

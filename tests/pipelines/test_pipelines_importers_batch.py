@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.contract import empty_table
-from data_contracts.errors import ContractError
+from data_contracts.contract.contract import empty_table
+from data_contracts.tables import tables
+from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.importers.batch import Batch, import_batch
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.contract import DTYPES, Column, Contract, load_contract
+from data_contracts.contract.contract import DTYPES, Column, Contract, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from pipelines.importers.files import read_files, read_table
 

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts.asset_records import answers_of
 from data_contracts.errors import NotFoundError
-from data_contracts.records import decisions, monitor_runs, open_records, predictions
-from data_contracts.stored_features import load_features
-from pipelines.champion import load_champion
-from pipelines.monitor import monitor
-from pipelines.score import score
+from data_contracts.records.asset_records import answers_of
+from data_contracts.records.records import decisions, monitor_runs, open_records, predictions
+from data_contracts.tables.stored_features import load_features
+from pipelines.evidence.champion import load_champion
+from pipelines.jobs.monitor import monitor
+from pipelines.jobs.score import score
 
 pytestmark = pytest.mark.usefixtures("plant")
 

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
-from data_contracts.records import decisions, open_records, promotions
-from models.diagnosis import Diagnosis
-from models.findings import BREACH, Finding
-from models.promotion import promote
-from models.unwatched import no_spans
-from pipelines import score_shift
-from pipelines.drawings import drawing
+from data_contracts.records.records import decisions, open_records, promotions
+from models.diagnosis.diagnosis import Diagnosis
+from models.diagnosis.findings import BREACH, Finding
+from models.labels.unwatched import no_spans
+from models.registry.promotion import promote
+from pipelines.cli.drawings import drawing
+from pipelines.evidence import score_shift
+from pipelines.evidence.grounds import _since_first_found, gather
+from pipelines.evidence.on_probation import on_probation, roll_back
 from pipelines.flows import monitor as flow
-from pipelines.grounds import _since_first_found, gather
-from pipelines.monitor import monitor
-from pipelines.on_probation import on_probation, roll_back
-from pipelines.train import train
+from pipelines.jobs.monitor import monitor
+from pipelines.jobs.train import train
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from models.error_rates import ErrorRates, occurrence, share
-from pipelines.report import Conclusion, Fact, Mark, Promise, write_report
+from models.outcomes.error_rates import ErrorRates, occurrence, share
+from pipelines.reports.report import Conclusion, Fact, Mark, Promise, write_report
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(weeks=1)

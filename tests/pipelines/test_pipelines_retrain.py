@@ -9,14 +9,14 @@ import pytest
 from rich.console import Console
 
 from data_contracts.errors import ModelError
-from data_contracts.leases import acquire_lease, wall_clock
-from data_contracts.records import decisions, open_records, promotions
-from models.promotion import rollback
-from pipelines.drawings import drawing
-from pipelines.grounds import gather
-from pipelines.monitor import monitor
-from pipelines.retrain import challenger_experiment, retrain
-from pipelines.train import train
+from data_contracts.records.leases import acquire_lease, wall_clock
+from data_contracts.records.records import decisions, open_records, promotions
+from models.registry.promotion import rollback
+from pipelines.cli.drawings import drawing
+from pipelines.evidence.grounds import gather
+from pipelines.jobs.monitor import monitor
+from pipelines.jobs.retrain import challenger_experiment, retrain
+from pipelines.jobs.train import train
 
 DAY = pd.Timedelta(days=1)
 

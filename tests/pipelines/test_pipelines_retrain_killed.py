@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
-from data_contracts.leases import TIME_TO_LIVE, wall_clock
-from data_contracts.records import decisions, open_records, promotions
-from pipelines.retrain import retrain
+from data_contracts.records.leases import TIME_TO_LIVE, wall_clock
+from data_contracts.records.records import decisions, open_records, promotions
+from pipelines.jobs.retrain import retrain
 
 pytestmark = pytest.mark.slow
 
@@ -23,9 +23,9 @@ from pathlib import Path
 import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.workspace import open_workspace
-import models.promotion, pipelines.retrain
-from models.registry import Registry
-from pipelines.settings import read_settings
+import models.registry.promotion, pipelines.jobs.retrain
+from models.registry.registry import Registry
+from pipelines.settings.settings import read_settings
 
 def stop(*_args, **_options):
     print("now", flush=True)
@@ -33,17 +33,17 @@ def stop(*_args, **_options):
 
 where, root, now = sys.argv[1:]
 place, name = {
-    "training": (pipelines.retrain, "learn"),
+    "training": (pipelines.jobs.retrain, "learn"),
     "registered": (Registry, "set_alias"),
-    "comparing": (pipelines.retrain, "compare"),
-    "promotion": (models.promotion, "add_promotion"),
-    "nowhere": (pipelines.retrain, "stop"),
+    "comparing": (pipelines.jobs.retrain, "compare"),
+    "promotion": (models.registry.promotion, "add_promotion"),
+    "nowhere": (pipelines.jobs.retrain, "stop"),
 }[where]
 setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
 settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
 try:
-    print(pipelines.retrain.retrain(workspace, "plant", now=pd.Timestamp(now), settings=settings).decision)
+    print(pipelines.jobs.retrain.retrain(workspace, "plant", now=pd.Timestamp(now), settings=settings).decision)
 except ModelError as refusal:
     print("refused:", refusal)
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts import tables
+from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 
 pytestmark = pytest.mark.slow

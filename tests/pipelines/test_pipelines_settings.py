@@ -6,13 +6,13 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import Workspace, init_workspace
-from models.findings import Limits
-from models.probation import ProbationRules
-from models.promotion_rules import PromotionRules
-from pipelines.grounds import limits
-from pipelines.on_probation import probation_rules
-from pipelines.retrain import promotion_rules
-from pipelines.settings import read_settings, unknown_variables
+from models.diagnosis.findings import Limits
+from models.monitoring.probation import ProbationRules
+from models.retraining.promotion_rules import PromotionRules
+from pipelines.evidence.grounds import limits
+from pipelines.evidence.on_probation import probation_rules
+from pipelines.jobs.retrain import promotion_rules
+from pipelines.settings.settings import read_settings, unknown_variables
 
 
 @pytest.fixture

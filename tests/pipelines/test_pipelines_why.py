@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from data_contracts.answer_records import add_predictions
 from data_contracts.errors import NotFoundError
-from data_contracts.records import Prediction, decisions, open_records, predictions
-from pipelines import cli
-from pipelines.monitor import monitor
-from pipelines.retrain import retrain
-from pipelines.why import why
+from data_contracts.records.answer_records import add_predictions
+from data_contracts.records.records import Prediction, decisions, open_records, predictions
+from pipelines.cli import cli
+from pipelines.jobs.monitor import monitor
+from pipelines.jobs.retrain import retrain
+from pipelines.jobs.why import why
 
 pytestmark = pytest.mark.usefixtures("plant")
 

@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import tables
-from data_contracts.history import History, read_history
+from data_contracts.tables import tables
+from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace, init_workspace
-from features.extract import extract
-from features.fitting import fit_recipe
-from features.recipe import Recipe
-from models import estimators
-from models.artifact import Artifact, contract_reference, store_estimator
-from models.registry import CHAMPION, Registry
+from features.extraction.extract import extract
+from features.recipe.fitting import fit_recipe
+from features.recipe.recipe import Recipe
+from models.artifact.artifact import Artifact, contract_reference, store_estimator
+from models.estimators import estimators
+from models.registry.registry import CHAMPION, Registry
 
 MODEL = "tiny"
 CHANNELS = ("volt", "rotate", "pressure", "vibration")

@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx
 
-from data_contracts.records import open_records, predictions
+from data_contracts.records.records import open_records, predictions
 from data_contracts.workspace import Workspace
-from serving.workers import Workers, workers_of
+from serving.deployment.workers import Workers, workers_of
 from tests.serving.callers import Answer, Callers, Question, ask_once
 from tests.serving.conftest import REPOSITORY, free_port
 

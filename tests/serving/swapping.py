@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow import MlflowClient
 
-from data_contracts.records import open_records
+from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
-from models.artifact import Artifact
-from models.golden_inputs import FILE, GoldenInputs
-from models.promotion import promote, rollback
-from models.registry import CHAMPION, Registry
+from models.artifact.artifact import Artifact
+from models.artifact.golden_inputs import FILE, GoldenInputs
+from models.registry.promotion import promote, rollback
+from models.registry.registry import CHAMPION, Registry
 from tests.serving.callers import Answer, Callers, Question
 
 Matrix = npt.NDArray[np.float64]
@@ -163,7 +163,7 @@ def await_agreement(client: httpx.Client, version: int, seconds: float = 30.0) -
 
 def truth_of(registry: Registry, name: str, versions: Sequence[int], history: Any, cut_offs: pd.DataFrame) -> Any:
     """Score with the registry's artifacts, offline: a number for each asset and version."""
-    from models.scoring import score
+    from models.artifact.scoring import score
 
     truth = {}
     for version in versions:

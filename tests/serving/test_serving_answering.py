@@ -16,19 +16,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts import records, tables
-from data_contracts.history import History
-from data_contracts.telemetry import reconcile
+from data_contracts.records import records
+from data_contracts.tables import tables
+from data_contracts.tables.history import History
+from data_contracts.tables.telemetry import reconcile
 from data_contracts.workspace import Workspace, init_workspace
-from features.extract import extract
-from models.artifact import Artifact
-from models.scoring import score
-from serving.answering import Answering
-from serving.champion import Champion
-from serving.prediction_log import PredictionLog
-from serving.refusals import Refusal, from_error
-from serving.schemas import PredictAnswer, parse_request
-from serving.sent_windows import read_windows
+from features.extraction.extract import extract
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import score
+from serving.deployment.champion import Champion
+from serving.http.refusals import Refusal, from_error
+from serving.prediction.answering import Answering
+from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.sent_windows import read_windows
+from serving.schemas.schemas import PredictAnswer, parse_request
 from serving.settings import Settings
 
 NOW = pd.Timestamp("2016-01-01", tz="UTC")

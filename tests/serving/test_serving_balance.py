@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from serving.balance import Balance, alone
-from serving.door import Door
+from serving.http.balance import Balance, alone
+from serving.http.door import Door
 from serving.settings import Settings
 
 

@@ -13,10 +13,10 @@ import yaml
 
 from data_contracts.errors import ModelError, NotFoundError, UsageError
 from data_contracts.workspace import Workspace
-from models.artifact import Artifact
-from models.registry import CHAMPION, Registry
+from models.artifact.artifact import Artifact
+from models.registry.registry import CHAMPION, Registry
 from serving.bento import build
-from serving.sealed import FOLDER, seal, sealed_model
+from serving.deployment.sealed import FOLDER, seal, sealed_model
 
 pytestmark = pytest.mark.slow
 

@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts import latest_times, quarantine, refused_readings, table_access, tables
-from data_contracts.contract import Contract, telemetry_contract
-from data_contracts.errors import ContractError
-from data_contracts.intake import ingest
+from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.ingestion import quarantine, refused_readings
+from data_contracts.ingestion.intake import ingest
+from data_contracts.tables import latest_times, table_access, tables
+from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
-from serving.broken_contracts import BrokenContracts
-from serving.statuses import kind_of
-from serving.stored_telemetry import LatestTelemetry
+from serving.prediction.broken_contracts import BrokenContracts
+from serving.prediction.statuses import kind_of
+from serving.prediction.stored_telemetry import LatestTelemetry
 
 TYPE, ASSETS = "cnc_machine", ("m1", "m2")
 BEGIN, HOUR = pd.Timestamp("2024-05-01T00:00Z").as_unit("us"), pd.Timedelta(hours=1)

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, StorageError, UsageError
-from models import explanations
-from models.artifact import Artifact
-from models.explanations import drivers
-from models.golden_inputs import GoldenInputs
-from models.registry import CHAMPION
-from models.tree_contributions import TreeContributions
-from serving.champion import ChampionWatch, choose_model
-from serving.refusals import LOGGER
-from serving.trial import Retries, try_out
-from serving.versions import Pace, Versions, hurry
+from models.artifact import explanations
+from models.artifact.artifact import Artifact
+from models.artifact.explanations import drivers
+from models.artifact.golden_inputs import GoldenInputs
+from models.artifact.tree_contributions import TreeContributions
+from models.registry.registry import CHAMPION
+from serving.deployment.champion import ChampionWatch, choose_model
+from serving.deployment.trial import Retries, try_out
+from serving.deployment.versions import Pace, Versions, hurry
+from serving.http.refusals import LOGGER
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 

@@ -13,8 +13,8 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from serving import model_schemas, planning_schemas, schemas
 from serving.client import Client, RefusedError, UnreachableError, answers
+from serving.schemas import model_schemas, planning_schemas, schemas
 
 ANSWER = {"predictions": []}
 

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from data_contracts.workspace import Workspace, open_workspace
-from models.registry import CHAMPION, Registry
+from models.registry.registry import CHAMPION, Registry
 
 pytestmark = pytest.mark.slow
 

@@ -17,13 +17,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from data_contracts.errors import StorageError
-from data_contracts.records import open_records
-from data_contracts.tokens import TokenFinder, create_token, find_token, revoke_token
-from serving import request_notes
-from serving.access import Access, tokens_needed
-from serving.door import Door
-from serving.rate_limits import RateLimit
-from serving.refusals import LOGGER
+from data_contracts.records.records import open_records
+from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
+from serving.http import request_notes
+from serving.http.access import Access, tokens_needed
+from serving.http.door import Door
+from serving.http.rate_limits import RateLimit
+from serving.http.refusals import LOGGER
 from serving.settings import Settings
 from serving.worker import now
 

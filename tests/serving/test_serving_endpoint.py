@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from data_contracts import records
-from data_contracts.history import History
+from data_contracts.records import records
+from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
-from models.artifact import Artifact
-from models.registry import CHAMPION, Registry
-from models.scoring import score
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import score
+from models.registry.registry import CHAMPION, Registry
 
 AS_OF = "2015-01-06T00:00:00Z"
 

@@ -7,18 +7,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts import records
-from data_contracts.history import History
+from data_contracts.records import records
+from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from features import Gaps
-from models.artifact import Artifact
-from models.scoring import score
-from serving.answering import Answering
-from serving.champion import Champion
-from serving.prediction_log import PredictionLog
-from serving.schemas import PredictAnswer, parse_request
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import score
+from serving.deployment.champion import Champion
+from serving.deployment.trial import try_out
+from serving.prediction.answering import Answering
+from serving.prediction.prediction_log import PredictionLog
+from serving.schemas.schemas import PredictAnswer, parse_request
 from serving.settings import Settings
-from serving.trial import try_out
 
 HOUR = pd.Timedelta("1h")
 NOW = pd.Timestamp("2016-01-01", tz="UTC")

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from data_contracts.answer_records import IDEMPOTENCY_KEYS, Answer, Reply, find_answers, purge_replies
 from data_contracts.errors import StorageError
-from data_contracts.group_commit import GroupCommit
+from data_contracts.records.answer_records import IDEMPOTENCY_KEYS, Answer, Reply, find_answers, purge_replies
+from data_contracts.records.group_commit import GroupCommit
 from data_contracts.workspace import Workspace
-from serving.idempotency import VALID_FOR, asked_under
-from serving.prediction_log import PredictionLog
-from serving.refusals import Refusal
+from serving.http.idempotency import VALID_FOR, asked_under
+from serving.http.refusals import Refusal
+from serving.prediction.prediction_log import PredictionLog
 
 NOW = pd.Timestamp("2016-01-01", tz="UTC").as_unit("us")
 

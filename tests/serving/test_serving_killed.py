@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data_contracts.workspace import Workspace
-from models.registry import CHAMPION, Registry
+from models.registry.registry import CHAMPION, Registry
 from tests.postgres_server import PostgresServer
 from tests.serving.callers import Answer, Callers, Question, ask_once
 from tests.serving.killing import answered_otherwise, kill_under_load, lost, service, stored_rows, twice

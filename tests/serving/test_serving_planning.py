@@ -17,18 +17,18 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
-from data_contracts import tables
-from data_contracts.answer_records import Answer, add_predictions
 from data_contracts.errors import StorageError
-from data_contracts.outcome_records import OutcomeRow, append_outcome_rows
-from data_contracts.records import Prediction, open_records, predictions
+from data_contracts.records.answer_records import Answer, add_predictions
+from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
+from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
-from models.artifact import Artifact
-from serving import request_notes
-from serving.answering import Answering
-from serving.champion import Champion
-from serving.planning_pages import routes
-from serving.prediction_log import PredictionLog
+from models.artifact.artifact import Artifact
+from serving.deployment.champion import Champion
+from serving.http import request_notes
+from serving.prediction.answering import Answering
+from serving.prediction.prediction_log import PredictionLog
+from serving.routes.planning_pages import routes
 from serving.settings import Settings
 from tests.serving.conftest import END
 

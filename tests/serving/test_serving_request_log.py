@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from data_contracts.errors import NotFoundError, StorageError
-from serving import request_log
-from serving.refusals import LOGGER, from_error
+from serving.http import request_log
+from serving.http.refusals import LOGGER, from_error
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.refusals import Refusal
-from serving.schemas import parse_instant, parse_request, path_of
+from serving.http.refusals import Refusal
+from serving.schemas.schemas import parse_instant, parse_request, path_of
 
 WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_time": "2015-01-01T00:00:00Z"}]}
 

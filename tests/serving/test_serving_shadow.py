@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 from prometheus_client import REGISTRY
 
-from data_contracts.history import History, read_history
-from data_contracts.records import open_records
-from data_contracts.shadow_records import shadow_predictions
+from data_contracts.records.records import open_records
+from data_contracts.records.shadow_records import shadow_predictions
+from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
-from features.questions import Given
-from models.artifact import Artifact
-from models.registry import CHALLENGER, CHAMPION
-from models.scoring import score
-from serving import shadow as module
-from serving.champion import ChampionWatch
-from serving.shadow import Shadow, observe
-from serving.versions import Versions
+from features.telemetry.questions import Given
+from models.artifact.artifact import Artifact
+from models.artifact.scoring import score
+from models.registry.registry import CHALLENGER, CHAMPION
+from serving.deployment.champion import ChampionWatch
+from serving.deployment.versions import Versions
+from serving.prediction import shadow as module
+from serving.prediction.shadow import Shadow, observe
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta("1D")

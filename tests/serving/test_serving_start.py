@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.workspace import Workspace, init_workspace
-from models.registry import CHAMPION, Registry
+from models.registry.registry import CHAMPION, Registry
 from serving import start
 from serving.__main__ import main
 from serving.settings import Settings

@@ -8,24 +8,25 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data_contracts import records, tables
-from data_contracts.answer_records import find_answers
-from data_contracts.contract import telemetry_contract
-from data_contracts.history import History
-from data_contracts.intake import ingest
-from data_contracts.stored_features import StoredFeatures, store_features
+from data_contracts.contract.contract import telemetry_contract
+from data_contracts.ingestion.intake import ingest
+from data_contracts.records import records
+from data_contracts.records.answer_records import find_answers
+from data_contracts.tables import tables
+from data_contracts.tables.history import History
+from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace, init_workspace
-from features.extract import extract
-from features.questions import Known
-from models.artifact import Artifact
-from models.explanations import drivers
-from models.scoring import score
-from serving.answering import Answering
-from serving.champion import Champion
-from serving.idempotency import asked_under
-from serving.prediction_log import PredictionLog
-from serving.refusals import Refusal
-from serving.schemas import PredictAnswer, PredictionAnswer, parse_request
+from features.extraction.extract import extract
+from features.telemetry.questions import Known
+from models.artifact.artifact import Artifact
+from models.artifact.explanations import drivers
+from models.artifact.scoring import score
+from serving.deployment.champion import Champion
+from serving.http.idempotency import asked_under
+from serving.http.refusals import Refusal
+from serving.prediction.answering import Answering
+from serving.prediction.prediction_log import PredictionLog
+from serving.schemas.schemas import PredictAnswer, PredictionAnswer, parse_request
 from serving.settings import Settings
 
 HOUR = pd.Timedelta("1h")

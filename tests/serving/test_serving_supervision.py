@@ -6,7 +6,7 @@ from pathlib import Path
 
 _CHILD = """
 import pathlib, sys, time
-from serving.supervision import end_with_parent
+from serving.http.supervision import end_with_parent
 end_with_parent(0.05)
 pathlib.Path(sys.argv[1]).write_text("up")
 time.sleep(120)

@@ -10,14 +10,14 @@ import httpx
 import pandas as pd
 import pytest
 
-from data_contracts.history import History
-from data_contracts.records import open_records
-from data_contracts.shadow_records import shadow_predictions
+from data_contracts.records.records import open_records
+from data_contracts.records.shadow_records import shadow_predictions
+from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
-from models.artifact import Artifact
-from models.registry import CHAMPION, Registry
+from models.artifact.artifact import Artifact
+from models.registry.registry import CHAMPION, Registry
+from pipelines.cli.options import Options
 from pipelines.commands.models import shadow
-from pipelines.options import Options
 from serving.settings import Settings
 from tests.serving.callers import Callers, Question
 from tests.serving.swapping import (

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from models.artifact import Artifact
-from serving.champion import Champion
-from serving.workers import Workers, WorkerState, agree
+from models.artifact.artifact import Artifact
+from serving.deployment.champion import Champion
+from serving.deployment.workers import Workers, WorkerState, agree
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 

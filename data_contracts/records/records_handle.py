@@ -1,0 +1,85 @@
+"""The records as a process that runs for long holds them: opened at the first use, and anew when they were replaced."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from data_contracts.errors import StorageError
+from data_contracts.records.records import open_records
+
+
+class RecordsHandle:
+    """Hold the records open.
+
+    A database that was down may come back, and a file may be restored from a backup in the place of the one before:
+    whatever is asked next goes to what is there then.
+
+    Parameters
+    ----------
+    url
+        The SQLAlchemy URL of the records.
+    busy_seconds
+        How long to wait for another process that writes, in seconds.
+    """
+
+    def __init__(self, url: str, busy_seconds: float) -> None:
+        self._url = url
+        self._busy_seconds = busy_seconds
+        self._opening = threading.Lock()
+        self._engine: sa.Engine | None = None
+        self._file: _File | None = None
+
+    def engine(self) -> sa.Engine:
+        """Return the records.
+
+        Returns
+        -------
+        sqlalchemy.Engine
+
+        Raises
+        ------
+        StorageError
+            If they are out of reach.
+        """
+        with self._opening:
+            if self._file is not None and not self._file.is_there():
+                raise StorageError(f"the records at {self._file.path} are gone", "the file they were in", "Put it back")
+            if self._file is not None and self._file.is_another():
+                self._close()
+            if self._engine is None:
+                self._engine = open_records(self._url, busy_seconds=self._busy_seconds)
+                self._file = _File.of(self._engine)
+            return self._engine
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        with self._opening:
+            self._close()
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+        self._engine = None
+
+
+@dataclass(frozen=True)
+class _File:
+    """The file of records in SQLite: what is written into one that was moved away would be lost."""
+
+    path: Path
+    inode: int
+
+    @classmethod
+    def of(cls, engine: sa.Engine) -> "_File | None":
+        name = engine.url.database if engine.dialect.name == "sqlite" else None
+        if not name or name == ":memory:":
+            return None
+        return cls(Path(name), Path(name).stat().st_ino)
+
+    def is_there(self) -> bool:
+        return self.path.exists()
+
+    def is_another(self) -> bool:
+        return self.path.stat().st_ino != self.inode

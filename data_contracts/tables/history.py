@@ -1,0 +1,170 @@
+"""Everything known about the assets of one type, as one value that can be cut back to any earlier time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from data_contracts.contract.contract import empty_table
+from data_contracts.errors import NotFoundError, did_you_mean
+from data_contracts.tables import tables
+from data_contracts.tables.telemetry import KEY
+from data_contracts.workspace import Workspace
+
+FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
+"""The frames of a history."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known about the assets of one type.
+
+    Parameters
+    ----------
+    asset_type
+        The asset type.
+    channels
+        The telemetry channels, in order.
+    telemetry
+        Telemetry, not reconciled: asset, event_time, known_time, source and the channels.
+    assets, failures, work_orders, events
+        The tables of those names.
+    versions
+        The versions of the tables it was read from.
+    """
+
+    asset_type: str
+    channels: tuple[str, ...]
+    telemetry: pd.DataFrame
+    assets: pd.DataFrame
+    failures: pd.DataFrame
+    work_orders: pd.DataFrame
+    events: pd.DataFrame
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    def as_of(self, time: pd.Timestamp) -> "History":
+        """Leave out whatever became known after a time.
+
+        Parameters
+        ----------
+        time
+            The last known time to keep.
+
+        Returns
+        -------
+        History
+            What was known then.
+        """
+        frames = {name: getattr(self, name) for name in FRAMES}
+        known = {name: frame[frame["known_time"] <= time].reset_index(drop=True) for name, frame in frames.items()}
+        return replace(self, **known)
+
+
+def read_history(
+    workspace: Workspace,
+    asset_type: str,
+    *,
+    plant: str | None = None,
+    assets: Sequence[str] | None = None,
+    as_of: pd.Timestamp | None = None,
+    versions: Mapping[str, int] | None = None,
+    start: pd.Timestamp | None = None,
+) -> History:
+    """Read everything known about the assets of one type.
+
+    Parameters
+    ----------
+    workspace
+        Where the tables are.
+    asset_type
+        The asset type.
+    plant
+        Only the assets that, by their latest record, stand in this plant.
+    assets
+        Only these assets.
+    as_of
+        Leave out what became known later.
+    versions
+        The versions of the tables to read; a table that is missing here counts as empty. The latest if None.
+    start
+        Leave out telemetry with an event time up to this one.
+
+    Returns
+    -------
+    History
+        What is known.
+
+    Raises
+    ------
+    NotFoundError
+        If an asset, or every asset of the plant, is unknown.
+    StorageError
+        If a table is corrupt.
+    """
+    used: dict[str, int] = {}
+
+    def read(table: str, wanted: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
+        if versions is not None and table not in versions:
+            return empty_table(table)
+        at = None if versions is None else versions[table]
+        frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=wanted, start=since)
+        if version is not None:
+            used[table] = version
+        return frame
+
+    def heard_of() -> set[str]:
+        table = f"telemetry/{asset_type}"
+        if versions is not None and table not in versions:
+            return set()
+        at = None if versions is None else versions[table]
+        return set(tables.last_heard(workspace, table, as_of=as_of, version=at, assets=assets)[0])
+
+    registered = _latest_matching(read("assets", assets), asset_type, plant)
+    # Telemetry may be there before anyone has entered the asset, unless a plant is asked for, which only records tell.
+    chosen = sorted(set(registered["asset"])) if plant is not None else assets
+    telemetry = read(f"telemetry/{asset_type}", chosen, start)
+    known = set(registered["asset"]) | set(telemetry["asset"])
+    if start is not None and plant is None and (assets is None or not known.issuperset(assets)):
+        # Without a record an asset is known by its telemetry alone, be it before `start`: its failures count all the
+        # same.
+        known |= heard_of()
+    for asset in assets or ():
+        if asset not in known:
+            raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])
+    if plant is not None and not known:
+        raise _unknown_plant(plant, asset_type, read("assets", None))
+    names = sorted(known)
+    return History(
+        asset_type=asset_type,
+        channels=tuple(column for column in telemetry.columns if column not in (*KEY, "known_time")),
+        telemetry=telemetry,
+        assets=registered,
+        failures=read("failures", names),
+        work_orders=read("work_orders", names),
+        events=read("events", names),
+        versions=dict(sorted(used.items())),
+    )
+
+
+def _latest_matching(assets: pd.DataFrame, asset_type: str, plant: str | None) -> pd.DataFrame:
+    """Keep all records of those assets whose latest record is of the type and plant."""
+    latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+    matching = latest["asset_type"] == asset_type
+    if plant is not None:
+        matching &= latest["plant"] == plant
+    return assets[assets["asset"].isin(latest.loc[matching, "asset"])].reset_index(drop=True)
+
+
+def _unknown_asset(asset: str, asset_type: str, plant: str | None, known: Iterable[str]) -> NotFoundError:
+    where = f"{asset_type} of plant {plant!r}" if plant is not None else asset_type
+    hint = did_you_mean(asset, sorted(set(known))) or "List the assets there are, or ingest this one's data first"
+    return NotFoundError(f"unknown asset {asset!r}", f"a {where} whose record or telemetry is known by then", hint)
+
+
+def _unknown_plant(plant: str, asset_type: str, assets: pd.DataFrame) -> NotFoundError:
+    plants = sorted(assets.loc[assets["asset_type"] == asset_type, "plant"].dropna().unique())
+    if not plants:
+        remedy = "Bring them in with `forewarn import`, `simulate` or `ingest`"
+        return NotFoundError(f"no {asset_type} stands in plant {plant!r}, nor in any", "assets of that type", remedy)
+    hint = did_you_mean(plant, plants) or "Ingest its assets first"
+    return NotFoundError(f"no {asset_type} stands in plant {plant!r}", f"one of {', '.join(plants)}", hint)

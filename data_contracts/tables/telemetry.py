@@ -1,0 +1,51 @@
+"""Telemetry read back: several sources of one asset and instant made one row."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from data_contracts.contract.twins import SOURCE_PRIORITY
+
+KEY = ("asset", "event_time", "source")
+
+
+def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
+    """Make one row of all that is known about an asset and an instant.
+
+    Of every source the row that became known last counts (a correction replaces the whole row); of those, each channel
+    takes the first value there is, in the order manual override, physical, simulation. The losers stay stored.
+
+    Parameters
+    ----------
+    frame
+        Telemetry with asset, event_time, known_time, source and the channels, in any order.
+    channels
+        The channels to keep.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Asset, event_time, known_time and the channels: one row per asset and event time, in that order; its known time
+        is the latest of the rows it was made from.
+
+    Examples
+    --------
+    >>> hour = pd.Timestamp("2024-01-01T01:00Z")
+    >>> frame = pd.DataFrame({"source": ["simulation", "physical"], "a": [1.0, 2.0], "b": [3.0, None]})
+    >>> frame = frame.assign(asset="m1", event_time=hour, known_time=hour)
+    >>> reconcile(frame, ["a", "b"])[["asset", "a", "b"]]
+      asset    a    b
+    0    m1  2.0  3.0
+    """
+    columns = ["asset", "event_time", "known_time", *channels]
+    instant = ["asset", "event_time"]
+    if not frame.duplicated(instant).any():
+        return frame[columns].sort_values(instant, ignore_index=True)
+    # Values break ties between rows of one source that became known together, so that no order can show through.
+    rank = frame["source"].map({source: rank for rank, source in enumerate(SOURCE_PRIORITY)})
+    ranked = frame[columns].assign(_rank=rank).sort_values([*instant, "_rank", "known_time", *channels])
+    latest = ranked.drop_duplicates([*instant, "_rank"], keep="last")
+    groups = latest.groupby(instant, sort=True)
+    merged = groups[list(channels)].first()
+    merged.insert(0, "known_time", groups["known_time"].max())
+    return merged.reset_index()

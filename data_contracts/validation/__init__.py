@@ -1,0 +1,1 @@
+"""Running a contract against a batch: Great Expectations does the checks, and a report holds their results."""

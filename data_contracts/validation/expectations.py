@@ -1,0 +1,153 @@
+"""A contract as a Great Expectations suite, and what the suite finds in a batch."""
+
+import functools
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.contract.contract import Column, Contract
+from data_contracts.validation.row_measures import AGE, EARLY, RATE, REPEATED
+
+# One context and its suites serve all threads; Great Expectations promises nothing about that.
+_LOCK = threading.Lock()
+_LARGEST = sys.float_info.max
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one expectation found.
+
+    Parameters
+    ----------
+    check
+        The check it stands for.
+    column
+        The contract's column it looked at; empty if it looked at the whole batch.
+    success
+        Whether it is met.
+    rows
+        The index of each row that breaks it.
+    missing
+        How many rows have no value in the column.
+    observed
+        What was measured of the whole batch; None if rows were judged, or there was nothing to measure.
+    """
+
+    check: str
+    column: str
+    success: bool
+    rows: tuple[int, ...]
+    missing: int
+    observed: float | None
+
+
+def findings(frame: pd.DataFrame, contract: Contract) -> tuple[Finding, ...]:
+    """Run a contract's suite over a batch.
+
+    Parameters
+    ----------
+    frame
+        A batch in the contract's shape, with its row measures beside it.
+    contract
+        What it has to be.
+
+    Returns
+    -------
+    tuple of Finding
+        What each expectation found, in the contract's order.
+    """
+    with _LOCK:
+        suite = _suite(contract)
+        batch = _batch_definition().get_batch(batch_parameters={"dataframe": frame})
+        outcome = batch.validate(suite, result_format="COMPLETE")
+    judged = (_finding(item, len(frame)) for item in outcome.results)
+    found = {finding.check + finding.column: finding for finding in judged}
+    return tuple(found[item.meta["check"] + item.meta["column"]] for item in suite.expectations)
+
+
+def _finding(item: Any, n_rows: int) -> Finding:
+    if item.exception_info.get("raised_exception", True):
+        raise RuntimeError(f"{item.expectation_config.type} could not be run: {item.exception_info}")
+    meta, result = item.expectation_config.meta, item.result
+    rows = tuple(result.get("unexpected_index_list", ()))
+    observed = result.get("observed_value")
+    is_null_check = meta["check"] == "null"
+    return Finding(
+        check=meta["check"],
+        column=meta["column"],
+        success=bool(item.success),
+        rows=() if is_null_check else rows,
+        missing=len(rows) if is_null_check else n_rows - result.get("judged", n_rows),
+        observed=None if observed is None or pd.isna(observed) else float(observed),
+    )
+
+
+@functools.cache
+def _batch_definition() -> Any:
+    # Four to ten seconds to import: only who checks a batch pays for it. A plant's network has no way out.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations
+
+    context: Any = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("batches").add_dataframe_asset("batch")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+@functools.lru_cache(maxsize=64)
+def _suite(contract: Contract) -> Any:
+    import great_expectations
+
+    _batch_definition()  # a suite needs a context to be there
+    suite = great_expectations.ExpectationSuite(name=f"{contract.name}-{contract.version}-{contract.digest}")
+    for expectation in _expectations(contract):
+        suite.add_expectation(expectation)
+    return suite
+
+
+def _expectations(contract: Contract) -> Iterator[Any]:
+    from great_expectations.expectations.core.expect_column_min_to_be_between import ExpectColumnMinToBeBetween
+    from great_expectations.expectations.core.expect_table_row_count_to_be_between import ExpectTableRowCountToBeBetween
+
+    from data_contracts.validation import column_expectations as own
+
+    yield ExpectTableRowCountToBeBetween(min_value=contract.min_rows, meta=_meta("row_count"))
+    for column in contract.columns:
+        yield from _of_column(column)
+    yield own.ExpectValuesBetween(column=REPEATED, max_value=0, meta=_meta("unique"))
+    names = {column.name for column in contract.columns}
+    if {"event_time", "known_time"} <= names:
+        yield own.ExpectValuesBetween(column=EARLY, max_value=0, meta=_meta("time_order"))
+    if contract.max_age is not None:
+        seconds = contract.max_age.total_seconds()
+        yield ExpectColumnMinToBeBetween(column=AGE, max_value=seconds, meta=_meta("freshness"))
+    for column in contract.columns:
+        if column.max_rate_per_second is not None:
+            yield own.ExpectValuesBetween(
+                column=RATE + column.name, max_value=column.max_rate_per_second, meta=_meta("rate", column.name)
+            )
+
+
+def _of_column(column: Column) -> Iterator[Any]:
+    # One expectation a column, as each takes its time; the others count nulls as they go.
+    from data_contracts.validation import column_expectations as own
+
+    if column.type in ("number", "integer"):
+        low = -_LARGEST if column.minimum is None else column.minimum
+        high = _LARGEST if column.maximum is None else column.maximum
+        meta = _meta("range", column.name)
+        yield own.ExpectValuesBetween(column=column.name, min_value=low, max_value=high, meta=meta)
+    elif column.allowed is not None:
+        meta = _meta("allowed", column.name)
+        yield own.ExpectValuesInSet(column=column.name, value_set=list(column.allowed), meta=meta)
+    elif column.needed:
+        yield own.ExpectValuesNotNull(column=column.name, meta=_meta("null", column.name))
+
+
+def _meta(check: str, column: str = "") -> dict[str, str]:
+    return {"check": check, "column": column}

@@ -1,0 +1,59 @@
+"""Compile the kernels before they are needed: once on a machine, so that no first window has to wait."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.progress import Report, silent
+from features.calculators.plan import plan_for
+from features.calculators.presets import preset_features
+from features.kernels.block import Block, FloatArray
+from features.kernels.compilation import mark_compiled
+from features.recipe.feature_set import FeatureSet, parse_feature_set
+from features.telemetry.array_gaps import fill_gaps
+from features.telemetry.gaps import Gaps, samples_as_due
+from features.telemetry.spans import Segments
+
+# What hardly any window asks for (a tie that only exact arithmetic decides, a matrix that has to be scaled) must not be
+# compiled while a prediction waits: so short windows and long ones, and a few that are like no noise.
+_LENGTHS = (30, 64, 1024)
+
+
+def warm_up(
+    feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str] = "comprehensive", *, progress: Report = silent
+) -> None:
+    """Run what fills gaps and every kernel of a feature set once: it is compiled, or loaded if it has been before.
+
+    Parameters
+    ----------
+    feature_set
+        What will be computed; everything if not told.
+    progress
+        Told how many kernels are ready.
+    """
+    features = parse_feature_set(feature_set).features
+    kernels = list(zip(*(plan_for(features, samples).layout.steps for samples in _LENGTHS), strict=True))
+    blocks = [Block(_windows(samples)) for samples in _LENGTHS]
+    with np.errstate(all="ignore"):
+        for number, steps in enumerate(kernels):
+            progress("feature kernels", number, len(kernels))
+            for block, step in zip(blocks, steps, strict=True):
+                step.kernel.compute(block, step.tables, np.empty((len(step.features), block.n)))
+    _fill_gaps()
+    if set(features).issuperset(preset_features("comprehensive")):
+        mark_compiled()
+    progress("feature kernels", len(kernels), len(kernels))
+
+
+def _windows(samples: int) -> FloatArray:
+    noise = np.random.default_rng(0).normal(size=(2, samples))
+    return np.concatenate([noise, np.round(noise), np.sign(noise), np.arange(samples)[None, :]])
+
+
+def _fill_gaps() -> None:
+    fill_gaps(np.zeros((1, 1, 1)), fill_for=0, most_missing=1.0)
+    one = np.ones(1, dtype=np.int64)
+    reading = Segments(np.zeros(1), start=0 * one, length=one, times=one)
+    samples_as_due(Gaps(pd.Timedelta("1h"), pd.Timedelta("1h"), most_missing=1.0), reading, as_of=one, due=one)

@@ -1,0 +1,135 @@
+"""Learn a recipe on training data: which codes and components there are, and the operating regimes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from data_contracts.errors import UsageError
+from data_contracts.tables.telemetry import reconcile
+from features.names import REGIME_MARK, SINCE_START
+from features.recipe.context import learn_context
+from features.recipe.feature_set import FeatureSet, parse_feature_set
+from features.recipe.recipe import Recipe, named_channels
+from features.telemetry.gaps import Gaps
+from features.telemetry.regimes import Regimes, fit_regimes
+
+if TYPE_CHECKING:
+    from data_contracts.tables.history import History
+
+#: Channels that say how a machine is run rather than how it fares, by the names of the shipped asset types.
+OPERATING_PATTERNS = ("setting_*", "*_setpoint", "spindle_speed", "feed_rate")
+
+
+def fit_recipe(
+    history: "History",
+    *,
+    windows: Sequence[pd.Timedelta],
+    feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str] = "minimal",
+    channels: Sequence[str] | str = "all",
+    events: bool = True,
+    ages: bool = True,
+    event_spans: Sequence[pd.Timedelta] | None = None,
+    regimes: int = 0,
+    operating: Sequence[str] | None = None,
+    regime_channels: Literal["replace", "join"] = "replace",
+    gaps: Gaps | None = None,
+    seed: int = 0,
+) -> Recipe:
+    """Make a recipe out of choices and of what training data hold.
+
+    Parameters
+    ----------
+    history
+        What was known when the training period ended, of the training assets and nothing else.
+    windows
+        How far back each window looks.
+    feature_set
+        A FeatureSet, a preset's name, a tsfresh settings object or a list of feature names.
+    channels
+        Channels to extract features from, or "all".
+    events
+        Whether events are counted and timed, by code.
+    ages
+        Whether the asset's age and model, its work orders and its failures are told.
+    event_spans
+        How far back to count events; the windows (but not the one since the start) if None.
+    regimes
+        How many operating regimes to learn; 0 for none.
+    operating
+        The channels that tell the regime; those that look like settings if None.
+    regime_channels
+        Whether normalised channels replace the raw ones or join them.
+    gaps
+        What is done about missing samples; None takes the samples there are.
+    seed
+        For learning the regimes.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    UsageError
+        For an unknown channel, regimes without operating channels, or windows that the gap rule does not fit.
+    """
+    chosen = named_channels(channels, history.channels)
+    spans = [window for window in windows if window != SINCE_START] if event_spans is None else event_spans
+    learned = _learn_regimes(history, chosen, regimes, operating, seed) if regimes else None
+    return Recipe(
+        asset_type=history.asset_type,
+        channels=_with_normalised(chosen, learned, regime_channels),
+        windows=tuple(windows),
+        feature_set=parse_feature_set(feature_set, timed=True),
+        context=learn_context(history, events=events, ages=ages, event_spans=spans),
+        regimes=learned,
+        gaps=gaps,
+    )
+
+
+def operating_channels(channels: Sequence[str]) -> tuple[str, ...]:
+    """Find the channels that say how a machine is run.
+
+    Parameters
+    ----------
+    channels
+        All channels of an asset type.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> operating_channels(["setting_1", "setting_2", "s1"])
+    ('setting_1', 'setting_2')
+    """
+    return tuple(name for name in channels if any(fnmatchcase(name, pattern) for pattern in OPERATING_PATTERNS))
+
+
+def _learn_regimes(
+    history: "History", chosen: Sequence[str], k: int, operating: Sequence[str] | None, seed: int
+) -> Regimes:
+    telling = operating_channels(history.channels) if operating is None else named_channels(operating, history.channels)
+    if not telling:
+        raise UsageError(
+            f"{k} operating regimes, but no channel of {', '.join(history.channels)} looks like a setting",
+            "channels that tell the regime",
+            "Set regimes = 0, or name the operating channels",
+        )
+    normalised = [channel for channel in chosen if channel not in telling]
+    needed = list(dict.fromkeys([*telling, *normalised]))
+    return fit_regimes(reconcile(history.telemetry, needed), operating=telling, k=k, channels=normalised, seed=seed)
+
+
+def _with_normalised(
+    chosen: tuple[str, ...], learned: Regimes | None, regime_channels: Literal["replace", "join"]
+) -> tuple[str, ...]:
+    if learned is None:
+        return chosen
+    normalised = tuple(channel + REGIME_MARK for channel in chosen if channel in learned.channels)
+    if regime_channels == "join":
+        return chosen + normalised
+    return tuple(channel + REGIME_MARK if channel in learned.channels else channel for channel in chosen)

@@ -1,0 +1,1 @@
+"""Telemetry as it was known at a cut-off: windows, gaps, operating regimes."""

@@ -1,0 +1,354 @@
+"""A trained model as a folder that anyone may open: JSON beside LightGBM text or a skops file, never a pickle.
+
+model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
+model.txt      the trees, when the learner is LightGBM; or
+model.skops    the estimator of scikit-learn, of reviewed types only
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.errors import ModelError, NotFoundError
+from features.names import format_duration, parse_duration
+from features.recipe.recipe import Recipe
+from models.artifact.usual_values import Usual
+from models.estimators import estimators
+from models.estimators.calibration import Calibration as Calibration
+from models.estimators.estimators import Target
+from models.estimators.hazards import failed_by, predict_hazards
+from models.estimators.stored_estimators import open_estimator as open_estimator
+from models.estimators.stored_estimators import store_estimator as store_estimator
+
+FORMAT = 1
+JSON_FILE = "model.json"
+_TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
+
+
+@dataclass(frozen=True)
+class ContractReference:
+    """The contract that the training telemetry met."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Hold a trained model and everything that its use needs.
+
+    Parameters
+    ----------
+    target
+        ``"failure"`` (a probability) or ``"remaining_life"`` (hours).
+    estimator
+        The learner's name.
+    recipe
+        What turns a history into the model's columns; already reduced to them.
+    lead, horizon
+        The prediction is of a failure in (as_of + lead, as_of + lead + horizon]; no horizon for remaining life alone.
+    cap
+        The most remaining life that is told apart; None for failures.
+    threshold
+        Alert at a probability of at least this, or at remaining hours of at most this; None never alerts.
+    calibration
+        What makes the scores probabilities; None when they are taken as they are.
+    contract
+        The contract of the telemetry.
+    stored
+        The fitted estimator as it is stored: LightGBM text or a skops file.
+    horizons
+        All horizons that probabilities are told for, ascending, `horizon` among them: itself alone if none is given;
+        none for remaining life. With several the estimator gives the hazards of the intervals between them.
+    calibrations
+        With several horizons, what calibrates the hazard of each interval; empty when they are taken as they are.
+    usual
+        What is usual of each column: its 10 %, 50 % and 90 % quantile over the training samples that did not fail;
+        empty in an artifact of old.
+    """
+
+    target: Target
+    estimator: str
+    recipe: Recipe
+    lead: pd.Timedelta
+    horizon: pd.Timedelta | None
+    cap: pd.Timedelta | None
+    threshold: float | None
+    calibration: Calibration | None
+    contract: ContractReference
+    stored: bytes = field(repr=False)
+    horizons: tuple[pd.Timedelta, ...] = ()
+    calibrations: tuple[Calibration | None, ...] = ()
+    usual: tuple[Usual | None, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.target == "failure" and self.horizon is not None and not self.horizons:
+            object.__setattr__(self, "horizons", (self.horizon,))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the feature columns, in the order that the estimator takes them."""
+        return tuple(self.recipe.columns or ())
+
+    @cached_property
+    def model(self) -> Any:
+        """Return the fitted estimator, opened from how it is stored."""
+        return open_estimator(self.estimator, self.target, self.stored)
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a digest of the whole: equal digests predict the same."""
+        return hashlib.sha256(self._json().encode()).hexdigest()
+
+    def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict the probability of a failure, or the hours of remaining life.
+
+        Parameters
+        ----------
+        features
+            Columns of the recipe, in any order, one row per asset and cut-off.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows,)
+
+        Raises
+        ------
+        ModelError
+            If a column is missing or infinite.
+        """
+        if len(self.horizons) > 1:
+            return self._failed_by(features, self.decision + 1)[:, -1]
+        raw = estimators.predict(self.model, self.matrix(features))
+        if self.target == "remaining_life":
+            return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
+        return raw if self.calibration is None else self.calibration.apply(raw)
+
+    @property
+    def decision(self) -> int:
+        """Return the place of `horizon`, by which alerts are decided, among `horizons`."""
+        return self.horizons.index(self.horizon) if self.horizon in self.horizons else 0
+
+    def predict_horizons(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict the probability of a failure within each horizon.
+
+        Parameters
+        ----------
+        features
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_horizons)
+            Never falling along a row; the column of `horizon` is what `predict` gives, bit for bit. No column for
+            remaining life.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing or infinite.
+        """
+        if len(self.horizons) > 1:
+            return self._failed_by(features, len(self.horizons))
+        return self.predict(features)[:, None][:, : len(self.horizons)]
+
+    def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
+        x = self.matrix(features)
+        return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
+
+    def matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Take the model's columns in its order, as `feature_matrix` does; shape (n_rows, n_columns)."""
+        if not features.columns.is_(self.recipe.index):
+            return feature_matrix(features, self.columns)
+        # Straight from `extract`: thousands of columns need not be looked up one by one.
+        return _finite(np.ascontiguousarray(features.to_numpy(dtype=np.float64)), self.columns)
+
+    def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Tell which predictions call for an alert, shape (n_rows,)."""
+        if self.threshold is None:
+            return np.zeros(len(predictions), dtype=np.bool_)
+        if self.target == "failure":
+            return np.asarray(predictions >= self.threshold, dtype=np.bool_)
+        return np.asarray(predictions <= self.threshold, dtype=np.bool_)
+
+    def save(self, folder: Path) -> Path:
+        """Write the artifact.
+
+        Parameters
+        ----------
+        folder
+            Where to; created with its parents.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _file_name(self.estimator)).write_bytes(self.stored)
+        (folder / JSON_FILE).write_text(self._json(), encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> "Artifact":
+        """Read an artifact, and make sure that it is whole.
+
+        Parameters
+        ----------
+        folder
+            Where `save` wrote it.
+
+        Returns
+        -------
+        Artifact
+            The artifact, its estimator opened.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no artifact.
+        ModelError
+            If it is of another format, damaged, or holds a type that nobody reviewed.
+        """
+        artifact = _from_json(_read_json(folder), folder)
+        _ = artifact.model  # opened here, so that a damaged model is refused before it is served
+        return artifact
+
+    def _json(self) -> str:
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            "target": self.target,
+            "estimator": self.estimator,
+            "lead": format_duration(self.lead),
+            "horizon": None if self.horizon is None else format_duration(self.horizon),
+            "cap": None if self.cap is None else format_duration(self.cap),
+            "threshold": self.threshold,
+            "calibration": None if self.calibration is None else vars(self.calibration),
+            "contract": vars(self.contract),
+            # LightGBM refuses tsfresh's names, so its trees speak of f0, f1, ...
+            "columns": {f"f{i}": column for i, column in enumerate(self.columns)},
+            "recipe": json.loads(self.recipe.to_json()),
+            "model_sha256": hashlib.sha256(self.stored).hexdigest(),
+        }
+        # Artifacts without them keep the digest they had before there were any.
+        if len(self.horizons) > 1:
+            content["horizons"] = [format_duration(horizon) for horizon in self.horizons]
+            content["calibrations"] = [None if fitted is None else vars(fitted) for fitted in self.calibrations]
+        if self.usual:
+            content["usual"] = self.usual
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def feature_matrix(features: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Take the columns that an estimator wants, in its order.
+
+    Parameters
+    ----------
+    features
+        These columns in any order, and perhaps others.
+    columns
+        The estimator's columns.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_columns)
+
+    Raises
+    ------
+    ModelError
+        If a column is missing or infinite.
+    """
+    missing = [column for column in columns if column not in features.columns]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(columns)} feature columns are missing, first {missing[0]!r}",
+            "the columns of the model's own recipe",
+            "Extract the features with artifact.recipe",
+        )
+    return _finite(np.ascontiguousarray(features.loc[:, list(columns)].to_numpy(dtype=np.float64)), columns)
+
+
+def _finite(matrix: npt.NDArray[np.float64], columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    infinite = np.isinf(matrix).any(axis=0)
+    if infinite.any():
+        found = f"feature {columns[int(infinite.argmax())]!r} is infinite"
+        raise ModelError(found, "finite numbers or NaN", "Check the telemetry of these assets")
+    return matrix
+
+
+def contract_reference(asset_type: str, contract: Contract | None) -> ContractReference:
+    """Name the contract that telemetry meets.
+
+    Parameters
+    ----------
+    asset_type
+        The type of the assets.
+    contract
+        The contract; the shipped one of the asset type if None.
+
+    Returns
+    -------
+    ContractReference
+        Named ``"none"`` for an asset type of a user's own whose contract was not given.
+    """
+    try:
+        known = telemetry_contract(asset_type) if contract is None else contract
+    except NotFoundError:
+        return ContractReference("none", "", "")
+    return ContractReference(known.name, known.version, known.digest)
+
+
+def _file_name(kind: str) -> str:
+    return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
+
+
+def _read_json(folder: Path) -> Mapping[str, Any]:
+    file = folder / JSON_FILE
+    if not file.is_file():
+        raise NotFoundError(f"no model at {folder}", f"a folder with a {JSON_FILE}", "Register the model again")
+    try:
+        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not JSON ({error})", "an intact model", "Register the model again") from error
+    if content.get("format") != FORMAT:
+        raise ModelError(
+            f"{file} is of format {content.get('format')!r}", f"format {FORMAT}", "Use the forewarn that wrote it"
+        )
+    return content
+
+
+def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
+    stored = _read_stored(folder / _file_name(content["estimator"]), content["model_sha256"])
+    calibration, horizon, cap = content["calibration"], content["horizon"], content["cap"]
+    return Artifact(
+        target=content["target"],
+        estimator=content["estimator"],
+        recipe=Recipe.from_json(json.dumps(content["recipe"])),
+        lead=parse_duration(content["lead"], zero=True),
+        horizon=None if horizon is None else parse_duration(horizon),
+        cap=None if cap is None else parse_duration(cap),
+        threshold=content["threshold"],
+        calibration=None if calibration is None else Calibration(**calibration),
+        contract=ContractReference(**content["contract"]),
+        stored=stored,
+        horizons=tuple(map(parse_duration, content.get("horizons", ()))),
+        calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
+        usual=tuple(None if told is None else tuple(told) for told in content.get("usual", ())),
+    )
+
+
+def _read_stored(file: Path, sha256: str) -> bytes:
+    stored = file.read_bytes() if file.is_file() else b""
+    if hashlib.sha256(stored).hexdigest() != sha256:
+        raise ModelError(f"{file} is not the file that was registered", "its recorded digest", "Register it again")
+    return stored

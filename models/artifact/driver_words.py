@@ -1,0 +1,187 @@
+"""A feature's value in words that a mechanic knows: "spindle vibration peaks higher than usual: 9.1 mm/s where ..."."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+import pandas as pd
+
+from features.names import REGIME_MARK, format_duration, parse_feature, parse_name, raw_channel
+from models.artifact.usual_values import Usual
+
+Say = Callable[[float, Usual | None], str]
+
+_LEVEL: Final = ("is higher than usual", "is as usual", "is lower than usual")
+_PEAK: Final = ("peaks higher than usual", "peaks as usual", "peaks lower than usual")
+_DROP: Final = ("does not drop as low as usual", "drops as low as usual", "drops lower than usual")
+_SCATTER: Final = ("scatters more than usual", "scatters as usual", "scatters less than usual")
+_JUMP: Final = ("jumps more than usual", "jumps as much as usual", "jumps less than usual")
+_READINGS: Final = ("gave more readings than usual", "gave as many readings as usual", "gave fewer readings than usual")
+_IN_UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "mean": _LEVEL,
+    "median": _LEVEL,
+    "root_mean_square": _LEVEL,
+    "maximum": _PEAK,
+    "absolute_maximum": _PEAK,
+    "minimum": _DROP,
+    "standard_deviation": _SCATTER,
+    "mean_abs_change": _JUMP,
+}
+_WITHOUT_UNIT: Final[Mapping[str, tuple[str, str, str]]] = {
+    "sum_values": _LEVEL,
+    "abs_energy": _LEVEL,
+    "variance": _SCATTER,
+    "variation_coefficient": _SCATTER,
+    "absolute_sum_of_changes": _JUMP,
+    "cid_ce": _JUMP,
+    "length": _READINGS,
+}
+_TRENDS: Final[Mapping[str, str]] = {
+    "linear_trend": " a reading",
+    "mean_change": " a reading",
+    "linear_trend_timewise": " an hour",
+    "agg_linear_trend": "",
+}
+_HIGH, _LOW = 0.75, 0.25
+_DAY, _YEAR = 24.0, 8766.0
+_THOUSAND = 1000.0
+
+
+def say(column: str, unit: str | None, window: pd.Timedelta | None) -> Say:
+    """Find the words for a feature column.
+
+    Parameters
+    ----------
+    column
+        Its name, as `features.names` writes it.
+    unit
+        The unit of its channel; None where it has none or none is known.
+    window
+        The window to be named; None where the model has but one.
+
+    Returns
+    -------
+    callable
+        Takes the value, NaN where missing, and what is usual of the column, None where that is not known.
+
+    Examples
+    --------
+    >>> say("volt__mean", "V", None)(182.4, (165.0, 170.2, 176.0))
+    'volt is higher than usual: 182 V where 165 to 176 is usual'
+    >>> say('events__count__code_"error3"__span_"24h"', None, None)(4.0, (0.0, 0.0, 1.0))
+    'error3 came 4 times in 24 h where 0 to 1 is usual'
+    """
+    name = parse_name(column)
+    calculator, parameters = parse_feature(name.feature)
+    if name.is_context:
+        return partial(_circumstance, name.kind, calculator, parameters)
+    relative = name.kind.endswith(REGIME_MARK)
+    over = "" if window is None else f" over {_spaced(format_duration(window))}"
+    place = over + (" for the way the machine runs" if relative else "")
+    measure = "" if relative or unit is None else f" {unit}"
+    who = raw_channel(name.kind).replace("_", " ")
+    scale = " (in standard deviations)" if relative else ""
+    if calculator in _TRENDS and parameters.get("attr", "slope") == "slope":
+        return partial(_trend, who, over, measure + _TRENDS[calculator], scale)
+    phrases = _phrases(calculator, parameters)
+    counted = phrases is None or (calculator in _WITHOUT_UNIT)
+    if phrases is None:
+        what = calculator.replace("_", " ")
+        phrases = (f"has a higher {what} than usual", f"has its usual {what}", f"has a lower {what} than usual")
+    return partial(_reading, who, place, "" if counted else measure, "" if counted else scale, phrases)
+
+
+def _phrases(calculator: str, parameters: Mapping[str, object]) -> tuple[str, str, str] | None:
+    """Give what is said of a value above, within and below what is usual; None for what has no common word."""
+    if calculator == "quantile" and isinstance(share := parameters.get("q"), float):
+        return _PEAK if share >= _HIGH else _DROP if share <= _LOW else _LEVEL
+    return _IN_UNITS.get(calculator) or _WITHOUT_UNIT.get(calculator)
+
+
+def _reading(
+    who: str, place: str, unit: str, scale: str, phrases: tuple[str, str, str], value: float, usual: Usual | None
+) -> str:
+    if math.isnan(value):
+        return f"{who} gave too few readings to tell"
+    if usual is None:
+        return f"{who}{place} reads {_number(value)}{unit}{scale}"
+    above, within, below = phrases
+    phrase = above if value > usual[2] else below if value < usual[0] else within
+    return f"{who} {phrase}{place}: {_number(value)}{unit}{_where(usual)}{scale}"
+
+
+def _trend(who: str, place: str, unit: str, scale: str, value: float, usual: Usual | None) -> str:
+    if math.isnan(value):
+        return f"{who} gave too few readings to tell"
+    if usual is None:
+        return f"{who} {'rises' if value > 0 else 'falls'}{place}: {_number(value)}{unit}{scale}"
+    if value > usual[2]:
+        phrase = "rises" if value > 0 else "falls less than usual"
+    elif value < usual[0]:
+        phrase = "falls" if value < 0 else "rises less than usual"
+    else:
+        phrase = "is as steady as usual"
+    return f"{who} {phrase}{place}: {_number(value)}{unit}{_where(usual)}{scale}"
+
+
+def _circumstance(
+    kind: str, calculator: str, parameters: Mapping[str, object], value: float, usual: Usual | None
+) -> str:
+    if kind == "asset" and calculator == "is_model":
+        return f"it is {'a' if value > 0 else 'not a'} {parameters['model']}"
+    if calculator == "count":
+        what = parameters.get("code")
+        span = f" in {_spaced(str(parameters['span']))}" if "span" in parameters else ""
+        told = f"{what} came {_times(value)}{span}" if what else f"work was done on it {_times(value)} so far"
+        return told + _where(usual)
+    since = "hours since" if calculator == "hours_since" else calculator.replace("_", " ")
+    what, never = _occasion(kind, calculator, parameters) or (f"{since} of {kind}:", f"{since} of {kind}: not known")
+    if math.isnan(value):
+        return never
+    ago = "" if kind == "asset" else " ago"
+    return f"{what} {_age(value)}{ago}{_where(usual, _age)}"
+
+
+def _occasion(kind: str, calculator: str, parameters: Mapping[str, object]) -> tuple[str, str] | None:
+    """Say what happened so many hours ago, and what is said when it never did."""
+    if kind == "asset":
+        return "it has been in service for", "it is not known how long it has been in service"
+    if kind == "failures":
+        return "it last failed", "it has never failed"
+    if calculator == "hours_since_maintenance":
+        part = str(parameters.get("component")).replace("_", " ")
+        return f"its {part} was last maintained", f"its {part} has never been maintained"
+    if "code" in parameters:
+        return f"{parameters['code']} last came", f"{parameters['code']} has never come"
+    if "kind" in parameters:
+        return f"its last {parameters['kind']} work was", f"no {parameters['kind']} work has ever been done on it"
+    return None
+
+
+def _where(usual: Usual | None, show: Callable[[float], str] | None = None) -> str:
+    if usual is None:
+        return ""
+    low, high = (show or _number)(usual[0]), (show or _number)(usual[2])
+    return f" where {low} is usual" if low == high else f" where {low} to {high} is usual"
+
+
+def _times(value: float) -> str:
+    return "not once" if value == 0 else "once" if value == 1 else f"{_number(value)} times"
+
+
+def _age(hours: float) -> str:
+    if hours >= 2 * _YEAR:
+        return f"{hours / _YEAR:.3g} years"
+    return f"{_number(hours / _DAY)} days" if hours >= 3 * _DAY else f"{_number(hours)} h"
+
+
+def _number(value: float) -> str:
+    rounded = float(f"{value:.3g}") + 0.0  # no minus before a zero
+    return f"{value:,.0f}" if abs(rounded) >= _THOUSAND else f"{rounded:g}"
+
+
+def _spaced(duration: str) -> str:
+    """Write 24h as 24 h."""
+    digits = duration.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return f"{digits} {duration[len(digits) :]}".strip()

@@ -1,0 +1,24 @@
+"""An artifact as MLflow's own tools see it."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.artifact.artifact import Artifact
+
+
+class PyfuncModel:
+    """Show an artifact to MLflow's own tools.
+
+    Parameters
+    ----------
+    artifact
+        The artifact.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+
+    def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predict from the columns of the recipe; shape (n_rows,)."""
+        return self.artifact.predict(features)

@@ -1,0 +1,1 @@
+"""Monitoring: sequential tests of whether error rates still match those that the champion was promoted with."""

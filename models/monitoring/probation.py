@@ -1,0 +1,169 @@
+"""Probation: for a while after its promotion a champion is watched more closely than later.
+
+The comparison rested on one period; a mistake in it shows soon. So the new champion is held to what the one that it
+replaced had promised, for a declared span, by tests that reject sooner than those of later monitoring: a larger alpha,
+and a smaller increase that counts as harmful. What they say is a suggestion; rolling back is someone's decision.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.errors import UsageError
+from models.monitoring.drift import SINCE_PROMOTION, Budget, Evidence, Promise, evidence_of, sentences
+from models.monitoring.looks import Look
+from models.outcomes.error_rates import as_json
+
+KEEP = "keep"
+ROLL_BACK = "roll back"
+WAIT = "wait"
+SPAN = pd.Timedelta(days=28)
+_NONE = pd.Timedelta(0)
+
+
+@dataclass(frozen=True)
+class ProbationRules:
+    """How long and how strictly a new champion is watched.
+
+    Parameters
+    ----------
+    span : pd.Timedelta
+        How long after the promotion; what happens in that time counts, although it matures later.
+    alpha : float
+        Bound on the probability of ever suggesting to roll back a champion that keeps the promise; half of it goes to
+        misses, half to false alarms.
+    missed_increase : float
+        The smallest increase of the missed share that does harm.
+    false_fold : float
+        The smallest fold of the rate of false episodes that does harm.
+
+    Raises
+    ------
+    UsageError
+        If a value makes no sense.
+    """
+
+    span: pd.Timedelta = SPAN
+    alpha: float = 0.2
+    missed_increase: float = 0.1
+    false_fold: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name, sound, expected in (
+            ("span", self.span >= _NONE, "a duration"),
+            ("alpha", 0 < self.alpha < 1, "a number between 0 and 1"),
+            ("missed_increase", 0 < self.missed_increase < 1, "a share between 0 and 1"),
+            ("false_fold", 1 < self.false_fold < math.inf, "a number above 1"),
+        ):
+            if not sound:
+                raise UsageError(f"{name} of probation is {getattr(self, name)}", expected, "Mend the setting")
+
+    @property
+    def budget(self) -> Budget:
+        """Return the same in the words of `models.monitoring.drift`."""
+        return Budget(alpha=self.alpha, harmful_missed=self.missed_increase, harmful_false=self.false_fold - 1)
+
+
+USUAL = ProbationRules()
+"""The rules where nobody has said otherwise."""
+
+
+@dataclass(frozen=True)
+class Probation:
+    """Where a probation stands.
+
+    Parameters
+    ----------
+    suggestion : str
+        "wait" while it lasts, "keep" when it was passed, "roll back" as soon as a test has rejected.
+    ends : pd.Timestamp
+        When all that happens within the span has matured.
+    evidence : tuple of models.monitoring.drift.Evidence
+        Of misses, then of false alarms; without those of which nothing was promised.
+    reasons : tuple of str
+        Plain sentences.
+    """
+
+    suggestion: str
+    ends: pd.Timestamp
+    evidence: tuple[Evidence, ...]
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, times in ISO 8601."""
+        return {
+            "suggestion": self.suggestion,
+            "ends": self.ends.isoformat(),
+            "evidence": [as_json(vars(each)) | {"rejected": each.rejected} for each in self.evidence],
+            "reasons": list(self.reasons),
+        }
+
+
+def probation(
+    looks: Sequence[Look],
+    *,
+    promoted_at: pd.Timestamp,
+    promise: Promise,
+    maturity: pd.Timedelta = _NONE,
+    rules: ProbationRules = USUAL,
+) -> Probation:
+    """Tell whether a new champion has kept the promise of the one that it replaced.
+
+    Parameters
+    ----------
+    looks : sequence of Look
+        What matured since the promotion, on a grid that begins there. The first look at the end of the probation or
+        after it closes it; later ones do not count.
+    promoted_at : pd.Timestamp
+        When it became the champion.
+    promise : Promise
+        What the replaced champion had promised.
+    maturity : pd.Timedelta
+        From a decision to its outcome.
+    rules : ProbationRules
+        Span and strictness.
+
+    Returns
+    -------
+    Probation
+        A suggestion. It never goes from "roll back" to anything else while looks are added.
+
+    Raises
+    ------
+    UsageError
+        If looks are not in order of time, or one is not later than the promotion.
+
+    Examples
+    --------
+    >>> from models.outcomes.error_rates import occurrence, share
+    >>> start, week = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(days=7)
+    >>> looks = [Look(start + n * week, missed=5, failures=8, false_episodes=2, exposure=14.0) for n in (1, 2)]
+    >>> promise = Promise(share(20, 100), occurrence(40, 200.0))
+    >>> probation(looks, promoted_at=start, promise=promise).suggestion
+    'roll back'
+
+    References
+    ----------
+    The tests: `models.monitoring.e_processes`.
+    """
+    times = [promoted_at, *(look.at for look in looks)]
+    if any(later <= earlier for earlier, later in pairwise(times)):
+        raise UsageError(
+            "looks of the probation are not in order of time", "looks after the promotion", "Count each outcome once"
+        )
+    ends = promoted_at + rules.span + maturity
+    # The look in which the probation ends holds the last of it.
+    counted = [look for look, before in zip(looks, times, strict=False) if before < ends]
+    evidence = tuple(each for each in evidence_of(counted, promise, rules.budget) if each.test == SINCE_PROMOTION)
+    over = any(look.at >= ends for look in counted)
+    suggestion = ROLL_BACK if any(each.rejected for each in evidence) else KEEP if over else WAIT
+    told = {
+        ROLL_BACK: "It is worse than the champion that it replaced had promised: rolling back is suggested.",
+        KEEP: f"The probation ended on {ends:%Y-%m-%d %H:%M}, and the promise was kept as far as can be told.",
+        WAIT: f"The probation ends on {ends:%Y-%m-%d %H:%M}.",
+    }[suggestion]
+    return Probation(suggestion, ends, evidence, (*sentences(counted, promise, evidence), told))

@@ -1,0 +1,1 @@
+"""Planning: the worklist that saves most within the capacity of the crews."""

@@ -1,0 +1,154 @@
+"""The model card: what a model is, what it was made from, how good it is and where it ends, on one page.
+
+References
+----------
+Mitchell et al., "Model cards for model reporting", FAT* 2019, doi:10.1145/3287560.3287596.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from features.names import format_duration
+from features.telemetry.gaps import Gaps
+from features.telemetry.regimes import Regimes
+from models.outcomes.error_rates import Rate
+from models.training.training import Trained
+
+_SHOWN_COLUMNS = 15
+
+
+def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
+    """Write a model card.
+
+    Parameters
+    ----------
+    trained
+        The trained model.
+    tags
+        All that made it, as registered.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    parts = (_claim(trained), _made_from(trained, tags), _figures(trained), _alerts(trained), _limits(trained))
+    return "\n\n".join([f"# {trained.experiment.model_name}", *parts, _columns(trained)]) + "\n"
+
+
+def _claim(trained: Trained) -> str:
+    artifact = trained.artifact
+    if artifact.target == "remaining_life":
+        cap = "" if artifact.cap is None else f", at most {format_duration(artifact.cap)}"
+        what = f"the hours until the next failure{cap}"
+    else:
+        lead = format_duration(artifact.lead)
+        horizon = "" if artifact.horizon is None else format_duration(artifact.horizon)
+        what = f"the probability of a failure within {horizon}, from {lead} after the cut-off on"
+        if len(artifact.horizons) > 1:
+            every = ", ".join(map(format_duration, artifact.horizons))
+            what = f"{what}; the same within each of {every}, while alarms go by {horizon}"
+    return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {what}."
+
+
+def _made_from(trained: Trained, tags: Mapping[str, str]) -> str:
+    split = trained.experiment.split
+    judged = (
+        f"from {split.test_start} on" if split.kind == "time" else f"on the assets {', '.join(split.test) or 'drawn'}"
+    )
+    rows = {
+        "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
+        "Learned from": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
+        "Judged on": f"{trained.n_test:,} samples, split by {split.kind}: {judged}",
+        "Known until": f"{trained.known_until:%Y-%m-%d %H:%M} UTC",
+        "Data version": f"`{tags['data_version']}`",
+        "Contract": tags["contract"],
+        "Feature-set hash": f"`{tags['feature_set_hash']}`",
+        "Code revision": tags["code_revision"],
+        "Seed": tags["seed"],
+    }
+    return "## Made from\n\n" + _table(("what", "which"), rows.items())
+
+
+def _figures(trained: Trained) -> str:
+    shown = {name: _number(value) for name, value in trained.evaluation.metrics.items()}
+    text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
+    reference = trained.evaluation.reference
+    if reference is None:
+        return text
+    rates = {
+        "failures missed": reference.missed,
+        "false episodes per asset-month": reference.false_episodes,
+        "decisions: false negatives": reference.decision_fn,
+        "decisions: false positives": reference.decision_fp,
+    }
+    promised = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
+    return f"{text}\n\nPromised for monitoring, with intervals of {reference.confidence:.0%}:\n\n{promised}"
+
+
+def _alerts(trained: Trained) -> str:
+    costs, threshold = trained.experiment.costs, trained.threshold
+    if threshold is None:
+        return "## Alerts\n\nIt gives none: the experiment names no horizon."
+    unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining hours of at most"
+    return (
+        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. A missed failure costs "
+        f"{costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts no further apart than "
+        f"{format_duration(trained.experiment.alarms.gap)} are one alarm."
+    )
+
+
+def _gap_limits(gaps: Gaps | None) -> list[str]:
+    if gaps is None:
+        return []
+    filled = f"filled with a value at most {format_duration(gaps.fill_for)} old" if gaps.reach else "left out"
+    return [
+        f"Samples are due every {format_duration(gaps.interval)}; a missing one is {filled}. A channel's window with "
+        f"more than {100 * gaps.most_missing:g} % of them missing is a missing value to it; where all are, it says "
+        "nothing, and why."
+    ]
+
+
+def _regime_limits(regimes: Regimes | None) -> list[str]:
+    if regimes is None or regimes.reach is None:
+        return []
+    return [f"Where most readings of {', '.join(regimes.operating)} are far from all of its training it says nothing."]
+
+
+def _limits(trained: Trained) -> str:
+    limits = [
+        "It knows the event codes, components, asset models and operating regimes of its training assets; another one "
+        "is to it as if it had not happened.",
+        "A channel without readings in a window is a missing value to it, not a warning.",
+        *_gap_limits(trained.artifact.recipe.gaps),
+        *_regime_limits(trained.artifact.recipe.regimes),
+        "Its figures hold for machines run as those of the test samples were.",
+    ]
+    failures = trained.evaluation.metrics.get("failures_total", np.nan)
+    if failures < 30:
+        limits.append(f"Only {failures:.0f} failures judged it: look at the intervals, not at the shares.")
+    artifact = trained.artifact
+    if artifact.target == "failure" and artifact.calibration is None and not any(artifact.calibrations):
+        limits.append("Its probabilities are the learner's own, not calibrated; the calibration error is above.")
+    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _columns(trained: Trained) -> str:
+    shown = [(f"`{name}`", f"{share:.1%}") for name, share in trained.importances.head(_SHOWN_COLUMNS).items()]
+    if not shown:
+        return "## Features\n\n" + ", ".join(f"`{name}`" for name in trained.artifact.columns)
+    return "## Features that matter most\n\n" + _table(("column", "importance"), shown)
+
+
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    lines = [f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in (head, ("---", "---"), *rows)]
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return "-" if not np.isfinite(value) else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4f}"
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; {rate.count} of {rate.of:,.4g})"

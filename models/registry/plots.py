@@ -1,0 +1,139 @@
+"""Pictures of a trained model, for MLflow and the model card."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import precision_recall_curve
+
+from models.labels.labels import LabelState
+from models.training.training import Trained
+
+_SIZE = (6.0, 4.0)
+_SHOWN_COLUMNS = 20
+
+
+def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
+    """Draw what the model's target calls for.
+
+    Parameters
+    ----------
+    trained
+        The trained model.
+    folder
+        Where the PNG files go.
+
+    Returns
+    -------
+    tuple of Path
+        The files: precision-recall, calibration, lead times and threshold for failures; predicted against true and
+        error over life for remaining life; importances where the learner tells them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = _failure_plots(trained) if trained.artifact.target == "failure" else _life_plots(trained)
+    if len(trained.importances):
+        drawn["importances"] = lambda axes: _importances(axes, trained.importances)
+    files = []
+    for name, draw in drawn.items():
+        # Figure without pyplot: no global state, and no display is looked for.
+        figure = Figure(figsize=_SIZE)
+        # Margins by hand: a layout engine draws every figure twice over.
+        figure.subplots_adjust(left=0.48 if name == "importances" else 0.13, bottom=0.13, right=0.97, top=0.92)
+        axes = figure.subplots()
+        draw(axes)
+        axes.minorticks_off()
+        files.append(folder / f"{name}.png")
+        figure.savefig(files[-1], dpi=100)
+    return tuple(files)
+
+
+def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+    predictions = trained.evaluation.predictions
+    told = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
+    truth, score = (told["state"] == LabelState.POSITIVE).to_numpy(), told["prediction"].to_numpy()
+    drawn: dict[str, Callable[[Any], None]] = {}
+    if truth.any():
+        drawn["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
+        drawn["calibration"] = lambda axes: _calibration(axes, truth, score)
+    if len(trained.evaluation.lead_times_h):
+        drawn["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h)
+    if trained.threshold is not None and len(trained.threshold.curve):
+        curve, value = trained.threshold.curve, trained.threshold.value
+        drawn["threshold"] = lambda axes: _threshold(axes, curve, value)
+    return drawn
+
+
+def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+    predictions = trained.evaluation.predictions
+    told = predictions[predictions["remaining_life_h"].notna()]
+    if told.empty:
+        return {}
+    return {
+        "predicted_and_true": lambda axes: _predicted_and_true(axes, told, trained.experiment.split.score_at),
+        "error_over_life": lambda axes: _error_over_life(axes, told, trained.artifact.cap),
+    }
+
+
+def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None) -> None:
+    precision, recall, thresholds = precision_recall_curve(truth, score)
+    axes.step(recall, precision, where="post")
+    if threshold is not None:
+        at = min(int(np.searchsorted(thresholds, threshold)), len(recall) - 1)
+        axes.plot(recall[at], precision[at], "o", color="tab:red", label=f"threshold {threshold:.3g}")
+        axes.legend()
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02), title="Precision and recall")
+
+
+def _calibration(axes: Any, truth: Any, score: Any) -> None:
+    observed, predicted = calibration_curve(truth, np.clip(score, 0, 1), n_bins=10, strategy="uniform")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    axes.plot(predicted, observed, "o-")
+    axes.set(xlabel="predicted probability", ylabel="share that failed", title="Calibration")
+
+
+def _lead_times(axes: Any, hours: Any) -> None:
+    axes.hist(hours, bins=min(20, max(5, len(hours))))
+    axes.set(xlabel="hours between first timely alert and failure", ylabel="failures", title="Lead times")
+
+
+def _threshold(axes: Any, curve: pd.DataFrame, value: float) -> None:
+    axes.plot(curve["threshold"], curve["cost"])
+    axes.axvline(value, color="tab:red", label=f"chosen: {value:.3g}")
+    axes.legend()
+    axes.set(xlabel="threshold", ylabel="cost on validation samples", xscale="log", title="Cost by threshold")
+
+
+def _importances(axes: Any, importances: "pd.Series[float]") -> None:
+    shown = importances.head(_SHOWN_COLUMNS)[::-1]
+    # Column names may hold $ and _, which matplotlib would take for mathematics.
+    axes.barh([name.replace("$", r"\$")[-48:] for name in shown.index], shown.to_numpy())
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set(xlabel="share", title="Importances")
+
+
+def _predicted_and_true(axes: Any, told: pd.DataFrame, score_at: str) -> None:
+    shown = told.sort_values(["asset", "as_of"])
+    shown = shown.drop_duplicates("asset", keep="last") if score_at == "last" else shown
+    axes.scatter(shown["remaining_life_h"], shown["prediction"], s=8, alpha=0.6)
+    largest = float(shown["remaining_life_h"].max())
+    axes.plot([0, largest], [0, largest], color="grey", linewidth=0.8)
+    axes.set(xlabel="true remaining life (h)", ylabel="predicted (h)", title="Predicted and true")
+
+
+def _error_over_life(axes: Any, told: pd.DataFrame, cap: pd.Timedelta | None) -> None:
+    true = told["remaining_life_h"]
+    limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
+    error = told["prediction"] - true.clip(upper=limit)
+    bins = pd.cut(true, 20)
+    grouped = error.groupby(bins, observed=True)
+    middle = [interval.mid for interval in grouped.mean().index]
+    axes.axhline(0, color="grey", linewidth=0.8)
+    axes.fill_between(middle, grouped.quantile(0.1), grouped.quantile(0.9), alpha=0.3, label="10 % to 90 %")
+    axes.plot(middle, grouped.mean(), label="mean")
+    axes.invert_xaxis()
+    axes.legend()
+    axes.set(xlabel="true remaining life (h)", ylabel="predicted - true, capped (h)", title="Error over life")

@@ -1,0 +1,399 @@
+"""The registry of models, in MLflow: each version tagged with all that made it, and named by aliases.
+
+MLflow, and what only training needs, are imported where they are used: that takes seconds, and the endpoint, which only
+loads a model, shall not wait for plots.
+"""
+
+import contextlib
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+
+from data_contracts.errors import ModelError, NotFoundError, did_you_mean
+from data_contracts.workspace import Workspace
+from models.artifact.artifact import Artifact
+from models.artifact.golden_inputs import FILE, GoldenInputs
+from models.outcomes.error_rates import ErrorRates
+from models.registry.mlflow_store import is_missing, told_as_storage_error, using
+from models.registry.revision import Revision, package_folders
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from models.training.training import Trained
+
+CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
+_MODEL = "model"
+_LISTED = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
+# What loading and applying an artifact needs beside our own source; written out, since inferring takes MLflow a minute.
+_REQUIREMENTS = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "tsfresh")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Hold a registered version, ready to predict.
+
+    Parameters
+    ----------
+    name, version
+        Which one.
+    artifact
+        The model.
+    reference
+        The error rates it promised when it was judged; None when it gives no alerts.
+    tags
+        All that made it: ``data_version``, ``contract``, ``feature_set_hash``, ``code_revision``, ``seed``,
+        ``experiment``, ``known_until``, ...
+    """
+
+    name: str
+    version: int
+    artifact: Artifact
+    reference: ErrorRates | None
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """Register, find, load and alias models.
+
+    Parameters
+    ----------
+    workspace
+        Where MLflow's data lies.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._opened: MlflowClient | None = None
+
+    def register(self, trained: "Trained", *, revision: Revision) -> int:
+        """Register a trained model with everything needed to trust it and to train it again.
+
+        The first version of a name gets no alias: promotion is a decision of its own.
+
+        Parameters
+        ----------
+        trained
+            What `models.training.train` gave.
+        revision
+            The code that trained it.
+
+        Returns
+        -------
+        int
+            The version.
+
+        Raises
+        ------
+        StorageError
+            If MLflow's store cannot be used.
+        """
+        from models.registry.run_record import version_tags, write_run_files
+
+        name = trained.experiment.model_name
+        tags = version_tags(trained, revision)
+        with told_as_storage_error(self.workspace), tempfile.TemporaryDirectory() as scratch:
+            run_id = self._start_run(trained, tags)
+            self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
+            source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
+            self._client.set_terminated(run_id)
+            self._ensure_name(name)
+            # MLflow's own store looks the logged model up through its global state.
+            with using(self.workspace.mlflow_uri):
+                made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
+        return int(made.version)
+
+    def load(self, name: str, version: int | str) -> LoadedModel:
+        """Load a version.
+
+        Parameters
+        ----------
+        name
+            The model's name.
+        version
+            Its number, or an alias such as ``"champion"``.
+
+        Returns
+        -------
+        LoadedModel
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model, version or alias.
+        ModelError
+            If its files are damaged.
+        """
+        found = self._version(name, version)
+        with told_as_storage_error(self.workspace), self._files(found) as folder:
+            artifact = Artifact.load(folder)
+        if artifact.digest != found.tags.get("model_digest", artifact.digest):
+            raise ModelError(f"{name} {found.version} is not what was registered", "its digest", "Register it again")
+        reference = found.tags.get("reference_rates")
+        rates = None if reference is None else ErrorRates.from_dict(json.loads(reference))
+        return LoadedModel(name, int(found.version), artifact, rates, dict(found.tags))
+
+    def tags(self, name: str, version: int | str) -> dict[str, str]:
+        """Return the tags of a version, by number or alias."""
+        return dict(self._version(name, version).tags)
+
+    def golden_inputs(self, name: str, version: int | str) -> GoldenInputs | None:
+        """Return a few rows with the scores a version gave when registered; None if it was registered without."""
+        if "golden_inputs" not in self.tags(name, version):
+            return None
+        with self.run_file(name, version, FILE) as file:
+            return GoldenInputs.read(file)
+
+    def champion(self, name: str) -> int | None:
+        """Return the version that is the champion; None when there is none. Cheap enough to be asked each second."""
+        return self.get_alias(name, CHAMPION)
+
+    def get_alias(self, name: str, alias: str) -> int | None:
+        """Return the version that an alias names; None when it names none."""
+        from mlflow.exceptions import MlflowException
+
+        with told_as_storage_error(self.workspace):
+            try:
+                return int(self._client.get_model_version_by_alias(name, alias).version)
+            except MlflowException as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Make an alias name a version; it names that one only.
+
+        Parameters
+        ----------
+        name
+            The model's name.
+        alias
+            Such as ``"champion"``.
+        version
+            The version.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version.
+        """
+        self._version(name, version)
+        with told_as_storage_error(self.workspace):
+            self._client.set_registered_model_alias(name, alias, str(version))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Make an alias name nothing; nothing happens when it named nothing."""
+        if self.get_alias(name, alias) is not None:
+            with told_as_storage_error(self.workspace):
+                self._client.delete_registered_model_alias(name, alias)
+
+    def aliases(self, name: str, version: int) -> tuple[str, ...]:
+        """Return the aliases that name a version, sorted."""
+        with told_as_storage_error(self.workspace):
+            named = self._model(name).aliases
+        return tuple(sorted(alias for alias, number in named.items() if int(number) == version))
+
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete a version, whatever its aliases; `models.registry.promotion.delete_version` looks at them first."""
+        with told_as_storage_error(self.workspace):
+            self._client.delete_model_version(name, str(version))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the registered models, sorted."""
+        with told_as_storage_error(self.workspace):
+            return tuple(sorted(model.name for model in self._client.search_registered_models()))
+
+    def versions(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Return the versions of a model, the newest first, as plain values.
+
+        Parameters
+        ----------
+        name
+            The model's name.
+
+        Returns
+        -------
+        tuple of dict
+            ``model``, ``version``, ``aliases``, ``estimator``, ``trained_until``, and figures of its evaluation.
+        """
+        with told_as_storage_error(self.workspace):
+            model = self._model(name)
+            aliases: dict[str, list[str]] = {}
+            for alias, number in sorted(model.aliases.items()):
+                aliases.setdefault(str(number), []).append(alias)
+            found = self._client.search_model_versions(f"name = '{name}'")
+            newest = sorted(found, key=lambda entry: -int(entry.version))
+            return tuple(self._listed(entry, aliases.get(str(entry.version), [])) for entry in newest)
+
+    def metrics(self, name: str, version: int | str) -> dict[str, float]:
+        """Return the figures of a version's evaluation, by number or alias."""
+        return dict(self._client.get_run(str(self._version(name, version).run_id)).data.metrics)
+
+    @contextlib.contextmanager
+    def run_file(self, name: str, version: int | str, file: str) -> Iterator[Path]:
+        """Lend a file that was logged beside a version, such as its model card or its predictions.
+
+        Parameters
+        ----------
+        name, version
+            Which version, by number or alias.
+        file
+            The file's name.
+
+        Yields
+        ------
+        Path
+            Where it is to be read, for the time being.
+        """
+        run_id = str(self._version(name, version).run_id)
+        with told_as_storage_error(self.workspace):
+            folder = _local_path(str(self._client.get_run(run_id).info.artifact_uri))
+            with tempfile.TemporaryDirectory() as scratch:
+                yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
+
+    @property
+    def _client(self) -> "MlflowClient":
+        if self._opened is None:
+            from mlflow import MlflowClient
+
+            # That it makes its tables on first use is nobody's business, and what goes wrong is told by us.
+            logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
+            with told_as_storage_error(self.workspace):
+                self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
+        return self._opened
+
+    def _start_run(self, trained: "Trained", tags: Mapping[str, str]) -> str:
+        from mlflow.entities import Metric, Param, RunTag
+
+        from models.registry.run_record import run_params
+
+        run = self._client.create_run(self._experiment_id(trained.experiment.name), run_name=trained.artifact.estimator)
+        now = run.info.start_time
+        metrics = [Metric(k, v, now, 0) for k, v in trained.evaluation.metrics.items() if np.isfinite(v)]
+        params = [Param(key, value) for key, value in run_params(trained).items()]
+        self._client.log_batch(run.info.run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
+        return str(run.info.run_id)
+
+    def _experiment_id(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = f"{self.workspace.artifacts_url.rstrip('/')}/{name}"
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _log_model(self, trained: "Trained", run_id: str, folder: Path) -> tuple[str, str | None]:
+        import mlflow
+        import mlflow.pyfunc
+
+        with using(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name=_MODEL,
+                loader_module="models.artifact",
+                data_path=str(folder),
+                code_paths=[str(package) for package in package_folders()],
+                signature=_signature(trained.artifact),
+                pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
+            )
+        return str(logged.model_uri), logged.model_id
+
+    def _ensure_name(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.get_registered_model(name)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            self._client.create_registered_model(name)
+
+    def _model(self, name: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_registered_model(name)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            names = self.names()
+            hint = did_you_mean(name, names) or "Train one with `forewarn train`, or name another"
+            raise NotFoundError(
+                f"no model {name!r} is registered",
+                f"one of {', '.join(names)}" if names else "a registered model",
+                hint,
+            ) from error
+
+    def _version(self, name: str, version: int | str) -> "ModelVersion":
+        from mlflow.exceptions import MlflowException
+
+        by_number = isinstance(version, int) or version.isdecimal()
+        with told_as_storage_error(self.workspace):
+            try:
+                if by_number:
+                    return self._client.get_model_version(name, str(version))
+                return self._client.get_model_version_by_alias(name, str(version))
+            except MlflowException as error:
+                if not is_missing(error):
+                    raise
+                raise _no_version(name, version, [str(entry["version"]) for entry in self.versions(name)]) from error
+
+    @contextlib.contextmanager
+    def _files(self, version: "ModelVersion") -> Iterator[Path]:
+        """Lend the folder of a version's artifact: in place when it lies on this machine, else downloaded."""
+        uri = self._client.get_model_version_download_uri(version.name, version.version)
+        here = _local_path(uri)
+        if here is not None:
+            yield _artifact_folder(here)
+            return
+        from mlflow.artifacts import download_artifacts
+
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
+            yield _artifact_folder(Path(copy))
+
+    def _listed(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
+        figures = self._client.get_run(str(version.run_id)).data.metrics
+        shown = {key: round(figures[key], 4) for key in _LISTED if key in figures}
+        about = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
+        return {"model": version.name, "version": int(version.version), "aliases": aliases, **about, **shown}
+
+
+def _signature(artifact: Artifact) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    inputs = Schema([ColSpec(DataType.double, column) for column in artifact.columns])
+    return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
+
+
+def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:
+    if version == CHAMPION:
+        return NotFoundError(
+            f"the model {name!r} has no champion",
+            f"a version that was promoted; there {'are ' + ', '.join(numbers) if numbers else 'is none'}",
+            "Promote one with `forewarn models promote VERSION`" if numbers else "Train one with `forewarn train`",
+        )
+    return NotFoundError(
+        f"the model {name!r} has no version {version}", f"one of {', '.join(numbers) or 'none yet'}", "Name another"
+    )
+
+
+def _local_path(uri: str) -> Path | None:
+    parsed = urlparse(uri)
+    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
+
+
+def _artifact_folder(model_folder: Path) -> Path:
+    """Find the artifact inside MLflow's model folder."""
+    found = sorted(model_folder.rglob("model.json"))
+    if not found:
+        raise NotFoundError(f"no artifact in {model_folder}", "a model.json", "Register the model again")
+    return found[0].parent

@@ -1,0 +1,108 @@
+"""What is written down beside a registered version: its tags, parameters and files."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from models.artifact.golden_inputs import FILE as GOLDEN_FILE
+from models.registry.model_card import model_card
+from models.registry.plots import draw_plots
+from models.registry.revision import Revision
+from models.training.training import Trained
+
+PREDICTIONS_FILE = "predictions.parquet"
+CARD_FILE = "model_card.md"
+_LONGEST_PARAMETER = 500
+
+
+def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
+    """Write down all that made a version.
+
+    Parameters
+    ----------
+    trained
+        The trained model.
+    revision
+        The code that trained it.
+
+    Returns
+    -------
+    dict of str
+        The tags of run and version.
+    """
+    artifact, experiment = trained.artifact, trained.experiment
+    tags = {
+        "data_version": json.dumps(dict(trained.data_versions), sort_keys=True),
+        "data_rows": json.dumps(dict(trained.data_rows), sort_keys=True),
+        "contract": f"{artifact.contract.name} {artifact.contract.version} {artifact.contract.digest}".strip(),
+        "feature_set_hash": artifact.recipe.digest,
+        "code_revision": str(revision),
+        "seed": str(experiment.seed),
+        "experiment": experiment.to_json(),
+        "forewarn_version": _forewarn_version(),
+        "target": artifact.target,
+        "estimator": artifact.estimator,
+        "known_until": trained.known_until.isoformat(),
+        "trained_until": trained.trained_until.isoformat(),
+        "model_digest": artifact.digest,
+        "predictions_digest": trained.predictions_digest,
+    }
+    if trained.evaluation.reference is not None:
+        tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)
+    if trained.golden is not None:
+        tags["golden_inputs"] = str(len(trained.golden.scores))
+    return tags
+
+
+def run_params(trained: Trained) -> dict[str, str]:
+    """Flatten an experiment into MLflow's parameters.
+
+    Parameters
+    ----------
+    trained
+        The trained model.
+
+    Returns
+    -------
+    dict of str
+        ``section.key`` to text.
+    """
+    flat: dict[str, str] = {}
+    for key, value in trained.experiment.to_dict().items():
+        inner = value if isinstance(value, dict) else {"": value}
+        flat |= {f"{key}.{name}".rstrip("."): str(item)[:_LONGEST_PARAMETER] for name, item in inner.items()}
+    return flat | {"columns": str(len(trained.artifact.columns)), "threshold": str(trained.artifact.threshold)}
+
+
+def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:
+    """Write the files that a run keeps: the test predictions, the model card, plots, the features, golden inputs.
+
+    Parameters
+    ----------
+    trained
+        The trained model.
+    tags
+        Its tags, for the card.
+    folder
+        Where to; created.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder.mkdir(parents=True)
+    trained.evaluation.predictions.to_parquet(folder / PREDICTIONS_FILE, index=False)
+    (folder / CARD_FILE).write_text(model_card(trained, tags), encoding="utf-8")
+    (folder / "recipe.json").write_text(trained.artifact.recipe.to_json(), encoding="utf-8")
+    if trained.golden is not None:
+        trained.golden.save(folder / GOLDEN_FILE)
+    draw_plots(trained, folder / "plots")
+    return folder
+
+
+def _forewarn_version() -> str:
+    try:
+        return metadata.version("forewarn")
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,288 @@
+"""Judging a model on samples it had not learned from: what statisticians ask, and what a plant asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
+
+from data_contracts.tables.history import History
+from models.experiment.experiment import CostPlan
+from models.labels.labels import LabelState
+from models.outcomes.error_rates import ErrorRates, error_rates
+from models.outcomes.outcomes import Terms, outcomes
+from models.training.policies import best_interval, calendar_cost
+
+Vector = npt.NDArray[np.float64]
+LEAD_TIME_QUANTILES = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold how good a model was.
+
+    Parameters
+    ----------
+    metrics
+        Figures by name; NaN where there was nothing to count.
+    reference
+        The error rates on the test period with their counts: what the model promises, for later monitoring. None for
+        a model that gives no alerts.
+    lead_times_h
+        Hours between the first timely alert and the failure, one per failure caught.
+    predictions
+        The test samples: ``asset``, ``as_of``, ``prediction``, ``alert``, ``state`` or ``remaining_life_h`` (true).
+    """
+
+    metrics: Mapping[str, float]
+    reference: ErrorRates | None
+    predictions: pd.DataFrame
+    lead_times_h: Vector = field(default_factory=lambda: np.empty(0))
+
+
+def evaluate_failures(
+    predictions: pd.DataFrame,
+    history: History,
+    *,
+    terms: Terms,
+    costs: CostPlan,
+    known_until: pd.Timestamp,
+    trained_on: pd.DataFrame,
+) -> Evaluation:
+    """Judge predicted failure probabilities.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``prediction`` (probability), ``alert``, ``state``.
+    history
+        Failures and work orders.
+    terms
+        Lead, horizon, gap of the alarm episodes, reporting delay.
+    costs
+        What errors cost.
+    known_until
+        Nothing known later is used.
+    trained_on
+        The training cut-offs (``asset``, ``as_of``), on which the fixed interval to compare with is chosen.
+
+    Returns
+    -------
+    Evaluation
+        Every known failure that a test sample could have announced counts, alarm episodes once they have matured. The
+        reference rates hold matured outcomes only, from when the alarms have settled on.
+    """
+    decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
+    truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
+    metrics = decision_metrics(truth, decided["prediction"].to_numpy(), decided["alert"].to_numpy())
+    if predictions.empty:
+        return Evaluation(metrics, None, predictions)
+    known = history.as_of(known_until)
+    judged = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
+    rates = error_rates(judged)
+    failures = _announceable(predictions, known, terms, known_until)
+    plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
+    trivial = _trivial_costs(predictions, failures, trained_on, known, terms, costs)
+    settled = min(predictions["as_of"].min() + terms.settling, judged.matured_until)
+    return Evaluation(metrics | plant | trivial, error_rates(judged, start=settled), predictions, leads)
+
+
+def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | None, score_at: str) -> Evaluation:
+    """Judge predicted remaining lives.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``prediction`` (hours), ``alert``, ``remaining_life_h`` (true, not capped; NaN
+        where not known).
+    cap
+        The most remaining life that is told apart; None scores both protocols alike.
+    score_at
+        ``"last"`` scores the last cut-off of each asset, ``"all"`` every one.
+
+    Returns
+    -------
+    Evaluation
+        ``rmse_capped`` and ``nasa_score_capped`` against the true life capped, ``..._uncapped`` against the true life.
+    """
+    scored = predictions[predictions["remaining_life_h"].notna()].sort_values(["asset", "as_of"])
+    if score_at == "last":
+        scored = scored.drop_duplicates("asset", keep="last")
+    predicted, true = scored["prediction"].to_numpy(), scored["remaining_life_h"].to_numpy()
+    limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
+    metrics = {
+        "rmse_capped": rmse(predicted, np.minimum(true, limit)),
+        "rmse_uncapped": rmse(predicted, true),
+        "nasa_score_capped": nasa_score(predicted, np.minimum(true, limit)),
+        "nasa_score_uncapped": nasa_score(predicted, true),
+        "samples_scored": float(len(scored)),
+    }
+    return Evaluation(metrics, None, predictions)
+
+
+def decision_metrics(
+    truth: npt.NDArray[np.bool_], probability: Vector, alert: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    """Compute the classical figures of single decisions.
+
+    Parameters
+    ----------
+    truth, probability, alert
+        What happened, what was predicted, and whether it called for an alert; shape (n_decisions,).
+
+    Returns
+    -------
+    dict
+        precision, recall, f1, roc_auc, pr_auc, brier, calibration_error; NaN where only one class, or none, was there.
+
+    References
+    ----------
+    Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2. Areas: Davis & Goadrich, ICML 2006.
+    """
+    if not len(truth):
+        return dict.fromkeys(("precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "calibration_error"), np.nan)
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, alert, average="binary", zero_division=np.nan)
+    both = truth.any() and not truth.all()
+    return {
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "roc_auc": float(roc_auc_score(truth, probability)) if both else np.nan,
+        "pr_auc": float(average_precision_score(truth, probability)) if truth.any() else np.nan,
+        "brier": float(brier_score_loss(truth, probability)),
+        "calibration_error": calibration_error(truth, probability),
+    }
+
+
+def calibration_error(truth: npt.NDArray[np.bool_], probability: Vector, bins: int = 10) -> float:
+    """Compute the expected calibration error over bins of equal width.
+
+    Parameters
+    ----------
+    truth, probability
+        Shape (n,).
+    bins
+        How many.
+
+    Returns
+    -------
+    float
+        The mean distance of predicted from observed shares, weighted by the samples of each bin; 0 is best.
+
+    References
+    ----------
+    Naeini, Cooper & Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+    """
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    gaps = np.bincount(which, weights=probability - truth, minlength=bins)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def rmse(predicted: Vector, true: Vector) -> float:
+    """Compute the root of the mean squared error, in hours; NaN of nothing."""
+    return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
+
+
+def nasa_score(predicted: Vector, true: Vector) -> float:
+    """Compute NASA's score, which punishes a failure that comes sooner than predicted more than one that comes later.
+
+    Parameters
+    ----------
+    predicted, true
+        Remaining life, in hours (cycles), shape (n,).
+
+    Returns
+    -------
+    float
+        The sum over the samples; 0 is best.
+
+    Examples
+    --------
+    >>> round(nasa_score(np.array([100.0]), np.array([90.0])), 4)
+    1.7183
+
+    References
+    ----------
+    Saxena, Goebel, Simon & Eklund, PHM 2008, section III (scoring), doi:10.1109/PHM.2008.4711414.
+    """
+    late = predicted - true
+    return float(np.where(late < 0, np.expm1(-late / 13.0), np.expm1(late / 10.0)).sum()) if len(true) else float("nan")
+
+
+def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> Vector:
+    """Measure how long before each failure its first timely alert came.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``alert``.
+    failures
+        Columns ``asset``, ``event_time``, one row per failure.
+    terms
+        Lead and horizon: an alert is timely with its cut-off in [failure - lead - horizon, failure - lead).
+
+    Returns
+    -------
+    ndarray of float64
+        Hours, one per failure with a timely alert.
+    """
+    alerts = predictions[predictions["alert"].astype(bool)].sort_values("as_of")
+    times = {asset: own.reset_index(drop=True) for asset, own in alerts.groupby("asset")["as_of"]}
+    found = []
+    for asset, event in failures[["asset", "event_time"]].itertuples(index=False):
+        own = times.get(asset)
+        first = 0 if own is None else int(own.searchsorted(event - terms.claim))
+        if own is not None and first < len(own) and own[first] < event - terms.lead:
+            found.append((event - own[first]) / pd.Timedelta(hours=1))
+    return np.asarray(found, dtype=np.float64)
+
+
+def _plant_figures(
+    predictions: pd.DataFrame, failures: pd.DataFrame, rates: ErrorRates, terms: Terms, costs: CostPlan
+) -> tuple[dict[str, float], Vector]:
+    states = failures["state"].value_counts()
+    missed, caught = int(states.get("missed", 0)), int(states.get("caught", 0) + states.get("prevented", 0))
+    leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
+    false = rates.false_episodes
+    figures = {
+        "failures_caught": float(caught),
+        "failures_total": float(caught + missed),
+        "failures_uncovered": float(states.get("uncovered", 0)),
+        "false_alarms": float(false.count),
+        "false_alarms_per_asset_month": false.value,
+        "asset_months": false.of,
+        "expected_cost": missed * costs.missed_failure + false.count * costs.false_alarm,
+    }
+    quantiles = np.quantile(leads, LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(LEAD_TIME_QUANTILES)
+    named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(LEAD_TIME_QUANTILES, quantiles, strict=True)}
+    return figures | named, leads
+
+
+def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, known_until: pd.Timestamp) -> pd.DataFrame:
+    """Give the failures of the test period, caught or missed, also the last ones: their alerts are all in."""
+    later = known_until + terms.maturity
+    known: pd.DataFrame = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
+    first, last = predictions["as_of"].min(), predictions["as_of"].max()
+    inside = (known["event_time"] > first + terms.lead) & (known["event_time"] <= last + terms.claim)
+    found: pd.DataFrame = known.loc[inside]
+    return found
+
+
+def _trivial_costs(
+    predictions: pd.DataFrame,
+    failures: pd.DataFrame,
+    trained_on: pd.DataFrame,
+    history: History,
+    terms: Terms,
+    costs: CostPlan,
+) -> dict[str, float]:
+    prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
+    fixed = best_interval(trained_on, history.failures, terms=terms, **prices)
+    intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
+    found = {
+        f"expected_cost_{name}": calendar_cost(predictions, failures, interval=interval, terms=terms, **prices).cost
+        for name, interval in intervals.items()
+    }
+    return found | {"fixed_interval_days": fixed / pd.Timedelta(days=1)}

@@ -1,0 +1,247 @@
+"""The samples of an experiment: cut-offs with what became of them, to learn from and to be judged on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.errors import ModelError
+from data_contracts.tables.history import History
+from features.telemetry.windows import cut_offs
+from models.experiment.experiment import Experiment
+from models.labels.interval_labels import interval_labels
+from models.labels.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
+from models.labels.unwatched import retired_spans
+from models.outcomes.outcomes import Terms
+from models.training.splits import Split, by_asset, by_time
+
+_OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Hold cut-offs with what became of them.
+
+    Parameters
+    ----------
+    train
+        Columns ``asset``, ``as_of``, ``target`` (1.0 and 0.0, or hours up to the cap), and ``state`` for failures.
+    test
+        Columns ``asset``, ``as_of``, and ``state`` for failures or ``remaining_life_h`` (not capped, NaN where not
+        known). Samples of any state, for alarms are raised at all of them.
+    partly
+        With several horizons the cut-offs whose outcome is known for the first of them only: columns ``asset``,
+        ``as_of``. They are learned from, and nothing else.
+    intervals
+        With several horizons the labels of their intervals, of `train` and then of `partly`, shape
+        (n_train + n_partly, n_horizons); see `interval_labels`. None with one.
+    """
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
+    intervals: npt.NDArray[np.float64] | None = None
+
+    @property
+    def all_cut_offs(self) -> pd.DataFrame:
+        """Return ``asset`` and ``as_of`` of train, test and those partly known, in this order."""
+        parts = (self.train, self.test, self.partly) if len(self.partly) else (self.train, self.test)
+        return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
+
+    @property
+    def learned(self) -> pd.DataFrame:
+        """Return ``asset`` and ``as_of`` of train and those partly known, in this order."""
+        parts = (self.train, self.partly) if len(self.partly) else (self.train,)
+        return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
+
+    @property
+    def target(self) -> npt.NDArray[np.float64]:
+        """Return what is to be learned, shape (n_train,)."""
+        return self.train["target"].to_numpy(dtype=np.float64)
+
+
+def draw_samples(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Samples:
+    """Draw the samples of an experiment.
+
+    When splitting by time the training labels are those that could be known when the test period began.
+
+    Parameters
+    ----------
+    experiment
+        Says which assets, times and labels.
+    history
+        What is known about the assets.
+    known_until
+        Nothing known later is used.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to learn from.
+    """
+    drawn = cut_offs(history, experiment.windows.stride, start=experiment.data.start, end=experiment.data.end)
+    if drawn.empty:
+        raise ModelError(
+            f"the history of {history.asset_type} has no cut-off",
+            "telemetry of at least one asset by then",
+            "Bring it in with `forewarn import`, `simulate` or `ingest`",
+        )
+    split = split_samples(experiment, drawn)
+    learned_until = known_until
+    if experiment.split.kind == "time" and experiment.split.test_start is not None:
+        learned_until = min(known_until, experiment.split.test_start)
+    label = _label_failures if experiment.target == "failure" else _label_life
+    train = label(experiment, history, drawn[split.train], learned_until)
+    test = label(experiment, history, drawn[split.test], known_until)
+    train = train[train["target"].notna()].reset_index(drop=True)
+    _refuse_nothing_to_learn(experiment, train)
+    _refuse_nothing_to_judge(experiment, test, drawn)
+    test = test.drop(columns="target").reset_index(drop=True)
+    if not experiment.label.several:
+        return Samples(train, test)
+    partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
+    return Samples(train, test, partly, intervals)
+
+
+def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
+    """Split cut-offs as an experiment says.
+
+    Parameters
+    ----------
+    experiment
+        Says how.
+    drawn
+        Columns ``asset``, ``as_of``.
+    purge
+        How far a label looks ahead; as far as the experiment's own if None.
+
+    Returns
+    -------
+    Split
+    """
+    plan = experiment.split
+    if plan.kind == "time" and plan.test_start is not None:
+        return by_time(drawn, plan.test_start, experiment.purge if purge is None else purge, test_end=plan.test_end)
+    return by_asset(drawn, plan.test, share=plan.test_share, seed=experiment.seed)
+
+
+def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms | None:
+    """Say what an alert of this experiment claims, and when the claim is judged.
+
+    Parameters
+    ----------
+    experiment
+        Gives lead, horizon and gap, and the reporting delay unless it is estimated.
+    history
+        Its failures tell how late reports arrive.
+    known_until
+        Nothing known later is used.
+
+    Returns
+    -------
+    Terms or None
+        None when the experiment names no horizon, and so raises no alerts.
+    """
+    label = experiment.label
+    if label.horizon is None:
+        return None
+    delay = label.reporting_delay
+    if delay is None:
+        delay = reporting_delay(history.failures, known_until=known_until)
+    # One unit for all: a finer one would spread to every time it is added to.
+    return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay)))
+
+
+def _label_failures(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    terms = _terms(experiment, history, known_until)
+    down = just_failed(drawn, history.failures, known_until=known_until, span=experiment.label.down_after_failure)
+    samples = drawn[~down]
+    state = failure_labels(
+        samples,
+        history.failures,
+        history.work_orders,
+        lead=terms.lead,
+        horizon=terms.horizon,
+        known_until=known_until,
+        delay=terms.reporting_delay,
+        unwatched=retired_spans(history.assets, now=known_until),
+    )
+    # A failure is known before the silence around it is: learning from it at once would make failures look common.
+    told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
+    target = (state == LabelState.POSITIVE).astype(np.float64).where(told)
+    return samples.assign(state=state, target=target)
+
+
+def _label_intervals(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, train: pd.DataFrame, known_until: pd.Timestamp
+) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
+    """Label the intervals between horizons; give the cut-offs beyond `train` with a known one, and all labels."""
+    label, keys = experiment.label, ["asset", "as_of"]
+    terms = _terms(experiment, history, known_until)
+    near = drawn[split_samples(experiment, drawn, label.lead + label.several[0]).train]
+    up = near[~just_failed(near, history.failures, known_until=known_until, span=label.down_after_failure)]
+    others = up[~pd.MultiIndex.from_frame(up[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
+    every = pd.concat([train[keys], others[keys]], ignore_index=True)
+    labels = interval_labels(
+        every,
+        history.failures,
+        history.work_orders,
+        lead=terms.lead,
+        horizons=label.several,
+        known_until=known_until,
+        delay=terms.reporting_delay,
+        unwatched=retired_spans(history.assets, now=known_until),
+    )
+    kept = (np.arange(len(every)) < len(train)) | ~np.isnan(labels).all(axis=1)
+    return every[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
+
+
+def _terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms:
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    return terms
+
+
+def _label_life(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    return drawn.assign(
+        remaining_life_h=remaining_life(drawn, history.failures, known_until=known_until),
+        target=remaining_life(drawn, history.failures, known_until=known_until, cap=experiment.label.cap),
+    )
+
+
+def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> None:
+    if train.empty:
+        raise ModelError(
+            "no training sample has a known outcome",
+            f"cut-offs before the test whose {experiment.target} is known",
+            "Look at split and label, or import more data",
+        )
+    if experiment.target == "failure" and train["target"].nunique() < 2:
+        which = "every one" if train["target"].iloc[0] else "none"
+        raise ModelError(
+            f"of {len(train)} training samples {which} fails within the horizon",
+            "samples that do, and others that do not",
+            "Start the test later, or import more data",
+        )
+
+
+def _refuse_nothing_to_judge(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+    if test.empty:
+        plan = experiment.split
+        until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
+        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to be judged on"
+        raise ModelError(
+            f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
+            "samples to judge the model on",
+            "Look at split.test_start and split.test_end, or import more data",
+        )

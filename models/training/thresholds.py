@@ -1,0 +1,185 @@
+"""The threshold that makes errors cheapest, chosen on predictions of samples the model had not learned from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import logit
+
+from models.labels.labels import LabelState
+from models.outcomes.outcomes import Terms, episode_starts
+
+Rows = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float64]
+_CANDIDATES = 200
+# A failure within the lead came too soon for the alert to be of use, so it does not excuse it.
+_IN_VAIN = (LabelState.NEGATIVE, LabelState.TOO_LATE)
+
+
+@dataclass(frozen=True)
+class ChosenThreshold:
+    """A threshold with the curve it was chosen from.
+
+    Parameters
+    ----------
+    value
+        Alert at a probability of at least this.
+    curve
+        Columns ``threshold``, ``missed``, ``in_vain``, ``cost``, ``f1``, one row per candidate, on the
+        validation samples; empty when there was nothing to choose by.
+    reason
+        How it was chosen, in a sentence.
+    """
+
+    value: float
+    curve: pd.DataFrame
+    reason: str
+
+
+def choose_threshold(
+    predictions: pd.DataFrame,
+    failures: pd.DataFrame,
+    *,
+    terms: Terms,
+    missed_failure: float,
+    false_alarm: float,
+) -> ChosenThreshold:
+    """Choose the threshold at which missed failures and inspections in vain cost least.
+
+    A handful of failures cannot tell neighbouring thresholds apart. So of those whose cost exceeds the least by no more
+    than one standard error (over assets) the one is taken whose log-odds are nearest to what the
+    costs alone would say of a calibrated probability: false_alarm / (false_alarm + missed_failure).
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``probability`` and ``state`` (`LabelState`), of samples that the model had not
+        learned from.
+    failures
+        Known failures: ``asset``, ``event_time``.
+    terms
+        Lead, horizon and the gap that parts alarm episodes.
+    missed_failure, false_alarm
+        What one costs, in any one currency.
+
+    Returns
+    -------
+    ChosenThreshold
+
+    References
+    ----------
+    Elkan, "The foundations of cost-sensitive learning", IJCAI 2001, section 1.2 (the ratio of the costs). Breiman,
+    Friedman, Olshen & Stone, *Classification and Regression Trees* (1984), section 3.4.3 (one standard error).
+    """
+    ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
+    peaks = peak_before(ordered, failures, terms)
+    ratio = false_alarm / (false_alarm + missed_failure)
+    if not len(peaks):
+        return ChosenThreshold(ratio, pd.DataFrame(), "no failure to choose by: the ratio of the costs")
+    curve, by_asset = _curve(ordered, peaks, terms, missed_failure, false_alarm)
+    close = curve.loc[_as_good_as_cheapest(by_asset), "threshold"].to_numpy()
+    value = float(close[np.abs(_log_odds(close) - _log_odds(ratio)).argmin()])
+    return ChosenThreshold(value, curve, f"least cost on {len(ordered)} samples with {len(peaks)} failures")
+
+
+def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """Find for each failure the highest probability given in time for it.
+
+    Parameters
+    ----------
+    ordered
+        Columns ``asset``, ``as_of``, ``probability``, sorted by asset and as_of.
+    failures
+        Columns ``asset``, ``event_time``; failures of an asset at one instant are one.
+    terms
+        Lead and horizon.
+
+    Returns
+    -------
+    DataFrame
+        ``asset`` and ``peak``, one row per failure that at least one prediction could have announced.
+    """
+    times = {asset: (own["as_of"], own["probability"].to_numpy()) for asset, own in ordered.groupby("asset")}
+    peaks = []
+    events = failures[["asset", "event_time"]].drop_duplicates().sort_values(["asset", "event_time"])
+    for asset, event in events.itertuples(index=False):
+        if asset not in times:
+            continue
+        as_of, probability = times[asset]
+        first, last = as_of.searchsorted(event - terms.claim), as_of.searchsorted(event - terms.lead)
+        if last > first:
+            peaks.append((asset, float(probability[first:last].max())))
+    return pd.DataFrame(peaks, columns=["asset", "peak"])
+
+
+def _curve(
+    ordered: pd.DataFrame, peaks: pd.DataFrame, terms: Terms, missed_failure: float, false_alarm: float
+) -> tuple[pd.DataFrame, Matrix]:
+    """Count errors and costs at each candidate, in all and per asset, shape (n_candidates, n_assets)."""
+    probability = ordered["probability"].to_numpy(dtype=np.float64)
+    assets = pd.Index(ordered["asset"].unique())
+    whose, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
+    positive = (ordered["state"] == LabelState.POSITIVE).to_numpy()
+    negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
+    unfulfilled = ordered["state"].isin(_IN_VAIN).to_numpy()
+    rows, costs = [], []
+    for threshold in _candidates(probability, peak):
+        alert = probability >= threshold
+        missed = np.bincount(whose[peak < threshold], minlength=len(assets))
+        in_vain = count_in_vain(ordered, alert, unfulfilled, terms)
+        right, wrong = int((alert & positive).sum()), int((alert & negative).sum() + (~alert & positive).sum())
+        costs.append(missed * missed_failure + in_vain * false_alarm)
+        f1 = 2 * right / (2 * right + wrong) if right else 0.0
+        rows.append((float(threshold), int(missed.sum()), int(in_vain.sum()), float(costs[-1].sum()), f1))
+    curve = pd.DataFrame(rows, columns=["threshold", "missed", "in_vain", "cost", "f1"])
+    return curve, np.asarray(costs, dtype=np.float64)
+
+
+def _as_good_as_cheapest(by_asset: Matrix) -> npt.NDArray[np.bool_]:
+    """Tell which candidates cost at most one standard error, over assets, more than the cheapest."""
+    totals = by_asset.sum(axis=1)
+    cheapest = by_asset[totals.argmin()]
+    error = float(np.sqrt(len(cheapest) * cheapest.var(ddof=1))) if len(cheapest) > 1 else 0.0
+    return np.asarray(totals <= totals.min() + error + 1e-9 * totals.max(), dtype=np.bool_)
+
+
+def _log_odds(probability: Any) -> Any:
+    return logit(np.clip(probability, 1e-12, 1.0 - 1e-12))
+
+
+def _candidates(probability: npt.NDArray[np.float64], peaks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # Between neighbours, so that a rounding error does not flip a decision; denser where scores are high.
+    ranks = 1.0 - np.geomspace(1.0 / len(probability), 1.0, _CANDIDATES)
+    seen = np.unique(np.concatenate([np.quantile(probability, ranks), peaks, [probability.min(), probability.max()]]))
+    return (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
+
+
+def count_in_vain(ordered: pd.DataFrame, alert: Rows, unfulfilled: Rows, terms: Terms) -> npt.NDArray[np.intp]:
+    """Count per asset the false alarm episodes, each of which prompts an inspection in vain.
+
+    It is what `error_rates` counts, quick enough to be asked for each candidate; who intervened counts as of the label.
+
+    Parameters
+    ----------
+    ordered
+        Columns ``asset``, ``as_of``, sorted by them.
+    alert, unfulfilled
+        Which rows call for an alert, and which were not followed by a failure that an alert there would have claimed;
+        shape (n_rows,).
+    terms
+        What parts alarm episodes.
+
+    Returns
+    -------
+    ndarray of int
+        One count per asset, in order of appearance.
+    """
+    codes, assets = pd.factorize(ordered["asset"])
+    asset, as_of = codes[alert], ordered["as_of"].dt.tz_localize(None).to_numpy()[alert]
+    if not len(asset):
+        return np.zeros(len(assets), dtype=np.intp)
+    starts = np.flatnonzero(episode_starts(asset, as_of, terms))
+    in_vain = asset[starts][np.logical_and.reduceat(unfulfilled[alert], starts)]
+    return np.bincount(in_vain, minlength=len(assets))

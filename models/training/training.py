@@ -1,0 +1,343 @@
+"""Training: an experiment and a history in, a judged model out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.contract.contract import Contract
+from data_contracts.errors import ModelError
+from data_contracts.progress import Report, silent
+from data_contracts.tables.history import FRAMES, History
+from features.extraction.extract import extract
+from features.names import format_duration
+from features.recipe.recipe import Recipe
+from models.artifact.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
+from models.artifact.golden_inputs import GoldenInputs, choose_golden
+from models.artifact.usual_values import Usual, usual_values
+from models.estimators import estimators
+from models.estimators.hazards import interval_columns
+from models.experiment.experiment import Experiment
+from models.labels.labels import LabelState, known_rows
+from models.training.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
+from models.training.horizon_figures import horizon_metrics
+from models.training.horizon_training import fit_hazards, unseen_probabilities
+from models.training.recipes import learn_recipe, preselect, select_columns
+from models.training.samples import Samples, alarm_terms, draw_samples
+from models.training.thresholds import ChosenThreshold, choose_threshold
+from models.training.validation import fit_calibration, predict_unseen
+
+Matrix = npt.NDArray[np.float64]
+_STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Hold a trained model with how good it is and what made it.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    artifact
+        The model.
+    evaluation
+        How good it was on the test samples.
+    threshold
+        How its threshold was chosen; None for remaining life.
+    importances
+        How much each column matters, largest first; empty for a learner that does not tell.
+    known_until
+        Nothing known later was used.
+    trained_until
+        The last training cut-off.
+    data_versions
+        The versions of the tables that the history was read from.
+    data_rows
+        The rows of its frames.
+    n_train, n_test
+        How many samples it learned from, and was judged on.
+    golden
+        A few test rows with their scores, to be scored again before the model takes over.
+    """
+
+    experiment: Experiment
+    artifact: Artifact
+    evaluation: Evaluation
+    threshold: ChosenThreshold | None
+    importances: "pd.Series[float]"
+    known_until: pd.Timestamp
+    trained_until: pd.Timestamp
+    data_versions: Mapping[str, int]
+    data_rows: Mapping[str, int]
+    n_train: int
+    n_test: int
+    golden: GoldenInputs | None = None
+
+    @property
+    def predictions_digest(self) -> str:
+        """Return a digest of the test predictions, bit for bit."""
+        return predictions_digest(self.evaluation.predictions)
+
+
+def train(
+    experiment: Experiment,
+    history: History,
+    *,
+    known_until: pd.Timestamp | None = None,
+    contract: Contract | None = None,
+    progress: Report = silent,
+) -> Trained:
+    """Train and judge the model that an experiment describes.
+
+    The same experiment and history give the same model, bit for bit. The test samples decide nothing: regimes,
+    columns, threshold and calibration are learned from training samples alone.
+
+    Parameters
+    ----------
+    experiment
+        What to train.
+    history
+        What is known about the assets.
+    known_until
+        Train as if it were this time: nothing known later is used, and a sample whose outcome was not known then is
+        left out. The latest known time of the history if None.
+    contract
+        The contract of the telemetry; the shipped one of the asset type if None.
+    progress
+        Takes word of how far it is.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to learn from.
+    UsageError
+        If the experiment does not fit the history.
+    """
+    known_until = latest_known_time(history) if known_until is None else known_until
+    history = history.as_of(known_until)
+    step = _steps(progress)
+    next(step)
+    samples = draw_samples(experiment, history, known_until)
+    next(step)
+    recipe = learn_recipe(experiment, history, samples.train)
+    recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
+    features = extract(history, samples.all_cut_offs, recipe, progress=progress)
+    learning = features.iloc[: len(samples.train)]
+    _refuse_empty_windows(experiment, recipe, learning)
+    next(step)
+    recipe = select_columns(experiment, recipe, learning, samples.target)
+    x = feature_matrix(learning, recipe.columns or ())
+    # Of samples that were about to fail little is usual.
+    usual = usual_values(x if experiment.target == "remaining_life" else x[samples.target == 0])
+    if len(samples.partly):
+        x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
+    next(step)
+    chosen, calibrations = _choose(experiment, history, samples, x)
+    next(step)
+    model = _fit(experiment, x, samples)
+    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, usual)
+    next(step)
+    test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
+    evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
+    next(step)
+    return Trained(
+        experiment=experiment,
+        artifact=artifact,
+        evaluation=evaluation,
+        threshold=chosen,
+        importances=estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons))),
+        known_until=known_until,
+        trained_until=samples.train["as_of"].max(),
+        data_versions=history.versions,
+        data_rows={name: len(getattr(history, name)) for name in FRAMES},
+        n_train=len(samples.train),
+        n_test=len(samples.test),
+        golden=choose_golden(artifact, test),
+    )
+
+
+def _refuse_empty_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
+    measured = [column for column in features.columns if column not in set(recipe.context.columns)]
+    if measured and features[measured].isna().to_numpy().all():
+        spans = ", ".join(format_duration(window) for window in experiment.windows.window)
+        enough = "a reading" if recipe.gaps is None else "the readings that features.gaps asks for"
+        raise ModelError(
+            f"no window of {spans} before any of the {len(features)} training samples holds {enough}",
+            "windows that reach back to telemetry",
+            "Make windows.window longer than the time between readings"
+            + ("" if recipe.gaps is None else ", or let features.gaps ask for less"),
+        )
+
+
+def latest_known_time(history: History) -> pd.Timestamp:
+    """Return the latest known time of anything in a history.
+
+    Parameters
+    ----------
+    history
+        What is known.
+
+    Returns
+    -------
+    Timestamp
+
+    Raises
+    ------
+    ModelError
+        If nothing is known at all.
+    """
+    latest = [frame["known_time"].max() for name in FRAMES if len(frame := getattr(history, name))]
+    if not latest:
+        raise ModelError(
+            f"nothing is known of any {history.asset_type}",
+            "telemetry and failures",
+            "Bring them in with `forewarn import`, `simulate` or `ingest`",
+        )
+    found: pd.Timestamp = max(latest)
+    return found
+
+
+def predictions_digest(predictions: pd.DataFrame) -> str:
+    """Digest predictions bit for bit, whatever the order of their rows.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``asset``, ``as_of``, ``prediction``.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    ordered = predictions.sort_values(["asset", "as_of"])
+    keys = "\n".join(
+        f"{asset} {time.isoformat()}" for asset, time in zip(ordered["asset"], ordered["as_of"], strict=True)
+    )
+    return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
+
+
+def _choose(
+    experiment: Experiment, history: History, samples: Samples, x: Matrix
+) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
+    """Choose threshold and calibration on training samples that the model predicting them had not seen."""
+    known_until = samples.train["as_of"].max() + experiment.purge
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        return None, ()
+    if experiment.target == "remaining_life":
+        return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
+    unseen, calibrations = _unseen(experiment, samples, x)
+    costs = experiment.costs
+    chosen = choose_threshold(
+        unseen,
+        known_rows(history.failures, "failure_id", known_until),
+        terms=terms,
+        missed_failure=costs.missed_failure,
+        false_alarm=costs.false_alarm,
+    )
+    return chosen, calibrations
+
+
+def _unseen(experiment: Experiment, samples: Samples, x: Matrix) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
+    """Predict the probability that alarms are decided by, calibrated if so asked, of samples not learned from."""
+    label = experiment.label
+    if samples.intervals is not None and label.horizon is not None:
+        probabilities, calibrations = unseen_probabilities(experiment, samples.learned, x, samples.intervals)
+        decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
+        seen = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
+        return seen[seen["probability"].notna()].reset_index(drop=True), calibrations
+    unseen = predict_unseen(experiment, samples.train, x, samples.target)
+    if experiment.estimator.calibration == "none":
+        return unseen, ()
+    truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
+    calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
+    if calibration is not None:
+        unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
+    return unseen, (calibration,)
+
+
+def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+    if samples.intervals is not None:
+        return fit_hazards(experiment, x, samples.intervals)
+    plan = experiment.estimator
+    return estimators.fit(
+        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, samples.target
+    )
+
+
+def _artifact(
+    experiment: Experiment,
+    history: History,
+    recipe: Recipe,
+    model: Any,
+    contract: Contract | None,
+    chosen: ChosenThreshold | None,
+    calibrations: tuple[Calibration | None, ...],
+    usual: tuple[Usual | None, ...],
+) -> Artifact:
+    life, several = experiment.target == "remaining_life", experiment.label.several
+    return Artifact(
+        target=experiment.target,
+        estimator=experiment.estimator.kind,
+        recipe=recipe,
+        lead=experiment.label.lead,
+        horizon=experiment.label.horizon,
+        cap=experiment.label.cap if life else None,
+        threshold=None if chosen is None else chosen.value,
+        calibration=None if several or not calibrations else calibrations[0],
+        contract=contract_reference(history.asset_type, contract),
+        stored=store_estimator(experiment.estimator.kind, model),
+        horizons=several,
+        calibrations=calibrations if several else (),
+        usual=usual,
+    )
+
+
+def _evaluate(
+    experiment: Experiment,
+    history: History,
+    samples: Samples,
+    artifact: Artifact,
+    features: pd.DataFrame,
+    known_until: pd.Timestamp,
+) -> Evaluation:
+    prediction = artifact.predict(features)
+    predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
+    if experiment.target == "remaining_life":
+        return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
+    found = evaluate_failures(
+        predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
+    )
+    if not experiment.label.several:
+        return found
+    each = horizon_metrics(
+        samples.test,
+        artifact.predict_horizons(features),
+        history,
+        horizons=artifact.horizons,
+        terms=terms,
+        known_until=known_until,
+    )
+    return replace(found, metrics={**found.metrics, **each})
+
+
+def _steps(progress: Report) -> Iterator[None]:
+    """Report one more finished step each time it is asked."""
+    for done, what in enumerate(_STEPS):
+        progress(f"train: {what}", done, len(_STEPS))
+        yield
+    progress("train", len(_STEPS), len(_STEPS))
+    yield

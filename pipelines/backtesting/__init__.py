@@ -1,0 +1,1 @@
+"""The `backtest` job: replay a workspace's history, with its table and its page."""

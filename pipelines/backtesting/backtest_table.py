@@ -1,0 +1,120 @@
+"""The table of a back-test, for a terminal and for the page."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from models.backtesting.backtest_figures import Figures
+
+if TYPE_CHECKING:
+    from pipelines.backtesting.backtest_result import BacktestResult
+
+_UNITS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
+
+
+def cells(figures: Sequence[Figures]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return the head of the table and its rows, as text.
+
+    Parameters
+    ----------
+    figures : sequence of Figures
+        One a rule; the first is compared with each of the others.
+    """
+    first = figures[0].rule
+    judged = figures[0].false_retrainings is not None
+    head = ["rule", "trained", "promoted"]
+    head += ["false a year", "delay, days"] if judged else []
+    head += ["missed", "false alarms", "cost", "90 %", "dearer by", "90 %", f"{first} cheaper"]
+    return tuple(head), tuple(_row(one, judged=judged) for one in figures)
+
+
+def drawn(result: "BacktestResult") -> RenderableType:
+    """Draw the result for a terminal.
+
+    Parameters
+    ----------
+    result : BacktestResult
+        Of a back-test.
+    """
+    head, rows = cells(result.figures)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    # Eighty columns have no room for the rest; the page has.
+    shown = [place for place, name in enumerate(head) if name not in ("promoted", "90 %")]
+    for place in shown:
+        table.add_column(head[place], justify="right" if place else "left", no_wrap=not place)
+    for row in rows:
+        table.add_row(*(row[place] for place in shown))
+    return Group(table, Text(), *(Text(line, style="dim") for line in notes(result)))
+
+
+def notes(result: "BacktestResult") -> tuple[str, ...]:
+    """Return what is to be said below the table.
+
+    Parameters
+    ----------
+    result : BacktestResult
+        Of a back-test.
+    """
+    prices, asked = result.prices, [one for one in result.figures if one.asked]
+    came = "the person had it retrained" if result.answered else "nobody came"
+    costs = ", ".join(
+        f"{name} {amount(price)}"
+        for name, price in (
+            ("a missed failure", prices.errors.missed_failure),
+            ("a false alarm", prices.errors.false_alarm),
+            ("a retraining", prices.retraining),
+        )
+    )
+    return (
+        f"{result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}, a look every {result.every.days} days, "
+        f"{result.figures[0].failures} failures. Costs: {costs}.",
+        "Challengers had to win the comparison with the champion, under every rule."
+        if result.compared
+        else "Every challenger was promoted as it was, under every rule.",
+        *(f"{one.rule} asked for a person at {one.asked} looks; {came}." for one in asked),
+        *(
+            f"{one.refreshes} of the {one.retrainings} retrainings of {one.rule} were refreshes: no drift was claimed."
+            for one in result.figures
+            if one.refreshes
+        ),
+        *result.left_out,
+        f"The intervals and the plot are in {result.page}.",
+    )
+
+
+def amount(cost: float) -> str:
+    """Write a cost with three figures.
+
+    Examples
+    --------
+    >>> amount(123_456_789.0), amount(-1500.0), amount(0.0)
+    ('123 M', '-1.5 k', '0')
+    """
+    for unit, sign in _UNITS:
+        if abs(cost) >= unit:
+            number = cost / unit
+            return f"{number:.0f}{sign}" if abs(number) >= 100 else f"{number:.3g}{sign}"
+    return f"{cost:.3g}"
+
+
+def _row(one: Figures, *, judged: bool) -> tuple[str, ...]:
+    against = ("", "", "")
+    if one.first_cheaper is not None and one.difference is not None:
+        between = f"{amount(one.difference_low or 0.0)} to {amount(one.difference_high or 0.0)}"
+        against = (amount(one.difference), between, f"{one.first_cheaper:.0%}")
+    false = "-" if one.false_a_year is None else f"{one.false_a_year:.1f}"
+    delays = ", ".join("never" if delay is None else f"{delay:g}" for delay in one.delays_days) or "-"
+    return (
+        one.rule,
+        str(one.retrainings),
+        str(one.promoted),
+        *((false, delays) if judged else ()),
+        str(one.missed),
+        str(one.false_alarms),
+        amount(one.cost),
+        f"{amount(one.low)} to {amount(one.high)}",
+        *against,
+    )

@@ -1,0 +1,1 @@
+"""Jobs: one plain function for each verb; flows and commands call them."""

@@ -1,0 +1,1 @@
+"""Reports: the HTML page about a champion, with its charts."""

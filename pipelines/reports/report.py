@@ -1,0 +1,255 @@
+"""The report: one HTML page that needs nothing beside it, with the error rates over time and what was done about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from models.outcomes.error_rates import ErrorRates, Rate
+from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, drawn, dress
+from pipelines.reports.chart import Mark as Mark
+from pipelines.reports.evidence_chart import RATES, draw_evidence
+from pipelines.reports.evidence_chart import Course as Course
+
+
+@dataclass(frozen=True)
+class Promise:
+    """The rates that a champion promised while it was one.
+
+    Parameters
+    ----------
+    start, end : pd.Timestamp
+        From when to when.
+    missed : float
+        Share of failures missed.
+    false_episodes : float
+        False alarm episodes per asset-month.
+    """
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    missed: float
+    false_episodes: float
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure for the head of the page.
+
+    Parameters
+    ----------
+    name, value, note : str
+        What it is, the figure, and a word on it.
+    """
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What was decided, and why.
+
+    Parameters
+    ----------
+    decision : str
+        "retrain" or "hold".
+    reasons : tuple of str
+        Plain sentences.
+    """
+
+    decision: str
+    reasons: tuple[str, ...]
+
+
+def write_report(
+    path: Path,
+    series: Sequence[ErrorRates],
+    marks: Sequence[Mark],
+    timeline: Sequence[Mark],
+    *,
+    title: str,
+    now: pd.Timestamp,
+    promises: Sequence[Promise] = (),
+    courses: Sequence[Course] = (),
+    facts: Sequence[Fact] = (),
+    verdict: Conclusion | None = None,
+) -> Path:
+    """Write the page.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made.
+    series : sequence of ErrorRates
+        The rates of consecutive periods.
+    marks : sequence of Mark
+        Drawn into the charts.
+    timeline : sequence of Mark
+        Listed, in order of time.
+    title : str
+        Of the page.
+    now : pd.Timestamp
+        The moment it shows.
+    promises : sequence of Promise
+        Drawn as reference lines.
+    courses : sequence of Course
+        The evidence against its threshold, a chart for each rate.
+    facts : sequence of Fact
+        Figures for the head of the page.
+    verdict : Conclusion, optional
+        The decision and its reasons.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    rates = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
+    evidence = [draw_evidence(own, marks, now) for rate in RATES if (own := [c for c in courses if c.rate == rate])]
+    # What a plant feels, how sure it is, and the classical rates last.
+    charts = [*rates[:2], *evidence, *rates[2:]]
+    page = _template().render(
+        title=title,
+        now=f"{now:%Y-%m-%d %H:%M} UTC",
+        facts=facts,
+        verdict=verdict,
+        charts=charts,
+        timeline=[_row(mark) for mark in sorted(timeline, key=lambda mark: mark.at)],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    note: str
+    rate: str
+    percent: bool
+    promised: str | None
+
+
+_PANELS = (
+    _Panel(
+        "Failures missed",
+        "False negatives: of all failures, caught, prevented and missed, those that no alarm announced in time.",
+        "missed",
+        True,
+        "missed",
+    ),
+    _Panel(
+        "False alarms per asset-month",
+        "False positives: alarm episodes after which nothing broke and mechanics confirmed no defect.",
+        "false_episodes",
+        False,
+        "false_episodes",
+    ),
+    _Panel(
+        "Decisions that should have alerted and did not",
+        "The classical false-negative rate, of single predictions.",
+        "decision_fn",
+        True,
+        None,
+    ),
+    _Panel(
+        "Decisions that alerted and should not have",
+        "The classical false-positive rate, of single predictions.",
+        "decision_fp",
+        True,
+        None,
+    ),
+)
+
+
+def _template() -> jinja2.Template:
+    text = files("pipelines.reports").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
+
+
+def _row(mark: Mark) -> dict[str, str]:
+    return {
+        "at": f"{mark.at:%Y-%m-%d %H:%M}",
+        "label": mark.label,
+        "detail": mark.detail,
+        "colour": COLOURS.get(mark.kind, LINE),
+    }
+
+
+def _draw(
+    panel: _Panel,
+    series: Sequence[ErrorRates],
+    marks: Sequence[Mark],
+    promises: Sequence[Promise],
+    now: pd.Timestamp,
+) -> dict[str, Any]:
+    def draw(axes: Axes) -> None:
+        _draw_rates(axes, panel, series)
+        _draw_promises(axes, panel, promises)
+        _scale(axes, panel, series, now)
+        draw_marks(axes, marks, series[0].start, now)
+
+    return drawn(panel.title, panel.note, draw)
+
+
+def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:
+    rates: list[Rate] = [getattr(point, panel.rate) for point in series]
+    middle = [day(point.start + (point.end - point.start) / 2) for point in series]
+    seen = [index for index, rate in enumerate(rates) if rate.of > 0]
+    axes.vlines(
+        [middle[i] for i in seen],
+        [rates[i].low for i in seen],
+        [rates[i].high for i in seen],
+        color=SERIES,
+        alpha=0.28,
+        linewidth=5,
+        capstyle="round",
+    )
+    axes.plot(
+        [middle[i] for i in seen],
+        [rates[i].value for i in seen],
+        color=SERIES,
+        linewidth=1.4,
+        marker="o",
+        markersize=4.5,
+        label="measured, with its interval",
+    )
+
+
+def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[Promise]) -> None:
+    if panel.promised is None:
+        return
+    for number, promise in enumerate(promises):
+        level = getattr(promise, panel.promised)
+        label = "promised by the champion" if number == 0 else "_nolegend_"
+        start, end = day(promise.start), day(promise.end)
+        axes.hlines(level, start, end, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=label)
+
+
+def _scale(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Timestamp) -> None:
+    rates: list[Rate] = [rate for point in series if (rate := getattr(point, panel.rate)).of > 0]
+    # The wide interval of a thin period must not flatten the rest of the curve.
+    top = (
+        max([2.5 * max(rate.value for rate in rates), float(np.median([rate.high for rate in rates]))])
+        if rates
+        else 1.0
+    )
+    highest = max([min(rate.high, top) for rate in rates], default=1.0)
+    axes.set_ylim(0, 1.08 * highest)
+    if now > series[-1].end:
+        label = "not matured yet"
+        axes.axvspan(day(series[-1].end), day(now), color=LINE, alpha=0.55, linewidth=0, label=label, zorder=0)
+    if panel.percent:
+        axes.yaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:.0%}" if highest > 0.05 else f"{value:.1%}")
+        )
+    dress(axes, series[0].start, max(now, series[-1].end))

@@ -1,0 +1,1 @@
+"""Output for a terminal: tables, figures and progress bars."""

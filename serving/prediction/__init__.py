@@ -1,0 +1,1 @@
+"""Prediction: from a request's assets or windows to stored predictions and the response."""

@@ -1,0 +1,1 @@
+"""Routes: the endpoints beside `/predict`, one file each."""

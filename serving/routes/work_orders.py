@@ -1,0 +1,108 @@
+"""Findings come back: work orders that mechanics report, checked, and stored once."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from data_contracts.errors import did_you_mean
+from data_contracts.ingestion.reported_work import breaches, report_work_orders
+from data_contracts.records.asset_records import find_predictions
+from data_contracts.tables import tables
+from serving.http.refusals import unprocessable
+from serving.schemas.planning_schemas import StoredWork, WorkOrdersAnswer, WorkOrdersRequest
+from serving.schemas.schemas import format_instant, show
+
+if TYPE_CHECKING:
+    from serving.worker import Worker
+
+_TIMES = ("event_time", "known_time")
+
+
+def take_work_orders(worker: "Worker", request: WorkOrdersRequest) -> WorkOrdersAnswer:
+    """Store reported work, all of it or, if one report breaks a rule, none.
+
+    Parameters
+    ----------
+    worker
+        Where the tables are.
+    request
+        The reports.
+
+    Returns
+    -------
+    WorkOrdersAnswer
+        What became of each.
+
+    Raises
+    ------
+    Refusal
+        Of status 422, with the path of the first field at fault.
+    StorageError
+        If a store is down; then nothing was stored.
+    """
+    now = worker.answering.clock()
+    frame = _frame(request, worker.settings.clock_skew_seconds, now)
+    by_then = frame["event_time"].where(frame["event_time"] > now, now)
+    for breach in breaches(frame.fillna({"known_time": by_then}), now=now):
+        value = getattr(request.work_orders[breach.row], breach.column)
+        found = format_instant(value) if breach.column in _TIMES else show(value)
+        raise unprocessable(f"work_orders[{breach.row}].{breach.column}", found, breach.expected)
+    _check_assets(worker, request)
+    _check_predictions(worker, request)
+    stored = report_work_orders(worker.workspace, frame, now=now)
+    return WorkOrdersAnswer(
+        work_orders=[
+            StoredWork(
+                work_order_id=sent.work_order_id,
+                asset=sent.asset,
+                state=one.state,
+                known_time=format_instant(one.known_time),
+            )
+            for sent, one in zip(request.work_orders, stored, strict=True)
+        ]
+    )
+
+
+def _frame(request: WorkOrdersRequest, skew_seconds: float, now: pd.Timestamp) -> pd.DataFrame:
+    frame = pd.DataFrame([order.model_dump() for order in request.work_orders])
+    frame = frame.assign(**{name: pd.to_datetime(frame[name], utc=True) for name in _TIMES})
+    latest = now + pd.Timedelta(seconds=skew_seconds)
+    for name in _TIMES:
+        for row in (frame[name] > latest).to_numpy().nonzero()[0]:
+            raise unprocessable(
+                f"work_orders[{row}].{name}",
+                f"the future instant {format_instant(frame[name].iloc[row])}",
+                f"an instant up to now, {format_instant(now)}",
+                "Report work when it is done; mend the clock if it is",
+            )
+    return frame.astype(dict.fromkeys(_TIMES, "datetime64[us, UTC]"))
+
+
+def _check_assets(worker: "Worker", request: WorkOrdersRequest) -> None:
+    known = set(tables.read(worker.workspace, "assets")["asset"])
+    champion = worker.watch.current
+    if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
+        # Telemetry may be there before anyone has entered the asset.
+        known |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
+    for row, order in enumerate(request.work_orders):
+        if order.asset not in known:
+            hint = did_you_mean(order.asset, sorted(known)) or "Ingest its record first"
+            raise unprocessable(
+                f"work_orders[{row}].asset", f"the unknown asset {order.asset!r}", "a known asset", hint
+            )
+
+
+def _check_predictions(worker: "Worker", request: WorkOrdersRequest) -> None:
+    named = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
+    if not named:
+        return
+    found = find_predictions(worker.answering.log.commit.engine(), sorted(named))
+    owner = dict(zip(found["prediction_id"], found["asset"], strict=True))
+    for row, order in enumerate(request.work_orders):
+        if order.prediction_id is not None and owner.get(order.prediction_id) != order.asset:
+            raise unprocessable(
+                f"work_orders[{row}].prediction_id",
+                f"a prediction of {owner[order.prediction_id]}" if order.prediction_id in owner else "an unknown id",
+                f"the id of a prediction of {order.asset}",
+                "Leave it out if no prediction prompted the work",
+            )
