@@ -35,7 +35,7 @@ class Plant:
         Chance that a defect raises no alert.
     acted
         Chance that mechanics act on an alarm; if there is a defect, they then prevent the failure.
-    untold
+    unreported_share
         Chance that they do not say what they found.
     late
         How long reports of failures and work take.
@@ -47,7 +47,7 @@ class Plant:
     false_alarm: float = 0.04
     missed: float = 0.2
     acted: float = 0.8
-    untold: float = 0.0
+    unreported_share: float = 0.0
     late: pd.Timedelta = 0 * DAY
 
     @property
@@ -109,7 +109,7 @@ def _simulate(plant: Plant, histories: int, rng: np.random.Generator) -> tuple[O
     failed = _events(names, broken & ~acted, FAILURE, plant, "failure_id").assign(mode="bearing")
     work = _events(names, acted, WORK, plant, "work_order_id").assign(kind="inspection", prompted_by="alarm")
     found = np.where(broken, "defect_confirmed", "no_fault_found").astype(object)
-    found[rng.random(drawn.shape) < plant.untold] = None
+    found[rng.random(drawn.shape) < plant.unreported_share] = None
     work["finding"] = found[acted]
     # Of each slot all or nothing has matured: a prevented failure matures sooner than it would have come.
     now = START + (plant.slots * SLOT + 3) * DAY

@@ -9,9 +9,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.conftest import Plant
 from models.registry.followed_registry import FollowedRegistry
 from serving.deployment.champion import ChampionWatch
-from serving.deployment.versions import Versions
-from serving.prediction.answering import Answering
+from serving.deployment.model_cache import ModelCache
 from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
 from serving.schemas.schemas import parse_request
 from serving.settings import Settings
 
@@ -19,7 +19,7 @@ from serving.settings import Settings
 @pytest.fixture(scope="module")
 def watch(plant: Plant) -> ChampionWatch:
     registry = FollowedRegistry(plant.workspace)
-    found = ChampionWatch(registry, Versions(registry, plant.model), 1.0, now)
+    found = ChampionWatch(registry, ModelCache(registry, plant.model), 1.0, now)
     found.look()
     return found
 
@@ -31,7 +31,7 @@ def test_predict_from_stored_telemetry(
     champion = watch.current
     assert champion is not None
     settings = Settings(workspace=plant.workspace.root)
-    answering = Answering(plant.workspace, settings, PredictionLog(plant.workspace), now)
+    answering = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
     asked = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
     body = json.dumps(asked).encode()
 

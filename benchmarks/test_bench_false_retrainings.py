@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.watched_fleet import Plant, decided_at, promised, watched
-from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates
 
 BUDGET = Budget()
 LOOKS = 24
@@ -48,15 +48,15 @@ def test_false_retrainings_of_the_whole_chain(capsys: pytest.CaptureFixture[str]
         # A mean time says nothing of the first looks by itself; what fires at a constant pace fires so often in them.
         for name, budget in (("since", BUDGET.alpha), ("recent", LOOKS / BUDGET.mean_time_between_false)):
             assert shares[name] <= budget + 3 * math.sqrt(budget / HISTORIES), (failures, name)
-    table.add_row(*_row(fleet(6, untold=0.1), 6, 500, promise, " 10 % untold")[0])
-    table.add_row(*_row(fleet(6, untold=0.3), 6, 500, promise, " 30 % untold")[0])
+    table.add_row(*_row(fleet(6, unreported_share=0.1), 6, 500, promise, " 10 % unreported")[0])
+    table.add_row(*_row(fleet(6, unreported_share=0.3), 6, 500, promise, " 30 % unreported")[0])
     with capsys.disabled():
         title = f"Retrained in vain within {LOOKS} looks, with delays and interventions: share of histories"
         Console(width=130).print("", title, table, sep="\n")
 
 
 def _row(
-    plant: Plant, failures: int, histories: int, promise: Promise, note: str = ""
+    plant: Plant, failures: int, histories: int, promise: ReferenceRates, note: str = ""
 ) -> tuple[list[str], dict[object, float]]:
     counts = watched(plant, histories, seed=failures)
     over = decided_at(counts, promise, BUDGET)

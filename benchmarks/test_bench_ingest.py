@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Plant
 from data_contracts.contract.contract import telemetry_contract
-from data_contracts.ingestion.intake import Intake, ingest
+from data_contracts.ingestion.ingest import IngestResult, ingest
 from data_contracts.workspace import init_workspace
 from pipelines.demo.story import DAY, START
 from pipelines.fleet.scenario import make_scenario
@@ -24,7 +24,7 @@ def test_ingest_a_day_of_60_machines(benchmark: BenchmarkFixture, plant: Plant) 
         now = plant.now + next(days) * DAY
         return (plant.workspace, plant.fleet.advance(now).telemetry, CONTRACT), {"now": now}
 
-    taken: Intake = benchmark.pedantic(ingest, setup=another_day, rounds=10)
+    taken: IngestResult = benchmark.pedantic(ingest, setup=another_day, rounds=10)
     assert taken.accepted > 1_000
 
 
@@ -38,5 +38,5 @@ def test_ingest_200_000_rows(benchmark: BenchmarkFixture, tmp_path: Path) -> Non
     def another_workspace() -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (init_workspace(tmp_path / str(next(numbers))), rows, CONTRACT), {"now": now}
 
-    taken: Intake = benchmark.pedantic(ingest, setup=another_workspace, rounds=3)
+    taken: IngestResult = benchmark.pedantic(ingest, setup=another_workspace, rounds=3)
     assert taken.accepted > 190_000

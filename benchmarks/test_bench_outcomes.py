@@ -10,7 +10,7 @@ HISTORIES = 300
 PLANTS = {
     "reports at once": Plant(),
     "reports three weeks late": Plant(late=21 * DAY),
-    "late, a third never told": Plant(late=21 * DAY, untold=1 / 3),
+    "late, a third never told": Plant(late=21 * DAY, unreported_share=1 / 3),
 }
 
 

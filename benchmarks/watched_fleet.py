@@ -19,7 +19,7 @@ from models.monitoring.drift import (
     RECENT,
     SINCE_PROMOTION,
     Budget,
-    Promise,
+    ReferenceRates,
     false_hypotheses,
     missed_hypotheses,
 )
@@ -66,7 +66,7 @@ class Plant:
         Chance that mechanics come within three days of an alarm.
     not_inspected
         Chance that they then do not look, and so prevent nothing.
-    untold
+    unreported_share
         Chance that they look, prevent what they can, and do not say what they found.
     repeated
         Chance that a failure is soon followed by another one with the same cause.
@@ -85,7 +85,7 @@ class Plant:
     false_alarm: float = 0.01
     acted: float = 0.8
     not_inspected: float = 0.1
-    untold: float = 0.0
+    unreported_share: float = 0.0
     repeated: float = 0.1
     late: float = 7.0
     stride: float = 7.0
@@ -198,7 +198,7 @@ def simulate(plant: Plant, histories: int, rng: np.random.Generator) -> Watched:
     )
 
 
-def promised(plant: Plant, rng: np.random.Generator, *, assets: int = 30_000) -> Promise:
+def promised(plant: Plant, rng: np.random.Generator, *, assets: int = 30_000) -> ReferenceRates:
     """Measure a champion's error rates where nobody acts on alarms.
 
     Parameters
@@ -213,7 +213,7 @@ def promised(plant: Plant, rng: np.random.Generator, *, assets: int = 30_000) ->
     evaluated = replace(plant.untouched, assets=assets, weeks=30)
     # What matured in the first weeks would bear the marks of the beginning.
     rates = error_rates(simulate(evaluated, 1, rng).judged(evaluated.now), start=SINCE + 4 * WEEK * DAY)
-    return Promise.of(rates, "its evaluation")
+    return ReferenceRates.of(rates, "its evaluation")
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ def watched(plant: Plant, histories: int, *, seed: int) -> Counts:
     return Counts(*map(np.concatenate, columns))
 
 
-def decided_at(counts: Counts, promise: Promise, budget: Budget) -> dict[tuple[str, str], Rows]:
+def decided_at(counts: Counts, promise: ReferenceRates, budget: Budget) -> dict[tuple[str, str], Rows]:
     """Say at which looks each test's evidence is over its threshold; as `models.monitoring.drift.evidence_of` does.
 
     Parameters
@@ -346,7 +346,7 @@ def _breaks(plant: Plant, assets: int, last: float, rng: np.random.Generator) ->
 def _findings(plant: Plant, shape: tuple[int, ...], truth: str, rng: np.random.Generator) -> npt.NDArray[np.object_]:
     drawn = rng.random(shape)
     found = np.full(shape, truth, dtype=object)
-    found[drawn < plant.not_inspected + plant.untold] = None
+    found[drawn < plant.not_inspected + plant.unreported_share] = None
     found[drawn < plant.not_inspected] = "not_inspected"
     return found
 

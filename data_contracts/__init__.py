@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         UsageError,
         did_you_mean,
     )
-    from data_contracts.ingestion.intake import Intake, ingest
+    from data_contracts.ingestion.ingest import IngestResult, ingest
     from data_contracts.tables.history import History, read_history
     from data_contracts.tables.telemetry import reconcile
     from data_contracts.validation.checks import check
@@ -36,7 +36,7 @@ __all__ = [
     "ContractError",
     "ForewarnError",
     "History",
-    "Intake",
+    "IngestResult",
     "ModelError",
     "NotFoundError",
     "Report",
@@ -68,7 +68,7 @@ _MODULES = {
         "did_you_mean",
     ),
     "tables.history": ("History", "read_history"),
-    "ingestion.intake": ("Intake", "ingest"),
+    "ingestion.intake": ("IngestResult", "ingest"),
     "validation.report": ("CheckResult", "ContractError", "Report"),
     "tables.telemetry": ("reconcile",),
     "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),

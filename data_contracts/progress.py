@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Report(Protocol):
+class ProgressCallback(Protocol):
     """Takes word of progress: ``report(what, done, total)``."""
 
     def __call__(self, what: str, done: int, total: int) -> None:

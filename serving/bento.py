@@ -22,8 +22,8 @@ from data_contracts.errors import ForewarnError, ModelError, UsageError
 from data_contracts.workspace import Workspace, open_workspace
 from models.artifact.golden_inputs import GoldenInputs
 from models.registry.registry import Registry
+from serving.deployment.bundled_model import bundle_model
 from serving.deployment.champion import choose_model
-from serving.deployment.sealed import seal
 
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What answers no request: flows, the registry, the command line and plots.
@@ -95,7 +95,7 @@ def build(workspace: Workspace, out: Path, *, model: str | None = None, version:
     with tempfile.TemporaryDirectory() as scratch:
         source, home = Path(scratch) / "src", Path(scratch) / "home"
         _copy_code(source)
-        sealed = seal(source / "sealed", name, number, artifact, golden)
+        sealed = bundle_model(source / "sealed", name, number, artifact, golden)
         pinned = sorted(_pinned(_roots()))
         (source / "requirements.txt").write_text("\n".join(pinned) + "\n", encoding="utf-8")
         labels = {"model": name, "model_version": str(number), "model_digest": sealed.digest}

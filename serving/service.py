@@ -12,25 +12,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.records.tokens import Token, TokenFinder
-from serving.deployment.sealed import open_place
-from serving.deployment.workers import balance_of
-from serving.http import idempotency, request_log, request_notes
-from serving.http.access import Access, tokens_needed
-from serving.http.balance import Balance
-from serving.http.door import Door
-from serving.http.refusals import Refusal
-from serving.http.replies import JSON, answered, read_body
+from serving.deployment.bundled_model import open_place
+from serving.deployment.worker_status import balance_of
+from serving.http import idempotency, request_context, request_log
+from serving.http.authentication import Access, tokens_needed
+from serving.http.errors import ApiError
+from serving.http.load_balancing import Balance
+from serving.http.middleware import RequestMiddleware
+from serving.http.responses import JSON, answered, read_body
 from serving.http.supervision import end_with_parent
-from serving.routes import model_pages, planning_pages
+from serving.routes import model_routes, planning_routes
 from serving.schemas.openapi import document
 from serving.schemas.schemas import PredictAnswer, PredictRequest, parse_request
 from serving.settings import LISTENS, from_environment
-from serving.worker import now, start_worker
+from serving.worker_context import now, start_worker
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from serving.worker import Worker
+    from serving.worker_context import WorkerContext
 
 # A worker process is an entry point: here, and only here, its settings are read.
 SETTINGS = from_environment(os.environ)
@@ -44,13 +44,13 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
 
     # BentoML's own reader takes NaN and answers errors in another form, so the bytes are handed on unread.
     __root_input__ = True
-    _raw: bytes | Refusal = PrivateAttr(default=b"")
+    _raw: bytes | ApiError = PrivateAttr(default=b"")
     _keys: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def raw(self) -> bytes:
         """Return the bytes as they came, or refuse because there were too many."""
-        if isinstance(self._raw, Refusal):
+        if isinstance(self._raw, ApiError):
             raise self._raw
         return self._raw
 
@@ -79,7 +79,7 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
         unread._keys = tuple(request.headers.getlist(idempotency.HEADER))  # noqa: SLF001 - our own
         try:
             unread._raw = await read_body(request, SETTINGS.max_body_bytes)  # noqa: SLF001 - our own
-        except Refusal as refusal:
+        except ApiError as refusal:
             unread._raw = refusal  # noqa: SLF001 - our own
         return unread
 
@@ -105,12 +105,12 @@ def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
     return _tokens()(secret, at)
 
 
-def _worker() -> "Worker":
+def _worker() -> "WorkerContext":
     return cast("_Endpoint", bentoml.get_current_service()).worker
 
 
 _PAGES = Starlette(
-    routes=[Route("/docs.json", _get_openapi), *model_pages.routes(_worker), *planning_pages.routes(_worker)]
+    routes=[Route("/docs.json", _get_openapi), *model_routes.routes(_worker), *planning_routes.routes(_worker)]
 )
 
 
@@ -139,8 +139,8 @@ class _Endpoint:
         self.worker.stop()
 
     def _answer(self, body: PredictBody) -> Response:
-        caller = request_notes.current().caller
-        asked = idempotency.asked_under(body.keys, caller=caller, route="/predict", body=body.raw)
+        caller = request_context.current().caller
+        asked = idempotency.idempotent_request(body.keys, caller=caller, route="/predict", body=body.raw)
         answering = self.worker.answering
         text = answering.replied(asked)
         if text is None:
@@ -163,4 +163,4 @@ Forewarn: Any = bentoml.service(
 # Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
 _HOST = os.environ.get(LISTENS, "")
 _ACCESS = Access(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
-Forewarn.add_asgi_middleware(Door, settings=SETTINGS, access=_ACCESS, balance=_balance)
+Forewarn.add_asgi_middleware(RequestMiddleware, settings=SETTINGS, access=_ACCESS, balance=_balance)

@@ -14,8 +14,8 @@ from dataclasses import replace
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
-from serving.deployment.sealed import open_place, sealed_model
-from serving.deployment.workers import BUSY
+from serving.deployment.bundled_model import find_bundled_model, open_place
+from serving.deployment.worker_status import BUSY
 from serving.settings import LISTENS, Settings, to_environment
 
 _PATIENCE_SECONDS = 300.0
@@ -48,7 +48,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     ModelError, UsageError
         If no model was named and not exactly one has a champion, or the port is taken.
     """
-    workspace, sealed = open_place(settings.workspace, environ), sealed_model()
+    workspace, sealed = open_place(settings.workspace, environ), find_bundled_model()
     open_records(workspace.records_url).dispose()
     _check_port(settings.host, settings.port)
     if sealed and settings.model not in (None, sealed.name):

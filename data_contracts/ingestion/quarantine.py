@@ -15,8 +15,6 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract
 from data_contracts.errors import NotFoundError, UsageError
-from data_contracts.ingestion.mended_files import read_mended as read_mended
-from data_contracts.ingestion.mended_files import write_rows
 from data_contracts.ingestion.quarantine_entries import (
     HELD,
     MENDED,
@@ -26,8 +24,9 @@ from data_contracts.ingestion.quarantine_entries import (
     store_entries,
     subjects,
 )
+from data_contracts.ingestion.repaired_files import write_rows
 from data_contracts.ingestion.replay_shape import part
-from data_contracts.ingestion.rows_as_text import fingerprint, from_texts, to_texts
+from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
 from data_contracts.tables import tables
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.workspace import Workspace
@@ -37,7 +36,7 @@ _BESIDE_ROW = ("entry", "reasons")
 
 
 @dataclass(frozen=True)
-class Replay:
+class QuarantineReplay:
     """What came of rows that were taken out of quarantine.
 
     Parameters
@@ -231,7 +230,7 @@ def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str |
 
 def replay(
     workspace: Workspace, contract: Contract, *, now: pd.Timestamp, mended: pd.DataFrame | None = None
-) -> Replay:
+) -> QuarantineReplay:
     """Try rows in quarantine again; those that are good now go into their table, once.
 
     Each row is judged beside what the table holds of its assets, so that a copy of a stored row, or a spike between
@@ -251,7 +250,7 @@ def replay(
 
     Returns
     -------
-    Replay
+    QuarantineReplay
         What came of them.
 
     Raises
@@ -278,7 +277,7 @@ def replay(
         reasons |= {str(tried["entry"][row]): why for row, why in sorted(found.reasons.items())}
         _release(workspace, contract, tried["entry"][~bad], found.frame[~bad], now)
     accepted = int(is_held.sum()) - len(reasons)
-    return Replay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
+    return QuarantineReplay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
 
 def _held(workspace: Workspace) -> pd.DataFrame:

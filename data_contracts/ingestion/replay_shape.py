@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data_contracts.contract.contract import Contract
-from data_contracts.ingestion.rows_as_text import from_texts, to_texts
+from data_contracts.ingestion.row_serialization import from_texts, to_texts
 from data_contracts.validation.conform import conform
 from data_contracts.validation.report import CheckResult, ContractError, Report
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from data_contracts.errors import UsageError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from features.calculators.array_times import hours_since_first
 from features.calculators.blocks import cores, finish, series_a_block, workers
 from features.calculators.plan import plan_for
@@ -23,8 +23,8 @@ from features.recipe.layout import Group, as_slice
 from features.recipe.recipe import Recipe, named_channels
 from features.telemetry.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.telemetry.known_telemetry import KnownTelemetry
-from features.telemetry.questions import Question
-from features.telemetry.reconciling import Rows
+from features.telemetry.point_in_time import PointInTimeQuery
+from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray, microseconds, width
 from features.telemetry.spans import Segments
 
@@ -47,7 +47,7 @@ def extract(
     recipe: Recipe,
     *,
     threads: int | None = None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
 ) -> pd.DataFrame:
     """Compute the recipe's columns at cut-offs, each from what was known then and nothing else.
 
@@ -88,7 +88,7 @@ def extract(
     return found
 
 
-def extract_rows(rows: Rows, asked: Question, recipe: Recipe, *, threads: int | None = None) -> pd.DataFrame:
+def extract_rows(rows: Rows, asked: PointInTimeQuery, recipe: Recipe, *, threads: int | None = None) -> pd.DataFrame:
     """Compute the recipe's columns as `extract` does, from telemetry that is sorted already: for one asset at a time.
 
     Parameters
@@ -122,7 +122,7 @@ def extract_rows(rows: Rows, asked: Question, recipe: Recipe, *, threads: int | 
     return _extract(_Job(recipe, _CutOffs(np.arange(n), asked.as_of), telemetry, tell), n, threads, silent)
 
 
-def _extract(job: "_Job", n: int, threads: int | None, progress: Report) -> pd.DataFrame:
+def _extract(job: "_Job", n: int, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
     matrix = np.empty((len(job.columns), n))
     total = len(job.plans) * n
     with workers(cores(threads, matrix.size)) as pool:
@@ -138,7 +138,7 @@ def stream(
     recipe: Recipe,
     *,
     threads: int | None = None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
 ) -> "pa.RecordBatchReader":
     """Compute the recipe's columns at cut-offs, a batch at a time: the memory does not grow with the cut-offs.
 

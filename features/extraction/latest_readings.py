@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.recipe.recipe import Recipe
-from features.telemetry.reconciling import Rows
+from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray, microseconds, width
 
 if TYPE_CHECKING:

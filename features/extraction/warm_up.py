@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from features.calculators.plan import plan_for
 from features.calculators.presets import preset_features
 from features.kernels.block import Block, FloatArray
@@ -22,7 +22,9 @@ _LENGTHS = (30, 64, 1024)
 
 
 def warm_up(
-    feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str] = "comprehensive", *, progress: Report = silent
+    feature_set: FeatureSet | str | Mapping[Any, Any] | Iterable[str] = "comprehensive",
+    *,
+    progress: ProgressCallback = silent,
 ) -> None:
     """Run what fills gaps and every kernel of a feature set once: it is compiled, or loaded if it has been before.
 

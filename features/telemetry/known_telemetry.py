@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.names import raw_channel
-from features.telemetry.reconciling import Rows, reconcile_rows, sorted_rows
+from features.telemetry.reconciliation import Rows, reconcile_rows, sorted_rows
 from features.telemetry.regimes import Regimes
 from features.telemetry.sorted_times import IntArray, expand, locate, range_maximum
 from features.telemetry.spans import Readings, Segments, Spans

@@ -21,7 +21,7 @@ from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
-from models.artifact.usual_values import Usual
+from models.artifact.reference_ranges import ReferenceRange
 from models.estimators import estimators
 from models.estimators.calibration import Calibration as Calibration
 from models.estimators.estimators import Target
@@ -89,7 +89,7 @@ class Artifact:
     stored: bytes = field(repr=False)
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
-    usual: tuple[Usual | None, ...] = field(default=(), repr=False)
+    usual: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:

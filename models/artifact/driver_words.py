@@ -8,9 +8,9 @@ from typing import Final
 import pandas as pd
 
 from features.names import REGIME_MARK, format_duration, parse_feature, parse_name, raw_channel
-from models.artifact.usual_values import Usual
+from models.artifact.reference_ranges import ReferenceRange
 
-Say = Callable[[float, Usual | None], str]
+Say = Callable[[float, ReferenceRange | None], str]
 
 _LEVEL: Final = ("is higher than usual", "is as usual", "is lower than usual")
 _PEAK: Final = ("peaks higher than usual", "peaks as usual", "peaks lower than usual")
@@ -100,7 +100,13 @@ def _phrases(calculator: str, parameters: Mapping[str, object]) -> tuple[str, st
 
 
 def _reading(
-    who: str, place: str, unit: str, scale: str, phrases: tuple[str, str, str], value: float, usual: Usual | None
+    who: str,
+    place: str,
+    unit: str,
+    scale: str,
+    phrases: tuple[str, str, str],
+    value: float,
+    usual: ReferenceRange | None,
 ) -> str:
     if math.isnan(value):
         return f"{who} gave too few readings to tell"
@@ -111,7 +117,7 @@ def _reading(
     return f"{who} {phrase}{place}: {_number(value)}{unit}{_where(usual)}{scale}"
 
 
-def _trend(who: str, place: str, unit: str, scale: str, value: float, usual: Usual | None) -> str:
+def _trend(who: str, place: str, unit: str, scale: str, value: float, usual: ReferenceRange | None) -> str:
     if math.isnan(value):
         return f"{who} gave too few readings to tell"
     if usual is None:
@@ -126,7 +132,7 @@ def _trend(who: str, place: str, unit: str, scale: str, value: float, usual: Usu
 
 
 def _circumstance(
-    kind: str, calculator: str, parameters: Mapping[str, object], value: float, usual: Usual | None
+    kind: str, calculator: str, parameters: Mapping[str, object], value: float, usual: ReferenceRange | None
 ) -> str:
     if kind == "asset" and calculator == "is_model":
         return f"it is {'a' if value > 0 else 'not a'} {parameters['model']}"
@@ -159,7 +165,7 @@ def _occasion(kind: str, calculator: str, parameters: Mapping[str, object]) -> t
     return None
 
 
-def _where(usual: Usual | None, show: Callable[[float], str] | None = None) -> str:
+def _where(usual: ReferenceRange | None, show: Callable[[float], str] | None = None) -> str:
     if usual is None:
         return ""
     low, high = (show or _number)(usual[0]), (show or _number)(usual[2])

@@ -12,8 +12,8 @@ from data_contracts.errors import NotFoundError
 from features.names import parse_name, raw_channel
 from models.artifact.artifact import Artifact
 from models.artifact.driver_words import Say, say
+from models.artifact.reference_ranges import ReferenceRange
 from models.artifact.tree_contributions import TreeContributions
-from models.artifact.usual_values import Usual
 from models.estimators.hazards import in_interval, predict_hazards
 
 Matrix = npt.NDArray[np.float64]
@@ -103,7 +103,7 @@ class _Explained:
     channels: tuple[str, ...]
     columns: tuple[npt.NDArray[np.intp], ...]
     words: tuple[Say, ...]
-    usual: tuple[Usual | None, ...]
+    usual: tuple[ReferenceRange | None, ...]
 
     def drivers(self, risk: Matrix, values: Matrix, most: int) -> tuple[Driver, ...]:
         """Name the channels of one row that contribute most; both shape (n_columns,)."""

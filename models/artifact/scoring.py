@@ -12,14 +12,14 @@ from data_contracts.tables.history import History
 from features.extraction.extract import coverage, extract
 from features.extraction.unknown_regimes import unknown_regimes
 from features.recipe.recipe import Recipe
-from features.telemetry.questions import Given, Known
+from features.telemetry.point_in_time import GivenHistory, KnownHistory
 from models.artifact.artifact import Artifact
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Said:
+class Predictions:
     """Hold what a model says of assets at cut-offs, in their order.
 
     Parameters
@@ -97,13 +97,13 @@ def scores(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> Scor
     -------
     Scores
     """
-    said = judge(artifact, extract(history, cut_offs, artifact.recipe), Given(history, cut_offs))
+    said = predict(artifact, extract(history, cut_offs, artifact.recipe), GivenHistory(history, cut_offs))
     reason = pd.array(said.reasons, dtype="str")
     frame = _framed(artifact, cut_offs["asset"], cut_offs["as_of"], said.predictions, reason=reason)
     return Scores(frame, said.features, said.probabilities)
 
 
-def judge(artifact: Artifact, features: pd.DataFrame, known: Known) -> Said:
+def predict(artifact: Artifact, features: pd.DataFrame, known: KnownHistory) -> Predictions:
     """Predict as `scores` does, from features that are there already.
 
     Parameters
@@ -117,7 +117,7 @@ def judge(artifact: Artifact, features: pd.DataFrame, known: Known) -> Said:
 
     Returns
     -------
-    Said
+    Predictions
     """
     reasons = _why_infinite(features)
     for row, words in (_why_unknown(artifact.recipe, known) | _why_withheld(artifact.recipe, known, features)).items():
@@ -129,7 +129,7 @@ def judge(artifact: Artifact, features: pd.DataFrame, known: Known) -> Said:
     probabilities[told] = artifact.predict_horizons(usable)
     predictions = np.full(len(features), np.nan)
     predictions[told] = probabilities[told, artifact.decision] if artifact.horizons else artifact.predict(usable)
-    return Said(predictions, reasons, features, probabilities)
+    return Predictions(predictions, reasons, features, probabilities)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -184,11 +184,11 @@ def _why_infinite(features: pd.DataFrame) -> list[str | None]:
     return reason
 
 
-def _why_unknown(recipe: Recipe, known: Known) -> dict[int, str]:
+def _why_unknown(recipe: Recipe, known: KnownHistory) -> dict[int, str]:
     return {} if recipe.regimes is None else unknown_regimes(known.history, known.cut_offs, recipe)
 
 
-def _why_withheld(recipe: Recipe, known: Known, features: pd.DataFrame) -> dict[int, str]:
+def _why_withheld(recipe: Recipe, known: KnownHistory, features: pd.DataFrame) -> dict[int, str]:
     """Say of which cut-offs there are no telemetry features at all, and why: by their numbers."""
     if recipe.gaps is None or recipe.layout.first_measured is None:
         return {}

@@ -16,7 +16,7 @@ from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
 from models.backtesting.retraining_rules import Retraining, Rule, Situation
 from models.diagnosis.diagnosis import Diagnosis
-from models.monitoring.drift import Promise
+from models.monitoring.drift import ReferenceRates
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.retraining_policy import ASK, REFRESH, RETRAIN
@@ -44,7 +44,7 @@ class Version:
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
 
 
-class Versions(Protocol):
+class ReplayModels(Protocol):
     """Who trains, asks and compares models; each answer depends on its arguments alone."""
 
     def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
@@ -61,7 +61,7 @@ class Versions(Protocol):
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplaySchedule:
     """What is replayed.
 
     Parameters
@@ -103,7 +103,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Office:
+class ChampionTenure:
     """A version's time on duty, which ends when the next begins.
 
     Parameters
@@ -119,14 +119,14 @@ class Office:
 
 
 @dataclass(frozen=True)
-class Course:
+class ReplayResult:
     """What became of a rule.
 
     Parameters
     ----------
     rule : Rule
         The rule.
-    offices : tuple of Office
+    offices : tuple of ChampionTenure
         Who was on duty, in order of time.
     retrainings : tuple of Retraining
         What the rule decided.
@@ -137,7 +137,7 @@ class Course:
     """
 
     rule: Rule
-    offices: tuple[Office, ...]
+    offices: tuple[ChampionTenure, ...]
     retrainings: tuple[Retraining, ...]
     asked: tuple[pd.Timestamp, ...]
     told: pd.DataFrame
@@ -146,12 +146,12 @@ class Course:
 def replay(
     rule: Rule,
     history: History,
-    versions: Versions,
-    plan: Replay,
+    versions: ReplayModels,
+    plan: ReplaySchedule,
     *,
     terms: Callable[[pd.Timestamp], Terms],
     looked: Callable[[], None] = lambda: None,
-) -> Course:
+) -> ReplayResult:
     """Walk a rule through the looks of a history.
 
     Parameters
@@ -160,9 +160,9 @@ def replay(
         Decides at each look.
     history : History
         Its failures and work orders are used, as known at each look.
-    versions : Versions
+    versions : ReplayModels
         Trains, asks and compares.
-    plan : Replay
+    plan : ReplaySchedule
         From when to when, and how often it is looked at.
     terms : callable
         How alarms are judged, as known at a time.
@@ -171,10 +171,10 @@ def replay(
 
     Returns
     -------
-    Course
+    ReplayResult
         The same arguments give the same course.
     """
-    offices = [Office(plan.start, versions.trained(plan.start))]
+    offices = [ChampionTenure(plan.start, versions.trained(plan.start))]
     past: list[Retraining] = []
     asked: list[pd.Timestamp] = []
     said: list[pd.DataFrame] = []
@@ -191,7 +191,7 @@ def replay(
             every=plan.every,
             since=since,
             known=outcomes(_joined(own), history.failures, history.work_orders, now=at, terms=rules),
-            promise=Promise.of(on_duty.promised, "its evaluation"),
+            promise=ReferenceRates.of(on_duty.promised, "its evaluation"),
             past=tuple(past),
             diagnose=partial(versions.diagnosed, on_duty, at),
         )
@@ -206,15 +206,15 @@ def replay(
             used = before if answer.occasion == REFRESH else at - rules.maturity
             past.append(Retraining(at, promoted, used, answer.occasion))
             if promoted:
-                offices.append(Office(at, challenger))
+                offices.append(ChampionTenure(at, challenger))
                 own = [_before(versions, offices[-1], terms)]
         looked()
     if reached < plan.end:
         said.append(versions.told(offices[-1].version, reached, plan.end))
-    return Course(rule, tuple(offices), tuple(past), tuple(asked), _joined(said))
+    return ReplayResult(rule, tuple(offices), tuple(past), tuple(asked), _joined(said))
 
 
-def _before(versions: Versions, office: Office, terms: Callable[[pd.Timestamp], Terms]) -> pd.DataFrame:
+def _before(versions: ReplayModels, office: ChampionTenure, terms: Callable[[pd.Timestamp], Terms]) -> pd.DataFrame:
     """Return what a version would have said just before it took office.
 
     Else alarms that stood already would open on its first day, all at once, and early failures would have no warning.

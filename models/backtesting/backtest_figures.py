@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.tables.history import History
-from models.backtesting.backtest import Course, Replay
+from models.backtesting.backtest import ReplayResult, ReplaySchedule
 from models.backtesting.retraining_rules import YEAR
 from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.refresh import Prices as Prices
@@ -24,7 +24,7 @@ class Account:
 
     Parameters
     ----------
-    course : Course
+    course : ReplayResult
         What the rule did.
     failures : int
         Failures missed, caught and prevented.
@@ -32,7 +32,7 @@ class Account:
         Columns at, asset (null for retrainings), kind ("missed", "false alarm", "retraining"), cost; by time.
     """
 
-    course: Course
+    course: ReplayResult
     failures: int
     events: pd.DataFrame
 
@@ -93,16 +93,16 @@ class Figures:
     difference_high: float | None
 
 
-def account(course: Course, history: History, plan: Replay, *, terms: Terms, prices: Prices) -> Account:
+def account(course: ReplayResult, history: History, plan: ReplaySchedule, *, terms: Terms, prices: Prices) -> Account:
     """List what a rule has cost.
 
     Parameters
     ----------
-    course : Course
+    course : ReplayResult
         What it did.
     history : History
         Failures and work orders, all of them: the judgement is made afterwards.
-    plan : Replay
+    plan : ReplaySchedule
         From when to when; what has not matured at its end counts for nobody.
     terms : Terms
         How alarms are judged.
@@ -142,7 +142,7 @@ def account(course: Course, history: History, plan: Replay, *, terms: Terms, pri
 
 def figures(
     accounts: Sequence[Account],
-    plan: Replay,
+    plan: ReplaySchedule,
     assets: Sequence[str],
     *,
     changes: Sequence[pd.Timestamp] | None = None,
@@ -154,7 +154,7 @@ def figures(
     ----------
     accounts : sequence of Account
         One a rule, over the same history.
-    plan : Replay
+    plan : ReplaySchedule
         From when to when.
     assets : sequence of str
         All that were watched; the bootstrap draws among them, the same ones for every rule.
@@ -178,7 +178,7 @@ def figures(
 def _summed(
     accounts: Sequence[Account],
     place: int,
-    plan: Replay,
+    plan: ReplaySchedule,
     changes: Sequence[pd.Timestamp] | None,
     totals: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
     spent: "np.ndarray[tuple[int], np.dtype[np.float64]]",
@@ -213,16 +213,16 @@ def _summed(
     )
 
 
-def in_force(course: Course, change: pd.Timestamp, plan: Replay) -> tuple[pd.Timestamp, pd.Timestamp]:
+def in_force(course: ReplayResult, change: pd.Timestamp, plan: ReplaySchedule) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return from when to when a change is in force for a rule: until its champion has learned from what came after.
 
     Parameters
     ----------
-    course : Course
+    course : ReplayResult
         What the rule did.
     change : pd.Timestamp
         When something changed.
-    plan : Replay
+    plan : ReplaySchedule
         The end, where no champion has.
     """
     learned = [office.since for office in course.offices if office.version.trained_until > change]
@@ -230,7 +230,7 @@ def in_force(course: Course, change: pd.Timestamp, plan: Replay) -> tuple[pd.Tim
 
 
 def _against_changes(
-    course: Course, plan: Replay, changes: Sequence[pd.Timestamp] | None
+    course: ReplayResult, plan: ReplaySchedule, changes: Sequence[pd.Timestamp] | None
 ) -> tuple[int | None, float, tuple[float | None, ...]]:
     """Give false retrainings, years in which no change was in force, and the delay of each change."""
     if changes is None:

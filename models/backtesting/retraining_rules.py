@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from models.diagnosis.diagnosis import Diagnosis
-from models.monitoring.drift import Budget, Promise, drift
+from models.monitoring.drift import Budget, ReferenceRates, drift
 from models.monitoring.looks import Grid, Look, looks
 from models.outcomes.outcomes import Outcomes
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors, refresh_due
@@ -25,10 +25,10 @@ from models.retraining.retraining_policy import (
     HOLD,
     REFRESH,
     RETRAIN,
-    Evidence,
     Gates,
-    Occasion,
-    Verdict,
+    RetrainingDecision,
+    RetrainingEvidence,
+    RetrainingTrigger,
     decide,
 )
 
@@ -55,7 +55,7 @@ class Retraining:
     at: pd.Timestamp
     promoted: bool
     used_until: pd.Timestamp
-    occasion: Occasion = DRIFT
+    occasion: RetrainingTrigger = DRIFT
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Situation:
         Evidence begins here: the champion's promotion, or the end of what was used before.
     known : Outcomes
         What became of the champion's predictions, as known at the look.
-    promise : Promise
+    promise : ReferenceRates
         The error rates the champion was promoted with.
     past : tuple of Retraining
         The retrainings before, the latest last.
@@ -87,7 +87,7 @@ class Situation:
     every: pd.Timedelta
     since: pd.Timestamp
     known: Outcomes
-    promise: Promise
+    promise: ReferenceRates
     past: tuple[Retraining, ...] = ()
     diagnose: Callable[[], Diagnosis] = Diagnosis
 
@@ -112,12 +112,12 @@ class Rule:
 
     name: str
     told: str
-    decide: Callable[[Situation], Verdict]
+    decide: Callable[[Situation], RetrainingDecision]
 
 
-_HELD = Verdict(HOLD, ())
-_DRIFTED = Verdict(RETRAIN, (), urgent=True)
-_DUE = Verdict(RETRAIN, (), occasion=CALENDAR)
+_HELD = RetrainingDecision(HOLD, ())
+_DRIFTED = RetrainingDecision(RETRAIN, (), urgent=True)
+_DUE = RetrainingDecision(RETRAIN, (), occasion=CALENDAR)
 
 
 def never() -> Rule:
@@ -141,7 +141,7 @@ def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
         Of the rule.
     """
 
-    def due(seen: Situation) -> Verdict:
+    def due(seen: Situation) -> RetrainingDecision:
         before = (seen.at - seen.every - seen.begin) // interval
         return _DUE if (seen.at - seen.begin) // interval > before else _HELD
 
@@ -159,7 +159,7 @@ def k_of_n(threshold: float, *, k: int = 2, n: int = 5) -> Rule:
         Retrain when k of the last n looks are over it; looks without a failure do not count.
     """
 
-    def over(seen: Situation) -> Verdict:
+    def over(seen: Situation) -> RetrainingDecision:
         last = [look for look in seen.looks() if look.failures][-n:]
         return _DRIFTED if sum(look.missed / look.failures > threshold for look in last) >= k else _HELD
 
@@ -177,7 +177,7 @@ def binomial(alpha: float = 0.05) -> Rule:
         Level of the one-sided test against the promised share.
     """
 
-    def worse(seen: Situation) -> Verdict:
+    def worse(seen: Situation) -> RetrainingDecision:
         counted = seen.looks()
         missed, failures = sum(look.missed for look in counted), sum(look.failures for look in counted)
         if not failures or not seen.promise.missed.of:
@@ -201,7 +201,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
         Of errors and of a retraining; without them no refresh is due for what errors cost.
     """
 
-    def weighed(seen: Situation) -> Verdict:
+    def weighed(seen: Situation) -> RetrainingDecision:
         grid = Grid(seen.since, budget.every, one_per_asset=budget.one_per_asset)
         found = drift(seen.known, seen.promise, budget, grid)
         new, wait = _since_training(seen, prices), max(gates.cooldown, seen.known.terms.maturity)
@@ -212,7 +212,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
         found = drift(seen.known, seen.promise, budget, replace(grid, set_aside=data.set_aside))
         matured = _matured(seen, seen.since)
         changes = [one for one in seen.past if one.promoted or one.occasion != REFRESH]
-        evidence = Evidence(
+        evidence = RetrainingEvidence(
             drift=found,
             failures=len(matured),
             assets=matured["asset"].nunique(),
@@ -285,7 +285,7 @@ def river_detector(name: str) -> Rule:
     module, kind, words = RIVER[name]
     make: Callable[[], Any] = getattr(importlib.import_module(f"river.{module}"), kind)
 
-    def detected(seen: Situation) -> Verdict:
+    def detected(seen: Situation) -> RetrainingDecision:
         detector = make()
         for missed in _stream(seen):
             detector.update(missed)

@@ -4,16 +4,26 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from models.diagnosis.findings import BREACH, DAY, MISSING, ROWS, SILENT, Evidence, Finding, Limits, assets_of
+from models.diagnosis.diagnosis_types import (
+    BREACH,
+    DAY,
+    MISSING,
+    ROWS,
+    SILENT,
+    DiagnosisInputs,
+    Finding,
+    Limits,
+    assets_of,
+)
 from models.outcomes.error_rates import share
 
 
-def breaches(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def breaches(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     """Find contracts that were broken: a batch refused as a whole, or too large a share of rows.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         Its refused rows and failed batches.
     limits : Limits
         The largest share.
@@ -36,12 +46,12 @@ def breaches(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield from _refused(str(contract), refused, evidence, limits)
 
 
-def missing_channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def missing_channels(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     """Find channels that some assets used to deliver and deliver no more.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         Its readings.
     limits : Limits
         How much has to be missing, for how long.
@@ -69,12 +79,12 @@ def missing_channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(MISSING, tuple(since), (str(channel),), first, sentence, set_aside=since)
 
 
-def silent_assets(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def silent_assets(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     """Find assets of which nothing has come for days.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         Its readings.
     limits : Limits
         How long.
@@ -98,7 +108,7 @@ def _too_many(refused: int, stored: int, limits: Limits) -> bool:
     return share(refused, refused + stored, 0.9).low > limits.refused_share
 
 
-def _refused(contract: str, refused: pd.DataFrame, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def _refused(contract: str, refused: pd.DataFrame, evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     rows, since, stored = len(refused), refused["at"].min(), evidence.arrived.get(contract, 0)
     sentence = f"{rows:,} rows of {contract} since {since:%Y-%m-%d} broke the contract, {rows / (rows + stored):.1%}"
     # Of reports an asset has too few for a share of its own.
@@ -110,7 +120,7 @@ def _refused(contract: str, refused: pd.DataFrame, evidence: Evidence, limits: L
         yield Finding(BREACH, tuple(bad), (), min(bad.values()), sentence, set_aside=bad)
 
 
-def _refused_assets(refused: pd.DataFrame, evidence: Evidence, limits: Limits) -> dict[str, pd.Timestamp]:
+def _refused_assets(refused: pd.DataFrame, evidence: DiagnosisInputs, limits: Limits) -> dict[str, pd.Timestamp]:
     """Return the assets too many of whose own rows were refused, each with the time of the first."""
     days = evidence.readings.index.get_level_values("day")
     came = evidence.readings.loc[days >= evidence.since.floor("D"), ROWS].groupby("asset").sum()
@@ -122,7 +132,9 @@ def _refused_assets(refused: pd.DataFrame, evidence: Evidence, limits: Limits) -
     }
 
 
-def _after_the_last(good: "pd.Series[bool]", assets: "pd.Index[str]", evidence: Evidence) -> dict[str, pd.Timestamp]:
+def _after_the_last(
+    good: "pd.Series[bool]", assets: "pd.Index[str]", evidence: DiagnosisInputs
+) -> dict[str, pd.Timestamp]:
     """Return for each asset the day after its last good one, or the first day there is."""
     last = good[good].reset_index().groupby("asset")["day"].max()
     first = evidence.readings.index.get_level_values("day").min()

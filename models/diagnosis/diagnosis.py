@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from models.diagnosis.data_faults import breaches, missing_channels, silent_assets
-from models.diagnosis.findings import Evidence as Evidence
-from models.diagnosis.findings import Finding as Finding
-from models.diagnosis.findings import Limits as Limits
+from models.diagnosis.diagnosis_types import DiagnosisInputs as DiagnosisInputs
+from models.diagnosis.diagnosis_types import Finding as Finding
+from models.diagnosis.diagnosis_types import Limits as Limits
 from models.diagnosis.sensor_changes import regime_shift, sensor_changes
 
 
@@ -53,12 +53,12 @@ class Diagnosis:
         }
 
 
-def diagnose(evidence: Evidence, limits: Limits | None = None) -> Diagnosis:
+def diagnose(evidence: DiagnosisInputs, limits: Limits | None = None) -> Diagnosis:
     """Name what is wrong with the data or the plant.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         What is known of them.
     limits : Limits, optional
         From where on something is worth a finding.

@@ -6,27 +6,35 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, mannwhitneyu
 
-from models.diagnosis.findings import (
+from models.diagnosis.diagnosis_types import (
     DAY,
     PROCESS,
     REGIME,
     REPORTED,
     UNREPORTED,
-    Evidence,
+    DiagnosisInputs,
     Finding,
     Limits,
     assets_of,
     named,
 )
-from models.diagnosis.level_steps import Deviations, Step, StepRule, asset_steps, deviations, fleet_steps, heights_at
+from models.diagnosis.level_shifts import (
+    Deviations,
+    LevelShift,
+    LevelShiftRule,
+    asset_shifts,
+    deviations,
+    fleet_shifts,
+    heights_at,
+)
 
 
-def sensor_changes(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def sensor_changes(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     """Find sensors that were swapped or recalibrated, reported or not, and what moved all over the fleet.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         Its events and levels.
     limits : Limits
         The codes that report it, and what counts as a step.
@@ -44,8 +52,8 @@ def sensor_changes(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """
     found = list(deviations(evidence.levels, evidence.reference_end))
     reported = reported_changes(evidence.events, evidence.reference_end, limits.sensor_codes)
-    everywhere = fleet_steps(found, evidence.reference_end, limits.steps)
-    steps = asset_steps(found, evidence.reference_end, limits.steps)
+    everywhere = fleet_shifts(found, evidence.reference_end, limits.steps)
+    steps = asset_shifts(found, evidence.reference_end, limits.steps)
     if reported:
         moved = moved_channels(found, reported, limits.steps)
         moved = tuple(dict.fromkeys([*moved, *(step.channel for step in steps if _known(step, reported, limits))]))
@@ -57,12 +65,12 @@ def sensor_changes(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield _process(everywhere, evidence)
 
 
-def regime_shift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def regime_shift(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
     """Find whether the machines are run in other regimes than they were.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : DiagnosisInputs
         Its regimes.
     limits : Limits
         The largest shift.
@@ -136,7 +144,7 @@ def reported_changes(
 
 
 def moved_channels(
-    found: Sequence[Deviations], reported: Mapping[str, pd.Timestamp], rule: StepRule
+    found: Sequence[Deviations], reported: Mapping[str, pd.Timestamp], rule: LevelShiftRule
 ) -> tuple[str, ...]:
     """Tell on which channels assets with a report moved, against all others.
 
@@ -146,7 +154,7 @@ def moved_channels(
         One for each channel.
     reported : mapping of str to pd.Timestamp
         Assets with the time of their report.
-    rule : StepRule
+    rule : LevelShiftRule
         How many days are compared, and the share of false channels accepted.
 
     Returns
@@ -169,17 +177,17 @@ def moved_channels(
     return tuple(channel for channel, p in zip(tested, adjusted, strict=True) if p <= rule.false_discovery)
 
 
-def _known(step: Step, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
+def _known(step: LevelShift, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
     told = reported.get(str(step.asset))
     return told is not None and abs(step.since - told) <= limits.steps.days * DAY
 
 
-def _shared(step: Step, everywhere: Sequence[Step], limits: Limits) -> bool:
+def _shared(step: LevelShift, everywhere: Sequence[LevelShift], limits: Limits) -> bool:
     within = limits.steps.days * DAY
     return any(one.channel == step.channel and abs(one.since - step.since) <= within for one in everywhere)
 
 
-def _reported(reported: Mapping[str, pd.Timestamp], moved: tuple[str, ...], evidence: Evidence) -> Finding:
+def _reported(reported: Mapping[str, pd.Timestamp], moved: tuple[str, ...], evidence: DiagnosisInputs) -> Finding:
     first = min(reported.values())
     seen = f"{named(moved)} {_read(moved)} otherwise since" if moved else "no channel has been seen to move"
     sentence = (
@@ -189,7 +197,7 @@ def _reported(reported: Mapping[str, pd.Timestamp], moved: tuple[str, ...], evid
     return Finding(REPORTED, tuple(reported), moved, first, sentence, set_aside=dict(reported))
 
 
-def _unreported(steps: Sequence[Step], evidence: Evidence) -> Finding:
+def _unreported(steps: Sequence[LevelShift], evidence: DiagnosisInputs) -> Finding:
     since: dict[str, pd.Timestamp] = {}
     for step in sorted(steps, key=lambda step: step.since, reverse=True):
         since[str(step.asset)] = step.since
@@ -209,7 +217,7 @@ def _read(channels: Sequence[str]) -> str:
     return "reads" if len(channels) == 1 else "read"
 
 
-def _process(steps: Sequence[Step], evidence: Evidence) -> Finding:
+def _process(steps: Sequence[LevelShift], evidence: DiagnosisInputs) -> Finding:
     first, channels = min(step.since for step in steps), tuple(step.channel for step in steps)
     sentence = (
         f"{named(channels)} moved on most assets at once, about {first:%Y-%m-%d}: the process has changed, or how it "

@@ -23,7 +23,7 @@ def interval_labels(
     horizons: Sequence[pd.Timedelta],
     known_until: pd.Timestamp,
     delay: pd.Timedelta = NO_TIME,
-    unwatched: pd.DataFrame | None = None,
+    observation_gaps: pd.DataFrame | None = None,
 ) -> npt.NDArray[np.float64]:
     """Label each cut-off's intervals with whether its asset failed in them.
 
@@ -71,7 +71,7 @@ def interval_labels(
             horizon=horizon,
             known_until=known_until,
             delay=delay,
-            unwatched=unwatched,
+            observation_gaps=observation_gaps,
         )
         told = at_risk & (cut_offs["as_of"] + (lead + horizon + delay) <= known_until).to_numpy()
         survived = told & (state == LabelState.NEGATIVE).to_numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.labels.unwatched import overlapping
+from models.labels.observation_gaps import overlapping
 
 Times = npt.NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
@@ -47,7 +47,7 @@ def failure_labels(
     horizon: pd.Timedelta,
     known_until: pd.Timestamp,
     delay: pd.Timedelta = NO_TIME,
-    unwatched: pd.DataFrame | None = None,
+    observation_gaps: pd.DataFrame | None = None,
 ) -> "pd.Series[str]":
     """Label each cut-off with what became of its asset.
 
@@ -94,13 +94,13 @@ def failure_labels(
     known = known_rows(failures, "failure_id", known_until)
     upcoming = _next_after(asset, opens, known)
     early = _next_after(asset, as_of, known)
-    confirmed, untold = _findings(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
+    confirmed, unreported_share = _findings(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
     states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
-    if unwatched is not None:
+    if observation_gaps is not None:
         ends = cut_offs["as_of"] + lead + horizon
-        states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, unwatched)] = LabelState.CENSORED.value
-    states[untold] = LabelState.CENSORED.value
+        states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, observation_gaps)] = LabelState.CENSORED.value
+    states[unreported_share] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
     states[early <= opens] = LabelState.TOO_LATE.value
     states[upcoming <= closes] = LabelState.POSITIVE.value
@@ -256,8 +256,8 @@ def _findings(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, order
     finding = acted["finding"].astype("object").where(acted["finding"].notna(), "")
     told = finding.isin(FINDINGS_THAT_TELL)
     confirmed = _next_after(asset, as_of, acted[finding == "defect_confirmed"]) <= closes
-    untold = _next_after(asset, as_of, acted[~told]) <= closes
-    return confirmed, untold
+    unreported_share = _next_after(asset, as_of, acted[~told]) <= closes
+    return confirmed, unreported_share
 
 
 def _next_after(asset: npt.NDArray[np.object_], times: Times, events: pd.DataFrame) -> Times:

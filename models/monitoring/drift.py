@@ -31,7 +31,7 @@ _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 
 @dataclass(frozen=True)
-class Promise:
+class ReferenceRates:
     """The error rates a champion was promoted with.
 
     Parameters
@@ -49,7 +49,7 @@ class Promise:
     source: str = "its evaluation"
 
     @classmethod
-    def of(cls, rates: ErrorRates | None, source: str) -> "Promise":
+    def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
         """Take the promise from an evaluation's rates; nothing is promised where there are none."""
         if rates is None:
             return cls(share(0, 0), occurrence(0, 0.0), source)
@@ -96,7 +96,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DriftEvidence:
     """What one test says of one rate.
 
     Parameters
@@ -141,7 +141,7 @@ class Drift:
         "fn", "fp" or both.
     reasons : tuple of str
         One plain sentence for each rate, and one for each slice that is worse by itself.
-    evidence : tuple of Evidence
+    evidence : tuple of DriftEvidence
         Each test with its course.
     looks : tuple of Look
         What was counted.
@@ -152,7 +152,7 @@ class Drift:
     drifted: bool
     which: tuple[str, ...]
     reasons: tuple[str, ...]
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[DriftEvidence, ...] = ()
     looks: tuple[Look, ...] = ()
     slices: tuple[str, ...] = ()
 
@@ -170,7 +170,7 @@ class Drift:
 
 def drift(
     known: Outcomes,
-    promise: Promise,
+    promise: ReferenceRates,
     budget: Budget,
     grid: Grid,
     *,
@@ -182,7 +182,7 @@ def drift(
     ----------
     known : Outcomes
         What became of its predictions.
-    promise : Promise
+    promise : ReferenceRates
         What it was promoted with.
     budget : Budget
         What harms, and which errors are accepted.
@@ -216,24 +216,24 @@ def drift(
     return Drift(bool(which), which, tuple(reasons), evidence, counted, worse)
 
 
-def evidence_of(counted: Sequence[Look], promise: Promise, budget: Budget) -> tuple[Evidence, ...]:
+def evidence_of(counted: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
     """Run the four tests over looks.
 
     Parameters
     ----------
     counted : sequence of Look
         In order of time.
-    promise : Promise
+    promise : ReferenceRates
         What was promised; a rate of which nothing was promised is not tested.
     budget : Budget
         What harms, and which errors are accepted.
 
     Returns
     -------
-    tuple of Evidence
+    tuple of DriftEvidence
         Misses before false alarms, since the promotion before recent.
     """
-    found: list[Evidence] = []
+    found: list[DriftEvidence] = []
     if promise.missed.of:
         null, harmful = missed_hypotheses(promise, budget)
         spent = budget.part(budget.missed_share)
@@ -262,21 +262,21 @@ def evidence_of(counted: Sequence[Look], promise: Promise, budget: Budget) -> tu
     return tuple(found)
 
 
-def missed_hypotheses(promise: Promise, budget: Budget) -> tuple[float, float]:
+def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest share of misses that keeps the promise, and the smallest that harms."""
     confidence = 2 * budget.promise_confidence - 1
     null = min(share(promise.missed.count, int(promise.missed.of), confidence).high, 0.98)
     return null, min(null + budget.harmful_missed, 0.99)
 
 
-def false_hypotheses(promise: Promise, budget: Budget) -> tuple[float, float]:
+def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest rate of false episodes that keeps the promise, and the smallest that harms."""
     confidence = 2 * budget.promise_confidence - 1
     null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
     return null, null * (1 + budget.harmful_false)
 
 
-def sentences(counted: Sequence[Look], promise: Promise, evidence: Sequence[Evidence]) -> tuple[str, str]:
+def sentences(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
     """Say what was seen of misses and of false alarms, what was promised, and how strong the evidence is.
 
     Parameters
@@ -294,17 +294,17 @@ def sentences(counted: Sequence[Look], promise: Promise, evidence: Sequence[Evid
 
 def _run(
     rate: str, test: Any, name: str, hypotheses: tuple[float, float], counted: Sequence[Look], seen: Sequence[Any]
-) -> Evidence:
+) -> DriftEvidence:
     values, rejected_at = [], None
     for look, (events, of) in zip(counted, seen, strict=True):
         test.update(events, of)
         values.append(float(test.log_e_value))
         rejected_at = look.at if rejected_at is None and test.rejected else rejected_at
-    return Evidence(rate, name, *hypotheses, float(test.threshold), tuple(values), rejected_at)
+    return DriftEvidence(rate, name, *hypotheses, float(test.threshold), tuple(values), rejected_at)
 
 
 def _worse_slices(
-    known: Outcomes, promise: Promise, budget: Budget, grid: Grid, slices: Mapping[str, frozenset[str]]
+    known: Outcomes, promise: ReferenceRates, budget: Budget, grid: Grid, slices: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
     if not slices or not promise.missed.of:
         return ()
@@ -319,7 +319,7 @@ def _worse_slices(
     return tuple(name for name, worse in zip(slices, chosen, strict=True) if worse)
 
 
-def _missed_sentence(counted: Sequence[Look], promise: Promise, evidence: Sequence[Evidence]) -> str:
+def _missed_sentence(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
     missed, failures = sum(look.missed for look in counted), sum(look.failures for look in counted)
     if not failures:
         return "No failure has matured, so nothing can be said of misses."
@@ -333,7 +333,7 @@ def _missed_sentence(counted: Sequence[Look], promise: Promise, evidence: Sequen
     )
 
 
-def _false_sentence(counted: Sequence[Look], promise: Promise, evidence: Sequence[Evidence]) -> str:
+def _false_sentence(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
     alarms, months = sum(look.false_episodes for look in counted), sum(look.exposure for look in counted)
     if not months:
         return "No asset has been watched for any length of time, so nothing can be said of false alarms."
@@ -347,7 +347,7 @@ def _false_sentence(counted: Sequence[Look], promise: Promise, evidence: Sequenc
     )
 
 
-def _told(own: Sequence[Evidence]) -> str:
+def _told(own: Sequence[DriftEvidence]) -> str:
     """Say how strong the evidence is, in odds."""
     return " ".join(
         f"Evidence {_WHEN[each.test]}: {odds_of(each.log_e_values[-1])} to 1, {odds_of(each.threshold)} to 1 decides"

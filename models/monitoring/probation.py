@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from models.monitoring.drift import SINCE_PROMOTION, Budget, Evidence, Promise, evidence_of, sentences
+from models.monitoring.drift import SINCE_PROMOTION, Budget, DriftEvidence, ReferenceRates, evidence_of, sentences
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import as_json
 
@@ -90,7 +90,7 @@ class Probation:
 
     suggestion: str
     ends: pd.Timestamp
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[DriftEvidence, ...]
     reasons: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def probation(
     looks: Sequence[Look],
     *,
     promoted_at: pd.Timestamp,
-    promise: Promise,
+    promise: ReferenceRates,
     maturity: pd.Timedelta = _NONE,
     rules: ProbationRules = USUAL,
 ) -> Probation:
@@ -120,7 +120,7 @@ def probation(
         after it closes it; later ones do not count.
     promoted_at : pd.Timestamp
         When it became the champion.
-    promise : Promise
+    promise : ReferenceRates
         What the replaced champion had promised.
     maturity : pd.Timedelta
         From a decision to its outcome.

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from models.labels.labels import failure_labels, interventions, known_rows
-from models.labels.unwatched import no_spans, overlapping, unwatched_time
+from models.labels.observation_gaps import no_spans, overlapping, unobserved_time
 from models.outcomes.episodes import Terms as Terms
 from models.outcomes.episodes import episode_starts as episode_starts
 from models.outcomes.episodes import episodes as episodes
@@ -79,7 +79,7 @@ def outcomes(
     *,
     now: pd.Timestamp,
     terms: Terms,
-    unwatched: pd.DataFrame | None = None,
+    observation_gaps: pd.DataFrame | None = None,
 ) -> Outcomes:
     """Judge predictions by what was known of failures and work orders at a moment.
 
@@ -97,7 +97,7 @@ def outcomes(
         Lead, horizon, gap and reporting delay.
     unwatched : pd.DataFrame, optional
         Columns asset, begins, ends: when assets were retired or not heard of, as known at `now`; see
-        `models.labels.unwatched`. Nothing at all by default.
+        `models.labels.observation_gaps`. Nothing at all by default.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def outcomes(
     known = _Known(
         failures=known_failures(failures, now),
         orders=orders,
-        unwatched=no_spans() if unwatched is None else unwatched,
+        observation_gaps=no_spans() if observation_gaps is None else observation_gaps,
         failure_ids=_ids(known_rows(failures, "failure_id", now), "failure_id"),
         order_ids=_ids(interventions(orders), "work_order_id"),
     )
@@ -126,7 +126,7 @@ class _Known:
 
     failures: pd.DataFrame
     orders: pd.DataFrame
-    unwatched: pd.DataFrame
+    observation_gaps: pd.DataFrame
     failure_ids: Ids
     order_ids: Ids
 
@@ -158,7 +158,7 @@ def _decisions(told: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Term
         lead=terms.lead,
         horizon=terms.horizon,
         known_until=now,
-        unwatched=known.unwatched,
+        observation_gaps=known.observation_gaps,
     ).to_numpy()
     alert = frame["alert"].to_numpy()
     frame["matured_at"] = frame["as_of"] + terms.maturity
@@ -177,7 +177,9 @@ def _decisions(told: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Term
     # Looking back, never forward: the time a decision covers must not depend on later ones.
     since = frame.groupby("asset")["as_of"].diff().fillna(pd.Timedelta(0))
     reach = since.where(since <= terms.gap, terms.gap)
-    frame["covered"] = reach - unwatched_time(frame["asset"], frame["as_of"] - reach, frame["as_of"], known.unwatched)
+    frame["covered"] = reach - unobserved_time(
+        frame["asset"], frame["as_of"] - reach, frame["as_of"], known.observation_gaps
+    )
     return frame
 
 
@@ -221,7 +223,7 @@ def _judge_episodes(decisions: pd.DataFrame, known: _Known, now: pd.Timestamp, t
     }
     averted = found["confirmed"].where(~(failed <= found["confirmed"]))
     frame["matured_at"] = frame["opened"] + terms.maturity
-    unseen = overlapping(frame["asset"], frame["opened"], closes, known.unwatched)
+    unseen = overlapping(frame["asset"], frame["opened"], closes, known.observation_gaps)
     frame["state"] = np.where(unseen, "censored", "fp")
     frame["decided_at"] = pd.Series(pd.NaT, index=frame.index, dtype=_UTC)
     # From the weakest witness to the strongest, who has the last word.

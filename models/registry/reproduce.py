@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.errors import ModelError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
@@ -65,7 +65,9 @@ class Reproduction:
         }
 
 
-def reproduce(workspace: Workspace, name: str, version: int | str, *, progress: Report = silent) -> Reproduction:
+def reproduce(
+    workspace: Workspace, name: str, version: int | str, *, progress: ProgressCallback = silent
+) -> Reproduction:
     """Train a registered version again from its tags and compare the predictions.
 
     The data are read at the versions of the tables, and up to the known time, that the tags name.

@@ -2,8 +2,8 @@
 
 Both are scored anew at the same cut-offs from stored history, so that neither is judged by what happened to be asked of
 it. Both face the same events: failures, and defects that mechanics confirmed. Without the latter, the champion would be
-punished for the failures that its own alarms prevented. Alarms are judged by
-`models.retraining.fair_alarms`: one that only the challenger raised is not false because nobody acted on it.
+punished for the failures that its own alarms prevented. Alarms are judged as in
+`counterfactual_outcomes`: one that only the challenger raised is not false because nobody acted on it.
 
 One advantage is left to the champion: a defect that its alarm uncovered early is an event to which the challenger may
 have come later, and yet in time. Nobody can know, so it counts as missed, and the challenger has to earn it elsewhere.
@@ -23,6 +23,8 @@ from models.experiment.experiment import CostPlan
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms, known_failures
 from models.retraining.comparison_period import Period, period_after
+from models.retraining.holdout_scores import HoldoutScore as HoldoutScore
+from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
 from models.retraining.paired_costs import draw_assets
 from models.retraining.promotion_rules import (
     USUAL,
@@ -36,8 +38,6 @@ from models.retraining.promotion_rules import (
     money,
     no_slice_worse,
 )
-from models.retraining.standings import Standing as Standing
-from models.retraining.standings import errors_by_asset, judge, standing
 from models.training.policies import best_interval, calendar_cost
 
 CHAMPION = "champion"
@@ -73,7 +73,7 @@ class Comparison:
         The period (start, end] of cut-offs and events.
     events : int
         Failures and confirmed defects that a cut-off could have announced.
-    champion, challenger : Standing or None
+    champion, challenger : HoldoutScore or None
         None when there was no period to compare on.
     winner : str
         "champion" or "challenger".
@@ -88,8 +88,8 @@ class Comparison:
     start: pd.Timestamp
     end: pd.Timestamp
     events: int
-    champion: Standing | None
-    challenger: Standing | None
+    champion: HoldoutScore | None
+    challenger: HoldoutScore | None
     winner: str
     reasons: tuple[str, ...]
     probability_cheaper: float = float("nan")
@@ -111,7 +111,7 @@ def compare(
     terms: Terms,
     costs: CostPlan,
     rules: PromotionRules = USUAL,
-    unwatched: pd.DataFrame | None = None,
+    observation_gaps: pd.DataFrame | None = None,
 ) -> Comparison:
     """Score both anew over a period and tell whether the challenger has earned its promotion.
 
@@ -154,10 +154,10 @@ def compare(
         return without_judgement(period, rules)
     scores = {c.version: score(c.artifact, history, period.asked) for c in (champion, challenger)}
     judged = {
-        version: judge(said, history, period, now=now, terms=terms, unwatched=unwatched)
+        version: holdout_outcomes(said, history, period, now=now, terms=terms, observation_gaps=observation_gaps)
         for version, said in scores.items()
     }
-    standings = [standing(c.version, judged[c.version], period, costs) for c in (champion, challenger)]
+    standings = [holdout_score(c.version, judged[c.version], period, costs) for c in (champion, challenger)]
     errors = errors_by_asset(judged[champion.version], judged[challenger.version], scores[challenger.version], period)
     drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)
     lower = cheaper(errors, drawn, costs, rules)
@@ -235,7 +235,7 @@ def _policies(
     }
 
 
-def _figures(champion: Standing, challenger: Standing, events: int) -> str:
+def _figures(champion: HoldoutScore, challenger: HoldoutScore, events: int) -> str:
     return (
         f"Over {events} failures and confirmed defects, the challenger (version {challenger.version}) missed "
         f"{challenger.missed.count} and raised {challenger.false_episodes.count} false alarms, cost "

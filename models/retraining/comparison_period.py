@@ -7,7 +7,7 @@ import pandas as pd
 from data_contracts.tables.history import History
 from features.telemetry.windows import cut_offs
 from models.outcomes.outcomes import Terms, known_failures
-from models.retraining.fair_alarms import announced, confirmed_defects
+from models.retraining.counterfactual_outcomes import announced, confirmed_defects
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ DRIFT: Final = "drift"
 CALENDAR: Final = "calendar"
 REFRESH: Final = "refresh"
 
-Occasion = Literal["drift", "calendar", "refresh"]
+RetrainingTrigger = Literal["drift", "calendar", "refresh"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Gates:
         Assets that these failures must come from.
     yearly_budget : int
         Retrainings in a year at most, without refreshes.
-    most_untold : float
+    max_unreported_share : float
         The largest share of matured alarm episodes that may have ended in work whose finding nobody reported.
     rejections : int
         After so many challengers rejected in a row a person is asked.
@@ -48,14 +48,14 @@ class Gates:
     min_failures: int
     min_assets: int = 3
     yearly_budget: int = 12
-    most_untold: float = 0.15
+    max_unreported_share: float = 0.15
     rejections: int = 2
     lapse: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(days=90))
     refresh: RefreshRule = field(default_factory=RefreshRule)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RetrainingEvidence:
     """What the decision rests on.
 
     Parameters
@@ -68,7 +68,7 @@ class Evidence:
         The period (start, end] they were counted over.
     maturity : pd.Timedelta
         From a decision to its outcome.
-    untold : float
+    unreported_share : float
         Share of matured alarm episodes that ended in work whose finding nobody reported.
     doubts : tuple of str
         What is wrong with the data, a sentence each; while there is any, no model is blamed.
@@ -94,7 +94,7 @@ class Evidence:
     start: pd.Timestamp
     end: pd.Timestamp
     maturity: pd.Timedelta
-    untold: float = 0.0
+    unreported_share: float = 0.0
     doubts: tuple[str, ...] = ()
     used_until: pd.Timestamp | None = None
     last_retraining: pd.Timestamp | None = None
@@ -106,7 +106,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Held:
+class BlockedGate:
     """A gate that is shut.
 
     Parameters
@@ -125,7 +125,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetrainingDecision:
     """What the policy says.
 
     Parameters
@@ -134,7 +134,7 @@ class Verdict:
         "retrain", "hold", or "ask" for a person.
     reasons : tuple of str
         Plain sentences: what was seen, and each gate that held it back.
-    held : tuple of Held
+    held : tuple of BlockedGate
         The gates that are shut, were there drift or not.
     occasion : {"drift", "calendar", "refresh"}
         What asks for the retraining, if anything does.
@@ -145,8 +145,8 @@ class Verdict:
 
     decision: str
     reasons: tuple[str, ...]
-    held: tuple[Held, ...] = ()
-    occasion: Occasion = DRIFT
+    held: tuple[BlockedGate, ...] = ()
+    occasion: RetrainingTrigger = DRIFT
     urgent: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,12 +160,14 @@ class Verdict:
         }
 
 
-def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occasion = DRIFT) -> Verdict:
+def decide(
+    evidence: RetrainingEvidence, gates: Gates, *, now: pd.Timestamp, occasion: RetrainingTrigger = DRIFT
+) -> RetrainingDecision:
     """Decide whether the champion is to be retrained.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : RetrainingEvidence
         The rates' verdict and what it rests on.
     gates : Gates
         What must hold besides.
@@ -176,7 +178,7 @@ def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occ
 
     Returns
     -------
-    Verdict
+    RetrainingDecision
         "retrain" iff there is an occasion and every gate is open; "ask" if the only gate that is shut is that
         challengers were rejected. Where the rates give no occasion, or a person is to be asked, a refresh that is due
         goes ahead, for it brings what the rejected ones did not have.
@@ -189,15 +191,17 @@ def decide(evidence: Evidence, gates: Gates, *, now: pd.Timestamp, occasion: Occ
         if refresh is not None:
             return refresh
     if occasion == DRIFT and not urgent:
-        return Verdict(HOLD, evidence.drift.reasons, held)
+        return RetrainingDecision(HOLD, evidence.drift.reasons, held)
     said = evidence.drift.reasons if urgent else ("The calendar asks for a retraining.",)
     reasons = (*said, *(f"Held back: {gate.reason}" for gate in held))
     if not held:
-        return Verdict(RETRAIN, reasons, occasion=occasion, urgent=urgent)
-    return Verdict(ASK if shut == ["rejections"] else HOLD, reasons, held, occasion, urgent)
+        return RetrainingDecision(RETRAIN, reasons, occasion=occasion, urgent=urgent)
+    return RetrainingDecision(ASK if shut == ["rejections"] else HOLD, reasons, held, occasion, urgent)
 
 
-def _refreshed(evidence: Evidence, gates: Gates, now: pd.Timestamp, *, urgent: bool) -> Verdict | None:
+def _refreshed(
+    evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp, *, urgent: bool
+) -> RetrainingDecision | None:
     """Answer whether a refresh goes ahead, or is held back; None while none is due."""
     wait = max(gates.cooldown, evidence.maturity)
     due = refresh_due(evidence.new, gates.refresh, wait=wait, now=now)
@@ -210,70 +214,72 @@ def _refreshed(evidence: Evidence, gates: Gates, now: pd.Timestamp, *, urgent: b
     if held and urgent:
         return None
     reasons = (*evidence.drift.reasons, due, *(f"Held back: {gate.reason}" for gate in held))
-    return Verdict(HOLD if held else RETRAIN, reasons, held, REFRESH, urgent)
+    return RetrainingDecision(HOLD if held else RETRAIN, reasons, held, REFRESH, urgent)
 
 
-def _held_back(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:
-    yield from (Held("data", doubt, "Mend the data, or wait until they are sound again.") for doubt in evidence.doubts)
+def _held_back(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
+    yield from (
+        BlockedGate("data", doubt, "Mend the data, or wait until they are sound again.") for doubt in evidence.doubts
+    )
     yield from _told(evidence, gates)
     yield from _enough(evidence, gates)
     yield from _in_time(evidence, gates, now)
     if evidence.rejected_in_a_row >= gates.rejections:
-        yield Held(
+        yield BlockedGate(
             "rejections",
             f"{evidence.rejected_in_a_row} challengers in a row were not better than the champion.",
             "A person should look at it, and retrain or promote by hand.",
         )
 
 
-def _enough(evidence: Evidence, gates: Gates) -> Iterator[Held]:
+def _enough(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
     if evidence.failures < gates.min_failures:
-        yield Held(
+        yield BlockedGate(
             "failures",
             f"{evidence.failures} failures have matured since the last training; {gates.min_failures} are needed to "
             "train and to compare.",
             f"{gates.min_failures - evidence.failures} more failures maturing.",
         )
     if evidence.assets < gates.min_assets:
-        yield Held(
+        yield BlockedGate(
             "assets",
             f"the failures come from {evidence.assets} assets; {gates.min_assets} are needed, lest one machine decide.",
             f"Failures of {gates.min_assets - evidence.assets} more assets.",
         )
 
 
-def _told(evidence: Evidence, gates: Gates) -> Iterator[Held]:
+def _told(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
     # A failure that was prevented and never reported is missing among those announced: misses look more frequent.
-    if evidence.untold > gates.most_untold:
-        yield Held(
+    if evidence.unreported_share > gates.max_unreported_share:
+        yield BlockedGate(
             "findings",
-            f"{evidence.untold:.0%} of the alarm episodes ended in work whose finding nobody reported, more than "
-            f"{gates.most_untold:.0%}: what was prevented cannot be told.",
+            f"{evidence.unreported_share:.0%} of the alarm episodes ended in work whose finding nobody reported, more "
+            f"than {gates.max_unreported_share:.0%}, so prevented failures cannot be counted.",
             "Findings reported for the work that alarms prompted.",
         )
 
 
-def _in_time(evidence: Evidence, gates: Gates, now: pd.Timestamp) -> Iterator[Held]:
+def _in_time(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
     if evidence.under_way:
-        yield Held("lease", "a retraining is under way.", "Its end.")
+        yield BlockedGate("lease", "a retraining is under way.", "Its end.")
     cooldown = max(gates.cooldown, evidence.maturity)
     if evidence.last_retraining is not None and now < evidence.last_retraining + cooldown:
         until = evidence.last_retraining + cooldown
-        yield Held(
+        yield BlockedGate(
             "cooldown",
             f"the last retraining was on {evidence.last_retraining:%Y-%m-%d %H:%M}; the cooldown lasts until "
             f"{until:%Y-%m-%d %H:%M}.",
             f"{until:%Y-%m-%d %H:%M}.",
         )
     if evidence.used_until is not None and evidence.start < evidence.used_until:
-        yield Held(
+        yield BlockedGate(
             "used",
             f"evidence up to {evidence.used_until:%Y-%m-%d %H:%M} has led to a retraining already and may not lead to "
             "another.",
             "Evidence after that.",
         )
     if evidence.this_year >= gates.yearly_budget:
-        yield Held(
+        yield BlockedGate(
             "budget",
             f"there were {evidence.this_year} retrainings within a year; {gates.yearly_budget} are allowed.",
             "A larger budget, or time.",

@@ -9,7 +9,7 @@ import pandas as pd
 from data_contracts.tables.history import History
 from features.names import format_duration
 from models.labels.labels import LabelState, failure_labels
-from models.labels.unwatched import retired_spans
+from models.labels.observation_gaps import retired_spans
 from models.outcomes.outcomes import Terms
 from models.training.evaluation import decision_metrics
 
@@ -48,7 +48,7 @@ def horizon_metrics(
         ``roc_auc_24h``, ``brier_24h``, ``calibration_error_24h`` and so on; NaN where there was nothing to count. Only
         samples count whose horizon has closed and been reported on, whatever became of them.
     """
-    unwatched = retired_spans(history.assets, now=known_until)
+    observation_gaps = retired_spans(history.assets, now=known_until)
     figures: dict[str, float] = {}
     for number, horizon in enumerate(horizons):
         state = failure_labels(
@@ -59,7 +59,7 @@ def horizon_metrics(
             horizon=horizon,
             known_until=known_until,
             delay=terms.reporting_delay,
-            unwatched=unwatched,
+            observation_gaps=observation_gaps,
         )
         closed = cut_offs["as_of"] + (terms.lead + horizon + terms.reporting_delay) <= known_until
         judged = (closed & state.isin([LabelState.POSITIVE, LabelState.NEGATIVE])).to_numpy()

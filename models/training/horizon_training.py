@@ -11,7 +11,7 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, person_periods, predict_hazards
 from models.experiment.experiment import Experiment
-from models.training.validation import Rows, fit_calibration, folds
+from models.training.out_of_fold import Rows, fit_calibration, folds
 
 Matrix = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def fit_hazards(experiment: Experiment, x: Matrix, labels: Matrix) -> Any:
     return estimators.fit(model, *person_periods(x, labels))
 
 
-def unseen_probabilities(
+def out_of_fold_probabilities(
     experiment: Experiment, cut_offs: pd.DataFrame, x: Matrix, labels: Matrix
 ) -> tuple[Matrix, tuple[Calibration | None, ...]]:
     """Predict all horizons of the samples set apart for validation, and calibrate the hazard of each interval.

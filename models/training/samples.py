@@ -12,7 +12,7 @@ from features.telemetry.windows import cut_offs
 from models.experiment.experiment import Experiment
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
-from models.labels.unwatched import retired_spans
+from models.labels.observation_gaps import retired_spans
 from models.outcomes.outcomes import Terms
 from models.training.splits import Split, by_asset, by_time
 
@@ -171,7 +171,7 @@ def _label_failures(
         horizon=terms.horizon,
         known_until=known_until,
         delay=terms.reporting_delay,
-        unwatched=retired_spans(history.assets, now=known_until),
+        observation_gaps=retired_spans(history.assets, now=known_until),
     )
     # A failure is known before the silence around it is: learning from it at once would make failures look common.
     told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
@@ -197,7 +197,7 @@ def _label_intervals(
         horizons=label.several,
         known_until=known_until,
         delay=terms.reporting_delay,
-        unwatched=retired_spans(history.assets, now=known_until),
+        observation_gaps=retired_spans(history.assets, now=known_until),
     )
     kept = (np.arange(len(every)) < len(train)) | ~np.isnan(labels).all(axis=1)
     return every[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]

@@ -11,25 +11,25 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract
 from data_contracts.errors import ModelError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import FRAMES, History
 from features.extraction.extract import extract
 from features.names import format_duration
 from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
-from models.artifact.usual_values import Usual, usual_values
+from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.estimators import estimators
 from models.estimators.hazards import interval_columns
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState, known_rows
+from models.training.column_selection import learn_recipe, preselect, select_columns
 from models.training.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
 from models.training.horizon_figures import horizon_metrics
-from models.training.horizon_training import fit_hazards, unseen_probabilities
-from models.training.recipes import learn_recipe, preselect, select_columns
+from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
+from models.training.out_of_fold import fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms, draw_samples
 from models.training.thresholds import ChosenThreshold, choose_threshold
-from models.training.validation import fit_calibration, predict_unseen
 
 Matrix = npt.NDArray[np.float64]
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
@@ -90,7 +90,7 @@ def train(
     *,
     known_until: pd.Timestamp | None = None,
     contract: Contract | None = None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
 ) -> Trained:
     """Train and judge the model that an experiment describes.
 
@@ -137,7 +137,7 @@ def train(
     recipe = select_columns(experiment, recipe, learning, samples.target)
     x = feature_matrix(learning, recipe.columns or ())
     # Of samples that were about to fail little is usual.
-    usual = usual_values(x if experiment.target == "remaining_life" else x[samples.target == 0])
+    usual = reference_ranges(x if experiment.target == "remaining_life" else x[samples.target == 0])
     if len(samples.partly):
         x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
     next(step)
@@ -252,11 +252,11 @@ def _unseen(experiment: Experiment, samples: Samples, x: Matrix) -> tuple[pd.Dat
     """Predict the probability that alarms are decided by, calibrated if so asked, of samples not learned from."""
     label = experiment.label
     if samples.intervals is not None and label.horizon is not None:
-        probabilities, calibrations = unseen_probabilities(experiment, samples.learned, x, samples.intervals)
+        probabilities, calibrations = out_of_fold_probabilities(experiment, samples.learned, x, samples.intervals)
         decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
         seen = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
         return seen[seen["probability"].notna()].reset_index(drop=True), calibrations
-    unseen = predict_unseen(experiment, samples.train, x, samples.target)
+    unseen = predict_out_of_fold(experiment, samples.train, x, samples.target)
     if experiment.estimator.calibration == "none":
         return unseen, ()
     truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
@@ -283,7 +283,7 @@ def _artifact(
     contract: Contract | None,
     chosen: ChosenThreshold | None,
     calibrations: tuple[Calibration | None, ...],
-    usual: tuple[Usual | None, ...],
+    usual: tuple[ReferenceRange | None, ...],
 ) -> Artifact:
     life, several = experiment.target == "remaining_life", experiment.label.several
     return Artifact(
@@ -334,7 +334,7 @@ def _evaluate(
     return replace(found, metrics={**found.metrics, **each})
 
 
-def _steps(progress: Report) -> Iterator[None]:
+def _steps(progress: ProgressCallback) -> Iterator[None]:
     """Report one more finished step each time it is asked."""
     for done, what in enumerate(_STEPS):
         progress(f"train: {what}", done, len(_STEPS))

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
-from models.backtesting.backtest import Course, Replay, replay
+from models.backtesting.backtest import ReplayResult, ReplaySchedule, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures
 from models.backtesting.retraining_rules import (
     RIVER,
@@ -32,7 +32,7 @@ from models.outcomes.outcomes import Terms
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import KeptVersions, folder_of, terms_at
-from pipelines.evidence.grounds import budget, gates, prices
+from pipelines.evidence.monitoring_snapshot import budget, gates, prices
 from pipelines.settings.settings import Settings
 
 RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
@@ -43,7 +43,7 @@ USUAL_START = 90.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class BacktestConfig:
     """What is to be back-tested.
 
     Parameters
@@ -77,7 +77,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class BacktestPlan:
     """What a back-test would take.
 
     Parameters
@@ -111,13 +111,13 @@ class Outlook:
 def backtest(
     workspace: Workspace,
     experiment: Experiment,
-    wish: Wish,
+    wish: BacktestConfig,
     *,
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
     dry_run: bool = False,
-) -> BacktestResult | Outlook:
+) -> BacktestResult | BacktestPlan:
     """Replay a workspace's history under several rules of retraining.
 
     Parameters
@@ -126,20 +126,20 @@ def backtest(
         Its tables are read; nothing is registered, and no record is written.
     experiment : Experiment
         What is trained, as `forewarn retrain` would.
-    wish : Wish
+    wish : BacktestConfig
         Rules, looks, costs.
     settings : Settings
         Our own rule goes by them, and so does every training.
     say : callable
         Takes sentences: how long it will take.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
     dry_run : bool
         Only tell what it would take.
 
     Returns
     -------
-    BacktestResult or Outlook
+    BacktestResult or BacktestPlan
         Written under the workspace's reports, once all is done.
 
     Raises
@@ -159,7 +159,7 @@ def backtest(
     folder = folder_of(workspace.root, experiment, history, settings)
     store = KeptVersions(workspace, experiment, history, settings, folder, wish.compared, progress)
     moments = (plan.start, *plan.looks)
-    outlook = Outlook(
+    outlook = BacktestPlan(
         len(plan.looks), tuple(rule.name for rule in rules), len(moments), sum(map(store.kept, moments)), left_out
     )
     if dry_run:
@@ -193,10 +193,10 @@ def _replayed(
     rules: Sequence[Rule],
     history: History,
     store: KeptVersions,
-    plan: Replay,
+    plan: ReplaySchedule,
     terms: Callable[[pd.Timestamp], Terms],
-    progress: Report,
-) -> list[Course]:
+    progress: ProgressCallback,
+) -> list[ReplayResult]:
     done, total = 0, len(rules) * len(plan.looks)
 
     def looked() -> None:
@@ -217,7 +217,7 @@ def _settled(experiment: Experiment, settings: Settings) -> Experiment:
     return replace(experiment, alarms=alarms, label=label)
 
 
-def _rules(wish: Wish, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
+def _rules(wish: BacktestConfig, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
     asked = wish.rules or RULES
     for name in asked:
         if name not in RULES:
@@ -239,13 +239,15 @@ def _rules(wish: Wish, settings: Settings, prices: Prices) -> tuple[list[Rule], 
     return [make[name]() if name in make else river_detector(name) for name in names], said
 
 
-def _plan(history: History, wish: Wish) -> Replay:
+def _plan(history: History, wish: BacktestConfig) -> ReplaySchedule:
     if history.telemetry.empty:
         raise ModelError(
             f"nothing is known of any {history.asset_type}", "telemetry", "Bring it in with `forewarn import`"
         )
     start = _moment(history, USUAL_START if wish.start is None else wish.start)
-    return Replay(start, pd.Timestamp(history.telemetry["event_time"].max()).floor("D"), wish.every, wish.answered)
+    return ReplaySchedule(
+        start, pd.Timestamp(history.telemetry["event_time"].max()).floor("D"), wish.every, wish.answered
+    )
 
 
 def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
@@ -254,7 +256,7 @@ def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
     return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=said).as_unit("us")
 
 
-def _prices(experiment: Experiment, wish: Wish, settings: Settings) -> Prices:
+def _prices(experiment: Experiment, wish: BacktestConfig, settings: Settings) -> Prices:
     usual = prices(experiment, settings)
     if wish.retraining_cost is None:
         return usual
@@ -263,7 +265,7 @@ def _prices(experiment: Experiment, wish: Wish, settings: Settings) -> Prices:
     return replace(usual, retraining=wish.retraining_cost)
 
 
-def _stopwatch(outlook: Outlook, say: Callable[[str], None]) -> Callable[[pd.Timestamp], None]:
+def _stopwatch(outlook: BacktestPlan, say: Callable[[str], None]) -> Callable[[pd.Timestamp], None]:
     """Say after the first training how long all of them may take."""
     began, told = time.monotonic(), False
 

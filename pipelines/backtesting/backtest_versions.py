@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from features.names import format_duration
@@ -24,7 +24,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.backtesting.backtest import Version
 from models.diagnosis.diagnosis import Diagnosis
-from models.diagnosis.findings import Finding
+from models.diagnosis.diagnosis_types import Finding
 from models.experiment.experiment import Experiment
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
@@ -32,8 +32,8 @@ from models.registry.registry import LoadedModel
 from models.retraining.comparison import CHALLENGER, Contender, compare
 from models.training.samples import alarm_terms
 from models.training.training import train
-from pipelines.evidence.champion import Champion
-from pipelines.evidence.diagnosing import diagnose
+from pipelines.evidence.champion import MonitoredModel
+from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
@@ -58,7 +58,7 @@ class KeptVersions:
         Where they are kept; see `folder_of`.
     compared : bool
         Whether a challenger has to win the comparison with the champion; else it is promoted as it is.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far a training is.
     trained_one : callable
         Called with the seconds of each training that was not kept yet.
@@ -70,7 +70,7 @@ class KeptVersions:
     settings: Settings
     folder: Path
     compared: bool = True
-    progress: Report = silent
+    progress: ProgressCallback = silent
     trained_one: Callable[[pd.Timestamp], None] = lambda _: None
 
     def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
@@ -110,7 +110,7 @@ class KeptVersions:
         if not file.is_file():
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
-            champion = Champion(model, self.experiment)
+            champion = MonitoredModel(model, self.experiment)
             _write(file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift_every).to_dict())
         found = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(

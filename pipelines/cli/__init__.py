@@ -1,5 +1,5 @@
 """The command line: parse, run one command, show its result."""
 
-from pipelines.cli.cli import main
+from pipelines.cli.app import main
 
 __all__ = ["main"]

@@ -7,8 +7,8 @@ import pandas as pd
 
 from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.commands.models import model_name
-from pipelines.settings.moments import read_moment
 from pipelines.settings.settings import read_settings
+from pipelines.settings.timestamps import parse_timestamp
 
 
 def draw(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -50,4 +50,4 @@ def judge(*, model: str | None = None, now: str | None = None, options: Shared =
 
 
 def _moment(text: str | None) -> pd.Timestamp:
-    return pd.Timestamp.now("UTC") if text is None else read_moment(text)
+    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)

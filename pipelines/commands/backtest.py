@@ -13,8 +13,8 @@ from models.experiment.experiment import Experiment, load_experiment
 from pipelines.cli.options import DEFAULTS, Options, Shared
 from pipelines.commands.models import model_name
 from pipelines.settings.experiment_files import find_experiment
-from pipelines.settings.moments import read_moment
 from pipelines.settings.settings import read_settings
+from pipelines.settings.timestamps import parse_timestamp
 from pipelines.terminal.progress import bars
 
 
@@ -69,11 +69,11 @@ def backtest(
     options : Options
         Where the state lies and how to answer.
     """
-    from pipelines.backtesting.backtest import Wish
+    from pipelines.backtesting.backtest import BacktestConfig
     from pipelines.backtesting.backtest import backtest as work
 
     workspace = options.open()
-    wish = Wish(
+    wish = BacktestConfig(
         start=None if start is None else _moment_or_days(start),
         every=parse_duration(every),
         rules=tuple(rule or ()),
@@ -102,7 +102,7 @@ def _moment_or_days(text: str) -> pd.Timestamp | float:
     try:
         days = float(text)
     except ValueError:
-        return read_moment(text)
+        return parse_timestamp(text)
     if not 0 <= days < float("inf"):
         raise UsageError(f"day {text}", "days from 0 on, or a time such as 2025-03-01", "Write it so")
     return days

@@ -51,7 +51,7 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     options : Options
         Where the state lies and how to answer.
     """
-    from data_contracts.ingestion.intake import ingest as take_in
+    from data_contracts.ingestion.ingest import ingest as take_in
 
     agreed = load_contract(contract)
     frame = read_table(file, agreed, time_zone=time_zone, strict=False)

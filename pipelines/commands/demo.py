@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_contracts.errors import UsageError
 from pipelines.cli.options import DEFAULTS, WORKSPACE, Shared
-from pipelines.demo.performance import Performance, perform
+from pipelines.demo.demonstration import DemoResult, run_demo
 from pipelines.demo.story import Story
 from pipelines.terminal.progress import bars
 
@@ -14,7 +14,7 @@ FOLDER = Path(".forewarn-demo")
 MARKER = "demonstration"
 
 
-def demo(*, seed: int = Story.seed, machines: int = Story.machines, options: Shared = DEFAULTS) -> Performance:
+def demo(*, seed: int = Story.seed, machines: int = Story.machines, options: Shared = DEFAULTS) -> DemoResult:
     """Watch a simulated fleet through a drift, end to end.
 
     A predictor is trained, served and asked; a process change makes it miss failures; the drift is noticed, a better
@@ -34,7 +34,7 @@ def demo(*, seed: int = Story.seed, machines: int = Story.machines, options: Sha
     root = FOLDER if options.workspace == WORKSPACE else options.workspace
     _clear(root)
     with bars() as progress:
-        return perform(root, Story(seed=seed, machines=machines), progress=progress, say=_say)
+        return run_demo(root, Story(seed=seed, machines=machines), progress=progress, say=_say)
 
 
 def _clear(root: Path) -> None:

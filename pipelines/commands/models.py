@@ -13,8 +13,8 @@ from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.records.records import open_records
 from models.experiment.experiment import load_experiment
 from models.registry.registry import SHADOW, Registry
-from pipelines.cli.drawings import versions
 from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.cli.renderers import versions
 from pipelines.settings.experiment_files import find_experiment
 from pipelines.terminal.progress import bars
 
@@ -65,7 +65,7 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
 
 
 @dataclass(frozen=True)
-class Versions:
+class VersionList:
     """Registered versions with their figures and aliases."""
 
     versions: tuple[dict[str, Any], ...]
@@ -79,7 +79,7 @@ class Versions:
         return versions(self.versions)
 
 
-def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> Versions:
+def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> VersionList:
     """List registered versions, their figures and aliases.
 
     Parameters
@@ -91,7 +91,7 @@ def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> Versions:
     """
     registry = Registry(options.open())
     names = registry.names() if model is None else (model,)
-    return Versions(tuple(entry for name in names for entry in registry.versions(name)))
+    return VersionList(tuple(entry for name in names for entry in registry.versions(name)))
 
 
 def promote(
@@ -160,7 +160,7 @@ def rollback(*, reason: str, model: str | None = None, unproven: bool = False, o
 
 
 @dataclass(frozen=True)
-class Shadowed:
+class ShadowResult:
     """A version that scores the traffic in the shadow, or no longer does."""
 
     model_name: str
@@ -183,7 +183,7 @@ def shadow(
     off: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
     options: Shared = DEFAULTS,
-) -> Shadowed:
+) -> ShadowResult:
     """Let a version score what the endpoint is asked, beside the champion and never answered.
 
     What it says is stored under the identifiers of the answers. Any number of versions may do so at once.
@@ -205,11 +205,11 @@ def shadow(
         registry.delete_alias(name, alias)
     else:
         registry.set_alias(name, alias, version)
-    return Shadowed(name, version, not off)
+    return ShadowResult(name, version, not off)
 
 
 @dataclass(frozen=True)
-class Deleted:
+class DeleteResult:
     """A version that was deleted, or would be."""
 
     model_name: str
@@ -232,7 +232,7 @@ def delete(
     yes: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
     options: Shared = DEFAULTS,
-) -> Deleted:
+) -> DeleteResult:
     """Delete a version that bears no alias; without --yes, only say whether it could be.
 
     Parameters
@@ -251,7 +251,7 @@ def delete(
     workspace = options.open()
     name = model_name(workspace, model)
     delete_version(Registry(workspace), open_records(workspace.records_url), name, version, really=yes)
-    return Deleted(name, version, yes)
+    return DeleteResult(name, version, yes)
 
 
 def model_name(workspace: Any, named: str | None) -> str:

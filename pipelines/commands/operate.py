@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipelines.cli.options import DEFAULTS, Shared
 from pipelines.commands.models import model_name
-from pipelines.settings.moments import read_moment
 from pipelines.settings.settings import read_settings
+from pipelines.settings.timestamps import parse_timestamp
 from pipelines.terminal.progress import bars
 
 
@@ -169,4 +169,4 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
 
 
 def _moment(text: str | None) -> pd.Timestamp | None:
-    return None if text is None else read_moment(text)
+    return None if text is None else parse_timestamp(text)

@@ -11,13 +11,14 @@ from rich.text import Text
 from data_contracts.contract.contract import load_contract
 from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
-from pipelines.cli.drawings import refused
+from data_contracts.ingestion.repaired_files import read_repaired
 from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.cli.renderers import refused
 from pipelines.terminal.figures import words
 
 
 @dataclass(frozen=True)
-class Refused:
+class QuarantinedRows:
     """Rows that were refused."""
 
     frame: pd.DataFrame
@@ -50,7 +51,7 @@ class Exported:
         return Text(told + f"then `forewarn quarantine replay {self.file} --contract ...`")
 
 
-def listed(*, contract: str | None = None, batch: str | None = None, options: Shared = DEFAULTS) -> Refused:
+def listed(*, contract: str | None = None, batch: str | None = None, options: Shared = DEFAULTS) -> QuarantinedRows:
     """List the rows that were refused, with the reasons.
 
     Parameters
@@ -70,7 +71,7 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     if batch is not None:
         # What the list shows of a batch is the begin of its id, and that is enough to name it.
         frame = frame[frame["batch_id"].str.startswith(batch)]
-    return Refused(frame.reset_index(drop=True))
+    return QuarantinedRows(frame.reset_index(drop=True))
 
 
 def export(file: Path, *, contract: str, batch: str | None = None, options: Shared = DEFAULTS) -> Exported:
@@ -106,5 +107,5 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
         Where the state lies and how to answer.
     """
     agreed = load_contract(contract)
-    mended = None if file is None else quarantine.read_mended(file)
+    mended = None if file is None else read_repaired(file)
     return quarantine.replay(options.open(), agreed, now=pd.Timestamp.now("UTC"), mended=mended)

@@ -16,7 +16,7 @@ from pipelines.cli.options import DEFAULTS, Shared
 
 
 @dataclass(frozen=True)
-class Created:
+class CreatedToken:
     """A token that was made; it is shown here and never again."""
 
     name: str
@@ -42,7 +42,7 @@ _HOW = "Send it with every request: Authorization: Bearer TOKEN"
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenList:
     """The tokens there are, without themselves."""
 
     frame: pd.DataFrame
@@ -65,7 +65,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Revoked:
+class RevokedToken:
     """A token that is worth nothing any more."""
 
     name: str
@@ -88,7 +88,7 @@ def create(
     scope: Annotated[list[str], Parameter(negative="")],
     expires_in: str | None = None,
     options: Shared = DEFAULTS,
-) -> Created:
+) -> CreatedToken:
     """Make a token for a program that asks the endpoint.
 
     Parameters
@@ -107,10 +107,10 @@ def create(
     ends = None if expires_in is None else now + parse_duration(expires_in)
     records = open_records(options.open().records_url)
     secret = tokens.create_token(records, name, scope, at=now, expires_at=ends)
-    return Created(name, tuple(dict.fromkeys(scope)), ends, secret)
+    return CreatedToken(name, tuple(dict.fromkeys(scope)), ends, secret)
 
 
-def listed(*, options: Shared = DEFAULTS) -> Tokens:
+def listed(*, options: Shared = DEFAULTS) -> TokenList:
     """List the tokens, good or not; the tokens themselves are kept nowhere.
 
     Parameters
@@ -118,10 +118,10 @@ def listed(*, options: Shared = DEFAULTS) -> Tokens:
     options : Options
         Where the state lies and how to answer.
     """
-    return Tokens(tokens.tokens(open_records(options.open().records_url)))
+    return TokenList(tokens.tokens(open_records(options.open().records_url)))
 
 
-def revoke(name: str, *, options: Shared = DEFAULTS) -> Revoked:
+def revoke(name: str, *, options: Shared = DEFAULTS) -> RevokedToken:
     """Revoke a token for good.
 
     Parameters
@@ -132,7 +132,7 @@ def revoke(name: str, *, options: Shared = DEFAULTS) -> Revoked:
         Where the state lies and how to answer.
     """
     records = open_records(options.open().records_url)
-    return Revoked(name, tokens.revoke_token(records, name, at=pd.Timestamp.now("UTC").as_unit("us")))
+    return RevokedToken(name, tokens.revoke_token(records, name, at=pd.Timestamp.now("UTC").as_unit("us")))
 
 
 def _plain(row: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _HOW_TO_SET = "set in forewarn.toml, or by a variable: monitor.span is FOREWARN_
 
 
 @dataclass(frozen=True)
-class Made:
+class InitResult:
     """A workspace that is there now."""
 
     workspace: Path
@@ -42,7 +42,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class DoctorResult:
     """What the installation and the workspace look like."""
 
     versions: Mapping[str, str]
@@ -78,7 +78,7 @@ class Diagnosis:
         )  # fmt: skip
 
 
-def init(*, options: Shared = DEFAULTS) -> Made:
+def init(*, options: Shared = DEFAULTS) -> InitResult:
     """Make a workspace: the folder that holds all state.
 
     Making one that is there already changes nothing.
@@ -89,10 +89,10 @@ def init(*, options: Shared = DEFAULTS) -> Made:
         Where the state lies and how to answer.
     """
     new = not (options.workspace / "forewarn.toml").exists()
-    return Made(init_workspace(options.workspace).root, new)
+    return InitResult(init_workspace(options.workspace).root, new)
 
 
-def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
+def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
     """Tell versions, settings with their source, variables nobody reads, what is reachable, and what is slow.
 
     Parameters
@@ -107,7 +107,7 @@ def doctor(*, options: Shared = DEFAULTS) -> Diagnosis:
     written = (
         {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
     )
-    return Diagnosis(
+    return DoctorResult(
         _versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
     )
 

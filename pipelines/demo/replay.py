@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from data_contracts.progress import Report
+from data_contracts.progress import ProgressCallback
 from data_contracts.workspace import Workspace
 from pipelines.demo.endpoint import Endpoint, Traffic, traffic
 from pipelines.demo.story import DAY, Story
@@ -43,7 +43,7 @@ class Swap:
 
 
 @dataclass
-class Replay:
+class DemoReplay:
     """What was seen while the months were played.
 
     Parameters
@@ -91,7 +91,7 @@ class Stage:
     story: Story
 
 
-def play(stage: Stage, progress: Report) -> Replay:
+def play(stage: Stage, progress: ProgressCallback) -> DemoReplay:
     """Play the months after going live.
 
     Each day the fleet runs on, its rows are ingested, every machine is scored over HTTP and its alarms go to the
@@ -101,15 +101,15 @@ def play(stage: Stage, progress: Report) -> Replay:
     ----------
     stage : Stage
         Everything the replay acts on.
-    progress : Report
+    progress : ProgressCallback
         Takes word of the days.
 
     Returns
     -------
-    Replay
+    DemoReplay
         What was seen.
     """
-    seen, story = Replay(), stage.story
+    seen, story = DemoReplay(), stage.story
     alarms: list[tuple[str, pd.Timestamp]] = []
     for day, now in _days(story):
         progress("replay", day - story.history_days, story.days - story.history_days)
@@ -127,7 +127,7 @@ def _days(story: Story) -> Iterator[tuple[int, pd.Timestamp]]:
         yield day, story.start + day * DAY
 
 
-def _score(stage: Stage, seen: Replay, now: pd.Timestamp) -> list[tuple[str, pd.Timestamp]]:
+def _score(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> list[tuple[str, pd.Timestamp]]:
     predictions = stage.endpoint.predict(stage.fleet.machines.assets, now)
     alarms = [(str(prediction["asset"]), now) for prediction in predictions if prediction["alert"]]
     seen.predictions += len(predictions)
@@ -135,7 +135,7 @@ def _score(stage: Stage, seen: Replay, now: pd.Timestamp) -> list[tuple[str, pd.
     return alarms
 
 
-def _look(stage: Stage, seen: Replay, now: pd.Timestamp) -> None:
+def _look(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> None:
     changed = [Mark(stage.story.change, "change", "process change")] if now >= stage.story.change else []
     look = monitor(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
     seen.looks.append(look)

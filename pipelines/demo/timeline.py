@@ -7,8 +7,8 @@ import pandas as pd
 
 from models.monitoring.drift import FN, FP, odds_of
 from models.outcomes.error_rates import ErrorRates
-from models.retraining.comparison import Standing
-from pipelines.demo.replay import Replay, Swap
+from models.retraining.comparison import HoldoutScore
+from pipelines.demo.replay import DemoReplay, Swap
 from pipelines.demo.story import Story
 from pipelines.importers.batch import ImportResult
 from pipelines.jobs.monitor import MonitorResult
@@ -52,7 +52,7 @@ class Phase:
 
 
 def timeline(
-    story: Story, recorded: ImportResult, trained: Sequence[TrainResult], seen: Replay, phases: Sequence[Phase]
+    story: Story, recorded: ImportResult, trained: Sequence[TrainResult], seen: DemoReplay, phases: Sequence[Phase]
 ) -> tuple[Moment, ...]:
     """Tell the story in order of time.
 
@@ -64,7 +64,7 @@ def timeline(
         The history that the first champion learned from.
     trained : sequence of TrainResult
         What was trained on it, the champion first.
-    seen : Replay
+    seen : DemoReplay
         The months after going live.
     phases : sequence of Phase
         The rates between the turns.
@@ -117,7 +117,7 @@ def _decided(look: MonitorResult) -> str:
     return f"{seen}; promised {look.promise.missed.value:.0%}; evidence of {what}, {deciding.test}: {odds}"
 
 
-def _standing(side: Standing) -> str:
+def _standing(side: HoldoutScore) -> str:
     missed, false = side.missed, side.false_episodes
     return f"v{side.version} misses {missed.count} of {missed.of:.0f}, {false.count} false alarms, {_money(side.cost)}"
 
@@ -132,5 +132,5 @@ def _money(dollars: float) -> str:
     return f"${dollars / 1e6:.1f} M"
 
 
-def _counted(seen: Replay) -> str:
+def _counted(seen: DemoReplay) -> str:
     return f"{seen.predictions:,} predictions, {seen.alerts:,} alerts, {seen.quarantined:,} rows quarantined"

@@ -15,7 +15,7 @@ from pipelines.settings.settings import Settings
 
 
 @dataclass(frozen=True)
-class Champion:
+class MonitoredModel:
     """A model on duty.
 
     Parameters
@@ -35,7 +35,7 @@ class Champion:
         return pd.Timestamp(self.model.tags["trained_until"])
 
 
-def load_champion(workspace: Workspace, name: str) -> Champion:
+def load_champion(workspace: Workspace, name: str) -> MonitoredModel:
     """Load the champion of a model's name.
 
     Parameters
@@ -47,7 +47,7 @@ def load_champion(workspace: Workspace, name: str) -> Champion:
 
     Returns
     -------
-    Champion
+    MonitoredModel
         The model and its experiment.
 
     Raises
@@ -55,20 +55,20 @@ def load_champion(workspace: Workspace, name: str) -> Champion:
     NotFoundError
         If there is no such model, or it has no champion.
     """
-    return as_champion(Registry(workspace).load(name, CHAMPION))
+    return monitored_model(Registry(workspace).load(name, CHAMPION))
 
 
-def as_champion(model: LoadedModel) -> Champion:
+def monitored_model(model: LoadedModel) -> MonitoredModel:
     """Read a registered version's experiment from its tags."""
-    return Champion(model, Experiment.from_json(model.tags["experiment"]))
+    return MonitoredModel(model, Experiment.from_json(model.tags["experiment"]))
 
 
-def terms(champion: Champion, history: History, settings: Settings, *, now: pd.Timestamp) -> Terms:
+def terms(champion: MonitoredModel, history: History, settings: Settings, *, now: pd.Timestamp) -> Terms:
     """Settle how the champion's alarms are judged.
 
     Parameters
     ----------
-    champion : Champion
+    champion : MonitoredModel
         Its lead and horizon, and its experiment's gap and reporting delay.
     history : History
         Its failures tell how long reports take, where nobody has said so.

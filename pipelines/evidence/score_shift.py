@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import pandas as pd
 
 from data_contracts.records.records import predictions
-from models.monitoring.unlabelled import score_drift
+from models.monitoring.score_drift import score_drift
 from models.registry.promotion import Records, champion_since
-from pipelines.evidence.champion import Champion
+from pipelines.evidence.champion import MonitoredModel
 from pipelines.settings.settings import Settings
 
 REFERENCE = pd.Timedelta(days=28)
 RECENT = pd.Timedelta(days=14)
 
 
-def moved_scores(records: Records, champion: Champion, *, now: pd.Timestamp, settings: Settings) -> Iterator[str]:
+def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestamp, settings: Settings) -> Iterator[str]:
     """Say whether the scores of the last weeks differ from those of the first weeks after the promotion.
 
     Parameters
     ----------
     records : Records
         Predictions and ledger.
-    champion : Champion
+    champion : MonitoredModel
         The model on duty.
     now : pd.Timestamp
         Nothing predicted for later is used.

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipelines.fleet import channels, disturbances, mechanics, regimes, wear
 from pipelines.fleet.machines import Machines
-from pipelines.fleet.reports import Report
+from pipelines.fleet.reports import MechanicReport
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -43,7 +43,7 @@ class Stretch:
         Whether the machine ran to the end of the hour, and whether it failed in it.
     minute : ndarray, shape (n_hours, n_machines)
         Minute of a failure in the hour.
-    orders, failures : list of Report
+    orders, failures : list of MechanicReport
         What the mechanics report.
     """
 
@@ -56,8 +56,8 @@ class Stretch:
     runs: Flags
     failed: Flags
     minute: Floats
-    orders: list[Report] = field(default_factory=list)
-    failures: list[Report] = field(default_factory=list)
+    orders: list[MechanicReport] = field(default_factory=list)
+    failures: list[MechanicReport] = field(default_factory=list)
 
 
 @dataclass

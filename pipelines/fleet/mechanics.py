@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.fleet.reports import Report
+from pipelines.fleet.reports import MechanicReport
 from pipelines.fleet.wear import COMPONENTS, MODES, Wear
 
 Floats = npt.NDArray[np.float64]
@@ -127,7 +127,7 @@ def break_down(workshop: Workshop, failed: Flags, hour: int, draws: Floats) -> N
         workshop.inspection_due[machine] = NEVER
 
 
-def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) -> tuple[Flags, list[Report]]:
+def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) -> tuple[Flags, list[MechanicReport]]:
     """Do the work that is due in this hour.
 
     Parameters
@@ -145,11 +145,11 @@ def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) 
 
     Returns
     -------
-    tuple of ndarray of bool, shape (n_modes, n_machines), and list of Report
+    tuple of ndarray of bool, shape (n_modes, n_machines), and list of MechanicReport
         Components replaced, and the work orders with their corrections.
     """
     replaced = np.zeros_like(wear.level, dtype=bool)
-    reports: list[Report] = []
+    reports: list[MechanicReport] = []
     for machine in np.flatnonzero(workshop.repaired_at == hour):
         reports.append(_repair(workshop, int(machine), hour, draws, number + len(reports), replaced))
     running = workshop.stands_until <= hour
@@ -165,17 +165,19 @@ def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) 
     return replaced, reports
 
 
-def _repair(workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags) -> Report:
+def _repair(workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags) -> MechanicReport:
     """Replace the component that broke."""
     broken = workshop.broken[machine]
     replaced[broken, machine] = True
     workshop.repaired_at[machine] = NEVER
     workshop.attended_at[machine] = hour
     known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
-    return Report(number, machine, hour, known, "corrective", COMPONENTS[broken], "defect_confirmed", "failure")
+    return MechanicReport(number, machine, hour, known, "corrective", COMPONENTS[broken], "defect_confirmed", "failure")
 
 
-def _maintain(workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags) -> Report:
+def _maintain(
+    workshop: Workshop, machine: int, hour: int, draws: Floats, number: int, replaced: Flags
+) -> MechanicReport:
     """Renew the component whose turn it is, and plan the next visit."""
     component = workshop.turn[machine]
     replaced[component, machine] = True
@@ -183,12 +185,12 @@ def _maintain(workshop: Workshop, machine: int, hour: int, draws: Floats, number
     workshop.routine_due[machine] = hour + int(24 * _between(ROUTINE_DAYS, draws[ROUTINE, machine]))
     workshop.stands_until[machine] = hour + ROUTINE_HOURS
     known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
-    return Report(number, machine, hour, known, "routine", COMPONENTS[component], None, "schedule")
+    return MechanicReport(number, machine, hour, known, "routine", COMPONENTS[component], None, "schedule")
 
 
 def _inspect(
     workshop: Workshop, wear: Wear, machine: int, hour: int, draws: Floats, number: int, replaced: Flags
-) -> list[Report]:
+) -> list[MechanicReport]:
     """Look for a defect, replace what is worn, and report the finding late."""
     workshop.inspection_due[machine] = NEVER
     workshop.attended_at[machine] = hour
@@ -199,8 +201,8 @@ def _inspect(
     known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
     found = hour + _between(FINDING_KNOWN_AFTER, draws[FINDING_KNOWN, machine])
     return [
-        Report(number, machine, hour, known, "inspection", None, None, "alarm"),
-        Report(number, machine, hour, found, "inspection", component, finding, "alarm"),
+        MechanicReport(number, machine, hour, known, "inspection", None, None, "alarm"),
+        MechanicReport(number, machine, hour, found, "inspection", component, finding, "alarm"),
     ]
 
 
@@ -214,7 +216,7 @@ def _find(level: Floats, chance: float) -> tuple[str, str | None]:
     return "defect_confirmed", COMPONENTS[worst]
 
 
-def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> list[Report]:
+def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> list[MechanicReport]:
     """Report failures; most within hours, some only after days.
 
     Parameters
@@ -230,7 +232,7 @@ def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> lis
 
     Returns
     -------
-    list of Report
+    list of MechanicReport
         One report for each machine that failed.
     """
     reports = []
@@ -238,7 +240,7 @@ def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> lis
         happened = hour + failure_minute(draws)[machine] / 60.0
         known = happened + _between(FAILURE_KNOWN_AFTER, draws[FAILURE_KNOWN, machine] ** 2)
         component = COMPONENTS[int(np.argmax(failed[:, machine]))]
-        reports.append(Report(order, int(machine), happened, known, "failure", component, None, None))
+        reports.append(MechanicReport(order, int(machine), happened, known, "failure", component, None, None))
     return reports
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Report:
+class MechanicReport:
     """Hold one row of a work order or failure as the mechanics report it.
 
     Parameters
@@ -32,12 +32,12 @@ class Report:
     prompted_by: str | None
 
 
-def work_order_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
+def work_order_rows(reports: list[MechanicReport], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
     """Return work orders and their corrections as rows.
 
     Parameters
     ----------
-    reports : list of Report
+    reports : list of MechanicReport
         The reports.
     start : pandas.Timestamp
         Begin of the simulation, UTC.
@@ -55,12 +55,12 @@ def work_order_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[st
     return frame
 
 
-def failure_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
+def failure_rows(reports: list[MechanicReport], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
     """Return failures as rows.
 
     Parameters
     ----------
-    reports : list of Report
+    reports : list of MechanicReport
         The reports.
     start : pandas.Timestamp
         Begin of the simulation, UTC.
@@ -77,7 +77,9 @@ def failure_rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, 
     return frame
 
 
-def _rows(reports: list[Report], start: pd.Timestamp, assets: tuple[str, ...], key: str, letter: str) -> pd.DataFrame:
+def _rows(
+    reports: list[MechanicReport], start: pd.Timestamp, assets: tuple[str, ...], key: str, letter: str
+) -> pd.DataFrame:
     """Return the columns that failures and work orders share."""
     return pd.DataFrame(
         {

@@ -11,8 +11,8 @@ from prefect.tasks import Task
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace, open_workspace
 from models.registry.registry import Registry
-from pipelines.settings.moments import read_moment
 from pipelines.settings.settings import Settings, read_settings
+from pipelines.settings.timestamps import parse_timestamp
 
 
 def opened(workspace: str) -> tuple[Workspace, Settings]:
@@ -49,7 +49,7 @@ def moment(text: str | None) -> pd.Timestamp:
     UsageError
         If it is no time.
     """
-    return pd.Timestamp.now("UTC") if text is None else read_moment(text)
+    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
 
 
 def on_duty(workspace: Workspace, model: str | None, *, alarms: bool = False) -> list[str]:

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.monitoring.probation import ROLL_BACK
 from models.retraining.retraining_policy import DRIFT, RETRAIN
-from pipelines.evidence.on_probation import roll_back as undo
+from pipelines.evidence.probation_status import roll_back as undo
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
 from pipelines.flows.retrain import retrain_model
 from pipelines.jobs.monitor import monitor as work

@@ -6,7 +6,7 @@ from typing import Any
 
 from data_contracts.errors import UsageError, did_you_mean
 from pipelines.settings.experiment_files import find_experiment
-from pipelines.settings.moments import read_moment
+from pipelines.settings.timestamps import parse_timestamp
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -63,6 +63,6 @@ def _value(name: str, parameter: inspect.Parameter, text: str) -> Any:
             raise UsageError(f"{name} is {text!r}", "true or false", f"Write {name}=true or {name}=false")
         return _TRUTH[text.lower()]
     if name in ("now", "as_of"):
-        return read_moment(text).isoformat()
+        return parse_timestamp(text).isoformat()
     # Settled here, where the person's folder is: a server runs its flows elsewhere.
     return str(find_experiment(text).resolve()) if name == "experiment" else text

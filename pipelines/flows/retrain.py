@@ -5,8 +5,8 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.retraining.retraining_policy import CALENDAR, RETRAIN, Occasion
-from pipelines.evidence.grounds import gather
+from models.retraining.retraining_policy import CALENDAR, RETRAIN, RetrainingTrigger
+from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.flows.entry import moment, on_duty, opened
 from pipelines.jobs.monitor import weigh
 from pipelines.jobs.retrain import retrain as work
@@ -15,7 +15,7 @@ from pipelines.jobs.retrain import retrain as work
 # No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.
 @task(cache_policy=NO_CACHE)
 def retrain_model(
-    workspace: str, model: str, now: str, why: str, occasion: Occasion = CALENDAR, urgent: bool = False
+    workspace: str, model: str, now: str, why: str, occasion: RetrainingTrigger = CALENDAR, urgent: bool = False
 ) -> dict[str, Any]:
     """Train one challenger and compare it with its champion."""
     place, settings = opened(workspace)
@@ -29,7 +29,7 @@ def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Ask whether the calendar may have one champion retrained, and store the answer."""
     place, settings = opened(workspace)
     at = moment(now)
-    grounds = gather(place, model, now=at, settings=settings)
+    grounds = gather_snapshot(place, model, now=at, settings=settings)
     verdict = weigh(place, grounds, now=at, settings=settings, occasion=CALENDAR)
     get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
     return {"model_name": model, "model_version": grounds.champion.model.version, **verdict.to_dict()}

@@ -8,8 +8,8 @@ import pandas as pd
 from rich.table import Table
 
 from data_contracts.contract.contract import Contract, empty_table, load_contract, telemetry_contract
-from data_contracts.ingestion.intake import ingest
-from data_contracts.progress import Report, silent
+from data_contracts.ingestion.ingest import ingest
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.tables import read
 from data_contracts.workspace import Workspace
 from pipelines.terminal.tables import rows
@@ -123,7 +123,7 @@ class ImportResult:
 
 
 def import_batch(
-    workspace: Workspace, batch: Delivery, *, now: pd.Timestamp, progress: Report | None = None
+    workspace: Workspace, batch: Delivery, *, now: pd.Timestamp, progress: ProgressCallback | None = None
 ) -> ImportResult:
     """Store a batch, each table through its contract.
 

@@ -13,12 +13,12 @@ from data_contracts.records.record_types import Audit
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
-from models.labels.unwatched import retired_spans
+from models.labels.observation_gaps import retired_spans
 from models.outcomes.audits import AuditEstimate, audited_misses, draw_audits, judge_audits
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
-from pipelines.evidence.champion import Champion, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.settings.settings import Settings
 
 
@@ -178,12 +178,14 @@ def judge(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings:
     return Audited(model_name, now, audited_misses(judged))
 
 
-def _history(workspace: Workspace, champion: Champion, now: pd.Timestamp) -> History:
+def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
     data = champion.experiment.data
     return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
 
 
-def _silent(records: Records, champion: Champion, history: History, rules: Terms, at: pd.Timestamp) -> pd.DataFrame:
+def _silent(
+    records: Records, champion: MonitoredModel, history: History, rules: Terms, at: pd.Timestamp
+) -> pd.DataFrame:
     """Give the assets in service of which predictions were made, and none alerted within what an alert claims."""
     told = predictions(records, model_name=champion.model.name, since=at - rules.claim, until=at)
     spoken = told.groupby("asset")["alert"].any()

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import StorageError, UsageError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
 from features import slow_features, stream, write_features
 from models.experiment.experiment import Experiment
-from models.training.recipes import learn_recipe
+from models.training.column_selection import learn_recipe
 from models.training.samples import draw_samples
 from models.training.training import latest_known_time
 
@@ -52,7 +52,12 @@ class Extraction:
 
 
 def extract_features(
-    workspace: Workspace, experiment: Experiment, folder: Path, *, now: pd.Timestamp, progress: Report = silent
+    workspace: Workspace,
+    experiment: Experiment,
+    folder: Path,
+    *,
+    now: pd.Timestamp,
+    progress: ProgressCallback = silent,
 ) -> Extraction:
     """Write the features of an experiment's training and test samples, all columns of its recipe, into a folder.
 
@@ -69,7 +74,7 @@ def extract_features(
         A new or empty folder.
     now : pd.Timestamp
         Nothing known later is used.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
 
     Returns

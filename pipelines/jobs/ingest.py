@@ -8,9 +8,9 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
-from data_contracts.ingestion.intake import Intake
-from data_contracts.ingestion.intake import ingest as take_in
-from data_contracts.progress import Report, silent
+from data_contracts.ingestion.ingest import IngestResult
+from data_contracts.ingestion.ingest import ingest as take_in
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace
 from pipelines.importers.files import read_table
 
@@ -72,7 +72,7 @@ class InboxResult:
 
 def ingest(
     workspace: Workspace, file: Path, contract: Contract, *, now: pd.Timestamp, time_zone: str | None = None
-) -> Intake:
+) -> IngestResult:
     """Take one file in under its contract.
 
     Parameters
@@ -90,7 +90,7 @@ def ingest(
 
     Returns
     -------
-    Intake
+    IngestResult
         Rows accepted and put into quarantine; the same file again changes nothing.
 
     Raises
@@ -102,7 +102,12 @@ def ingest(
 
 
 def ingest_inbox(
-    workspace: Workspace, inbox: Path, *, now: pd.Timestamp, time_zone: str | None = None, progress: Report = silent
+    workspace: Workspace,
+    inbox: Path,
+    *,
+    now: pd.Timestamp,
+    time_zone: str | None = None,
+    progress: ProgressCallback = silent,
 ) -> InboxResult:
     """Take in every file of an inbox; a file that is refused does not hold up the others.
 
@@ -117,7 +122,7 @@ def ingest_inbox(
         The time of taking them in.
     time_zone : str, optional
         Of times that name none.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
 
     Returns

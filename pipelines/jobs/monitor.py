@@ -10,12 +10,12 @@ import pandas as pd
 from data_contracts.records.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
-from models.monitoring.drift import Drift, Promise
+from models.monitoring.drift import Drift, ReferenceRates
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcome_ledger import append_outcomes
-from models.retraining.retraining_policy import Occasion, Verdict, decide
-from pipelines.evidence.grounds import Grounds, gates, gather
+from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
+from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gates, gather_snapshot
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -33,13 +33,13 @@ class MonitorResult:
         Nothing known later was used.
     rates : ErrorRates
         Over the period that the decision rests on.
-    promise : Promise
+    promise : ReferenceRates
         What the champion was promoted with.
     diagnosis : Diagnosis
         What is wrong with the data or the plant.
     drift : Drift
         How rates and promise compare.
-    verdict : Verdict
+    verdict : RetrainingDecision
         "retrain", "hold" or "ask", with the reasons.
     report : Path
         The page that shows it.
@@ -53,10 +53,10 @@ class MonitorResult:
     model_version: int
     now: pd.Timestamp
     rates: ErrorRates
-    promise: Promise
+    promise: ReferenceRates
     diagnosis: Diagnosis
     drift: Drift
-    verdict: Verdict
+    verdict: RetrainingDecision
     report: Path
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ def monitor(
     ModelError
         If the champion raises no alerts.
     """
-    grounds = gather(workspace, model_name, now=now, settings=settings)
+    grounds = gather_snapshot(workspace, model_name, now=now, settings=settings)
     verdict = weigh(workspace, grounds, now=now, settings=settings)
     report = write_watch_page(workspace, grounds, verdict, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
@@ -140,16 +140,21 @@ def monitor(
 
 
 def weigh(
-    workspace: Workspace, grounds: Grounds, *, now: pd.Timestamp, settings: Settings, occasion: Occasion = "drift"
-) -> Verdict:
+    workspace: Workspace,
+    grounds: MonitoringSnapshot,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    occasion: RetrainingTrigger = "drift",
+) -> RetrainingDecision:
     """Decide whether to retrain, and store the decision with what it rests on.
 
     Parameters
     ----------
     workspace : Workspace
         Records.
-    grounds : Grounds
-        From `pipelines.evidence.grounds.gather`.
+    grounds : MonitoringSnapshot
+        From `pipelines.evidence.monitoring_snapshot.gather`.
     now : pd.Timestamp
         When it is decided.
     settings : Settings
@@ -159,7 +164,7 @@ def weigh(
 
     Returns
     -------
-    Verdict
+    RetrainingDecision
         The decision.
     """
     verdict = decide(grounds.evidence, gates(settings), now=now, occasion=occasion)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import alone, wall_clock
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.tables.history import History, read_history
@@ -20,10 +20,10 @@ from models.retraining.comparison import CHALLENGER as CHALLENGER_WINS
 from models.retraining.comparison import Comparison, Contender, compare, without_judgement
 from models.retraining.comparison_period import period_after, short_holdout
 from models.retraining.promotion_rules import PromotionRules
-from models.retraining.retraining_policy import CALENDAR, REFRESH, Occasion
+from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
 from models.training.training import train as learn
-from pipelines.evidence.champion import Champion, as_champion, load_champion, terms
-from pipelines.evidence.grounds import unwatched
+from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
+from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.settings.settings import Settings
 
 PROMOTED = "promoted"
@@ -83,10 +83,10 @@ def retrain(
     settings: Settings,
     actor: str | None = None,
     why: str = "",
-    occasion: Occasion = CALENDAR,
+    occasion: RetrainingTrigger = CALENDAR,
     urgent: bool = False,
     rules: PromotionRules | None = None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> RetrainResult:
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
@@ -116,7 +116,7 @@ def retrain(
         challenger learns from what is newest.
     rules : PromotionRules, optional
         What is asked of the challenger, if not what the settings say.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
     clock : callable
         Tells the time that the lease goes by.
@@ -156,7 +156,7 @@ def retrain(
             terms=judged,
             costs=champion.experiment.costs,
             rules=rules,
-            unwatched=unwatched(workspace, history, settings, now=now),
+            observation_gaps=observation_gaps(workspace, history, settings, now=now),
         )
         won = compared.winner == CHALLENGER_WINS
         used = None if occasion == REFRESH else (now - judged.maturity).isoformat()
@@ -250,13 +250,13 @@ def challenger_experiment(
 
 def _train_challenger(
     workspace: Workspace,
-    champion: Champion,
+    champion: MonitoredModel,
     history: History,
     settings: Settings,
     now: pd.Timestamp,
     holdout: pd.Timedelta,
-    progress: Report,
-) -> Champion:
+    progress: ProgressCallback,
+) -> MonitoredModel:
     reach = settings.retrain_history
     experiment = challenger_experiment(champion.experiment, now=now, holdout=holdout, history=reach)
     # The name is the champion's, whatever the experiment was called.
@@ -266,11 +266,11 @@ def _train_challenger(
         learn(experiment, history, known_until=now, progress=progress), revision=code_revision()
     )
     registry.set_alias(champion.model.name, CHALLENGER, version)
-    return as_champion(registry.load(champion.model.name, version))
+    return monitored_model(registry.load(champion.model.name, version))
 
 
 def _too_early(
-    champion: Champion,
+    champion: MonitoredModel,
     history: History,
     holdout: pd.Timedelta,
     judged: Terms,
@@ -290,7 +290,7 @@ def _too_early(
 
 
 def _postpone(
-    workspace: Workspace, champion: Champion, early: Comparison, why: str, now: pd.Timestamp
+    workspace: Workspace, champion: MonitoredModel, early: Comparison, why: str, now: pd.Timestamp
 ) -> RetrainResult:
     told = (*early.reasons, "No challenger was trained: wait for more outcomes, or lengthen retrain.holdout.")
     result = RetrainResult(
@@ -306,7 +306,7 @@ def _postpone(
     return result
 
 
-def _contender(candidate: Champion) -> Contender:
+def _contender(candidate: MonitoredModel) -> Contender:
     return Contender(candidate.model.version, candidate.model.artifact, candidate.trained_until)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.errors import NotFoundError
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.records import Prediction, open_records, predictions
 from data_contracts.tables.history import History, read_history
@@ -76,7 +76,7 @@ def score(
     *,
     as_of: pd.Timestamp | None = None,
     now: pd.Timestamp | None = None,
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
 ) -> ScoreResult:
     """Ask the champion about every asset, and store its answers and their features once.
 
@@ -90,7 +90,7 @@ def score(
         Use nothing known later; by default the latest known time of the telemetry.
     now : pd.Timestamp, optional
         When the predictions are made; the present by default.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
 
     Returns

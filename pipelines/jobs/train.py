@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.progress import Report, silent
+from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
@@ -66,7 +66,7 @@ def train(
     *,
     now: pd.Timestamp,
     actor: str = "forewarn",
-    progress: Report = silent,
+    progress: ProgressCallback = silent,
 ) -> TrainResult:
     """Train a model and register it; the first version of a name becomes the champion.
 
@@ -80,7 +80,7 @@ def train(
         Nothing known later is used.
     actor : str
         For the ledger, if it becomes the champion.
-    progress : Report
+    progress : ProgressCallback
         Takes word of how far the work is.
 
     Returns

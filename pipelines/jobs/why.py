@@ -21,7 +21,7 @@ _RATES = {"fn": "misses", "fp": "false alarms"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Explanation:
     """Why something was decided.
 
     Parameters
@@ -56,7 +56,7 @@ class Answer:
         return {"question": self.question, "at": self.at.isoformat(), "decision": self.decision, **lists}
 
 
-def why(workspace: Workspace, topic: Topic, model_name: str, which: str | None = None) -> Answer:
+def why(workspace: Workspace, topic: Topic, model_name: str, which: str | None = None) -> Explanation:
     """Say why something was decided.
 
     Parameters
@@ -72,7 +72,7 @@ def why(workspace: Workspace, topic: Topic, model_name: str, which: str | None =
 
     Returns
     -------
-    Answer
+    Explanation
         From the records alone: nothing is computed anew.
 
     Raises
@@ -105,10 +105,10 @@ def _chosen(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mappi
     return row
 
 
-def _of_retraining(row: Mapping[str, Any]) -> Answer:
+def _of_retraining(row: Mapping[str, Any]) -> Explanation:
     evidence = row["evidence"]
     held = evidence.get("held", [])
-    return Answer(
+    return Explanation(
         question=f"Why was retraining decided so? Decision {row['id']}, version {row['model_version']} of the model.",
         at=row["at"],
         decision=row["decision"],
@@ -156,11 +156,11 @@ def _how_many(test: Mapping[str, Any], missing: float) -> str:
     return f"about {many} {what} in a row would do."
 
 
-def _of_promotion(row: Mapping[str, Any]) -> Answer:
+def _of_promotion(row: Mapping[str, Any]) -> Explanation:
     comparison = row["evidence"].get("comparison", {})
     before = "no champion" if pd.isna(row["from_version"]) else f"version {row['from_version']}"
     versions = ", ".join(f"{name} {number}" for name, number in sorted(row["data_versions"].items()))
-    return Answer(
+    return Explanation(
         question=f"Why is version {row['to_version']} the champion, after {before}?",
         at=row["at"],
         decision="rolled back" if row["evidence"].get("rollback") else "promoted",
@@ -172,11 +172,11 @@ def _of_promotion(row: Mapping[str, Any]) -> Answer:
     )
 
 
-def _of_alarm(row: Mapping[str, Any]) -> Answer:
+def _of_alarm(row: Mapping[str, Any]) -> Explanation:
     horizon, lead = (pd.Timedelta(seconds=row[name]) for name in ("horizon_s", "lead_s"))
     hours = f"between {lead / _HOUR:g} and {(lead + horizon) / _HOUR:g} hours after {row['as_of']:%Y-%m-%d %H:%M}"
     said = "an alert" if row["alert"] else "no alert"
-    return Answer(
+    return Explanation(
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {said}?",
         at=row["made_at"],
         decision=said,

@@ -21,7 +21,7 @@ _COLOURS = {"since promotion": SERIES, "recent": "#b7791f"}
 
 
 @dataclass(frozen=True)
-class Course:
+class EvidenceSeries:
     """How the evidence against one champion grew, by one test of one rate.
 
     Parameters
@@ -46,12 +46,12 @@ class Course:
     thresholds: tuple[float, ...]
 
 
-def draw_evidence(courses: Sequence[Course], marks: Sequence[Mark], now: pd.Timestamp) -> dict[str, Any]:
+def draw_evidence(courses: Sequence[EvidenceSeries], marks: Sequence[Mark], now: pd.Timestamp) -> dict[str, Any]:
     """Draw the evidence about one rate.
 
     Parameters
     ----------
-    courses : sequence of Course
+    courses : sequence of EvidenceSeries
         Of one rate, at least one.
     marks : sequence of Mark
         What happened.
@@ -75,7 +75,7 @@ def draw_evidence(courses: Sequence[Course], marks: Sequence[Mark], now: pd.Time
     return drawn(RATES[courses[0].rate], _NOTE, draw)
 
 
-def _draw_course(axes: Axes, course: Course, named: set[str]) -> None:
+def _draw_course(axes: Axes, course: EvidenceSeries, named: set[str]) -> None:
     colour = _COLOURS.get(course.test, SOFT)
     days = [day(at) for at in course.at]
     label = "_nolegend_" if course.test in named else course.test

@@ -16,11 +16,11 @@ from models.outcomes.error_rates import ErrorRates, Rate
 from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, drawn, dress
 from pipelines.reports.chart import Mark as Mark
 from pipelines.reports.evidence_chart import RATES, draw_evidence
-from pipelines.reports.evidence_chart import Course as Course
+from pipelines.reports.evidence_chart import EvidenceSeries as EvidenceSeries
 
 
 @dataclass(frozen=True)
-class Promise:
+class PromisedRates:
     """The rates that a champion promised while it was one.
 
     Parameters
@@ -78,8 +78,8 @@ def write_report(
     *,
     title: str,
     now: pd.Timestamp,
-    promises: Sequence[Promise] = (),
-    courses: Sequence[Course] = (),
+    promises: Sequence[PromisedRates] = (),
+    courses: Sequence[EvidenceSeries] = (),
     facts: Sequence[Fact] = (),
     verdict: Conclusion | None = None,
 ) -> Path:
@@ -99,9 +99,9 @@ def write_report(
         Of the page.
     now : pd.Timestamp
         The moment it shows.
-    promises : sequence of Promise
+    promises : sequence of PromisedRates
         Drawn as reference lines.
-    courses : sequence of Course
+    courses : sequence of EvidenceSeries
         The evidence against its threshold, a chart for each rate.
     facts : sequence of Fact
         Figures for the head of the page.
@@ -189,7 +189,7 @@ def _draw(
     panel: _Panel,
     series: Sequence[ErrorRates],
     marks: Sequence[Mark],
-    promises: Sequence[Promise],
+    promises: Sequence[PromisedRates],
     now: pd.Timestamp,
 ) -> dict[str, Any]:
     def draw(axes: Axes) -> None:
@@ -225,7 +225,7 @@ def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None
     )
 
 
-def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[Promise]) -> None:
+def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[PromisedRates]) -> None:
     if panel.promised is None:
         return
     for number, promise in enumerate(promises):

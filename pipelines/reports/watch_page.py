@@ -12,10 +12,10 @@ from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
 from models.registry.promotion import Records
 from models.registry.registry import Registry
-from models.retraining.retraining_policy import ASK, RETRAIN, Verdict
-from pipelines.evidence.champion import Champion
-from pipelines.evidence.grounds import Grounds, unwatched
-from pipelines.reports.report import Conclusion, Course, Fact, Mark, Promise, write_report
+from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
+from pipelines.evidence.champion import MonitoredModel
+from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, observation_gaps
+from pipelines.reports.report import Conclusion, EvidenceSeries, Fact, Mark, PromisedRates, write_report
 from pipelines.settings.settings import Settings
 
 _PERIODS = 20
@@ -30,8 +30,8 @@ _DECISIONS = {
 
 def write_watch_page(
     workspace: Workspace,
-    grounds: Grounds,
-    verdict: Verdict,
+    grounds: MonitoringSnapshot,
+    verdict: RetrainingDecision,
     *,
     settings: Settings,
     now: pd.Timestamp,
@@ -43,9 +43,9 @@ def write_watch_page(
     ----------
     workspace : Workspace
         The page goes into its reports.
-    grounds : Grounds
+    grounds : MonitoringSnapshot
         What the decision rests on.
-    verdict : Verdict
+    verdict : RetrainingDecision
         The decision.
     settings : Settings
         Span and confidence.
@@ -62,8 +62,8 @@ def write_watch_page(
     records, history = open_records(workspace.records_url), grounds.history
     name = grounds.champion.model.name
     told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
-    absent = unwatched(workspace, history, settings, now=now)
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms, unwatched=absent)
+    absent = observation_gaps(workspace, history, settings, now=now)
+    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms, observation_gaps=absent)
     series = rate_series(told, known.matured_until, lambda start, end: error_rates(known, start=start, end=end))
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
@@ -80,7 +80,7 @@ def write_watch_page(
     )
 
 
-def _noticed(grounds: Grounds) -> Iterator[str]:
+def _noticed(grounds: MonitoringSnapshot) -> Iterator[str]:
     # What freezes the verdict is among its reasons already.
     yield from (f"Noticed: {one.sentence}" for one in grounds.diagnosis.findings if one.severity == "warn")
     yield from (f"Noticed: {sentence}" for sentence in grounds.warnings)
@@ -88,7 +88,7 @@ def _noticed(grounds: Grounds) -> Iterator[str]:
         yield from (f"On probation: {sentence}" for sentence in grounds.probation.reasons)
 
 
-def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[Course]:
+def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[EvidenceSeries]:
     """Read how the evidence against each champion grew, from what was stored with the decisions.
 
     Parameters
@@ -102,7 +102,7 @@ def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[
 
     Returns
     -------
-    list of Course
+    list of EvidenceSeries
         One for each champion, rate and test.
     """
     found: dict[tuple[int, str, str], list[tuple[pd.Timestamp, float, float]]] = {}
@@ -113,7 +113,7 @@ def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[
                 key = (int(row["model_version"]), each["rate"], each["test"])
                 found.setdefault(key, []).append((row["at"], each["log_e_values"][-1], each["threshold"]))
     return [
-        Course(rate, test, version, *map(tuple, zip(*points, strict=True)))
+        EvidenceSeries(rate, test, version, *map(tuple, zip(*points, strict=True)))
         for (version, rate, test), points in found.items()
     ]
 
@@ -179,8 +179,8 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
 
 
 def _promises(
-    workspace: Workspace, records: Records, champion: Champion, series: Sequence[ErrorRates], now: pd.Timestamp
-) -> list[Promise]:
+    workspace: Workspace, records: Records, champion: MonitoredModel, series: Sequence[ErrorRates], now: pd.Timestamp
+) -> list[PromisedRates]:
     if not series:
         return []
     registry, name = Registry(workspace), champion.model.name
@@ -193,16 +193,16 @@ def _promises(
         told = registry.tags(name, int(version)).get("reference_rates")
         if told is not None and start < end:
             rates = ErrorRates.from_dict(json.loads(told))
-            promises.append(Promise(start, end, rates.missed.value, rates.false_episodes.value))
+            promises.append(PromisedRates(start, end, rates.missed.value, rates.false_episodes.value))
     return promises
 
 
-def _facts(champion: Champion, rates: ErrorRates, records: Records) -> list[Fact]:
+def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> list[Fact]:
     ledger = promotions(records, model_name=champion.model.name)
     own = ledger.loc[ledger["to_version"] == champion.model.version, "at"]
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
     return [
-        Fact("Champion", f"version {champion.model.version}", since),
+        Fact("MonitoredModel", f"version {champion.model.version}", since),
         Fact("Failures missed", _percent(rates.missed), f"{rates.missed.count} of {rates.missed.of:g}"),
         Fact("Caught, prevented", f"{rates.caught}, {rates.prevented}", "failures"),
         Fact(

@@ -91,7 +91,7 @@ class Settings:
         Matured failures a retraining must rest on, and how many assets they must come from.
     retrain_yearly_budget : int
         Retrainings in a year at most, without refreshes.
-    retrain_most_untold : float
+    retrain_max_unreported_share : float
         The largest share of alarm episodes that may have ended in work whose finding nobody reported.
     retrain_rejections : int
         After so many challengers rejected in a row a person is asked.
@@ -178,7 +178,7 @@ class Settings:
     retrain_min_failures: int
     retrain_min_assets: int
     retrain_yearly_budget: int
-    retrain_most_untold: float
+    retrain_max_unreported_share: float
     retrain_rejections: int
     retrain_rejections_lapse: pd.Timedelta
     retrain_cost: float | None
@@ -239,7 +239,7 @@ _SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "retrain.min_failures": (kinds.count, "8"),
     "retrain.min_assets": (kinds.count, "3"),
     "retrain.yearly_budget": (kinds.count, "12"),
-    "retrain.most_untold": (kinds.number(0, 1), "0.15"),
+    "retrain.max_unreported_share": (kinds.number(0, 1), "0.15"),
     "retrain.rejections": (kinds.positive_count, "2"),
     "retrain.rejections_lapse": (kinds.duration, "90d"),
     "retrain.cost": (kinds.amount_or("auto"), "auto"),

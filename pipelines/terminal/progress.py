@@ -14,16 +14,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from data_contracts.progress import Report
+from data_contracts.progress import ProgressCallback
 
 
 @contextmanager
-def bars() -> Iterator[Report]:
+def bars() -> Iterator[ProgressCallback]:
     """Show a bar for each piece of work that reports; nothing is drawn where stderr is not a terminal.
 
     Yields
     ------
-    Report
+    ProgressCallback
         ``report(what, done, total)``: called by the work as it goes on; a new ``what`` opens a new bar.
     """
     console = Console(stderr=True)

@@ -117,7 +117,7 @@ class WorkOrdersAnswer(TypedDict):
     work_orders: list[StoredWork]
 
 
-class ToldPrediction(TypedDict):
+class PredictionRecord(TypedDict):
     """A prediction as it was made."""
 
     prediction_id: str
@@ -134,7 +134,7 @@ class ToldPrediction(TypedDict):
     origin: str
 
 
-class ToldOutcome(TypedDict):
+class OutcomeRecord(TypedDict):
     """What is believed of an alarm episode or a failure."""
 
     at: str
@@ -146,7 +146,7 @@ class ToldOutcome(TypedDict):
     model_version: int
 
 
-class ToldFailure(TypedDict):
+class FailureRecord(TypedDict):
     """A failure."""
 
     failure_id: str
@@ -155,7 +155,7 @@ class ToldFailure(TypedDict):
     mode: str | None
 
 
-class ToldWork(TypedDict):
+class WorkRecord(TypedDict):
     """A work order as it was last reported."""
 
     work_order_id: str
@@ -174,11 +174,11 @@ class HistoryAnswer(TypedDict):
     asset: str
     since: str | None
     limit: int
-    predictions: list[ToldPrediction]
-    episodes: list[ToldOutcome]
-    failures: list[ToldFailure]
-    failure_outcomes: list[ToldOutcome]
-    work_orders: list[ToldWork]
+    predictions: list[PredictionRecord]
+    episodes: list[OutcomeRecord]
+    failures: list[FailureRecord]
+    failure_outcomes: list[OutcomeRecord]
+    work_orders: list[WorkRecord]
 
 
 class WhyAnswer(TypedDict):

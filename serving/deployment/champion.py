@@ -10,12 +10,12 @@ import pandas as pd
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from models.artifact.artifact import Artifact
 from models.registry.registry import CHAMPION
-from serving.deployment.trial import Retries, VersionRefused
-from serving.deployment.trial import check_predictions as check_predictions
-from serving.deployment.trial import try_out as try_out
-from serving.deployment.versions import Pace, Versions, hurry
-from serving.http.causes import cause_of
-from serving.http.refusals import LOGGER
+from serving.deployment.model_cache import ModelCache, Throttle, hurry
+from serving.deployment.model_validation import Retries, VersionRejected
+from serving.deployment.model_validation import check_predictions as check_predictions
+from serving.deployment.model_validation import try_out as try_out
+from serving.http.error_redaction import cause_of
+from serving.http.errors import LOGGER
 
 Clock = Callable[[], pd.Timestamp]
 
@@ -48,7 +48,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectedVersion:
     """A version that was to be the champion and may not answer.
 
     Parameters
@@ -94,7 +94,7 @@ class ChampionWatch:
     def __init__(
         self,
         source: AliasSource,
-        versions: Versions,
+        versions: ModelCache,
         poll_seconds: float,
         clock: Clock,
         *,
@@ -104,7 +104,7 @@ class ChampionWatch:
     ) -> None:
         self.name = versions.name
         self.current: Champion | None = None
-        self.refused: Refused | None = None
+        self.refused: RejectedVersion | None = None
         self._source = source
         self._versions = versions
         self._poll_seconds = poll_seconds
@@ -171,7 +171,7 @@ class ChampionWatch:
             return False
         try:
             artifact = self._prepare(version)
-        except VersionRefused as refusal:
+        except VersionRejected as refusal:
             self._refuse(version, refusal)
             return False
         self.refused = None
@@ -180,13 +180,13 @@ class ChampionWatch:
         return True
 
     def _prepare(self, version: int) -> Artifact:
-        rest = Pace().rest if self.current else hurry
+        rest = Throttle().rest if self.current else hurry
         artifact = self._versions.get(version, rest)
         self._call("warming up", self._warm, artifact)
         return artifact
 
-    def _refuse(self, version: int, refusal: VersionRefused) -> None:
-        self.refused = Refused(version, refusal.reason)
+    def _refuse(self, version: int, refusal: VersionRejected) -> None:
+        self.refused = RejectedVersion(version, refusal.reason)
         # The same trouble at every look would bury the rest of the log.
         if self._retries.failed(version):
             stays = f"version {self.current.version} goes on" if self.current else "there is no other"

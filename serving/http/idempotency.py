@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data_contracts.records.answer_records import Reply
-from serving.http.refusals import unprocessable
+from serving.http.errors import unprocessable
 
 HEADER = "Idempotency-Key"
 VALID_FOR = pd.Timedelta(hours=24)
@@ -17,7 +17,7 @@ _EXPECTED = f"1 to {_MOST} printable ASCII characters"
 
 
 @dataclass(frozen=True)
-class Asked:
+class IdempotentRequest:
     """A request that shall be answered once.
 
     Parameters
@@ -75,7 +75,7 @@ class Asked:
         return before.reply
 
 
-def asked_under(keys: Sequence[str], *, caller: str, route: str, body: bytes) -> Asked | None:
+def idempotent_request(keys: Sequence[str], *, caller: str, route: str, body: bytes) -> IdempotentRequest | None:
     """Read the key of a request.
 
     Parameters
@@ -91,7 +91,7 @@ def asked_under(keys: Sequence[str], *, caller: str, route: str, body: bytes) ->
 
     Returns
     -------
-    Asked or None
+    IdempotentRequest or None
         None if there is no key.
 
     Raises
@@ -114,4 +114,4 @@ def asked_under(keys: Sequence[str], *, caller: str, route: str, body: bytes) ->
         raise unprocessable(HEADER, found, _EXPECTED, "Send a key such as a UUID")
     # A length before each part: no two different triples read the same.
     told = "".join(f"{len(part)}:{part}" for part in (caller, route, key))
-    return Asked(hashlib.sha256(told.encode()).hexdigest(), hashlib.sha256(body).hexdigest())
+    return IdempotentRequest(hashlib.sha256(told.encode()).hexdigest(), hashlib.sha256(body).hexdigest())

@@ -11,7 +11,7 @@ import numpy as np
 import simdjson
 from pydantic_core import from_json
 
-from serving.http.refusals import BAD_REQUEST, Refusal, unprocessable
+from serving.http.errors import BAD_REQUEST, ApiError, unprocessable
 
 _SHOWN = 80
 # A character of a text may be written by its number: a colon as \u003a, a bracket as \u005b.
@@ -54,7 +54,7 @@ def parse_json(body: bytes, shape: Shape | None = None) -> dict[str, Any]:
 
     Raises
     ------
-    Refusal
+    ApiError
         If it is anything else.
     """
     try:
@@ -78,7 +78,7 @@ def check_fields(content: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    Refusal
+    ApiError
         Of status 422.
     """
     fields = _fields(content, _DEEPEST)
@@ -232,7 +232,7 @@ def _begins_with_number(values: list[Any]) -> bool:
     return bool(values) and type(values[0]) in _NUMBERS
 
 
-def _why_not(body: bytes, reason: str) -> Refusal:
+def _why_not(body: bytes, reason: str) -> ApiError:
     """Tell what is wrong with a body that is no JSON; what is merely not taken is told as such."""
     try:
         json.loads(body.decode(), parse_constant=_refuse_constant)
@@ -240,7 +240,7 @@ def _why_not(body: bytes, reason: str) -> Refusal:
         return _not_json("a body that is not UTF-8")
     except RecursionError:
         return _not_json("a body nested too deeply")
-    except Refusal as refusal:
+    except ApiError as refusal:
         return refusal
     except json.JSONDecodeError as error:
         return _not_json(f"a body that is not JSON, at line {error.lineno}, column {error.colno}")
@@ -251,7 +251,7 @@ def _why_not(body: bytes, reason: str) -> Refusal:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Refusal(
+    raise ApiError(
         BAD_REQUEST, None, f"the number {name}", "finite numbers, as JSON has them", "Send null for no reading"
     )
 
@@ -261,11 +261,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal(
+        raise ApiError(
             BAD_REQUEST, None, f"the name {twice[:_SHOWN]!r} twice in one object", "every name once", "Remove one"
         )
     return content
 
 
-def _not_json(found: str) -> Refusal:
-    return Refusal(BAD_REQUEST, None, found, "a JSON object in UTF-8", "See the request's shape in /docs.json")
+def _not_json(found: str) -> ApiError:
+    return ApiError(BAD_REQUEST, None, found, "a JSON object in UTF-8", "See the request's shape in /docs.json")

@@ -9,9 +9,9 @@ import time
 
 from pythonjsonlogger.json import JsonFormatter
 
-from serving.http.causes import cause_of, place_of
-from serving.http.refusals import LOGGER
-from serving.http.request_notes import RequestNotes
+from serving.http.error_redaction import cause_of, place_of
+from serving.http.errors import LOGGER
+from serving.http.request_context import RequestContext
 
 _REQUESTS = LOGGER.getChild("requests")
 _MOST_NAMED = 20
@@ -48,7 +48,7 @@ def write_json() -> None:
     LOGGER.propagate = False
 
 
-def tell(notes: RequestNotes, method: str, route: str, status: int, seconds: float) -> None:
+def tell(notes: RequestContext, method: str, route: str, status: int, seconds: float) -> None:
     """Log a request that was answered.
 
     Parameters

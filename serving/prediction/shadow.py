@@ -16,16 +16,16 @@ import pandas as pd
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.shadow_records import ShadowPrediction, add_shadow_predictions
 from data_contracts.workspace import Workspace
-from features.telemetry.questions import Known
+from features.telemetry.point_in_time import KnownHistory
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.registry.registry import CHALLENGER, CHAMPION, SHADOW
 from serving.deployment.champion import ChampionWatch, Clock
-from serving.deployment.trial import Retries, VersionRefused
-from serving.deployment.versions import Pace, Versions
+from serving.deployment.model_cache import ModelCache, Throttle
+from serving.deployment.model_validation import Retries, VersionRejected
 from serving.http import metrics
-from serving.http.causes import cause_of
-from serving.http.refusals import LOGGER
+from serving.http.error_redaction import cause_of
+from serving.http.errors import LOGGER
 from serving.prediction.stored_telemetry import read_stored
 
 # What waits is bounded by its telemetry, which is what takes the memory: a million rows of ten channels are 100 MB.
@@ -45,7 +45,7 @@ class _Batch:
     """Traffic as it was answered."""
 
     prediction_ids: tuple[str, ...]
-    asked: Known
+    asked: KnownHistory
     rows: int
     lookback: pd.Timedelta | None
     offered: float
@@ -76,7 +76,7 @@ class Shadow:
         Why a version that was to be a challenger is none, by its number.
     """
 
-    def __init__(self, workspace: Workspace, versions: Versions, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, versions: ModelCache, clock: Clock) -> None:
         self.scored = self.dropped = self.failed = 0
         self.refused: Mapping[int, str] = {}
         self._workspace = workspace
@@ -110,7 +110,7 @@ class Shadow:
         return time.monotonic() - min(oldest) if oldest else 0.0
 
     def offer(
-        self, prediction_ids: Sequence[str], asked: Known, rows: int, *, lookback: pd.Timedelta | None = None
+        self, prediction_ids: Sequence[str], asked: KnownHistory, rows: int, *, lookback: pd.Timedelta | None = None
     ) -> None:
         """Hand over traffic that was answered; never waits, never raises.
 
@@ -213,8 +213,8 @@ class Shadow:
             if not self._retries.is_due(version):
                 continue
             try:
-                held[version] = self._versions.get(version, Pace().rest)
-            except VersionRefused as refusal:
+                held[version] = self._versions.get(version, Throttle().rest)
+            except VersionRejected as refusal:
                 refused[version] = refusal.reason
                 if self._retries.failed(version):
                     told = (self._name, version, refusal.reason, cause_of(refusal.__cause__ or refusal))

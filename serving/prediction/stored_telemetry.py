@@ -8,10 +8,10 @@ import pandas as pd
 from data_contracts.errors import did_you_mean
 from data_contracts.tables import tables
 from data_contracts.tables.history import History
-from data_contracts.tables.latest_times import NOTHING_HEARD, LatestTimes, latest_times
 from data_contracts.tables.telemetry import KEY
+from data_contracts.tables.watermarks import NOTHING_HEARD, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace
-from serving.http.refusals import NOT_FOUND, Refusal
+from serving.http.errors import NOT_FOUND, ApiError
 from serving.prediction.stored_fleet import StoredFleet
 
 # Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
@@ -38,12 +38,12 @@ class LatestTelemetry:
         self._lock = threading.Lock()
         self._latest = NOTHING_HEARD
 
-    def times(self) -> LatestTimes:
+    def times(self) -> Watermarks:
         """Return the latest times of each asset's telemetry, and the version of the table that they are of.
 
         Returns
         -------
-        LatestTimes
+        Watermarks
 
         Raises
         ------
@@ -51,7 +51,7 @@ class LatestTelemetry:
             If the table cannot be read.
         """
         with self._lock:
-            self._latest = latest_times(self._workspace, f"telemetry/{self.asset_type}", self._latest)
+            self._latest = read_watermarks(self._workspace, f"telemetry/{self.asset_type}", self._latest)
             return self._latest
 
     def known_times(self) -> Mapping[str, pd.Timestamp]:
@@ -84,7 +84,7 @@ def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[st
 
     Raises
     ------
-    Refusal
+    ApiError
         For the first unknown asset, with the one that was likely meant.
     """
     records = tables.read(workspace, "assets")
@@ -95,7 +95,7 @@ def check_known(workspace: Workspace, latest: LatestTelemetry, asked: Mapping[st
     for field, asset in asked.items():
         if asset not in known:
             hint = did_you_mean(asset, sorted(known)) or "Ingest its record and telemetry first"
-            raise Refusal(NOT_FOUND, field, f"the unknown asset {asset!r}", f"a known {latest.asset_type}", hint)
+            raise ApiError(NOT_FOUND, field, f"the unknown asset {asset!r}", f"a known {latest.asset_type}", hint)
 
 
 def why_unknown(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[str]) -> dict[str, str]:

@@ -11,18 +11,18 @@ from data_contracts.records.asset_records import asset_outcomes, asset_predictio
 from data_contracts.tables import tables
 from models.labels.labels import known_rows
 from models.outcomes.outcome_ledger import believed
-from serving.http.refusals import NOT_FOUND, Refusal, unprocessable
-from serving.schemas.planning_schemas import HistoryAnswer, ToldFailure, ToldOutcome, ToldPrediction, ToldWork
+from serving.http.errors import NOT_FOUND, ApiError, unprocessable
+from serving.schemas.planning_schemas import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
 from serving.schemas.schemas import format_instant, is_name, parse_instant, show
 
 if TYPE_CHECKING:
-    from serving.worker import Worker
+    from serving.worker_context import WorkerContext
 
 _HOUR_S = 3600.0
 _LIMIT, _MOST = 100, 1_000
 
 
-def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> HistoryAnswer:
+def tell_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> HistoryAnswer:
     """Tell the history of an asset.
 
     Parameters
@@ -40,7 +40,7 @@ def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> Hist
 
     Raises
     ------
-    Refusal
+    ApiError
         Of status 404 if nothing at all is known of the asset, 422 for a query that cannot be understood.
     StorageError
         If a store is down.
@@ -48,7 +48,7 @@ def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> Hist
     since, limit = _query(query)
     engine = worker.answering.log.commit.engine()
     if not is_name(asset):
-        raise Refusal(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
+        raise ApiError(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
     told = asset_predictions(engine, asset, since=since, most=limit)
     _check_asset(worker, asset, known=len(told) > 0)
     # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
@@ -69,7 +69,7 @@ def tell_history(worker: "Worker", asset: str, query: Mapping[str, str]) -> Hist
     )
 
 
-def tell_outcome(row: Mapping[str, Any]) -> ToldOutcome:
+def tell_outcome(row: Mapping[str, Any]) -> OutcomeRecord:
     """Tell what is believed of an alarm episode or failure.
 
     Parameters
@@ -79,10 +79,10 @@ def tell_outcome(row: Mapping[str, Any]) -> ToldOutcome:
 
     Returns
     -------
-    ToldOutcome
+    OutcomeRecord
     """
     times = {name: format_instant(row[name]) for name in ("at", "known_at", "matured_at")}
-    return ToldOutcome(
+    return OutcomeRecord(
         **times,
         state=row["state"],
         evidence=list(row["evidence"]),
@@ -117,7 +117,7 @@ def _since(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:
     return rows if since is None else rows[rows["event_time"] > since]
 
 
-def _check_asset(worker: "Worker", asset: str, *, known: bool) -> None:
+def _check_asset(worker: "WorkerContext", asset: str, *, known: bool) -> None:
     if known:
         return
     assets = set(tables.read(worker.workspace, "assets")["asset"])
@@ -126,15 +126,15 @@ def _check_asset(worker: "Worker", asset: str, *, known: bool) -> None:
         assets |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
     if asset not in assets:
         hint = did_you_mean(asset, sorted(assets)) or "Ingest its record and telemetry first"
-        raise Refusal(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)
+        raise ApiError(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)
 
 
 def _each(rows: pd.DataFrame, tell: Callable[[Mapping[str, Any]], Any], limit: int) -> list[Any]:
     return [tell({str(name): value for name, value in row.items()}) for row in rows.head(limit).to_dict("records")]
 
 
-def _prediction(row: Mapping[str, Any]) -> ToldPrediction:
-    return ToldPrediction(
+def _prediction(row: Mapping[str, Any]) -> PredictionRecord:
+    return PredictionRecord(
         prediction_id=row["prediction_id"],
         as_of=format_instant(row["as_of"]),
         made_at=format_instant(row["made_at"]),
@@ -150,15 +150,15 @@ def _prediction(row: Mapping[str, Any]) -> ToldPrediction:
     )
 
 
-def _failure(row: Mapping[str, Any]) -> ToldFailure:
+def _failure(row: Mapping[str, Any]) -> FailureRecord:
     times = {name: format_instant(row[name]) for name in ("event_time", "known_time")}
-    return ToldFailure(failure_id=row["failure_id"], mode=_none(row.get("mode")), **times)
+    return FailureRecord(failure_id=row["failure_id"], mode=_none(row.get("mode")), **times)
 
 
-def _work(row: Mapping[str, Any]) -> ToldWork:
+def _work(row: Mapping[str, Any]) -> WorkRecord:
     times = {name: format_instant(row[name]) for name in ("event_time", "known_time")}
     texts = {name: _none(row.get(name)) for name in ("component", "finding", "prompted_by", "prediction_id")}
-    return ToldWork(work_order_id=row["work_order_id"], kind=row["kind"], **times, **texts)
+    return WorkRecord(work_order_id=row["work_order_id"], kind=row["kind"], **times, **texts)
 
 
 def _none(value: Any) -> Any:

@@ -11,12 +11,12 @@ from data_contracts.records.asset_records import asset_outcomes, find_prediction
 from data_contracts.tables import tables
 from models.labels.labels import known_rows, reporting_delay
 from models.outcomes.outcome_ledger import believed
-from serving.http.refusals import NOT_FOUND, Refusal
+from serving.http.errors import NOT_FOUND, ApiError
 from serving.schemas.planning_schemas import WhyAnswer
 from serving.schemas.schemas import format_instant, is_name
 
 if TYPE_CHECKING:
-    from serving.worker import Worker
+    from serving.worker_context import WorkerContext
 
 _HOUR, _HOUR_S = pd.Timedelta(hours=1), 3600.0
 NOT_KNOWN_YET = "not_known_yet"
@@ -33,7 +33,7 @@ _WORDS = {
 }
 
 
-def tell_why(worker: "Worker", prediction_id: str) -> WhyAnswer:
+def tell_why(worker: "WorkerContext", prediction_id: str) -> WhyAnswer:
     """Tell what was said under a prediction's id, and what became of it.
 
     Parameters
@@ -49,7 +49,7 @@ def tell_why(worker: "Worker", prediction_id: str) -> WhyAnswer:
 
     Raises
     ------
-    Refusal
+    ApiError
         Of status 404 if nothing was said under this id.
     StorageError
         If a store is down.
@@ -59,7 +59,7 @@ def tell_why(worker: "Worker", prediction_id: str) -> WhyAnswer:
     rows = find_predictions(engine, [prediction_id]).to_dict("records") if known else []
     answers = find_answers(engine, prediction_id=prediction_id, most=1) if known else []
     if not rows and not answers:
-        raise Refusal(
+        raise ApiError(
             NOT_FOUND, "prediction_id", "an unknown id", "the id of a stored prediction", "Copy it from an answer"
         )
     said = _said({str(name): value for name, value in rows[0].items()} if rows else {}, *answers)
@@ -97,7 +97,7 @@ def _said(row: Mapping[str, Any], answer: Answer | None = None) -> dict[str, Any
     }
 
 
-def _digest(worker: "Worker", said: Mapping[str, Any]) -> str | None:
+def _digest(worker: "WorkerContext", said: Mapping[str, Any]) -> str | None:
     """Return the digest of the model if it is the one that answers now."""
     champion = worker.watch.current
     if champion is None or (champion.name, champion.version) != (said["model_name"], said["model_version"]):
@@ -105,7 +105,7 @@ def _digest(worker: "Worker", said: Mapping[str, Any]) -> str | None:
     return champion.artifact.digest
 
 
-def _outcome(worker: "Worker", said: Mapping[str, Any]) -> tuple[str, list[str], str]:
+def _outcome(worker: "WorkerContext", said: Mapping[str, Any]) -> tuple[str, list[str], str]:
     """Return what became of it, the ids of what decided that, and the same in words."""
     if said["as_of"] is None or (said["probability"] is None and not said["alert"]):
         return "nothing_claimed", [], "It claimed nothing that could come true."
@@ -133,7 +133,7 @@ def _outcome(worker: "Worker", said: Mapping[str, Any]) -> tuple[str, list[str],
     return "no_failure", [], _WORDS["no_failure"]
 
 
-def _episode(worker: "Worker", said: Mapping[str, Any], claim: pd.Timedelta) -> Mapping[str, Any] | None:
+def _episode(worker: "WorkerContext", said: Mapping[str, Any], claim: pd.Timedelta) -> Mapping[str, Any] | None:
     """Find the alarm episode that an alert belongs to: the last one opened up to then, which lasts a claim at most."""
     engine = worker.answering.log.commit.engine()
     rows = asset_outcomes(engine, said["asset"], since=said["as_of"] - claim - pd.Timedelta(1, "us"))
@@ -171,7 +171,7 @@ def _sentences(said: Mapping[str, Any]) -> Iterator[str]:
             yield f"What drove it: {driver['words']}."
 
 
-def _work(worker: "Worker", said: Mapping[str, Any]) -> Iterator[str]:
+def _work(worker: "WorkerContext", said: Mapping[str, Any]) -> Iterator[str]:
     """Tell of the work that was ordered because of it."""
     orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[said["asset"]]))
     if "prediction_id" in orders:  # tables from before it was reported go without

@@ -8,17 +8,17 @@ from data_contracts.errors import did_you_mean
 from data_contracts.ingestion.reported_work import breaches, report_work_orders
 from data_contracts.records.asset_records import find_predictions
 from data_contracts.tables import tables
-from serving.http.refusals import unprocessable
+from serving.http.errors import unprocessable
 from serving.schemas.planning_schemas import StoredWork, WorkOrdersAnswer, WorkOrdersRequest
 from serving.schemas.schemas import format_instant, show
 
 if TYPE_CHECKING:
-    from serving.worker import Worker
+    from serving.worker_context import WorkerContext
 
 _TIMES = ("event_time", "known_time")
 
 
-def take_work_orders(worker: "Worker", request: WorkOrdersRequest) -> WorkOrdersAnswer:
+def take_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> WorkOrdersAnswer:
     """Store reported work, all of it or, if one report breaks a rule, none.
 
     Parameters
@@ -78,7 +78,7 @@ def _frame(request: WorkOrdersRequest, skew_seconds: float, now: pd.Timestamp) -
     return frame.astype(dict.fromkeys(_TIMES, "datetime64[us, UTC]"))
 
 
-def _check_assets(worker: "Worker", request: WorkOrdersRequest) -> None:
+def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     known = set(tables.read(worker.workspace, "assets")["asset"])
     champion = worker.watch.current
     if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
@@ -92,7 +92,7 @@ def _check_assets(worker: "Worker", request: WorkOrdersRequest) -> None:
             )
 
 
-def _check_predictions(worker: "Worker", request: WorkOrdersRequest) -> None:
+def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     named = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
     if not named:
         return

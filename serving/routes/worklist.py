@@ -10,17 +10,17 @@ from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import answers_of, newest_predictions
 from data_contracts.tables import tables
 from models.labels.labels import known_rows
-from models.labels.unwatched import overlapping, retired_spans
+from models.labels.observation_gaps import overlapping, retired_spans
 from models.planning.worklist import Costs, Job, LeftOut, Line, Risk, Worklist, days_from, plan
-from serving.http.refusals import unprocessable
+from serving.http.errors import unprocessable
 from serving.prediction.stored_telemetry import check_known
-from serving.routes.told import Told, told_by_answer, told_by_row
+from serving.routes.forecasts import Forecast, forecasts_from_answer, forecasts_from_rows
 from serving.schemas.planning_schemas import LeftOutLine, WorklistAnswer, WorklistLine, WorklistRequest
 from serving.schemas.schemas import PredictRequest, format_instant
 
 if TYPE_CHECKING:
     from serving.deployment.champion import Champion
-    from serving.worker import Worker
+    from serving.worker_context import WorkerContext
 
 _HOUR = pd.Timedelta(hours=1)
 _NO_ALERT = "no alert: it can wait for its next prediction"
@@ -33,11 +33,11 @@ _GAP, _SECONDS = 1e-3, 5.0
 class _Foretold:
     """What is foretold of the assets, and why of the others nothing is."""
 
-    told: Mapping[str, Told]
+    told: Mapping[str, Forecast]
     unknown: Mapping[str, LeftOut]
 
 
-def make_worklist(worker: "Worker", request: WorklistRequest) -> WorklistAnswer:
+def make_worklist(worker: "WorkerContext", request: WorklistRequest) -> WorklistAnswer:
     """Plan the repairs of a period.
 
     Parameters
@@ -89,7 +89,7 @@ def _start(request: WorklistRequest, now: pd.Timestamp) -> pd.Timestamp:
 
 
 def _foretold(
-    worker: "Worker", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
+    worker: "WorkerContext", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
 ) -> _Foretold:
     records = tables.read(worker.workspace, "assets")
     asked, retired = _assets(worker, champion, request, records, start, now)
@@ -111,7 +111,7 @@ def _foretold(
     return _Foretold(told, unknown)
 
 
-def _why_outdated(one: Told, earliest: pd.Timestamp, mended: Mapping[str, pd.Timestamp]) -> str | None:
+def _why_outdated(one: Forecast, earliest: pd.Timestamp, mended: Mapping[str, pd.Timestamp]) -> str | None:
     """Say why nothing can be planned by a prediction: what counts is the telemetry it goes by, not when it was made."""
     if one.read_at < earliest:
         return f"the latest telemetry is from {one.read_at:%Y-%m-%d %H:%M} UTC"
@@ -121,7 +121,7 @@ def _why_outdated(one: Told, earliest: pd.Timestamp, mended: Mapping[str, pd.Tim
 
 
 def _assets(
-    worker: "Worker",
+    worker: "WorkerContext",
     champion: "Champion",
     request: WorklistRequest,
     records: pd.DataFrame,
@@ -148,7 +148,7 @@ def _assets(
     return asked - gone, gone
 
 
-def _mended(worker: "Worker", assets: set[str], start: pd.Timestamp) -> dict[str, pd.Timestamp]:
+def _mended(worker: "WorkerContext", assets: set[str], start: pd.Timestamp) -> dict[str, pd.Timestamp]:
     """Tell when assets last failed or were mended: what was foretold before says nothing of them any more."""
     failures, orders = (
         tables.read(worker.workspace, table, assets=sorted(assets), as_of=start)
@@ -161,27 +161,29 @@ def _mended(worker: "Worker", assets: set[str], start: pd.Timestamp) -> dict[str
     return dict(both[both["event_time"] <= start].groupby("asset")["event_time"].max())
 
 
-def _stored(worker: "Worker", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp) -> Iterable[Told]:
+def _stored(
+    worker: "WorkerContext", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp
+) -> Iterable[Forecast]:
     engine = worker.answering.log.commit.engine()
     rows = newest_predictions(
         engine, model_name=champion.name, model_version=champion.version, since=earliest, until=start
     )
     rows = rows[rows["probability"].notna()]
-    return told_by_row(rows, answers_of(engine, rows["prediction_id"].tolist()).values())
+    return forecasts_from_rows(rows, answers_of(engine, rows["prediction_id"].tolist()).values())
 
 
 def _predicted_now(
-    worker: "Worker", champion: "Champion", assets: Sequence[str], as_of: pd.Timestamp | None
-) -> Iterable[Told]:
+    worker: "WorkerContext", champion: "Champion", assets: Sequence[str], as_of: pd.Timestamp | None
+) -> Iterable[Forecast]:
     """Predict for assets without a stored prediction; every prediction is stored."""
     most = worker.settings.max_batch
     for first in range(0, len(assets), most):
         some = list(assets[first : first + most])
         asked = PredictRequest.model_construct(assets=some, as_of=as_of, windows=None, explain=False)
-        yield from told_by_answer(worker.answering.answer(asked, champion))
+        yield from forecasts_from_answer(worker.answering.answer(asked, champion))
 
 
-def _job(asset: str, told: Told, request: WorklistRequest) -> Job:
+def _job(asset: str, told: Forecast, request: WorklistRequest) -> Job:
     own = request.per_asset.get(asset)
     terms = request.costs.model_dump() | ({} if own is None else own.model_dump(exclude_none=True))
     return Job(
@@ -194,7 +196,7 @@ def _job(asset: str, told: Told, request: WorklistRequest) -> Job:
 
 
 def _answer(
-    planned: Worklist, champion: "Champion", request: WorklistRequest, start: pd.Timestamp, told: Mapping[str, Told]
+    planned: Worklist, champion: "Champion", request: WorklistRequest, start: pd.Timestamp, told: Mapping[str, Forecast]
 ) -> WorklistAnswer:
     return WorklistAnswer(
         start=format_instant(start),
@@ -214,7 +216,7 @@ def _answer(
     )
 
 
-def _line(rank: int, line: Line, request: WorklistRequest, told: Told) -> WorklistLine:
+def _line(rank: int, line: Line, request: WorklistRequest, told: Forecast) -> WorklistLine:
     own = request.per_asset.get(line.asset)
     return WorklistLine(
         rank=rank,
@@ -233,7 +235,7 @@ def _line(rank: int, line: Line, request: WorklistRequest, told: Told) -> Workli
     )
 
 
-def _left_out(left: LeftOut, told: Told | None) -> LeftOutLine:
+def _left_out(left: LeftOut, told: Forecast | None) -> LeftOutLine:
     return LeftOutLine(
         asset=left.asset,
         why=left.why,
@@ -245,7 +247,7 @@ def _left_out(left: LeftOut, told: Told | None) -> LeftOutLine:
     )
 
 
-def _notes(planned: Worklist, request: WorklistRequest, told: Mapping[str, Told]) -> Iterable[str]:
+def _notes(planned: Worklist, request: WorklistRequest, told: Mapping[str, Forecast]) -> Iterable[str]:
     yield "A repair begins with its day and takes that day only; the machine runs until then."
     rate = request.failures_per_hour_after_repair
     yield f"After a repair or failure a machine is as new: it fails {rate:g} times an hour."

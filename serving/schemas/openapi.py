@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serving.http.access import OPEN_PATHS, scopes_for
+from serving.http.authentication import OPEN_PATHS, scopes_for
 from serving.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from serving.schemas import openapi_examples as examples
 from serving.schemas.model_schemas import ModelAnswer

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.http.errors import ApiError, unprocessable
 from serving.http.json_bodies import check_fields
-from serving.http.refusals import Refusal, unprocessable
 from serving.schemas.schemas import Instant, Name, parse_json, path_of, show
 
 _MOST_DAYS = 60
@@ -178,7 +178,7 @@ class WorkOrdersAnswer(BaseModel):
     work_orders: list[StoredWork]
 
 
-class ToldPrediction(BaseModel):
+class PredictionRecord(BaseModel):
     """A prediction as it was made."""
 
     prediction_id: str
@@ -195,7 +195,7 @@ class ToldPrediction(BaseModel):
     origin: str
 
 
-class ToldOutcome(BaseModel):
+class OutcomeRecord(BaseModel):
     """What is believed of an alarm episode or a failure."""
 
     at: str = Field(description="When the episode was opened, or the failure happened.")
@@ -207,7 +207,7 @@ class ToldOutcome(BaseModel):
     model_version: int
 
 
-class ToldFailure(BaseModel):
+class FailureRecord(BaseModel):
     """A failure."""
 
     failure_id: str
@@ -216,7 +216,7 @@ class ToldFailure(BaseModel):
     mode: str | None
 
 
-class ToldWork(BaseModel):
+class WorkRecord(BaseModel):
     """A work order as it was last reported."""
 
     work_order_id: str
@@ -235,11 +235,11 @@ class HistoryAnswer(BaseModel):
     asset: str
     since: str | None
     limit: int = Field(description="No list is longer.")
-    predictions: list[ToldPrediction]
-    episodes: list[ToldOutcome] = Field(description="Alarm episodes, as far as the monitor has looked at them.")
-    failures: list[ToldFailure]
-    failure_outcomes: list[ToldOutcome] = Field(description="Whether failures were foreseen, as the monitor found.")
-    work_orders: list[ToldWork]
+    predictions: list[PredictionRecord]
+    episodes: list[OutcomeRecord] = Field(description="Alarm episodes, as far as the monitor has looked at them.")
+    failures: list[FailureRecord]
+    failure_outcomes: list[OutcomeRecord] = Field(description="Whether failures were foreseen, as the monitor found.")
+    work_orders: list[WorkRecord]
 
 
 class WhyAnswer(BaseModel):
@@ -284,7 +284,7 @@ def parse(body: bytes, shape: type[Asked]) -> Asked:
 
     Raises
     ------
-    Refusal
+    ApiError
         If it is not JSON (400), or not such a request (422, with the path of the first field at fault).
     """
     content = parse_json(body)
@@ -309,7 +309,7 @@ def validated(content: Mapping[str, Any], shape: type[Asked]) -> Asked:
 
     Raises
     ------
-    Refusal
+    ApiError
         Of status 422, with the path of the first field at fault.
     """
     try:
@@ -318,7 +318,7 @@ def validated(content: Mapping[str, Any], shape: type[Asked]) -> Asked:
         raise _refusal(error.errors(include_url=False)[0], shape) from None
 
 
-def _refusal(details: ErrorDetails, shape: type[BaseModel]) -> Refusal:
+def _refusal(details: ErrorDetails, shape: type[BaseModel]) -> ApiError:
     field, kind, value = path_of(details["loc"]), details["type"], details["input"]
     if kind == "missing":
         return unprocessable(field, "nothing", "this field", "Add it")

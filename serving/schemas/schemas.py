@@ -17,11 +17,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.http.errors import ApiError, unprocessable
 from serving.http.json_bodies import Numbers, Shape, check_fields
 from serving.http.json_bodies import parse_json as parse_json
 from serving.http.json_bodies import path_of as path_of
 from serving.http.json_bodies import show as show
-from serving.http.refusals import Refusal, unprocessable
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,14 +134,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class SentEvent(_Strict):
+class RequestEvent(_Strict):
     """An event of the asset, such as an error code."""
 
     event_time: Instant
     code: Name
 
 
-class SentWorkOrder(_Strict):
+class RequestWorkOrder(_Strict):
     """Work done on the asset."""
 
     event_time: Instant
@@ -159,8 +159,8 @@ class Window(_Strict):
     units: dict[Name, Name] = Field(
         default={}, description="The units of channels, checked against the contract.", examples=[{"volt": "V"}]
     )
-    events: list[SentEvent] = Field(default=[], fail_fast=True)
-    work_orders: list[SentWorkOrder] = Field(default=[], fail_fast=True)
+    events: list[RequestEvent] = Field(default=[], fail_fast=True)
+    work_orders: list[RequestWorkOrder] = Field(default=[], fail_fast=True)
 
 
 class PredictRequest(_Strict):
@@ -328,7 +328,7 @@ def parse_request(body: bytes, max_batch: int) -> PredictRequest:
 
     Raises
     ------
-    Refusal
+    ApiError
         If it is not JSON (400), or not such a request (422, with the path of the first field at fault).
     """
     content = parse_json(body, _LISTS_OF_NUMBERS)
@@ -356,7 +356,7 @@ def _check_batch(request: PredictRequest, max_batch: int) -> None:
         seen.add(asset)
 
 
-def _from_details(details: ErrorDetails) -> Refusal:
+def _from_details(details: ErrorDetails) -> ApiError:
     field = path_of(details["loc"])
     kind, value = details["type"], details["input"]
     if kind == "missing":
@@ -374,7 +374,7 @@ def _names(value: object) -> list[str]:
 
 
 def _known_fields(location: tuple[int | str, ...]) -> str:
-    models: dict[str, type[BaseModel]] = {"windows": Window, "events": SentEvent, "work_orders": SentWorkOrder}
+    models: dict[str, type[BaseModel]] = {"windows": Window, "events": RequestEvent, "work_orders": RequestWorkOrder}
     names = [part for part in location[:-1] if isinstance(part, str)]
     model = models.get(names[-1], PredictRequest) if names else PredictRequest
     return f"only {', '.join(model.model_fields)}"

@@ -178,7 +178,7 @@ def test_importing_the_package_loads_no_platform(repository):
         "import sys, data_contracts, data_contracts.errors\n"
         "assert 'pandas' not in sys.modules\n"
         "import data_contracts.tables.history, data_contracts.records.records\n"
-        "import data_contracts.ingestion.intake, data_contracts.ingestion.quarantine\n"
+        "import data_contracts.ingestion.ingest, data_contracts.ingestion.quarantine\n"
         "assert 'great_expectations' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.ingestion import quarantine
-from data_contracts.ingestion.intake import batch_digest, ingest
+from data_contracts.ingestion.ingest import batch_digest, ingest
 from data_contracts.tables import tables
 from data_contracts.tables.telemetry import reconcile
 from data_contracts.validation.report import ContractError

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import StorageError
-from data_contracts.tables import latest_times as module
 from data_contracts.tables import tables
-from data_contracts.tables.latest_times import NOTHING_HEARD, LatestTimes, latest_times
+from data_contracts.tables import watermarks as module
 from data_contracts.tables.table_access import open_to_read, query
+from data_contracts.tables.watermarks import NOTHING_HEARD, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace, init_workspace
 
 TABLE, BEGIN = "telemetry/cnc_machine", pd.Timestamp("2024-05-01T00:00Z").as_unit("us")
@@ -35,7 +35,7 @@ def told(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
     return tables.last_heard(workspace, TABLE, column=column)[0]
 
 
-def check(workspace: Workspace, found: LatestTimes) -> None:
+def check(workspace: Workspace, found: Watermarks) -> None:
     assert dict(found.known_times) == told(workspace, "known_time")
     assert dict(found.event_times) == told(workspace, "event_time")
     assert found.version == tables.latest_version(workspace, TABLE)
@@ -46,14 +46,14 @@ def test_new_files_alone_tell_what_all_would(workspace: Workspace, monkeypatch: 
     rng = np.random.default_rng(0)
     asked: list[str] = []
     monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or query(delta, text))
-    found = latest_times(workspace, TABLE)
+    found = read_watermarks(workspace, TABLE)
     assert found is NOTHING_HEARD
     for number in range(40):
         tables.append(workspace, TABLE, batch(rng, 30), f"b{number}")
         if number % 3 == 0:
-            found = latest_times(workspace, TABLE, found)
+            found = read_watermarks(workspace, TABLE, found)
             check(workspace, found)
-            assert latest_times(workspace, TABLE, found) is found
+            assert read_watermarks(workspace, TABLE, found) is found
     # All of it is read first of all, and when every file has been replaced by others.
     assert 1 <= len(asked) <= 3
 
@@ -62,29 +62,29 @@ def test_a_batch_without_rows_tells_nothing_new(workspace: Workspace) -> None:
     """It is a commit all the same, but one that adds no file."""
     rng = np.random.default_rng(3)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
-    before = latest_times(workspace, TABLE)
+    before = read_watermarks(workspace, TABLE)
     tables.append(workspace, TABLE, batch(rng, 30).head(0), "b")
     assert tables.latest_version(workspace, TABLE) != before.version
-    check(workspace, latest_times(workspace, TABLE, before))
+    check(workspace, read_watermarks(workspace, TABLE, before))
 
 
 def test_another_table_in_its_place_is_read_anew(workspace: Workspace) -> None:
     """What was known of a table that was deleted is not known of the next one."""
     rng = np.random.default_rng(1)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
-    before = latest_times(workspace, TABLE)
+    before = read_watermarks(workspace, TABLE)
     shutil.rmtree(Path(workspace.tables_url, TABLE))
-    assert latest_times(workspace, TABLE, before) is NOTHING_HEARD
+    assert read_watermarks(workspace, TABLE, before) is NOTHING_HEARD
     for name in ("c", "d"):
         tables.append(workspace, TABLE, batch(rng, 2), name)
-    check(workspace, latest_times(workspace, TABLE, before))
+    check(workspace, read_watermarks(workspace, TABLE, before))
 
 
 def test_a_lost_file_is_told(workspace: Workspace) -> None:
     """A file that is gone is no reason to tell less."""
     rng = np.random.default_rng(2)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
-    before = latest_times(workspace, TABLE)
+    before = read_watermarks(workspace, TABLE)
     tables.append(workspace, TABLE, batch(rng, 30), "b")
     delta = open_to_read(workspace, TABLE)
     assert delta is not None
@@ -92,4 +92,4 @@ def test_a_lost_file_is_told(workspace: Workspace) -> None:
     for name in names:
         Path(workspace.tables_url, TABLE, name).unlink()
     with pytest.raises(StorageError):
-        latest_times(workspace, TABLE, before)
+        read_watermarks(workspace, TABLE, before)

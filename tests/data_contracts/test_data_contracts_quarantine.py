@@ -6,7 +6,8 @@ import pytest
 
 from data_contracts.errors import NotFoundError, StorageError, UsageError
 from data_contracts.ingestion import quarantine
-from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.ingest import ingest
+from data_contracts.ingestion.repaired_files import read_repaired
 from data_contracts.tables import tables
 from data_contracts.validation.report import ContractError
 
@@ -36,7 +37,7 @@ def test_mended_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_pa
     """Exported, mended and replayed, every row is in the table; replayed twice is as once."""
     file = tmp_path / f"held.{suffix}"
     assert quarantine.export(workspace, cnc, file) == 3
-    mended = _mend(quarantine.read_mended(file))
+    mended = _mend(read_repaired(file))
     first = quarantine.replay(workspace, cnc, now=now, mended=mended)
     second = quarantine.replay(workspace, cnc, now=now, mended=mended)
     assert (first.accepted, first.refused, second.accepted, second.already) == (3, 0, 0, 3)
@@ -59,7 +60,7 @@ def test_rows_that_are_still_bad_stay(workspace, cnc, now):
 def test_rows_can_be_mended_one_by_one(workspace, cnc, spoiled, now, tmp_path):
     """Of a file mended in part, the good rows are released and the others stay."""
     quarantine.export(workspace, cnc, tmp_path / "held.csv")
-    rows = quarantine.read_mended(tmp_path / "held.csv")
+    rows = read_repaired(tmp_path / "held.csv")
     assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows.iloc[[0]])).accepted == 1
     assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows)).accepted == 2
     assert len(tables.read(workspace, cnc.table)) == len(spoiled)
@@ -86,7 +87,7 @@ def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, mon
 
 
 def _expanded(workspace, cnc) -> pd.DataFrame:
-    from data_contracts.ingestion.rows_as_text import from_texts
+    from data_contracts.ingestion.row_serialization import from_texts
 
     held = quarantine.listed(workspace)
     rows = from_texts(held["row"], cnc)

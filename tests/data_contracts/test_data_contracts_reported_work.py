@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_contracts.contract.contract import load_contract
-from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reported_work import breaches, latest_work, report_work_orders
 from data_contracts.tables import tables
 from data_contracts.validation.checks import bad_rows

@@ -15,8 +15,8 @@ from features import SINCE_START, Recipe, cut_offs, fit_recipe
 from features.calculators.calculate import calculate
 from features.extraction import extract
 from features.extraction.extract import extract_rows
-from features.telemetry.questions import Question
-from features.telemetry.reconciling import sorted_rows
+from features.telemetry.point_in_time import PointInTimeQuery
+from features.telemetry.reconciliation import sorted_rows
 from features.telemetry.sorted_times import microseconds
 
 FEATURES = ["mean", "median", "length", "standard_deviation", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
@@ -90,7 +90,7 @@ def test_telemetry_that_is_sorted_already_gives_the_same_features(
     asked = some_cut_offs(history, seed).drop_duplicates("asset", ignore_index=True)
     assets = pd.Index(asked["asset"])
     rows = sorted_rows(history.telemetry, assets, recipe.measured_channels, history.channels)
-    one_by_one = Question(tuple(assets), microseconds(asked["as_of"]), lambda: history)
+    one_by_one = PointInTimeQuery(tuple(assets), microseconds(asked["as_of"]), lambda: history)
     assert same_bits(extract_rows(rows, one_by_one, recipe), extract(history, asked, recipe))
 
 

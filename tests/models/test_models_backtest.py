@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from models.backtesting.backtest import Course, Replay, Version, replay
+from models.backtesting.backtest import ReplayResult, ReplaySchedule, Version, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures, in_force
 from models.backtesting.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
 from models.diagnosis.diagnosis import Diagnosis, Finding
@@ -21,7 +21,7 @@ from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms
 from models.retraining.refresh import NO_REFRESH, RefreshRule
-from models.retraining.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, Verdict
+from models.retraining.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, RetrainingDecision
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 BEGIN = pd.Timestamp("2026-01-01", tz="UTC")
@@ -35,7 +35,7 @@ def day(number: float) -> pd.Timestamp:
     return BEGIN + number * DAY
 
 
-PLAN = Replay(day(START), day(END), 14 * DAY)
+PLAN = ReplaySchedule(day(START), day(END), 14 * DAY)
 
 
 def build_history(reported_late: pd.Timedelta = 6 * HOUR) -> History:
@@ -103,12 +103,12 @@ class Skilled:
         return self.promote
 
 
-def run(rule: Rule, versions: Skilled | None = None) -> Course:
+def run(rule: Rule, versions: Skilled | None = None) -> ReplayResult:
     return replay(rule, HISTORY, versions or Skilled(), PLAN, terms=lambda _: TERMS)
 
 
 @cache
-def course_of(name: str) -> Course:
+def course_of(name: str) -> ReplayResult:
     """Run a rule once for all tests that only look at what became of it."""
     return run(RULES[name]())
 
@@ -116,9 +116,9 @@ def course_of(name: str) -> Course:
 def noting(seen: list[Situation]) -> Rule:
     """Return a rule that holds and notes what it is shown."""
 
-    def noted(situation: Situation) -> Verdict:
+    def noted(situation: Situation) -> RetrainingDecision:
         seen.append(situation)
-        return Verdict(HOLD, ())
+        return RetrainingDecision(HOLD, ())
 
     return Rule("noting", "", noted)
 
@@ -220,7 +220,7 @@ def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
     """What became known after a look changes nothing of what a rule is shown up to it."""
     moment = PLAN.looks[until - 1]
     known = replace(HISTORY, failures=HISTORY.failures[HISTORY.failures["known_time"] <= moment])
-    plan = Replay(PLAN.start, moment, PLAN.every)
+    plan = ReplaySchedule(PLAN.start, moment, PLAN.every)
     # The models are the same: what they say at a time depends on that time, not on what failed after.
     whole, cut = _shown(HISTORY, PLAN), _shown(known, plan)
     for before, after in zip(whole, cut, strict=False):
@@ -229,7 +229,7 @@ def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
             pd.testing.assert_frame_equal(getattr(before.known, frame), getattr(after.known, frame))
 
 
-def _shown(history: History, plan: Replay) -> list[Situation]:
+def _shown(history: History, plan: ReplaySchedule) -> list[Situation]:
     seen: list[Situation] = []
     replay(noting(seen), history, Skilled(), plan, terms=lambda _: TERMS)
     return seen
@@ -247,9 +247,9 @@ def test_evidence_is_used_once() -> None:
     """What has led to a retraining, even to a rejected one, does not count again."""
     seen: list[Situation] = []
 
-    def noted(situation: Situation) -> Verdict:
+    def noted(situation: Situation) -> RetrainingDecision:
         seen.append(situation)
-        return Verdict(RETRAIN if len(seen) == 3 else HOLD, ())
+        return RetrainingDecision(RETRAIN if len(seen) == 3 else HOLD, ())
 
     run(Rule("noted", "", noted), Skilled(promote=False))
     assert [situation.since for situation in seen[:3]] == [day(START)] * 3
@@ -260,7 +260,9 @@ def test_evidence_is_used_once() -> None:
 def test_asking_is_noted(answered: bool) -> None:
     """A look at which a rule asks for a person trains what the person wants, and nothing where nobody comes."""
     plan = replace(PLAN, answered=answered)
-    course = replay(Rule("asking", "", lambda _: Verdict(ASK, ())), HISTORY, Skilled(), plan, terms=lambda _: TERMS)
+    course = replay(
+        Rule("asking", "", lambda _: RetrainingDecision(ASK, ())), HISTORY, Skilled(), plan, terms=lambda _: TERMS
+    )
     assert course.asked == PLAN.looks
     assert [one.at for one in course.retrainings] == (list(PLAN.looks) if answered else [])
 
@@ -292,7 +294,7 @@ def test_taking_office_is_no_drift() -> None:
 def test_a_history_without_a_look_is_refused() -> None:
     """A replay that ends before its first look says so."""
     with pytest.raises(UsageError, match="looks every 14 days"):
-        Replay(day(0), day(13), 14 * DAY)
+        ReplaySchedule(day(0), day(13), 14 * DAY)
 
 
 def accounts(*names: str) -> list[Account]:

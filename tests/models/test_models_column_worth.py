@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.experiment.experiment import Experiment
-from models.training.column_worth import column_worth
+from models.training.permutation_importance import permutation_importance
 
 Describe = Callable[..., Experiment]
 
@@ -22,9 +22,9 @@ def test_a_column_that_only_names_the_asset_is_worth_nothing(describe: Describe)
     index = pd.MultiIndex.from_arrays([np.arange(assets).repeat(samples).astype(str), np.arange(assets * samples)])
     features = pd.DataFrame({"cause": cause, **names}, index=index)
     experiment = describe("target=remaining_life", "label.cap=10h", "split.kind=asset", "split.test=m0[67]")
-    worth = column_worth(experiment, features, tuple(features.columns), target)
+    worth = permutation_importance(experiment, features, tuple(features.columns), target)
     assert worth.idxmax() == "cause"
     assert worth["cause"] > 0.1
     assert worth.drop("cause").mean() < 0.02
-    again = column_worth(experiment, features, tuple(features.columns), target)
+    again = permutation_importance(experiment, features, tuple(features.columns), target)
     pd.testing.assert_series_equal(again, worth, check_exact=True)

@@ -16,8 +16,8 @@ from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison import Comparison, Contender, compare
 from models.retraining.comparison_period import Period, judged_events, period_after, short_holdout
+from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
 from models.retraining.promotion_rules import PromotionRules
-from models.retraining.standings import errors_by_asset, judge, standing
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
@@ -76,7 +76,7 @@ def _period(history: History, start: pd.Timestamp = START - HOUR) -> Period:
 
 def _stand(history: History, *alerts: int) -> tuple[int, int, float]:
     period = _period(history)
-    found = standing(1, judge(_said(*alerts), history, period, now=NOW, terms=TERMS), period, COSTS)
+    found = holdout_score(1, holdout_outcomes(_said(*alerts), history, period, now=NOW, terms=TERMS), period, COSTS)
     return found.missed.count, found.false_episodes.count, found.cost
 
 
@@ -113,8 +113,11 @@ def test_what_was_claimed_of_a_retired_asset_is_not_false() -> None:
     history, period = _history([], []), _period(_history([], []))
     absent = pd.DataFrame({"asset": ["m1"], "begins": [at(195)], "ends": [at(400)]})
     watched, retired = (
-        standing(
-            1, judge(_said(90, 192), history, period, now=NOW, terms=TERMS, unwatched=spans), period, COSTS
+        holdout_score(
+            1,
+            holdout_outcomes(_said(90, 192), history, period, now=NOW, terms=TERMS, observation_gaps=spans),
+            period,
+            COSTS,
         ).false_episodes
         for spans in (None, absent)
     )
@@ -164,11 +167,11 @@ def test_the_same_alarms_are_judged_alike_whoever_raised_them(alerts: list[int],
     ]
     history = _history([120, 250], work)
     period = _period(history)
-    one = judge(_said(*alerts), history, period, now=NOW, terms=TERMS)
+    one = holdout_outcomes(_said(*alerts), history, period, now=NOW, terms=TERMS)
     errors = errors_by_asset(one, one, _said(*alerts), period)
     assert errors["champion_missed"].equals(errors["challenger_missed"].rename("champion_missed"))
     assert errors["champion_false"].equals(errors["challenger_false"].rename("champion_false"))
-    found = standing(1, one, period, COSTS)
+    found = holdout_score(1, one, period, COSTS)
     assert errors["champion_missed"].sum() == found.missed.count
     assert errors["champion_false"].sum() == found.false_episodes.count
     assert errors["events"].sum() == found.missed.of

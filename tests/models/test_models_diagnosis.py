@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.diagnosis.diagnosis import Evidence, Limits, diagnose
-from models.diagnosis.findings import BREACH, MISSING, PROCESS, REGIME, REPORTED, SILENT, UNREPORTED
+from models.diagnosis.diagnosis import DiagnosisInputs, Limits, diagnose
+from models.diagnosis.diagnosis_types import BREACH, MISSING, PROCESS, REGIME, REPORTED, SILENT, UNREPORTED
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)
@@ -32,7 +32,7 @@ def sound():
     rng = np.random.default_rng(0)
     shape = (DAYS, len(ASSETS))
     regimes = rng.multinomial(24, [0.2, 0.5, 0.3], shape)
-    return Evidence(
+    return DiagnosisInputs(
         now=NOW,
         reference_end=START + REFERENCE * DAY,
         since=SINCE,

@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.drift import Budget, Promise, evidence_of, false_hypotheses, missed_hypotheses
+from models.monitoring.drift import Budget, ReferenceRates, evidence_of, false_hypotheses, missed_hypotheses
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import occurrence, share
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(days=7)
-PROMISE = Promise(share(20, 100), occurrence(100, 100.0))
+PROMISE = ReferenceRates(share(20, 100), occurrence(100, 100.0))
 
 
 def _looks(missed: list[int], failures: int = 6, false: int = 20, exposure: float = 20.0) -> list[Look]:
     return [Look(START + (i + 1) * WEEK, n, failures, false, exposure) for i, n in enumerate(missed)]
 
 
-def _decided(looks: list[Look], promise: Promise = PROMISE, budget: Budget = Budget()) -> set[tuple[str, str]]:  # noqa: B008
+def _decided(looks: list[Look], promise: ReferenceRates = PROMISE, budget: Budget = Budget()) -> set[tuple[str, str]]:  # noqa: B008
     return {(each.rate, each.test) for each in evidence_of(looks, promise, budget) if each.rejected}
 
 
@@ -45,14 +45,16 @@ def test_false_alarms_beyond_the_promise_are_found() -> None:
 
 def test_a_lucky_evaluation_is_not_held_against_a_model() -> None:
     """What is promised is the upper end of what the evaluation leaves open: the fewer failures it saw, the more."""
-    few, many = (missed_hypotheses(Promise(share(n // 5, n), occurrence(1, 1.0)), Budget())[0] for n in (10, 1000))
+    few, many = (
+        missed_hypotheses(ReferenceRates(share(n // 5, n), occurrence(1, 1.0)), Budget())[0] for n in (10, 1000)
+    )
     assert few > many > 0.2
     assert false_hypotheses(PROMISE, Budget())[0] > 1.0
 
 
 def test_nothing_promised_is_not_tested() -> None:
     """An evaluation without failures, or without any time watched, promises nothing that could be broken."""
-    nothing = Promise.of(None, "an import")
+    nothing = ReferenceRates.of(None, "an import")
     assert evidence_of(_looks([6] * 20), nothing, Budget()) == ()
 
 

@@ -12,7 +12,7 @@ from models.labels.labels import failure_labels
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
 from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.comparison_period import Period
-from models.retraining.standings import judge, standing
+from models.retraining.holdout_scores import holdout_outcomes, holdout_score
 from models.training.evaluation import evaluate_failures
 from models.training.thresholds import count_in_vain
 
@@ -178,7 +178,7 @@ def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
     )
     events = failures[["asset", "event_time"]].assign(confirmed=False)
     period = Period(START - HOUR, now - terms.maturity, told, events, ())
-    rival = standing(1, judge(told, history, period, now=now, terms=terms), period, COSTS)
+    rival = holdout_score(1, holdout_outcomes(told, history, period, now=now, terms=terms), period, COSTS)
     watched = error_rates(outcomes(told, failures, NO_ORDERS, now=now, terms=terms))
     counts = {
         int(count_in_vain(told, told["alert"].to_numpy(), in_vain, terms).sum()),

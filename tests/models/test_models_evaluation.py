@@ -20,9 +20,9 @@ from models.training.evaluation import (
     nasa_score,
     rmse,
 )
+from models.training.out_of_fold import fit_calibration
 from models.training.policies import best_interval, calendar_cost
 from models.training.thresholds import choose_threshold, count_in_vain, peak_before
-from models.training.validation import fit_calibration
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h").as_unit("us")

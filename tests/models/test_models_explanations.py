@@ -15,9 +15,9 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from models.artifact.driver_words import say
 from models.artifact.explanations import Driver, drivers
+from models.artifact.reference_ranges import reference_ranges
 from models.artifact.scoring import scores
 from models.artifact.tree_contributions import TreeContributions
-from models.artifact.usual_values import usual_values
 from models.experiment.experiment import Experiment
 from models.training.training import Trained, train
 
@@ -265,11 +265,11 @@ def test_what_is_usual_are_values_that_occurred() -> None:
     """The usual values lie at the quantiles' ranks among the values that are there."""
     x = np.random.default_rng(0).normal(size=(101, 2))
     x[:50, 1] = np.nan
-    assert usual_values(x)[0] == pytest.approx(np.quantile(x[:, 0], [0.1, 0.5, 0.9]), rel=1e-5)
-    there = usual_values(x)[1]
+    assert reference_ranges(x)[0] == pytest.approx(np.quantile(x[:, 0], [0.1, 0.5, 0.9]), rel=1e-5)
+    there = reference_ranges(x)[1]
     assert there is not None
     assert there[1] == pytest.approx(np.nanmedian(x[:, 1]), rel=1e-5)
-    assert usual_values(np.full((3, 1), np.nan)) == (None,)
+    assert reference_ranges(np.full((3, 1), np.nan)) == (None,)
 
 
 def test_drivers_are_quick(several: Trained, plant: History) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.watched_fleet import DAY, SINCE, Plant, counted, decided_at, promised, simulate, watched
-from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, Promise, drift
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates, drift
 from models.monitoring.looks import Grid, looks
 
 BUDGET = Budget()
@@ -17,11 +17,11 @@ PLANT = Plant(assets=160)
 
 
 @pytest.fixture(scope="module")
-def promise() -> Promise:
+def promise() -> ReferenceRates:
     return promised(Plant(), np.random.default_rng(1), assets=8000)
 
 
-def test_a_kept_promise_is_rarely_refuted(promise: Promise) -> None:
+def test_a_kept_promise_is_rarely_refuted(promise: ReferenceRates) -> None:
     """With delays and interventions, false verdicts stay within the budget and three standard errors."""
     over = decided_at(watched(PLANT, HISTORIES, seed=2), promise, BUDGET)
     half = BUDGET.part(0.5)
@@ -30,13 +30,13 @@ def test_a_kept_promise_is_rarely_refuted(promise: Promise) -> None:
             assert over[rate, test].any(axis=1).mean() <= budget + 3 * math.sqrt(budget / HISTORIES)
 
 
-def test_a_broken_promise_is_found(promise: Promise) -> None:
+def test_a_broken_promise_is_found(promise: ReferenceRates) -> None:
     """A champion that comes to miss 45 % instead of 20 % of the failures is found out in nine of ten histories."""
     over = decided_at(watched(replace(PLANT, worse_from=6), 60, seed=3), promise, BUDGET)
     assert (over[FN, SINCE_PROMOTION] | over[FN, RECENT]).any(axis=1).mean() > 0.9
 
 
-def test_histories_side_by_side_are_the_histories_one_by_one(promise: Promise) -> None:
+def test_histories_side_by_side_are_the_histories_one_by_one(promise: ReferenceRates) -> None:
     """Counted at once, and tested at once, each history has the looks and the verdict that it has by itself."""
     plant, histories, grid = Plant(assets=60, worse_from=4, false_alarm=0.02), 4, Grid(SINCE, 7 * DAY)
     known = simulate(plant, histories, np.random.default_rng(4)).judged(plant.now)

@@ -13,9 +13,9 @@ from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
 from features import Gaps, coverage
 from features.extraction import extract
-from features.telemetry.questions import Given
+from features.telemetry.point_in_time import GivenHistory
 from models.artifact.artifact import Artifact
-from models.artifact.scoring import judge, score, score_features
+from models.artifact.scoring import predict, score, score_features
 from models.experiment.experiment import Experiment, load_experiment
 from models.registry.model_card import model_card
 from models.training.training import Trained, train
@@ -147,9 +147,9 @@ def test_an_infinite_feature_costs_only_its_own_asset_the_prediction(trained: Tr
     artifact, times = trained.artifact, plant.telemetry["event_time"]
     cut_offs = pd.DataFrame({"asset": plant.assets["asset"].unique()[:3], "as_of": times.max()})
     features = extract(plant, cut_offs, artifact.recipe)
-    expected = judge(artifact, features, Given(plant, cut_offs))
+    expected = predict(artifact, features, GivenHistory(plant, cut_offs))
     features.iloc[1, 3] = np.inf
-    told = judge(artifact, features, Given(plant, cut_offs))
+    told = predict(artifact, features, GivenHistory(plant, cut_offs))
     assert str(told.reasons[1]).endswith(f"the feature {features.columns[3]} is infinite")
     assert np.isnan(told.predictions[1])
     assert not artifact.alerts(told.predictions)[1]

@@ -31,11 +31,11 @@ def frames(failures: list, orders: list, spans: list) -> tuple[pd.DataFrame, pd.
         ],
         columns=["work_order_id", "asset", "event_time", "known_time", "kind", "finding", "prompted_by"],
     ).astype({"event_time": UTC, "known_time": UTC, "asset": "str"})
-    unwatched = pd.DataFrame(
+    observation_gaps = pd.DataFrame(
         [(a, START + at * HOUR, START + (at + long) * HOUR) for a, at, long in spans],
         columns=["asset", "begins", "ends"],
     ).astype({"begins": UTC, "ends": UTC, "asset": "str"})
-    return failed, worked, unwatched
+    return failed, worked, observation_gaps
 
 
 def cut_offs() -> pd.DataFrame:
@@ -46,7 +46,7 @@ def cut_offs() -> pd.DataFrame:
 def label(
     told: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], until: int, lead: int, delay: int
 ) -> list[list[float]]:
-    failed, worked, unwatched = told
+    failed, worked, observation_gaps = told
     found = interval_labels(
         cut_offs(),
         failed,
@@ -55,7 +55,7 @@ def label(
         horizons=HORIZONS,
         known_until=START + until * HOUR,
         delay=delay * HOUR,
-        unwatched=unwatched,
+        observation_gaps=observation_gaps,
     )
     return [[None if value != value else value for value in row] for row in found.tolist()]
 
@@ -74,7 +74,7 @@ def slowly(failures: list, orders: list, spans: list, until: int, lead: int, del
                 closes = opens + edge
                 fails = any(opens + before < at <= closes for at in broke)
                 found = any(as_of < at <= closes and finding == "defect_confirmed" for at, finding in work)
-                untold = any(as_of < at <= closes and finding is None for at, finding in work)
+                unreported_share = any(as_of < at <= closes and finding is None for at, finding in work)
                 unseen = any(begins < closes and ends > as_of for begins, ends in gone)
                 early = any(as_of < at <= opens for at in broke)
                 if closes + delay > until or (early and not fails):
@@ -82,7 +82,7 @@ def slowly(failures: list, orders: list, spans: list, until: int, lead: int, del
                 if fails or found:
                     row.append(1.0)
                     break
-                if untold or unseen:
+                if unreported_share or unseen:
                     break
                 row.append(0.0)
             rows.append(row + [None] * (3 - len(row)))

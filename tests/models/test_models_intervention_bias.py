@@ -45,7 +45,7 @@ def test_our_intervals_hold_the_truth_as_often_as_they_promise(judged: tuple[Pla
 
 def test_bounds_hold_the_truth_where_mechanics_do_not_say() -> None:
     """Where every third finding is never told the rates alone are biased; their bounds still hold the truth."""
-    plant = Plant(late=WEEKS, untold=1 / 3)
+    plant = Plant(late=WEEKS, unreported_share=1 / 3)
     found = judged_histories(plant, HISTORIES, seed=2)
     for name, truth in (("false", plant.false_a_month), ("missed", plant.missed)):
         assert covered(found, name, truth, ("bound_low", "bound_high")) >= 94

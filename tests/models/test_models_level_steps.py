@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.diagnosis.level_steps import StepRule, asset_steps, deviations, fleet_steps
+from models.diagnosis.level_shifts import LevelShiftRule, asset_shifts, deviations, fleet_shifts
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)
 REFERENCE, DAYS, STEP = 50, 100, 70
 ASSETS = [f"m{number:02d}" for number in range(20)]
 END = START + REFERENCE * DAY
-RULE = StepRule()
+RULE = LevelShiftRule()
 
 
 def levels(seed=0, add=None):
@@ -45,7 +45,7 @@ COURSES = {
 
 def found(frame):
     each = list(deviations(frame, END))
-    return asset_steps(each, END, RULE), fleet_steps(each, END, RULE)
+    return asset_shifts(each, END, RULE), fleet_shifts(each, END, RULE)
 
 
 @pytest.mark.parametrize("height", [6.0, -4.0])

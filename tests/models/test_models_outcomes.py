@@ -125,28 +125,30 @@ def audit(hours: float, finding: str | None) -> pd.DataFrame:
     return orders((hours, finding)).assign(prompted_by="audit", work_order_id="a1")
 
 
-def unwatched(begins: float, ends: float | None = None) -> pd.DataFrame:
+def observation_gaps(begins: float, ends: float | None = None) -> pd.DataFrame:
     return pd.DataFrame({"asset": ["m1"], "begins": [at(begins)], "ends": [pd.NaT if ends is None else at(ends)]})
 
 
 def test_a_claim_that_nobody_watched_to_its_end_is_censored() -> None:
     """A retired or lost asset's open claims are censored, its exposure ends there, and what was seen before counts."""
     told = decisions([0], quiet=[-6, 6, 12])
-    known = outcomes(told, failures(), orders(), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    known = outcomes(told, failures(), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
     assert known.episodes["state"].tolist() == ["censored"]
     assert known.decisions["state"].tolist() == ["censored"] * 3 + ["censored"]
     assert [span / HOUR for span in known.decisions["covered"]] == [0, 6, 6, 3]
-    failed = outcomes(told, failures(8), orders(), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    failed = outcomes(told, failures(8), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
     assert failed.episodes["state"].tolist() == ["tp"]
-    found = outcomes(told, failures(), orders((8, "no_fault_found")), now=LATE, terms=TERMS, unwatched=unwatched(9))
+    found = outcomes(
+        told, failures(), orders((8, "no_fault_found")), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9)
+    )
     assert found.episodes["state"].tolist() == ["fp"]
 
 
 @pytest.mark.parametrize(("begins", "ends", "state"), [(26, None, "fp"), (25.9, None, "censored"), (-5, 0, "fp")])
 def test_only_the_claim_has_to_be_watched(begins: float, ends: float | None, state: str) -> None:
     """Time that ends by the alert, or begins at the end of its claim, censors nothing."""
-    spans = unwatched(begins, ends)
-    known = outcomes(decisions([0]), failures(), orders(), now=LATE, terms=TERMS, unwatched=spans)
+    spans = observation_gaps(begins, ends)
+    known = outcomes(decisions([0]), failures(), orders(), now=LATE, terms=TERMS, observation_gaps=spans)
     assert known.episodes["state"].tolist() == [state]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.monitoring.drift import Promise
+from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Look
 from models.monitoring.probation import KEEP, ROLL_BACK, WAIT, Probation, ProbationRules, probation
 from models.outcomes.error_rates import occurrence, share
@@ -18,8 +18,8 @@ from models.outcomes.error_rates import occurrence, share
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
 # As sure as a promise can be, so that its upper end is the rate itself.
-PROMISE = Promise(share(200_000, 1_000_000), occurrence(300_000, 1_000_000.0))
-NOTHING = Promise.of(None, "the evaluation of version 1")
+PROMISE = ReferenceRates(share(200_000, 1_000_000), occurrence(300_000, 1_000_000.0))
+NOTHING = ReferenceRates.of(None, "the evaluation of version 1")
 
 
 def _look(day: float, missed: int = 1, failures: int = 6, false: int = 4, months: float = 14.0) -> Look:
@@ -80,7 +80,7 @@ def test_what_was_not_promised_is_not_held_against_anyone() -> None:
     nothing = _judge(_look(28, missed=6, false=40), promise=NOTHING)
     assert (nothing.suggestion, nothing.evidence) == (KEEP, ())
     assert "nothing was promised" in nothing.reasons[0]
-    perfect = Promise(share(0, 100), occurrence(0, 100.0))
+    perfect = ReferenceRates(share(0, 100), occurrence(0, 100.0))
     assert _judge(_look(7, missed=5), promise=perfect).suggestion == ROLL_BACK
 
 

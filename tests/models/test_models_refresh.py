@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data_contracts.errors import UsageError
 from models.monitoring.drift import Drift
 from models.retraining.refresh import NO_REFRESH, RefreshRule, SinceTraining, refresh_due
-from models.retraining.retraining_policy import Evidence, Gates, decide
+from models.retraining.retraining_policy import Gates, RetrainingEvidence, decide
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -22,12 +22,12 @@ def _due(new: SinceTraining, rule: RefreshRule = RULE) -> bool:
     return refresh_due(new, rule, wait=14 * DAY, now=NOW) is not None
 
 
-def _evidence(drift: Drift = CALM, **changes: object) -> Evidence:
+def _evidence(drift: Drift = CALM, **changes: object) -> RetrainingEvidence:
     given: dict[str, object] = {"failures": 12, "assets": 5, "start": NOW - 30 * DAY, "end": NOW, "maturity": 3 * DAY}
-    return Evidence(drift, **given | {"new": DUE} | changes)  # type: ignore[arg-type]
+    return RetrainingEvidence(drift, **given | {"new": DUE} | changes)  # type: ignore[arg-type]
 
 
-def _decided(evidence: Evidence) -> tuple[str, str, bool]:
+def _decided(evidence: RetrainingEvidence) -> tuple[str, str, bool]:
     verdict = decide(evidence, Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
     return verdict.decision, verdict.occasion, verdict.urgent
 
@@ -92,7 +92,7 @@ def test_rejections_hold_no_refresh_back() -> None:
     [
         ({"doubts": ("The vibration sensor of m1 was recalibrated.",)}, "data"),
         ({"failures": 9}, "failures"),
-        ({"untold": 0.2}, "findings"),
+        ({"unreported_share": 0.2}, "findings"),
         ({"under_way": True}, "lease"),
         ({"last_training": NOW - 13 * DAY}, "cooldown"),
     ],

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from models.monitoring.drift import Drift
-from models.retraining.retraining_policy import Evidence, Gates, decide
+from models.retraining.retraining_policy import Gates, RetrainingEvidence, decide
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -13,7 +13,7 @@ WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
 CALM = Drift(False, (), ("1 of 10 failures was missed.",))
 
 
-def _evidence(**changes: object) -> Evidence:
+def _evidence(**changes: object) -> RetrainingEvidence:
     given: dict[str, object] = {
         "drift": WORSE,
         "failures": 12,
@@ -22,7 +22,7 @@ def _evidence(**changes: object) -> Evidence:
         "end": NOW,
         "maturity": 3 * DAY,
     }
-    return Evidence(**given | changes)  # type: ignore[arg-type]
+    return RetrainingEvidence(**given | changes)  # type: ignore[arg-type]
 
 
 def test_drift_with_open_gates_retrains() -> None:
@@ -45,7 +45,7 @@ SHUT = [
     ({"last_retraining": NOW - 20 * DAY, "maturity": 30 * DAY}, "cooldown"),
     ({"used_until": NOW - 29 * DAY}, "used"),
     ({"this_year": 12}, "budget"),
-    ({"untold": 0.2}, "findings"),
+    ({"unreported_share": 0.2}, "findings"),
 ]
 
 

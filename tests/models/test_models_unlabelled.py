@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.monitoring.unlabelled import expected_performance, feature_drift, score_drift
+from models.monitoring.score_drift import expected_performance, feature_drift, score_drift
 
 ASSETS = [f"m{number:02d}" for number in range(40)]
 

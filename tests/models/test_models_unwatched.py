@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.labels.labels import failure_labels
-from models.labels.unwatched import disjoint, lost_spans, overlapping, retired_spans, unwatched_time
+from models.labels.observation_gaps import disjoint, lost_spans, overlapping, retired_spans, unobserved_time
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -79,7 +79,7 @@ def test_spans_by_the_hour(rows: list, asked: list) -> None:
     asset, opens, closes = (frame[column] for column in frame)
     hours = [sum((name, hour) in gone for hour in range(first, first + lasts)) for name, first, lasts in asked]
     assert overlapping(asset, opens, closes, spans(rows)).tolist() == [count > 0 for count in hours]
-    assert (unwatched_time(asset, opens, closes, spans(rows)) / HOUR).tolist() == hours
+    assert (unobserved_time(asset, opens, closes, spans(rows)) / HOUR).tolist() == hours
     united = disjoint(spans(rows))
     assert (united["begins"] > united.groupby("asset")["ends"].shift().fillna(START - HOUR)).all()
 
@@ -92,6 +92,6 @@ def test_a_silence_that_nobody_watched_is_no_negative() -> None:
     no_work = pd.DataFrame(columns=["work_order_id", "asset", "event_time", "known_time", "kind", "prompted_by"])
     terms = {"lead": 0 * HOUR, "horizon": 4 * HOUR, "known_until": at(99)}
     gone = spans([("m1", 9, None)])
-    states = failure_labels(asked, failed[:0], no_work, **terms, unwatched=gone)
+    states = failure_labels(asked, failed[:0], no_work, **terms, observation_gaps=gone)
     assert states.tolist() == ["negative", "negative", "censored"]
-    assert failure_labels(asked, failed, no_work, **terms, unwatched=gone).tolist()[-1] == "positive"
+    assert failure_labels(asked, failed, no_work, **terms, observation_gaps=gone).tolist()[-1] == "positive"

@@ -9,7 +9,7 @@ import pytest
 from data_contracts.records.outcome_records import audits
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.jobs.audits import draw, judge
 
 pytestmark = pytest.mark.usefixtures("plant")
@@ -49,7 +49,7 @@ def test_the_commands_answer_programs(plant: Any, capsys: pytest.CaptureFixture[
     told = {}
     for verb in ("draw", "judge"):
         with pytest.raises(SystemExit) as leaving:
-            cli.main(["audits", verb, *where])
+            app.main(["audits", verb, *where])
         assert leaving.value.code == 0
         told[verb] = json.loads(capsys.readouterr().out)
     assert told["draw"]["audits"] == []

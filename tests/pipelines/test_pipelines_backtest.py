@@ -16,12 +16,12 @@ from models.experiment.experiment import Experiment
 from models.retraining.comparison import compare
 from models.training.training import train
 from pipelines.backtesting import backtest_versions
-from pipelines.backtesting.backtest import BacktestResult, Outlook, Wish, backtest
+from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, backtest
 from pipelines.backtesting.backtest_versions import KeptVersions, folder_of
-from pipelines.cli import cli
+from pipelines.cli import app
 
 FEW = ("ours", "monthly", "never")
-WISH = Wish(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
+WISH = BacktestConfig(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
     """Return a back-test of the plant with a holdout that suits it."""
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
 
-    def ran(wish: Wish = WISH, **options: Any) -> Any:
+    def ran(wish: BacktestConfig = WISH, **options: Any) -> Any:
         return backtest(plant.workspace, experiment, wish, settings=settings, **options)
 
     return ran
@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on(
 def test_a_dry_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp], plant: Any) -> None:
     """A dry run tells how many trainings there may be."""
     outlook = run(dry_run=True)
-    assert isinstance(outlook, Outlook)
+    assert isinstance(outlook, BacktestPlan)
     assert (outlook.looks, outlook.trainings_at_most, outlook.kept) == (3, 4, 0)
     assert not trainings
     assert not (plant.workspace.root / "backtest").exists()
@@ -180,7 +180,7 @@ def test_the_command_answers(
     file.write_text(experiment_text)
     words = ["backtest", str(file), "--start", "60", "--every", "30d", "--rule", "never", "--change", "70", "--json"]
     with pytest.raises(SystemExit) as left:
-        cli.main([*words, "--workspace", str(plant.workspace.root)])
+        app.main([*words, "--workspace", str(plant.workspace.root)])
     assert left.value.code == 0
     answer = capsys.readouterr()
     assert json.loads(answer.out)["rules"][0]["rule"] == "never"

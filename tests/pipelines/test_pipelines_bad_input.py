@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from data_contracts.contract.contract import load_contract
-from data_contracts.ingestion import intake, quarantine
+from data_contracts.ingestion import ingest, quarantine
 from data_contracts.records import records
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, open_workspace
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.importers.files import read_table
 
 PUMP = """
@@ -94,7 +94,7 @@ class Line:
     def __call__(self, *words: str) -> Answer:
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as leaving:
-            cli.main([*words, "--workspace", str(self.folder / "w")])
+            app.main([*words, "--workspace", str(self.folder / "w")])
         out, err = self.capsys.readouterr()
         assert "Traceback" not in out + err
         return Answer(int(leaving.value.code or 0), out, err)
@@ -149,7 +149,7 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     for words in (import_all, ["train", str(folder / "pump.toml")]):
         with pytest.raises(SystemExit) as leaving:
-            cli.main([*words, "--workspace", str(folder / "w"), "--json"])
+            app.main([*words, "--workspace", str(folder / "w"), "--json"])
         assert not leaving.value.code
     return folder
 
@@ -292,7 +292,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
     frame = read_table(Path(own.write(rows())), contract)
     now, workspace = pd.Timestamp.now("UTC"), own.workspace
     with ThreadPoolExecutor(4) as hands:
-        done = list(hands.map(lambda _: intake.ingest(workspace, frame, contract, now=now), range(4)))
+        done = list(hands.map(lambda _: ingest.ingest(workspace, frame, contract, now=now), range(4)))
     assert sorted(each.accepted for each in done) == [0, 0, 0, 2]
     assert len(tables.read(workspace, "telemetry/pump", assets=["p1"])) == 2
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.workspace import init_workspace
-from pipelines.cli import cli, drawings
+from pipelines.cli import app, renderers
 
 PLATFORMS = {
     "bentoml",
@@ -31,7 +31,7 @@ PLATFORMS = {
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Run one command in this process; return its exit status, stdout and stderr."""
     with pytest.raises(SystemExit) as leaving:
-        cli.main(words)
+        app.main(words)
     out, err = capsys.readouterr()
     return int(leaving.value.code or 0), out, err
 
@@ -52,17 +52,17 @@ except SystemExit:
     assert not loaded & PLATFORMS
 
 
-@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("name", sorted(app.COMMANDS))
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command's help says what it does, in the words of the list, and describes its options."""
     status, out, _ = run(capsys, *name.split("."), "--help")
     words = " ".join(out.split())
     assert status == 0
-    assert cli.COMMANDS[name][1].split(";")[0].rstrip(".?") in words.replace("│ ", "")
+    assert app.COMMANDS[name][1].split(";")[0].rstrip(".?") in words.replace("│ ", "")
     assert "--workspace" in out
 
 
-@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("name", sorted(app.COMMANDS))
 def test_every_command_stands_in_the_documentation(name: str, repository: Path) -> None:
     """A command that docs/commands.md does not name does not exist for a reader."""
     assert f"`forewarn {name.replace('.', ' ')}`" in (repository / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -113,7 +113,7 @@ def test_the_readme_names_only_commands_that_exist(repository: Path) -> None:
     """Whatever the README tells a reader to run must be there to run."""
     text = (repository / "README.md").read_text(encoding="utf-8")
     told = re.findall(r"(?:`|\$ )forewarn ([a-z]+)(?: ([a-z-]+))?", text)
-    known = {*cli.COMMANDS, *(name.rpartition(".")[0] for name in cli.COMMANDS)}
+    known = {*app.COMMANDS, *(name.rpartition(".")[0] for name in app.COMMANDS)}
     assert len(told) > 5
     assert [words for words in told if words[0] not in known and ".".join(words) not in known] == []
 
@@ -134,7 +134,7 @@ def test_serve_hands_on_only_what_was_said(
     assert replaced[0][1:3] == ["-m", "serving"]
 
 
-@pytest.mark.parametrize("path", sorted(drawings._DRAWINGS))
+@pytest.mark.parametrize("path", sorted(renderers._DRAWINGS))
 def test_every_renderer_belongs_to_a_class_that_is_there(path: str) -> None:
     """A renderer is looked up by the import path of its class, which is defined there and not only imported."""
     module, _, name = path.partition(":")

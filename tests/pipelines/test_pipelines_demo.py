@@ -8,21 +8,21 @@ from types import SimpleNamespace
 import pytest
 
 from data_contracts.records.records import open_records, predictions
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.demo import timeline
-from pipelines.demo.performance import Performance, perform
+from pipelines.demo.demonstration import DemoResult, run_demo
 from pipelines.demo.story import Story
 
 SHORT = replace(Story(), machines=16, history_days=110, change_day=112, days=124, monitor_every=7)
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Performance:
-    return perform(tmp_path_factory.mktemp("demo") / "w", SHORT, say=lambda _: None)
+def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    return run_demo(tmp_path_factory.mktemp("demo") / "w", SHORT, say=lambda _: None)
 
 
 @pytest.mark.slow
-def test_every_day_is_answered_over_http(shown: Performance) -> None:
+def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
     """Each machine gets a prediction each day, by the endpoint, and each is in the records."""
     told = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
     assert set(told["origin"]) == {"endpoint"}
@@ -30,7 +30,7 @@ def test_every_day_is_answered_over_http(shown: Performance) -> None:
 
 
 @pytest.mark.slow
-def test_the_timeline_tells_what_the_readme_promises(shown: Performance) -> None:
+def test_the_timeline_tells_what_the_readme_promises(shown: DemoResult) -> None:
     """Ingested, trained, champion, change and end are told in order of time, and the report is there."""
     told = [moment.what for moment in shown.moments]
     assert told[:3] == ["ingested", "champion v1", "trained beside it"]
@@ -42,7 +42,7 @@ def test_the_timeline_tells_what_the_readme_promises(shown: Performance) -> None
 
 
 @pytest.mark.slow
-def test_the_answer_for_programs_is_json(shown: Performance) -> None:
+def test_the_answer_for_programs_is_json(shown: DemoResult) -> None:
     """What `--json` prints holds nothing that JSON has no word for."""
     told = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
     assert set(told) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
@@ -64,7 +64,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest
     """The demonstration throws away only what a demonstration left; anything else is wrong usage."""
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["demo", "--workspace", str(tmp_path)])
+        app.main(["demo", "--workspace", str(tmp_path)])
     assert leaving.value.code == 2
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert "no demonstration" in " ".join(capsys.readouterr().err.split())

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from data_contracts.contract.contract import load_contract, telemetry_contract
-from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.ingest import ingest
 from data_contracts.tables import tables
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from features.telemetry.regimes import Regimes
-from models.diagnosis.findings import BREACH, MISSING, PROCESS, REPORTED, UNREPORTED
+from models.diagnosis.diagnosis_types import BREACH, MISSING, PROCESS, REPORTED, UNREPORTED
 from models.experiment.experiment import load_experiment
-from pipelines.evidence.champion import Champion, load_champion
-from pipelines.evidence.diagnosing import diagnose, evidence
+from pipelines.evidence.champion import MonitoredModel, load_champion
+from pipelines.evidence.diagnosis_inputs import diagnose, evidence
 from pipelines.fleet import Dirt, make_scenario, make_scenarios, simulate
 from pipelines.settings.experiment_files import find_experiment
 
@@ -53,12 +53,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workspace
 
 
 @pytest.fixture(scope="module")
-def champion() -> Champion:
+def champion() -> MonitoredModel:
     """Return a champion that learned up to day 70 and knows three regimes by the spindle's speed."""
     regimes = Regimes(("spindle_speed",), ((0.0, 1.0),), ((0.0,), (1.0,), (2.0,)), (), (), ())
     artifact = SimpleNamespace(contract=SimpleNamespace(name=""), recipe=SimpleNamespace(regimes=regimes))
     tags = {"trained_until": (START + TRAINED * DAY).isoformat()}
-    return Champion(SimpleNamespace(tags=tags, artifact=artifact), load_experiment(find_experiment("fleet")))
+    return MonitoredModel(SimpleNamespace(tags=tags, artifact=artifact), load_experiment(find_experiment("fleet")))
 
 
 def look(workspace, champion, day):

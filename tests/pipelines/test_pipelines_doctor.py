@@ -10,7 +10,7 @@ import pytest
 from features import register_calculator
 from features.kernels import compilation
 from models.experiment.experiment import load_experiment
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.jobs.train import train
 
 UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
@@ -19,7 +19,7 @@ UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
 def engine(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> dict[str, str]:
     capsys.readouterr()
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["doctor", "--workspace", str(plant.workspace.root), "--json", *words])
+        app.main(["doctor", "--workspace", str(plant.workspace.root), "--json", *words])
     assert not leaving.value.code
     told = json.loads(capsys.readouterr().out)["feature_engine"]
     return {entry["what"]: entry["is"] for entry in told}
@@ -55,7 +55,7 @@ def test_a_champions_slow_columns_are_named(plant: Any, tmp_path: Path, experime
 def test_a_person_reads_it_too(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """The table for people has a part of its own for the engine."""
     with pytest.raises(SystemExit):
-        cli.main(["doctor", "--workspace", str(plant.workspace.root)])
+        app.main(["doctor", "--workspace", str(plant.workspace.root)])
     _, _, told = capsys.readouterr().out.partition("feature engine")
     assert "champion of plant" in told
     assert "fast" in told

@@ -14,9 +14,9 @@ from data_contracts.tables.history import read_history
 from features import register_calculator
 from features.extraction import extract
 from models.experiment.experiment import load_experiment
-from models.training.recipes import learn_recipe
+from models.training.column_selection import learn_recipe
 from models.training.samples import draw_samples
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.jobs.extraction import extract_features
 
 # Of both kinds of slow features one: a user's own, and parameters that no kernel has.
@@ -34,7 +34,7 @@ def described(tmp_path: Path, experiment_text: str) -> str:
 def run(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> tuple[int, str, str]:
     capsys.readouterr()
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["features", *words, "--workspace", str(plant.workspace.root)])
+        app.main(["features", *words, "--workspace", str(plant.workspace.root)])
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
     return int(leaving.value.code or 0), out, err

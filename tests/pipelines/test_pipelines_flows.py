@@ -17,7 +17,7 @@ from data_contracts.records.records import decisions, monitor_runs, open_records
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
-from pipelines.cli.cli import main
+from pipelines.cli.app import main
 from pipelines.flows.environment import prefect_environment, remember_server, served_at
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules

@@ -11,13 +11,13 @@ import pytest
 from data_contracts.errors import ModelError
 from data_contracts.records.records import decisions, open_records, promotions
 from models.diagnosis.diagnosis import Diagnosis
-from models.diagnosis.findings import BREACH, Finding
-from models.labels.unwatched import no_spans
+from models.diagnosis.diagnosis_types import BREACH, Finding
+from models.labels.observation_gaps import no_spans
 from models.registry.promotion import promote
-from pipelines.cli.drawings import drawing
+from pipelines.cli.renderers import render
 from pipelines.evidence import score_shift
-from pipelines.evidence.grounds import _since_first_found, gather
-from pipelines.evidence.on_probation import on_probation, roll_back
+from pipelines.evidence.monitoring_snapshot import _since_first_found, gather_snapshot
+from pipelines.evidence.probation_status import on_probation, roll_back
 from pipelines.flows import monitor as flow
 from pipelines.jobs.monitor import monitor
 from pipelines.jobs.train import train
@@ -59,7 +59,7 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
     assert "On probation: It is worse" in found.report.read_text(encoding="utf-8")
     records = open_records(replaced.workspace.records_url)
     assert decisions(records).iloc[-1]["evidence"]["probation"] == found.probation.to_dict()
-    told: Any = drawing(found)
+    told: Any = render(found)
     assert any("on probation: It is worse" in str(part) for part in told.renderables)
     with pytest.raises(ModelError, match="is version 2 by now"):
         roll_back(replaced.workspace, "plant", 1, reason="late", now=now, settings=settings)
@@ -74,7 +74,7 @@ def test_bad_data_roll_nothing_back(replaced: Any) -> None:
     """While there can be no verdict on the model, the same misses suggest nothing, and that is said."""
     replaced.answer(56, 92)
     now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
-    seen = gather(replaced.workspace, "plant", now=now, settings=settings)
+    seen = gather_snapshot(replaced.workspace, "plant", now=now, settings=settings)
     breach = Finding(BREACH, (), (), now, "A contract is broken.", severity="freeze")
     for diagnosis, suggestion in ((Diagnosis(), "roll back"), (Diagnosis((breach,)), "wait")):
         found = on_probation(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 
 from models.outcomes.error_rates import ErrorRates, occurrence, share
-from pipelines.reports.report import Conclusion, Fact, Mark, Promise, write_report
+from pipelines.reports.report import Conclusion, Fact, Mark, PromisedRates, write_report
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(weeks=1)
@@ -43,8 +43,8 @@ def _write(path: Path) -> str:
         title="Fleet <one>",
         now=START + 20 * WEEK,
         promises=[
-            Promise(START, START + 13.4 * WEEK, 0.2, 0.3),
-            Promise(START + 13.4 * WEEK, START + 20 * WEEK, 0.1, 0.3),
+            PromisedRates(START, START + 13.4 * WEEK, 0.2, 0.3),
+            PromisedRates(START + 13.4 * WEEK, START + 20 * WEEK, 0.1, 0.3),
         ],
         facts=[Fact("Champion", "v2", "since 2026-04-04"), Fact("Failures missed", "12%", "3 of 25")],
         verdict=Conclusion("retrain", ("5 of 8 failures were missed.",)),

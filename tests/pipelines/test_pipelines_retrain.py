@@ -12,8 +12,8 @@ from data_contracts.errors import ModelError
 from data_contracts.records.leases import acquire_lease, wall_clock
 from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.promotion import rollback
-from pipelines.cli.drawings import drawing
-from pipelines.evidence.grounds import gather
+from pipelines.cli.renderers import render
+from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.jobs.monitor import monitor
 from pipelines.jobs.retrain import challenger_experiment, retrain
 from pipelines.jobs.train import train
@@ -99,7 +99,7 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     assert kept["decision"] == "postponed"
     assert "used_until" not in kept["evidence"]
     assert "retraining postponed; the champion stays, version 1" in _drawn(result)
-    evidence = gather(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
+    evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
     assert (evidence.last_retraining, evidence.used_until) == (None, None)
     assert (evidence.this_year, evidence.rejected_in_a_row) == (0, 0)
     look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
@@ -115,7 +115,7 @@ def test_the_settings_say_what_is_asked_of_a_challenger(plant: Any) -> None:
 
 def _drawn(result: Any) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(drawing(result))
+    console.print(render(result))
     return console.export_text()
 
 
@@ -160,11 +160,11 @@ def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: A
     urgent = retrain(plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True)
     assert plant.at(102) - urgent.comparison.start < 12 * DAY
     assert urgent.comparison.events >= 5
-    evidence = gather(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
+    evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
     assert evidence.new.drift_answered == plant.at(102)
     assert evidence.used_until is not None
     calm = retrain(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
-    after = gather(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
+    after = gather_snapshot(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
     assert (after.used_until, after.this_year) == (evidence.used_until, 1)
     assert (after.new.refreshed, after.new.trained, after.last_training) == (1, 1, plant.at(118))
     assert (after.last_retraining == plant.at(118)) == (calm.decision == "promoted")

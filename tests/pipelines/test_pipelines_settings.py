@@ -6,11 +6,11 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import Workspace, init_workspace
-from models.diagnosis.findings import Limits
+from models.diagnosis.diagnosis_types import Limits
 from models.monitoring.probation import ProbationRules
 from models.retraining.promotion_rules import PromotionRules
-from pipelines.evidence.grounds import limits
-from pipelines.evidence.on_probation import probation_rules
+from pipelines.evidence.monitoring_snapshot import limits
+from pipelines.evidence.probation_status import probation_rules
 from pipelines.jobs.retrain import promotion_rules
 from pipelines.settings.settings import read_settings, unknown_variables
 

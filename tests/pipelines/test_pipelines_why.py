@@ -8,7 +8,7 @@ import pytest
 from data_contracts.errors import NotFoundError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.records import Prediction, decisions, open_records, predictions
-from pipelines.cli import cli
+from pipelines.cli import app
 from pipelines.jobs.monitor import monitor
 from pipelines.jobs.retrain import retrain
 from pipelines.jobs.why import why
@@ -58,7 +58,7 @@ def test_why_an_alarm(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
     told = predictions(open_records(plant.workspace.records_url))
     alarm = told[told["alert"]].iloc[0]
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["why", "alarm", alarm["prediction_id"], "-w", str(plant.workspace.root), "--json"])
+        app.main(["why", "alarm", alarm["prediction_id"], "-w", str(plant.workspace.root), "--json"])
     assert leaving.value.code == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["decision"] == "an alert"

@@ -18,7 +18,7 @@ import httpx
 
 from data_contracts.records.records import open_records, predictions
 from data_contracts.workspace import Workspace
-from serving.deployment.workers import Workers, workers_of
+from serving.deployment.worker_status import WorkerStatus, workers_of
 from tests.serving.callers import Answer, Callers, Question, ask_once
 from tests.serving.conftest import REPOSITORY, free_port
 
@@ -43,7 +43,7 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def told(self) -> Workers:
+    def told(self) -> WorkerStatus:
         """What the workers say they serve."""
         return workers_of(self.workspace, self.port)
 

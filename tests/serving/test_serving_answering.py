@@ -25,10 +25,10 @@ from features.extraction.extract import extract
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.http.refusals import Refusal, from_error
-from serving.prediction.answering import Answering
+from serving.http.errors import ApiError, from_error
 from serving.prediction.prediction_log import PredictionLog
-from serving.prediction.sent_windows import read_windows
+from serving.prediction.predictor import Predictor
+from serving.prediction.request_windows import read_windows
 from serving.schemas.schemas import PredictAnswer, parse_request
 from serving.settings import Settings
 
@@ -42,12 +42,12 @@ def champion(artifacts: tuple[Artifact, Artifact]) -> Champion:
 
 
 @pytest.fixture(scope="module")
-def answering(workspace: Workspace) -> Answering:
-    return Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+def answering(workspace: Workspace) -> Predictor:
+    return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
 
 
 @pytest.fixture(scope="module")
-def ask(answering: Answering, champion: Champion) -> Ask:
+def ask(answering: Predictor, champion: Champion) -> Ask:
     return lambda content: answering.answer(parse_request(json.dumps(content).encode(), 1000), champion)
 
 
@@ -153,7 +153,7 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
     """The next request after an ingest knows of it."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [history.assets["asset"].iloc[0]]}).encode(), 10)
     told = answering.answer(request, champion).predictions[0]
     assert (told.status, told.reason, told.as_of) == ("abstained", "no telemetry is stored", None)
@@ -169,7 +169,7 @@ def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
     """A running endpoint knows an asset whose telemetry arrived last, however long ago it was measured."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     old, new = history.assets["asset"].iloc[:2]
     for asset, age in ((new, pd.Timedelta(0)), (old, pd.Timedelta(days=90))):
         rows = history.telemetry[history.telemetry["asset"] == asset]
@@ -203,7 +203,7 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
         for table in ("assets", "events", "work_orders"):
             tables.append(workspace, table, getattr(known, table), table)
         tables.append(workspace, "telemetry/azure_machine", known.telemetry, "t")
-        answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+        answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
         probabilities.append([p.probability for p in answering.answer(request, champion).predictions])
     assert probabilities[0] == probabilities[1]
 
@@ -216,7 +216,7 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
 )
 def test_a_question_about_the_future_is_refused(ask: Ask, content: Any, status: int, field: str, words: str) -> None:
     """The future has no predictions; the answer names the field."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         ask(content)
     assert (refused.value.status, refused.value.field) == (status, field)
     assert words in json.dumps(refused.value.to_dict())
@@ -263,7 +263,7 @@ def test_a_reading_that_breaks_a_rule_is_refused_with_its_path(
 ) -> None:
     """The channel and the row at fault are named, with what was found and expected."""
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         ask({"windows": [edited(window, row, **changes)]})
     assert (refused.value.status, refused.value.field) == (422, field)
     assert words in f"{refused.value.found} / {refused.value.expected}"
@@ -273,7 +273,7 @@ def test_a_channel_without_any_reading_is_refused(ask: Ask, history: History, fl
     """Nothing vacuous: a window in which a channel says nothing is no window of that channel."""
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
     silent = window | {"telemetry": [reading | {"volt": None} for reading in window["telemetry"]]}
-    with pytest.raises(Refusal, match="no reading of volt"):
+    with pytest.raises(ApiError, match="no reading of volt"):
         ask({"windows": [silent]})
 
 
@@ -282,7 +282,7 @@ def test_what_happens_after_the_cut_off_is_refused(ask: Ask, history: History, f
     """A window cannot know of events later than its cut-off."""
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
     later = {"event_time": "2015-01-09T00:00:00Z", **({"code": "e"} if extra == "events" else {"kind": "routine"})}
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         ask({"windows": [window | {extra: [later]}]})
     assert refused.value.field == f"windows[0].{extra}[0].event_time"
 
@@ -296,7 +296,7 @@ def test_locked_records_refuse_the_request_and_keep_nothing_of_it(
     engine = records.open_records(moved.records_url)
     log = PredictionLog(moved)
     monkeypatch.setattr(log.commit, "_busy_seconds", 0.05)
-    answering = Answering(moved, Settings(), log, lambda: NOW)
+    answering = Predictor(moved, Settings(), log, lambda: NOW)
     request = parse_request(json.dumps({"assets": list(fleet.assets[:3])}).encode(), 10)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -314,14 +314,14 @@ def test_records_that_are_down_may_come_back(
 ) -> None:
     """A database that cannot be opened is a 503 until it can."""
     moved = replace(workspace, records_url=f"sqlite:///{tmp_path / 'there' / 'records.db'}")
-    answering = Answering(moved, Settings(), PredictionLog(moved), lambda: NOW)
+    answering = Predictor(moved, Settings(), PredictionLog(moved), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
     assert refusal_of(answering, request, champion).status == 503
     (tmp_path / "there").mkdir()
     assert answering.answer(request, champion).predictions
 
 
-def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Answering, ask: Ask, fleet: Any) -> None:
+def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Predictor, ask: Ask, fleet: Any) -> None:
     """Two that compute at once in one process are both late; but nobody waits until a whole fleet is answered."""
     as_of = (fleet.end - pd.Timedelta("1D")).isoformat()
     few, many = ({"assets": list(fleet.assets[:n]), "as_of": as_of} for n in (1, 30))
@@ -333,7 +333,7 @@ def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Answerin
         assert len(small.result(60).predictions) == 1
 
 
-def refusal_of(answering: Answering, request: Any, champion: Champion) -> Refusal:
+def refusal_of(answering: Predictor, request: Any, champion: Champion) -> ApiError:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is what the caller asserts
         answering.answer(request, champion)
     return from_error(raised.value)
@@ -348,7 +348,7 @@ def test_a_failure_of_ours_gives_nothing_away() -> None:
 
 def test_a_champion_that_was_replaced_is_let_go(workspace: Workspace, champion: Champion, fleet: Any) -> None:
     """Who trains and promotes each week shall not fill a worker's memory with models."""
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
     held = []
     for version in range(5):
@@ -374,7 +374,7 @@ def test_what_waits_for_challengers_does_not_keep_telemetry_as_it_was_sent(
 
 def test_many_unknown_assets_are_told_at_once(workspace: Workspace, champion: Champion) -> None:
     """The first few with the name that was meant: to look for it takes long in a large fleet."""
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     names = [f"azure-0{number}x" for number in range(1, 10)]
     request = parse_request(json.dumps({"assets": names}).encode(), 10)
     told = answering.answer(request, champion).predictions

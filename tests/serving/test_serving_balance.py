@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from serving.http.balance import Balance, alone
-from serving.http.door import Door
+from serving.http.load_balancing import Balance, alone
+from serving.http.middleware import RequestMiddleware
 from serving.settings import Settings
 
 
@@ -63,7 +63,7 @@ def test_a_busier_worker_asks_to_connect_anew(tmp_path: Path, more: int, told: s
     Balance(tmp_path / "busy", 2)
     for _ in range(more):
         mine.enter()
-    door = Door(Response("{}", media_type="application/json"), Settings(), None, lambda: mine)
+    door = RequestMiddleware(Response("{}", media_type="application/json"), Settings(), None, lambda: mine)
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=door), base_url="http://localhost") as client:

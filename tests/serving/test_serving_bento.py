@@ -16,7 +16,7 @@ from data_contracts.workspace import Workspace
 from models.artifact.artifact import Artifact
 from models.registry.registry import CHAMPION, Registry
 from serving.bento import build
-from serving.deployment.sealed import FOLDER, seal, sealed_model
+from serving.deployment.bundled_model import FOLDER, bundle_model, find_bundled_model
 
 pytestmark = pytest.mark.slow
 
@@ -110,9 +110,9 @@ def test_a_model_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None
 
 def test_a_sealed_model_that_was_changed_is_refused(artifacts: tuple[Artifact, Artifact], tmp_path: Path) -> None:
     """The model that answers is the one that was sealed in."""
-    seal(tmp_path, "tiny", 1, artifacts[0], None)
+    bundle_model(tmp_path, "tiny", 1, artifacts[0], None)
     artifacts[1].save(tmp_path / "model")
-    found = sealed_model(tmp_path)
+    found = find_bundled_model(tmp_path)
     assert found is not None
     with pytest.raises(ModelError, match="digest"):
         found.load("tiny", 1)
@@ -120,5 +120,5 @@ def test_a_sealed_model_that_was_changed_is_refused(artifacts: tuple[Artifact, A
 
 def test_a_checkout_has_no_sealed_model() -> None:
     """What is developed answers from the registry."""
-    assert sealed_model() is None
+    assert find_bundled_model() is None
     assert not FOLDER.exists()

@@ -9,8 +9,9 @@ import pytest
 
 from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.ingestion import quarantine, refused_readings
-from data_contracts.ingestion.intake import ingest
-from data_contracts.tables import latest_times, table_access, tables
+from data_contracts.ingestion.ingest import ingest
+from data_contracts.ingestion.repaired_files import read_repaired
+from data_contracts.tables import table_access, tables, watermarks
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from serving.prediction.broken_contracts import BrokenContracts
@@ -124,7 +125,7 @@ def test_what_was_mended_and_replayed_counts_no_more(
     take(batch, 6)
     assert list(broken.why_broken(everyone(10))) == ["m2"]
     quarantine.export(workspace, contract, tmp_path / "bad.csv")
-    mended = quarantine.read_mended(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
+    mended = read_repaired(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
     quarantine.replay(workspace, contract, now=at(7), mended=mended)
     assert broken.why_broken(everyone(10)) == {}
 
@@ -159,7 +160,7 @@ def test_the_tables_are_read_once_a_version(
     assert list(broken.why_broken(everyone(6))) == ["m1"]
     asked: list[str] = []
     ask = table_access.query
-    for module in (latest_times, refused_readings, tables):
+    for module in (watermarks, refused_readings, tables):
         monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or ask(delta, text))
     for hour in (6, 6.5, 8):
         assert list(broken.why_broken(everyone(hour))) == ["m1"]

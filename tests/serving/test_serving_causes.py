@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import ModelError, StorageError
-from serving.http.causes import LEFT_OUT, cause_of, place_of, without_paths
+from serving.http.error_redaction import LEFT_OUT, cause_of, place_of, without_paths
 
 FOLDER = st.text("abcXYZ019_-", min_size=1, max_size=8)
 PATHS = st.lists(FOLDER, min_size=2, max_size=6)

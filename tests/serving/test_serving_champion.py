@@ -18,9 +18,9 @@ from models.artifact.golden_inputs import GoldenInputs
 from models.artifact.tree_contributions import TreeContributions
 from models.registry.registry import CHAMPION
 from serving.deployment.champion import ChampionWatch, choose_model
-from serving.deployment.trial import Retries, try_out
-from serving.deployment.versions import Pace, Versions, hurry
-from serving.http.refusals import LOGGER
+from serving.deployment.model_cache import ModelCache, Throttle, hurry
+from serving.deployment.model_validation import Retries, try_out
+from serving.http.errors import LOGGER
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 
@@ -69,7 +69,7 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def watch(source: Source) -> ChampionWatch:
-    made = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW)
+    made = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
     made.look()
     return made
 
@@ -120,7 +120,7 @@ def test_a_model_that_was_deleted_is_forgotten(watch: ChampionWatch, source: Sou
 def test_a_challenger_that_is_promoted_is_not_loaded_again(source: Source) -> None:
     """Whatever is in use in the process is held, however much was loaded since."""
     source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in range(5, 12)}
-    versions = Versions(source, "m")
+    versions = ModelCache(source, "m")
     challenger = versions.get(5, hurry)
     for version in range(6, 12):
         versions.get(version, hurry)
@@ -137,7 +137,7 @@ def test_a_swap_leaves_the_cores_to_those_who_ask(monkeypatch: pytest.MonkeyPatc
     """Between its steps it rests seven times as long as they took, and no longer than 0.6 s in all."""
     rests: list[float] = []
     monkeypatch.setattr(time, "sleep", rests.append)
-    begun, pace = time.thread_time(), Pace()
+    begun, pace = time.thread_time(), Throttle()
     spend(0.03)
     pace.rest()
     assert 0.21 <= rests[0] <= 7 * (time.thread_time() - begun)
@@ -233,7 +233,7 @@ def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, mon
     of_text = TreeContributions.of_text
     monkeypatch.setattr(TreeContributions, "of_text", lambda text: taken_apart.append("once") or of_text(text))
     explanations._explained.cache_clear()
-    watch = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW)
+    watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
     watch.look()
     assert taken_apart == ["once"]
     assert watch.current is not None
@@ -248,7 +248,7 @@ def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
     def fail(_: object) -> None:
         raise RuntimeError
 
-    watch = ChampionWatch(source, Versions(source, "m"), 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
+    watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
     watch._on_change = lambda champion: seen.append(champion and champion.version)
     watch.look()
     source.version = None

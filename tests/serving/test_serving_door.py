@@ -19,13 +19,13 @@ from starlette.routing import Route
 from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records
 from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
-from serving.http import request_notes
-from serving.http.access import Access, tokens_needed
-from serving.http.door import Door
+from serving.http import request_context
+from serving.http.authentication import Access, tokens_needed
+from serving.http.errors import LOGGER
+from serving.http.middleware import RequestMiddleware
 from serving.http.rate_limits import RateLimit
-from serving.http.refusals import LOGGER
 from serving.settings import Settings
-from serving.worker import now
+from serving.worker_context import now
 
 PATHS = {
     "predict": [("POST", "/predict"), ("POST", "/worklist")],
@@ -36,7 +36,7 @@ EVERY = [path for paths in PATHS.values() for path in paths]
 
 
 async def _answer(request: Request) -> Response:
-    notes = request_notes.current()
+    notes = request_context.current()
     notes.predictions.extend(["p1", "p2"])
     return JSONResponse({"caller": notes.caller, "size": len(await request.body())})
 
@@ -95,7 +95,9 @@ def logged() -> Iterator[list[logging.LogRecord]]:
     LOGGER.setLevel(level)
 
 
-def ask(door: Door, method: str, path: str, *, token: str | None = None, **options: object) -> httpx.Response:
+def ask(
+    door: RequestMiddleware, method: str, path: str, *, token: str | None = None, **options: object
+) -> httpx.Response:
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app=door, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
@@ -109,7 +111,7 @@ def ask(door: Door, method: str, path: str, *, token: str | None = None, **optio
 @pytest.mark.parametrize(("method", "path"), EVERY)
 def test_without_a_good_token_nothing_is_told(access: Access, records: sa.Engine, method: str, path: str) -> None:
     """No token, a made-up one, one that was revoked, and another scheme: 401 everywhere, unknown paths too."""
-    door = Door(BEHIND, Settings(), access)
+    door = RequestMiddleware(BEHIND, Settings(), access)
     revoked = create_token(records, "gone", ["admin"], at=now())
     revoke_token(records, "gone", at=now())
     for token in (None, "fw_made-up", revoked, "", "x" * 5_000):
@@ -122,7 +124,7 @@ def test_without_a_good_token_nothing_is_told(access: Access, records: sa.Engine
 
 def test_a_revoked_token_is_refused_within_two_seconds(access: Access, records: sa.Engine) -> None:
     """A token that was just used is remembered for a second at most."""
-    door = Door(BEHIND, Settings(), access)
+    door = RequestMiddleware(BEHIND, Settings(), access)
     secret = create_token(records, "scheduler", ["predict"], at=now())
     assert ask(door, "POST", "/predict", token=secret).status_code == 200
     revoke_token(records, "scheduler", at=now())
@@ -134,7 +136,7 @@ def test_a_revoked_token_is_refused_within_two_seconds(access: Access, records: 
 @pytest.mark.parametrize("scope", ["predict", "report", "admin"])
 def test_scopes(access: Access, records: sa.Engine, scope: str) -> None:
     """A token opens what its scope names and what any token may see; admin opens all; the rest is 403."""
-    door = Door(BEHIND, Settings(), access)
+    door = RequestMiddleware(BEHIND, Settings(), access)
     secret = create_token(records, "one", [scope], at=now())
     for needed, paths in PATHS.items():
         for method, path in paths:
@@ -145,14 +147,19 @@ def test_scopes(access: Access, records: sa.Engine, scope: str) -> None:
 
 def test_the_health_needs_no_token(access: Access) -> None:
     """Whoever keeps the endpoint running asks for its health without a token."""
-    assert ask(Door(BEHIND, Settings(), access), "GET", "/livez").status_code == 200
+    assert ask(RequestMiddleware(BEHIND, Settings(), access), "GET", "/livez").status_code == 200
 
 
 def test_who_asks_is_known_behind_the_door(access: Access, records: sa.Engine) -> None:
     """The token's name stands in the request's notes; without tokens it is anyone."""
     secret = create_token(records, "scheduler", ["predict"], at=now())
-    assert ask(Door(BEHIND, Settings(), access), "POST", "/predict", token=secret).json()["caller"] == "scheduler"
-    assert ask(Door(BEHIND, Settings(), None), "POST", "/predict").json()["caller"] == request_notes.ANYONE
+    assert (
+        ask(RequestMiddleware(BEHIND, Settings(), access), "POST", "/predict", token=secret).json()["caller"]
+        == "scheduler"
+    )
+    assert (
+        ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/predict").json()["caller"] == request_context.ANYONE
+    )
 
 
 def test_records_that_are_down_are_503() -> None:
@@ -161,7 +168,7 @@ def test_records_that_are_down_are_503() -> None:
     def down(_: str, __: pd.Timestamp) -> None:
         raise StorageError("the records at /secret/place are down", "records", "Start them")
 
-    answer = ask(Door(BEHIND, Settings(), Access(down, now)), "POST", "/predict", token="fw_x")  # noqa: S106 - it is none
+    answer = ask(RequestMiddleware(BEHIND, Settings(), Access(down, now)), "POST", "/predict", token="fw_x")  # noqa: S106 - it is none
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert "/secret" not in answer.text
@@ -169,14 +176,16 @@ def test_records_that_are_down_are_503() -> None:
 
 def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     """The size in the head of the request is enough to refuse it."""
-    answer = ask(Door(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 11)
+    answer = ask(RequestMiddleware(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 11)
     assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
-    assert ask(Door(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 10).is_success
+    assert ask(
+        RequestMiddleware(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 10
+    ).is_success
 
 
 def test_too_many_requests_are_told_when_to_come_back() -> None:
     """A burst is let through, then 429 with Retry-After; other callers do not suffer for it."""
-    door = Door(BEHIND, Settings(rate_per_second=2.0), None)
+    door = RequestMiddleware(BEHIND, Settings(rate_per_second=2.0), None)
     statuses = [ask(door, "POST", "/predict").status_code for _ in range(6)]
     assert statuses[:4] == [200] * 4
     assert 429 in statuses[4:]
@@ -202,12 +211,12 @@ def test_the_bucket_fills_again() -> None:
 @pytest.mark.parametrize("path", ["/nowhere", "/broken", "/plain"])
 def test_every_error_has_our_shape(path: str) -> None:
     """Unknown paths, exceptions and what the server below says of errors: JSON, and no path or stack."""
-    answer = ask(Door(BEHIND, Settings(), None), "GET", path)
+    answer = ask(RequestMiddleware(BEHIND, Settings(), None), "GET", path)
     assert answer.status_code == (404 if path == "/nowhere" else 500)
     assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
     assert "/home" not in answer.text
     assert "Traceback" not in answer.text
-    assert ask(Door(BEHIND, Settings(), None), "PUT", "/predict").json()["error"] == "not_allowed"
+    assert ask(RequestMiddleware(BEHIND, Settings(), None), "PUT", "/predict").json()["error"] == "not_allowed"
 
 
 def test_the_log_names_predictions_and_tells_no_secret(
@@ -215,7 +224,7 @@ def test_the_log_names_predictions_and_tells_no_secret(
 ) -> None:
     """A line a request: who, what, how long, which predictions; never the token, nor what was written into the path."""
     secret = create_token(records, "scheduler", ["admin"], at=now())
-    door = Door(BEHIND, Settings(), access)
+    door = RequestMiddleware(BEHIND, Settings(), access)
     assert ask(door, "POST", "/predict", token=secret, headers={"X-Request-Id": "plan-7"}).is_success
     ask(door, "GET", "/why/1?token=" + secret, token=secret)
     ask(door, "GET", "/" + secret, token=secret)
@@ -234,7 +243,7 @@ def test_the_log_names_predictions_and_tells_no_secret(
 
 def test_a_request_id_is_given_back() -> None:
     """The caller's own id comes back; what could break a log line is replaced."""
-    door = Door(BEHIND, Settings(), None)
+    door = RequestMiddleware(BEHIND, Settings(), None)
     assert ask(door, "GET", "/model", headers={"X-Request-Id": "plan-7"}).headers["X-Request-Id"] == "plan-7"
     assert len(ask(door, "GET", "/model", headers={"X-Request-Id": "a b{}"}).headers["X-Request-Id"]) == 32
 
@@ -268,12 +277,15 @@ def test_tokens_are_asked_for_by_default_where_others_can_ask(auth: str, host: s
 )
 def test_without_tokens_only_this_machine_may_ask(headers: dict[str, str]) -> None:
     """A proxy and a browser's page are elsewhere, though the connection comes from here; who wants that says so."""
-    refused = ask(Door(BEHIND, Settings(), None), "POST", "/work-orders", headers=headers)
+    refused = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers=headers)
     assert refused.status_code == 403
     assert "FOREWARN_SERVE_AUTH=on" in refused.json()["remedy"]
-    assert ask(Door(BEHIND, Settings(auth="off"), None), "POST", "/work-orders", headers=headers).status_code == 200
+    assert (
+        ask(RequestMiddleware(BEHIND, Settings(auth="off"), None), "POST", "/work-orders", headers=headers).status_code
+        == 200
+    )
     for host in ("localhost:3000", "127.0.0.1", "[::1]:3000"):
-        told = ask(Door(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
+        told = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
         assert told.status_code == 200, host
 
 
@@ -281,7 +293,7 @@ def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
     """BentoML tells some of its errors as JSON too; and nobody outside sees how ours are known."""
     below = (("/other?status=415", 415), ("/other?status=503", 503), ("/plain", 500), ("/broken", 500))
     for path, status in below:
-        answer = ask(Door(BEHIND, Settings(), None), "GET", path)
+        answer = ask(RequestMiddleware(BEHIND, Settings(), None), "GET", path)
         assert answer.status_code == status
         assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
         assert "/home" not in answer.text
@@ -291,7 +303,7 @@ def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
 
 def test_who_takes_too_long_is_told_to_ask_again() -> None:
     """503 with Retry-After, in the shape of all errors, and logged as such."""
-    answer = ask(Door(BEHIND, Settings(timeout_seconds=0.2), None), "GET", "/slow")
+    answer = ask(RequestMiddleware(BEHIND, Settings(timeout_seconds=0.2), None), "GET", "/slow")
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert answer.json()["found"] == "no answer within 0.2 s"
     assert answer.headers["X-Request-Id"]

@@ -14,9 +14,9 @@ from features import Gaps
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.deployment.trial import try_out
-from serving.prediction.answering import Answering
+from serving.deployment.model_validation import try_out
 from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
 from serving.schemas.schemas import PredictAnswer, parse_request
 from serving.settings import Settings
 
@@ -30,7 +30,7 @@ def ruled(artifacts: tuple[Artifact, Artifact]) -> Artifact:
 
 
 def ask(workspace: Workspace, artifact: Artifact, content: dict[str, Any]) -> PredictAnswer:
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps(content).encode(), 1000)
     return answering.answer(request, Champion("ruled", 1, artifact, NOW))
 

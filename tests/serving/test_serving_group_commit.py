@@ -19,8 +19,8 @@ from data_contracts.errors import StorageError
 from data_contracts.records.answer_records import IDEMPOTENCY_KEYS, Answer, Reply, find_answers, purge_replies
 from data_contracts.records.group_commit import GroupCommit
 from data_contracts.workspace import Workspace
-from serving.http.idempotency import VALID_FOR, asked_under
-from serving.http.refusals import Refusal
+from serving.http.errors import ApiError
+from serving.http.idempotency import VALID_FOR, idempotent_request
 from serving.prediction.prediction_log import PredictionLog
 
 NOW = pd.Timestamp("2016-01-01", tz="UTC").as_unit("us")
@@ -244,8 +244,8 @@ def test_a_write_that_fails_for_reasons_of_its_own_says_so(tmp_path: Path) -> No
 @pytest.mark.parametrize("keys", [[""], ["a" * 256], ["ä"], ["a\tb"], ["one", "two"]])
 def test_a_key_that_cannot_be_one_is_refused(keys: list[str]) -> None:
     """422, and the header is named."""
-    with pytest.raises(Refusal) as refused:
-        asked_under(keys, caller="c", route="/predict", body=b"")
+    with pytest.raises(ApiError) as refused:
+        idempotent_request(keys, caller="c", route="/predict", body=b"")
     assert (refused.value.status, refused.value.field) == (422, "Idempotency-Key")
 
 
@@ -259,17 +259,17 @@ def test_a_key_belongs_to_its_caller_and_route() -> None:
         ("a/", "r", "k"),
         ("a", "/rk", "k"),
     ]
-    asked = [asked_under([key], caller=caller, route=route, body=b"") for caller, route, key in triples]
+    asked = [idempotent_request([key], caller=caller, route=route, body=b"") for caller, route, key in triples]
     assert len({one.key for one in asked if one is not None}) == len(triples)
 
 
 def test_the_same_key_with_another_body_is_refused() -> None:
     """A caller who mixes up his keys is told, and gets nobody else's answer."""
-    first, second = (asked_under(["k"], caller="c", route="/r", body=body) for body in (b"1", b"2"))
+    first, second = (idempotent_request(["k"], caller="c", route="/r", body=body) for body in (b"1", b"2"))
     assert first is not None
     assert second is not None
     before = first.reply("answered", NOW)
     assert first.check(before) == "answered"
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         second.check(replace(before))
     assert (refused.value.status, refused.value.field) == (422, "Idempotency-Key")

@@ -7,7 +7,7 @@ _IN_WORKERS_ALONE = (*_NEVER, "tsfresh", "mlflow", "lightgbm", "sklearn")
 _STEPS = (
     ("import serving", (*_IN_WORKERS_ALONE, "bentoml")),
     ("import serving.service, serving.__main__", _IN_WORKERS_ALONE),
-    ("import serving.prediction.answering, serving.deployment.champion, models.registry, mlflow", _NEVER),
+    ("import serving.prediction.predictor, serving.deployment.champion, models.registry, mlflow", _NEVER),
 )
 
 

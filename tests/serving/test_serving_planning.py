@@ -25,10 +25,10 @@ from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
-from serving.http import request_notes
-from serving.prediction.answering import Answering
+from serving.http import request_context
 from serving.prediction.prediction_log import PredictionLog
-from serving.routes.planning_pages import routes
+from serving.prediction.predictor import Predictor
+from serving.routes.planning_routes import routes
 from serving.settings import Settings
 from tests.serving.conftest import END
 
@@ -60,7 +60,7 @@ def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], pd.Timestamp] = lambda: NOW) -> Any:
     log = PredictionLog(plant)
-    answering = Answering(plant, Settings(), log, clock)
+    answering = Predictor(plant, Settings(), log, clock)
     return SimpleNamespace(
         workspace=plant,
         settings=Settings(),
@@ -442,7 +442,7 @@ def test_a_key_is_its_callers_own(plant: Workspace) -> None:
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            request_notes.begin("").caller = Headers(scope=scope)["Authorization"]
+            request_context.begin("").caller = Headers(scope=scope)["Authorization"]
         await pages(scope, receive, send)
 
     body, states = {"work_orders": [ORDER]}, []

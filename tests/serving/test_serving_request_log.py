@@ -7,7 +7,7 @@ import pytest
 
 from data_contracts.errors import NotFoundError, StorageError
 from serving.http import request_log
-from serving.http.refusals import LOGGER, from_error
+from serving.http.errors import LOGGER, from_error
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.http.refusals import Refusal
+from serving.http.errors import ApiError
 from serving.schemas.schemas import parse_instant, parse_request, path_of
 
 WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_time": "2015-01-01T00:00:00Z"}]}
 
 
-def refused(body: bytes) -> Refusal | None:
+def refused(body: bytes) -> ApiError | None:
     try:
         parse_request(body, 3)
-    except Refusal as refusal:
+    except ApiError as refusal:
         return refusal
     return None
 
@@ -74,7 +74,7 @@ def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
     content: object, field: str | None, expected: str
 ) -> None:
     """Whoever wrote the request learns which field to mend, and how."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         parse(content)
     assert (refused.value.status, refused.value.field) == (422, field)
     assert expected in refused.value.expected
@@ -104,7 +104,7 @@ def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:
     """NaN, infinity, repeated names and broken text are no JSON object, and so no question."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         parse_request(body, 3)
     assert refused.value.status == 400
 
@@ -205,7 +205,7 @@ def test_to_refuse_a_request_takes_no_longer_than_to_read_it(body: Any, field: s
     text = json.dumps(body).encode()
     tracemalloc.start()
     try:
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ApiError) as refused:
             parse_request(text, 1000)
         _, most = tracemalloc.get_traced_memory()
     finally:

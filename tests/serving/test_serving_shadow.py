@@ -14,12 +14,12 @@ from data_contracts.records.records import open_records
 from data_contracts.records.shadow_records import shadow_predictions
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
-from features.telemetry.questions import Given
+from features.telemetry.point_in_time import GivenHistory
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.registry.registry import CHALLENGER, CHAMPION
 from serving.deployment.champion import ChampionWatch
-from serving.deployment.versions import Versions
+from serving.deployment.model_cache import ModelCache
 from serving.prediction import shadow as module
 from serving.prediction.shadow import Shadow, observe
 
@@ -58,7 +58,7 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def shadow(workspace: Workspace, records_url: str, source: Source) -> Iterator[Shadow]:
-    made = Shadow(replace(workspace, records_url=records_url), Versions(source, "tiny"), lambda: NOW)
+    made = Shadow(replace(workspace, records_url=records_url), ModelCache(source, "tiny"), lambda: NOW)
     yield made
     made.stop()
 
@@ -87,7 +87,7 @@ def test_every_challenger_scores_the_traffic_and_the_champion_does_not(
     """What is stored is what each version says of the same telemetry, under the identifiers of the answers."""
     shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4, "shadow-1": 1, "previous": 3})
     shadow.start()
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 10)
     assert shadow.challengers == (2, 4)
     stored = shadow_predictions(open_records(records_url), model_name="tiny")
@@ -113,7 +113,7 @@ def test_a_damaged_challenger_harms_nobody(
     shadow.follow({CHAMPION: 1, CHALLENGER: 3, "shadow-9": 9, "shadow-2": 2})
     shadow.start()
     for batch in range(3):
-        shadow.offer(ids(cut_offs, f"{batch}/"), Given(history, cut_offs), len(history.telemetry))
+        shadow.offer(ids(cut_offs, f"{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 15)
     assert shadow.failed == 2 * 15
     assert shadow.refused == {3: "it does not score", 9: "it cannot be loaded"}
@@ -135,9 +135,9 @@ def test_a_challenger_that_fails_on_traffic_is_counted_and_told_once(
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
     shadow.start()
     for _ in range(3):
-        shadow.offer(ids(cut_offs), Given(poor, cut_offs), len(poor.telemetry))
+        shadow.offer(ids(cut_offs), GivenHistory(poor, cut_offs), len(poor.telemetry))
     assert settled(shadow, lambda: shadow.failed == 15)
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 5)
     assert sum("could not score" in record.message for record in caplog.records) == 1
 
@@ -154,10 +154,10 @@ def test_records_that_are_away_are_survived(
     monkeypatch.setattr(module, "add_shadow_predictions", fail)
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
     shadow.start()
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.failed == 5)
     monkeypatch.setattr(module, "add_shadow_predictions", store)
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 5)
     assert len(shadow_predictions(open_records(records_url))) == 5
 
@@ -166,18 +166,18 @@ def test_what_is_too_much_is_dropped_and_counted(
     shadow: Shadow, history: History, cut_offs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits is bounded, by its telemetry and by its number; without a challenger nothing waits at all."""
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     assert len(shadow._waiting) == 0
     shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4})
     monkeypatch.setattr(module, "_MOST_ROWS", 2 * len(history.telemetry))
     for batch in range(5):
-        shadow.offer(ids(cut_offs, f"a{batch}/"), Given(history, cut_offs), len(history.telemetry))
+        shadow.offer(ids(cut_offs, f"a{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
     assert (len(shadow._waiting), shadow.dropped) == (2, 3 * 5 * 2)
     assert shadow.lag_seconds > 0
     monkeypatch.setattr(module, "_MOST_BATCHES", 3)
     monkeypatch.setattr(module, "_MOST_ROWS", 10**9)
     for batch in range(3):
-        shadow.offer(ids(cut_offs, f"b{batch}/"), Given(history, cut_offs), len(history.telemetry))
+        shadow.offer(ids(cut_offs, f"b{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
     assert (len(shadow._waiting), shadow.dropped) == (3, 5 * 5 * 2)
     shadow.start()
     assert settled(shadow, lambda: shadow.scored == 3 * 5 * 2)
@@ -193,7 +193,7 @@ def test_a_challenger_that_looks_further_back_gets_its_telemetry(
     )
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
     shadow.start()
-    shadow.offer(ids(cut_offs), Given(read, cut_offs), len(read.telemetry), lookback=short)
+    shadow.offer(ids(cut_offs), GivenHistory(read, cut_offs), len(read.telemetry), lookback=short)
     assert settled(shadow, lambda: shadow.scored == 5)
     stored = shadow_predictions(open_records(records_url))
     assert stored["probability"].tolist() == score(source.artifacts[2], history, cut_offs)["probability"].tolist()
@@ -212,9 +212,9 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
     shadow.warm(artifacts[0])
     assert asked == []
     for begin in (0, 1):
-        shadow.offer(ids(cut_offs)[begin:], Given(history, cut_offs[begin:]), len(history.telemetry))
+        shadow.offer(ids(cut_offs)[begin:], GivenHistory(history, cut_offs[begin:]), len(history.telemetry))
     # Traffic whose telemetry nobody has read yet would have to be read while requests wait.
-    shadow.offer(ids(cut_offs), Given(history, cut_offs[:1]), 0)
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs[:1]), 0)
     shadow.warm(artifacts[0])
     assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:3]]
 
@@ -232,11 +232,11 @@ def test_prometheus_is_told_of_the_champion_and_the_shadow(
         return REGISTRY.get_sample_value(f"forewarn_{name}", labels) or 0.0
 
     followed = Followed(source.artifacts)
-    watch = ChampionWatch(followed, Versions(followed, "told"), 60.0, lambda: NOW)
+    watch = ChampionWatch(followed, ModelCache(followed, "told"), 60.0, lambda: NOW)
     watch.look()
     scored = read("shadow_scored_total")
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
-    shadow.offer(ids(cut_offs), Given(history, cut_offs), len(history.telemetry))
+    shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
     observe(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
     assert read("champion_version", model="told") == 1
     assert read("swap_age_seconds", model="told") == 5

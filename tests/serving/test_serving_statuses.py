@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.contract.contract import telemetry_contract
-from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.ingest import ingest
 from data_contracts.records import records
 from data_contracts.records.answer_records import find_answers
 from data_contracts.tables import tables
@@ -17,15 +17,15 @@ from data_contracts.tables.history import History
 from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace, init_workspace
 from features.extraction.extract import extract
-from features.telemetry.questions import Known
+from features.telemetry.point_in_time import KnownHistory
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import drivers
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.http.idempotency import asked_under
-from serving.http.refusals import Refusal
-from serving.prediction.answering import Answering
+from serving.http.errors import ApiError
+from serving.http.idempotency import idempotent_request
 from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
 from serving.schemas.schemas import PredictAnswer, PredictionAnswer, parse_request
 from serving.settings import Settings
 
@@ -38,7 +38,7 @@ def ask(workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any) 
     """Ask two hours after the last telemetry."""
 
     def asking(content: Any, name: str = "statuses", **settings: Any) -> PredictAnswer:
-        answering = Answering(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+        answering = Predictor(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
         champion = Champion(name, 1, artifacts[0], fleet.end)
         return answering.answer(parse_request(json.dumps(content).encode(), 100), champion)
 
@@ -106,7 +106,7 @@ def test_an_asset_of_another_type_is_told_as_such(
     workspace = init_workspace(tmp_path)
     lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
     tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(b'{"assets": ["lathe"]}', 1)
     told = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions[0]
     assert told.reason == "the asset is of the type cnc_machine, and the model for azure_machine"
@@ -128,7 +128,7 @@ def test_an_asset_whose_latest_telemetry_was_refused_abstains(
     )
     refused = later.assign(volt=later["volt"].where(later["asset"] != bad, -1e9))
     ingest(workspace, refused, contract, now=fleet.end + HOUR)
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
 
     def told(**more: Any) -> list[tuple[str, str | None]]:
         request = parse_request(json.dumps({"assets": [bad, good], **more}).encode(), 2)
@@ -209,7 +209,7 @@ def test_columns_that_break_a_rule_are_refused_with_their_path(
 ) -> None:
     """The channel and the place at fault are named, with what was found and expected."""
     sent = in_columns(window(history, fleet, fleet.assets[3]))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         ask({"windows": [sent | {"telemetry": change(sent["telemetry"])}]})
     assert (refused.value.status, refused.value.field) == (422, field)
     assert words in f"{refused.value.found} / {refused.value.expected}"
@@ -220,7 +220,7 @@ def test_units_are_checked_against_the_contract(ask: Ask, history: History, flee
     sent = window(history, fleet, fleet.assets[3])
     assert ask({"windows": [sent | {"units": {"volt": "V"}}]}).predictions[0].status == "ok"
     for units, field in (({"volt": "mV"}, "windows[0].units.volt"), ({"vlot": "V"}, "windows[0].units.vlot")):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ApiError) as refused:
             ask({"windows": [sent | {"units": units}]})
         assert (refused.value.status, refused.value.field) == (422, field)
 
@@ -269,7 +269,7 @@ def test_stored_features_of_another_recipe_are_not_used(
     """A champion with other columns says nothing until it has scored."""
     artifact = artifacts[0]
     fewer = replace(artifact, recipe=replace(artifact.recipe, columns=artifact.columns[::-1]))
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(json.dumps({"assets": list(run.assets), "features": "stored"}).encode(), 10)
     told = answering.answer(request, Champion("stored", 2, fewer, fleet.end)).predictions
     assert {each.status for each in told} == {"abstained"}
@@ -280,11 +280,11 @@ def test_a_key_gets_the_same_reply_after_a_restart(
 ) -> None:
     """Another process with another champion gives the same text, within a day; then it is asked anew."""
     body = json.dumps({"assets": [fleet.assets[0], "azure-99"]}).encode()
-    asked = asked_under(["restart"], caller="c", route="/predict", body=body)
+    asked = idempotent_request(["restart"], caller="c", route="/predict", body=body)
     request, clock = parse_request(body, 10), [fleet.end]
 
-    def answering() -> Answering:
-        return Answering(workspace, Settings(), PredictionLog(workspace), lambda: clock[0])
+    def answering() -> Predictor:
+        return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: clock[0])
 
     first = answering().reply(request, Champion("keys", 1, artifacts[0], fleet.end), asked)
     again = answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked)
@@ -304,15 +304,15 @@ def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
     offered: list[tuple[list[str], list[str]]] = []
 
     class Shadow:
-        def offer(self, ids: Any, asked: Known, rows: int, *, lookback: Any = None) -> None:
+        def offer(self, ids: Any, asked: KnownHistory, rows: int, *, lookback: Any = None) -> None:
             assert lookback == artifacts[0].recipe.lookback
             assert rows == len(asked.history.telemetry) > 0
             assert set(asked.cut_offs["asset"]) <= set(asked.history.telemetry["asset"])
             offered.append((list(ids), asked.cut_offs["asset"].tolist()))
 
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     body = json.dumps({"assets": list(fleet.assets[:3])}).encode()
-    asked = asked_under(["shadow"], caller="c", route="/predict", body=body)
+    asked = idempotent_request(["shadow"], caller="c", route="/predict", body=body)
     request, champion = parse_request(body, 10), Champion("keys", 1, artifacts[0], fleet.end)
     text = answering.reply(request, champion, asked)
     answering.reply(request, champion, asked)
@@ -325,14 +325,14 @@ def test_what_stored_features_answered_is_offered_to_the_shadow_too(
     workspace: Workspace, run: StoredFeatures, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
 ) -> None:
     """Who got a number, at the run's cut-off; the telemetry is read by whoever scores it, not by who answers."""
-    offered: list[tuple[Sequence[str], Known, int]] = []
+    offered: list[tuple[Sequence[str], KnownHistory, int]] = []
 
     class Shadow:
-        def offer(self, ids: Any, asked: Known, rows: int, *, lookback: Any = None) -> None:
+        def offer(self, ids: Any, asked: KnownHistory, rows: int, *, lookback: Any = None) -> None:
             assert lookback == artifacts[0].recipe.lookback
             offered.append((ids, asked, rows))
 
-    answering = Answering(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     names = [run.assets[1], "azure-99", run.assets[3], run.assets[0]]
     request = parse_request(json.dumps({"assets": names, "features": "stored"}).encode(), 10)
     told = answering.answer(request, Champion("stored", 1, artifacts[0], fleet.end)).predictions

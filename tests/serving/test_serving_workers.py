@@ -12,7 +12,7 @@ import pytest
 
 from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
-from serving.deployment.workers import Workers, WorkerState, agree
+from serving.deployment.worker_status import WorkerState, WorkerStatus, agree
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 
@@ -28,7 +28,7 @@ def write(folder: Path, state: WorkerState) -> None:
 
 def test_a_worker_tells_what_it_serves(tmp_path: Path, champion: Champion) -> None:
     """The latest word counts; who has left is not listed, and leaving twice is no harm."""
-    workers = Workers(tmp_path / "workers")
+    workers = WorkerStatus(tmp_path / "workers")
     assert workers.states() == ()
     workers.tell(None)
     assert [state.version for state in workers.states()] == [None]
@@ -44,7 +44,7 @@ def test_a_worker_tells_what_it_serves(tmp_path: Path, champion: Champion) -> No
 
 def test_the_dead_count_for_nothing(tmp_path: Path, champion: Champion) -> None:
     """A killed worker is not listed, nor one whose number another process has by now, nor a file that is none."""
-    workers = Workers(tmp_path)
+    workers = WorkerStatus(tmp_path)
     workers.tell(champion)
     (own,) = workers.states()
     gone = subprocess.Popen([sys.executable, "-c", ""])

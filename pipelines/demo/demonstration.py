@@ -1,0 +1,178 @@
+"""The demonstration from an empty workspace to its report."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from data_contracts.progress import ProgressCallback, silent
+from data_contracts.records.records import decisions, open_records, predictions
+from data_contracts.tables.history import read_history
+from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
+from models.experiment.experiment import load_experiment
+from models.outcomes.error_rates import error_rates
+from models.outcomes.outcomes import outcomes
+from models.retraining.retraining_policy import RETRAIN
+from pipelines.demo.endpoint import endpoint
+from pipelines.demo.replay import DemoReplay, Stage, play
+from pipelines.demo.story import Story
+from pipelines.demo.timeline import Moment, Phase, timeline
+from pipelines.evidence.champion import load_champion, terms
+from pipelines.fleet.scenario import make_scenario
+from pipelines.fleet.simulation import Fleet
+from pipelines.importers.batch import import_batch
+from pipelines.jobs.retrain import PROMOTED
+from pipelines.jobs.train import train
+from pipelines.settings.settings import Settings, read_settings
+
+EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
+# A new signature takes two to three weeks of data to learn; a long holdout would leave the challenger none of it.
+# The story is of drift, so nothing is trained anew while there is none.
+SETTINGS = """
+[retrain]
+holdout = "14d"
+refresh_budget = 0
+"""
+RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failure-logistic'")
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demonstration showed.
+
+    Parameters
+    ----------
+    moments : tuple of Moment
+        The timeline.
+    phases : tuple of Phase
+        The rates before the change, after it, and after the last promotion.
+    report : Path
+        The HTML page.
+    workspace : Workspace
+        Where everything was left.
+    model : str
+        The champion's name.
+    """
+
+    moments: tuple[Moment, ...]
+    phases: tuple[Phase, ...]
+    report: Path
+    workspace: Workspace
+    model: str
+
+    @property
+    def why(self) -> str:
+        """Return the command that explains the last decision to retrain, or the last of all."""
+        made = decisions(open_records(self.workspace.records_url), model_name=self.model)
+        asked = made.loc[made["decision"] == RETRAIN, "id"]
+        number = f" {asked.iloc[-1]}" if len(asked) else ""
+        return f"forewarn why retraining{number} --model {self.model} -w {_near(self.workspace.root)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the timeline and the rates as plain values."""
+        return {
+            "timeline": [{"at": m.at.isoformat(), "what": m.what, "detail": m.detail} for m in self.moments],
+            "phases": {phase.name: phase.rates.to_dict() for phase in self.phases},
+            "report": str(self.report),
+            "why": self.why,
+            "workspace": str(self.workspace.root),
+            "mlflow_uri": self.workspace.mlflow_uri,
+        }
+
+    def __rich__(self) -> Group:
+        """Draw the timeline, the rates and where to look next."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("day", no_wrap=True)
+        table.add_column("what", no_wrap=True)
+        table.add_column("figures", overflow="fold")
+        for moment in self.moments:
+            table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
+        database = _near(self.workspace.root / "mlflow.db")
+        look = f"\nreport  {_near(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
+        return Group(table, Text(""), self._rates(), Text(look), Text(f"why     {self.why}"))
+
+    def _rates(self) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("rates", "failures missed (FN)", "false alarms per asset-month (FP)"):
+            table.add_column(column)
+        for phase in self.phases:
+            missed, false = phase.rates.missed, phase.rates.false_episodes
+            table.add_row(
+                phase.name,
+                f"{missed.value:4.0%}  ({missed.count} of {missed.of:.0f}; {missed.low:.0%} to {missed.high:.0%})",
+                f"{false.value:.2f}  ({false.count}; {false.low:.2f} to {false.high:.2f})",
+            )
+        return table
+
+
+def run_demo(
+    root: Path, story: Story, *, progress: ProgressCallback = silent, say: Callable[[str], None]
+) -> DemoResult:
+    """Play the demonstration in an empty workspace.
+
+    Parameters
+    ----------
+    root : Path
+        The workspace's folder, empty.
+    story : Story
+        What to play.
+    progress : ProgressCallback
+        Takes word of how far the work is.
+    say : callable
+        Takes a line about each step.
+
+    Returns
+    -------
+    DemoResult
+        The timeline, the rates and the report.
+    """
+    workspace = init_workspace(root)
+    _settle(workspace)
+    settings = read_settings(workspace, {})
+    fleet = Fleet(
+        story.seed, story.machines, start=story.start, scenario=make_scenario("process_change", story.change_day)
+    )
+    say(f"recording {story.history_days} days of {story.machines} machines")
+    recorded = import_batch(workspace, fleet.advance(story.live), now=story.live, progress=progress)
+    say("training two estimators")
+    first = train(workspace, load_experiment(EXPERIMENT, []), now=story.live, progress=progress)
+    rival = train(workspace, load_experiment(EXPERIMENT, RIVAL), now=story.live, progress=progress)
+    say(f"serving {first.model_name} v{first.version}; replaying {story.days - story.history_days} days over HTTP")
+    with endpoint(root, first.model_name, root / "endpoint.log") as running:
+        stage = Stage(workspace, settings, fleet, running, first.model_name, story)
+        seen = play(stage, progress)
+    phases = _phases(workspace, settings, first.model_name, story, seen)
+    moments = timeline(story, recorded, (first, rival), seen, phases)
+    return DemoResult(moments, phases, seen.looks[-1].report, workspace, first.model_name)
+
+
+def _near(path: Path) -> Path:
+    """Return a path as short as it can be written from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _settle(workspace: Workspace) -> None:
+    """Write the settings that the story needs where anyone would: into the workspace's file."""
+    with (workspace.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
+        file.write(SETTINGS)
+
+
+def _phases(workspace: Workspace, settings: Settings, name: str, story: Story, seen: DemoReplay) -> tuple[Phase, ...]:
+    """Count the rates of each phase from what the records say, judged at the end of the story."""
+    champion = load_champion(workspace, name)
+    data = champion.experiment.data
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=story.end, start=story.end)
+    told = predictions(open_records(workspace.records_url), model_name=name)
+    rules = terms(champion, history, settings, now=story.end)
+    known = outcomes(told, history.failures, history.work_orders, now=story.end, terms=rules)
+    promoted = [swap.at for swap in seen.swaps if swap.result.decision == PROMOTED]
+    turns = [("before the change", story.live, story.change)]
+    turns += [("after the change", story.change, promoted[0] if promoted else story.end)]
+    turns += [("after the retraining", promoted[-1], story.end)] if promoted else []
+    found = (Phase(label, error_rates(known, start=start, end=end)) for label, start, end in turns)
+    return tuple(phase for phase in found if not math.isnan(phase.rates.missed.value))
