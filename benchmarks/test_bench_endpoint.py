@@ -31,12 +31,12 @@ def test_predict_from_stored_telemetry(
     champion = watch.current
     assert champion is not None
     settings = Settings(workspace=plant.workspace.root)
-    answering = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
+    predictor = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
     asked = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
     body = json.dumps(asked).encode()
 
     def respond() -> str:
-        return answering.answer(parse_request(body, settings.max_batch), champion).model_dump_json()
+        return predictor.predict(parse_request(body, settings.max_batch), champion).model_dump_json()
 
     answer = benchmark.pedantic(respond, rounds=30, warmup_rounds=3)
     assert len(json.loads(answer)["predictions"]) == assets

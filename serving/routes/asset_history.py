@@ -46,7 +46,7 @@ def tell_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
         If a store is down.
     """
     since, limit = _query(query)
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     if not is_name(asset):
         raise ApiError(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
     told = asset_predictions(engine, asset, since=since, most=limit)
@@ -54,7 +54,7 @@ def tell_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
     # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
     orders = _since(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
     failures = tables.read(worker.workspace, "failures", assets=[asset])
-    failures = _since(since, known_rows(failures, "failure_id", worker.answering.clock()))
+    failures = _since(since, known_rows(failures, "failure_id", worker.predictor.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
     became = _outcomes(asset_outcomes(engine, asset, since=since))
     return HistoryAnswer(
@@ -123,7 +123,7 @@ def _check_asset(worker: "WorkerContext", asset: str, *, known: bool) -> None:
     assets = set(tables.read(worker.workspace, "assets")["asset"])
     champion = worker.watch.current
     if asset not in assets and champion is not None:
-        assets |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
+        assets |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
     if asset not in assets:
         hint = did_you_mean(asset, sorted(assets)) or "Ingest its record and telemetry first"
         raise ApiError(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.deployment.worker_status import agree
-from serving.http.responses import answered_aside
+from serving.http.responses import respond_in_thread
 from serving.schemas.model_schemas import ModelAnswer, RefusedAnswer, ShadowAnswer, WorkerAnswer
 from serving.schemas.schemas import format_instant
 from serving.worker_context import now
@@ -38,7 +38,7 @@ def routes(worker: "Callable[[], WorkerContext]") -> list[Route]:
     async def get_model(_: Request) -> Response:
         """Say which model this process serves."""
         asked = worker()
-        return await answered_aside(lambda: describe(asked), asked.settings)
+        return await respond_in_thread(lambda: describe(asked), asked.settings)
 
     return [Route("/model", get_model)]
 
@@ -60,8 +60,8 @@ def describe(worker: "WorkerContext") -> ModelAnswer:
     Refusal
         If there is no champion.
     """
-    champion, refused = worker.champion(), worker.watch.refused
-    artifact, states = champion.artifact, worker.workers.states()
+    champion, refused = worker.champion(), worker.watch.rejected
+    artifact, states = champion.artifact, worker.worker_status.states()
     return ModelAnswer(
         name=champion.name,
         version=champion.version,
@@ -83,7 +83,7 @@ def describe(worker: "WorkerContext") -> ModelAnswer:
 def _shadow(shadow: "Shadow") -> ShadowAnswer:
     return ShadowAnswer(
         versions=list(shadow.challengers),
-        refused=[RefusedAnswer(version=version, reason=reason) for version, reason in shadow.refused.items()],
+        refused=[RefusedAnswer(version=version, reason=reason) for version, reason in shadow.rejected.items()],
         scored=shadow.scored,
         dropped=shadow.dropped,
         failed=shadow.failed,

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from serving.http import idempotency, request_context
 from serving.http.errors import ApiError
-from serving.http.responses import JSON, answered_aside, error_response, read_body
+from serving.http.responses import JSON, error_response, read_body, respond_in_thread
 from serving.schemas.planning_schemas import WorklistRequest, WorkOrdersRequest, parse
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def routes(worker: "Callable[[], WorkerContext]") -> list[Route]:
 
         asked, query = worker(), dict(request.query_params)
         asset = request.path_params["asset"]
-        return await answered_aside(lambda: tell_history(asked, asset, query), asked.settings)
+        return await respond_in_thread(lambda: tell_history(asked, asset, query), asked.settings)
 
     async def get_why(request: Request) -> Response:
         """Tell why a prediction was made, and what became of it."""
         from serving.routes.why import tell_why
 
         asked, prediction_id = worker(), request.path_params["prediction_id"]
-        return await answered_aside(lambda: tell_why(asked, prediction_id), asked.settings)
+        return await respond_in_thread(lambda: tell_why(asked, prediction_id), asked.settings)
 
     return [
         _posted(worker, "/worklist", _worklist),
@@ -65,7 +65,7 @@ def _posted(worker: "Callable[[], WorkerContext]", route: str, make: Make) -> Ro
         except ApiError as refusal:
             return error_response(refusal, asked.settings)
         keys = request.headers.getlist(idempotency.HEADER)
-        return await answered_aside(lambda: _once(asked, route, keys, body, make), asked.settings)
+        return await respond_in_thread(lambda: _once(asked, route, keys, body, make), asked.settings)
 
     return Route(route, post, methods=["POST"])
 
@@ -74,10 +74,10 @@ def _once(worker: "WorkerContext", route: str, keys: Sequence[str], body: bytes,
     """Answer, once for each key; what is refused is not kept."""
     caller = request_context.current().caller
     asked = idempotency.idempotent_request(keys, caller=caller, route=route, body=body)
-    text = worker.answering.replied(asked)
+    text = worker.predictor.stored_response(asked)
     if text is None:
         # Made first, kept afterwards: a reply that says "stored" must not stand there for reports that are not.
-        text = worker.answering.keep(make(worker, body).model_dump_json(), asked)
+        text = worker.predictor.store_response(make(worker, body).model_dump_json(), asked)
     return Response(text, media_type=JSON)
 
 

@@ -54,7 +54,7 @@ def tell_why(worker: "WorkerContext", prediction_id: str) -> WhyAnswer:
     StorageError
         If a store is down.
     """
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     known = is_name(prediction_id)
     rows = find_predictions(engine, [prediction_id]).to_dict("records") if known else []
     answers = find_answers(engine, prediction_id=prediction_id, most=1) if known else []
@@ -111,7 +111,7 @@ def _outcome(worker: "WorkerContext", said: Mapping[str, Any]) -> tuple[str, lis
         return "nothing_claimed", [], "It claimed nothing that could come true."
     opens = said["as_of"] + said["lead_hours"] * _HOUR
     closes = opens + said["horizon_hours"] * _HOUR
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     if said["alert"]:
         row = _episode(worker, said, closes - said["as_of"])
         if row is not None and row["state"] != "pending":
@@ -135,7 +135,7 @@ def _outcome(worker: "WorkerContext", said: Mapping[str, Any]) -> tuple[str, lis
 
 def _episode(worker: "WorkerContext", said: Mapping[str, Any], claim: pd.Timedelta) -> Mapping[str, Any] | None:
     """Find the alarm episode that an alert belongs to: the last one opened up to then, which lasts a claim at most."""
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     rows = asset_outcomes(engine, said["asset"], since=said["as_of"] - claim - pd.Timedelta(1, "us"))
     own = (rows["unit"] == "episode") & (rows["model_name"] == said["model_name"])
     own &= (rows["model_version"] == said["model_version"]) & (rows["at"] <= said["as_of"])

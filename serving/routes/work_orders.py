@@ -40,7 +40,7 @@ def take_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> Wor
     StorageError
         If a store is down; then nothing was stored.
     """
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     frame = _frame(request, worker.settings.clock_skew_seconds, now)
     by_then = frame["event_time"].where(frame["event_time"] > now, now)
     for breach in breaches(frame.fillna({"known_time": by_then}), now=now):
@@ -83,7 +83,7 @@ def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     champion = worker.watch.current
     if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
         # Telemetry may be there before anyone has entered the asset.
-        known |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
+        known |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
     for row, order in enumerate(request.work_orders):
         if order.asset not in known:
             hint = did_you_mean(order.asset, sorted(known)) or "Ingest its record first"
@@ -96,7 +96,7 @@ def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> N
     named = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
     if not named:
         return
-    found = find_predictions(worker.answering.log.commit.engine(), sorted(named))
+    found = find_predictions(worker.predictor.log.commit.engine(), sorted(named))
     owner = dict(zip(found["prediction_id"], found["asset"], strict=True))
     for row, order in enumerate(request.work_orders):
         if order.prediction_id is not None and owner.get(order.prediction_id) != order.asset:

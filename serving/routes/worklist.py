@@ -63,7 +63,7 @@ def make_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
         raise unprocessable(
             None, "a model of remaining life", "a model that tells how likely failures are", "Serve such a model"
         )
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     start = _start(request, now)
     found = _foretold(worker, champion, request, start, now)
     silent = [asset for asset, told in found.told.items() if request.alerts_only and not told.alert]
@@ -130,7 +130,7 @@ def _assets(
 ) -> tuple[set[str], set[str]]:
     """Return the assets to plan for, those in service and those retired."""
     asset_type = champion.artifact.recipe.asset_type
-    latest = worker.answering.latest(asset_type)
+    latest = worker.predictor.latest_telemetry(asset_type)
     named = {f"per_asset.{asset}": asset for asset in request.per_asset}
     named |= {f"assets[{index}]": asset for index, asset in enumerate(request.assets or ())}
     check_known(worker.workspace, latest, named)
@@ -164,7 +164,7 @@ def _mended(worker: "WorkerContext", assets: set[str], start: pd.Timestamp) -> d
 def _stored(
     worker: "WorkerContext", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp
 ) -> Iterable[Forecast]:
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     rows = newest_predictions(
         engine, model_name=champion.name, model_version=champion.version, since=earliest, until=start
     )
@@ -180,7 +180,7 @@ def _predicted_now(
     for first in range(0, len(assets), most):
         some = list(assets[first : first + most])
         asked = PredictRequest.model_construct(assets=some, as_of=as_of, windows=None, explain=False)
-        yield from forecasts_from_answer(worker.answering.answer(asked, champion))
+        yield from forecasts_from_answer(worker.predictor.predict(asked, champion))
 
 
 def _job(asset: str, told: Forecast, request: WorklistRequest) -> Job:

@@ -18,7 +18,7 @@ import httpx
 
 from data_contracts.records.records import open_records, predictions
 from data_contracts.workspace import Workspace
-from serving.deployment.worker_status import WorkerStatus, workers_of
+from serving.deployment.worker_status import WorkerStatus, open_worker_status
 from tests.serving.callers import Answer, Callers, Question, ask_once
 from tests.serving.conftest import REPOSITORY, free_port
 
@@ -45,7 +45,7 @@ class Service:
     @property
     def told(self) -> WorkerStatus:
         """What the workers say they serve."""
-        return workers_of(self.workspace, self.port)
+        return open_worker_status(self.workspace, self.port)
 
     def start(self) -> None:
         """Start it; until the port is free again it ends at once, and is started anew."""

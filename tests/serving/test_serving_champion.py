@@ -18,8 +18,8 @@ from models.artifact.golden_inputs import GoldenInputs
 from models.artifact.tree_contributions import TreeContributions
 from models.registry.registry import CHAMPION
 from serving.deployment.champion import ChampionWatch, choose_model
-from serving.deployment.model_cache import ModelCache, Throttle, hurry
-from serving.deployment.model_validation import Retries, try_out
+from serving.deployment.model_cache import ModelCache, Throttle, no_pause
+from serving.deployment.model_validation import Retries, validate_scoring
 from serving.http.errors import LOGGER
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
@@ -70,7 +70,7 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 @pytest.fixture
 def watch(source: Source) -> ChampionWatch:
     made = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
-    made.look()
+    made.poll()
     return made
 
 
@@ -82,8 +82,8 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
     """A version is loaded when the alias comes to name it, and not again."""
     before = watch.current
     source.version = 2
-    assert watch.look()
-    assert not watch.look()
+    assert watch.poll()
+    assert not watch.poll()
     assert (served(watch), source.loads) == (2, [1, 2])
     assert before is not None
     assert before.version == 1  # whoever holds the old champion can finish with it
@@ -94,7 +94,7 @@ def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     first = watch.current
     for version in (2, 1, 2, 1):
         source.version = version
-        assert watch.look()
+        assert watch.poll()
     assert source.loads == [1, 2]
     assert first is not None
     assert watch.current is not None
@@ -102,17 +102,17 @@ def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in (5, 6, 7)}
     for version in (5, 6, 7, 1, 2):
         source.version = version
-        assert watch.look()
+        assert watch.poll()
     assert source.loads == [1, 2, 5, 6, 7, 2]
 
 
 def test_a_model_that_was_deleted_is_forgotten(watch: ChampionWatch, source: Source) -> None:
     """One of the same name that comes after it has the same numbers for other versions."""
     source.version = None
-    assert watch.look()
+    assert watch.poll()
     source.version, source.artifacts[1] = 1, source.artifacts[2]
     source.golden.clear()
-    assert watch.look()
+    assert watch.poll()
     assert watch.current is not None
     assert watch.current.artifact.digest == source.artifacts[2].digest
 
@@ -121,15 +121,15 @@ def test_a_challenger_that_is_promoted_is_not_loaded_again(source: Source) -> No
     """Whatever is in use in the process is held, however much was loaded since."""
     source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in range(5, 12)}
     versions = ModelCache(source, "m")
-    challenger = versions.get(5, hurry)
+    challenger = versions.get(5, no_pause)
     for version in range(6, 12):
-        versions.get(version, hurry)
-    assert versions.get(5, hurry) is challenger
+        versions.get(version, no_pause)
+    assert versions.get(5, no_pause) is challenger
     del challenger
     for version in range(6, 12):
-        versions.get(version, hurry)
+        versions.get(version, no_pause)
     gc.collect()
-    versions.get(5, hurry)
+    versions.get(5, no_pause)
     assert source.loads.count(5) == 2
 
 
@@ -137,13 +137,13 @@ def test_a_swap_leaves_the_cores_to_those_who_ask(monkeypatch: pytest.MonkeyPatc
     """Between its steps it rests seven times as long as they took, and no longer than 0.6 s in all."""
     rests: list[float] = []
     monkeypatch.setattr(time, "sleep", rests.append)
-    begun, pace = time.thread_time(), Throttle()
+    begun, throttle = time.thread_time(), Throttle()
     spend(0.03)
-    pace.rest()
+    throttle.pause()
     assert 0.21 <= rests[0] <= 7 * (time.thread_time() - begun)
     for _ in range(3):
         spend(0.05)
-        pace.rest()
+        throttle.pause()
     assert sum(rests) == pytest.approx(0.6)
     assert rests[-1] == 0.0
 
@@ -160,34 +160,34 @@ def test_a_champion_that_cannot_be_used_leaves_the_old_one(
 ) -> None:
     """A version that does not load, or does not score, never answers, and it is known why until another takes over."""
     source.version = version
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
-    assert watch.refused is not None
-    assert (watch.refused.version, watch.refused.reason) == (version, why)
+    assert watch.rejected is not None
+    assert (watch.rejected.version, watch.rejected.reason) == (version, why)
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
-    assert watch.refused is None
+    assert watch.rejected is None
 
 
 def test_a_version_that_no_longer_agrees_with_itself_is_refused(watch: ChampionWatch, source: Source) -> None:
-    """A version that scores its golden inputs otherwise than when it was registered does not take over."""
+    """A version that scores its golden inputs differently than when it was registered does not take over."""
     source.version, source.golden[2] = 2, golden_of(source.artifacts[1])
     source.golden[2].scores[0] += 1e-6
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
-    assert watch.refused is not None
-    assert "golden inputs otherwise" in watch.refused.reason
+    assert watch.rejected is not None
+    assert "golden inputs differently" in watch.rejected.reason
     source.version = 1  # rolled back: nothing is refused any more
-    watch.look()
-    assert watch.refused is None
+    watch.poll()
+    assert watch.rejected is None
 
 
 def test_a_version_without_golden_inputs_is_tried_out_only(watch: ChampionWatch, source: Source) -> None:
     """Versions registered before golden inputs were kept still take over."""
     del source.golden[2]
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
@@ -202,12 +202,12 @@ def test_a_refusal_is_told_once_and_tried_again_less_and_less_often(
     with caplog.at_level(logging.ERROR):
         for step in range(200):
             seconds[0] = step * 0.5
-            watch.look()
+            watch.poll()
     assert source.loads.count(3) == 8  # at 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5 seconds
     assert len(caplog.records) == 1
     source.artifacts[3] = source.artifacts[2]  # mended
     seconds[0] += 60
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 3
 
 
@@ -218,9 +218,9 @@ def test_no_log_line_names_a_path(
     monkeypatch.setattr(LOGGER, "propagate", True)
     monkeypatch.setattr(source, "load", lambda *_: Path("/srv/secret/model.txt").read_text())
     source.version = 2
-    watch.look()
+    watch.poll()
     source.trouble = StorageError("the table at /srv/secret/x is damaged", "y", "z")
-    watch.look()
+    watch.poll()
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert "it cannot be loaded (FileNotFoundError: No such file or directory)" in caplog.text
     assert "the table at [path] is damaged" in caplog.text
@@ -234,7 +234,7 @@ def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, mon
     monkeypatch.setattr(TreeContributions, "of_text", lambda text: taken_apart.append("once") or of_text(text))
     explanations._explained.cache_clear()
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
-    watch.look()
+    watch.poll()
     assert taken_apart == ["once"]
     assert watch.current is not None
     assert any(drivers(watch.current.artifact, source.golden[1].features))
@@ -250,13 +250,13 @@ def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
 
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
     watch._on_change = lambda champion: seen.append(champion and champion.version)
-    watch.look()
+    watch.poll()
     source.version = None
-    watch.look()
+    watch.poll()
     assert seen == [None, 1, None]
     watch._warm = watch._on_change = watch._on_aliases = fail
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
@@ -265,18 +265,18 @@ def test_a_registry_that_is_down_leaves_the_old_champion(watch: ChampionWatch, s
     looks: list[Mapping[str, int]] = []
     watch._on_aliases = looks.append
     source.trouble, source.version = StorageError("x", "y", "z"), 2
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
     assert looks == [{CHAMPION: 1}]  # whoever is told at each look, such as of an age, still is
     source.trouble = None
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
 def test_a_champion_that_is_withdrawn_answers_no_more(watch: ChampionWatch, source: Source) -> None:
     """Without the alias there is no champion."""
     source.version = None
-    assert watch.look()
+    assert watch.poll()
     assert watch.current is None
 
 
@@ -290,7 +290,7 @@ def test_a_model_that_predicts_no_probability_is_refused(artifacts: tuple[Artifa
     odd = replace(artifacts[0])
     odd.__dict__["model"] = Odd()
     with pytest.raises(ModelError):
-        try_out(odd)
+        validate_scoring(odd)
 
 
 def test_only_one_champion_may_be_served_without_naming_it() -> None:

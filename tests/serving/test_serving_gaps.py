@@ -14,7 +14,7 @@ from features import Gaps
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.deployment.model_validation import try_out
+from serving.deployment.model_validation import validate_scoring
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.schemas.schemas import PredictAnswer, parse_request
@@ -30,9 +30,9 @@ def ruled(artifacts: tuple[Artifact, Artifact]) -> Artifact:
 
 
 def ask(workspace: Workspace, artifact: Artifact, content: dict[str, Any]) -> PredictAnswer:
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps(content).encode(), 1000)
-    return answering.answer(request, Champion("ruled", 1, artifact, NOW))
+    return predictor.predict(request, Champion("ruled", 1, artifact, NOW))
 
 
 def window_of(history: History, asset: str, as_of: pd.Timestamp, hours: range) -> dict[str, Any]:
@@ -81,4 +81,4 @@ def test_batch_equals_online_under_the_rule(
 
 def test_a_trial_of_a_model_is_of_its_learner(ruled: Artifact) -> None:
     """A champion whose rule asks for more samples than the trial makes up is loaded all the same."""
-    try_out(replace(ruled, recipe=replace(ruled.recipe, gaps=Gaps(pd.Timedelta("1s"), pd.Timedelta(0), 0.0))))
+    validate_scoring(replace(ruled, recipe=replace(ruled.recipe, gaps=Gaps(pd.Timedelta("1s"), pd.Timedelta(0), 0.0))))

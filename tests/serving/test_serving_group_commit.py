@@ -268,8 +268,8 @@ def test_the_same_key_with_another_body_is_refused() -> None:
     first, second = (idempotent_request(["k"], caller="c", route="/r", body=body) for body in (b"1", b"2"))
     assert first is not None
     assert second is not None
-    before = first.reply("answered", NOW)
-    assert first.check(before) == "answered"
+    before = first.record("answered", NOW)
+    assert first.replay(before) == "answered"
     with pytest.raises(ApiError) as refused:
-        second.check(replace(before))
+        second.replay(replace(before))
     assert (refused.value.status, refused.value.field) == (422, "Idempotency-Key")

@@ -60,11 +60,11 @@ def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], pd.Timestamp] = lambda: NOW) -> Any:
     log = PredictionLog(plant)
-    answering = Predictor(plant, Settings(), log, clock)
+    predictor = Predictor(plant, Settings(), log, clock)
     return SimpleNamespace(
         workspace=plant,
         settings=Settings(),
-        answering=answering,
+        predictor=predictor,
         watch=SimpleNamespace(current=champion),
         champion=lambda: champion,
     )
@@ -440,13 +440,13 @@ def test_a_key_is_its_callers_own(plant: Workspace) -> None:
     worker = worker_of(plant, None)
     pages = Starlette(routes=routes(lambda: worker))
 
-    async def door(scope: Any, receive: Any, send: Any) -> None:
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             request_context.begin("").caller = Headers(scope=scope)["Authorization"]
         await pages(scope, receive, send)
 
     body, states = {"work_orders": [ORDER]}, []
-    with TestClient(door) as client:
+    with TestClient(middleware) as client:
         for caller in ("one", "another", "one"):
             headers = {"Idempotency-Key": "k", "Authorization": caller}
             states.append(client.post("/work-orders", json=body, headers=headers).json()["work_orders"][0]["state"])
@@ -465,7 +465,7 @@ def test_two_workers_asked_at_once_under_a_key_give_one_reply(
 
     workers = [worker_of(plant, Champion("tiny", 1, artifacts[0], NOW)) for _ in range(3)]
     for worker in workers[:2]:
-        worker.answering.log.find = find_none
+        worker.predictor.log.find = find_none
     clients = [TestClient(Starlette(routes=routes(lambda worker=worker: worker))) for worker in workers]
 
     def ask(client: TestClient) -> httpx.Response:

@@ -7,7 +7,7 @@ import pytest
 
 from data_contracts.errors import NotFoundError, StorageError
 from serving.http import request_log
-from serving.http.errors import LOGGER, from_error
+from serving.http.errors import LOGGER, to_api_error
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_what_fails_is_logged_without_path_or_stack(kind: type[Exception], capsy
     """The operator learns the kind and the words of an error; paths and stacks stand in no log."""
     words = ("a file at /srv/secret/x", "y", "z") if kind in (StorageError, NotFoundError) else ("no /srv/secret/x",)
     error = fail(kind(*words))
-    request_log.write_json()
+    request_log.log_as_json()
     assert "/srv/secret" in "".join(traceback.format_exception(error))
-    from_error(error)
+    to_api_error(error)
     line = capsys.readouterr().err
     assert kind.__name__ in json.loads(line)["event"]
     for betrayed in ("secret", "Traceback", __file__):
@@ -44,7 +44,7 @@ def test_what_fails_is_logged_without_path_or_stack(kind: type[Exception], capsy
 
 def test_what_bentoml_logs_has_no_stack_either(others_handler: "logging.StreamHandler[io.StringIO]") -> None:
     """An error that other loggers tell with its stack is told by its cause and the module it comes from."""
-    request_log.write_json()
+    request_log.log_as_json()
     error = fail(RuntimeError("no file /srv/secret/x"))
     logging.getLogger("bentoml.server").error("Exception on %s", "/predict", exc_info=error)
     told = others_handler.stream.getvalue()

@@ -21,7 +21,7 @@ from models.registry.registry import CHALLENGER, CHAMPION
 from serving.deployment.champion import ChampionWatch
 from serving.deployment.model_cache import ModelCache
 from serving.prediction import shadow as module
-from serving.prediction.shadow import Shadow, observe
+from serving.prediction.shadow import Shadow, update_gauges
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta("1D")
@@ -116,10 +116,10 @@ def test_a_damaged_challenger_harms_nobody(
         shadow.offer(ids(cut_offs, f"{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 15)
     assert shadow.failed == 2 * 15
-    assert shadow.refused == {3: "it does not score", 9: "it cannot be loaded"}
+    assert shadow.rejected == {3: "it does not score", 9: "it cannot be loaded"}
     assert sum("version 9" in record.message for record in caplog.records) == 1
     shadow.follow({CHAMPION: 1, "shadow-2": 2})
-    assert settled(shadow, lambda: shadow.refused == {})
+    assert settled(shadow, lambda: shadow.rejected == {})
 
 
 def test_a_challenger_that_fails_on_traffic_is_counted_and_told_once(
@@ -167,18 +167,18 @@ def test_what_is_too_much_is_dropped_and_counted(
 ) -> None:
     """What waits is bounded, by its telemetry and by its number; without a challenger nothing waits at all."""
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert len(shadow._waiting) == 0
+    assert len(shadow._queue) == 0
     shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4})
-    monkeypatch.setattr(module, "_MOST_ROWS", 2 * len(history.telemetry))
+    monkeypatch.setattr(module, "_MAX_ROWS", 2 * len(history.telemetry))
     for batch in range(5):
         shadow.offer(ids(cut_offs, f"a{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert (len(shadow._waiting), shadow.dropped) == (2, 3 * 5 * 2)
+    assert (len(shadow._queue), shadow.dropped) == (2, 3 * 5 * 2)
     assert shadow.lag_seconds > 0
-    monkeypatch.setattr(module, "_MOST_BATCHES", 3)
-    monkeypatch.setattr(module, "_MOST_ROWS", 10**9)
+    monkeypatch.setattr(module, "_MAX_BATCHES", 3)
+    monkeypatch.setattr(module, "_MAX_ROWS", 10**9)
     for batch in range(3):
         shadow.offer(ids(cut_offs, f"b{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert (len(shadow._waiting), shadow.dropped) == (3, 5 * 5 * 2)
+    assert (len(shadow._queue), shadow.dropped) == (3, 5 * 5 * 2)
     shadow.start()
     assert settled(shadow, lambda: shadow.scored == 3 * 5 * 2)
 
@@ -233,11 +233,11 @@ def test_prometheus_is_told_of_the_champion_and_the_shadow(
 
     followed = Followed(source.artifacts)
     watch = ChampionWatch(followed, ModelCache(followed, "told"), 60.0, lambda: NOW)
-    watch.look()
+    watch.poll()
     scored = read("shadow_scored_total")
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
-    observe(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
+    update_gauges(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
     assert read("champion_version", model="told") == 1
     assert read("swap_age_seconds", model="told") == 5
     assert read("swap_timestamp_seconds", model="told") == NOW.timestamp()

@@ -73,7 +73,7 @@ def test_it_is_told_which_model_is_waited_for(
     written = capsys.readouterr()
     assert written.out == "forewarn listens at http://127.0.0.1:4321, not ready yet\n"
     assert written.err == (
-        "the endpoint waits for a champion of 'tony', which is no registered model. Expected one of tiny. "
+        "the endpoint is waiting for a champion of 'tony', which is not a registered model. Expected one of tiny. "
         "Did you mean 'tiny'?\n"
     )
     start._announce(Settings(model="tiny"), registry.workspace)

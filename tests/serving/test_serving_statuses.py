@@ -38,9 +38,9 @@ def ask(workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any) 
     """Ask two hours after the last telemetry."""
 
     def asking(content: Any, name: str = "statuses", **settings: Any) -> PredictAnswer:
-        answering = Predictor(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+        predictor = Predictor(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
         champion = Champion(name, 1, artifacts[0], fleet.end)
-        return answering.answer(parse_request(json.dumps(content).encode(), 100), champion)
+        return predictor.predict(parse_request(json.dumps(content).encode(), 100), champion)
 
     return asking
 
@@ -106,10 +106,10 @@ def test_an_asset_of_another_type_is_told_as_such(
     workspace = init_workspace(tmp_path)
     lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
     tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(b'{"assets": ["lathe"]}', 1)
-    told = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions[0]
-    assert told.reason == "the asset is of the type cnc_machine, and the model for azure_machine"
+    told = predictor.predict(request, Champion("m", 1, artifacts[0], fleet.end)).predictions[0]
+    assert told.reason == "the asset is of type cnc_machine, and the model is for azure_machine"
 
 
 def test_an_asset_whose_latest_telemetry_was_refused_abstains(
@@ -128,11 +128,11 @@ def test_an_asset_whose_latest_telemetry_was_refused_abstains(
     )
     refused = later.assign(volt=later["volt"].where(later["asset"] != bad, -1e9))
     ingest(workspace, refused, contract, now=fleet.end + HOUR)
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
 
     def told(**more: Any) -> list[tuple[str, str | None]]:
         request = parse_request(json.dumps({"assets": [bad, good], **more}).encode(), 2)
-        said = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end)).predictions
+        said = predictor.predict(request, Champion("m", 1, artifacts[0], fleet.end)).predictions
         return [(one.status, one.reason) for one in said]
 
     (status, reason), other = told()
@@ -269,9 +269,9 @@ def test_stored_features_of_another_recipe_are_not_used(
     """A champion with other columns says nothing until it has scored."""
     artifact = artifacts[0]
     fewer = replace(artifact, recipe=replace(artifact.recipe, columns=artifact.columns[::-1]))
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(json.dumps({"assets": list(run.assets), "features": "stored"}).encode(), 10)
-    told = answering.answer(request, Champion("stored", 2, fewer, fleet.end)).predictions
+    told = predictor.predict(request, Champion("stored", 2, fewer, fleet.end)).predictions
     assert {each.status for each in told} == {"abstained"}
 
 
@@ -283,18 +283,18 @@ def test_a_key_gets_the_same_reply_after_a_restart(
     asked = idempotent_request(["restart"], caller="c", route="/predict", body=body)
     request, clock = parse_request(body, 10), [fleet.end]
 
-    def answering() -> Predictor:
+    def predictor() -> Predictor:
         return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: clock[0])
 
-    first = answering().reply(request, Champion("keys", 1, artifacts[0], fleet.end), asked)
-    again = answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked)
-    assert first == again == answering().replied(asked)
+    first = predictor().predict_json(request, Champion("keys", 1, artifacts[0], fleet.end), asked)
+    again = predictor().predict_json(request, Champion("keys", 2, artifacts[1], fleet.end), asked)
+    assert first == again == predictor().stored_response(asked)
     assert PredictAnswer.model_validate_json(first).predictions[0].model_version == 1
     kept = records.predictions(records.open_records(workspace.records_url), model_name="keys")
     assert len(kept) == 1
     clock[0] = fleet.end + pd.Timedelta("24h1s")
-    assert answering().replied(asked) is None
-    assert answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked) != first
+    assert predictor().stored_response(asked) is None
+    assert predictor().predict_json(request, Champion("keys", 2, artifacts[1], fleet.end), asked) != first
 
 
 def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
@@ -310,12 +310,12 @@ def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
             assert set(asked.cut_offs["asset"]) <= set(asked.history.telemetry["asset"])
             offered.append((list(ids), asked.cut_offs["asset"].tolist()))
 
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     body = json.dumps({"assets": list(fleet.assets[:3])}).encode()
     asked = idempotent_request(["shadow"], caller="c", route="/predict", body=body)
     request, champion = parse_request(body, 10), Champion("keys", 1, artifacts[0], fleet.end)
-    text = answering.reply(request, champion, asked)
-    answering.reply(request, champion, asked)
+    text = predictor.predict_json(request, champion, asked)
+    predictor.predict_json(request, champion, asked)
     told = {each["asset"]: each["prediction_id"] for each in json.loads(text)["predictions"]}
     assert len(offered) == 1
     assert dict(zip(*reversed(offered[0]), strict=True)) == told
@@ -332,10 +332,10 @@ def test_what_stored_features_answered_is_offered_to_the_shadow_too(
             assert lookback == artifacts[0].recipe.lookback
             offered.append((ids, asked, rows))
 
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     names = [run.assets[1], "azure-99", run.assets[3], run.assets[0]]
     request = parse_request(json.dumps({"assets": names, "features": "stored"}).encode(), 10)
-    told = answering.answer(request, Champion("stored", 1, artifacts[0], fleet.end)).predictions
+    told = predictor.predict(request, Champion("stored", 1, artifacts[0], fleet.end)).predictions
     ((ids, asked, rows),) = offered
     assert (list(ids), rows, "history" in vars(asked)) == ([told[0].prediction_id, told[3].prediction_id], 0, False)
     assert asked.cut_offs["asset"].tolist() == [run.assets[1], run.assets[0]]

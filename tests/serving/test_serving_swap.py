@@ -92,7 +92,7 @@ def test_swaps_and_rollbacks_under_load_lose_and_mix_no_answer(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "why"), [(2, "it cannot be loaded"), (3, "golden inputs otherwise")])
+@pytest.mark.parametrize(("number", "why"), [(2, "it cannot be loaded"), (3, "golden inputs differently")])
 def test_a_version_that_will_not_do_leaves_the_old_one_answering(
     pair: Any, registry: Registry, versions: tuple[int, ...], fleet: Any, number: int, why: str
 ) -> None:

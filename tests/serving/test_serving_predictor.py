@@ -25,7 +25,7 @@ from features.extraction.extract import extract
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.http.errors import ApiError, from_error
+from serving.http.errors import ApiError, to_api_error
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.prediction.request_windows import read_windows
@@ -42,13 +42,13 @@ def champion(artifacts: tuple[Artifact, Artifact]) -> Champion:
 
 
 @pytest.fixture(scope="module")
-def answering(workspace: Workspace) -> Predictor:
+def predictor(workspace: Workspace) -> Predictor:
     return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
 
 
 @pytest.fixture(scope="module")
-def ask(answering: Predictor, champion: Champion) -> Ask:
-    return lambda content: answering.answer(parse_request(json.dumps(content).encode(), 1000), champion)
+def ask(predictor: Predictor, champion: Champion) -> Ask:
+    return lambda content: predictor.predict(parse_request(json.dumps(content).encode(), 1000), champion)
 
 
 def window_of(history: History, asset: str, as_of: pd.Timestamp, width: pd.Timedelta) -> dict[str, Any]:
@@ -153,14 +153,14 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
     """The next request after an ingest knows of it."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [history.assets["asset"].iloc[0]]}).encode(), 10)
-    told = answering.answer(request, champion).predictions[0]
+    told = predictor.predict(request, champion).predictions[0]
     assert (told.status, told.reason, told.as_of) == ("abstained", "no telemetry is stored", None)
     for part, until in enumerate((fleet_time(history, 0.5), fleet_time(history, 1.0))):
         rows = history.telemetry[history.telemetry["event_time"] <= until]
         tables.append(workspace, "telemetry/azure_machine", rows, str(part))
-        assert pd.Timestamp(answering.answer(request, champion).predictions[0].as_of) == until
+        assert pd.Timestamp(predictor.predict(request, champion).predictions[0].as_of) == until
 
 
 def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
@@ -169,14 +169,14 @@ def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
     """A running endpoint knows an asset whose telemetry arrived last, however long ago it was measured."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     old, new = history.assets["asset"].iloc[:2]
     for asset, age in ((new, pd.Timedelta(0)), (old, pd.Timedelta(days=90))):
         rows = history.telemetry[history.telemetry["asset"] == asset]
         rows = rows.assign(event_time=rows["event_time"] - age, known_time=rows["known_time"] - age)
         tables.append(workspace, "telemetry/azure_machine", rows, asset)
         request = parse_request(json.dumps({"assets": [asset]}).encode(), 10)
-        assert [told.asset for told in answering.answer(request, champion).predictions] == [asset]
+        assert [told.asset for told in predictor.predict(request, champion).predictions] == [asset]
 
 
 def fleet_time(history: History, share: float) -> pd.Timestamp:
@@ -203,8 +203,8 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
         for table in ("assets", "events", "work_orders"):
             tables.append(workspace, table, getattr(known, table), table)
         tables.append(workspace, "telemetry/azure_machine", known.telemetry, "t")
-        answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
-        probabilities.append([p.probability for p in answering.answer(request, champion).predictions])
+        predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+        probabilities.append([p.probability for p in predictor.predict(request, champion).predictions])
     assert probabilities[0] == probabilities[1]
 
 
@@ -296,16 +296,16 @@ def test_locked_records_refuse_the_request_and_keep_nothing_of_it(
     engine = records.open_records(moved.records_url)
     log = PredictionLog(moved)
     monkeypatch.setattr(log.commit, "_busy_seconds", 0.05)
-    answering = Predictor(moved, Settings(), log, lambda: NOW)
+    predictor = Predictor(moved, Settings(), log, lambda: NOW)
     request = parse_request(json.dumps({"assets": list(fleet.assets[:3])}).encode(), 10)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    refusal = refusal_of(answering, request, champion)
+    refusal = refusal_of(predictor, request, champion)
     assert refusal.status == 503
     assert str(tmp_path) not in json.dumps(refusal.to_dict())
     assert records.predictions(engine).empty
     holder.execute("ROLLBACK")
-    assert len(answering.answer(request, champion).predictions) == len(records.predictions(engine)) == 3
+    assert len(predictor.predict(request, champion).predictions) == len(records.predictions(engine)) == 3
     holder.close()
 
 
@@ -314,46 +314,46 @@ def test_records_that_are_down_may_come_back(
 ) -> None:
     """A database that cannot be opened is a 503 until it can."""
     moved = replace(workspace, records_url=f"sqlite:///{tmp_path / 'there' / 'records.db'}")
-    answering = Predictor(moved, Settings(), PredictionLog(moved), lambda: NOW)
+    predictor = Predictor(moved, Settings(), PredictionLog(moved), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
-    assert refusal_of(answering, request, champion).status == 503
+    assert refusal_of(predictor, request, champion).status == 503
     (tmp_path / "there").mkdir()
-    assert answering.answer(request, champion).predictions
+    assert predictor.predict(request, champion).predictions
 
 
-def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Predictor, ask: Ask, fleet: Any) -> None:
+def test_small_requests_take_turns_and_wait_for_no_large_one(predictor: Predictor, ask: Ask, fleet: Any) -> None:
     """Two that compute at once in one process are both late; but nobody waits until a whole fleet is answered."""
     as_of = (fleet.end - pd.Timedelta("1D")).isoformat()
     few, many = ({"assets": list(fleet.assets[:n]), "as_of": as_of} for n in (1, 30))
     with ThreadPoolExecutor(2) as pool:
-        with answering._computing:
+        with predictor._compute_lock:
             small = pool.submit(ask, few)
             assert len(pool.submit(ask, many).result(60).predictions) == 30
             assert not small.done()
         assert len(small.result(60).predictions) == 1
 
 
-def refusal_of(answering: Predictor, request: Any, champion: Champion) -> ApiError:
+def refusal_of(predictor: Predictor, request: Any, champion: Champion) -> ApiError:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is what the caller asserts
-        answering.answer(request, champion)
-    return from_error(raised.value)
+        predictor.predict(request, champion)
+    return to_api_error(raised.value)
 
 
 def test_a_failure_of_ours_gives_nothing_away() -> None:
     """No stack, path or address stands in an answer."""
-    refusal = from_error(RuntimeError("/secret/path"))
+    refusal = to_api_error(RuntimeError("/secret/path"))
     assert refusal.status == 500
     assert "secret" not in json.dumps(refusal.to_dict())
 
 
 def test_a_champion_that_was_replaced_is_let_go(workspace: Workspace, champion: Champion, fleet: Any) -> None:
     """Who trains and promotes each week shall not fill a worker's memory with models."""
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
     held = []
     for version in range(5):
         one = Champion("tiny", version, replace(champion.artifact), NOW)
-        answering.answer(request, one)
+        predictor.predict(request, one)
         held.append(weakref.ref(one.artifact))
     del one
     gc.collect()
@@ -374,9 +374,9 @@ def test_what_waits_for_challengers_does_not_keep_telemetry_as_it_was_sent(
 
 def test_many_unknown_assets_are_told_at_once(workspace: Workspace, champion: Champion) -> None:
     """The first few with the name that was meant: to look for it takes long in a large fleet."""
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     names = [f"azure-0{number}x" for number in range(1, 10)]
     request = parse_request(json.dumps({"assets": names}).encode(), 10)
-    told = answering.answer(request, champion).predictions
+    told = predictor.predict(request, champion).predictions
     assert {each.status for each in told} == {"abstained"}
     assert ["Did you mean" in str(each.reason) for each in told] == [True] * 5 + [False] * 4
