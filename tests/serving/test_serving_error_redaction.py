@@ -41,12 +41,12 @@ def test_spaces_and_relative_paths_hide_nothing(path: str) -> None:
     ],
 )
 def test_other_words_stay(words: str) -> None:
-    """What is no path is told as it was said."""
+    """Everything but paths is kept as it is."""
     assert redact_paths(words) == words
 
 
-def test_an_error_is_told_by_its_kind_and_its_first_line() -> None:
-    """Neither the file that the system names, nor the statement and stack that follow a first line, are told."""
+def test_an_error_is_described_by_its_type_and_first_line() -> None:
+    """The file that the system names is left out, and so are the statement and stack after the first line."""
     assert describe_error(PermissionError(13, "Permission denied", "/srv/x")) == "PermissionError: Permission denied"
     several = sqlite3.OperationalError("unable to open database file\n[SQL: SELECT x]\n  File '/srv/a.py', line 3")
     assert describe_error(several) == "OperationalError: unable to open database file"
@@ -60,8 +60,8 @@ def test_an_error_is_told_by_its_kind_and_its_first_line() -> None:
     )
 
 
-def test_the_place_of_a_fault_is_a_module_and_a_line() -> None:
-    """Where it was raised is told without a path; of what was never raised there is no place."""
+def test_the_location_of_an_error_is_a_module_and_a_line() -> None:
+    """It has no path; an error that was never raised has no location."""
     with pytest.raises(ValueError, match="could not convert") as raised:
         float("x")
     assert error_location(raised.value) == f"{__name__}, line {raised.traceback[-1].lineno + 1}"

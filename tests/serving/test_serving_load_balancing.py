@@ -1,4 +1,4 @@
-"""Which worker asks its callers to connect anew."""
+"""Which worker asks its callers to reconnect."""
 
 import asyncio
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_worker_that_comes_back_begins_at_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("requests", [0, 1, 5])
-def test_alone_nobody_is_busier(requests: int) -> None:
+def test_a_single_worker_is_never_busier(requests: int) -> None:
     """Where there is one worker, callers keep their connections."""
     load = single_worker()
     for _ in range(requests):
@@ -56,8 +56,8 @@ def test_alone_nobody_is_busier(requests: int) -> None:
     assert not load.is_busier()
 
 
-@pytest.mark.parametrize(("more", "told"), [(0, None), (1, "close")])
-def test_a_busier_worker_asks_to_connect_anew(tmp_path: Path, more: int, told: str | None) -> None:
+@pytest.mark.parametrize(("more", "header"), [(0, None), (1, "close")])
+def test_a_busier_worker_asks_to_reconnect(tmp_path: Path, more: int, header: str | None) -> None:
     """The answer is given all the same; a request counts from its beginning to its end."""
     mine = WorkerLoad(tmp_path / "busy", 1)
     WorkerLoad(tmp_path / "busy", 2)
@@ -74,4 +74,4 @@ def test_a_busier_worker_asks_to_connect_anew(tmp_path: Path, more: int, told: s
     for _ in range(2):
         answer = asyncio.run(ask())
         assert answer.status_code == 200
-        assert answer.headers.get("connection") == told
+        assert answer.headers.get("connection") == header

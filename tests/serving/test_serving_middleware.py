@@ -1,4 +1,4 @@
-"""The middleware: tokens, scopes, limits, one shape of error, and a log that tells no secret."""
+"""The middleware: tokens, scopes, limits, one error format, and a log without secrets."""
 
 import asyncio
 import json
@@ -36,9 +36,9 @@ EVERY = [path for paths in PATHS.values() for path in paths]
 
 
 async def _answer(request: Request) -> Response:
-    notes = request_context.current()
-    notes.predictions.extend(["p1", "p2"])
-    return JSONResponse({"caller": notes.caller, "size": len(await request.body())})
+    context = request_context.current()
+    context.predictions.extend(["p1", "p2"])
+    return JSONResponse({"caller": context.caller, "size": len(await request.body())})
 
 
 async def _break(_: Request) -> Response:
@@ -148,12 +148,12 @@ def test_scopes(authenticator: Authenticator, records: sa.Engine, scope: str) ->
 
 
 def test_the_health_needs_no_token(authenticator: Authenticator) -> None:
-    """Whoever keeps the endpoint running asks for its health without a token."""
+    """Supervisors check the health without a token."""
     assert ask(RequestMiddleware(BEHIND, Settings(), authenticator), "GET", "/livez").status_code == 200
 
 
-def test_who_asks_is_known_behind_the_door(authenticator: Authenticator, records: sa.Engine) -> None:
-    """The token's name stands in the request's notes; without tokens it is anyone."""
+def test_the_caller_is_known_behind_the_middleware(authenticator: Authenticator, records: sa.Engine) -> None:
+    """The token's name is in the request's context; without tokens it is anyone."""
     secret = create_token(records, "scheduler", ["predict"], at=now())
     assert (
         ask(RequestMiddleware(BEHIND, Settings(), authenticator), "POST", "/predict", token=secret).json()["caller"]
@@ -165,7 +165,7 @@ def test_who_asks_is_known_behind_the_door(authenticator: Authenticator, records
 
 
 def test_records_that_are_down_are_503() -> None:
-    """Where tokens cannot be checked nobody is let in, and told to try again."""
+    """Where tokens cannot be checked, callers are rejected and may try again."""
 
     def down(_: str, __: pd.Timestamp) -> None:
         raise StorageError("the records at /secret/place are down", "records", "Start them")
@@ -185,7 +185,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     ).is_success
 
 
-def test_too_many_requests_are_told_when_to_come_back() -> None:
+def test_too_many_requests_get_retry_after() -> None:
     """A burst is let through, then 429 with Retry-After; other callers do not suffer for it."""
     middleware = RequestMiddleware(BEHIND, Settings(rate_per_second=2.0), None)
     statuses = [ask(middleware, "POST", "/predict").status_code for _ in range(6)]
@@ -197,7 +197,7 @@ def test_too_many_requests_are_told_when_to_come_back() -> None:
 
 
 def test_the_bucket_fills_again() -> None:
-    """Exactly the rate gets through in the long run, and nobody saves up more than two seconds' worth."""
+    """Exactly the rate gets through in the long run, and a burst is two seconds' worth at most."""
     time = [0.0]
     limit = RateLimit(5.0, lambda: time[0])
     let_in = 0
@@ -211,8 +211,8 @@ def test_the_bucket_fills_again() -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/broken", "/plain"])
-def test_every_error_has_our_shape(path: str) -> None:
-    """Unknown paths, exceptions and what the server below says of errors: JSON, and no path or stack."""
+def test_every_error_has_our_format(path: str) -> None:
+    """Unknown paths, exceptions and errors of the server below: JSON, and no path or stack."""
     answer = ask(RequestMiddleware(BEHIND, Settings(), None), "GET", path)
     assert answer.status_code == (404 if path == "/nowhere" else 500)
     assert set(answer.json()) == {"error", "field", "found", "expected", "remedy"}
@@ -221,7 +221,7 @@ def test_every_error_has_our_shape(path: str) -> None:
     assert ask(RequestMiddleware(BEHIND, Settings(), None), "PUT", "/predict").json()["error"] == "not_allowed"
 
 
-def test_the_log_names_predictions_and_tells_no_secret(
+def test_the_log_names_predictions_and_no_secret(
     authenticator: Authenticator, records: sa.Engine, logged: list[logging.LogRecord]
 ) -> None:
     """A line a request: who, what, how long, which predictions; never the token, nor what was written into the path."""
@@ -238,9 +238,9 @@ def test_the_log_names_predictions_and_tells_no_secret(
         200,
     )
     assert first["prediction_ids"] == ["p1", "p2"]
-    told = json.dumps([vars(line) for line in logged], default=str)
-    assert "scheduler" in told
-    assert secret not in told
+    log = json.dumps([vars(line) for line in logged], default=str)
+    assert "scheduler" in log
+    assert secret not in log
 
 
 def test_a_request_id_is_given_back() -> None:
@@ -262,7 +262,7 @@ def test_a_request_id_is_given_back() -> None:
         ("on", "127.0.0.1", True),
     ],
 )
-def test_tokens_are_asked_for_by_default_where_others_can_ask(auth: str, host: str, needed: bool) -> None:
+def test_tokens_are_needed_by_default_where_others_can_connect(auth: str, host: str, needed: bool) -> None:
     """On by default outside loopback."""
     assert tokens_needed(auth, host) is needed
 
@@ -277,8 +277,8 @@ def test_tokens_are_asked_for_by_default_where_others_can_ask(auth: str, host: s
         {"Host": "[::1"},
     ],
 )
-def test_without_tokens_only_this_machine_may_ask(headers: dict[str, str]) -> None:
-    """A proxy and a browser's page are elsewhere, though the connection comes from here; who wants that says so."""
+def test_without_tokens_only_this_machine_may_call(headers: dict[str, str]) -> None:
+    """A proxy and a browser's page are elsewhere, though the connection comes from here; tokens allow them."""
     refused = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers=headers)
     assert refused.status_code == 403
     assert "FOREWARN_SERVE_AUTH=on" in refused.json()["remedy"]
@@ -287,12 +287,12 @@ def test_without_tokens_only_this_machine_may_ask(headers: dict[str, str]) -> No
         == 200
     )
     for host in ("localhost:3000", "127.0.0.1", "[::1]:3000"):
-        told = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
-        assert told.status_code == 200, host
+        answer = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
+        assert answer.status_code == 200, host
 
 
-def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
-    """BentoML tells some of its errors as JSON too; and nobody outside sees how ours are known."""
+def test_an_error_of_the_server_below_gets_our_format() -> None:
+    """BentoML sends some errors as JSON too; the header that marks ours is removed."""
     below = (("/other?status=415", 415), ("/other?status=503", 503), ("/plain", 500), ("/broken", 500))
     for path, status in below:
         answer = ask(RequestMiddleware(BEHIND, Settings(), None), "GET", path)
@@ -303,8 +303,8 @@ def test_an_error_of_the_server_below_gets_our_shape_whatever_its_own() -> None:
         assert ("retry-after" in answer.headers) == (status == 503)
 
 
-def test_who_takes_too_long_is_told_to_ask_again() -> None:
-    """503 with Retry-After, in the shape of all errors, and logged as such."""
+def test_a_timeout_is_503_with_retry_after() -> None:
+    """In the format of all errors, and logged as such."""
     answer = ask(RequestMiddleware(BEHIND, Settings(timeout_seconds=0.2), None), "GET", "/slow")
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert answer.json()["found"] == "no answer within 0.2 s"

@@ -1,4 +1,4 @@
-"""What workers tell each other by files, and that the dead are not listened to."""
+"""Workers publish what they serve in files; the files of dead ones are ignored."""
 
 import json
 import os
@@ -26,8 +26,8 @@ def write(folder: Path, state: WorkerState) -> None:
     (folder / f"{state.pid}.json").write_text(json.dumps(asdict(state)))
 
 
-def test_a_worker_tells_what_it_serves(tmp_path: Path, champion: Champion) -> None:
-    """The latest word counts; who has left is not listed, and leaving twice is no harm."""
+def test_a_worker_publishes_what_it_serves(tmp_path: Path, champion: Champion) -> None:
+    """The latest state counts; a withdrawn one is not listed, and withdrawing twice does no harm."""
     status = WorkerStatus(tmp_path / "workers")
     assert status.states() == ()
     status.publish(None)
@@ -42,8 +42,8 @@ def test_a_worker_tells_what_it_serves(tmp_path: Path, champion: Champion) -> No
     assert list((tmp_path / "workers").iterdir()) == []
 
 
-def test_the_dead_count_for_nothing(tmp_path: Path, champion: Champion) -> None:
-    """A killed worker is not listed, nor one whose number another process has by now, nor a file that is none."""
+def test_dead_workers_are_ignored(tmp_path: Path, champion: Champion) -> None:
+    """A killed worker is not listed, nor one whose process id was reused, nor a damaged file."""
     status = WorkerStatus(tmp_path)
     status.publish(champion)
     (own,) = status.states()
@@ -59,7 +59,7 @@ def test_the_dead_count_for_nothing(tmp_path: Path, champion: Champion) -> None:
 
 
 def test_workers_agree_when_all_serve_the_same() -> None:
-    """Not without a champion, not while one is behind, not when nobody is there."""
+    """Not without a champion, not while one is behind, not without workers."""
     one = WorkerState(1, 1, 4, "d", "2020-01-01T00:00:00Z")
     assert agree([one])
     assert agree([one, replace(one, pid=2, since="2020-01-01T00:00:01Z")])
