@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import logit
 
 from models.labels.labels import LabelState
-from models.outcomes.outcomes import Terms, episode_starts
+from models.outcomes.episodes import Terms, episode_starts
 
 Rows = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from data_contracts.records.records import open_records, predictions
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.labels.observation_gaps import retired_spans
-from models.outcomes.audits import AuditEstimate, audited_misses, draw_audits, judge_audits
+from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, estimate_misses
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
@@ -174,8 +174,8 @@ def judge(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings:
     rules = terms(champion, history, settings, now=now)
     drawn = audits(open_records(workspace.records_url), model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
-    judged = judge_audits(drawn, history.failures, history.work_orders, now=now, terms=rules)
-    return Audited(model_name, now, audited_misses(judged))
+    judged = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=rules)
+    return Audited(model_name, now, estimate_misses(judged))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
