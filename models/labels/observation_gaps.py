@@ -50,7 +50,7 @@ def lost_spans(last_heard: Mapping[str, pd.Timestamp], *, silence: pd.Timedelta,
 
     `last_heard` is when the last reading of each asset became known, see `data_contracts.tables.last_heard`.
     """
-    rows = [(asset, heard, pd.NaT) for asset, heard in last_heard.items() if heard <= now and now - heard > silence]
+    rows = [(asset, last, pd.NaT) for asset, last in last_heard.items() if last <= now and now - last > silence]
     return disjoint(pd.DataFrame(rows, columns=["asset", "begins", "ends"])) if rows else no_spans()
 
 

@@ -195,12 +195,11 @@ def _plant_figures(
 def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, known_until: pd.Timestamp) -> pd.DataFrame:
     """Return the failures of the test period, including immature ones: all alerts before them are known."""
     later = known_until + terms.maturity
-    failures: pd.DataFrame = outcomes(
-        predictions, history.failures, history.work_orders, now=later, terms=terms
-    ).failures
+    failures = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
     first, last = predictions["as_of"].min(), predictions["as_of"].max()
     inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
-    return failures.loc[inside]
+    announceable: pd.DataFrame = failures.loc[inside]
+    return announceable
 
 
 def _costs_without_model(

@@ -59,7 +59,7 @@ def by_asset(
     if not chosen or len(chosen) == len(assets):
         raise UsageError(
             f"{' and '.join(map(repr, patterns)) or share} takes {len(chosen)} of {len(assets)} assets for the test",
-            "some assets to learn from and others to be judged on",
+            "some assets to train on and others to test on",
             f"Choose other patterns; the first asset is {str(assets[0])!r}" if len(assets) else "Import data first",
         )
     test = cut_offs["asset"].isin(chosen).to_numpy(dtype=np.bool_)

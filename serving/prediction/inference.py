@@ -141,7 +141,7 @@ class StoredRuns:
         if run is not None and chosen:
             features = run.features.iloc[chosen]
             horizons[told] = artifact.predict_horizons(features)
-            said[told] = horizons[told, artifact.decision] if artifact.horizons else artifact.predict(features)
+            said[told] = horizons[told, artifact.decision_index] if artifact.horizons else artifact.predict(features)
             check_predictions(artifact, said[told])
             causes = drivers(artifact, features) if explain else [()] * len(chosen)
         each = iter(causes)

@@ -54,7 +54,7 @@ def test_scoring_keeps_every_horizon_and_its_latest_reading(plant: Any) -> None:
     hours = [horizon / pd.Timedelta("1h") for horizon in artifact.horizons]
     for one, content in told.items():
         assert [each["hours"] for each in content["horizons"]] == hours
-        assert content["horizons"][artifact.decision]["probability"] == stored.loc[one, "probability"]
+        assert content["horizons"][artifact.decision_index]["probability"] == stored.loc[one, "probability"]
         assert plant.at(59) < pd.Timestamp(content["last_reading_at"]) <= plant.at(60)
 
 
