@@ -106,8 +106,9 @@ def test_the_decision_is_one_of_the_horizons(decision: int) -> None:
 
 
 def test_an_artifact_keeps_its_horizons(tmp_path: Path) -> None:
-    """Horizons, calibrations and what is usual survive storing."""
-    made = replace(artifact("lightgbm", CALIBRATED), usual=((0.0, 0.5, 1.0), None, (1.0, 2.0, 3.0), (0.0, 0.0, 0.0)))
+    """Horizons, calibrations and reference ranges survive storing."""
+    ranges = ((0.0, 0.5, 1.0), None, (1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+    made = replace(artifact("lightgbm", CALIBRATED), reference_ranges=ranges)
     loaded = Artifact.load(made.save(tmp_path / "model"))
     assert loaded == made
     assert loaded.digest == made.digest
