@@ -96,7 +96,7 @@ def audit_outcomes(
     return audits
 
 
-def estimate_misses(audits: pd.DataFrame, *, confidence: float = 0.95) -> AuditEstimate:
+def estimate_defects(audits: pd.DataFrame, *, confidence: float = 0.95) -> AuditEstimate:
     """Estimate how many silent assets had a defect, each matured audit weighted by the inverse of its probability.
 
     `audits` comes from `audit_outcomes`, over any number of drawings. An audit that was not inspected is taken to be

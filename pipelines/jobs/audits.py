@@ -14,7 +14,7 @@ from data_contracts.records.records import open_records, predictions
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.labels.observation_gaps import retired_spans
-from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, estimate_misses
+from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, estimate_defects
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
@@ -175,7 +175,7 @@ def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
     drawn = audits(open_records(workspace.records_url), model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
     judged = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=rules)
-    return Audited(model_name, now, estimate_misses(judged))
+    return Audited(model_name, now, estimate_defects(judged))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:

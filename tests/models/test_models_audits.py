@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.outcomes.audits import audit_outcomes, draw_audits, estimate_misses
+from models.outcomes.audits import audit_outcomes, draw_audits, estimate_defects
 from models.outcomes.outcomes import Terms
 
 DAY = pd.Timedelta(days=1)
@@ -86,7 +86,7 @@ def test_each_audit_stands_for_its_share() -> None:
     """By hand: one defect among ten audits of a hundred silent assets stands for ten."""
     drawn = drawn_list([f"m{number}" for number in range(10)], 0.1, 100)
     work = findings(*((asset, 1, "no_fault_found") for asset in drawn["asset"][1:]), ("m0", 1, "defect_confirmed"))
-    estimate = estimate_misses(audit_outcomes(drawn, NO_FAILURES, work, now=START + 10 * DAY, terms=TERMS))
+    estimate = estimate_defects(audit_outcomes(drawn, NO_FAILURES, work, now=START + 10 * DAY, terms=TERMS))
     assert (estimate.drawn, estimate.inspected, estimate.defects, estimate.silent) == (10, 10, 1, 100)
     assert estimate.missed == pytest.approx(10)
     assert estimate.missed_low < 10 < estimate.missed_high
@@ -94,7 +94,7 @@ def test_each_audit_stands_for_its_share() -> None:
 
 def test_without_audits_everything_is_possible() -> None:
     """No matured audit leaves everything possible."""
-    estimate = estimate_misses(audit_outcomes(drawn_list([], 0.1, 0), NO_FAILURES, findings(), now=START, terms=TERMS))
+    estimate = estimate_defects(audit_outcomes(drawn_list([], 0.1, 0), NO_FAILURES, findings(), now=START, terms=TERMS))
     assert (estimate.share.low, estimate.share.high) == (0.0, 1.0)
 
 
@@ -103,8 +103,8 @@ def test_immature_audits_change_nothing() -> None:
     drawn = pd.concat([drawn_list(["a", "b"], 0.5, 4), drawn_list(["c"], 0.5, 2).assign(drawn_at=START + 3 * DAY)])
     work = findings(("a", 1, "defect_confirmed"), ("b", 1, "no_fault_found"), ("c", 4, "defect_confirmed"))
     now = START + 11 * DAY
-    full = estimate_misses(audit_outcomes(drawn, NO_FAILURES, work, now=now, terms=TERMS))
-    cut = estimate_misses(audit_outcomes(drawn[:2], NO_FAILURES, work[:2], now=now, terms=TERMS))
+    full = estimate_defects(audit_outcomes(drawn, NO_FAILURES, work, now=now, terms=TERMS))
+    cut = estimate_defects(audit_outcomes(drawn[:2], NO_FAILURES, work[:2], now=now, terms=TERMS))
     assert full == cut
 
 
@@ -121,7 +121,7 @@ def test_the_estimate_is_right_on_average_and_its_interval_covers() -> None:
         extra = draw_audits(assets[assets["stratum"] == "south"], share=0.5, drawn_at=START, seed=seed)
         drawn = pd.concat([drawn[drawn["stratum"] == "north"], extra], ignore_index=True)
         state = np.where(drawn["asset"].map(defective), "defective", "sound")
-        estimate = estimate_misses(drawn.assign(state=state))
+        estimate = estimate_defects(drawn.assign(state=state))
         weighted.append(estimate.missed)
         plain.append(estimate.defects / estimate.inspected * 220)
         covered += estimate.missed_low <= truth <= estimate.missed_high
