@@ -192,7 +192,7 @@ def test_who_gives_no_start_is_told_by_the_latest_telemetry(plant: Workspace, ar
         body = ASKED | {"assets": ["azure-01", "azure-02"]}
         told = ticking.post("/worklist", json=body).json()
         reasons = {left["asset"]: left["reason"] for left in told["left_out"]}
-        assert "mended or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
+        assert "repaired or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
         assert all(line["as_of"] == "2015-01-08T23:00:00Z" for line in told["lines"])
         old = ticking.post("/worklist", json=body | {"max_age_hours": 2}).json()["left_out"]
         assert all("the latest telemetry is from 2015-01-08 23:00 UTC" in left["reason"] for left in old)
@@ -549,7 +549,7 @@ def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, p
     assert told["as_of"] == "2015-01-06T22:00:00Z"
     text = " ".join(told["sentences"])
     assert "0.900" in text
-    assert "alerts from 0.500" in text
+    assert "alerts at a probability of 0.500 or more" in text
     assert "The alarm was right" in text
     assert "2015-01-09 23:00" in asked["young"]["sentences"][-1]
 
@@ -575,7 +575,9 @@ def test_an_alert_of_remaining_life_claimed_something(client: httpx.Client, plan
     append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
     told = {name: client.get(f"/why/{name}").json() for name in ("near", "far")}
     assert {name: one["outcome"] for name, one in told.items()} == {"near": "tp", "far": "nothing_claimed"}
-    assert any("alerts at 72 hours and less: this was an alert" in one for one in told["near"]["sentences"])
+    assert any(
+        "alerts at 72 hours of remaining life or less: this was an alert" in one for one in told["near"]["sentences"]
+    )
 
 
 def test_why_names_the_work_that_goes_back_to_a_prediction(client: httpx.Client, plant: Workspace) -> None:

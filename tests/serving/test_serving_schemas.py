@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.http.errors import ApiError
-from serving.schemas.schemas import parse_instant, parse_request, path_of
+from serving.http.json_bodies import path_of
+from serving.schemas.instants import parse_instant
+from serving.schemas.predict_request import parse_request
 
 WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_time": "2015-01-01T00:00:00Z"}]}
 
