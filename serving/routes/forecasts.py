@@ -45,12 +45,12 @@ def forecasts_from_rows(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[
 def forecasts_from_answer(answer: "PredictAnswer") -> Iterator[Forecast]:
     """Read forecasts from an answer of failure probabilities, one for each asset of the request."""
     for prediction in answer["predictions"]:
-        asset, probability = prediction["asset"], prediction["probability"]
-        if probability is None or prediction["as_of"] is None:
+        asset, probability, horizon = prediction["asset"], prediction["probability"], prediction["horizon_hours"]
+        if probability is None or horizon is None or prediction["as_of"] is None:
             yield Forecast(asset, "", _NEVER, _NEVER, reason=prediction["reason"] or "no prediction")
             continue
         as_of = pd.Timestamp(prediction["as_of"])
-        hours, probabilities = _horizons(prediction) or ((prediction["horizon_hours"],), (probability,))
+        hours, probabilities = _horizons(prediction) or ((horizon,), (probability,))
         yield Forecast(
             asset,
             prediction["prediction_id"],
