@@ -508,6 +508,7 @@ def test_history_lists_predictions_outcomes_failures_and_work(client: httpx.Clie
         ("/assets/azure-01/history?limit=%C2%B2", 422, "limit"),
         ("/assets/azure-01/history?since=yesterday", 422, "since"),
         ("/assets/azure-01/history?until=1", 422, "until"),
+        ("/assets/azure-0x/history?since=2810-05-08T05:45:26.594289Z", 404, "asset"),
         ("/assets/a%00/history", 404, "asset"),
         ("/why/nothing", 404, "prediction_id"),
         ("/why/a%00", 404, "prediction_id"),
