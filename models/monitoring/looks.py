@@ -40,9 +40,7 @@ class Grid:
     since: pd.Timestamp  # only decisions, episodes and failures after it count
     every: pd.Timedelta
     one_per_asset: bool = True
-    set_aside: Mapping[str, pd.Timestamp] = field(
-        default_factory=dict
-    )  # assets in doubt, from when on
+    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets in doubt, from when on
 
 
 def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) -> tuple[Look, ...]:

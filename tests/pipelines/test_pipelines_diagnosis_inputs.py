@@ -85,7 +85,7 @@ def test_a_reported_recalibration_is_named(fleet, champion):
 
 
 def test_an_unreported_recalibration_is_named(fleet, champion):
-    """Most machines and the channel with the larger gain are diagnosis within four weeks, and no others."""
+    """Most machines and the channel with the larger gain are found within four weeks, and no others."""
     diagnosis = look(fleet("unreported"), champion, DAYS)
     assert [finding.kind for finding in diagnosis.findings] == [UNREPORTED]
     finding, true = diagnosis.findings[0], recalibrated(fleet)
