@@ -252,7 +252,7 @@ def _worse_slices(
 def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
     missed, failures = sum(look.missed for look in looks), sum(look.failures for look in looks)
     if not failures:
-        return "No failure has matured, so nothing can be said of misses."
+        return "No failure has matured yet, so misses cannot be assessed."
     counts = f"{missed} of {failures} failures were missed: {missed / failures:.0%}"
     tests = [each for each in evidence if each.rate == FN]
     if not tests:
@@ -266,7 +266,7 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
 def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
     alarms, months = sum(look.false_episodes for look in looks), sum(look.exposure for look in looks)
     if not months:
-        return "No asset has been watched for any length of time, so nothing can be said of false alarms."
+        return "No time under observation has matured yet, so false alarms cannot be assessed."
     counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
     tests = [each for each in evidence if each.rate == FP]
     if not tests:

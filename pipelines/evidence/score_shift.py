@@ -31,5 +31,5 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
         yield (
             f"The scores have moved: {before['probability'].mean():.2g} on average in the first {REFERENCE.days} days "
             f"after the promotion, {after['probability'].mean():.2g} in the last {RECENT.days} "
-            f"(p = {shift.p_value:.2g}, over {shift.assets} assets). By itself that says nothing of its errors."
+            f"(p = {shift.p_value:.2g}, over {shift.assets} assets). By itself this is no evidence of errors."
         )
