@@ -15,8 +15,8 @@ import pandas as pd
 from scipy import stats
 
 from models.diagnosis.diagnosis import Diagnosis
-from models.monitoring.drift import Budget, ReferenceRates, drift
-from models.monitoring.looks import Grid, Look, looks
+from models.monitoring.drift import Budget, ReferenceRates, detect_drift
+from models.monitoring.looks import Grid, Look, count_looks
 from models.outcomes.outcomes import Outcomes
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors, refresh_due
 from models.retraining.retraining_policy import (
@@ -93,7 +93,7 @@ class Situation:
 
     def looks(self) -> tuple[Look, ...]:
         """Count what has matured, look by look; every failure counts."""
-        return looks(self.known, Grid(self.since, self.every, one_per_asset=False))
+        return count_looks(self.known, Grid(self.since, self.every, one_per_asset=False))
 
 
 @dataclass(frozen=True)
@@ -203,13 +203,13 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
 
     def weighed(seen: Situation) -> RetrainingDecision:
         grid = Grid(seen.since, budget.every, one_per_asset=budget.one_per_asset)
-        found = drift(seen.known, seen.promise, budget, grid)
+        found = detect_drift(seen.known, seen.promise, budget, grid)
         new, wait = _since_training(seen, prices), max(gates.cooldown, seen.known.terms.maturity)
         if not found.drifted and refresh_due(new, gates.refresh, wait=wait, now=seen.at) is None:
             return _HELD
         # A diagnosis takes long, and can but hold back.
         data = seen.diagnose()
-        found = drift(seen.known, seen.promise, budget, replace(grid, set_aside=data.set_aside))
+        found = detect_drift(seen.known, seen.promise, budget, replace(grid, set_aside=data.set_aside))
         matured = _matured(seen, seen.since)
         changes = [one for one in seen.past if one.promoted or one.occasion != REFRESH]
         evidence = RetrainingEvidence(

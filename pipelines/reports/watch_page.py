@@ -30,7 +30,7 @@ _DECISIONS = {
 
 def write_watch_page(
     workspace: Workspace,
-    grounds: MonitoringSnapshot,
+    snapshot: MonitoringSnapshot,
     verdict: RetrainingDecision,
     *,
     settings: Settings,
@@ -43,7 +43,7 @@ def write_watch_page(
     ----------
     workspace : Workspace
         The page goes into its reports.
-    grounds : MonitoringSnapshot
+    snapshot : MonitoringSnapshot
         What the decision rests on.
     verdict : RetrainingDecision
         The decision.
@@ -59,11 +59,13 @@ def write_watch_page(
     Path
         The page; the same one each time, for each model.
     """
-    records, history = open_records(workspace.records_url), grounds.history
-    name = grounds.champion.model.name
+    records, history = open_records(workspace.records_url), snapshot.history
+    name = snapshot.champion.model.name
     told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
     absent = observation_gaps(workspace, history, settings, now=now)
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms, observation_gaps=absent)
+    known = outcomes(
+        told, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=absent
+    )
     series = rate_series(told, known.matured_until, lambda start, end: error_rates(known, start=start, end=end))
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
@@ -73,19 +75,19 @@ def write_watch_page(
         marks,
         title=f"{name}: error rates of the champion",
         now=now,
-        promises=_promises(workspace, records, grounds.champion, series, now),
+        promises=_promises(workspace, records, snapshot.champion, series, now),
         courses=evidence_courses(records, name, now=now),
-        facts=_facts(grounds.champion, grounds.rates, records),
-        verdict=Conclusion(verdict.decision, (*verdict.reasons, *_noticed(grounds))),
+        facts=_facts(snapshot.champion, snapshot.rates, records),
+        verdict=Conclusion(verdict.decision, (*verdict.reasons, *_noticed(snapshot))),
     )
 
 
-def _noticed(grounds: MonitoringSnapshot) -> Iterator[str]:
+def _noticed(snapshot: MonitoringSnapshot) -> Iterator[str]:
     # What freezes the verdict is among its reasons already.
-    yield from (f"Noticed: {one.sentence}" for one in grounds.diagnosis.findings if one.severity == "warn")
-    yield from (f"Noticed: {sentence}" for sentence in grounds.warnings)
-    if grounds.probation is not None:
-        yield from (f"On probation: {sentence}" for sentence in grounds.probation.reasons)
+    yield from (f"Noticed: {one.sentence}" for one in snapshot.diagnosis.findings if one.severity == "warn")
+    yield from (f"Noticed: {sentence}" for sentence in snapshot.warnings)
+    if snapshot.probation is not None:
+        yield from (f"On probation: {sentence}" for sentence in snapshot.probation.reasons)
 
 
 def evidence_courses(records: Records, name: str, *, now: pd.Timestamp) -> list[EvidenceSeries]:
@@ -202,7 +204,7 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
     own = ledger.loc[ledger["to_version"] == champion.model.version, "at"]
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
     return [
-        Fact("MonitoredModel", f"version {champion.model.version}", since),
+        Fact("Champion", f"version {champion.model.version}", since),
         Fact("Failures missed", _percent(rates.missed), f"{rates.missed.count} of {rates.missed.of:g}"),
         Fact("Caught, prevented", f"{rates.caught}, {rates.prevented}", "failures"),
         Fact(
