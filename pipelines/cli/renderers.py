@@ -259,9 +259,9 @@ def _retrain(result: "RetrainResult") -> Group:
 
 
 def _backtest(result: "BacktestResult") -> RenderableType:
-    from pipelines.backtesting.backtest_table import drawn
+    from pipelines.backtesting.backtest_table import render_table
 
-    return drawn(result)
+    return render_table(result)
 
 
 _STANDINGS: Mapping[str, Callable[[Any], str]] = {

@@ -346,7 +346,7 @@ def _evidence(
         last_retraining=past.last_retraining,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
-        new=past.new(known, since, price),
+        since_training=past.new(known, since, price),
         last_training=past.last_training,
     )
 

@@ -167,14 +167,14 @@ def weigh(
     RetrainingDecision
         The decision.
     """
-    verdict = decide(grounds.evidence, gates(settings), now=now, occasion=occasion)
+    verdict = decide(grounds.evidence, gates(settings), now=now, trigger=occasion)
     records = open_records(workspace.records_url)
     name, version = grounds.champion.model.name, grounds.champion.model.version
     append_outcomes(records, grounds.known, model_name=name, model_version=version, now=now, since=grounds.since)
     figures = grounds.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
     evidence = {
-        "occasion": verdict.occasion,
+        "occasion": verdict.trigger,
         "rates": figures,
         "promise": as_json(asdict(grounds.promise)),
         "diagnosis": grounds.diagnosis.to_dict(),

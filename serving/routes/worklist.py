@@ -211,7 +211,7 @@ def _answer(
         expected_cost_without=planned.cost_without,
         saves=planned.saves,
         best=planned.proven,
-        another_saves_at_most=planned.most_missed,
+        another_saves_at_most=planned.optimality_gap,
         notes=list(_notes(planned, request, told)),
     )
 
