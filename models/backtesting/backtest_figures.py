@@ -10,12 +10,12 @@ from data_contracts.tables.history import History
 from models.backtesting.backtest import ReplayResult, ReplaySchedule
 from models.backtesting.retraining_rules import YEAR
 from models.outcomes.outcomes import Terms, outcomes
+from models.retraining.paired_costs import draw_assets
 from models.retraining.refresh import Prices as Prices
 from models.retraining.retraining_policy import REFRESH
 
 DAY = pd.Timedelta(days=1)
 DRAWS = 4000
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def figures(
     errors = pd.DataFrame(
         {place: _cost_by_asset(one, assets) for place, one in enumerate(accounts)}, index=list(assets)
     )
-    drawn = _draw_assets(errors.to_numpy(dtype=np.float64), seed)
+    drawn = draw_assets(errors, draws=DRAWS, seed=seed).to_numpy()
     spent = np.array([one.events.loc[one.events["kind"] == "retraining", "cost"].sum() for one in accounts])
     totals = drawn + spent
     return tuple(_figures(accounts, place, plan, changes, totals, spent) for place in range(len(accounts)))
@@ -184,12 +184,3 @@ def _compare_with_changes(
 def _cost_by_asset(one: Account, assets: Sequence[str]) -> "pd.Series[float]":
     errors = one.events[one.events["kind"] != "retraining"]
     return errors.groupby("asset")["cost"].sum().reindex(list(assets)).fillna(0.0)
-
-
-def _draw_assets(
-    costs: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", seed: int
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Draw assets with replacement and sum up their costs, the same draws for every rule; shape (DRAWS, n_rules)."""
-    rng, assets = np.random.default_rng(seed), len(costs)
-    sizes = [min(_BATCH, DRAWS - done) for done in range(0, DRAWS, _BATCH)]
-    return np.vstack([rng.multinomial(assets, np.full(assets, 1 / assets), size=size) @ costs for size in sizes])
