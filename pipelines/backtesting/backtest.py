@@ -79,7 +79,7 @@ class BacktestPlan:
         return asdict(self)
 
 
-def backtest(
+def run_backtest(
     workspace: Workspace,
     experiment: Experiment,
     config: BacktestConfig,

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal.figures import draw_figures, figure, words
+from pipelines.terminal.tables import facts
 
 if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
@@ -34,23 +35,12 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def render(result: Any) -> RenderableType | None:
-    """Draw a result.
-
-    Parameters
-    ----------
-    result : object
-        What a command answers.
-
-    Returns
-    -------
-    RenderableType or None
-        The drawing; None if there is none of its type.
-    """
+def render(result: Any) -> RenderableType:
+    """Return what to print of a result: by its own ``__rich__``, its class's renderer, or as names and values."""
     if hasattr(result, "__rich__"):
-        return result  # type: ignore[no-any-return] # it draws itself
-    draw = _DRAWINGS.get(f"{type(result).__module__}:{type(result).__qualname__}")
-    return None if draw is None else draw(result)
+        return result  # type: ignore[no-any-return] # it renders itself
+    renderer = _RENDERERS.get(f"{type(result).__module__}:{type(result).__qualname__}")
+    return facts(result.to_dict()) if renderer is None else renderer(result)
 
 
 def checks(report: "Report") -> Group:
@@ -279,16 +269,16 @@ _LIFE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "RMSE capped": lambda entry: figure(entry, "rmse_capped", ".2f"),
     "not capped": lambda entry: figure(entry, "rmse_uncapped", ".2f"),
 }
-_DRAWINGS: Mapping[str, Callable[[Any], RenderableType]] = {
+_RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.validation.report:Report": checks,
-    "data_contracts.ingestion.ingest:Intake": _intake,
-    "data_contracts.ingestion.quarantine:Replay": _replay,
+    "data_contracts.ingestion.ingest:IngestResult": _intake,
+    "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
     "pipelines.jobs.ingest:InboxResult": _inbox,
     "pipelines.jobs.train:TrainResult": _train,
     "models.registry.reproduce:Reproduction": _reproduction,
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
-    "pipelines.jobs.why:Answer": _answer,
+    "pipelines.jobs.why:Explanation": _answer,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

@@ -102,7 +102,7 @@ class Audited:
         )
 
 
-def draw(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Drawing:
+def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Drawing:
     """Draw silent assets for inspection, and keep the list.
 
     Parameters
@@ -143,7 +143,7 @@ def draw(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: 
     return Drawing(model_name, version, at, drawn, add_audits(records, kept))
 
 
-def judge(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Audited:
+def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Audited:
     """Estimate from the audits how many silent assets had a defect.
 
     Parameters

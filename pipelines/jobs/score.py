@@ -70,7 +70,7 @@ class ScoreResult:
         }
 
 
-def score(
+def score_fleet(
     workspace: Workspace,
     model_name: str,
     *,

@@ -16,7 +16,7 @@ from models.experiment.experiment import Experiment
 from models.retraining.comparison import compare
 from models.training.training import train
 from pipelines.backtesting import backtest_versions
-from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, backtest
+from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, run_backtest
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.cli import app
 
@@ -29,10 +29,10 @@ def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
     """Return a back-test of the plant with a holdout that suits it."""
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
 
-    def run_backtest(config: BacktestConfig = CONFIG, **options: Any) -> Any:
-        return backtest(plant.workspace, experiment, config, settings=settings, **options)
+    def run_with(config: BacktestConfig = CONFIG, **options: Any) -> Any:
+        return run_backtest(plant.workspace, experiment, config, settings=settings, **options)
 
-    return run_backtest
+    return run_with
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_an_experiment_without_alarms_is_refused(plant: Any, experiment: Experim
     """Remaining life without a horizon raises no alarms that could be right or wrong."""
     without_alarms = replace(experiment, target="remaining_life")
     with pytest.raises(ModelError, match="remaining_life"):
-        backtest(plant.workspace, without_alarms, CONFIG, settings=plant.settings)
+        run_backtest(plant.workspace, without_alarms, CONFIG, settings=plant.settings)
 
 
 def test_the_command_answers(

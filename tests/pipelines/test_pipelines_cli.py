@@ -134,7 +134,7 @@ def test_serve_hands_on_only_what_was_said(
     assert replaced[0][1:3] == ["-m", "serving"]
 
 
-@pytest.mark.parametrize("path", sorted(renderers._DRAWINGS))
+@pytest.mark.parametrize("path", sorted(renderers._RENDERERS))
 def test_every_renderer_belongs_to_a_class_that_is_there(path: str) -> None:
     """A renderer is looked up by the import path of its class, which is defined there and not only imported."""
     module, _, name = path.partition(":")
