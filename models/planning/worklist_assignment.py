@@ -14,6 +14,8 @@ UNASSIGNED = -1
 """The day of a job that is left out."""
 # The solver ignores differences below a millionth, so savings are scaled far above it.
 _SCALE = 1e6
+# Below it the scale would be infinite.
+_SMALLEST = 1e-300
 # A day that is filled exactly must not count as overfull because the sum of its hours was rounded.
 _ROUNDING = 1e-9
 
@@ -53,7 +55,7 @@ def assign(
     chosen = np.full(len(saves), UNASSIGNED)
     if not len(job):
         return Assignment(chosen)
-    scale = _SCALE / saves[job, day].max()
+    scale = _SCALE / max(saves[job, day].max(), _SMALLEST)
     solution = milp(
         -scale * saves[job, day],
         integrality=np.ones(len(job)),

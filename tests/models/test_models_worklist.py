@@ -268,6 +268,11 @@ def test_a_risk_that_only_rises_later_can_wait() -> None:
     assert worklist.lines[0].day == 3
 
 
+def test_the_smallest_saving_is_a_saving() -> None:
+    """A saving too small to be scaled for the solver is still better than none."""
+    assert assign(np.array([[5e-324]]), np.array([1.0]), [None], [None], 1.0).day.tolist() == [0]
+
+
 def test_a_plan_cut_short_by_the_time_limit_says_so() -> None:
     """Then it says how much more another plan could save."""
     rng = np.random.default_rng(7)
