@@ -268,9 +268,9 @@ def _shadow(report: "ShadowReport") -> Group:
 
 
 def _backtest(result: "BacktestResult") -> RenderableType:
-    from pipelines.backtesting.backtest_table import drawn
+    from pipelines.backtesting.backtest_table import render_table
 
-    return drawn(result)
+    return render_table(result)
 
 
 _STANDINGS: Mapping[str, Callable[[Any], str]] = {

@@ -78,8 +78,8 @@ def backtest(
         retraining_cost=retraining_cost,
         threshold=_share(threshold),
         changes=None if change is None else tuple(map(_time_or_days, change)),
-        compared=promotion == "comparison",
-        answered=asked == "retrain",
+        comparison_required=promotion == "comparison",
+        person_retrains=asked == "retrain",
     )
     loaded = _experiment(experiment, model, override or [], options)
     settings = settings_of(workspace)

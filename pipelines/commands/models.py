@@ -294,7 +294,7 @@ def delete(
 
     workspace = options.open()
     name = model_name(workspace, model)
-    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, really=yes)
+    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, dry_run=not yes)
     return DeleteResult(name, version, yes)
 
 

@@ -292,7 +292,7 @@ def _evidence(
         last_retraining=past.last_retraining,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
-        new=past.since_training(outcomes, since, price),
+        since_training=past.since_training(outcomes, since, price),
         last_training=past.last_training,
     )
 

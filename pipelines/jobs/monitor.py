@@ -167,14 +167,14 @@ def decide_retraining(
     RetrainingDecision
         The decision.
     """
-    verdict = decide(snapshot.evidence, gates(settings), now=now, occasion=occasion)
+    verdict = decide(snapshot.evidence, gates(settings), now=now, trigger=occasion)
     records = open_records(workspace.records_url)
     name, version = snapshot.champion.model.name, snapshot.champion.model.version
     append_outcomes(records, snapshot.outcomes, model_name=name, model_version=version, now=now, since=snapshot.since)
     figures = snapshot.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
     evidence = {
-        "occasion": verdict.occasion,
+        "occasion": verdict.trigger,
         "rates": figures,
         "promise": as_json(asdict(snapshot.promise)),
         "diagnosis": snapshot.diagnosis.to_dict(),

@@ -17,7 +17,7 @@ from models.registry.promotion import complete_ledger, promote
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
 from models.retraining.comparison import CHALLENGER as CHALLENGER_WINS
-from models.retraining.comparison import Comparison, Contender, compare, without_judgement
+from models.retraining.comparison import Comparison, Contender, compare, no_comparison
 from models.retraining.comparison_period import period_after, short_holdout
 from models.retraining.promotion_rules import PromotionRules
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
@@ -286,7 +286,7 @@ def _too_early(
         stride=champion.experiment.windows.stride,
         terms=judged,
     )
-    return without_judgement(period, rules) if len(period.events) < rules.min_events else None
+    return no_comparison(period, rules) if len(period.events) < rules.min_events else None
 
 
 def _postpone(

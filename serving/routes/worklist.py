@@ -197,7 +197,7 @@ def _answer(
         expected_cost_without=worklist.cost_without,
         saves=worklist.saves,
         best=worklist.proven,
-        another_saves_at_most=worklist.most_missed,
+        another_saves_at_most=worklist.optimality_gap,
         notes=list(_notes(worklist, request, forecasts)),
     )
 
