@@ -59,7 +59,7 @@ def build(workspace: Workspace, out: Path, *, model: str | None = None, version:
     artifact = registry.load(name, number).artifact
     golden_inputs = registry.golden_inputs(name, number)
     if golden_inputs is not None:
-        golden_inputs.prove(artifact, f"{name} version {number}")
+        golden_inputs.verify(artifact, f"{name} version {number}")
     with tempfile.TemporaryDirectory() as scratch:
         source, home = Path(scratch) / "src", Path(scratch) / "home"
         _copy_code(source)

@@ -93,7 +93,7 @@ def load_validated(source: VersionSource, name: str, version: int, pause: Callab
     pause()
     if golden_inputs is not None:
         with _rejecting("it scores its golden inputs differently than when it was registered"):
-            golden_inputs.prove(artifact, f"{name} version {version}")
+            golden_inputs.verify(artifact, f"{name} version {version}")
     pause()
     with _rejecting("it does not score"):
         features = validate_scoring(artifact)

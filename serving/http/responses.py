@@ -1,8 +1,7 @@
-"""Responses: a schema as JSON, or an error in the one format that all errors have."""
+"""Responses: an error in the one format that all errors have, and the reading of a request's body."""
 
 from collections.abc import Callable
 
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,11 +14,6 @@ API_ERROR_HEADER = "X-Forewarn-Error"
 """Marks our own errors for the middleware, which replaces all others and removes the header."""
 
 
-def json_response(content: BaseModel) -> Response:
-    """Respond with a schema's JSON."""
-    return Response(content.model_dump_json(), media_type=JSON)
-
-
 def error_response(error: ApiError, settings: Settings) -> Response:
     """Respond with an error; with ``Retry-After`` if trying again makes sense."""
     headers = {API_ERROR_HEADER: "1"}
@@ -30,16 +24,15 @@ def error_response(error: ApiError, settings: Settings) -> Response:
     return JSONResponse(error.to_dict(), status_code=error.status, headers=headers)
 
 
-def respond(build: Callable[[], BaseModel | Response], settings: Settings) -> Response:
+def respond(build: Callable[[], Response], settings: Settings) -> Response:
     """Build a response; any exception becomes an error in our format, without a stack trace."""
     try:
-        content = build()
+        return build()
     except Exception as error:
         return error_response(to_api_error(error), settings)
-    return content if isinstance(content, Response) else json_response(content)
 
 
-async def respond_in_thread(build: Callable[[], BaseModel | Response], settings: Settings) -> Response:
+async def respond_in_thread(build: Callable[[], Response], settings: Settings) -> Response:
     """Do as `respond` in a thread, so that the event loop serves other requests meanwhile."""
     return await run_in_threadpool(respond, build, settings)
 

@@ -18,11 +18,11 @@ from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver, drivers
-from models.artifact.scoring import predict
+from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion
 from serving.deployment.model_validation import check_predictions
 from serving.prediction.response_builder import AssetPredictions
-from serving.schemas.schemas import microseconds_of
+from serving.schemas.instants import microseconds_of
 
 _HOUR, _NO_TIME = pd.Timedelta(hours=1), pd.Timedelta(0)
 _NO_TELEMETRY = "no telemetry known at the cut-off lies within the model's window of {window} before it"
@@ -49,7 +49,7 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
         features = extract(query.history, query.cut_offs, recipe)
     else:
         features = extract_rows(batch.rows, query, recipe)
-    scored = predict(artifact, features, query)
+    scored = predict_with_reasons(artifact, features, query)
     reasons = scored.reasons
     if recipe.lookback > _NO_TIME:
         silent = _NO_TELEMETRY.format(window=f"{recipe.lookback / _HOUR:g} hours")
@@ -102,7 +102,7 @@ class StoredRuns:
             features = run.features.iloc[np.array(places)[predicted]]
             horizons[predicted] = artifact.predict_horizons(features)
             values[predicted] = (
-                horizons[predicted, artifact.decision] if artifact.horizons else artifact.predict(features)
+                horizons[predicted, artifact.decision_index] if artifact.horizons else artifact.predict(features)
             )
             check_predictions(artifact, values[predicted])
             if explain:

@@ -35,7 +35,9 @@ from serving.prediction.response_builder import (
 from serving.prediction.statuses import contract_of, freshness_of, reason_kind
 from serving.prediction.stored_fleet import StoredFleet
 from serving.prediction.stored_telemetry import LatestTelemetry, read_stored, unknown_assets
-from serving.schemas.schemas import PredictAnswer, PredictRequest, Window, microseconds_of
+from serving.schemas.answers import PredictAnswer
+from serving.schemas.instants import microseconds_of
+from serving.schemas.predict_request import PredictRequest, Window
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,7 +171,7 @@ class Predictor:
         predictions = [each.prediction for each in predicted.responses if each.prediction is not None]
         earlier = self.log.store(predictions, [each.record for each in predicted.responses], response)
         if earlier is None and self._shadow is not None:
-            ids = {each.answer.asset: each.answer.prediction_id for each in predicted.responses}
+            ids = {each.answer["asset"]: each.answer["prediction_id"] for each in predicted.responses}
             for query, n_rows in predicted.traffic:
                 prediction_ids = [ids[asset] for asset in query.assets]
                 self._shadow.offer(prediction_ids, query, n_rows, lookback=predicted.lookback)
@@ -227,7 +229,7 @@ class Predictor:
         builder = self._response_builder(champion)
         responses = [response for part in predictions for response in builder.build(part, now, age_at)]
         rank = {asset: number for number, asset in enumerate(assets)}
-        responses.sort(key=lambda response: rank[response.answer.asset])
+        responses.sort(key=lambda response: rank[response.answer["asset"]])
         return responses
 
     def _cut_offs(
@@ -290,12 +292,12 @@ def _stored_batch(history: History, cut_offs: pd.DataFrame, recipe: Recipe) -> A
 def _report(responses: Sequence[Response], champion: Champion) -> None:
     """Count the answers in the metrics, and name their predictions in the request's log line."""
     answers = [response.answer for response in responses]
-    probabilities = [answer.probability for answer in answers if answer.probability is not None]
-    metrics.count_answers(champion.name, champion.version, probabilities, [answer.status for answer in answers])
+    probabilities = [answer["probability"] for answer in answers if answer["probability"] is not None]
+    metrics.count_answers(champion.name, champion.version, probabilities, [answer["status"] for answer in answers])
     for answer in answers:
-        if answer.status == "abstained" and answer.reason is not None:
-            metrics.ABSTENTIONS.labels(reason_kind(answer.reason)).inc()
-    request_context.current().predictions.extend(answer.prediction_id for answer in answers)
+        if answer["status"] == "abstained" and answer["reason"] is not None:
+            metrics.ABSTENTIONS.labels(reason_kind(answer["reason"])).inc()
+    request_context.current().predictions.extend(answer["prediction_id"] for answer in answers)
 
 
 def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:

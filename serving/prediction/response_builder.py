@@ -15,20 +15,16 @@ from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from serving.deployment.champion import Champion
 from serving.prediction.statuses import Freshness
-from serving.schemas.schemas import (
-    DriverAnswer,
-    HorizonAnswer,
-    PredictionAnswer,
-    Status,
-    format_microseconds,
-    microseconds_of,
-)
+from serving.schemas.answer_json import adapter_of
+from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.instants import format_microseconds, microseconds_of
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _HOUR, _SECOND = pd.Timedelta(hours=1), pd.Timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+_ADAPTER = adapter_of(PredictionAnswer)
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ class ResponseBuilder:
         status: Status = "abstained" if not has_prediction else "ok" if reason is None else "stale"
         is_failure = artifact.target == "failure"
         value = float(predicted.predictions[row]) if has_prediction else None
-        answer = PredictionAnswer.model_construct(
+        answer = PredictionAnswer(
             prediction_id=prediction_id,
             asset=predicted.assets[row],
             status=status,
@@ -117,22 +113,22 @@ class ResponseBuilder:
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         record = Answer(
             prediction_id=prediction_id,
-            asset=answer.asset,
+            asset=answer["asset"],
             as_of=cut_off,
             made_at=made_at,
             status=status,
             reason=reason,
-            model_name=answer.model_name,
-            model_version=answer.model_version,
-            model_digest=answer.model_digest,
-            answer=answer.model_dump_json(),
+            model_name=answer["model_name"],
+            model_version=answer["model_version"],
+            model_digest=answer["model_digest"],
+            answer=_ADAPTER.dump_json(answer).decode(),
         )
         stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
         return Response(answer, record, stored)
 
     def _horizons(self, probabilities: FloatArray) -> list[HorizonAnswer]:
         return [
-            HorizonAnswer.model_construct(hours=horizon / _HOUR, probability=float(probability))
+            HorizonAnswer(hours=horizon / _HOUR, probability=float(probability))
             for horizon, probability in zip(self.champion.artifact.horizons, probabilities, strict=True)
         ]
 
@@ -148,24 +144,24 @@ def new_prediction_id() -> str:
 
 
 def _driver(driver: Driver) -> DriverAnswer:
-    return DriverAnswer.model_construct(
+    return DriverAnswer(
         channel=driver.channel, share=float(driver.share), raises=bool(driver.raises), words=driver.words
     )
 
 
 def _prediction(answer: PredictionAnswer, artifact: Artifact, as_of: pd.Timestamp, made_at: pd.Timestamp) -> Prediction:
     return Prediction(
-        prediction_id=answer.prediction_id,
-        asset=answer.asset,
+        prediction_id=answer["prediction_id"],
+        asset=answer["asset"],
         as_of=as_of,
         made_at=made_at,
         horizon_s=(artifact.horizon or pd.Timedelta(0)) / _SECOND,
         lead_s=artifact.lead / _SECOND,
-        probability=answer.probability,
-        remaining_life_h=answer.remaining_life_hours,
-        threshold=answer.threshold,
-        alert=bool(answer.alert),
-        model_name=answer.model_name,
-        model_version=answer.model_version,
+        probability=answer["probability"],
+        remaining_life_h=answer["remaining_life_hours"],
+        threshold=answer["threshold"],
+        alert=bool(answer["alert"]),
+        model_name=answer["model_name"],
+        model_version=answer["model_version"],
         origin="endpoint",
     )

@@ -230,9 +230,9 @@ def test_no_log_line_names_a_path(
 def test_explanations_are_ready_before_the_first_request(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trees of a model that takes over are decomposed already; the first caller does not wait for it."""
     decomposed: list[str] = []
-    of_text = TreeContributions.of_text
-    monkeypatch.setattr(TreeContributions, "of_text", lambda text: decomposed.append("once") or of_text(text))
-    explanations._explained.cache_clear()
+    from_text = TreeContributions.from_text
+    monkeypatch.setattr(TreeContributions, "from_text", lambda text: decomposed.append("once") or from_text(text))
+    explanations._explainer.cache_clear()
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
     watch.poll()
     assert decomposed == ["once"]
