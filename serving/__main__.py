@@ -1,48 +1,57 @@
-"""The endpoint's entry point: ``python -m serving --workspace DIR [--model NAME] [--port 3000]``."""
+"""``python -m serving``: the endpoint's process, which SIGINT ends with exit status 130 and SIGTERM with 0."""
 
-import argparse
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+import threading
+from time import sleep
 
-from data_contracts.errors import ForewarnError
-from serving.settings import Settings, WrongSettingError, from_environment
-from serving.start import serve
-
-
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Serve until a signal; return the exit status: 0 ended by a signal, 1 failed, 2 wrong usage."""
-    try:
-        serve(read_settings(arguments, environ), environ)
-    except ForewarnError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return error.exit_status
-    return 0
+_INTERRUPTED = "Interrupted. What was stored stays; run the same command again to go on."
+_EXIT_STATUS = 130  # as shells have it: 128 and the signal's number
+_SECONDS_BETWEEN_SIGNALS = 1.0
 
 
-def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Read the settings from the command line, or else from the environment; UsageError if a value is wrong."""
-    options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
-    settings = from_environment(environ)
-    try:
-        return replace(settings, **options)
-    except WrongSettingError as error:
-        # The environment's own values were valid, so it is an option.
-        raise error.as_option() from None
+def _run() -> int:
+    """Serve until a signal.
+
+    SIGINT is blocked and awaited in a thread: a KeyboardInterrupt would break off whatever import or callback it meets,
+    with a traceback of that, and BentoML would end without saying which signal it was. Worker processes inherit the
+    block; they are ended with SIGTERM.
+    """
+    interrupted = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_on_interrupt, args=(interrupted,), daemon=True).start()
+    # Imported with SIGINT blocked, for it takes seconds.
+    from serving.command_line import main
+
+    status = main(sys.argv[1:], os.environ)
+    if not interrupted.is_set():
+        return status
+    _report()
+    return _EXIT_STATUS
 
 
-def _parser() -> argparse.ArgumentParser:
-    default = Settings()
-    parser = argparse.ArgumentParser(prog="python -m serving", description="Answer prediction requests over HTTP.")
-    parser.add_argument("--workspace", type=Path, help=f"the workspace's folder ({default.workspace})")
-    parser.add_argument("--model", help="the registered model (the only one that has a champion)")
-    parser.add_argument("--host", help=f"the IP address to listen on ({default.host})")
-    parser.add_argument("--port", type=int, help=f"the port to listen on ({default.port})")
-    parser.add_argument("--workers", type=int, help=f"the number of worker processes ({default.workers})")
-    return parser
+def _end_on_interrupt(interrupted: threading.Event) -> None:
+    signal.sigwait({signal.SIGINT})
+    interrupted.set()
+    if not _ends_on_sigterm():
+        # Nothing is served yet, and no process was started.
+        _report()
+        os._exit(_EXIT_STATUS)
+    while _ends_on_sigterm():
+        # Sent again until it has an effect: BentoML drops a signal that arrives while it starts or counts its workers.
+        os.kill(os.getpid(), signal.SIGTERM)
+        sleep(_SECONDS_BETWEEN_SIGNALS)
+
+
+def _ends_on_sigterm() -> bool:
+    """Tell whether BentoML handles SIGTERM, as it does from before its first worker starts until its last one ended."""
+    return callable(signal.getsignal(signal.SIGTERM))
+
+
+def _report() -> None:
+    print(_INTERRUPTED, file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(_run())

@@ -20,7 +20,7 @@ from serving.http.errors import ApiError
 from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
-from serving.http.supervision import end_with_parent
+from serving.http.supervision import end_with_parent, ended_at_once
 from serving.routes import model_routes, planning_routes
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.openapi import document
@@ -108,7 +108,8 @@ class _Endpoint:
 
     def __init__(self) -> None:
         request_log.log_as_json()
-        self.context = start_worker(SETTINGS, os.environ)
+        with ended_at_once():
+            self.context = start_worker(SETTINGS, os.environ)
         end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types

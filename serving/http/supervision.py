@@ -1,8 +1,10 @@
-"""Worker processes end with their parent process, even if it was killed."""
+"""When worker processes end: with their parent process, even if it was killed, and at once while they start."""
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 CHECK_SECONDS = 1.0
 
@@ -14,6 +16,19 @@ def end_with_parent(check_seconds: float = CHECK_SECONDS) -> None:
     """
     parent = os.getppid()
     threading.Thread(target=_watch, args=(parent, check_seconds), name="parent-watch", daemon=True).start()
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let SIGTERM end this process at once: the server's own handler would first wait until it has started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers are set in the main thread only
+        return
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _watch(parent: int, check_seconds: float) -> None:

@@ -118,9 +118,9 @@ def _assets(
     check_known(worker.workspace, latest, fields)
     if request.assets is not None:
         assets = set(request.assets)
-        if len(assets) < len(request.assets):
-            twice = next(index for index, asset in enumerate(request.assets) if asset in request.assets[:index])
-            raise unprocessable(f"assets[{twice}]", "an asset again", "each asset once", "Send it once")
+        repeated = pd.Index(request.assets).duplicated()
+        if repeated.any():
+            raise unprocessable(f"assets[{repeated.argmax()}]", "an asset again", "each asset once", "Send it once")
     else:
         assets = set(records.loc[records["asset_type"] == asset_type, "asset"]) | set(latest.known_times())
     names = pd.Series(sorted(assets), dtype="str")

@@ -223,17 +223,25 @@ def test_without_a_champion_it_is_alive_and_not_ready(endpoint: Any, registry: R
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("ending", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_two_workers_answer_and_a_signal_ends_them_cleanly(
-    run_endpoint: Callable[..., Any], registry: Registry, workspace: Workspace, fleet: Any, tmp_path: Path
+    run_endpoint: Callable[..., Any],
+    registry: Registry,
+    workspace: Workspace,
+    fleet: Any,
+    tmp_path: Path,
+    ending: signal.Signals,
+    status: int,
 ) -> None:
-    """Both processes serve the champion; SIGTERM ends all of them with status 0 and frees the port."""
+    """Both processes serve the champion; SIGTERM ends all of them with status 0, SIGINT with 130 and one line."""
     registry.set_alias(fleet.model, CHAMPION, 1)
     with run_endpoint(workspace, tmp_path / "log", "--model", fleet.model, "--workers", "2") as endpoint:
         assert eventually(lambda: "forewarn serves tiny version 1" in endpoint.log.read_text(), 30.0)
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda a: endpoint.predict({"assets": [a], "as_of": AS_OF}), fleet.assets[:16]))
         assert {answer.status_code for answer in answers} == {200}
-        endpoint.process.send_signal(signal.SIGTERM)
-        assert endpoint.process.wait(timeout=20) == 0
+        endpoint.process.send_signal(ending)
+        assert endpoint.process.wait(timeout=20) == status
+        assert endpoint.log.read_text().count("Interrupted. What was stored stays") == (ending == signal.SIGINT)
         assert endpoint.log.read_text().count("Service instance cleanup finalized") == 2
         assert "Traceback" not in endpoint.log.read_text()

@@ -6,7 +6,7 @@ _IN_WORKERS_ALONE = (*_NEVER, "tsfresh", "mlflow", "lightgbm", "sklearn")
 # One process imports one thing after the other, for a process costs seconds.
 _STEPS = (
     ("import serving", (*_IN_WORKERS_ALONE, "bentoml")),
-    ("import serving.service, serving.__main__", _IN_WORKERS_ALONE),
+    ("import serving.service, serving.command_line", _IN_WORKERS_ALONE),
     ("import serving.prediction.predictor, serving.deployment.champion, models.registry, mlflow", _NEVER),
 )
 

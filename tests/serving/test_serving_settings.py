@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.errors import UsageError
-from serving.__main__ import read_settings
+from serving.command_line import read_settings
 from serving.settings import Settings, from_environment, to_environment, variable_of
 
 

@@ -1,4 +1,10 @@
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,8 +12,9 @@ import pytest
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import CHAMPION, Registry
 from serving import start
-from serving.__main__ import main
+from serving.command_line import main
 from serving.settings import Settings
+from tests.serving.conftest import PATIENCE, REPOSITORY, free_port
 
 
 def error_output(capsys: pytest.CaptureFixture[str]) -> str:
@@ -103,3 +110,40 @@ def test_no_champion_and_no_name_is_an_error(registry: Registry, capsys: pytest.
         port = probe.getsockname()[1]
     assert main(["--workspace", str(registry.workspace.root), "--port", str(port)], {}) == 1
     assert "forewarn models promote" in error_output(capsys)
+
+
+@pytest.mark.parametrize("moment", ["imports", "server"])
+def test_an_interrupted_start_ends_with_one_line(tmp_path: Path, moment: str) -> None:
+    """SIGINT while the endpoint starts, or its server does, gives exit status 130 and no traceback."""
+    if not Path("/proc/self/status").exists():
+        return  # how to look at another process without a dependency is known for Linux only
+    port, folder = free_port(), init_workspace(tmp_path).root
+    command = [sys.executable, "-m", "serving", "--workspace", str(folder), "--model", "m", "--port", str(port)]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": REPOSITORY}, cwd=tmp_path
+    )
+    try:
+        await_true(lambda: awaits_interrupt(process.pid))
+        if moment == "server":
+            await_true((folder / "serving" / str(port)).exists)
+        process.send_signal(signal.SIGINT)
+        _, written = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert (process.returncode, written) == (
+        130,
+        "Interrupted. What was stored stays; run the same command again to go on.\n",
+    )
+
+
+def awaits_interrupt(pid: int) -> bool:
+    """Tell whether a process blocks SIGINT, as the endpoint does before it imports anything that takes long."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1))
+
+
+def await_true(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
