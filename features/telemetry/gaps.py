@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.configuration.values import configuration
 from data_contracts.errors import UsageError
 from features.kernels.compilation import compiled
 from features.names import SINCE_START, format_duration, parse_duration
+from features.setting_types import Number, UncheckedDuration
 from features.telemetry.sorted_times import IntArray, width
 from features.telemetry.spans import Segments
 
@@ -24,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 _NONE = pd.Timedelta(0)
 
 
-@dataclass(frozen=True)
+@configuration
 class Gaps:
     """Say what is done about missing samples.
 
@@ -33,16 +35,6 @@ class Gaps:
     takes the last known value before it, in the window or before the window's beginning, if that is at most `fill_for`
     old at the slot's end; otherwise it is left out, as a null is. A window since the first reading has as many slots as
     reach back to that.
-
-    Parameters
-    ----------
-    interval
-        The time between samples as they are due.
-    fill_for
-        How old a value may be that stands in for a missing sample; zero for none.
-    most_missing
-        The largest share of samples, 0 to 1, that may be missing before anything is filled. A channel's window with a
-        larger one has no features.
 
     Raises
     ------
@@ -55,9 +47,13 @@ class Gaps:
     {'interval': '1h', 'fill_for': '3h', 'most_missing': 0.3}
     """
 
-    interval: pd.Timedelta
-    fill_for: pd.Timedelta
-    most_missing: float
+    interval: UncheckedDuration
+    """The time between samples as they are due."""
+    fill_for: UncheckedDuration
+    """How old a value may be that stands in for a missing sample; zero for none."""
+    most_missing: Number
+    """The largest share of samples, 0 to 1, that may be missing before anything is filled. A channel's window with a
+    larger one has no features."""
 
     def __post_init__(self) -> None:
         if not _NONE < self.interval < SINCE_START:

@@ -78,7 +78,7 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
         ("[split]", "[spilt]", r"azure.toml:19: spilt is not known.*Did you mean 'split'"),
         ("seed = 7", "seed = ", r"is not TOML.*line 3"),
         ('stride = "1h"', 'stride = "0h"', r"windows.stride"),
-        ('name = "azure-failure"', 'name = "a/b"', r"name is a/b"),
+        ('name = "azure-failure"', 'name = "a/b"', r"name is 'a/b'"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(file: Path, line: str, becomes: str, told: str) -> None:
