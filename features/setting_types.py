@@ -18,15 +18,18 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
+    SerializationInfo,
     Strict,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
 
+from data_contracts.configuration.schemas import FOR_PEOPLE
 from data_contracts.errors import UsageError
 from features.names import format_duration, parse_duration
 
 _NONE = pd.Timedelta(0)
+_UNITS = "d, h, min, s, ms, us"
 _DURATION_PATTERN = r"^(start|\d+(\.\d+)?(d|h|min|s|ms|us))$"
 _INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?)?$"
 
@@ -91,18 +94,22 @@ def format_setting(duration: pd.Timedelta) -> str:
     return f"{days}d" if rest == _NONE and days > 1 else format_duration(duration)
 
 
-def _text(title: str, pattern: str | None, *examples: str) -> WithJsonSchema:
-    checked = {} if pattern is None else {"pattern": pattern}
-    return WithJsonSchema({"type": "string", "title": title, **checked, "examples": list(examples)})
+def _text(title: str, pattern: str | None, *examples: str, unit: str | None = None) -> WithJsonSchema:
+    extra = {name: value for name, value in (("pattern", pattern), ("unit", unit)) if value is not None}
+    return WithJsonSchema({"type": "string", "title": title, **extra, "examples": list(examples)})
 
 
-_AS_DURATION = PlainSerializer(format_duration)
+def _write(duration: pd.Timedelta, info: SerializationInfo) -> str:
+    return format_setting(duration) if info.context == FOR_PEOPLE else format_duration(duration)
+
+
+_AS_DURATION = PlainSerializer(_write)
 
 Duration = Annotated[
     pd.Timedelta,
     PlainValidator(_timedelta(lowest=lambda each: each >= _NONE)),
     _AS_DURATION,
-    _text("a duration", _DURATION_PATTERN, "72h"),
+    _text("a duration", _DURATION_PATTERN, "72h", unit=_UNITS),
 ]
 """A number and a unit (d, h, min, s, ms, us), zero included; ``"start"`` reaches back to the first reading."""
 
@@ -110,14 +117,14 @@ PositiveDuration = Annotated[
     pd.Timedelta,
     PlainValidator(_timedelta(lowest=lambda each: each > _NONE)),
     _AS_DURATION,
-    _text("a duration above zero", _DURATION_PATTERN, "72h"),
+    _text("a duration above zero", _DURATION_PATTERN, "72h", unit=_UNITS),
 ]
 
 UncheckedDuration = Annotated[
     pd.Timedelta,
     PlainValidator(_timedelta(lowest=lambda _: True)),
     _AS_DURATION,
-    _text("a duration", _DURATION_PATTERN, "3h"),
+    _text("a duration", _DURATION_PATTERN, "3h", unit=_UNITS),
 ]
 """A duration whose bounds the class checks itself."""
 
@@ -125,7 +132,7 @@ Instant = Annotated[
     pd.Timestamp,
     PlainValidator(_instant),
     PlainSerializer(lambda time: time.isoformat()),
-    _text("a time", _INSTANT_PATTERN, "2015-03-01", "2015-03-01T06:00:00Z"),
+    _text("a time", _INSTANT_PATTERN, "2015-03-01", "2015-03-01T06:00:00Z", unit="UTC"),
 ]
 """A time in UTC, in microseconds."""
 
@@ -134,10 +141,10 @@ Number = Annotated[float, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0)]
 PositiveCount = Annotated[int, Strict(), Field(ge=1)]
 Integer = Annotated[int, Strict()]
-Share = Annotated[float, Strict(), Field(ge=0, le=1)]
-InnerShare = Annotated[float, Strict(), Field(gt=0, lt=1)]
+Share = Annotated[float, Strict(), Field(ge=0, le=1, json_schema_extra={"unit": "share"})]
+InnerShare = Annotated[float, Strict(), Field(gt=0, lt=1, json_schema_extra={"unit": "share"})]
 """A share that is neither nothing nor all."""
-Amount = Annotated[float, Strict(), Field(ge=0, le=1e15)]
+Amount = Annotated[float, Strict(), Field(ge=0, le=1e15, json_schema_extra={"unit": "currency"})]
 """Money, in the currency of the experiment's costs."""
 Name = Annotated[
     str,

@@ -4,11 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from data_contracts.errors import ForewarnError
-from serving.settings import Settings, WrongSettingError, from_environment
+from serving.settings import Settings, from_environment
 from serving.start import serve
 
 
@@ -56,12 +55,7 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
         If a value is wrong.
     """
     given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
-    settings = from_environment(environ)
-    try:
-        return replace(settings, **given)
-    except WrongSettingError as error:
-        # The environment's own values were fine.
-        raise error.as_option() from None
+    return from_environment(environ, given)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import replace
 
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
@@ -54,7 +53,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     if sealed and settings.model not in (None, sealed.name):
         raise UsageError(f"the model {settings.model!r}", f"{sealed.name}, which is sealed in", "Leave --model out")
     model = sealed.name if sealed else settings.model or _only_champion(workspace)
-    chosen = replace(settings, workspace=workspace.root, model=model)
+    chosen = settings.model_copy(update={"workspace": workspace.root, "model": model})
     home = workspace.root / "serving" / str(chosen.port)
     home.mkdir(parents=True, exist_ok=True)
     # Workers that were killed before count for nobody.

@@ -19,6 +19,8 @@ _TYPES = {
     "boolean": "true or false",
     "object": "a section",
 }
+FOR_PEOPLE = {"for": "people"}
+"""The context in which a value is written as a person would write it."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -35,7 +37,7 @@ class _FileSchema(GenerateJsonSchema):
             return inner | {"default": word[0]} if word else inner
         if "$ref" in inner:
             return inner
-        return inner | {"default": SchemaSerializer(schema["schema"]).to_python(default, mode="json")}
+        return inner | {"default": _written(schema["schema"], default)}
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
         return _described(super().dataclass_schema(schema), schema["cls"])
@@ -53,11 +55,16 @@ def json_schema(kind: Any) -> dict[str, Any]:
     return TypeAdapter(kind).json_schema(schema_generator=_FileSchema)
 
 
+def _written(schema: core_schema.CoreSchema, default: Any) -> Any:
+    return SchemaSerializer(schema).to_python(default, mode="json", context=FOR_PEOPLE)
+
+
 def _described(schema: JsonSchemaValue, cls: type) -> JsonSchemaValue:
     """Describe a class by the first paragraph of its docstring, and its fields by the docstrings below them."""
     for base in reversed(cls.__mro__):
         for name, text in _field_docstrings(base).items():
-            schema["properties"][name]["description"] = text
+            alias = cls.__pydantic_fields__[name].alias  # type: ignore[attr-defined]
+            schema["properties"][alias or name]["description"] = text
     return schema | {"description": (inspect.getdoc(cls) or "").partition("\n\n")[0]}
 
 

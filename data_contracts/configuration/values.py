@@ -94,7 +94,11 @@ def explain(error: ValidationError, kind: type, content: Mapping[str, Any], sour
     for part in location:
         value = value[part]
     hint = did_you_mean(value, words(expected)) if isinstance(value, str) else ""
-    return UsageError(f"{source.at(key)} is {_show(value, expected)}", describe(expected), hint or f"Fix {key}")
+    return UsageError(
+        f"{source.at(key)} is {_show(value, expected)}",
+        describe(expected),
+        hint or f"Fix {source.places.get(key, key)}",
+    )
 
 
 def _urgency(kind: str) -> int:

@@ -205,7 +205,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
         grid = Grid(seen.since, budget.every, one_per_asset=budget.one_per_asset)
         found = drift(seen.known, seen.promise, budget, grid)
         new, wait = _since_training(seen, prices), max(gates.cooldown, seen.known.terms.maturity)
-        if not found.drifted and refresh_due(new, gates.refresh, wait=wait, now=seen.at) is None:
+        if not found.drifted and refresh_due(new, gates, wait=wait, now=seen.at) is None:
             return _HELD
         # A diagnosis takes long, and can but hold back.
         data = seen.diagnose()
@@ -223,7 +223,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
             used_until=seen.past[-1].used_until if seen.past else None,
             last_retraining=changes[-1].at if changes else None,
             this_year=sum(one.at > seen.at - YEAR and one.occasion != REFRESH for one in seen.past),
-            rejected_in_a_row=_rejected_in_a_row(seen, gates.lapse),
+            rejected_in_a_row=_rejected_in_a_row(seen, gates.rejections_lapse),
             new=new,
             last_training=seen.past[-1].at if seen.past else None,
         )

@@ -6,11 +6,16 @@ climbs, and ends with a failure or a repair. So a step has to be sharp, lasting 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from scipy.stats import false_discovery_control, norm
+
+from data_contracts.configuration.values import configuration
+from features.setting_types import Number, PositiveCount, Share
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,33 +23,24 @@ _SPREAD_OF_MAD = 1.4826  # a normal variable's standard deviation in median abso
 _SPREAD_OF_MEDIAN = 1.2533  # the standard error of a median in those of a mean, sqrt(pi / 2)
 
 
-@dataclass(frozen=True)
+@configuration
 class LevelShiftRule:
-    """Declare what counts as a step.
+    """What counts as a step of a channel's level."""
 
-    Parameters
-    ----------
-    size : float
-        The smallest step of one asset, in standard deviations of its daily medians (by their median absolute
-        deviation) in the reference period.
-    fleet_size : float
-        The smallest step of the fleet's median asset, in the same unit.
-    false_discovery : float
-        Share of false ones accepted among the steps found, over all assets and channels.
-    days : int
-        Days before and after a step that are compared; so many have to follow before it can be seen.
-    sharp_days : int
-        Days just before and just after that have to differ already.
-    even : float
-        Share of the step's height that the days just after it, and every week since, have to show.
-    """
-
-    size: float = 2.5
-    fleet_size: float = 0.6
-    false_discovery: float = 0.05
-    days: int = 14
-    sharp_days: int = 5
-    even: float = 0.6
+    step_size: Annotated[Number, Field(ge=0.1, le=100)] = 2.5
+    """The smallest step of one asset that is a finding, in standard deviations of its daily medians (by their median
+    absolute deviation) in the reference period."""
+    fleet_step_size: Annotated[Number, Field(ge=0.1, le=100)] = 0.6
+    """The smallest step of the fleet's median asset that is a finding, in the same unit."""
+    false_discovery: Annotated[Number, Field(ge=1e-6, le=0.5)] = 0.05
+    """Share of false ones accepted among the steps found, over all assets and channels; also the risk, at each look, of
+    reporting without cause that the scores have moved."""
+    step_days: PositiveCount = 14
+    """Days before and after a step that are compared; this many have to follow before it can be seen."""
+    sharp_days: PositiveCount = 5
+    """Days just before and just after a step that have to differ already."""
+    even: Share = 0.6
+    """Share of the step's height that the days just after it, and every week since, have to show."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ def asset_shifts(
         step
         for each in found
         for number in _moved(each, rule)
-        if (step := _step(each, each.own[:, number], each.assets[number], 1.0, rule.size, reference_end, rule))
+        if (step := _step(each, each.own[:, number], each.assets[number], 1.0, rule.step_size, reference_end, rule))
     ]
     # Whoever did not move at all counts as a test all the same.
     p_values = np.ones(max(tests, 1))
@@ -210,14 +206,18 @@ def fleet_shifts(
         noise = (
             _SPREAD_OF_MAD * float(np.nanmedian(np.abs(changes))) / np.sqrt(2) if np.isfinite(changes).any() else np.nan
         )
-        step = _step(each, each.fleet, None, max(noise, 1e-12), rule.fleet_size, reference_end, rule)
+        step = _step(each, each.fleet, None, max(noise, 1e-12), rule.fleet_step_size, reference_end, rule)
         if step is None or step.p_value * len(found) > rule.false_discovery:
             continue
         # The median of daily levels moves with a third of the assets; the lower quartile of their steps does not.
         at = dict.fromkeys(each.assets, step.since)
         heights = heights_at(replace(each, own=each.own + each.fleet[:, None]), at, rule) * np.sign(step.height)
         known = heights[np.isfinite(heights)]
-        if len(known) and np.quantile(known, 0.25) >= rule.fleet_size / 2 and np.median(known) >= rule.fleet_size:
+        if (
+            len(known)
+            and np.quantile(known, 0.25) >= rule.fleet_step_size / 2
+            and np.median(known) >= rule.fleet_step_size
+        ):
             steps.append(replace(step, height=float(np.sign(step.height) * np.median(known))))
     return tuple(steps)
 
@@ -246,7 +246,7 @@ def heights_at(each: Deviations, at: "dict[str, pd.Timestamp]", rule: LevelShift
             day = int(each.days.searchsorted(time.floor("D")))
             values = each.own[:, number[asset]]
             # The day itself is part before and part after.
-            before, after = values[max(day - rule.days, 0) : day], values[day + 1 : day + 1 + rule.days]
+            before, after = values[max(day - rule.step_days, 0) : day], values[day + 1 : day + 1 + rule.step_days]
             if min(np.isfinite(before).sum(), np.isfinite(after).sum()) >= 3:
                 heights[place] = np.nanmedian(after) - np.nanmedian(before)
     return heights
@@ -254,7 +254,7 @@ def heights_at(each: Deviations, at: "dict[str, pd.Timestamp]", rule: LevelShift
 
 def _moved(each: Deviations, rule: LevelShiftRule) -> npt.NDArray[np.int64]:
     """Return the assets whose level is off by the declared size now: only there is a step worth a search."""
-    return np.flatnonzero(np.abs(_medians(each.own[-rule.days :])) >= rule.size * rule.even)
+    return np.flatnonzero(np.abs(_medians(each.own[-rule.step_days :])) >= rule.step_size * rule.even)
 
 
 def _step(
@@ -268,9 +268,9 @@ def _step(
 ) -> LevelShift | None:
     """Seek the sharpest lasting step of a series after the reference period, shape (n_days,)."""
     ahead, back = pd.Series(values), pd.Series(values[::-1])
-    half = (rule.days + 1) // 2
-    before = ahead.rolling(rule.days, min_periods=half).median().shift(1).to_numpy()
-    after = back.rolling(rule.days, min_periods=half).median().to_numpy()[::-1]
+    half = (rule.step_days + 1) // 2
+    before = ahead.rolling(rule.step_days, min_periods=half).median().shift(1).to_numpy()
+    after = back.rolling(rule.step_days, min_periods=half).median().to_numpy()[::-1]
     few, most = (rule.sharp_days + 1) // 2, rule.sharp_days
     next_days = back.rolling(most, min_periods=few).median().to_numpy()[::-1]
     sharp = next_days - ahead.rolling(most, min_periods=few).median().shift(1).to_numpy()
@@ -278,12 +278,12 @@ def _step(
     sign = np.sign(since_then)
     height = sign * since_then
     lasting = np.minimum.reduce([sign * (after - before), sign * sharp, _weakest_week(values, sign)])
-    possible = (each.days >= reference_end) & (np.arange(len(values)) <= len(values) - rule.days)
+    possible = (each.days >= reference_end) & (np.arange(len(values)) <= len(values) - rule.step_days)
     good = possible & (height >= size) & (lasting >= rule.even * height)
     if not good.any():
         return None
     place = int(np.argmax(np.where(good, sign * (after - before), -np.inf)))
-    sides = values[max(place - rule.days, 0) : place], values[place : place + rule.days]
+    sides = values[max(place - rule.step_days, 0) : place], values[place : place + rule.step_days]
     days = [np.isfinite(side).sum() for side in sides]
     widened = np.sqrt((1 + each.persistence) / (1 - each.persistence)) if asset is not None else 1.0
     error = noise * widened * _SPREAD_OF_MEDIAN * np.sqrt(sum(1 / count for count in days))

@@ -52,10 +52,10 @@ def sensor_changes(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Findin
     """
     found = list(deviations(evidence.levels, evidence.reference_end))
     reported = reported_changes(evidence.events, evidence.reference_end, limits.sensor_codes)
-    everywhere = fleet_shifts(found, evidence.reference_end, limits.steps)
-    steps = asset_shifts(found, evidence.reference_end, limits.steps)
+    everywhere = fleet_shifts(found, evidence.reference_end, limits)
+    steps = asset_shifts(found, evidence.reference_end, limits)
     if reported:
-        moved = moved_channels(found, reported, limits.steps)
+        moved = moved_channels(found, reported, limits)
         moved = tuple(dict.fromkeys([*moved, *(step.channel for step in steps if _known(step, reported, limits))]))
         yield _reported(reported, moved, evidence)
     unknown = [step for step in steps if not (_known(step, reported, limits) or _shared(step, everywhere, limits))]
@@ -179,11 +179,11 @@ def moved_channels(
 
 def _known(step: LevelShift, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
     told = reported.get(str(step.asset))
-    return told is not None and abs(step.since - told) <= limits.steps.days * DAY
+    return told is not None and abs(step.since - told) <= limits.step_days * DAY
 
 
 def _shared(step: LevelShift, everywhere: Sequence[LevelShift], limits: Limits) -> bool:
-    within = limits.steps.days * DAY
+    within = limits.step_days * DAY
     return any(one.channel == step.channel and abs(one.since - step.since) <= within for one in everywhere)
 
 

@@ -10,60 +10,47 @@ the same comparison. All refreshes together cost no more than a declared share o
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
-from data_contracts.errors import UsageError
+from data_contracts.configuration.values import configuration
+from features.setting_types import Count, Number
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Outcomes
+
+RETRAINING_SHARE = 0.1
+"""Default retraining cost, as a share of a false alarm."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What a thing costs, all in one currency.
-
-    Parameters
-    ----------
-    errors : CostPlan
-        A missed failure, and a false alarm.
-    retraining : float
-        A retraining, whether its challenger is promoted or not.
-    """
+    """What errors and retrainings cost, all in one currency."""
 
     errors: CostPlan
-    retraining: float
+    retraining: float  # whether its challenger is promoted or not
+
+    @classmethod
+    def of(cls, errors: CostPlan, retraining: float | None) -> "Prices":
+        """Take the default cost of a retraining, a share of a false alarm, where none is set."""
+        return cls(errors, RETRAINING_SHARE * errors.false_alarm if retraining is None else retraining)
 
 
-@dataclass(frozen=True)
+@configuration
 class RefreshRule:
-    """When a refresh is due, and how many there may be.
+    """When a refresh is due, and how many there may be."""
 
-    Parameters
-    ----------
-    pays_at : float
-        How many times as much as a retraining the errors since the last one must have cost.
-    follow_ups : int
-        Trainings that follow one which answered a drift; 0 for none.
-    yearly : int
-        Refreshes in a year at most, follow-ups included; 0 for none.
-
-    Raises
-    ------
-    UsageError
-        If a number is below zero.
-    """
-
-    pays_at: float = 20.0
-    follow_ups: int = 3
-    yearly: int = 26
-
-    def __post_init__(self) -> None:
-        for name in ("pays_at", "follow_ups", "yearly"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is {getattr(self, name):g}", "0 or more", "Mend the rule of refreshes")
+    refresh_pays_at: Annotated[Number, Field(ge=0, le=1e9)] = 20.0
+    """A champion that keeps its promise is trained anew once its errors since the last training have cost this many
+    times as much as a retraining."""
+    refresh_follow_ups: Count = 3
+    """Trainings that follow one which answered a drift, after one, two, four cooldowns and so on; 0 for none."""
+    refresh_budget: Count = 26
+    """Most refreshes in a year, follow-ups included; 0 for none."""
 
 
-NO_REFRESH = RefreshRule(yearly=0)
+NO_REFRESH = RefreshRule(refresh_budget=0)
 
 
 @dataclass(frozen=True)
@@ -110,18 +97,18 @@ def refresh_due(new: SinceTraining, rule: RefreshRule, *, wait: pd.Timedelta, no
     str or None
         A sentence; None while none is due, or none is left this year.
     """
-    if new.refreshed >= rule.yearly:
+    if new.refreshed >= rule.refresh_budget:
         return None
     answered = new.drift_answered
-    if answered is not None and new.trained < rule.follow_ups and now >= answered + wait * 2**new.trained:
+    if answered is not None and new.trained < rule.refresh_follow_ups and now >= answered + wait * 2**new.trained:
         return (
             f"The drift answered on {answered:%Y-%m-%d} is followed up: there is more to learn from since then "
-            f"({new.trained + 1} of {rule.follow_ups})."
+            f"({new.trained + 1} of {rule.refresh_follow_ups})."
         )
-    if new.retraining is not None and new.errors >= rule.pays_at * new.retraining and new.errors > 0:
+    if new.retraining is not None and new.errors >= rule.refresh_pays_at * new.retraining and new.errors > 0:
         return (
             f"Errors have cost {new.errors:,.0f} since the last training. A refresh costs {new.retraining:,.0f}, and "
-            f"pays if it spares one of {rule.pays_at:g}."
+            f"pays if it spares one of {rule.refresh_pays_at:g}."
         )
     return None
 

@@ -32,7 +32,6 @@ from models.outcomes.outcomes import Terms
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import KeptVersions, folder_of, terms_at
-from pipelines.evidence.monitoring_snapshot import budget, gates, prices
 from pipelines.settings.settings import Settings
 
 RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
@@ -210,10 +209,10 @@ def _replayed(
 def _settled(experiment: Experiment, settings: Settings) -> Experiment:
     """Let the settings say gap and reporting delay where they do, as they do for a champion."""
     alarms, label = experiment.alarms, experiment.label
-    if settings.monitor_gap is not None:
-        alarms = replace(alarms, gap=settings.monitor_gap)
-    if settings.monitor_reporting_delay is not None:
-        label = replace(label, reporting_delay=settings.monitor_reporting_delay)
+    if settings.monitor.gap is not None:
+        alarms = replace(alarms, gap=settings.monitor.gap)
+    if settings.monitor.reporting_delay is not None:
+        label = replace(label, reporting_delay=settings.monitor.reporting_delay)
     return replace(experiment, alarms=alarms, label=label)
 
 
@@ -226,7 +225,7 @@ def _rules(wish: BacktestConfig, settings: Settings, prices: Prices) -> tuple[li
     without = [name for name in asked if name in RIVER] if not river_is_there() else []
     said = (f"Left out, for river is not installed: {', '.join(without)}.",) if without else ()
     make: dict[str, Callable[[], Rule]] = {
-        "ours": lambda: ours(replace(budget(settings), every=settings.drift_every), gates(settings), prices),
+        "ours": lambda: ours(settings.drift, settings.retrain, prices),
         "k-of-n": lambda: k_of_n(wish.threshold),
         "binomial": binomial,
         "monthly": calendar,
@@ -257,7 +256,7 @@ def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
 
 
 def _prices(experiment: Experiment, wish: BacktestConfig, settings: Settings) -> Prices:
-    usual = prices(experiment, settings)
+    usual = Prices.of(experiment.costs, settings.retrain.cost)
     if wish.retraining_cost is None:
         return usual
     if wish.retraining_cost < 0:

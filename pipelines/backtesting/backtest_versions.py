@@ -75,7 +75,7 @@ class KeptVersions:
 
     def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take the one that is kept."""
-        holdout = self.settings.retrain_holdout
+        holdout = self.settings.retrain.holdout
         if urgent:
             rules = terms_at(self.experiment, self.history, at)
             holdout = challenger_holdout(self.history, self.settings, rules, now=at, urgent=True)
@@ -89,7 +89,7 @@ class KeptVersions:
 
     def kept(self, at: pd.Timestamp) -> bool:
         """Say whether the version of a time, with the usual holdout, is kept already."""
-        return (self._folder(at, self.settings.retrain_holdout) / "version.json").is_file()
+        return (self._folder(at, self.settings.retrain.holdout) / "version.json").is_file()
 
     def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
@@ -111,7 +111,7 @@ class KeptVersions:
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
-            _write(file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift_every).to_dict())
+            _write(file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift.every).to_dict())
         found = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_finding(one) for one in found["findings"]),
@@ -140,7 +140,7 @@ class KeptVersions:
         return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
-        usual = holdout == self.settings.retrain_holdout
+        usual = holdout == self.settings.retrain.holdout
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
     def _home(self, version: Version) -> Path:
@@ -150,7 +150,7 @@ class KeptVersions:
         return Artifact.load(self._home(version) / "artifact")
 
     def _train(self, at: pd.Timestamp, holdout: pd.Timedelta, folder: Path) -> None:
-        reach = self.settings.retrain_history
+        reach = self.settings.retrain.history
         experiment = challenger_experiment(self.experiment, now=at, holdout=holdout, history=reach)
         made = train(experiment, self.history, known_until=at, progress=self.progress)
         reference = made.evaluation.reference
@@ -234,8 +234,8 @@ def folder_of(root: Path, experiment: Experiment, history: History, settings: Se
     said = [
         experiment.to_json(),
         json.dumps(dict(history.versions), sort_keys=True),
-        str(settings.retrain_holdout),
-        str(settings.retrain_history),
+        str(settings.retrain.holdout),
+        str(settings.retrain.history),
     ]
     return root / "backtest" / hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 

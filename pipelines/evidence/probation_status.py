@@ -12,7 +12,7 @@ from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, looks
-from models.monitoring.probation import ROLL_BACK, WAIT, Probation, ProbationRules, probation
+from models.monitoring.probation import ROLL_BACK, WAIT, Probation, probation
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms, outcomes
 from models.registry.promotion import Promoted, rollback
@@ -63,7 +63,7 @@ def on_probation(
     Probation or None
         None for a champion that replaced nobody, came by a rollback, or passed its probation two looks ago.
     """
-    rules = probation_rules(settings)
+    rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
     ledger = promotions(records, model_name=name)
     moves = ledger[ledger["at"] <= now].tail(1).to_dict("records")
@@ -72,15 +72,15 @@ def on_probation(
     move, promoted_at = moves[0], pd.Timestamp(moves[0]["at"])
     if pd.isna(move["from_version"]) or move["evidence"].get("rollback"):
         return None
-    if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift_every:
+    if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift.every:
         return None
     told = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
     told = told[told["model_version"] == champion.model.version]
     known = outcomes(told, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent)
     grid = Grid(
         promoted_at,
-        settings.drift_every,
-        one_per_asset=settings.drift_one_per_asset,
+        settings.drift.every,
+        one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
     )
     found = probation(
@@ -93,16 +93,6 @@ def on_probation(
     if diagnosis.frozen and found.suggestion == ROLL_BACK:
         return replace(found, suggestion=WAIT, reasons=(*found.reasons[:-1], _IN_DOUBT))
     return found
-
-
-def probation_rules(settings: Settings) -> ProbationRules:
-    """Return what the settings declare of probation."""
-    return ProbationRules(
-        span=settings.probation_span,
-        alpha=settings.probation_alpha,
-        missed_increase=settings.probation_missed_increase,
-        false_fold=settings.probation_false_fold,
-    )
 
 
 def roll_back(
@@ -140,7 +130,7 @@ def roll_back(
         open_records(workspace.records_url),
         model_name,
         expected_champion=version,
-        actor=settings.retrain_actor,
+        actor=settings.retrain.actor,
         reason=reason,
         now=now,
     )

@@ -61,7 +61,7 @@ def write_watch_page(
     """
     records, history = open_records(workspace.records_url), grounds.history
     name = grounds.champion.model.name
-    told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
+    told = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     absent = observation_gaps(workspace, history, settings, now=now)
     known = outcomes(told, history.failures, history.work_orders, now=now, terms=grounds.terms, observation_gaps=absent)
     series = rate_series(told, known.matured_until, lambda start, end: error_rates(known, start=start, end=end))

@@ -1,7 +1,7 @@
 """The replay of a history under rules of retraining, with models whose skill is known, and what it comes to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -124,7 +124,7 @@ def noting(seen: list[Situation]) -> Rule:
 
 
 def our_rule(refresh: RefreshRule = NO_REFRESH) -> Rule:
-    return ours(Budget(), Gates(cooldown=14 * DAY, min_failures=8, refresh=refresh), PRICES)
+    return ours(Budget(), Gates(**asdict(refresh), cooldown=14 * DAY, min_failures=8), PRICES)
 
 
 RULES: dict[str, Callable[[], Rule]] = {
@@ -187,7 +187,7 @@ def test_a_drift_is_urgent_and_the_calendar_is_not() -> None:
 
 def test_follow_ups_come_after_a_drift_and_end() -> None:
     """After a drift was answered come three refreshes, each no sooner than twice the time of the one before."""
-    made = run(our_rule(RefreshRule(pays_at=1e9))).retrainings
+    made = run(our_rule(RefreshRule(refresh_pays_at=1e9))).retrainings
     first = made[0].at
     assert [one.occasion for one in made] == ["drift", *[REFRESH] * (len(made) - 1)]
     assert len(made) <= 4
@@ -198,7 +198,7 @@ def test_follow_ups_come_after_a_drift_and_end() -> None:
 def test_a_rejected_refresh_uses_no_evidence_up() -> None:
     """Refreshes that are rejected leave our rule the evidence: the change is found as soon as without them."""
     calm = run(our_rule(), Skilled(promote=False))
-    busy = run(our_rule(RefreshRule(pays_at=0.0)), Skilled(promote=False))
+    busy = run(our_rule(RefreshRule(refresh_pays_at=0.0)), Skilled(promote=False))
     found = [next(one.at for one in course.retrainings if one.occasion != REFRESH) for course in (calm, busy)]
     assert sum(one.occasion == REFRESH and one.at < found[0] for one in busy.retrainings) > 1
     assert found[0] == found[1]
@@ -206,7 +206,7 @@ def test_a_rejected_refresh_uses_no_evidence_up() -> None:
 
 def test_refreshes_are_no_false_retrainings() -> None:
     """A refresh claims no drift, so none is false; it is counted, and paid for."""
-    course = run(our_rule(RefreshRule(pays_at=0.0)))
+    course = run(our_rule(RefreshRule(refresh_pays_at=0.0)))
     one = account(course, HISTORY, PLAN, terms=TERMS, prices=PRICES)
     told = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
     assert told.refreshes == sum(made.occasion == REFRESH for made in course.retrainings) > 2

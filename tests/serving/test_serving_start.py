@@ -54,14 +54,14 @@ def test_a_wrong_option_is_told_by_its_own_name(option: str, value: str, capsys:
     """Who mistyped an option is told of that option, not of a variable that was never set."""
     assert main([option, value], {}) == 2
     written = told(capsys)
-    assert written.startswith(f"{option} is {value}. Expected ")
+    assert written.startswith(f"{option} is the number {value}. Expected ")
     assert "FOREWARN" not in written
 
 
 def test_a_wrong_variable_is_told_by_its_own_name(capsys: pytest.CaptureFixture[str]) -> None:
     """A variable that is wrong is named, whatever the command line says."""
     assert main(["--port", "4000"], {"FOREWARN_SERVE_PORT": "99999"}) == 2
-    assert told(capsys).startswith("FOREWARN_SERVE_PORT is 99999. Expected 1 to 65535")
+    assert told(capsys).startswith("FOREWARN_SERVE_PORT is the number 99999. Expected a whole number from 1 to 65535")
 
 
 def test_it_is_told_which_model_is_waited_for(
