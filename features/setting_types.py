@@ -29,6 +29,7 @@ from data_contracts.errors import UsageError
 from features.names import format_duration, parse_duration
 
 _NONE = pd.Timedelta(0)
+_SHARE: dict[str, Any] = {"title": "a share", "unit": "share"}
 _UNITS = "d, h, min, s, ms, us"
 _DURATION_PATTERN = r"^(start|\d+(\.\d+)?(d|h|min|s|ms|us))$"
 _INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?)?$"
@@ -141,8 +142,8 @@ Number = Annotated[float, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0)]
 PositiveCount = Annotated[int, Strict(), Field(ge=1)]
 Integer = Annotated[int, Strict()]
-Share = Annotated[float, Strict(), Field(ge=0, le=1, json_schema_extra={"unit": "share"})]
-InnerShare = Annotated[float, Strict(), Field(gt=0, lt=1, json_schema_extra={"unit": "share"})]
+Share = Annotated[float, Strict(), Field(ge=0, le=1, json_schema_extra=_SHARE)]
+InnerShare = Annotated[float, Strict(), Field(gt=0, lt=1, json_schema_extra=_SHARE)]
 """A share that is neither nothing nor all."""
 Amount = Annotated[float, Strict(), Field(ge=0, le=1e15, json_schema_extra={"unit": "currency"})]
 """Money, in the currency of the experiment's costs."""

@@ -108,17 +108,3 @@ class ScheduleSettings:
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
     """The port of Prefect's server on this machine while the schedules are served."""
-
-
-@configuration
-class StorageSettings:
-    """Where the stores are; read when the workspace is opened."""
-
-    tables: Annotated[str | None, Field(min_length=1)] = None
-    """Delta tables: a folder; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
-    records: Annotated[str | None, Field(min_length=1)] = None
-    """Predictions and the ledger: an SQLAlchemy URL; SQLite in the workspace by default. FOREWARN_RECORDS_URL wins."""
-    mlflow: Annotated[str | None, Field(min_length=1)] = None
-    """Experiments and models: an MLflow tracking URI; SQLite in the workspace by default. FOREWARN_MLFLOW_URI wins."""
-    artifacts: Annotated[str | None, Field(min_length=1)] = None
-    """Model files: a folder or an MLflow artifact location; `artifacts` in the workspace by default."""

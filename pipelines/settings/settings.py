@@ -16,7 +16,7 @@ from data_contracts.configuration.places import Source, read_toml
 from data_contracts.configuration.schemas import json_schema, property_at
 from data_contracts.configuration.values import build
 from data_contracts.errors import UsageError, did_you_mean
-from data_contracts.workspace import SETTINGS_FILE, Workspace
+from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.retraining.promotion_rules import PromotionRules
@@ -28,7 +28,6 @@ from pipelines.settings.sections import (
     ProbationSettings,
     RetrainSettings,
     ScheduleSettings,
-    StorageSettings,
 )
 
 PREFIX = "FOREWARN_"
