@@ -60,7 +60,7 @@ class Situation:
     # What is wrong with the data, as known at the look; nothing by default.
     diagnose: Callable[[], Diagnosis] = Diagnosis
 
-    def count_looks(self) -> tuple[Look, ...]:
+    def looks(self) -> tuple[Look, ...]:
         """Count what has matured, look by look; every failure counts."""
         return count_looks(self.known, Grid(self.since, self.every, one_per_asset=False))
 
@@ -106,7 +106,7 @@ def k_of_n(threshold: float, *, k: int = 2, n: int = 5) -> Rule:
     """
 
     def over(situation: Situation) -> RetrainingDecision:
-        last = [look for look in situation.count_looks() if look.failures][-n:]
+        last = [look for look in situation.looks() if look.failures][-n:]
         return _DRIFTED if sum(look.missed / look.failures > threshold for look in last) >= k else _HOLD
 
     return Rule(
@@ -118,7 +118,7 @@ def binomial(alpha: float = 0.05) -> Rule:
     """Return the rule that tests all misses since the promotion at every look, as if it were the only one."""
 
     def worse(situation: Situation) -> RetrainingDecision:
-        counts = situation.count_looks()
+        counts = situation.looks()
         missed, failures = sum(look.missed for look in counts), sum(look.failures for look in counts)
         if not failures or not situation.promise.missed.of:
             return _HOLD
