@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError, NotFoundError
-from data_contracts.records.leases import alone, wall_clock
+from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, add_promotion, promotions
 from models.registry.ledger import before_champion
 from models.registry.registry import CHAMPION, PREVIOUS, Registry
@@ -114,7 +114,7 @@ def promote(
     NotFoundError
         If there is no such version.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
         _complete_ledger(registry, records, name, champion, now)
@@ -285,7 +285,7 @@ def delete_version(
     NotFoundError
         If there is no such version.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         registry.tags(name, version)  # complains of a version that is not there
         aliases = registry.aliases(name, version)
         if aliases:
@@ -326,7 +326,7 @@ def complete_ledger(
     ModelError
         If someone is promoting.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         _complete_ledger(registry, records, name, registry.champion(name), now)
 
 

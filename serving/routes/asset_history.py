@@ -49,7 +49,7 @@ def tell_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
     engine = worker.answering.log.commit.engine()
     if not is_name(asset):
         raise ApiError(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
-    told = asset_predictions(engine, asset, since=since, most=limit)
+    told = asset_predictions(engine, asset, since=since, limit=limit)
     _check_asset(worker, asset, known=len(told) > 0)
     # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
     orders = _since(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))

@@ -57,7 +57,7 @@ def tell_why(worker: "WorkerContext", prediction_id: str) -> WhyAnswer:
     engine = worker.answering.log.commit.engine()
     known = is_name(prediction_id)
     rows = find_predictions(engine, [prediction_id]).to_dict("records") if known else []
-    answers = find_answers(engine, prediction_id=prediction_id, most=1) if known else []
+    answers = find_answers(engine, prediction_id=prediction_id, limit=1) if known else []
     if not rows and not answers:
         raise ApiError(
             NOT_FOUND, "prediction_id", "an unknown id", "the id of a stored prediction", "Copy it from an answer"

@@ -197,7 +197,7 @@ import pandas as pd
 from pathlib import Path
 from data_contracts.validation.checks import check
 from data_contracts.contract.contract import telemetry_contract
-from data_contracts.ingestion.intake import ingest
+from data_contracts.ingestion.ingest import ingest
 from data_contracts.workspace import open_workspace
 now = pd.Timestamp("2024-06-01T00:00Z")
 contract = telemetry_contract("cnc_machine")

@@ -93,8 +93,8 @@ def test_ledger_decisions_and_monitor_runs_read_back(engine):
     assert ledger["to_version"].tolist() == [1, 2]
     assert ledger["evidence"].tolist() == [{"fn": 0.1}, {"fn": [0.1, 0.2]}]
     assert records.decisions(engine)["reasons"].tolist() == [["too few failures"]]
-    assert records.monitor_runs(engine, model_name="cnc")["rates"].tolist() == [{"decision": {"fn": 0.5}}]
-    assert records.monitor_runs(engine, model_name="other").empty
+    assert records.list_records(engine, MonitorRun, model_name="cnc")["rates"].tolist() == [{"decision": {"fn": 0.5}}]
+    assert records.list_records(engine, MonitorRun, model_name="other").empty
 
 
 def test_two_connections_write_side_by_side(workspace):

@@ -74,7 +74,7 @@ def test_scopes_allow_what_they_name(records: sa.Engine, scope: str) -> None:
         ("x" * 65, ["predict"], None, "name"),
         ("one", ["predikt"], None, "Did you mean 'predict'"),
         ("one", [], None, "scope"),
-        ("one", ["predict"], NOW, "instant to come"),
+        ("one", ["predict"], NOW, "in the future"),
     ],
 )
 def test_what_cannot_be_made(
