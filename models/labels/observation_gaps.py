@@ -61,7 +61,7 @@ def lost_spans(last_heard: Mapping[str, pd.Timestamp], *, silence: pd.Timedelta,
     Parameters
     ----------
     last_heard : mapping of str to pd.Timestamp
-        When the last of each asset's readings became known; `data_contracts.tables.last_heard` tells.
+        When the last of each asset's readings became known; `data_contracts.tables.tables.latest_times` tells.
     silence : pd.Timedelta
         An asset that has not been heard of for longer is lost.
     now : pd.Timestamp

@@ -63,7 +63,7 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     options : Options
         Where the state lies and how to answer.
     """
-    frame = quarantine.listed(options.open())
+    frame = quarantine.list_rows(options.open())
     held = sorted(set(frame["contract"]))
     name = None if contract is None else contract if contract in held else load_contract(contract).name
     if name is not None:
@@ -108,4 +108,4 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     """
     agreed = load_contract(contract)
     mended = None if file is None else read_repaired(file)
-    return quarantine.replay(options.open(), agreed, now=pd.Timestamp.now("UTC"), mended=mended)
+    return quarantine.replay(options.open(), agreed, now=pd.Timestamp.now("UTC"), repaired=mended)

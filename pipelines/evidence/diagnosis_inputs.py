@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine import listed
+from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import KEY, reconcile
@@ -185,7 +185,7 @@ def _by_day(
 
 def _held(workspace: Workspace, table_of: Mapping[str, str], now: pd.Timestamp) -> pd.DataFrame:
     """Return the rows in quarantine with the time that each speaks of, and the table it was meant for."""
-    held = listed(workspace)
+    held = list_rows(workspace)
     held = held[held["contract"].isin(list(table_of)) & (held["known_time"] <= now)].reset_index(drop=True)
     told = pd.DataFrame([json.loads(row) for row in held["row"]], columns=["asset", "event_time"])
     # A history that is imported late was refused late; but a row may say anything in place of a time.

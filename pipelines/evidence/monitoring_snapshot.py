@@ -7,7 +7,7 @@ import pandas as pd
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.tables import last_heard
+from data_contracts.tables.tables import latest_times
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis, Limits
 from models.diagnosis.level_shifts import LevelShiftRule
@@ -162,7 +162,7 @@ def observation_gaps(workspace: Workspace, history: History, settings: Settings,
     pd.DataFrame
         As `models.outcomes.outcomes` takes it.
     """
-    heard, _ = last_heard(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    heard, _ = latest_times(workspace, f"telemetry/{history.asset_type}", as_of=now)
     mine = {asset: time for asset, time in heard.items() if asset in set(history.assets["asset"])}
     lost = lost_spans(mine, silence=settings.monitor_silence, now=now)
     return disjoint(pd.concat([retired_spans(history.assets, now=now), lost], ignore_index=True))

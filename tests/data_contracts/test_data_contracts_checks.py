@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.contract.contract import Contract
-from data_contracts.validation.checks import bad_rows, check, examine
+from data_contracts.validation.checks import check, examine
 from data_contracts.validation.report import ContractError
 from data_contracts.validation.row_measures import rates
 
@@ -105,9 +105,10 @@ def test_a_temperature_that_jumps_is_one_bad_row(cnc, make_telemetry, now):
     frame["known_time"] = frame["event_time"]
     frame["bearing_temperature"] = [20.0, 20, 150, 20, 119, 20, 20, 119, 20, np.nan, 20, 20]
     shuffled = frame.sample(frac=1, random_state=2)
-    assert list(bad_rows(frame, cnc, now=now)) == [2]
-    assert shuffled.index[list(bad_rows(shuffled, cnc, now=now))].tolist() == [2]
-    assert "100 degC/s" in bad_rows(frame, cnc, now=now)[2][0]
+    reasons = examine(frame, cnc, now=now).reasons
+    assert list(reasons) == [2]
+    assert shuffled.index[list(examine(shuffled, cnc, now=now).reasons)].tolist() == [2]
+    assert "100 degC/s" in reasons[2][0]
 
 
 @settings(max_examples=60, deadline=None)

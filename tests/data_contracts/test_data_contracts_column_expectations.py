@@ -32,4 +32,4 @@ def test_our_expectations_find_the_rows_that_theirs_find(
     missing = whole.result.get("missing_count", 0)
     assert quick.success == whole.success
     assert quick.result["unexpected_index_list"] == (whole.result["unexpected_index_list"] or [])
-    assert quick.result["judged"] == len(frame) - missing
+    assert quick.result["evaluated"] == len(frame) - missing

@@ -38,10 +38,10 @@ def test_mended_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_pa
     file = tmp_path / f"held.{suffix}"
     assert quarantine.export(workspace, cnc, file) == 3
     mended = _mend(read_repaired(file))
-    first = quarantine.replay(workspace, cnc, now=now, mended=mended)
-    second = quarantine.replay(workspace, cnc, now=now, mended=mended)
+    first = quarantine.replay(workspace, cnc, now=now, repaired=mended)
+    second = quarantine.replay(workspace, cnc, now=now, repaired=mended)
     assert (first.accepted, first.refused, second.accepted, second.already) == (3, 0, 0, 3)
-    assert quarantine.listed(workspace).empty
+    assert quarantine.list_rows(workspace).empty
     stored = tables.read(workspace, cnc.table)
     assert len(stored) == len(spoiled)
     untouched = [name for name in stored.columns if name not in ("spindle_power", "coolant_flow")]
@@ -53,7 +53,7 @@ def test_rows_that_are_still_bad_stay(workspace, cnc, now):
     """A replay without mending releases nothing and says why."""
     result = quarantine.replay(workspace, cnc, now=now)
     assert (result.rows, result.accepted, result.refused) == (3, 0, 3)
-    assert len(result.reasons) == len(quarantine.listed(workspace)) == 3
+    assert len(result.reasons) == len(quarantine.list_rows(workspace)) == 3
     assert result.to_dict()["refused"] == 3
 
 
@@ -61,8 +61,8 @@ def test_rows_can_be_mended_one_by_one(workspace, cnc, spoiled, now, tmp_path):
     """Of a file mended in part, the good rows are released and the others stay."""
     quarantine.export(workspace, cnc, tmp_path / "held.csv")
     rows = read_repaired(tmp_path / "held.csv")
-    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows.iloc[[0]])).accepted == 1
-    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows)).accepted == 2
+    assert quarantine.replay(workspace, cnc, now=now, repaired=_mend(rows.iloc[[0]])).accepted == 1
+    assert quarantine.replay(workspace, cnc, now=now, repaired=_mend(rows)).accepted == 2
     assert len(tables.read(workspace, cnc.table)) == len(spoiled)
 
 
@@ -78,18 +78,18 @@ def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, mon
     append = tables.append
     monkeypatch.setattr(tables, "append", die)
     with pytest.raises(StorageError):
-        quarantine.replay(workspace, cnc, now=now, mended=mended)
+        quarantine.replay(workspace, cnc, now=now, repaired=mended)
     monkeypatch.undo()
-    assert len(quarantine.listed(workspace)) == 3
-    assert quarantine.replay(workspace, cnc, now=now, mended=mended.iloc[[0]]).already == 1
-    assert quarantine.listed(workspace).empty
+    assert len(quarantine.list_rows(workspace)) == 3
+    assert quarantine.replay(workspace, cnc, now=now, repaired=mended.iloc[[0]]).already == 1
+    assert quarantine.list_rows(workspace).empty
     assert len(tables.read(workspace, cnc.table)) == len(spoiled)
 
 
 def _expanded(workspace, cnc) -> pd.DataFrame:
     from data_contracts.ingestion.row_serialization import from_texts
 
-    held = quarantine.listed(workspace)
+    held = quarantine.list_rows(workspace)
     rows = from_texts(held["row"], cnc)
     return rows.assign(entry=held["entry"])
 
@@ -115,10 +115,10 @@ def test_a_spike_is_not_released_unmended(workspace, cnc, make_telemetry, now):
 @pytest.mark.usefixtures("spoiled")
 def test_listing_narrows_to_contract_and_batch(workspace, cnc):
     """Listing by contract and batch shows those rows and no others."""
-    batch = quarantine.listed(workspace)["batch_id"].iloc[0]
-    assert len(quarantine.listed(workspace, cnc.name, batch)) == 3
-    assert quarantine.listed(workspace, "failures").empty
-    assert quarantine.listed(workspace, batch="another").empty
+    batch = quarantine.list_rows(workspace)["batch_id"].iloc[0]
+    assert len(quarantine.list_rows(workspace, cnc.name, batch)) == 3
+    assert quarantine.list_rows(workspace, "failures").empty
+    assert quarantine.list_rows(workspace, batch="another").empty
 
 
 def test_misshapen_rows_stay_until_they_are_mended(workspace, cnc, make_telemetry, now):
@@ -128,15 +128,15 @@ def test_misshapen_rows_stay_until_they_are_mended(workspace, cnc, make_telemetr
         ingest(workspace, batch, cnc, now=now)
     with pytest.raises(ContractError, match="in/s"):
         quarantine.replay(workspace, cnc, now=now)
-    assert len(quarantine.listed(workspace)) == len(batch)
+    assert len(quarantine.list_rows(workspace)) == len(batch)
     rows = _expanded(workspace, cnc).rename(columns={"spindle_vibration [in/s]": "spindle_vibration"})
     rows["spindle_vibration"] = rows["spindle_vibration"].astype(float)
-    assert quarantine.replay(workspace, cnc, now=now, mended=rows).accepted == len(batch)
+    assert quarantine.replay(workspace, cnc, now=now, repaired=rows).accepted == len(batch)
 
 
 def test_mended_rows_have_to_name_their_entries(workspace, cnc, spoiled, now):
     """Rows without an entry, or with one nobody knows, are refused aloud."""
     with pytest.raises(UsageError, match="no column entry"):
-        quarantine.replay(workspace, cnc, now=now, mended=spoiled)
+        quarantine.replay(workspace, cnc, now=now, repaired=spoiled)
     with pytest.raises(NotFoundError, match="unknown entries"):
-        quarantine.replay(workspace, cnc, now=now, mended=spoiled.assign(entry="x"))
+        quarantine.replay(workspace, cnc, now=now, repaired=spoiled.assign(entry="x"))

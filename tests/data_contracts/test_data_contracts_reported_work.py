@@ -13,7 +13,7 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reported_work import breaches, latest_work, report_work_orders
 from data_contracts.tables import tables
-from data_contracts.validation.checks import bad_rows
+from data_contracts.validation.checks import examine
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 
@@ -71,7 +71,7 @@ def test_the_rules_are_those_of_files(orders: list[dict[str, Any]]) -> None:
     """A row breaks the contract here if and only if it does where files come in."""
     reported = frame(*orders)
     assert {breach.row for breach in breaches(reported, now=NOW)} == set(
-        bad_rows(reported, load_contract("work_orders"), now=NOW)
+        examine(reported, load_contract("work_orders"), now=NOW).reasons
     )
 
 

@@ -69,7 +69,7 @@ def test_scoring_uses_nothing_known_later(plant: Any) -> None:
 
 def test_scoring_without_data_or_champion(plant: Any) -> None:
     """A time without telemetry, and a workspace without a champion, are told apart and told clearly."""
-    with pytest.raises(NotFoundError, match="no azure_machine stands in plant"):
+    with pytest.raises(NotFoundError, match="no azure_machine in plant"):
         score(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
     with pytest.raises(NotFoundError, match="no model 'pump' is registered"):
         score(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))

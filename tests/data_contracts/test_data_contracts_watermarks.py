@@ -11,7 +11,7 @@ from data_contracts.errors import StorageError
 from data_contracts.tables import tables
 from data_contracts.tables import watermarks as module
 from data_contracts.tables.table_access import open_to_read, query
-from data_contracts.tables.watermarks import NOTHING_HEARD, Watermarks, read_watermarks
+from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace, init_workspace
 
 TABLE, BEGIN = "telemetry/cnc_machine", pd.Timestamp("2024-05-01T00:00Z").as_unit("us")
@@ -32,7 +32,7 @@ def batch(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 def told(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
-    return tables.last_heard(workspace, TABLE, column=column)[0]
+    return tables.latest_times(workspace, TABLE, column=column)[0]
 
 
 def check(workspace: Workspace, found: Watermarks) -> None:
@@ -47,7 +47,7 @@ def test_new_files_alone_tell_what_all_would(workspace: Workspace, monkeypatch: 
     asked: list[str] = []
     monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or query(delta, text))
     found = read_watermarks(workspace, TABLE)
-    assert found is NOTHING_HEARD
+    assert found is NO_WATERMARKS
     for number in range(40):
         tables.append(workspace, TABLE, batch(rng, 30), f"b{number}")
         if number % 3 == 0:
@@ -74,7 +74,7 @@ def test_another_table_in_its_place_is_read_anew(workspace: Workspace) -> None:
     tables.append(workspace, TABLE, batch(rng, 30), "a")
     before = read_watermarks(workspace, TABLE)
     shutil.rmtree(Path(workspace.tables_url, TABLE))
-    assert read_watermarks(workspace, TABLE, before) is NOTHING_HEARD
+    assert read_watermarks(workspace, TABLE, before) is NO_WATERMARKS
     for name in ("c", "d"):
         tables.append(workspace, TABLE, batch(rng, 2), name)
     check(workspace, read_watermarks(workspace, TABLE, before))
