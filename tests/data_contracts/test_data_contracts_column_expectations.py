@@ -19,7 +19,7 @@ import pytest
 def test_our_expectations_find_the_rows_that_theirs_find(
     ours: str, theirs: str, settings: dict[str, Any], values: list[Any]
 ) -> None:
-    """An expectation made quick finds the rows at fault that Great Expectations' own finds."""
+    """Our expectations report the same failing rows as those of Great Expectations."""
     from great_expectations import expectations
 
     from data_contracts.validation import column_expectations

@@ -51,8 +51,8 @@ def test_work_longer_than_the_lease_stays_alone(engine: Any) -> None:
     assert acquire_lease(engine, "retrain/pump", "someone else", wall_clock(), ttl)
 
 
-def test_who_has_to_wait_is_told_for_what(engine: Any) -> None:
-    """Whoever is refused learns who holds the lease, and when it ends should that one have died."""
+def test_the_error_names_the_holder_and_the_end(engine: Any) -> None:
+    """The error says who holds the lease, and when it expires if the holder has died."""
     ends = wall_clock() + pd.Timedelta(minutes=2)
     acquire_lease(engine, "retrain/pump", "process 4242 on mill, 8d3f", wall_clock(), pd.Timedelta(minutes=2))
     with pytest.raises(ModelError) as refused, hold_lease(engine, "retrain/pump", "retraining of pump"):

@@ -49,7 +49,7 @@ def test_good_rows_are_stored_and_bad_ones_held_with_their_reasons(workspace, cn
 
 
 def test_stored_rows_are_those_that_came(workspace, cnc, make_telemetry, now):
-    """What is read back equals what was taken in, value by value and type by type."""
+    """What is read back equals what was ingested, value by value and type by type."""
     batch = make_telemetry()
     ingest(workspace, batch, cnc, now=now)
     pd.testing.assert_frame_equal(tables.read(workspace, cnc.table), batch)
@@ -117,7 +117,7 @@ def test_a_batch_that_breaks_its_contract_is_held_whole(workspace, cnc, make_tel
 
 
 def test_a_refused_batch_leaves_quarantine_when_it_is_accepted(workspace, cnc, make_telemetry, now):
-    """A row is in one place: the batch that came back mended under its id is no longer held."""
+    """A row is in one place: the batch that is repaired and ingested under its id leaves quarantine."""
     with pytest.raises(ContractError):
         ingest(workspace, make_telemetry().assign(tool_load=np.nan), cnc, now=now, batch_id="monday")
     ingest(workspace, make_telemetry(), cnc, now=now, batch_id="monday")
@@ -135,7 +135,7 @@ def test_every_refused_batch_is_held_whatever_its_id(workspace, cnc, make_teleme
 
 
 def _begin(workspace: Workspace, batch: pd.DataFrame, contract: Contract, now: pd.Timestamp, name: str) -> None:
-    """Take a batch in, killed after its bad rows were held and before the good ones were stored."""
+    """Ingest a batch, killed after its bad rows were quarantined and before the good ones were stored."""
     append = tables.append
 
     def killed(workspace: Workspace, table: str, *rest: object, **more: object) -> bool:
@@ -323,7 +323,7 @@ def test_a_kill_between_quarantine_and_table_is_made_good(workspace, cnc, make_t
 
 @pytest.mark.slow
 def test_processes_that_take_the_same_batches_in_at_once(zygote, tmp_path, cnc):
-    """Processes that take in the same batches at the same time leave what one alone leaves."""
+    """Processes that ingest the same batches at the same time have the same result as one."""
     for attempt in range(2):
         workspace = init_workspace(tmp_path / f"ws{attempt}")
         pids = [zygote.start(workspace) for _ in range(2)]
@@ -333,7 +333,7 @@ def test_processes_that_take_the_same_batches_in_at_once(zygote, tmp_path, cnc):
 
 
 def test_every_shipped_table_takes_a_row(workspace, now):
-    """Each contract of records accepts a row that says what it has to say, and nothing more."""
+    """Each contract of records accepts a row with its required values and nothing else."""
     time_ = pd.Timestamp("2024-05-01T00:00Z")
     beside = {"asset": "m1", "event_time": time_, "known_time": time_}
     for name, row in {
