@@ -10,7 +10,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
-_EPOCH = pd.Timestamp(0, tz="UTC")
+_EPOCH = pd.Timestamp(0, tz="UTC").as_unit("us")
 
 
 class Instant(sa.types.TypeDecorator[pd.Timestamp]):

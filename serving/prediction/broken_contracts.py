@@ -16,7 +16,7 @@ from data_contracts.ingestion.refused_readings import RefusedReadings, count_new
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
 from serving.prediction.stored_telemetry import LatestTelemetry
-from serving.schemas.schemas import format_instant
+from serving.schemas.instants import format_instant
 
 _INSTANT = pd.Timedelta(microseconds=1)
 

@@ -14,9 +14,8 @@ from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import FRAMES, History
 from data_contracts.tables.telemetry import reconcile
-from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, fill_gaps, fit_recipe, stream
+from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, extract, fill_gaps, fit_recipe, stream
 from features.calculators.calculate import calculate
-from features.extraction import extract
 
 FEATURES = ["mean", "median", "length", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 HOUR, NONE = pd.Timedelta("1h"), pd.Timedelta(0)

@@ -10,8 +10,17 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from features import FeatureSet, Gaps, Recipe, cut_offs, extract_windows, parse_feature_set, stream, stream_windows
-from features.extraction import extract
+from features import (
+    FeatureSet,
+    Gaps,
+    Recipe,
+    cut_offs,
+    extract,
+    extract_windows,
+    parse_feature_set,
+    stream,
+    stream_windows,
+)
 from features.telemetry.known_telemetry import KnownTelemetry
 
 ATTRIBUTES = ("pvalue", "rvalue", "intercept", "slope", "stderr")
