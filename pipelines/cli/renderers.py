@@ -103,7 +103,7 @@ def refused(frame: pd.DataFrame) -> Group:
     Parameters
     ----------
     frame : pd.DataFrame
-        As `data_contracts.ingestion.quarantine.listed` returns them.
+        As `data_contracts.ingestion.quarantine.list_rows` returns them.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import pandas as pd
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.tables import last_heard
+from data_contracts.tables.tables import latest_times
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis, Limits
 from models.diagnosis.level_shifts import LevelShiftRule
@@ -115,10 +115,10 @@ def gather_snapshot(
 
 def observation_gaps(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return the spans in which assets were retired or their telemetry lost, as `models.outcomes.outcomes` takes it."""
-    latest_times, _ = last_heard(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    known_times, _ = latest_times(workspace, f"telemetry/{history.asset_type}", as_of=now)
     assets = set(history.assets["asset"])
-    latest_times = {asset: time for asset, time in latest_times.items() if asset in assets}
-    lost = lost_spans(latest_times, silence=settings.monitor_silence, now=now)
+    known_times = {asset: time for asset, time in known_times.items() if asset in assets}
+    lost = lost_spans(known_times, silence=settings.monitor_silence, now=now)
     return disjoint(pd.concat([retired_spans(history.assets, now=now), lost], ignore_index=True))
 
 

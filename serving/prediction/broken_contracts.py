@@ -103,7 +103,7 @@ class BrokenContracts:
         if not readings:
             return {}
         start = min(each.event_time for each in readings.values()) - _INSTANT
-        good, _ = tables.last_heard(
+        good, _ = tables.latest_times(
             self._workspace, self._table, as_of=as_of, assets=list(readings), start=start, column="event_time"
         )
         return self._broken(readings, good, as_of)
