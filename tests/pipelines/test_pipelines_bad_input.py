@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_read_is_refused_at_the_door(shared: Line, case: s
         (("simulate", "--machines", "-1"), 2, "at least one"),
         (("simulate", "--scenario", "proces_change"), 2, "Did you mean 'process_change'?"),
         (("models", "promote", "99", "--reason", "x"), 1, "no version 99"),
-        (("models", "promote", "1", "--reason", "x"), 1, "is the champion already"),
+        (("models", "promote", "1", "--reason", "x"), 1, "is already the champion"),
         (("models", "rollback", "--reason", "x"), 1, "no champion before version 1"),
         (("models", "shadow", "99"), 1, "no version 99"),
         (("models", "list", "--model", "pmp"), 1, "Did you mean 'pump'?"),
