@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.tables.history import History
-from features import Context, Recipe, learn_context
-from features.extraction import extract
+from features import Context, Recipe, extract, learn_context
 from features.recipe.feature_set import FeatureSet
 
 HOUR = pd.Timedelta("1h")

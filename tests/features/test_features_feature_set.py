@@ -86,7 +86,7 @@ def test_unknown_calculators_are_refused_with_a_suggestion() -> None:
 
 def test_names_with_and_without_channel_do_not_mix() -> None:
     """A list that names a channel once and once not says something unclear, and is refused."""
-    with pytest.raises(UsageError, match="all with or all without"):
+    with pytest.raises(UsageError, match="all of them with a kind, or none"):
         FeatureSet.from_names(["volt__mean", "median"])
 
 

@@ -14,9 +14,8 @@ from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import FRAMES, History
 from data_contracts.tables.telemetry import reconcile
-from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, fill_gaps, fit_recipe, stream
+from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, extract, fill_gaps, fit_recipe, stream
 from features.calculators.calculate import calculate
-from features.extraction import extract
 
 FEATURES = ["mean", "median", "length", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 HOUR, NONE = pd.Timedelta("1h"), pd.Timedelta(0)
@@ -200,7 +199,7 @@ def test_how_memory_is_cut_up_changes_nothing(
     history, ruled = history_of(5), replace(recipe, gaps=Gaps(HOUR, 2 * HOUR, 0.9))
     moments = some_cut_offs(history, 5, 60)
     whole = extract(history, moments, ruled), coverage(history, moments, ruled)
-    monkeypatch.setattr(sys.modules["features.extraction.extract"], "_SLAB_VALUES", 700)
+    monkeypatch.setattr(sys.modules["features.extraction.job"], "_SLAB_VALUES", 700)
     assert same_bits(extract(history, moments, ruled), whole[0])
     pd.testing.assert_frame_equal(coverage(history, moments, ruled), whole[1], check_exact=True)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import features
-from features.extraction import warm_up
+from features import warm_up
 
 
 def test_importing_features_is_light(repository: Path) -> None:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from data_contracts.tables.history import History
 from data_contracts.tables.telemetry import reconcile
-from features import SINCE_START, Recipe, cut_offs, fit_recipe
+from features import SINCE_START, Recipe, cut_offs, extract, fit_recipe
 from features.calculators.calculate import calculate
-from features.extraction import extract
 from features.extraction.extract import extract_rows
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.reconciliation import sorted_rows

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from features import extract_windows, slow_features
 from features.calculators.calculate import calculate
 from features.calculators.presets import preset_features
-from features.calculators.tsfresh_calculators import calculate_by_tsfresh, say_slow
+from features.calculators.tsfresh_calculators import calculate_by_tsfresh, warn_slow
 from features.kernels.registry import KERNELS
 
 Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -241,7 +241,7 @@ def test_short_series_pass_through_every_calculator(samples: int) -> None:
 
 def test_the_slow_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     """What has no kernel is logged by name, once."""
-    say_slow.cache_clear()
+    warn_slow.cache_clear()
     block = np.random.default_rng(1).normal(size=(2, 20))
     wanted = ("mean", 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2')
     with caplog.at_level(logging.WARNING, logger="forewarn.features"):

@@ -7,8 +7,7 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from features import SINCE_START, FeatureSet, Recipe, cut_offs, fit_recipe
-from features.extraction import extract
+from features import SINCE_START, FeatureSet, Recipe, cut_offs, extract, fit_recipe
 
 DAY = pd.Timedelta("24h")
 HistoryOf = Callable[..., History]

@@ -23,9 +23,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return function(name)
 
     monkeypatch.setattr(CALCULATORS, "function", listed)
-    tsfresh_calculators._of_constant.cache_clear()
+    tsfresh_calculators._constant_values.cache_clear()
     yield asked
-    tsfresh_calculators._of_constant.cache_clear()
+    tsfresh_calculators._constant_values.cache_clear()
 
 
 def test_a_constant_is_computed_once(calls: list[str]) -> None:

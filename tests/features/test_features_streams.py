@@ -11,8 +11,7 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from features import FeatureSet, Recipe, cut_offs, extract_windows, stream, stream_windows, write_features
-from features.extraction import extract
+from features import FeatureSet, Recipe, cut_offs, extract, extract_windows, stream, stream_windows, write_features
 
 CHANNELS = ["volt", "rotate", "heat"]
 NAMES = ["mean", "quantile__q_0.1", "longest_strike_above_mean", 'linear_trend__attr_"slope"']

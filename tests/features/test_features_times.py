@@ -10,8 +10,17 @@ import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from features import FeatureSet, Gaps, Recipe, cut_offs, extract_windows, parse_feature_set, stream, stream_windows
-from features.extraction import extract
+from features import (
+    FeatureSet,
+    Gaps,
+    Recipe,
+    cut_offs,
+    extract,
+    extract_windows,
+    parse_feature_set,
+    stream,
+    stream_windows,
+)
 from features.telemetry.known_telemetry import KnownTelemetry
 
 ATTRIBUTES = ("pvalue", "rvalue", "intercept", "slope", "stderr")
@@ -139,9 +148,9 @@ def test_without_times_a_named_line_against_time_is_refused() -> None:
     assert parse_feature_set(SETTINGS).features == ("mean", "maximum")
     assert parse_feature_set(SETTINGS, timed=True).features == ("mean", *LINES, "maximum")
     for given in (LINES, FeatureSet.from_names(LINES), [f"heat__{LINES[0]}"]):
-        with pytest.raises(UsageError, match="Give times="):
+        with pytest.raises(UsageError, match="Pass times="):
             extract_windows(values, CHANNELS, given)
-        with pytest.raises(UsageError, match="Give times="):
+        with pytest.raises(UsageError, match="Pass times="):
             stream_windows(values, CHANNELS, given)
     with pytest.raises(UsageError, match="cannot be computed"):
         FeatureSet.from_names(['linear_trend_timewise__attr_"steepness"'])

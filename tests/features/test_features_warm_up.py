@@ -15,10 +15,9 @@ import pandas as pd
 import pytest
 
 from data_contracts.tables.history import History
-from features import Gaps, cut_offs, fill_gaps, fit_recipe, kernels_compiled
+from features import Gaps, cut_offs, extract, fill_gaps, fit_recipe, kernels_compiled, warm_up
 from features.calculators.plan import Plan, plan_for
 from features.calculators.presets import preset_features
-from features.extraction import extract, warm_up
 from features.kernels import compilation
 from features.kernels.registry import KERNELS
 from features.telemetry import array_gaps, gaps

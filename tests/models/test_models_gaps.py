@@ -12,7 +12,7 @@ import pytest
 from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
 from features import Gaps, coverage
-from features.extraction import extract
+from features.extraction.extract import extract
 from features.telemetry.point_in_time import GivenHistory
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import predict, score, score_features
