@@ -47,7 +47,7 @@ def finish(futures: Sequence[Future[None]]) -> None:
 
 
 class _InThisThread(Executor):
-    """Runs what is submitted at once."""
+    """Run submitted calls at once, in the caller's thread."""
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()

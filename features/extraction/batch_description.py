@@ -45,7 +45,7 @@ def describe_batch(n_columns: int, rows: int, places: IntArray) -> BytesArray:
     _write(message, length, np.array([rows]))
     # A node for each column: how many rows, how many of them missing. Vectors begin with their length, four bytes.
     _write(message, nodes + 4, np.stack([np.full(n_columns, rows), np.zeros(n_columns, np.int64)], axis=1))
-    # Two buffers for each column, where they begin and how long they are: what is missing (nothing), and the numbers.
+    # Two buffers for each column, with begin and length: the validity bitmap (empty), and the numbers.
     begins = 8 * rows * places
     none, full = np.zeros(n_columns, np.int64), np.full(n_columns, 8 * rows)
     _write(message, buffers + 4, np.stack([begins, none, begins, full], axis=1))

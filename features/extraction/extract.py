@@ -78,8 +78,8 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
     """Compute the recipe's columns as `extract` does, bit for bit, from sorted telemetry: for single assets.
 
     `rows` hold the recipe's measured channels, in their order, with assets numbered as in the query. The query's
-    history is read only if the recipe has context features. The result's rows are numbered: an index of assets and
-    times takes as long to build as some models to predict.
+    history is read only if the recipe has context features. The result's rows are numbered: building an index of
+    assets and times takes as long as some predictions.
     """
     n = len(query.assets)
     telemetry = None
@@ -95,7 +95,7 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
     return _extract(Job(recipe, CutOffs(np.arange(n), query.as_of), telemetry, context), n, threads, silent)
 
 
-def _extract(job: "Job", n: int, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
+def _extract(job: Job, n: int, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
     matrix = np.empty((len(job.columns), n))
     total = len(job.groups) * n
     with workers(cores(threads, matrix.size)) as pool:

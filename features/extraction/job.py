@@ -78,8 +78,8 @@ def _slabs(
 def slabs_as_due(
     telemetry: KnownTelemetry, cut_offs: CutOffs, window: pd.Timedelta, gaps: Gaps, *, timed: bool = False
 ) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
-    # The value that replaces a window's first sample may have come before the window.
     """Yield ranges of windows with each channel's samples as the rule for gaps places them."""
+    # The value that replaces a window's first sample may have come before the window.
     spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window + gaps.fill_for))
     due = gaps.due(window, telemetry.earliest(spans), cut_offs.as_of)
     placed = gaps.most_samples(due, spans.end - spans.begin) * len(telemetry.channels) * (1 + timed)

@@ -241,7 +241,7 @@ def _place(
                     due_at[place] = end
                 place += 1
                 continue
-            # Nothing stands in for any slot up to the next reading: over them in one step.
+            # No slot up to the next reading can be filled: skip them in one step.
             ahead = (times[reading] - end - 1) // interval if reading < last else due[window] - slot
             missing += ahead
             slot += ahead
