@@ -194,9 +194,9 @@ def holds_one_value(series: FloatArray) -> bool:
 def products_with_level(model: Regression, samples: int, lags: int) -> None:
     """Compute products of levels with themselves and with the centred changes after them.
 
-    With w for the levels the changes are ``d[t] = w[t+1] - w[t] - mean change``. Fills `cross` with ``sum(w[t]
-    d[t-b])`` for b = 0 ... lags, `total` with ``sum(w[t])``, `square` with ``sum(w[t]**2)``, all over t = lags ...
-    samples - 2.
+    With w for the levels the changes are ``d[t] = w[t+1] - w[t] - mean change``. Fills `cross` with
+    ``sum(w[t] d[t-b])`` for b = 0 ... lags, `total` with ``sum(w[t])``, `square` with ``sum(w[t]**2)``, all over t =
+    lags ... samples - 2.
     """
     levels, cross, total, square = model.levels, model.cross, model.total[0], model.square[0]
     first, last = levels.first, levels.last
