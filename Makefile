@@ -15,10 +15,10 @@ export BENTOML_DO_NOT_TRACK := True
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test test-fast verify check bench lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 # uv comes from the lock file like the rest and installs it in seconds; where only pip knows the way to
 # a mirror, pip installs the same files in minutes.
@@ -38,8 +38,14 @@ setup: $(VENV)/.ready ## build the environment in .venv from the lock file
 demo: setup ## watch a simulated fleet: train, serve, drift, retrain, promote
 	$(BIN)/forewarn demo
 
-test: setup ## run every test
+test: setup ## run the tests; long simulations and whole experiments are in `make verify`
 	$(BIN)/pytest -n auto --dist loadfile
+
+test-fast: setup ## run the tests that start no server and train no large model, and say what is left out
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not verify"
+
+verify: setup ## simulate many histories, train the shipped experiments, kill and swap under load
+	$(BIN)/pytest -n auto --dist loadfile -m verify
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -53,6 +59,6 @@ bench: setup ## measure, beside the peers, what has to be fast
 lock: setup ## resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -o requirements.lock --upgrade
 
-clean: ## remove the environment and every cache
-	rm -rf $(VENV) .forewarn .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks
+clean: ## remove the environment and every cache; a workspace stays
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

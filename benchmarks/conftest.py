@@ -12,7 +12,7 @@ from pipelines.demo.story import DAY, START
 from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.jobs.train import train
+from pipelines.jobs.train import train_experiment
 
 MACHINES = 60
 HISTORY_DAYS = 120
@@ -48,7 +48,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     fleet = Fleet(7, MACHINES, start=START, scenario=make_scenario("none", HISTORY_DAYS))
     live = START + HISTORY_DAYS * DAY
     import_batch(workspace, fleet.advance(live), now=live)
-    champion = train(workspace, load_experiment(EXPERIMENT, []), now=live)
+    champion = train_experiment(workspace, load_experiment(EXPERIMENT, []), now=live)
     for day in range(1, DAYS_SINCE + 1):
         import_batch(workspace, fleet.advance(live + day * DAY), now=live + day * DAY)
     return Plant(workspace, fleet, champion.model_name, live + DAYS_SINCE * DAY)

@@ -30,8 +30,9 @@ from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
 from features.extraction.extract import extract
 from features.recipe.fitting import fit_recipe
-from models.artifact.artifact import Artifact, ContractReference, store_estimator
+from models.artifact.artifact import Artifact, ContractReference
 from models.estimators import estimators
+from models.estimators.stored_estimators import store_estimator
 from models.registry.registry import CHAMPION, Registry
 
 MODEL = "side-by-side"

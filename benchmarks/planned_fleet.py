@@ -20,7 +20,7 @@ import pandas as pd
 
 from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
-from models.artifact.scoring import scores
+from models.artifact.scoring import score_in_detail
 from models.experiment.experiment import load_experiment
 from models.planning.worklist import Costs, Job, Risk, days_from, plan
 from models.training.training import train
@@ -269,7 +269,7 @@ def _look(
     """Score the machines that run, and note since when they have alerted."""
     heard = history.telemetry.loc[history.telemetry["event_time"] > now - 6 * HOUR, "asset"].unique()
     running = sorted(asset for asset in heard if now - rested.get(asset, now - 10 * REST) >= REST)
-    told = scores(artifact, history, pd.DataFrame({"asset": running, "as_of": now}))
+    told = score_in_detail(artifact, history, pd.DataFrame({"asset": running, "as_of": now}))
     known = told.frame["reason"].isna().to_numpy()
     scored = told.frame[known].set_index("asset")
     alerts = frozenset(scored.index[scored["alert"]])

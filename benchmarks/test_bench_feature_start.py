@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from features.extraction.warm_up import warm_up
+from features import warm_up
 
 ROUNDS = 5
 

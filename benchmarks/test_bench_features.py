@@ -18,7 +18,7 @@ from benchmarks.telemetry_like import FloatArray, long_frame, windows
 from features import extract_windows, stream_windows
 
 ROUNDS = 5
-# Of tied and of stuck windows tsfresh gives what a processor or round-off decides: docs/feature-values.md.
+# Of tied and of stuck windows tsfresh gives what a processor or round-off decides: docs/reference/feature-values.md.
 EXCUSED = ("permutation_entropy", "partial_autocorrelation", "fourier_entropy", "ar_coefficient")
 RUST = importlib.util.find_spec("tsfresh_rs") is not None
 

@@ -68,7 +68,7 @@ _MODULES = {
         "did_you_mean",
     ),
     "tables.history": ("History", "read_history"),
-    "ingestion.intake": ("IngestResult", "ingest"),
+    "ingestion.ingest": ("IngestResult", "ingest"),
     "validation.report": ("CheckResult", "ContractError", "Report"),
     "tables.telemetry": ("reconcile",),
     "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),

@@ -1,8 +1,8 @@
-"""Labels, learning, judging, the registry, and what became of predictions.
+"""Machine learning: labels, training, evaluation, the model registry, and the outcomes of predictions.
 
-An `Experiment` and a `History` go into `train`, which gives a judged model; `Registry` keeps it in MLflow with all
-that made it, and `score` applies it. The names here are loaded when they are first used: learning and plotting take
-seconds to import, and who only joins predictions with outcomes needs neither.
+`train` turns an `Experiment` and a `History` into an evaluated model; `Registry` stores it in MLflow with everything
+needed to reproduce it, and `score` applies it. Names are loaded on first use: training and plotting libraries take
+seconds to import, and joining predictions with outcomes needs neither.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
     from models.artifact.scoring import score, score_features
-    from models.estimators.estimators import register as register_estimator
+    from models.estimators.estimators import register_estimator
     from models.experiment.experiment import Experiment, load_experiment
     from models.labels.labels import LabelState, failure_labels, remaining_life
     from models.outcomes.error_rates import ErrorRates
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.training.evaluation import Evaluation
     from models.training.training import Trained, train
 
-_HOMES = {
+_MODULES = {
     "Artifact": "artifact.artifact",
     "ErrorRates": "outcomes.error_rates",
     "Evaluation": "training.evaluation",
@@ -68,7 +68,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'models' has no attribute {name!r}")
-    home = importlib.import_module(f"models.{_HOMES[name]}")
-    return getattr(home, "register" if name == "register_estimator" else name)
+    return getattr(importlib.import_module(f"models.{_MODULES[name]}"), name)

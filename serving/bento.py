@@ -110,7 +110,7 @@ def _proven(registry: Registry, name: str, version: int) -> GoldenInputs | None:
     """Return the golden inputs of a version that scores them as it did; a version without any is taken as it is."""
     golden = registry.golden_inputs(name, version)
     if golden is not None:
-        golden.prove(registry.load(name, version).artifact, f"{name} version {version}")
+        golden.verify(registry.load(name, version).artifact, f"{name} version {version}")
     return golden
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def _load_pyfunc(path: str) -> "PyfuncModel":
-    """Load a model for MLflow, which knows this package as the loader of every registered version."""
+    """Load a model for MLflow, which records this package as the loader of every registered version."""
     from pathlib import Path
 
     from models.artifact.artifact import Artifact

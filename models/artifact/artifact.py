@@ -1,8 +1,8 @@
-"""A trained model as a folder that anyone may open: JSON beside LightGBM text or a skops file, never a pickle.
+"""A trained model as a folder that is safe to open: JSON beside LightGBM text or a skops file, never a pickle.
 
 model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
 model.txt      the trees, when the learner is LightGBM; or
-model.skops    the estimator of scikit-learn, of reviewed types only
+model.skops    the scikit-learn estimator, of reviewed types only
 """
 
 import hashlib
@@ -23,20 +23,19 @@ from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
 from models.artifact.reference_ranges import ReferenceRange
 from models.estimators import estimators
-from models.estimators.calibration import Calibration as Calibration
+from models.estimators.calibration import Calibration
 from models.estimators.estimators import Target
 from models.estimators.hazards import failed_by, predict_hazards
-from models.estimators.stored_estimators import open_estimator as open_estimator
-from models.estimators.stored_estimators import store_estimator as store_estimator
+from models.estimators.stored_estimators import open_estimator
 
-FORMAT = 1
-JSON_FILE = "model.json"
+_FORMAT = 1
+_JSON_FILE = "model.json"
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
 
 @dataclass(frozen=True)
 class ContractReference:
-    """The contract that the training telemetry met."""
+    """The data contract of the training telemetry."""
 
     name: str
     version: str
@@ -45,7 +44,7 @@ class ContractReference:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Hold a trained model and everything that its use needs.
+    """Hold a trained model and everything needed to use it.
 
     Parameters
     ----------
@@ -54,27 +53,28 @@ class Artifact:
     estimator
         The learner's name.
     recipe
-        What turns a history into the model's columns; already reduced to them.
+        Computes the model's columns from a history; already reduced to them.
     lead, horizon
-        The prediction is of a failure in (as_of + lead, as_of + lead + horizon]; no horizon for remaining life alone.
+        The prediction is of a failure in (as_of + lead, as_of + lead + horizon]; no horizon for remaining life without
+        alerts.
     cap
-        The most remaining life that is told apart; None for failures.
+        Remaining-life predictions are capped here; None for failures.
     threshold
         Alert at a probability of at least this, or at remaining hours of at most this; None never alerts.
     calibration
-        What makes the scores probabilities; None when they are taken as they are.
+        Turns scores into probabilities; None when they are used as they are.
     contract
-        The contract of the telemetry.
+        The data contract of the training telemetry.
     stored
-        The fitted estimator as it is stored: LightGBM text or a skops file.
+        The fitted estimator as stored: LightGBM text or a skops file.
     horizons
-        All horizons that probabilities are told for, ascending, `horizon` among them: itself alone if none is given;
-        none for remaining life. With several the estimator gives the hazards of the intervals between them.
+        All horizons with a probability, ascending, `horizon` among them; by default only `horizon`, and none for
+        remaining life. With several the estimator predicts the hazards of the intervals between them.
     calibrations
-        With several horizons, what calibrates the hazard of each interval; empty when they are taken as they are.
-    usual
-        What is usual of each column: its 10 %, 50 % and 90 % quantile over the training samples that did not fail;
-        empty in an artifact of old.
+        With several horizons, the calibration of each interval's hazard; empty when hazards are used as they are.
+    reference_ranges
+        The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
+        without values; empty in artifacts written before there were any.
     """
 
     target: Target
@@ -89,7 +89,7 @@ class Artifact:
     stored: bytes = field(repr=False)
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
-    usual: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
+    reference_ranges: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -97,17 +97,17 @@ class Artifact:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the feature columns, in the order that the estimator takes them."""
+        """Return the feature columns, in the order that the estimator expects."""
         return tuple(self.recipe.columns or ())
 
     @cached_property
     def model(self) -> Any:
-        """Return the fitted estimator, opened from how it is stored."""
+        """Return the fitted estimator, loaded from `stored` on first access."""
         return open_estimator(self.estimator, self.target, self.stored)
 
     @cached_property
     def digest(self) -> str:
-        """Return a digest of the whole: equal digests predict the same."""
+        """Return the SHA-256 of the artifact in hexadecimal digits: equal digests predict the same."""
         return hashlib.sha256(self._json().encode()).hexdigest()
 
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -116,7 +116,7 @@ class Artifact:
         Parameters
         ----------
         features
-            Columns of the recipe, in any order, one row per asset and cut-off.
+            The columns of the recipe, in any order, one row per asset and cut-off.
 
         Returns
         -------
@@ -128,15 +128,15 @@ class Artifact:
             If a column is missing or infinite.
         """
         if len(self.horizons) > 1:
-            return self._failed_by(features, self.decision + 1)[:, -1]
+            return self._failed_by(features, self.decision_index + 1)[:, -1]
         raw = estimators.predict(self.model, self.matrix(features))
         if self.target == "remaining_life":
             return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
         return raw if self.calibration is None else self.calibration.apply(raw)
 
     @property
-    def decision(self) -> int:
-        """Return the place of `horizon`, by which alerts are decided, among `horizons`."""
+    def decision_index(self) -> int:
+        """Return the index in `horizons` of `horizon`, by which alerts are decided."""
         return self.horizons.index(self.horizon) if self.horizon in self.horizons else 0
 
     def predict_horizons(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -150,7 +150,7 @@ class Artifact:
         Returns
         -------
         ndarray of float64, shape (n_rows, n_horizons)
-            Never falling along a row; the column of `horizon` is what `predict` gives, bit for bit. No column for
+            Never decreasing along a row; the column of `horizon` equals `predict`, bit for bit. No columns for
             remaining life.
 
         Raises
@@ -167,14 +167,14 @@ class Artifact:
         return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
 
     def matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Take the model's columns in its order, as `feature_matrix` does; shape (n_rows, n_columns)."""
+        """Return the model's columns in its order, as `feature_matrix` does; shape (n_rows, n_columns)."""
         if not features.columns.is_(self.recipe.index):
             return feature_matrix(features, self.columns)
         # Straight from `extract`: thousands of columns need not be looked up one by one.
         return _finite(np.ascontiguousarray(features.to_numpy(dtype=np.float64)), self.columns)
 
     def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Tell which predictions call for an alert, shape (n_rows,)."""
+        """Mark the predictions that call for an alert, shape (n_rows,)."""
         if self.threshold is None:
             return np.zeros(len(predictions), dtype=np.bool_)
         if self.target == "failure":
@@ -187,7 +187,7 @@ class Artifact:
         Parameters
         ----------
         folder
-            Where to; created with its parents.
+            Created with its parents if missing.
 
         Returns
         -------
@@ -196,37 +196,37 @@ class Artifact:
         """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _file_name(self.estimator)).write_bytes(self.stored)
-        (folder / JSON_FILE).write_text(self._json(), encoding="utf-8")
+        (folder / _JSON_FILE).write_text(self._json(), encoding="utf-8")
         return folder
 
     @classmethod
     def load(cls, folder: Path) -> "Artifact":
-        """Read an artifact, and make sure that it is whole.
+        """Read an artifact and verify its integrity.
 
         Parameters
         ----------
         folder
-            Where `save` wrote it.
+            The folder that `save` wrote.
 
         Returns
         -------
         Artifact
-            The artifact, its estimator opened.
+            With its estimator loaded.
 
         Raises
         ------
         NotFoundError
             If there is no artifact.
         ModelError
-            If it is of another format, damaged, or holds a type that nobody reviewed.
+            If it has another format, is damaged, or holds a type that is not reviewed.
         """
         artifact = _from_json(_read_json(folder), folder)
-        _ = artifact.model  # opened here, so that a damaged model is refused before it is served
+        _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 
     def _json(self) -> str:
         content: dict[str, Any] = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "target": self.target,
             "estimator": self.estimator,
             "lead": format_duration(self.lead),
@@ -235,39 +235,22 @@ class Artifact:
             "threshold": self.threshold,
             "calibration": None if self.calibration is None else vars(self.calibration),
             "contract": vars(self.contract),
-            # LightGBM refuses tsfresh's names, so its trees speak of f0, f1, ...
+            # LightGBM refuses tsfresh's names, so its trees name columns f0, f1, ...
             "columns": {f"f{i}": column for i, column in enumerate(self.columns)},
             "recipe": json.loads(self.recipe.to_json()),
             "model_sha256": hashlib.sha256(self.stored).hexdigest(),
         }
-        # Artifacts without them keep the digest they had before there were any.
+        # Written only where there are any, so that older artifacts keep their digest.
         if len(self.horizons) > 1:
             content["horizons"] = [format_duration(horizon) for horizon in self.horizons]
             content["calibrations"] = [None if fitted is None else vars(fitted) for fitted in self.calibrations]
-        if self.usual:
-            content["usual"] = self.usual
+        if self.reference_ranges:
+            content["usual"] = self.reference_ranges
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
 def feature_matrix(features: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Take the columns that an estimator wants, in its order.
-
-    Parameters
-    ----------
-    features
-        These columns in any order, and perhaps others.
-    columns
-        The estimator's columns.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_rows, n_columns)
-
-    Raises
-    ------
-    ModelError
-        If a column is missing or infinite.
-    """
+    """Return the estimator's columns in its order, shape (n_rows, n_columns); refuses missing columns and infinity."""
     missing = [column for column in columns if column not in features.columns]
     if missing:
         raise ModelError(
@@ -287,25 +270,12 @@ def _finite(matrix: npt.NDArray[np.float64], columns: Sequence[str]) -> npt.NDAr
 
 
 def contract_reference(asset_type: str, contract: Contract | None) -> ContractReference:
-    """Name the contract that telemetry meets.
-
-    Parameters
-    ----------
-    asset_type
-        The type of the assets.
-    contract
-        The contract; the shipped one of the asset type if None.
-
-    Returns
-    -------
-    ContractReference
-        Named ``"none"`` for an asset type of a user's own whose contract was not given.
-    """
+    """Return a reference to the contract, or to the shipped one; named ``"none"`` for a custom type without one."""
     try:
-        known = telemetry_contract(asset_type) if contract is None else contract
+        contract = telemetry_contract(asset_type) if contract is None else contract
     except NotFoundError:
         return ContractReference("none", "", "")
-    return ContractReference(known.name, known.version, known.digest)
+    return ContractReference(contract.name, contract.version, contract.digest)
 
 
 def _file_name(kind: str) -> str:
@@ -313,16 +283,18 @@ def _file_name(kind: str) -> str:
 
 
 def _read_json(folder: Path) -> Mapping[str, Any]:
-    file = folder / JSON_FILE
+    file = folder / _JSON_FILE
     if not file.is_file():
-        raise NotFoundError(f"no model at {folder}", f"a folder with a {JSON_FILE}", "Register the model again")
+        raise NotFoundError(f"no model at {folder}", f"a folder with a {_JSON_FILE}", "Register the model again")
     try:
         content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{file} is not JSON ({error})", "an intact model", "Register the model again") from error
-    if content.get("format") != FORMAT:
+    if content.get("format") != _FORMAT:
         raise ModelError(
-            f"{file} is of format {content.get('format')!r}", f"format {FORMAT}", "Use the forewarn that wrote it"
+            f"{file} is of format {content.get('format')!r}",
+            f"format {_FORMAT}",
+            "Use the version of forewarn that wrote it",
         )
     return content
 
@@ -343,7 +315,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         stored=stored,
         horizons=tuple(map(parse_duration, content.get("horizons", ()))),
         calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
-        usual=tuple(None if told is None else tuple(told) for told in content.get("usual", ())),
+        reference_ranges=tuple(None if r is None else tuple(r) for r in content.get("usual", ())),
     )
 
 

@@ -1,4 +1,4 @@
-"""A feature's value in words that a mechanic knows: "spindle vibration peaks higher than usual: 9.1 mm/s where ..."."""
+"""Feature values in words for mechanics: "spindle vibration peaks higher than usual: 9.1 mm/s where ..."."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,10 @@ import pandas as pd
 from features.names import REGIME_MARK, format_duration, parse_feature, parse_name, raw_channel
 from models.artifact.reference_ranges import ReferenceRange
 
-Say = Callable[[float, ReferenceRange | None], str]
+Describer = Callable[[float, ReferenceRange | None], str]
+"""Describes a value, NaN where missing, against its reference range, None where that is not known."""
+Phrases = tuple[str, str, str]
+"""What to write of a value above, within and below its reference range."""
 
 _LEVEL: Final = ("is higher than usual", "is as usual", "is lower than usual")
 _PEAK: Final = ("peaks higher than usual", "peaks as usual", "peaks lower than usual")
@@ -18,7 +21,7 @@ _DROP: Final = ("does not drop as low as usual", "drops as low as usual", "drops
 _SCATTER: Final = ("scatters more than usual", "scatters as usual", "scatters less than usual")
 _JUMP: Final = ("jumps more than usual", "jumps as much as usual", "jumps less than usual")
 _READINGS: Final = ("gave more readings than usual", "gave as many readings as usual", "gave fewer readings than usual")
-_IN_UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
+_IN_UNITS: Final[Mapping[str, Phrases]] = {
     "mean": _LEVEL,
     "median": _LEVEL,
     "root_mean_square": _LEVEL,
@@ -28,7 +31,7 @@ _IN_UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
     "standard_deviation": _SCATTER,
     "mean_abs_change": _JUMP,
 }
-_WITHOUT_UNIT: Final[Mapping[str, tuple[str, str, str]]] = {
+_WITHOUT_UNIT: Final[Mapping[str, Phrases]] = {
     "sum_values": _LEVEL,
     "abs_energy": _LEVEL,
     "variance": _SCATTER,
@@ -48,109 +51,97 @@ _DAY, _YEAR = 24.0, 8766.0
 _THOUSAND = 1000.0
 
 
-def say(column: str, unit: str | None, window: pd.Timedelta | None) -> Say:
-    """Find the words for a feature column.
+def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None) -> Describer:
+    """Return the function that describes values of a feature column, named as `features.names` writes it.
 
-    Parameters
-    ----------
-    column
-        Its name, as `features.names` writes it.
-    unit
-        The unit of its channel; None where it has none or none is known.
-    window
-        The window to be named; None where the model has but one.
-
-    Returns
-    -------
-    callable
-        Takes the value, NaN where missing, and what is usual of the column, None where that is not known.
+    The unit is that of its channel, None where there is none; the window is named unless it is None.
 
     Examples
     --------
-    >>> say("volt__mean", "V", None)(182.4, (165.0, 170.2, 176.0))
+    >>> describe_driver("volt__mean", "V", None)(182.4, (165.0, 170.2, 176.0))
     'volt is higher than usual: 182 V where 165 to 176 is usual'
-    >>> say('events__count__code_"error3"__span_"24h"', None, None)(4.0, (0.0, 0.0, 1.0))
+    >>> describe_driver('events__count__code_"error3"__span_"24h"', None, None)(4.0, (0.0, 0.0, 1.0))
     'error3 came 4 times in 24 h where 0 to 1 is usual'
     """
     name = parse_name(column)
     calculator, parameters = parse_feature(name.feature)
     if name.is_context:
         return partial(_circumstance, name.kind, calculator, parameters)
-    relative = name.kind.endswith(REGIME_MARK)
+    standardised = name.kind.endswith(REGIME_MARK)
     over = "" if window is None else f" over {_spaced(format_duration(window))}"
-    place = over + (" for the way the machine runs" if relative else "")
-    measure = "" if relative or unit is None else f" {unit}"
-    who = raw_channel(name.kind).replace("_", " ")
-    scale = " (in standard deviations)" if relative else ""
+    place = over + (" for the way the machine runs" if standardised else "")
+    measure = "" if standardised or unit is None else f" {unit}"
+    channel = raw_channel(name.kind).replace("_", " ")
+    scale = " (in standard deviations)" if standardised else ""
     if calculator in _TRENDS and parameters.get("attr", "slope") == "slope":
-        return partial(_trend, who, over, measure + _TRENDS[calculator], scale)
+        return partial(_trend, channel, over, measure + _TRENDS[calculator], scale)
     phrases = _phrases(calculator, parameters)
-    counted = phrases is None or (calculator in _WITHOUT_UNIT)
+    unitless = phrases is None or calculator in _WITHOUT_UNIT
     if phrases is None:
-        what = calculator.replace("_", " ")
-        phrases = (f"has a higher {what} than usual", f"has its usual {what}", f"has a lower {what} than usual")
-    return partial(_reading, who, place, "" if counted else measure, "" if counted else scale, phrases)
+        title = calculator.replace("_", " ")
+        phrases = (f"has a higher {title} than usual", f"has its usual {title}", f"has a lower {title} than usual")
+    return partial(_reading, channel, place, "" if unitless else measure, "" if unitless else scale, phrases)
 
 
-def _phrases(calculator: str, parameters: Mapping[str, object]) -> tuple[str, str, str] | None:
-    """Give what is said of a value above, within and below what is usual; None for what has no common word."""
+def _phrases(calculator: str, parameters: Mapping[str, object]) -> Phrases | None:
+    """Return the phrases of a calculator; None for one without a common word."""
     if calculator == "quantile" and isinstance(share := parameters.get("q"), float):
         return _PEAK if share >= _HIGH else _DROP if share <= _LOW else _LEVEL
     return _IN_UNITS.get(calculator) or _WITHOUT_UNIT.get(calculator)
 
 
 def _reading(
-    who: str,
+    channel: str,
     place: str,
     unit: str,
     scale: str,
-    phrases: tuple[str, str, str],
+    phrases: Phrases,
     value: float,
-    usual: ReferenceRange | None,
+    reference: ReferenceRange | None,
 ) -> str:
     if math.isnan(value):
-        return f"{who} gave too few readings to tell"
-    if usual is None:
-        return f"{who}{place} reads {_number(value)}{unit}{scale}"
+        return f"{channel} gave too few readings to tell"
+    if reference is None:
+        return f"{channel}{place} reads {_number(value)}{unit}{scale}"
     above, within, below = phrases
-    phrase = above if value > usual[2] else below if value < usual[0] else within
-    return f"{who} {phrase}{place}: {_number(value)}{unit}{_where(usual)}{scale}"
+    phrase = above if value > reference[2] else below if value < reference[0] else within
+    return f"{channel} {phrase}{place}: {_number(value)}{unit}{_usual_range(reference)}{scale}"
 
 
-def _trend(who: str, place: str, unit: str, scale: str, value: float, usual: ReferenceRange | None) -> str:
+def _trend(channel: str, place: str, unit: str, scale: str, value: float, reference: ReferenceRange | None) -> str:
     if math.isnan(value):
-        return f"{who} gave too few readings to tell"
-    if usual is None:
-        return f"{who} {'rises' if value > 0 else 'falls'}{place}: {_number(value)}{unit}{scale}"
-    if value > usual[2]:
+        return f"{channel} gave too few readings to tell"
+    if reference is None:
+        return f"{channel} {'rises' if value > 0 else 'falls'}{place}: {_number(value)}{unit}{scale}"
+    if value > reference[2]:
         phrase = "rises" if value > 0 else "falls less than usual"
-    elif value < usual[0]:
+    elif value < reference[0]:
         phrase = "falls" if value < 0 else "rises less than usual"
     else:
         phrase = "is as steady as usual"
-    return f"{who} {phrase}{place}: {_number(value)}{unit}{_where(usual)}{scale}"
+    return f"{channel} {phrase}{place}: {_number(value)}{unit}{_usual_range(reference)}{scale}"
 
 
 def _circumstance(
-    kind: str, calculator: str, parameters: Mapping[str, object], value: float, usual: ReferenceRange | None
+    kind: str, calculator: str, parameters: Mapping[str, object], value: float, reference: ReferenceRange | None
 ) -> str:
     if kind == "asset" and calculator == "is_model":
         return f"it is {'a' if value > 0 else 'not a'} {parameters['model']}"
     if calculator == "count":
-        what = parameters.get("code")
+        code = parameters.get("code")
         span = f" in {_spaced(str(parameters['span']))}" if "span" in parameters else ""
-        told = f"{what} came {_times(value)}{span}" if what else f"work was done on it {_times(value)} so far"
-        return told + _where(usual)
+        count = f"{code} came {_times(value)}{span}" if code else f"work was done on it {_times(value)} so far"
+        return count + _usual_range(reference)
     since = "hours since" if calculator == "hours_since" else calculator.replace("_", " ")
-    what, never = _occasion(kind, calculator, parameters) or (f"{since} of {kind}:", f"{since} of {kind}: not known")
+    event, never = _last_event(kind, calculator, parameters) or (f"{since} of {kind}:", f"{since} of {kind}: not known")
     if math.isnan(value):
         return never
     ago = "" if kind == "asset" else " ago"
-    return f"{what} {_age(value)}{ago}{_where(usual, _age)}"
+    return f"{event} {_age(value)}{ago}{_usual_range(reference, _age)}"
 
 
-def _occasion(kind: str, calculator: str, parameters: Mapping[str, object]) -> tuple[str, str] | None:
-    """Say what happened so many hours ago, and what is said when it never did."""
+def _last_event(kind: str, calculator: str, parameters: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return what to write of an event that happened some time ago, and of one that never did."""
     if kind == "asset":
         return "it has been in service for", "it is not known how long it has been in service"
     if kind == "failures":
@@ -165,10 +156,10 @@ def _occasion(kind: str, calculator: str, parameters: Mapping[str, object]) -> t
     return None
 
 
-def _where(usual: ReferenceRange | None, show: Callable[[float], str] | None = None) -> str:
-    if usual is None:
+def _usual_range(reference: ReferenceRange | None, show: Callable[[float], str] | None = None) -> str:
+    if reference is None:
         return ""
-    low, high = (show or _number)(usual[0]), (show or _number)(usual[2])
+    low, high = (show or _number)(reference[0]), (show or _number)(reference[2])
     return f" where {low} is usual" if low == high else f" where {low} to {high} is usual"
 
 

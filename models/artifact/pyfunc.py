@@ -1,4 +1,4 @@
-"""An artifact as MLflow's own tools see it."""
+"""The adapter through which MLflow's own tools use an artifact."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +8,7 @@ from models.artifact.artifact import Artifact
 
 
 class PyfuncModel:
-    """Show an artifact to MLflow's own tools.
-
-    Parameters
-    ----------
-    artifact
-        The artifact.
-    """
+    """An artifact with the interface of MLflow's pyfunc flavour."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact

@@ -1,9 +1,9 @@
-"""What is usual of each column: between which values it mostly lies."""
+"""The reference range of each feature column: the quantiles between which its values usually lie."""
 
 import numpy as np
 import numpy.typing as npt
 
-QUANTILES = (0.1, 0.5, 0.9)
+_QUANTILES = (0.1, 0.5, 0.9)
 _DIGITS = 6
 
 
@@ -12,30 +12,22 @@ ReferenceRange = tuple[float, float, float]
 
 
 def reference_ranges(x: npt.NDArray[np.float64]) -> tuple[ReferenceRange | None, ...]:
-    """Find the 10 %, 50 % and 90 % quantiles of each column.
+    """Return the range of each column of features (n_samples, n_features), None for a column that is all NaN.
 
-    Parameters
-    ----------
-    x
-        Features of training samples, shape (n_samples, n_features); NaN is left out.
-
-    Returns
-    -------
-    tuple of (float, float, float) or None
-        One for each column: values that occurred, to six significant digits; None for a column that is all NaN.
+    Quantiles are values that occurred, to six significant digits; NaN is left out.
 
     Examples
     --------
-    >>> usual_values(np.array([[1.0], [2.0], [3.0], [np.nan]]))
+    >>> reference_ranges(np.array([[1.0], [2.0], [3.0], [np.nan]]))
     ((1.0, 2.0, 3.0),)
     """
-    return tuple(_usual(np.sort(column[~np.isnan(column)])) for column in x.T)
+    return tuple(_range(np.sort(column[~np.isnan(column)])) for column in x.T)
 
 
-def _usual(ordered: npt.NDArray[np.float64]) -> ReferenceRange | None:
+def _range(ordered: npt.NDArray[np.float64]) -> ReferenceRange | None:
     if not len(ordered):
         return None
-    low, middle, high = (ordered[round(quantile * (len(ordered) - 1))] for quantile in QUANTILES)
+    low, middle, high = (ordered[round(quantile * (len(ordered) - 1))] for quantile in _QUANTILES)
     return _rounded(low), _rounded(middle), _rounded(high)
 
 

@@ -1,4 +1,8 @@
-"""Applying a model to assets at cut-offs: the one way in training, in batches and at the endpoint."""
+"""Applying a model to assets at cut-offs, in the same way in training, in batches and at the endpoint.
+
+`score` takes a history and cut-offs, `score_in_detail` returns horizons and features too, `score_features` takes
+features that are extracted already, and `predict_with_reasons` is the array-level core that the endpoint calls.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,44 +24,21 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold what a model says of assets at cut-offs, in their order.
+    """Predictions of a model for n cut-offs, in their order, with the reasons where there is none."""
 
-    Parameters
-    ----------
-    predictions : (n,)
-        Probabilities, or hours of remaining life; NaN where there is no prediction.
-    reasons
-        Why there is no prediction; None where there is one.
-    features
-        What it says it from.
-    probabilities : (n, n_horizons)
-        As of `Scores`.
-    """
-
-    predictions: FloatArray
-    reasons: Sequence[str | None]
-    features: pd.DataFrame
-    probabilities: FloatArray
+    predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN where there is no prediction
+    reasons: Sequence[str | None]  # why there is no prediction; None where there is one
+    probabilities: FloatArray  # as in `DetailedScores`
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Hold what a model says of assets at cut-offs, and what it says it from.
+class DetailedScores:
+    """The scores of a model with the features and horizons behind them."""
 
-    Parameters
-    ----------
-    frame
-        As of `score`.
-    features
-        The features of the same rows in the same order, indexed by ``asset`` and ``as_of``: what
-        `models.artifact.explanations.drivers` takes.
-    probabilities
-        The probability of a failure within each of the model's horizons, shape (n_rows, n_horizons); NaN where there
-        is no prediction. No column for remaining life.
-    """
-
-    frame: pd.DataFrame
-    features: pd.DataFrame
+    frame: pd.DataFrame  # the result of `score`
+    features: pd.DataFrame  # of the same rows, indexed by asset and as_of: what `explanations.drivers` takes
+    # Failure probability within each horizon, shape (n_rows, n_horizons); NaN where there is no prediction. No columns
+    # for remaining life.
     probabilities: FloatArray
 
 
@@ -69,71 +50,54 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
     artifact
         The model.
     history
-        What is known of the assets.
+        Telemetry, events, failures and work orders of the assets.
     cut_offs
         Columns ``asset`` and ``as_of`` (UTC).
 
     Returns
     -------
     DataFrame
-        One row per cut-off with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
-        ``remaining_life_h`` (NaN for failures), ``threshold`` (NaN when it never alerts), ``alert``, and ``reason``:
-        why there is no prediction, null where there is one. There is none, and no alert, where the rule for gaps
-        withholds the telemetry features of every channel and window of the model, and where most readings lie beyond
-        every operating regime of the training.
+        One row per cut-off, in order, with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
+        ``remaining_life_h`` (hours; NaN for failures), ``threshold`` (NaN when the model never alerts), ``alert``, and
+        ``reason``: why there is no prediction, null where there is one. There is no prediction, and no alert, where a
+        feature is infinite, where the rule for gaps withholds the telemetry features of every channel and window of
+        the model, and where most readings lie beyond every operating regime of the training.
     """
-    return scores(artifact, history, cut_offs).frame
+    return score_in_detail(artifact, history, cut_offs).frame
 
 
-def scores(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> Scores:
-    """Predict for assets at cut-offs as `score` does, and give horizons and features beside it.
+def score_in_detail(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> DetailedScores:
+    """Predict as `score` does, and return the probabilities of all horizons and the features too."""
+    features = extract(history, cut_offs, artifact.recipe)
+    result = predict_with_reasons(artifact, features, GivenHistory(history, cut_offs))
+    reason = pd.array(result.reasons, dtype="str")
+    frame = _score_frame(artifact, cut_offs["asset"], cut_offs["as_of"], result.predictions, reason=reason)
+    return DetailedScores(frame, features, result.probabilities)
 
-    Parameters
-    ----------
-    artifact, history, cut_offs
-        As for `score`.
 
-    Returns
-    -------
-    Scores
+def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: KnownHistory) -> Predictions:
+    """Predict from the features that `extract` gave for the model's recipe, or say why a prediction is withheld.
+
+    The history in `known`, with the cut-offs of the rows, is read only where it may be the reason for no prediction.
     """
-    said = predict(artifact, extract(history, cut_offs, artifact.recipe), GivenHistory(history, cut_offs))
-    reason = pd.array(said.reasons, dtype="str")
-    frame = _framed(artifact, cut_offs["asset"], cut_offs["as_of"], said.predictions, reason=reason)
-    return Scores(frame, said.features, said.probabilities)
-
-
-def predict(artifact: Artifact, features: pd.DataFrame, known: KnownHistory) -> Predictions:
-    """Predict as `scores` does, from features that are there already.
-
-    Parameters
-    ----------
-    artifact
-        The model.
-    features
-        What `features.extraction.extract` gave for the model's recipe and what is known, whatever they are indexed by.
-    known
-        The cut-offs and what is known: looked at only where that may be why there is no prediction.
-
-    Returns
-    -------
-    Predictions
-    """
-    reasons = _why_infinite(features)
-    for row, words in (_why_unknown(artifact.recipe, known) | _why_withheld(artifact.recipe, known, features)).items():
-        reasons[row] = words
-    told = np.array([words is None for words in reasons], dtype=np.bool_)
-    # A learner refuses infinite features, and those of one asset shall not cost the others their predictions.
-    usable = features if told.all() else features[told]
+    reasons = _infinite_reasons(features)
+    recipe = artifact.recipe
+    for row, reason in (_regime_reasons(recipe, known) | _gap_reasons(recipe, known, features)).items():
+        reasons[row] = reason
+    usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
+    # A learner refuses infinite features, and those of one asset must not cost the others their predictions.
+    usable_features = features if usable.all() else features[usable]
     probabilities = np.full((len(features), len(artifact.horizons)), np.nan)
-    probabilities[told] = artifact.predict_horizons(usable)
+    probabilities[usable] = artifact.predict_horizons(usable_features)
     predictions = np.full(len(features), np.nan)
-    predictions[told] = probabilities[told, artifact.decision] if artifact.horizons else artifact.predict(usable)
-    return Predictions(predictions, reasons, features, probabilities)
+    predictions[usable] = (
+        probabilities[usable, artifact.decision_index] if artifact.horizons else artifact.predict(usable_features)
+    )
+    return Predictions(predictions, reasons, probabilities)
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
-    """Predict from features that are there already.
+    """Predict from extracted features, without withholding any prediction.
 
     Parameters
     ----------
@@ -145,13 +109,18 @@ def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As of `score`, without the reasons: a prediction for every row.
+        As of `score`, without ``reason``: a prediction for every row.
+
+    Raises
+    ------
+    ModelError
+        If a column is missing or infinite.
     """
     keys = features.index.to_frame(index=False).set_axis(["asset", "as_of"], axis=1)
-    return _framed(artifact, keys["asset"], keys["as_of"], artifact.predict(features))
+    return _score_frame(artifact, keys["asset"], keys["as_of"], artifact.predict(features))
 
 
-def _framed(
+def _score_frame(
     artifact: Artifact,
     asset: "pd.Series[str]",
     as_of: "pd.Series[pd.Timestamp]",
@@ -160,7 +129,7 @@ def _framed(
 ) -> pd.DataFrame:
     failure = artifact.target == "failure"
     unknown = np.full(len(predictions), np.nan)
-    # Made at once: each column that is added later costs a single prediction as much as making it.
+    # Built at once: adding a column later would cost a single prediction as much again.
     return pd.DataFrame(
         {
             "asset": asset.array,
@@ -174,35 +143,38 @@ def _framed(
     )
 
 
-def _why_infinite(features: pd.DataFrame) -> list[str | None]:
-    """Say for each cut-off which of its features is infinite, None where none is."""
+def _infinite_reasons(features: pd.DataFrame) -> list[str | None]:
+    """Return for each row which of its features is infinite, None where none is."""
     infinite = np.isinf(features.to_numpy(dtype=np.float64))
-    reason: list[str | None] = [None] * len(features)
+    reasons: list[str | None] = [None] * len(features)
     for row in np.flatnonzero(infinite.any(axis=1)):
         feature = features.columns[infinite[row].argmax()]
-        reason[row] = f"its telemetry is beyond computing with: the feature {feature} is infinite"
-    return reason
+        # The endpoint recognises this reason by "beyond computing".
+        reasons[row] = f"its telemetry is beyond computing with: the feature {feature} is infinite"
+    return reasons
 
 
-def _why_unknown(recipe: Recipe, known: KnownHistory) -> dict[int, str]:
+def _regime_reasons(recipe: Recipe, known: KnownHistory) -> dict[int, str]:
     return {} if recipe.regimes is None else unknown_regimes(known.history, known.cut_offs, recipe)
 
 
-def _why_withheld(recipe: Recipe, known: KnownHistory, features: pd.DataFrame) -> dict[int, str]:
-    """Say of which cut-offs there are no telemetry features at all, and why: by their numbers."""
+def _gap_reasons(recipe: Recipe, known: KnownHistory, features: pd.DataFrame) -> dict[int, str]:
+    """Return, by row number, why a row has no telemetry features at all."""
     if recipe.gaps is None or recipe.layout.first_measured is None:
         return {}
-    # Few have not even one, so that only of these all features are looked at and the gaps are measured again.
-    unknown = np.flatnonzero(np.isnan(features.iloc[:, recipe.layout.first_measured].to_numpy()))
-    if not len(unknown):
+    # Few rows lack the first telemetry feature, so only of these are all features checked and the gaps measured again.
+    candidates = np.flatnonzero(np.isnan(features.iloc[:, recipe.layout.first_measured].to_numpy()))
+    if not len(candidates):
         return {}
     context = set(recipe.context.columns)
     measured = [column not in context for column in features.columns]
-    empty = unknown[np.isnan(features.to_numpy(dtype=np.float64)[unknown][:, measured]).all(axis=1)]
+    empty = candidates[np.isnan(features.to_numpy(dtype=np.float64)[candidates][:, measured]).all(axis=1)]
     if not len(empty):
         return {}
-    told = coverage(known.history, known.cut_offs.iloc[empty], recipe)
-    everywhere = (told.drop(columns="reason") > recipe.gaps.most_missing).all(axis=1)
+    missing = coverage(known.history, known.cut_offs.iloc[empty], recipe)
+    everywhere = (missing.drop(columns="reason") > recipe.gaps.most_missing).all(axis=1)
     return {
-        int(row): str(why) for row, why, all_gone in zip(empty, told["reason"], everywhere, strict=True) if all_gone
+        int(row): str(reason)
+        for row, reason, withheld in zip(empty, missing["reason"], everywhere, strict=True)
+        if withheld
     }

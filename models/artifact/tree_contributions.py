@@ -1,12 +1,12 @@
-"""What each feature contributes to the score of a booster: LightGBM's own figures (Tree SHAP), several times sooner.
+"""Feature contributions to the score of a booster: the values of LightGBM's Tree SHAP, computed several times faster.
 
-To one leaf of one tree each feature on its path is either passed or not. With p of a feature the share of the training
-samples that go its way, the leaf's value v is a game in which the players multiply: v times 1 or 0 for those that are
-told, times p for those that are not. The Shapley value of feature i of such a game is an integral of a polynomial,
+At one leaf of one tree each feature on its path is either passed or not. With p of a feature the share of the training
+samples that pass it, the leaf's value v defines a game in which the players multiply: v times 1 or 0 for features that
+are known, times p for those that are not. The Shapley value of feature i of such a game is an integral of a polynomial,
 
     v (o_i - p_i) * integral from 0 to 1 of the product over j other than i of (p_j + t (o_j - p_j)) dt,
 
-which Gauss and Legendre's rule with half as many points as there are features gives exactly.
+which Gauss-Legendre quadrature with half as many points as there are features computes exactly.
 
 References
 ----------
@@ -29,58 +29,27 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TreeContributions:
-    """Hold the leaves of a booster, ready to say what each feature contributes.
-
-    Parameters
-    ----------
-    paths
-        The leaves, each as the features on its path.
-    points, weights : (most + 1, n_points)
-        For each number of features on a path the rule of Gauss and Legendre on [0, 1].
-    n_points : (most + 1,)
-        How many of them count.
-    """
+    """The leaves of a booster, with the quadrature rules for their contributions."""
 
     paths: TreePaths
+    # Gauss-Legendre rules on [0, 1] by the number of features on a path: both (most + 1, n_points), and how many of the
+    # points count, (most + 1,).
     points: Matrix
     weights: Matrix
     n_points: Integers
 
     @classmethod
-    def of_text(cls, text: str) -> "TreeContributions":
-        """Read the trees of a booster.
-
-        Parameters
-        ----------
-        text
-            A booster in LightGBM's text.
-
-        Returns
-        -------
-        TreeContributions
-
-        Raises
-        ------
-        ModelError
-            If it has categorical features or linear trees.
-        """
+    def from_text(cls, text: str) -> "TreeContributions":
+        """Read the trees of a booster in LightGBM's text; refuses categorical features and linear trees."""
         paths = read_paths(text)
-        return cls(paths, *_rules(int(np.diff(paths.begin).max(initial=0))))
+        return cls(paths, *_quadrature_rules(int(np.diff(paths.begin).max(initial=0))))
 
-    def of(self, x: Matrix) -> Matrix:
-        """Compute what each feature adds to, or takes from, the score that the booster gives on average.
+    def compute(self, x: Matrix) -> Matrix:
+        """Compute each feature's contribution, in log-odds or hours, relative to the mean score; shape of x.
 
-        Parameters
-        ----------
-        x
-            Features, shape (n, n_features); NaN where missing.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_features)
-            In the score's unit: log-odds, or hours. A row gets the same bits whether it comes alone or among others.
+        Features are (n, n_features), NaN where missing. A row gets the same bits whether alone or among others.
         """
-        paths, found = self.paths, np.zeros((self.paths.n_features, len(x)))
+        paths, contributions = self.paths, np.zeros((self.paths.n_features, len(x)))
         _contribute(
             np.ascontiguousarray(x.T),
             paths.values,
@@ -93,13 +62,13 @@ class TreeContributions:
             self.points,
             self.weights,
             self.n_points,
-            found,
+            contributions,
         )
-        return found.T
+        return contributions.T
 
 
-def _rules(most: int) -> tuple[Matrix, Matrix, Integers]:
-    """Give the rule that is exact for the paths of each length: polynomials of a degree one less."""
+def _quadrature_rules(most: int) -> tuple[Matrix, Matrix, Integers]:
+    """Return the rule that is exact for the paths of each length: polynomials of a degree one less."""
     n_points = np.maximum((np.arange(most + 1) + 1) // 2, 1)
     points, weights = np.zeros((2, most + 1, int(n_points.max())))
     for length, number in enumerate(n_points):
@@ -121,7 +90,7 @@ def _contribute(
     points: Matrix,
     weights: Matrix,
     n_points: Integers,
-    found: Matrix,
+    contributions: Matrix,
 ) -> None:
     n = x.shape[1]
     passed = np.empty((points.shape[0], n), dtype=np.bool_)
@@ -150,4 +119,4 @@ def _contribute(
                 if_passed, if_not = (1.0 - p) / (p + t * (1.0 - p)), -1.0 / (1.0 - t)
                 column = feature[first + k]
                 for row in range(n):
-                    found[column, row] += product[row] * (if_passed if passed[k, row] else if_not)
+                    contributions[column, row] += product[row] * (if_passed if passed[k, row] else if_not)

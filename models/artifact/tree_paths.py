@@ -1,7 +1,7 @@
-"""The leaves of a booster's trees, each as what the features on its path have to be, read from LightGBM's own text.
+"""The leaves of a booster's trees with the conditions on their paths, parsed from LightGBM's text.
 
-LightGBM would tell its trees as nested mappings too; to walk those takes ten times as long, with the interpreter's lock
-held, and an endpoint that is to change its model while it answers has not that time.
+LightGBM can also dump its trees as nested mappings, but walking those takes ten times as long and holds the interpreter
+lock, too long for an endpoint that swaps its model while it serves requests.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Matrix = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _END: Final = "end of trees"
-_READ: Final = (
+_PROPERTIES: Final = (
     "max_feature_idx",
     "num_leaves",
     "split_feature",
@@ -30,30 +30,21 @@ _READ: Final = (
     "leaf_count",
     "is_linear",
 )
-# Bits of a node's decision_type: a split of categories, the way by default, and what is taken for missing.
+# Bits of a node's decision_type: a categorical split, the default direction, and what counts as missing.
 _CATEGORICAL, _DEFAULT_LEFT, _MISSING, _MISSING_IS_NAN = 1, 2, 12, 8
 
 
 @dataclass(frozen=True)
 class TreePaths:
-    """Hold the leaves of a booster, each as the features on its path.
+    """The leaves of a booster, each with the features on its path.
 
-    Parameters
-    ----------
-    n_features
-        How many the booster takes.
-    values : (n_leaves,)
-        What each leaf adds to the score.
-    begin : (n_leaves + 1,)
-        Where each leaf's features begin among all.
-    feature, above, up_to, nan, share : (n_entries,)
-        The features on the paths, each once a path and in the order they are met from the root on: passed by a value
-        in (above, up_to], and by NaN where `nan` is 1; by this share of the training samples.
+    On a path each feature occurs once, in the order from the root. It is passed by a value in (above, up_to], and by
+    NaN where `nan` is 1; `share` of the training samples pass it.
     """
 
-    n_features: int
-    values: Matrix
-    begin: Integers
+    n_features: int  # number of features that the booster takes
+    values: Matrix  # (n_leaves,): what each leaf adds to the score
+    begin: Integers  # (n_leaves + 1,): where each leaf's features begin in the arrays below, of shape (n_entries,)
     feature: Integers
     above: Matrix
     up_to: Matrix
@@ -62,60 +53,48 @@ class TreePaths:
 
 
 def read_paths(text: str) -> TreePaths:
-    """Read the paths of all trees of a booster.
+    """Read the paths of all trees of a booster in the text of LightGBM 4, tree by tree.
 
-    Parameters
-    ----------
-    text
-        A booster in LightGBM's text, as version 4 writes it.
-
-    Returns
-    -------
-    TreePaths
-        The leaves of the first tree first.
-
-    Raises
-    ------
-    ModelError
-        If the booster has categorical features or linear trees.
+    Categorical features and linear trees are refused.
     """
-    told = _properties(text)
-    decisions, threshold = told["decision_type"].astype(np.int64), told["threshold"]
-    if (decisions & _CATEGORICAL).any() or told["is_linear"].any():
+    trees = _properties(text)
+    decisions, threshold = trees["decision_type"].astype(np.int64), trees["threshold"]
+    if (decisions & _CATEGORICAL).any() or trees["is_linear"].any():
         found = "a booster with splits by category, or with linear leaves"
         raise ModelError(found, "splits of numbers, and leaves of one value", "Train it with forewarn")
-    n_leaves, left, right = (told[name].astype(np.int64) for name in ("num_leaves", "left_child", "right_child"))
+    n_leaves, left, right = (trees[name].astype(np.int64) for name in ("num_leaves", "left_child", "right_child"))
     parent, is_left = _parents(n_leaves, left, right)
     begin, feature, above, up_to, nan, share = _walk(
         parent,
         is_left,
-        told["split_feature"].astype(np.int64),
+        trees["split_feature"].astype(np.int64),
         threshold,
         _nan_goes_left(decisions, threshold),
-        np.concatenate([told["internal_count"], told["leaf_count"]]),
+        np.concatenate([trees["internal_count"], trees["leaf_count"]]),
     )
-    return TreePaths(int(told["max_feature_idx"][0]) + 1, told["leaf_value"], begin, feature, above, up_to, nan, share)
+    n_features = int(trees["max_feature_idx"][0]) + 1
+    return TreePaths(n_features, trees["leaf_value"], begin, feature, above, up_to, nan, share)
 
 
 def _properties(text: str) -> dict[str, Matrix]:
     """Read each property of all nodes, or of all leaves, one tree after the other."""
-    told: dict[str, list[str]] = {name: [] for name in _READ}
+    texts: dict[str, list[str]] = {name: [] for name in _PROPERTIES}
     for line in text[: text.index(_END)].splitlines():
         name, _, values = line.partition("=")
-        if name in told:
-            told[name].append(values)
-    # A tree of a single leaf has no nodes, and leaves their lines empty.
+        if name in texts:
+            texts[name].append(values)
+    # The lines of nodes are empty for a tree of a single leaf.
     return {
-        name: np.fromstring(" ".join(filter(None, lines)), dtype=np.float64, sep=" ") for name, lines in told.items()
+        name: np.fromstring(" ".join(filter(None, lines)), dtype=np.float64, sep=" ") for name, lines in texts.items()
     }
 
 
 def _parents(n_leaves: Integers, left: Integers, right: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
-    """Find the node above each place, and whether it is on its left. Places are all nodes, then all leaves."""
+    """Return the node above each place, and which places are left children. Places are all nodes, then all leaves."""
     n_nodes, n_places, first_leaf = len(left), len(left) + int(n_leaves.sum()), np.cumsum(n_leaves) - n_leaves
     parent, is_left = np.full(n_places, -1), np.zeros(n_places, dtype=np.bool_)
     tree = np.repeat(np.arange(len(n_leaves)), n_leaves - 1)
-    # A tree has one node less than leaves; a child below 0 is the leaf -1 - child.
+    # A tree has one node fewer than leaves; a negative child is the leaf -1 - child.
     nodes_before, leaves_before = (first_leaf - np.arange(len(n_leaves)))[tree], first_leaf[tree]
     for children in (left, right):
         places = np.where(children >= 0, nodes_before + children, n_nodes + leaves_before - 1 - children)
@@ -124,7 +103,7 @@ def _parents(n_leaves: Integers, left: Integers, right: Integers) -> tuple[Integ
 
 
 def _nan_goes_left(decisions: Integers, threshold: Matrix) -> npt.NDArray[np.bool_]:
-    """Tell at which nodes NaN goes left: by default, or as zero does where training met no NaN."""
+    """Mark the nodes where NaN goes left: by default, or as zero where training saw no NaN."""
     by_default = (decisions & _DEFAULT_LEFT) > 0
     return np.where((decisions & _MISSING) == _MISSING_IS_NAN, by_default, threshold >= 0.0)
 
@@ -138,7 +117,7 @@ def _walk(
     nan_left: npt.NDArray[np.bool_],
     count: Matrix,
 ) -> tuple[Integers, Integers, Matrix, Matrix, Integers, Matrix]:
-    """Go from each leaf up to the root, and note on the way back what each feature has to be."""
+    """Walk from each leaf up to the root, and record the conditions on the way back."""
     n_nodes, n_leaves = split.shape[0], parent.shape[0] - split.shape[0]
     room, deepest = 0, 0
     for leaf in range(n_leaves):

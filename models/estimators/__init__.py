@@ -1,1 +1,1 @@
-"""Estimators: the learners by name, their calibration, and how each is stored without pickle."""
+"""Estimators: the registry of learners, how they are stored, calibration, and hazards for several horizons."""

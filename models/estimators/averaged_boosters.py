@@ -4,7 +4,7 @@ A booster's score is the sum of the leaves that a row falls into. With every lea
 trees of all of them sum to the mean of their scores. The average is therefore a LightGBM model like any other: it is
 stored, opened and explained as one, and its contributions (Tree SHAP) are the means of theirs.
 
-What is averaged is the score: hours of remaining life, or log-odds of a failure. The mean of log-odds is the geometric
+The average is of raw scores: hours of remaining life, or log-odds of a failure. The mean of log-odds is the geometric
 mean of the odds. Log loss is convex in the log-odds, so the average loses no more than its members do on average.
 
 References
@@ -22,25 +22,16 @@ import lightgbm
 _TREE: Final = re.compile(r"^Tree=\d+$", re.MULTILINE)
 _END: Final = "end of trees"
 _VALUES: Final = re.compile(r"^(leaf_value|internal_value)=(.*)$", re.MULTILINE)
-# Told of a random forest: its score is the mean of its trees, no longer their sum.
+# Set for a random forest: its score is the mean of its trees, no longer their sum.
 _MEAN_OF_TREES: Final = "average_output\n"
-# Where each tree ends; LightGBM reads the trees one by one where it is not told.
+# Where each tree ends; LightGBM parses the trees one by one without it.
 _SIZES: Final = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 
 
 def average_boosters(texts: Sequence[str]) -> str:
-    """Merge boosters into one that scores the mean of their scores.
+    """Merge LightGBM texts into the text of one booster that scores the mean of their scores.
 
-    Parameters
-    ----------
-    texts
-        Boosters in LightGBM's text, at least one, fitted to the same columns with the same objective.
-
-    Returns
-    -------
-    str
-        LightGBM's text of all their trees; its parameters are those of the first booster. One booster is given back
-        as it is.
+    At least one text, all fitted to the same columns with the same objective; the parameters are those of the first.
     """
     if len(texts) == 1:
         return texts[0]
@@ -48,12 +39,12 @@ def average_boosters(texts: Sequence[str]) -> str:
     head, tail = _SIZES.sub("", texts[0][: _first_tree(texts[0])]), texts[0][texts[0].index(_END) :]
     numbered = (f"Tree={number}{tree}" for number, tree in enumerate(trees))
     merged = head.replace(_MEAN_OF_TREES, "") + "".join(numbered) + tail
-    # LightGBM writes it anew, with the importances of all trees.
+    # Written again by LightGBM, so that it holds the importances of all trees.
     return str(lightgbm.Booster(model_str=merged).model_to_string())
 
 
 def _shrunk_trees(text: str, n_boosters: int) -> list[str]:
-    """Take a booster's trees, each without its number and its values divided."""
+    """Return a booster's trees, each without its number and with its values divided."""
     first = _first_tree(text)
     trees = _TREE.split(text[first : text.index(_END)])[1:]
     divisor = n_boosters * (len(trees) if _MEAN_OF_TREES in text[:first] else 1)
@@ -65,5 +56,5 @@ def _divided(values: str, divisor: int) -> str:
 
 
 def _first_tree(text: str) -> int:
-    found = _TREE.search(text)
-    return found.start() if found else text.index(_END)
+    match = _TREE.search(text)
+    return match.start() if match else text.index(_END)

@@ -1,4 +1,4 @@
-"""What turns a learner's scores into probabilities."""
+"""Platt calibration of a learner's scores to probabilities."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""The learners, behind one registry that a user can add to.
+"""The registry of learners, which users can extend, and how estimators are fitted and applied.
 
-A factory makes an unfitted estimator in scikit-learn's manner. What it makes must be storable without pickle: as
-LightGBM text, or by skops with the types named here, each of them reviewed.
+A factory makes an unfitted estimator with scikit-learn's interface. It must be storable without pickle: as LightGBM
+text, or by skops with the types named here, each of them reviewed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,30 +32,22 @@ Target = Literal["failure", "remaining_life"]
 Matrix = npt.NDArray[np.float64]
 Factory = Callable[[Target, Mapping[str, Any], int], Any]
 
-BOTH: Final[tuple[Target, ...]] = ("failure", "remaining_life")
+BOTH_TARGETS: Final[tuple[Target, ...]] = ("failure", "remaining_life")
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A sort of learner.
-
-    Parameters
-    ----------
-    factory
-        Makes an unfitted estimator from target, parameters and seed.
-    targets
-        What it can predict.
-    trusted
-        The types beyond skops' own that a stored model may hold, by full name, each reviewed.
-    """
+class EstimatorKind:
+    """A kind of learner."""
 
     factory: Factory
     targets: tuple[Target, ...]
-    trusted: tuple[str, ...]
+    trusted: tuple[str, ...]  # full names of reviewed types beyond skops' own that a stored model may hold
 
 
-def register(kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH, trusted: Sequence[str] = ()) -> None:
-    """Add a learner that experiments can then name.
+def register_estimator(
+    kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH_TARGETS, trusted: Sequence[str] = ()
+) -> None:
+    """Add a learner that experiments can name.
 
     Parameters
     ----------
@@ -64,10 +56,10 @@ def register(kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH, t
     factory
         Makes an unfitted scikit-learn estimator from target, parameters and seed.
     targets
-        What it can predict.
+        What it can predict: ``"failure"``, ``"remaining_life"`` or both.
     trusted
-        The types beyond skops' own that a stored model may hold, by full name. Name only what you have read: loading
-        a model runs the code of these types.
+        Full names of the types beyond skops' own that a stored model may hold. Name only types whose code you have
+        reviewed: loading a model runs it.
 
     Raises
     ------
@@ -76,7 +68,7 @@ def register(kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH, t
     """
     if kind in _KINDS:
         raise UsageError(f"the estimator {kind!r} is registered already", "a new name", "Choose another name")
-    _KINDS[kind] = Kind(factory, tuple(targets), tuple(trusted))
+    _KINDS[kind] = EstimatorKind(factory, tuple(targets), tuple(trusted))
 
 
 def kinds() -> tuple[str, ...]:
@@ -90,78 +82,28 @@ def trusted_types(kind: str) -> tuple[str, ...]:
 
 
 def make(kind: str, target: Target, params: Mapping[str, Any], seed: int) -> Any:
-    """Make an unfitted estimator.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    target
-        What is to be predicted.
-    params
-        Its parameters.
-    seed
-        The seed of its draws.
-
-    Returns
-    -------
-    object
-        An estimator in scikit-learn's manner.
-
-    Raises
-    ------
-    UsageError
-        If there is no such learner, it cannot predict the target, or it does not know a parameter.
-    """
-    found = _kind(kind)
-    if target not in found.targets:
+    """Make an unfitted estimator of a registered kind; the seed is that of its random draws."""
+    registered = _kind(kind)
+    if target not in registered.targets:
         able = [name for name, other in _KINDS.items() if target in other.targets]
         raise UsageError(
             f"the estimator {kind!r} for the target {target!r}", f"one of {', '.join(sorted(able))}", "Choose another"
         )
     try:
-        return found.factory(target, params, seed)
+        return registered.factory(target, params, seed)
     except TypeError as error:
-        raise UsageError(f"estimator.params: {error}", f"parameters of {kind}", "Mend or remove it") from error
+        raise UsageError(f"estimator.params: {error}", f"parameters of {kind}", "Fix or remove it") from error
 
 
-def single(model: Any) -> Any:
-    """Leave out the averaging of a learner: to ask it which columns help, one booster will do.
-
-    Parameters
-    ----------
-    model
-        An unfitted estimator.
-
-    Returns
-    -------
-    object
-        An unfitted estimator, of one booster where the other has several.
-    """
-    return model.single() if isinstance(model, LightGBM) else model
+def single_booster(model: Any) -> Any:
+    """Return an unfitted estimator without the averaging of boosters: one will do to find which columns help."""
+    return model.single_booster() if isinstance(model, LightGBM) else model
 
 
 def fit(model: Any, x: Matrix, y: Matrix) -> Any:
     """Fit an estimator on one thread, so that fitting it again gives the same bits.
 
-    Parameters
-    ----------
-    model
-        An unfitted estimator.
-    x
-        Features, shape (n_samples, n_features); NaN where there was nothing to compute one from.
-    y
-        1.0 and 0.0, or hours, shape (n_samples,).
-
-    Returns
-    -------
-    object
-        The fitted estimator.
-
-    Raises
-    ------
-    ModelError
-        If it cannot be fitted.
+    Takes features (n_samples, n_features), NaN where missing, and targets (n_samples,): 1.0 and 0.0, or hours.
     """
     try:
         with threadpool_limits(limits=1):
@@ -170,25 +112,14 @@ def fit(model: Any, x: Matrix, y: Matrix) -> Any:
         raise ModelError(
             f"{type(model).__name__} could not be fitted on {x.shape[0]} samples of {x.shape[1]} features ({error})",
             "samples it can learn from",
-            "Look at estimator.params and at the features",
+            "Check estimator.params and the features",
         ) from error
 
 
 def predict(model: Any, x: Matrix) -> Matrix:
-    """Predict the probability of a failure, or hours of remaining life.
+    """Predict failure probabilities or hours of remaining life; shape (n_samples,).
 
-    A row gets the same bits whether it comes alone or among others.
-
-    Parameters
-    ----------
-    model
-        A fitted estimator.
-    x
-        Features, shape (n_samples, n_features).
-
-    Returns
-    -------
-    ndarray of float64, shape (n_samples,)
+    A row gets the same bits whether it is predicted alone or among others.
     """
     if not len(x):
         return np.empty(0)
@@ -200,20 +131,9 @@ def predict(model: Any, x: Matrix) -> Matrix:
 
 
 def importances(model: Any, columns: Sequence[str]) -> "pd.Series[float]":
-    """Say how much each column matters to a fitted estimator.
+    """Return the importance of each column as shares that sum to one, largest first.
 
-    Parameters
-    ----------
-    model
-        A fitted estimator.
-    columns
-        The names of its columns.
-
-    Returns
-    -------
-    Series of float
-        Shares that sum to one, largest first: gain of trees, or absolute standardised coefficients. Empty for a
-        learner that does not tell.
+    They are the gain of trees, or absolute standardised coefficients; empty for a learner that has neither.
     """
     if hasattr(model, "feature_importances_"):
         raw = np.asarray(model.feature_importances_, dtype=np.float64)
@@ -232,9 +152,9 @@ def _predict_linear(model: Pipeline, x: Matrix) -> Matrix:
     return np.asarray(expit(scores) if isinstance(last, LogisticRegression) else scores, dtype=np.float64)
 
 
-def _kind(kind: str) -> Kind:
+def _kind(kind: str) -> EstimatorKind:
     if kind not in _KINDS:
-        hint = did_you_mean(kind, _KINDS) or "Name one of these, or register your own"
+        hint = did_you_mean(kind, _KINDS) or "Choose one of these, or register your own"
         raise UsageError(f"unknown estimator {kind!r}", f"one of {', '.join(kinds())}", hint)
     return _KINDS[kind]
 
@@ -252,22 +172,22 @@ def _ridge(_: Target, params: Mapping[str, Any], seed: int) -> Any:
 
 
 def _forest(target: Target, params: Mapping[str, Any], seed: int) -> Any:
-    chosen = RandomForestClassifier if target == "failure" else RandomForestRegressor
-    return chosen(**{"n_estimators": 200, "min_samples_leaf": 5, **params, "random_state": seed, "n_jobs": 1})
+    estimator = RandomForestClassifier if target == "failure" else RandomForestRegressor
+    return estimator(**{"n_estimators": 200, "min_samples_leaf": 5, **params, "random_state": seed, "n_jobs": 1})
 
 
 def _histogram(target: Target, params: Mapping[str, Any], seed: int) -> Any:
-    chosen = HistGradientBoostingClassifier if target == "failure" else HistGradientBoostingRegressor
-    # Early stopping would hold out rows at random, and neighbours in time with them.
-    return chosen(**{"early_stopping": False, "max_iter": 200, **params, "random_state": seed})
+    estimator = HistGradientBoostingClassifier if target == "failure" else HistGradientBoostingRegressor
+    # Early stopping would hold out rows at random, and split neighbours in time.
+    return estimator(**{"early_stopping": False, "max_iter": 200, **params, "random_state": seed})
 
 
-_KINDS: Final[dict[str, Kind]] = {
-    "lightgbm": Kind(LightGBM, BOTH, ()),
-    "logistic": Kind(_logistic, ("failure",), ("numpy.dtype",)),
-    "ridge": Kind(_ridge, ("remaining_life",), ("numpy.dtype",)),
-    "random_forest": Kind(_forest, BOTH, ("sklearn.tree._tree.Tree",)),
-    "hist_gradient_boosting": Kind(
-        _histogram, BOTH, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+_KINDS: Final[dict[str, EstimatorKind]] = {
+    "lightgbm": EstimatorKind(LightGBM, BOTH_TARGETS, ()),
+    "logistic": EstimatorKind(_logistic, ("failure",), ("numpy.dtype",)),
+    "ridge": EstimatorKind(_ridge, ("remaining_life",), ("numpy.dtype",)),
+    "random_forest": EstimatorKind(_forest, BOTH_TARGETS, ("sklearn.tree._tree.Tree",)),
+    "hist_gradient_boosting": EstimatorKind(
+        _histogram, BOTH_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
     ),
 }

@@ -1,4 +1,4 @@
-"""LightGBM as a learner: the same bits each time it is fitted, one booster or the average of several."""
+"""LightGBM as a deterministic learner: one booster, or the average of several."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ Matrix = npt.NDArray[np.float64]
 
 _EXACT: Final = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 _DEFAULTS: Final = {"n_estimators": 300, "learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20}
-# LightGBM ignores a parameter it does not know, so a slip of the pen would go unseen.
+# LightGBM ignores a parameter it does not know, so a misspelt one would go unnoticed.
 _PARAMETERS: Final = (
     "bagging_fraction",
     "bagging_freq",
@@ -57,61 +57,40 @@ _PARAMETERS: Final = (
 
 
 class LightGBM:
-    """Fit and apply a LightGBM booster that is the same, bit for bit, each time it is fitted.
+    """A LightGBM learner that gives the same bits each time it is fitted.
 
-    Parameters
-    ----------
-    target
-        What is predicted.
-    params
-        LightGBM's parameters, ``n_estimators`` for the number of trees, and ``n_boosters``: so many boosters are
-        fitted, alike but for their seeds, and what is predicted is the mean of their scores (hours, or log-odds). One
-        unless told otherwise. It pays where a booster draws much at random, and costs so many times the fitting and the
-        predicting.
-    seed
-        The seed of all its draws: the first booster's own, and those of the others come from it.
-
-    Attributes
-    ----------
-    seeds
-        Those of the boosters.
-    text
-        The fitted model as LightGBM writes it; several boosters are merged by
-        `models.estimators.averaged_boosters`.
-
-    Raises
-    ------
-    UsageError
-        If it does not know a parameter, or ``n_boosters`` is no whole number from one on.
+    Parameters are LightGBM's, with ``n_estimators`` for the number of trees and ``n_boosters`` (1 by default): that
+    many boosters are fitted, alike but for their seeds, and their scores (hours, or log-odds) averaged. This pays
+    where a booster samples much at random, and multiplies the cost of fitting and predicting.
     """
 
     def __init__(self, target: Literal["failure", "remaining_life"], params: Mapping[str, Any], seed: int) -> None:
         _refuse_unknown(params)
-        self._asked = target, params, seed
+        self._arguments = target, params, seed
         objective = "binary" if target == "failure" else "regression"
         self._params = {"objective": objective, **_DEFAULTS, **params, **_EXACT}
         self._trees = int(self._params.pop("n_estimators"))
         self.seeds = _seeds(seed, self._params.pop("n_boosters", 1))
         self.text = ""
 
-    def single(self) -> "LightGBM":
-        """Return the same learner, unfitted, of one booster only."""
-        target, params, seed = self._asked
+    def single_booster(self) -> "LightGBM":
+        """Return the same learner, unfitted, with one booster only."""
+        target, params, seed = self._arguments
         return LightGBM(target, {**params, "n_boosters": 1}, seed)
 
     def fit(self, x: Matrix, y: Matrix) -> "LightGBM":
-        """Fit the trees; columns are told to LightGBM as f0, f1, ... since it refuses tsfresh's names."""
+        """Fit the trees, with columns named f0, f1, ... since LightGBM refuses tsfresh's names."""
         return self.read(average_boosters([self.booster_text(x, y, seed) for seed in self.seeds]))
 
     def booster_text(self, x: Matrix, y: Matrix, seed: int) -> str:
-        """Fit one booster with a seed, and give LightGBM's text of it."""
+        """Fit one booster with a seed, and return its LightGBM text."""
         names = [f"f{i}" for i in range(x.shape[1])]
         data = lightgbm.Dataset(x, label=y, feature_name=names, free_raw_data=True)
         booster = lightgbm.train({**self._params, "seed": seed}, data, num_boost_round=self._trees)
         return str(booster.model_to_string())
 
     def read(self, text: str) -> "LightGBM":
-        """Take the trees from LightGBM's own text: the fitted model is always the one that would be loaded."""
+        """Load the trees from LightGBM's text, also after fitting: the fitted model is the one that would be loaded."""
         self.text = text
         self.booster = lightgbm.Booster(model_str=text)
         return self
@@ -122,7 +101,7 @@ class LightGBM:
 
     @property
     def feature_importances_(self) -> Matrix:
-        """Return the gain of each column."""
+        """Return the gain of each column, shape (n_columns,)."""
         return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
 
 
@@ -137,8 +116,8 @@ def _seeds(seed: int, n_boosters: Any) -> list[int]:
     """Derive the boosters' seeds; more boosters begin with the seeds of fewer."""
     if not isinstance(n_boosters, int) or isinstance(n_boosters, bool) or n_boosters < 1:
         raise UsageError(
-            f"estimator.params.n_boosters is {n_boosters!r}", "a whole number from 1 on", "Mend or remove it"
+            f"estimator.params.n_boosters is {n_boosters!r}", "a whole number from 1 on", "Fix or remove it"
         )
-    # Spread wide: what is fitted with neighbouring seeds, to see how much chance does, shares no booster.
+    # Far apart, so that models fitted with neighbouring seeds, to measure the effect of chance, share no booster.
     derived = np.random.SeedSequence(seed % 2**32).generate_state(n_boosters - 1) >> 1
     return [seed, *derived.tolist()]

@@ -1,4 +1,4 @@
-"""A fitted estimator as bytes that hold no pickle, and back."""
+"""Store a fitted estimator as bytes without pickle, and load it."""
 
 from typing import Any, cast
 
@@ -11,25 +11,7 @@ from models.estimators.lightgbm_learner import LightGBM
 
 
 def store_estimator(kind: str, model: Any) -> bytes:
-    """Turn a fitted estimator into bytes that hold no pickle.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    model
-        The fitted estimator.
-
-    Returns
-    -------
-    bytes
-        LightGBM text, or a skops file.
-
-    Raises
-    ------
-    ModelError
-        If it holds a type that nobody reviewed, for it could not be loaded again.
-    """
+    """Turn a fitted estimator into LightGBM text or a skops file, refusing types that are not reviewed."""
     if isinstance(model, LightGBM):
         return model.text.encode()
     stored = cast("bytes", skops.io.dumps(model))
@@ -38,27 +20,7 @@ def store_estimator(kind: str, model: Any) -> bytes:
 
 
 def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
-    """Turn stored bytes back into a fitted estimator.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    target
-        What it predicts.
-    stored
-        What `store_estimator` gave.
-
-    Returns
-    -------
-    object
-        The fitted estimator.
-
-    Raises
-    ------
-    ModelError
-        If it holds a type that nobody reviewed, or cannot be read.
-    """
+    """Turn bytes of `store_estimator` back into the fitted estimator, refusing types that are not reviewed."""
     if kind == "lightgbm":
         return LightGBM(target, {}, 0).read(stored.decode())
     _refuse_untrusted(kind, stored)
@@ -67,13 +29,13 @@ def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
 
 def _refuse_untrusted(kind: str, stored: bytes) -> None:
     try:
-        found = skops.io.get_untrusted_types(data=stored)
-    except Exception as error:  # skops tells of a damaged file by whatever its zip and JSON readers raise
+        types = skops.io.get_untrusted_types(data=stored)
+    except Exception as error:  # for a damaged file skops raises whatever its zip and JSON readers do
         raise ModelError(f"the stored {kind} cannot be read ({error})", "a skops file", "Register it again") from error
-    unknown = sorted(set(found) - set(estimators.trusted_types(kind)))
+    unknown = sorted(set(types) - set(estimators.trusted_types(kind)))
     if unknown:
         raise ModelError(
             f"the stored {kind} holds {', '.join(unknown)}",
             f"only reviewed types ({', '.join(estimators.trusted_types(kind)) or 'none beyond those of skops'})",
-            "Read that type's code, then name it in models.estimators.register(..., trusted=...)",
+            "Review that type's code, then name it in models.register_estimator(..., trusted=...)",
         )

@@ -1,1 +1,1 @@
-"""Labels: what happened to an asset after each cut-off, as far as that was observed."""
+"""Labels: what happened to an asset after each cut-off, as far as it was observed."""

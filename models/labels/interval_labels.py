@@ -1,8 +1,8 @@
-"""What became of an asset in each interval after a cut-off, as far as it is known at a given time.
+"""Labels of the intervals between several horizons, for discrete-time survival models.
 
-The horizons part the time after a cut-off and its lead into intervals. A cut-off is at risk in an interval as long as
-its asset is known to have come through all intervals before. The first interval of which nothing can be said yet, or
-ever, ends what is known of the cut-off: it is censored there, and the intervals before it still count.
+The horizons divide the time after a cut-off and its lead into intervals. A cut-off is at risk in an interval as long as
+its asset is known to have survived all intervals before. At the first interval whose outcome is not known the cut-off
+is censored; the intervals before it still count.
 """
 
 from collections.abc import Sequence
@@ -25,22 +25,12 @@ def interval_labels(
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Label each cut-off's intervals with whether its asset failed in them.
+    """Label intervals with 1.0 where the asset fails in them and 0.0 where it survives; shape (n_cut_offs, n_horizons).
 
-    Parameters
-    ----------
-    cut_offs, failures, work_orders, lead, known_until, delay, unwatched
-        As for `failure_labels`, whose rules these are.
-    horizons
-        The ends of the intervals after the lead, ascending.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_cut_offs, n_horizons)
-        1.0 where the asset fails in (as_of + lead + horizon before, as_of + lead + horizon], 0.0 where it comes
-        through; NaN where it is no longer at risk, where it is not known, and after that. An interval counts, with or
-        without a failure, once it has closed and reports of it are in: a failure is known before the silence around it
-        is, and would look common otherwise.
+    Interval k is (as_of + lead + horizon k-1, as_of + lead + horizon k], horizons ascending; the rules are those of
+    `failure_labels`. NaN where the asset is no longer at risk or the outcome is not known, and after that. With or
+    without a failure, an interval counts once it has closed and reports of it are in: a failure is known before
+    survival is, and would look too common otherwise.
 
     References
     ----------
@@ -73,9 +63,9 @@ def interval_labels(
             delay=delay,
             observation_gaps=observation_gaps,
         )
-        told = at_risk & (cut_offs["as_of"] + (lead + horizon + delay) <= known_until).to_numpy()
-        survived = told & (state == LabelState.NEGATIVE).to_numpy()
-        labels[told & (state == LabelState.POSITIVE).to_numpy(), number] = 1.0
+        closed = at_risk & (cut_offs["as_of"] + (lead + horizon + delay) <= known_until).to_numpy()
+        survived = closed & (state == LabelState.NEGATIVE).to_numpy()
+        labels[closed & (state == LabelState.POSITIVE).to_numpy(), number] = 1.0
         labels[survived, number] = 0.0
         at_risk = survived
     return labels

@@ -1,4 +1,4 @@
-"""What became of an asset after a cut-off, as far as it is known at a given time.
+"""Failure labels and remaining life of cut-offs, as far as they are known at a given time.
 
 Deleting everything known after ``known_until`` changes no label, and a sample whose outcome is not known yet is never
 a negative one.
@@ -17,25 +17,28 @@ Times = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
 
 NO_TIME = pd.Timedelta(0).as_unit("us")
-FINDINGS_THAT_TELL = ("defect_confirmed", "no_fault_found")
-"""What mechanics found where they really looked."""
+CONCLUSIVE_FINDINGS = ("defect_confirmed", "no_fault_found")
+"""The findings of work orders whose asset was really inspected."""
 _INTERVENTIONS = ("inspection", "corrective")
 _NEVER = np.iinfo(np.int64).max
 
 
 class LabelState(StrEnum):
-    """What is known of a cut-off's outcome."""
+    """Name what is known of a cut-off's outcome.
+
+    A work order counts as an intervention if it is an inspection or corrective work prompted by an alarm or an audit.
+    """
 
     POSITIVE = "positive"
-    """The asset failed in (as_of + lead, as_of + lead + horizon], or an alarm's work order found the defect."""
+    """The asset failed in (as_of + lead, as_of + lead + horizon], or an intervention confirmed a defect."""
     NEGATIVE = "negative"
-    """The horizon has closed, and the watched asset did not fail."""
+    """The horizon has closed, and the asset was observed throughout and did not fail."""
     UNKNOWN = "unknown"
-    """The horizon had not closed, or a report may still be under way."""
+    """The horizon has not closed, or a report may still arrive."""
     TOO_LATE = "too_late"
-    """The asset failed within the lead: no warning of use was possible any more."""
+    """The asset failed within the lead: a useful warning was no longer possible."""
     CENSORED = "censored"
-    """Before the horizon closed a work order intervened whose finding does not tell, or nobody watched any more."""
+    """Before the horizon closed, an intervention had no conclusive finding, or observation of the asset ended."""
 
 
 def failure_labels(
@@ -49,27 +52,27 @@ def failure_labels(
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
 ) -> "pd.Series[str]":
-    """Label each cut-off with what became of its asset.
+    """Label each cut-off with what happened to its asset afterwards.
 
     Parameters
     ----------
     cut_offs
         Columns ``asset`` and ``as_of`` (UTC), one row per sample.
     failures
-        Failures with ``failure_id``, ``asset``, ``event_time``, ``known_time``; a later known row of an id corrects it.
+        Columns ``failure_id``, ``asset``, ``event_time``, ``known_time``; a row of an id known later corrects it.
     work_orders
-        Work orders with ``work_order_id``, ``asset``, ``event_time``, ``known_time``, ``kind``, ``finding``,
-        ``prompted_by``; a later known row of an id corrects it. Only inspections and corrective work prompted by an
-        alarm or an audit intervene; routine work never censors.
+        Columns ``work_order_id``, ``asset``, ``event_time``, ``known_time``, ``kind``, ``finding``, ``prompted_by``;
+        a row of an id known later corrects it. Only inspections and corrective work prompted by an alarm or an audit
+        intervene; routine work never censors.
     lead, horizon
         A label is positive iff the asset fails in (as_of + lead, as_of + lead + horizon].
     known_until
-        Nothing known later is used.
+        Nothing known later is used (UTC).
     delay
-        How long after the horizon a failure may still be reported; a silent sample is unknown until then.
-    unwatched
-        Columns ``asset``, ``begins``, ``ends``: time in which an asset was retired or not heard of. A silence that
-        reaches into it is censored.
+        How long after the horizon a failure may still be reported; a sample without a failure is unknown until then.
+    observation_gaps
+        Columns ``asset``, ``begins``, ``ends``: times in which an asset was retired or its telemetry lost. A sample
+        without a failure whose horizon overlaps one is censored. No gaps if None.
 
     Returns
     -------
@@ -94,13 +97,14 @@ def failure_labels(
     known = known_rows(failures, "failure_id", known_until)
     upcoming = _next_after(asset, opens, known)
     early = _next_after(asset, as_of, known)
-    confirmed, unreported_share = _findings(asset, as_of, closes, known_rows(work_orders, "work_order_id", known_until))
+    orders = known_rows(work_orders, "work_order_id", known_until)
+    confirmed, inconclusive = _interventions_within(asset, as_of, closes, orders)
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
     states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     if observation_gaps is not None:
         ends = cut_offs["as_of"] + lead + horizon
         states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, observation_gaps)] = LabelState.CENSORED.value
-    states[unreported_share] = LabelState.CENSORED.value
+    states[inconclusive] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
     states[early <= opens] = LabelState.TOO_LATE.value
     states[upcoming <= closes] = LabelState.POSITIVE.value
@@ -121,17 +125,17 @@ def remaining_life(
     cut_offs
         Columns ``asset`` and ``as_of`` (UTC).
     failures
-        Failures as in `failure_labels`.
+        As for `failure_labels`.
     known_until
-        Nothing known later is used.
+        Nothing known later is used (UTC).
     cap
-        The most that is told apart. An asset known to have outlived the cap has a remaining life of the cap, though
-        its failure is not known.
+        Labels are capped here: an asset known to have outlived the cap gets the cap, although its failure is not
+        known. No cap if None.
 
     Returns
     -------
     Series of float
-        Hours, at most `cap`, 0 at the failure itself; NaN where it is not known.
+        Hours, at most `cap`, 0 at the failure itself, with the index of `cut_offs`; NaN where it is not known.
 
     References
     ----------
@@ -149,24 +153,10 @@ def remaining_life(
 def just_failed(
     cut_offs: pd.DataFrame, failures: pd.DataFrame, *, known_until: pd.Timestamp, span: pd.Timedelta = NO_TIME
 ) -> Rows:
-    """Mark the cut-offs at a failure of their asset, or so shortly after it that they are no sample.
+    """Mark the cut-offs from a failure of their asset until `span` later, while it is down; shape (n_cut_offs,).
 
-    At the very hour of a failure the books often hold its repair already: such a row tells the answer.
-
-    Parameters
-    ----------
-    cut_offs
-        Columns ``asset`` and ``as_of`` (UTC).
-    failures
-        Failures as in `failure_labels`.
-    known_until
-        Nothing known later is used.
-    span
-        How long after a failure an asset is still down; with zero only the very time of the failure is marked.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_cut_offs,)
+    They are no samples: at the hour of a failure the records often hold its repair already, so such a row leaks the
+    outcome.
     """
     asset, as_of = _keys(cut_offs)
     failed = _next_after(asset, as_of - _us(span) - 1, known_rows(failures, "failure_id", known_until))
@@ -174,22 +164,7 @@ def just_failed(
 
 
 def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quantile: float = 0.95) -> pd.Timedelta:
-    """Estimate how long after a failure its report arrives.
-
-    Parameters
-    ----------
-    failures
-        Failures with ``event_time`` and ``known_time``.
-    known_until
-        Nothing known later is used.
-    quantile
-        The share of the reports that have arrived by then.
-
-    Returns
-    -------
-    Timedelta
-        Zero when no failure is known.
-    """
+    """Estimate within what time after a failure this share of the reports arrives; zero when no failure is known."""
     known = failures[failures["known_time"] <= known_until]
     if known.empty:
         return NO_TIME
@@ -200,81 +175,60 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
-    """Keep of each asset and key the row that was believed at a known time.
+    """Keep the latest row of each asset and key that was known at `known_until`, whatever the order of the rows.
 
-    As for features, one asset's rows alone must do: a correction cannot move a row to another asset, and a key that two
-    assets share loses neither row.
-
-    Parameters
-    ----------
-    frame
-        Failures or work orders, with ``known_time``.
-    key
-        The column that identifies a row of an asset; a later known row corrects an earlier one.
-    known_until
-        Nothing known later is used.
-
-    Returns
-    -------
-    DataFrame
-        At most one row per asset and key, independent of the order of the rows.
+    As for features, this looks at one asset's rows alone: a correction cannot move a row to another asset, and a key
+    that two assets share loses neither row.
     """
     if frame.empty:
         return frame
     known = frame[frame["known_time"] <= known_until]
-    # All columns, so that even rows that contradict each other at one known time are settled the same way each time.
+    # By all columns, so that rows that contradict each other at one known time are resolved the same way each time.
     order = ["asset", key, "known_time", "event_time"]
     order += [column for column in known.columns if column not in order]
     return known.sort_values(order).drop_duplicates(["asset", key], keep="last")
 
 
 def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:
-    """Choose the work that may have kept a failure from happening because of an alarm or an audit.
+    """Return the inspections and corrective work that may have prevented a failure because of an alarm or an audit.
 
-    Parameters
-    ----------
-    work_orders
-        Work orders with ``kind``, ``finding`` and ``prompted_by``.
-
-    Returns
-    -------
-    DataFrame
-        Inspections and corrective work; routine work is no intervention. An audit of a silent asset intervenes only
-        once its finding tells: until then nobody is known to have looked.
+    Routine work is no intervention. An audit of a silent asset intervenes only once its finding is conclusive: until
+    then it is not known to have been inspected.
     """
-    told = work_orders["finding"].isin(FINDINGS_THAT_TELL) if "finding" in work_orders else False
-    prompted = work_orders["prompted_by"].eq("alarm") | (work_orders["prompted_by"].eq("audit") & told)
+    conclusive = work_orders["finding"].isin(CONCLUSIVE_FINDINGS) if "finding" in work_orders else False
+    prompted = work_orders["prompted_by"].eq("alarm") | (work_orders["prompted_by"].eq("audit") & conclusive)
     return work_orders[work_orders["kind"].isin(_INTERVENTIONS) & prompted.fillna(False)]
 
 
-def _findings(asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame) -> tuple[Rows, Rows]:
-    """Tell after which cut-offs a defect was confirmed, and after which the finding does not tell."""
+def _interventions_within(
+    asset: npt.NDArray[np.object_], as_of: Times, closes: Times, orders: pd.DataFrame
+) -> tuple[Rows, Rows]:
+    """Mark the cut-offs followed in time by a confirmed defect, and those followed by an inconclusive intervention."""
     if orders.empty:
-        nowhere = np.zeros(len(asset), dtype=np.bool_)
-        return nowhere, nowhere
-    acted = interventions(orders)
-    finding = acted["finding"].astype("object").where(acted["finding"].notna(), "")
-    told = finding.isin(FINDINGS_THAT_TELL)
-    confirmed = _next_after(asset, as_of, acted[finding == "defect_confirmed"]) <= closes
-    unreported_share = _next_after(asset, as_of, acted[~told]) <= closes
-    return confirmed, unreported_share
+        none = np.zeros(len(asset), dtype=np.bool_)
+        return none, none
+    work = interventions(orders)
+    finding = work["finding"].astype("object").where(work["finding"].notna(), "")
+    confirmed = _next_after(asset, as_of, work[finding == "defect_confirmed"]) <= closes
+    inconclusive = _next_after(asset, as_of, work[~finding.isin(CONCLUSIVE_FINDINGS)]) <= closes
+    return confirmed, inconclusive
 
 
 def _next_after(asset: npt.NDArray[np.object_], times: Times, events: pd.DataFrame) -> Times:
-    """Find the first event of each asset strictly later than a time; the end of time where there is none."""
-    found = np.full(len(times), _NEVER, dtype=np.int64)
+    """Return the time of the first event of each asset strictly after a time; `_NEVER` where there is none."""
+    upcoming = np.full(len(times), _NEVER, dtype=np.int64)
     if events.empty or not len(times):
-        return found
-    codes, known = pd.factorize(asset)
-    whose = pd.Index(known).get_indexer(pd.Index(events["asset"], dtype=object))
-    when = _micros(events["event_time"])
+        return upcoming
+    codes, assets = pd.factorize(asset)
+    event_code = pd.Index(assets).get_indexer(pd.Index(events["asset"], dtype=object))
+    event_time = _micros(events["event_time"])
     order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(known) + 1))
-    for code in np.unique(whose[whose >= 0]):
+    bounds = np.searchsorted(codes[order], np.arange(len(assets) + 1))
+    for code in np.unique(event_code[event_code >= 0]):
         rows = order[bounds[code] : bounds[code + 1]]
-        own = np.append(np.sort(when[whose == code]), _NEVER)
-        found[rows] = own[np.searchsorted(own[:-1], times[rows], side="right")]
-    return found
+        own = np.append(np.sort(event_time[event_code == code]), _NEVER)
+        upcoming[rows] = own[np.searchsorted(own[:-1], times[rows], side="right")]
+    return upcoming
 
 
 def _keys(cut_offs: pd.DataFrame) -> tuple[npt.NDArray[np.object_], Times]:

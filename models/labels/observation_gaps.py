@@ -1,7 +1,7 @@
-"""Time in which nobody watches an asset: it was retired, or its telemetry was lost.
+"""Observation gaps: times in which an asset was retired or its telemetry was lost.
 
 What an alert claimed of such a time can be neither true nor false: it is censored, and only the time up to then counts
-as exposure. A span of such time is a row with asset, begins and ends, [begins, ends); one that is not over has no end.
+as exposure. A gap, or span, is a row with asset, begins and ends, [begins, ends); one that is not over has no end.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,15 @@ _FOREVER = pd.Timestamp("2262-01-01", tz="UTC")
 
 
 def no_spans() -> pd.DataFrame:
-    """Return no span at all, with the columns of many."""
+    """Return a frame of spans without rows."""
     return pd.DataFrame({"asset": [], "begins": [], "ends": []}).astype({"asset": "str", "begins": _UTC, "ends": _UTC})
 
 
 def retired_spans(assets: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
-    """Tell when assets were out of service, as their records say.
+    """Return when assets were out of service: from the record that retires one to the next that does not.
 
-    Parameters
-    ----------
-    assets : pd.DataFrame
-        Columns asset, event_time, known_time and, where there is one, status. A record without a status is of an asset
-        in service; of several for one asset and instant the one known last counts.
-    now : pd.Timestamp
-        Nothing known later is used.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns asset, begins, ends: from the record that retires an asset to the next that does not.
+    Records have asset, event_time, known_time and, perhaps, status; one without a status is of an asset in service. Of
+    several for one asset and instant the one known last, up to `now`, counts.
 
     Examples
     --------
@@ -56,42 +46,19 @@ def retired_spans(assets: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
 
 
 def lost_spans(last_heard: Mapping[str, pd.Timestamp], *, silence: pd.Timedelta, now: pd.Timestamp) -> pd.DataFrame:
-    """Tell since when the telemetry of assets has been lost.
+    """Return the assets silent for longer than `silence`, as spans without an end from their last reading on.
 
-    Parameters
-    ----------
-    last_heard : mapping of str to pd.Timestamp
-        When the last of each asset's readings became known; `data_contracts.tables.last_heard` tells.
-    silence : pd.Timedelta
-        An asset that has not been heard of for longer is lost.
-    now : pd.Timestamp
-        The moment of asking.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns asset, begins, ends: from the last reading on, without an end.
+    `last_heard` is when the last reading of each asset became known, see `data_contracts.tables.last_heard`.
     """
-    rows = [(asset, heard, pd.NaT) for asset, heard in last_heard.items() if heard <= now and now - heard > silence]
+    rows = [(asset, last, pd.NaT) for asset, last in last_heard.items() if last <= now and now - last > silence]
     return disjoint(pd.DataFrame(rows, columns=["asset", "begins", "ends"])) if rows else no_spans()
 
 
 def disjoint(spans: pd.DataFrame) -> pd.DataFrame:
-    """Unite the spans of each asset that overlap or touch.
-
-    Parameters
-    ----------
-    spans : pd.DataFrame
-        Columns asset, begins, ends; an end may be missing.
-
-    Returns
-    -------
-    pd.DataFrame
-        The same time in as few spans as can be, sorted; one that is not over ends in the far future.
-    """
+    """Merge the spans of each asset that overlap or touch, sorted; one that is not over ends in the far future."""
     if spans.empty:
         return no_spans()
-    # Where no span is over yet, the column of ends has no time in it, and so no zone.
+    # Where no span is over yet, the column of ends holds no time, and so has no time zone.
     times = {name: pd.to_datetime(spans[name], utc=True) for name in ("begins", "ends")}
     typed = spans[["asset"]].assign(**times).astype({"asset": "str", "begins": _UTC, "ends": _UTC})
     typed = typed.fillna({"ends": _FOREVER}).sort_values(["asset", "begins", "ends"], ignore_index=True)
@@ -105,26 +72,14 @@ def disjoint(spans: pd.DataFrame) -> pd.DataFrame:
 def overlapping(
     asset: "pd.Series[str]", opens: "pd.Series[pd.Timestamp]", closes: "pd.Series[pd.Timestamp]", spans: pd.DataFrame
 ) -> npt.NDArray[np.bool_]:
-    """Say of which stretches (opens, closes] a part was not watched.
-
-    Parameters
-    ----------
-    asset, opens, closes : pd.Series of n
-        The stretches.
-    spans : pd.DataFrame
-        Columns asset, begins, ends.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
+    """Mark the intervals (opens, closes] of assets that overlap a span; shape (n,)."""
     if spans.empty or not len(asset):
         return np.zeros(len(asset), dtype=np.bool_)
-    asked = pd.DataFrame({"asset": asset.array, "opens": opens.array, "closes": closes.array})
-    asked = asked.astype({"asset": "str", "opens": _UTC, "closes": _UTC}).assign(row=np.arange(len(asked)))
-    # Of disjoint spans the one begun last before the close is the one that reaches furthest.
+    intervals = pd.DataFrame({"asset": asset.array, "opens": opens.array, "closes": closes.array})
+    intervals = intervals.astype({"asset": "str", "opens": _UTC, "closes": _UTC}).assign(row=np.arange(len(intervals)))
+    # Of disjoint spans the last to begin before the close is the one that reaches furthest.
     last_begun = pd.merge_asof(
-        asked.sort_values("closes"),
+        intervals.sort_values("closes"),
         disjoint(spans).sort_values("begins"),
         left_on="closes",
         right_on="begins",
@@ -137,21 +92,9 @@ def overlapping(
 def unobserved_time(
     asset: "pd.Series[str]", opens: "pd.Series[pd.Timestamp]", closes: "pd.Series[pd.Timestamp]", spans: pd.DataFrame
 ) -> "pd.Series[pd.Timedelta]":
-    """Measure how much of each stretch (opens, closes] was not watched.
-
-    Parameters
-    ----------
-    asset, opens, closes : pd.Series of n
-        The stretches, with one index.
-    spans : pd.DataFrame
-        Columns asset, begins, ends.
-
-    Returns
-    -------
-    pd.Series of pd.Timedelta
-    """
+    """Measure how much of each interval (opens, closes] lies in spans; the three series share one index."""
     lost = pd.Series(pd.Timedelta(0), index=asset.index, dtype="timedelta64[us]")
-    for whose, begins, ends in disjoint(spans).itertuples(index=False):
+    for span_asset, begins, ends in disjoint(spans).itertuples(index=False):
         inside = closes.where(closes < ends, ends) - opens.where(opens > begins, begins)
-        lost += inside.where((asset == whose) & (inside > pd.Timedelta(0)), pd.Timedelta(0))
+        lost += inside.where((asset == span_asset) & (inside > pd.Timedelta(0)), pd.Timedelta(0))
     return lost

@@ -1,1 +1,1 @@
-"""Outcomes: what became of predictions once their horizon has passed, and the error rates that follow."""
+"""Outcomes: what happened after each prediction, once its horizon has passed, and the error rates that follow."""

@@ -1,10 +1,10 @@
-"""How often a predictor is wrong, over a period, with intervals.
+"""How often a model is wrong, over a period, with intervals.
 
-Two kinds are kept apart: rates a plant feels (failures missed, false alarm episodes for each month an asset was
-watched, true ones of the judged) and the classical rates per decision. Only outcomes that have matured are counted, and
-every rate carries the counts it comes from, so that it can be checked by hand. Its interval allows for assets that
-differ; its bounds say what it may be whatever the unknown cases are: an episode that nobody could judge was true or
-false, and had it been true, it kept one failure from happening. Uncovered failures count nowhere but apart.
+There are two kinds: rates that a plant notices (failures missed, false alarm episodes per asset-month, true share of
+the episodes) and the classical rates per decision. Only outcomes that have matured are counted, and every rate carries
+the counts it comes from, so that it can be checked by hand. Its interval allows for assets that differ; its bounds
+cover every possible outcome of the unknown cases: an undecided episode was true or false, and if true, it prevented one
+failure. Uncovered failures are counted separately and enter no rate.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.outcomes.outcomes import Outcomes
-from models.outcomes.rate_intervals import Bounds, clustered_occurrence, clustered_share, within
+from models.outcomes.rate_intervals import Bounds, clustered_occurrence, clustered_share, with_bounds
 from models.outcomes.rate_intervals import Rate as Rate
 from models.outcomes.rate_intervals import occurrence as occurrence
 from models.outcomes.rate_intervals import share as share
@@ -29,34 +29,34 @@ Counts = npt.NDArray[np.float64]
 Parts = tuple[Counts, Counts]
 """Errors of each asset, and the trials or exposure they are counted over."""
 
-# What JSON has no number for.
+# JSON has no NaN and no infinity: null stands for these.
 _NAN = float("nan")
-_UNSAID: dict[str, Any] = {"value": _NAN, "lowest": _NAN, "highest": _NAN, "high": float("inf")}
+_NULLS: dict[str, Any] = {"value": _NAN, "lowest": _NAN, "highest": _NAN, "high": float("inf")}
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """The error rates of one model over one period.
+    """Hold the error rates of one model over one period.
 
     Parameters
     ----------
-    start, end : pd.Timestamp
-        The period, (start, end].
-    missed : Rate
-        Failures missed, of failures caught, prevented and missed.
-    false_episodes : Rate
+    start, end
+        The period, (start, end] (UTC).
+    missed
+        Share of the failures missed, of those caught, prevented and missed.
+    false_episodes
         False alarm episodes per asset-month.
-    decision_fn, decision_fp : Rate
+    decision_fn, decision_fp
         The classical false-negative and false-positive rates per decision.
-    caught, prevented, uncovered : int
-        Failures alarmed, averted by mechanics, and those for which no decision was made in time.
-    undecided : int
-        Matured episodes that nobody can judge (censored or unknown).
-    confidence : float
+    caught, prevented, uncovered
+        Number of failures alarmed, averted by mechanics, and without any decision in time.
+    undecided
+        Matured episodes whose truth cannot be known (censored or unknown).
+    confidence
         Of the intervals.
-    precision : Rate, optional
-        Alarm episodes that were true (something failed, or a defect was found), of those judged; None in rates stored
-        before it was counted.
+    precision
+        Share of the alarm episodes that were true (something failed, or a defect was found), of those true or false;
+        None in rates stored before it was counted.
     """
 
     start: pd.Timestamp
@@ -73,55 +73,43 @@ class ErrorRates:
     precision: Rate | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the rates as plain values, times in ISO 8601; what is not a number is None."""
+        """Return the rates as plain values: times in ISO 8601, NaN and infinity as None."""
         return {name: as_json(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ErrorRates":
-        """Return the rates that `to_dict` wrote."""
+        """Read the rates that `to_dict` wrote."""
         parsed: dict[str, Any] = dict(values)
         for name in ("start", "end"):
             parsed[name] = pd.Timestamp(values[name])
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
-            parsed[name] = None if values.get(name) is None else _rate(values[name])
+            parsed[name] = None if values.get(name) is None else _parse_rate(values[name])
         return cls(**parsed)
 
 
-def _rate(values: Mapping[str, Any]) -> Rate:
+def _parse_rate(values: Mapping[str, Any]) -> Rate:
     bounds = values.get("bounds")
-    own = {key: _UNSAID[key] if x is None else x for key, x in values.items() if key != "bounds"}
+    own = {key: _NULLS[key] if x is None else x for key, x in values.items() if key != "bounds"}
     if bounds is None:
         return Rate(**own)
-    return Rate(**own, bounds=Bounds(**{key: _UNSAID[key] if x is None else x for key, x in bounds.items()}))
+    return Rate(**own, bounds=Bounds(**{key: _NULLS[key] if x is None else x for key, x in bounds.items()}))
 
 
 def error_rates(
-    known: Outcomes,
+    outcomes: Outcomes,
     *,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     confidence: float = 0.95,
 ) -> ErrorRates:
-    """Count the errors of a period.
+    """Count the errors among the matured outcomes of a period.
 
-    Parameters
-    ----------
-    known : Outcomes
-        What became of one model's predictions.
-    start, end : pd.Timestamp, optional
-        The period (start, end], by a decision's cut-off, an episode's opening and a failure's event time. Default: from
-        the first decision to all that has matured; `end` never reaches beyond that.
-    confidence : float
-        Of the two-sided intervals.
-
-    Returns
-    -------
-    ErrorRates
-        Of matured outcomes only.
+    The period (start, end] is by a decision's cut-off, an episode's opening and a failure's event time. By default it
+    runs from the first decision to the last matured time, beyond which `end` never reaches.
     """
-    last = known.matured_until if end is None else min(end, known.matured_until)
-    first = _beginning(known, last) if start is None else start
-    counts = _counts(known, first, last)
+    last = outcomes.matured_until if end is None else min(end, outcomes.matured_until)
+    first = _first_time(outcomes, last) if start is None else start
+    counts = _counts(outcomes, first, last)
 
     def total(*names: str) -> Counts:
         return np.asarray(counts.reindex(columns=list(names), fill_value=0.0).sum(axis=1), dtype=np.float64)
@@ -130,11 +118,11 @@ def error_rates(
     true, false = total("episode tp", "episode tp_prevented"), total("episode fp")
     undecided = total("episode censored", "episode unknown")
     fn, tp, fp, tn = (total(f"decision {state}") for state in ("fn", "tp", "fp", "tn"))
-    loud, silent = total("decision censored alert"), total("decision censored")
+    alerted, silent = total("decision censored alert"), total("decision censored")
 
-    def bounded(rate: Callable[..., Rate], judged: Parts, lowest: Parts, highest: Parts, unknown: Counts) -> Rate:
-        found, least, most = (rate(*parts, confidence) for parts in (judged, lowest, highest))
-        return within(found, least, most, round(unknown.sum()))
+    def bounded(rate: Callable[..., Rate], decided: Parts, lowest: Parts, highest: Parts, unknown: Counts) -> Rate:
+        value, least, most = (rate(*parts, confidence) for parts in (decided, lowest, highest))
+        return with_bounds(value, least, most, round(unknown.sum()))
 
     return ErrorRates(
         start=first,
@@ -148,10 +136,10 @@ def error_rates(
             undecided,
         ),
         decision_fn=bounded(
-            clustered_share, (fn, fn + tp), (fn, fn + tp + loud), (fn + silent, fn + silent + tp), loud + silent
+            clustered_share, (fn, fn + tp), (fn, fn + tp + alerted), (fn + silent, fn + silent + tp), alerted + silent
         ),
         decision_fp=bounded(
-            clustered_share, (fp, fp + tn), (fp, fp + tn + silent), (fp + loud, fp + loud + tn), loud + silent
+            clustered_share, (fp, fp + tn), (fp, fp + tn + silent), (fp + alerted, fp + alerted + tn), alerted + silent
         ),
         caught=round(total("failure caught").sum()),
         prevented=round(total("failure prevented").sum()),
@@ -168,36 +156,32 @@ def error_rates(
     )
 
 
-def _beginning(known: Outcomes, last: pd.Timestamp) -> pd.Timestamp:
-    if known.decisions.empty:
+def _first_time(outcomes: Outcomes, last: pd.Timestamp) -> pd.Timestamp:
+    if outcomes.decisions.empty:
         return last
     # The period is open on the left; the first decision itself belongs to it.
-    first: pd.Timestamp = known.decisions["as_of"].min()
+    first: pd.Timestamp = outcomes.decisions["as_of"].min()
     return min(first - pd.Timedelta(1, "us"), last)
 
 
-def _inside(times: "pd.Series[pd.Timestamp]", start: pd.Timestamp, end: pd.Timestamp) -> "pd.Series[bool]":
-    return (times > start) & (times <= end)
-
-
-def _counts(known: Outcomes, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Count what each asset saw: a row an asset, a column each state, and the exposure in asset-months."""
-    found = []
+def _counts(outcomes: Outcomes, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    """Count states by asset: a row an asset, a column each unit and state, and the exposure in asset-months."""
+    parts = []
     for unit, time in (("decision", "as_of"), ("episode", "opened"), ("failure", "event_time")):
-        frame: pd.DataFrame = getattr(known, f"{unit}s")
-        inside = frame[_inside(frame[time], start, end)]
+        frame: pd.DataFrame = getattr(outcomes, f"{unit}s")
+        inside = frame[(frame[time] > start) & (frame[time] <= end)]
         state = unit + " " + inside["state"]
         if unit == "decision":
             state = state.where(~((inside["state"] == "censored") & inside["alert"]), "decision censored alert")
-            watched: Any = inside.groupby("asset")["covered"].sum()
-            found.append((watched / MONTH).rename("exposure").to_frame())
-        found.append(pd.crosstab(inside["asset"], state))
-    counts: pd.DataFrame = pd.concat(found, axis=1).fillna(0.0).sort_index()
+            exposure: Any = inside.groupby("asset")["covered"].sum()
+            parts.append((exposure / MONTH).rename("exposure").to_frame())
+        parts.append(pd.crosstab(inside["asset"], state))
+    counts: pd.DataFrame = pd.concat(parts, axis=1).fillna(0.0).sort_index()
     return counts
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON can hold it: times in ISO 8601, tuples as lists, what is not a finite number as None."""
+    """Return a value as JSON can hold it: times in ISO 8601, tuples as lists, NaN and infinity as None."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

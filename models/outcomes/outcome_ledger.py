@@ -1,14 +1,14 @@
-"""The outcomes of a model's alarms as a ledger: appended as they become known, read as of any time.
+"""The outcomes of a model's alarms as a ledger: appended as they become known, readable as of any time.
 
-Rates are counted from what is known now; the ledger keeps what was believed when, so that a decision of last month can
-be explained by what was known last month.
+Rates are counted from what is known now; the ledger keeps which outcomes were known when, so that a past decision can
+be explained by what was known then.
 """
 
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows, outcome_rows
+from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
 from models.outcomes.outcomes import Outcomes
 
 Records = Any
@@ -17,88 +17,27 @@ Records = Any
 
 def append_outcomes(
     records: Records,
-    known: Outcomes,
+    outcomes: Outcomes,
     *,
     model_name: str,
     model_version: int,
     now: pd.Timestamp,
     since: pd.Timestamp | None = None,
 ) -> int:
-    """Append what became of a model's alarms and of the failures, as far as it is believed otherwise than before.
+    """Append the states of alarm episodes and failures that differ from those in the ledger, and count them.
 
-    Parameters
-    ----------
-    records : Records
-        The ledger.
-    known : Outcomes
-        Of all predictions of this version, or of those after some time; then give `since`.
-    model_name, model_version : str, int
-        The model.
-    now : pd.Timestamp
-        When it is believed.
-    since : pd.Timestamp, optional
-        What happened up to then is left as it stands: without the predictions before it, it cannot be judged.
-
-    Returns
-    -------
-    int
-        Rows appended; none the second time, and none if the ledger already holds what was believed later.
-
-    Raises
-    ------
-    StorageError
-        If they could not be stored.
+    `outcomes` covers all predictions of this version, or those after some time; then give `since`: earlier rows stay
+    as they are, since they cannot be evaluated without the predictions before it. Nothing is appended twice, nor when
+    the ledger already holds outcomes known later than `now`.
     """
-    rows = [*_rows("episode", known.episodes, "opened"), *_rows("failure", known.failures, "event_time")]
+    rows = [*_rows("episode", outcomes.episodes, "opened"), *_rows("failure", outcomes.failures, "event_time")]
     return append_outcome_rows(
         records, rows, model_name=model_name, model_version=model_version, known_at=now, since=since
     )
 
 
-def outcome_history(
-    records: Records, model_name: str, *, model_version: int | None = None, known: pd.Timestamp | None = None
-) -> pd.DataFrame:
-    """Read every change of what was believed of a model's alarms and of the failures.
-
-    Parameters
-    ----------
-    records : Records
-        The ledger.
-    model_name : str
-        Of the model.
-    model_version : int, optional
-        Of this version only.
-    known : pd.Timestamp, optional
-        Leave out what was believed only later.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns model_version, unit (episode or failure), asset, at, revision, state, known_at, matured_at, evidence; in
-        the order in which they were appended.
-
-    Raises
-    ------
-    StorageError
-        If it could not be read.
-    """
-    rows = outcome_rows(records, model_name=model_name, model_version=model_version, known=known)
-    return rows.drop(columns=["id", "model_name"])
-
-
-def believed(history: pd.DataFrame) -> pd.DataFrame:
-    """Keep of each episode and failure what was believed last.
-
-    Parameters
-    ----------
-    history : pd.DataFrame
-        From `outcome_history`, up to some known time.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row an episode or failure; what was withdrawn is left out.
-    """
+def latest_outcomes(history: pd.DataFrame) -> pd.DataFrame:
+    """Keep the last revision of each episode and failure of `outcome_records.outcome_rows`, less withdrawn ones."""
     latest = history.sort_values("revision", kind="stable")
     latest = latest.drop_duplicates(["model_version", "unit", "asset", "at"], keep="last")
     latest = latest[latest["state"] != "withdrawn"]
@@ -106,7 +45,7 @@ def believed(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(unit: str, frame: pd.DataFrame, time: str) -> list[OutcomeRow]:
-    # A failure that came all the same at the very instant a defect was confirmed is one unit; the stronger word stays.
+    # A failure at the very instant a defect was confirmed is one unit with it; the failure's row comes first and stays.
     once = frame.drop_duplicates(["asset", time])
     parts = zip(once["asset"], once[time], once["state"], once["matured_at"], once["evidence"], strict=True)
     return [OutcomeRow(unit, asset, at, state, due, list(evidence)) for asset, at, state, due, evidence in parts]

@@ -1,16 +1,16 @@
-"""What became of decisions, alarm episodes and failures, once it can be known.
+"""What happened after decisions and alarm episodes, and which failures were caught, as soon as it can be known.
 
 The unit is the alarm episode and the failure event; decisions (single predictions) are kept beside them for the
-classical rates. One rule of maturity serves all three: a thing counts from ``lead + horizon + reporting_delay``
-after its own time on. A failure waits as long as a decision does, although it is known sooner, so that every decision
-about it has matured too: deleting what is immature then changes nothing, and caught, missed and prevented failures
-are counted over one and the same span of time.
+classical rates. One rule of maturity serves all three: a thing counts once ``lead + horizon + reporting_delay`` has
+passed since its own time. A failure waits as long as a decision does, although it is known sooner, so that every
+decision about it has matured too: deleting what is immature then changes nothing, and caught, missed and prevented
+failures are counted over the same span of time.
 
 States
 ------
 decision : pending, tp, fn, fp, tn, too_late (fails within the lead), censored
 episode : pending, tp, tp_prevented, fp, unknown (someone was sent but did not inspect), censored (someone
-    intervened and no finding was reported, or the asset was retired or lost from sight before the claim ended)
+    intervened and no finding was reported, or the asset was retired or its telemetry lost before the claim ended)
 failure : pending, caught, prevented, missed, uncovered (no decision was made in time: the platform's fault); a defect
     that an audit of a silent asset confirmed is missed like a failure, for it was about to be one
 """
@@ -25,13 +25,7 @@ import pandas as pd
 from models.labels.labels import failure_labels, interventions, known_rows
 from models.labels.observation_gaps import no_spans, overlapping, unobserved_time
 from models.outcomes.episodes import Terms as Terms
-from models.outcomes.episodes import episode_starts as episode_starts
-from models.outcomes.episodes import episodes as episodes
-from models.outcomes.episodes import merged_alerts, numbered_alerts, typed
-
-DECISION_STATES = ("pending", "tp", "fn", "fp", "tn", "too_late", "censored")
-EPISODE_STATES = ("pending", "tp", "tp_prevented", "fp", "censored", "unknown")
-FAILURE_STATES = ("pending", "caught", "prevented", "missed", "uncovered")
+from models.outcomes.episodes import merge_alerts, normalize_types, number_alerts
 
 Ids = Mapping[tuple[str, pd.Timestamp], tuple[str, ...]]
 """The ids of what happened to an asset at an instant."""
@@ -41,23 +35,23 @@ _UTC = "datetime64[us, UTC]"
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Decisions, episodes and failures with their states, as known at one moment.
+    """Hold decisions, episodes and failures with their states, as known at one moment.
 
     Parameters
     ----------
-    now : pd.Timestamp
-        Nothing known later was used.
-    terms : Terms
-        The rules of judging.
-    decisions : pd.DataFrame
-        Columns asset, as_of, alert, state, matured_at, covered (Timedelta since the asset's decision before,
-        as far as the asset was watched).
-    episodes : pd.DataFrame
-        Columns asset, opened, closed, alerts, state, evidence (tuple of the ids of the failures or work orders that
-        decided it), matured_at.
-    failures : pd.DataFrame
-        Columns asset, event_time, state, evidence, matured_at; prevented ones bear the time of the
-        work that confirmed the defect.
+    now
+        Nothing known later was used (UTC).
+    terms
+        What an alert claims, and when the claim is evaluated.
+    decisions
+        Columns ``asset``, ``as_of``, ``alert``, ``state``, ``matured_at``, ``covered`` (Timedelta since the asset's
+        previous decision, less the time in which the asset was not observed); one row per asset and cut-off.
+    episodes
+        Columns ``asset``, ``opened``, ``closed``, ``alerts`` (count), ``state``, ``evidence`` (tuple of the ids of the
+        failures or work orders that decided it), ``matured_at``.
+    failures
+        Columns ``asset``, ``event_time``, ``state``, ``evidence``, ``matured_at``; a prevented one has the time of the
+        work order that confirmed the defect.
     """
 
     now: pd.Timestamp
@@ -81,30 +75,13 @@ def outcomes(
     terms: Terms,
     observation_gaps: pd.DataFrame | None = None,
 ) -> Outcomes:
-    """Judge predictions by what was known of failures and work orders at a moment.
+    """Join one model's predictions (asset, as_of, alert) with the failures and work orders known at `now`.
 
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        Columns asset, as_of, alert; one model's. Of several for one asset and cut-off an alert wins.
-    failures : pd.DataFrame
-        Columns failure_id, asset, event_time, known_time.
-    work_orders : pd.DataFrame
-        Columns work_order_id, asset, event_time, known_time, kind, finding, prompted_by.
-    now : pd.Timestamp
-        Rows known later than this are not looked at.
-    terms : Terms
-        Lead, horizon, gap and reporting delay.
-    unwatched : pd.DataFrame, optional
-        Columns asset, begins, ends: when assets were retired or not heard of, as known at `now`; see
-        `models.labels.observation_gaps`. Nothing at all by default.
-
-    Returns
-    -------
-    Outcomes
-        Immature rows are in it, all as pending.
+    Of several predictions for one asset and cut-off an alert wins. Gaps (asset, begins, ends) are the times in which an
+    asset was retired or its telemetry lost, see `models.labels.observation_gaps`; none if None. Immature rows are in
+    the result, all as pending.
     """
-    told = predictions.loc[predictions["as_of"] <= now, ["asset", "as_of", "alert"]]
+    predictions = predictions.loc[predictions["as_of"] <= now, ["asset", "as_of", "alert"]]
     orders = known_work_orders(work_orders, now)
     known = _Known(
         failures=known_failures(failures, now),
@@ -113,16 +90,16 @@ def outcomes(
         failure_ids=_ids(known_rows(failures, "failure_id", now), "failure_id"),
         order_ids=_ids(interventions(orders), "work_order_id"),
     )
-    judged = _decisions(told, known, now, terms)
-    merged = _judge_episodes(judged, known, now, terms)
-    prevented = merged.loc[merged["state"] == "tp_prevented", ["asset", "decided_at"]]
-    events = _judge_failures(known, prevented, judged, now, terms)
-    return Outcomes(now, terms, judged, merged.drop(columns="decided_at"), events)
+    decisions = _decision_outcomes(predictions, known, now, terms)
+    episodes = _episode_outcomes(decisions, known, now, terms)
+    prevented = episodes.loc[episodes["state"] == "tp_prevented", ["asset", "decided_at"]]
+    events = _failure_outcomes(known, prevented, decisions, now, terms)
+    return Outcomes(now, terms, decisions, episodes.drop(columns="decided_at"), events)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known at the moment of judging."""
+    """What is known at the moment of evaluation."""
 
     failures: pd.DataFrame
     orders: pd.DataFrame
@@ -138,18 +115,18 @@ def known_failures(failures: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     """
     latest = known_rows(failures, "failure_id", now)
     events = latest[["asset", "event_time"]].drop_duplicates()
-    return typed(events, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
+    return normalize_types(events, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
 
 
 def known_work_orders(work_orders: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     """Return the work orders known at a moment, each as last corrected by then."""
     latest = known_rows(work_orders, "work_order_id", now)
-    return typed(latest, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
+    return normalize_types(latest, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
 
 
-def _decisions(told: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
-    alerts = typed(told, "as_of").astype({"alert": bool})
-    frame: pd.DataFrame = alerts.groupby(["asset", "as_of"])["alert"].any().reset_index()
+def _decision_outcomes(predictions: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
+    typed = normalize_types(predictions, "as_of").astype({"alert": bool})
+    frame: pd.DataFrame = typed.groupby(["asset", "as_of"])["alert"].any().reset_index()
     happened = known.failures.assign(known_time=now, failure_id=known.failures.index.astype(str), mode="")
     label = failure_labels(
         frame[["asset", "as_of"]],
@@ -187,9 +164,9 @@ def _first_between(
     rows: pd.DataFrame, opens: pd.Series, closes: pd.Series, events: pd.DataFrame
 ) -> "pd.Series[pd.Timestamp]":
     """Return, for each row, the first event of its asset in (opens, closes], else NaT."""
-    asked = pd.DataFrame({"asset": rows["asset"], "at": opens, "row": np.arange(len(rows))})
-    found = pd.merge_asof(
-        asked.sort_values("at"),
+    starts = pd.DataFrame({"asset": rows["asset"], "at": opens, "row": np.arange(len(rows))})
+    joined = pd.merge_asof(
+        starts.sort_values("at"),
         events[["asset", "event_time"]].sort_values("event_time"),
         left_on="at",
         right_on="event_time",
@@ -197,22 +174,22 @@ def _first_between(
         direction="forward",
         allow_exact_matches=False,
     ).sort_values("row")
-    first = found["event_time"].set_axis(rows.index)
+    first = joined["event_time"].set_axis(rows.index)
     return first.where(first <= closes)
 
 
-def _judge_episodes(decisions: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
-    alerts = numbered_alerts(decisions, terms)
-    frame = merged_alerts(alerts)
-    # An episode is true if any of its alerts was; only alerts that have matured may speak.
-    spoken = alerts[alerts["as_of"] + terms.maturity <= now]
+def _episode_outcomes(decisions: pd.DataFrame, known: _Known, now: pd.Timestamp, terms: Terms) -> pd.DataFrame:
+    alerts = number_alerts(decisions, terms)
+    frame = merge_alerts(alerts)
+    # An episode is true if any of its alerts was; only alerts that have matured count.
+    mature = alerts[alerts["as_of"] + terms.maturity <= now]
     number = pd.RangeIndex(1, len(frame) + 1)
-    last = spoken.groupby("episode")["as_of"].max().reindex(number).set_axis(frame.index)
+    last = mature.groupby("episode")["as_of"].max().reindex(number).set_axis(frame.index)
     closes = last.fillna(frame["opened"]) + terms.claim
-    followed = _first_between(spoken, spoken["as_of"] + terms.lead, spoken["as_of"] + terms.claim, known.failures)
-    failed = followed.groupby(spoken["episode"]).min().reindex(number).set_axis(frame.index)
+    followed = _first_between(mature, mature["as_of"] + terms.lead, mature["as_of"] + terms.claim, known.failures)
+    failed = followed.groupby(mature["episode"]).min().reindex(number).set_axis(frame.index)
     work = interventions(known.orders)
-    found = {
+    findings = {
         name: _first_between(frame, frame["opened"], closes, work[rows])
         for name, rows in {
             "confirmed": work["finding"] == "defect_confirmed",
@@ -221,46 +198,46 @@ def _judge_episodes(decisions: pd.DataFrame, known: _Known, now: pd.Timestamp, t
             "unreported": work["finding"].isna(),
         }.items()
     }
-    averted = found["confirmed"].where(~(failed <= found["confirmed"]))
+    averted = findings["confirmed"].where(~(failed <= findings["confirmed"]))
     frame["matured_at"] = frame["opened"] + terms.maturity
-    unseen = overlapping(frame["asset"], frame["opened"], closes, known.observation_gaps)
-    frame["state"] = np.where(unseen, "censored", "fp")
+    unobserved = overlapping(frame["asset"], frame["opened"], closes, known.observation_gaps)
+    frame["state"] = np.where(unobserved, "censored", "fp")
     frame["decided_at"] = pd.Series(pd.NaT, index=frame.index, dtype=_UTC)
-    # From the weakest witness to the strongest, who has the last word.
-    for state, seen in (
-        ("censored", found["unreported"]),
-        ("unknown", found["not_inspected"]),
-        ("fp", found["sound"]),
+    # Stronger evidence overrides weaker.
+    for state, at in (
+        ("censored", findings["unreported"]),
+        ("unknown", findings["not_inspected"]),
+        ("fp", findings["sound"]),
         ("tp", failed),
         ("tp_prevented", averted),
     ):
-        frame["state"] = frame["state"].mask(seen.notna(), state)
-        frame["decided_at"] = frame["decided_at"].mask(seen.notna(), seen)
+        frame["state"] = frame["state"].mask(at.notna(), state)
+        frame["decided_at"] = frame["decided_at"].mask(at.notna(), at)
     frame["state"] = frame["state"].mask(frame["matured_at"] > now, "pending")
     frame["evidence"] = _evidence(frame, frame["state"] == "tp", "decided_at", known)
     return frame
 
 
-def _judge_failures(
+def _failure_outcomes(
     known: _Known, prevented: pd.DataFrame, decisions: pd.DataFrame, now: pd.Timestamp, terms: Terms
 ) -> pd.DataFrame:
     averted = prevented.rename(columns={"decided_at": "event_time"}).assign(averted=True)
-    # What an audit finds and mechanics mend would have failed: without it the audits would hide the very misses that
-    # they are there to find.
+    # A defect that an audit finds and mechanics repair would have failed: left out, audits would hide the very misses
+    # that they are there to find.
     work = interventions(known.orders)
     audited = work.loc[
         work["prompted_by"].eq("audit") & work["finding"].eq("defect_confirmed"), ["asset", "event_time"]
     ]
-    found = pd.concat([averted, audited.assign(averted=False)]).drop_duplicates(["asset", "event_time"])
-    frame = pd.concat([known.failures.assign(happened=True, averted=False), found.assign(happened=False)])
-    frame = typed(frame, "event_time").astype({"happened": bool, "averted": bool})
+    defects = pd.concat([averted, audited.assign(averted=False)]).drop_duplicates(["asset", "event_time"])
+    frame = pd.concat([known.failures.assign(happened=True, averted=False), defects.assign(happened=False)])
+    frame = normalize_types(frame, "event_time").astype({"happened": bool, "averted": bool})
     frame = frame.sort_values(["asset", "event_time", "happened"], ascending=[True, True, False], ignore_index=True)
-    told = told_before(frame, decisions, terms)
-    alarmed = told_before(frame, decisions[decisions["alert"]], terms)
+    covered = in_claim_window(frame, decisions, terms)
+    alarmed = in_claim_window(frame, decisions[decisions["alert"]], terms)
     frame["matured_at"] = frame["event_time"] + terms.maturity
     pending = frame["matured_at"] > now
     frame["state"] = np.select(
-        [pending, frame["averted"], ~told, alarmed & frame["happened"], alarmed],
+        [pending, frame["averted"], ~covered, alarmed & frame["happened"], alarmed],
         [np.str_(state) for state in ("pending", "prevented", "uncovered", "caught", "prevented")],
         np.str_("missed"),
     )
@@ -272,10 +249,10 @@ def _ids(rows: pd.DataFrame, key: str) -> Ids:
     """Return the ids of the rows of each asset and instant, in order, as evidence names them."""
     if rows.empty:
         return {}
-    found = typed(rows[["asset", "event_time", key]], "event_time").sort_values(key)
-    named = found[key].map(lambda identity: f"{key.removesuffix('_id')}:{identity}")
+    events = normalize_types(rows[["asset", "event_time", key]], "event_time").sort_values(key)
+    names = events[key].map(lambda identity: f"{key.removesuffix('_id')}:{identity}")
     at: dict[tuple[str, pd.Timestamp], tuple[str, ...]] = {}
-    for asset, time, name in zip(found["asset"], found["event_time"], named, strict=True):
+    for asset, time, name in zip(events["asset"], events["event_time"], names, strict=True):
         at[asset, time] = (*at.get((asset, time), ()), name)
     return at
 
@@ -283,32 +260,17 @@ def _ids(rows: pd.DataFrame, key: str) -> Ids:
 def _evidence(frame: pd.DataFrame, by_failure: "pd.Series[bool]", time: str, known: _Known) -> "pd.Series[Any]":
     """Name what decided each row: failures of its asset and time, or work orders."""
     rows = zip(frame["asset"], frame[time], by_failure, frame["state"], strict=True)
-    named = [
+    evidence = [
         () if state == "pending" else (known.failure_ids if failed else known.order_ids).get((asset, when), ())
         for asset, when, failed, state in rows
     ]
-    return pd.Series(named, index=frame.index, dtype=object)
+    return pd.Series(evidence, index=frame.index, dtype=object)
 
 
-def told_before(events: pd.DataFrame, decisions: pd.DataFrame, terms: Terms) -> "pd.Series[bool]":
-    """Say which events lie in (as_of + lead, as_of + lead + horizon] of at least one of the decisions.
-
-    Parameters
-    ----------
-    events : pd.DataFrame
-        Columns asset, event_time.
-    decisions : pd.DataFrame
-        Columns asset, as_of.
-    terms : Terms
-        Lead and horizon.
-
-    Returns
-    -------
-    pd.Series of bool
-        Aligned to events.
-    """
-    instants = typed(decisions[["asset", "as_of"]].rename(columns={"as_of": "event_time"}), "event_time")
-    # The window's half-open end is on the other side when seen from the failure: as_of in [t - claim, t - lead).
+def in_claim_window(events: pd.DataFrame, decisions: pd.DataFrame, terms: Terms) -> "pd.Series[bool]":
+    """Mark the events in (as_of + lead, as_of + lead + horizon] of at least one decision of their asset."""
+    instants = normalize_types(decisions[["asset", "as_of"]].rename(columns={"as_of": "event_time"}), "event_time")
+    # Seen from the event the window is half-open on the other side: as_of in [t - claim, t - lead).
     step = pd.Timedelta(1, "us")
     earliest, latest = events["event_time"] - terms.claim - step, events["event_time"] - terms.lead - step
     return _first_between(events, earliest, latest, instants).notna()

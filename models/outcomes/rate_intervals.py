@@ -1,10 +1,10 @@
-"""Rates with their intervals: by chance, by assets, and over what nobody could judge.
+"""Rates with their intervals: by chance, by differences between assets, and over the cases that stayed unknown.
 
-What happens to one asset hangs together: an asset that is hard to predict is missed again and again. Counted as if each
-event were drawn anew, intervals are too narrow. So the trials (or the exposure) are divided by the design effect, how
+What happens to one asset is correlated: an asset that is hard to predict is missed again and again. Treated as
+independent events, intervals are too narrow. So the trials (or the exposure) are divided by the design effect, how
 many times larger the variance between assets makes the variance of the rate, and the usual interval is taken of this
 effective number [1]_, [2]_. A bootstrap over assets would serve where assets are many; where they are few, or no error
-was seen, it gives intervals that are far too narrow, down to none at all.
+was seen, its intervals are far too narrow, or of no width at all.
 
 References
 ----------
@@ -28,17 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a rate may be, whatever the cases are that nobody could judge.
-
-    Parameters
-    ----------
-    unknown : int
-        Such cases.
-    lowest, highest : float
-        The rate if all of them were the one thing, or all the other.
-    low, high : float
-        The lower end of the interval of the lowest and the upper end of that of the highest: chance and ignorance
-        together.
+    """What a rate may be, over all possible outcomes of the unknown cases.
 
     References
     ----------
@@ -46,48 +36,27 @@ class Bounds:
     C. F. Manski, JASA 95 (2000), 77-84, for the interval of the bounds.
     """
 
-    unknown: int
-    lowest: float
-    highest: float
-    low: float
-    high: float
+    unknown: int  # number of unknown cases
+    lowest: float  # the rate if all of them went one way
+    highest: float  # the rate if all of them went the other way
+    low: float  # lower end of the interval of `lowest`: chance and unknown cases together
+    high: float  # upper end of the interval of `highest`
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate with what it was counted from and its interval.
+    """A rate with the counts it comes from and its two-sided interval."""
 
-    Parameters
-    ----------
-    count : int
-        Errors seen.
-    of : float
-        Trials (a share) or exposure in asset-months (a rate of events).
-    value : float
-        count / of; NaN when nothing was watched.
-    low, high : float
-        Ends of the two-sided interval; what is possible at all when nothing was watched.
-    bounds : Bounds, optional
-        What the unknown cases leave open; None where nobody counted them.
-    """
-
-    count: int
-    of: float
-    value: float
-    low: float
+    count: int  # errors seen
+    of: float  # trials (for a share), or exposure in asset-months (for a rate of events)
+    value: float  # count / of; NaN without trials or exposure
+    low: float  # the interval; all that is possible without trials or exposure
     high: float
-    bounds: Bounds | None = None
+    bounds: Bounds | None = None  # None where unknown cases were not counted
 
 
 def share(count: int, trials: int, confidence: float = 0.95) -> Rate:
     """Return a share with Wilson's score interval.
-
-    Parameters
-    ----------
-    count, trials : int
-        Successes and trials.
-    confidence : float
-        Of the two-sided interval.
 
     Examples
     --------
@@ -106,16 +75,7 @@ def share(count: int, trials: int, confidence: float = 0.95) -> Rate:
 
 
 def occurrence(count: int, exposure: float, confidence: float = 0.95) -> Rate:
-    """Return a rate of events per unit of exposure with Garwood's exact Poisson interval.
-
-    Parameters
-    ----------
-    count : int
-        Events.
-    exposure : float
-        Watched time, in asset-months.
-    confidence : float
-        Of the two-sided interval.
+    """Return events per asset-month of exposure with Garwood's exact Poisson interval.
 
     Examples
     --------
@@ -135,20 +95,10 @@ def occurrence(count: int, exposure: float, confidence: float = 0.95) -> Rate:
 
 
 def clustered_share(counts: npt.ArrayLike, trials: npt.ArrayLike, confidence: float = 0.95) -> Rate:
-    """Return a share with Wilson's interval of the effective number of trials.
+    """Return a share with Wilson's interval of the effective number of trials, from arrays of shape (n_assets,).
 
-    Parameters
-    ----------
-    counts, trials : array of shape (n_assets,)
-        Successes and trials of each asset.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    Rate
-        With as many trials as were made. Where all or none succeeded nothing tells how assets differ; then each counts
-        as one trial, as it also does at worst.
+    Where all or no trials succeeded, nothing shows how assets differ; then each asset counts as one trial, which is
+    also the worst case otherwise.
 
     Examples
     --------
@@ -156,73 +106,44 @@ def clustered_share(counts: npt.ArrayLike, trials: npt.ArrayLike, confidence: fl
     >>> round(alike.low, 2), round(apart.low, 2)
     (0.16, 0.1)
     """
-    own, made = (np.asarray(values, dtype=np.float64) for values in (counts, trials))
-    own, made = own[made > 0], made[made > 0]
-    total = float(made.sum())
+    hits, tried = (np.asarray(values, dtype=np.float64) for values in (counts, trials))
+    hits, tried = hits[tried > 0], tried[tried > 0]
+    total = float(tried.sum())
     if total == 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
-    value = float(own.sum()) / total
-    effective = effective_trials(own - value * made, made, value, total, confidence)
-    return Rate(round(own.sum()), total, value, *_wilson(value, effective, confidence))
+    value = float(hits.sum()) / total
+    effective = _effective_trials(hits - value * tried, tried, value, total, confidence)
+    return Rate(round(hits.sum()), total, value, *_wilson(value, effective, confidence))
 
 
 def weighted_share(
-    found: npt.ArrayLike, weights: npt.ArrayLike, assets: npt.ArrayLike, confidence: float = 0.95
+    successes: npt.ArrayLike, weights: npt.ArrayLike, assets: npt.ArrayLike, confidence: float = 0.95
 ) -> Rate:
-    """Return a weighted share with Wilson's interval of the effective number of trials.
+    """Return a weighted share with Wilson's interval of the effective number of trials, from arrays of (n_trials,).
 
-    Parameters
-    ----------
-    found : array of bool, shape (n_trials,)
-        The successes.
-    weights : array of shape (n_trials,)
-        For how many each trial stands.
-    assets : array of shape (n_trials,)
-        Trials of one asset hang together.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    Rate
-        Count and trials are those that were made; the value is weighted.
+    Trials of one asset are correlated. Count and trials of the rate are unweighted; its value is weighted.
 
     Examples
     --------
     >>> round(weighted_share([True, False, False], [1.0, 3.0, 4.0], ["m1", "m2", "m3"]).value, 3)
     0.125
     """
-    right, weight = np.asarray(found, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    if not len(right):
+    hits, weight = np.asarray(successes, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    if not len(hits):
         return Rate(0, 0, float("nan"), 0.0, 1.0)
-    whose = np.unique(np.asarray(assets, dtype=str), return_inverse=True)[1]
-    value = float(weight @ right / weight.sum())
-    residuals: Floats = np.bincount(whose, weight * (right - value)).astype(np.float64)
-    own: Floats = np.bincount(whose, weight).astype(np.float64)
-    effective = effective_trials(residuals, own, value, len(right), confidence)
-    return Rate(round(right.sum()), len(right), value, *_wilson(value, effective, confidence))
+    asset = np.unique(np.asarray(assets, dtype=str), return_inverse=True)[1]
+    value = float(weight @ hits / weight.sum())
+    residuals: Floats = np.bincount(asset, weight * (hits - value)).astype(np.float64)
+    asset_weights: Floats = np.bincount(asset, weight).astype(np.float64)
+    effective = _effective_trials(residuals, asset_weights, value, len(hits), confidence)
+    return Rate(round(hits.sum()), len(hits), value, *_wilson(value, effective, confidence))
 
 
-def effective_trials(residuals: Floats, weights: Floats, value: float, trials: float, confidence: float) -> float:
-    """Return how many independent trials would tell as much about a share.
+def _effective_trials(residuals: Floats, weights: Floats, value: float, trials: float, confidence: float) -> float:
+    """Return how many independent trials would be as informative about a share, from 1 to `trials`.
 
-    Parameters
-    ----------
-    residuals : array of shape (n_clusters,)
-        Of each cluster, the weighted sum of what its trials deviate from the share.
-    weights : array of shape (n_clusters,)
-        Of each cluster, the sum of the weights of its trials.
-    value : float
-        The share.
-    trials : float
-        Trials made.
-    confidence : float
-        For the correction by the degrees of freedom.
-
-    Returns
-    -------
-    float
-        At most `trials`, at least 1.
+    Residuals and weights have the shape (n_clusters,): of each cluster, the weighted sum of its trials' deviations
+    from the share, and the sum of their weights.
     """
     clusters = len(weights)
     fewest = float(weights.sum() ** 2 / (weights**2).sum())
@@ -236,19 +157,7 @@ def effective_trials(residuals: Floats, weights: Floats, value: float, trials: f
 
 
 def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confidence: float = 0.95) -> Rate:
-    """Return a rate of events with Garwood's interval of the effective number of events.
-
-    Parameters
-    ----------
-    counts, exposures : array of shape (n_assets,)
-        Events of each asset, and how long it was watched, in asset-months.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    Rate
-        With as many events as there were.
+    """Return events per asset-month with Garwood's interval of the effective number of events; arrays (n_assets,).
 
     Examples
     --------
@@ -256,13 +165,13 @@ def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confid
     >>> round(alike.high, 1), round(apart.high, 1)
     (3.6, 11.1)
     """
-    own, watched = (np.asarray(values, dtype=np.float64) for values in (counts, exposures))
-    events, exposure = round(own.sum()), float(watched.sum())
-    own, watched = own[watched > 0], watched[watched > 0]
+    own, exposed = (np.asarray(values, dtype=np.float64) for values in (counts, exposures))
+    events, exposure = round(own.sum()), float(exposed.sum())
+    own, exposed = own[exposed > 0], exposed[exposed > 0]
     if exposure <= 0:
         return Rate(events, 0.0, float("nan"), 0.0, float("inf"))
     value = events / exposure
-    effective = _effective_events(own, own - value * watched, confidence) if own.any() else float(events)
+    effective = _effective_events(own, own - value * exposed, confidence) if own.any() else float(events)
     if not effective:
         return occurrence(events, exposure, confidence)
     low, high = _garwood(effective, confidence)
@@ -271,7 +180,7 @@ def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confid
 
 def _effective_events(counts: Floats, residuals: Floats, confidence: float) -> float:
     clusters, events = len(counts), float(counts.sum())
-    # At worst all events of an asset are one.
+    # In the worst case all events of an asset are one.
     fewest = events**2 / float((counts**2).sum())
     if clusters == 1:
         return fewest
@@ -282,23 +191,8 @@ def _effective_events(counts: Floats, residuals: Floats, confidence: float) -> f
     return max(1.0, min(events, max(independent, fewest)) * float(spread) ** 2)
 
 
-def within(rate: Rate, lowest: Rate, highest: Rate, unknown: int) -> Rate:
-    """Add to a rate what the unknown cases leave open.
-
-    Parameters
-    ----------
-    rate : Rate
-        Of the cases that were judged.
-    lowest, highest : Rate
-        If all unknown cases were the one thing, or all the other.
-    unknown : int
-        How many they are.
-
-    Returns
-    -------
-    Rate
-        With bounds.
-    """
+def with_bounds(rate: Rate, lowest: Rate, highest: Rate, unknown: int) -> Rate:
+    """Add bounds to a rate of the known cases, given the rates if all unknown cases went one way, or the other."""
     low, high = min(rate.low, lowest.low), max(rate.high, highest.high)
     return replace(rate, bounds=Bounds(unknown, lowest.value, highest.value, low, high))
 

@@ -239,7 +239,7 @@ def prove(registry: Registry, name: str, version: int, *, unproven: bool = False
     loaded = registry.load(name, version)
     golden = registry.golden_inputs(name, version)
     if golden is not None:
-        golden.prove(loaded.artifact, f"{name} version {version}")
+        golden.verify(loaded.artifact, f"{name} version {version}")
         return True
     if unproven:
         return False

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from models.labels.labels import interventions
-from models.outcomes.outcomes import Outcomes, Terms, known_work_orders, told_before
+from models.outcomes.outcomes import Outcomes, Terms, in_claim_window, known_work_orders
 
 _NOT_OTHERS = ("alarm", "failure")
 
@@ -102,8 +102,8 @@ def announced(events: pd.DataFrame, decisions: pd.DataFrame, terms: Terms) -> "p
         Aligned to events.
     """
     at_once = replace(terms, lead=pd.Timedelta(0).as_unit("us"), horizon=terms.claim)
-    timely = told_before(events, decisions, terms)
-    return timely | (events["confirmed"] & told_before(events, decisions, at_once))
+    timely = in_claim_window(events, decisions, terms)
+    return timely | (events["confirmed"] & in_claim_window(events, decisions, at_once))
 
 
 def _work_of_others(orders: pd.DataFrame) -> pd.DataFrame:

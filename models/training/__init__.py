@@ -1,1 +1,1 @@
-"""Training: samples, splits, fitting, thresholds and the evaluation on data that was held out."""
+"""Training: samples, splits, fitting, threshold choice, and evaluation on data that was held out."""

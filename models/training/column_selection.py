@@ -1,4 +1,4 @@
-"""From an experiment's plan of features to the recipe that a model keeps, learned on training samples alone."""
+"""Turns an experiment's feature settings into the recipe that a model keeps, learned from training samples alone."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,30 +18,17 @@ from features.recipe.selection import informative_columns, most_related
 from models.experiment.experiment import Experiment
 from models.training.permutation_importance import permutation_importance
 
-# Enough to rank columns by; what a model then learns from is all samples.
-_TRIAL_SAMPLES = 6000
-# What columns are worth beside each other takes seconds for hundreds of them and hours for tens of thousands.
-_TRIED_FOR_EACH_KEPT = 5
+# Enough to rank columns by; the model itself learns from all samples.
+_RANKING_SAMPLES = 6000
+# Permutation importance takes seconds for hundreds of columns and hours for tens of thousands.
+_CANDIDATES_PER_KEPT = 5
 
 
 def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
-    """Make the recipe with every column that the experiment asks for.
+    """Make the recipe with every column that the experiment's settings describe.
 
-    Event codes, components, models and operating regimes are those of the training assets, as known at the last
+    Event codes, components, asset models and operating regimes are those of the training assets, as known at the last
     training cut-off.
-
-    Parameters
-    ----------
-    experiment
-        Its windows and features.
-    history
-        What is known about the assets.
-    train
-        The training cut-offs: ``asset``, ``as_of``.
-
-    Returns
-    -------
-    Recipe
     """
     plan = experiment.features
     return fit_recipe(
@@ -68,67 +55,25 @@ def preselect(
     *,
     progress: ProgressCallback = silent,
 ) -> Recipe:
-    """Choose the columns that ``features.keep`` leaves on a trial of the training samples.
+    """Reduce the recipe to the ``features.keep`` best columns on some of the training samples; unchanged if that is 0.
 
     Thousands of columns of all samples would not fit into memory, and most of them are dropped: all are computed for
-    some samples, and only those that stay for the rest.
-
-    Parameters
-    ----------
-    experiment
-        Its ``features.keep``; nothing is dropped when that is 0.
-    history
-        What is known about the assets.
-    recipe
-        The recipe with all columns.
-    train
-        The training samples: ``asset``, ``as_of``, ``target``.
-    progress
-        Takes word of how far the extraction is.
-
-    Returns
-    -------
-    Recipe
-        Reduced to the columns that stay, in their old order.
-
-    Raises
-    ------
-    UsageError
-        If ``features.always`` names a feature that is none of ``features.tsfresh``.
+    some samples, and only the kept ones for the rest. Columns keep their order.
     """
-    _refuse_unknown(experiment.features.always, recipe)
+    _check_always(experiment.features.always, recipe)
     if not 0 < experiment.features.keep < len(recipe.output):
         return recipe
-    trial = _trial(train, experiment)
-    features = extract(history, trial[["asset", "as_of"]], recipe, progress=progress)
-    return select_columns(experiment, recipe, features, trial["target"].to_numpy(np.float64))
+    samples = _ranking_samples(train, experiment)
+    features = extract(history, samples[["asset", "as_of"]], recipe, progress=progress)
+    return select_columns(experiment, recipe, features, samples["target"].to_numpy(np.float64))
 
 
 def select_columns(
     experiment: Experiment, recipe: Recipe, features: pd.DataFrame, target: npt.NDArray[np.float64]
 ) -> Recipe:
-    """Leave out columns that say nothing, and keep the most important ones if the experiment limits them.
+    """Reduce the recipe to its informative columns and, if the experiment limits them, to the most important of these.
 
-    Parameters
-    ----------
-    experiment
-        Its ``features.keep`` and ``features.always``.
-    recipe
-        The recipe with all columns.
-    features
-        The training samples' features.
-    target
-        What is to be learned, shape (n_train,).
-
-    Returns
-    -------
-    Recipe
-        Reduced to the columns that stay, in their old order.
-
-    Raises
-    ------
-    ModelError
-        If no column says anything.
+    Takes the features and targets (n_train,) of training samples. Columns keep their order.
     """
     columns = informative_columns(features)
     if not columns:
@@ -138,24 +83,25 @@ def select_columns(
             "Check windows and channels against the telemetry",
         )
     keep = experiment.features.keep
-    sure = _sure(experiment, recipe, columns)
-    asked = [column for column in columns if column not in sure]
-    if 0 < keep < len(asked):
-        likely = most_related(features[asked], target, _TRIED_FOR_EACH_KEPT * keep)
-        worth = permutation_importance(experiment, features, (*likely, *sorted(sure)), target)[list(likely)]
-        best = sure.union(worth[worth > 0].sort_values(ascending=False, kind="stable").index[:keep])
-        columns = tuple(column for column in columns if column in best) or likely[:keep]
+    required = _required_columns(experiment, recipe, columns)
+    optional = [column for column in columns if column not in required]
+    if 0 < keep < len(optional):
+        candidates = most_related(features[optional], target, _CANDIDATES_PER_KEPT * keep)
+        importance = permutation_importance(experiment, features, (*candidates, *sorted(required)), target)
+        importance = importance[list(candidates)]
+        best = required.union(importance[importance > 0].sort_values(ascending=False, kind="stable").index[:keep])
+        columns = tuple(column for column in columns if column in best) or candidates[:keep]
     return recipe.reduce(columns)
 
 
-def _sure(experiment: Experiment, recipe: Recipe, columns: tuple[str, ...]) -> set[str]:
-    """Name the columns that stay whatever they are worth: the asset's circumstances, and what `always` names."""
+def _required_columns(experiment: Experiment, recipe: Recipe, columns: tuple[str, ...]) -> set[str]:
+    """Return the columns kept regardless of importance: the asset's context, and the features in `always`."""
     always = set(experiment.features.always)
     context = set(recipe.context.columns)
     return {column for column in columns if column in context or parse_name(column).feature in always}
 
 
-def _refuse_unknown(always: Sequence[str], recipe: Recipe) -> None:
+def _check_always(always: Sequence[str], recipe: Recipe) -> None:
     for name in always:
         if name not in recipe.feature_set.features:
             raise UsageError(
@@ -165,15 +111,15 @@ def _refuse_unknown(always: Sequence[str], recipe: Recipe) -> None:
             )
 
 
-def _trial(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Draw samples at random, failures first: these are rare, and what foretells them is to be found."""
+def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Draw samples at random, failures first: these are rare, and columns are ranked by how they announce them."""
     rng = np.random.default_rng(experiment.seed)
     places = rng.permutation(len(train))
     if experiment.target == "failure":
         fails = train["target"].to_numpy()[places] > 0
-        chosen = np.concatenate([places[fails][: _TRIAL_SAMPLES // 2], places[~fails]])[:_TRIAL_SAMPLES]
+        chosen = np.concatenate([places[fails][: _RANKING_SAMPLES // 2], places[~fails]])[:_RANKING_SAMPLES]
     else:
-        chosen = places[:_TRIAL_SAMPLES]
+        chosen = places[:_RANKING_SAMPLES]
     return train.iloc[np.sort(chosen)]
 
 

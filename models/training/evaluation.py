@@ -1,4 +1,4 @@
-"""Judging a model on samples it had not learned from: what statisticians ask, and what a plant asks."""
+"""Evaluation of a model on its test samples: statistical metrics, and what a plant cares about."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,24 +16,25 @@ from models.outcomes.outcomes import Terms, outcomes
 from models.training.policies import best_interval, calendar_cost
 
 Vector = npt.NDArray[np.float64]
-LEAD_TIME_QUANTILES = (0.1, 0.5, 0.9)
+_LEAD_TIME_QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold how good a model was.
+    """Hold the evaluation of a model on its test samples.
 
     Parameters
     ----------
     metrics
-        Figures by name; NaN where there was nothing to count.
+        Values by name; NaN where there was nothing to count.
     reference
-        The error rates on the test period with their counts: what the model promises, for later monitoring. None for
-        a model that gives no alerts.
-    lead_times_h
-        Hours between the first timely alert and the failure, one per failure caught.
+        The error rates on the test period with their counts, which monitoring later compares with. None for a model
+        that raises no alerts.
     predictions
-        The test samples: ``asset``, ``as_of``, ``prediction``, ``alert``, ``state`` or ``remaining_life_h`` (true).
+        The test samples: ``asset``, ``as_of``, ``prediction`` (probability, or hours), ``alert``, and ``state`` or
+        ``remaining_life_h`` (the true one).
+    lead_times_h
+        Hours between the first timely alert and the failure, shape (n_caught,).
     """
 
     metrics: Mapping[str, float]
@@ -51,28 +52,11 @@ def evaluate_failures(
     known_until: pd.Timestamp,
     trained_on: pd.DataFrame,
 ) -> Evaluation:
-    """Judge predicted failure probabilities.
+    """Evaluate predicted failure probabilities on the test samples.
 
-    Parameters
-    ----------
-    predictions
-        Columns ``asset``, ``as_of``, ``prediction`` (probability), ``alert``, ``state``.
-    history
-        Failures and work orders.
-    terms
-        Lead, horizon, gap of the alarm episodes, reporting delay.
-    costs
-        What errors cost.
-    known_until
-        Nothing known later is used.
-    trained_on
-        The training cut-offs (``asset``, ``as_of``), on which the fixed interval to compare with is chosen.
-
-    Returns
-    -------
-    Evaluation
-        Every known failure that a test sample could have announced counts, alarm episodes once they have matured. The
-        reference rates hold matured outcomes only, from when the alarms have settled on.
+    Every known failure that a test sample could have announced counts, and alarm episodes once they have matured. The
+    reference rates hold matured outcomes only, after the alarms have settled (`Terms.settling`). The best fixed
+    inspection interval, to compare costs with, is chosen on the training cut-offs.
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
@@ -80,32 +64,19 @@ def evaluate_failures(
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
     known = history.as_of(known_until)
-    judged = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
-    rates = error_rates(judged)
+    matured = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
+    rates = error_rates(matured)
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
-    trivial = _trivial_costs(predictions, failures, trained_on, known, terms, costs)
-    settled = min(predictions["as_of"].min() + terms.settling, judged.matured_until)
-    return Evaluation(metrics | plant | trivial, error_rates(judged, start=settled), predictions, leads)
+    baseline = _costs_without_model(predictions, failures, trained_on, known, terms, costs)
+    settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
+    return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
 
 
 def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | None, score_at: str) -> Evaluation:
-    """Judge predicted remaining lives.
+    """Evaluate predicted hours of remaining life against the true ones, with and without the cap.
 
-    Parameters
-    ----------
-    predictions
-        Columns ``asset``, ``as_of``, ``prediction`` (hours), ``alert``, ``remaining_life_h`` (true, not capped; NaN
-        where not known).
-    cap
-        The most remaining life that is told apart; None scores both protocols alike.
-    score_at
-        ``"last"`` scores the last cut-off of each asset, ``"all"`` every one.
-
-    Returns
-    -------
-    Evaluation
-        ``rmse_capped`` and ``nasa_score_capped`` against the true life capped, ``..._uncapped`` against the true life.
+    `score_at` selects the last cut-off of each asset (``"last"``) or every one (``"all"``).
     """
     scored = predictions[predictions["remaining_life_h"].notna()].sort_values(["asset", "as_of"])
     if score_at == "last":
@@ -125,17 +96,9 @@ def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | No
 def decision_metrics(
     truth: npt.NDArray[np.bool_], probability: Vector, alert: npt.NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Compute the classical figures of single decisions.
+    """Compute precision, recall, f1, roc_auc, pr_auc, brier and calibration_error of n decisions, from arrays (n,).
 
-    Parameters
-    ----------
-    truth, probability, alert
-        What happened, what was predicted, and whether it called for an alert; shape (n_decisions,).
-
-    Returns
-    -------
-    dict
-        precision, recall, f1, roc_auc, pr_auc, brier, calibration_error; NaN where only one class, or none, was there.
+    NaN where one class, or both, did not occur.
 
     References
     ----------
@@ -157,19 +120,7 @@ def decision_metrics(
 
 
 def calibration_error(truth: npt.NDArray[np.bool_], probability: Vector, bins: int = 10) -> float:
-    """Compute the expected calibration error over bins of equal width.
-
-    Parameters
-    ----------
-    truth, probability
-        Shape (n,).
-    bins
-        How many.
-
-    Returns
-    -------
-    float
-        The mean distance of predicted from observed shares, weighted by the samples of each bin; 0 is best.
+    """Compute the expected calibration error over bins of equal width, weighted by their samples; 0 is best.
 
     References
     ----------
@@ -181,22 +132,14 @@ def calibration_error(truth: npt.NDArray[np.bool_], probability: Vector, bins: i
 
 
 def rmse(predicted: Vector, true: Vector) -> float:
-    """Compute the root of the mean squared error, in hours; NaN of nothing."""
+    """Compute the root mean squared error, in hours; NaN for no samples."""
     return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
 
 
 def nasa_score(predicted: Vector, true: Vector) -> float:
-    """Compute NASA's score, which punishes a failure that comes sooner than predicted more than one that comes later.
+    """Compute NASA's score of remaining life in hours (cycles), summed over the samples; 0 is best.
 
-    Parameters
-    ----------
-    predicted, true
-        Remaining life, in hours (cycles), shape (n,).
-
-    Returns
-    -------
-    float
-        The sum over the samples; 0 is best.
+    A failure that comes sooner than predicted costs more than one that comes later.
 
     Examples
     --------
@@ -207,36 +150,25 @@ def nasa_score(predicted: Vector, true: Vector) -> float:
     ----------
     Saxena, Goebel, Simon & Eklund, PHM 2008, section III (scoring), doi:10.1109/PHM.2008.4711414.
     """
-    late = predicted - true
-    return float(np.where(late < 0, np.expm1(-late / 13.0), np.expm1(late / 10.0)).sum()) if len(true) else float("nan")
+    error = predicted - true
+    terms = np.where(error < 0, np.expm1(-error / 13.0), np.expm1(error / 10.0))
+    return float(terms.sum()) if len(true) else float("nan")
 
 
 def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> Vector:
-    """Measure how long before each failure its first timely alert came.
+    """Measure how many hours before each failure its first timely alert came; failures without one are left out.
 
-    Parameters
-    ----------
-    predictions
-        Columns ``asset``, ``as_of``, ``alert``.
-    failures
-        Columns ``asset``, ``event_time``, one row per failure.
-    terms
-        Lead and horizon: an alert is timely with its cut-off in [failure - lead - horizon, failure - lead).
-
-    Returns
-    -------
-    ndarray of float64
-        Hours, one per failure with a timely alert.
+    An alert is timely with its cut-off in [failure - lead - horizon, failure - lead).
     """
     alerts = predictions[predictions["alert"].astype(bool)].sort_values("as_of")
     times = {asset: own.reset_index(drop=True) for asset, own in alerts.groupby("asset")["as_of"]}
-    found = []
+    hours = []
     for asset, event in failures[["asset", "event_time"]].itertuples(index=False):
         own = times.get(asset)
         first = 0 if own is None else int(own.searchsorted(event - terms.claim))
         if own is not None and first < len(own) and own[first] < event - terms.lead:
-            found.append((event - own[first]) / pd.Timedelta(hours=1))
-    return np.asarray(found, dtype=np.float64)
+            hours.append((event - own[first]) / pd.Timedelta(hours=1))
+    return np.asarray(hours, dtype=np.float64)
 
 
 def _plant_figures(
@@ -255,22 +187,22 @@ def _plant_figures(
         "asset_months": false.of,
         "expected_cost": missed * costs.missed_failure + false.count * costs.false_alarm,
     }
-    quantiles = np.quantile(leads, LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(LEAD_TIME_QUANTILES)
-    named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(LEAD_TIME_QUANTILES, quantiles, strict=True)}
+    quantiles = np.quantile(leads, _LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(_LEAD_TIME_QUANTILES)
+    named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(_LEAD_TIME_QUANTILES, quantiles, strict=True)}
     return figures | named, leads
 
 
 def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, known_until: pd.Timestamp) -> pd.DataFrame:
-    """Give the failures of the test period, caught or missed, also the last ones: their alerts are all in."""
+    """Return the failures of the test period, including immature ones: all alerts before them are known."""
     later = known_until + terms.maturity
-    known: pd.DataFrame = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
+    failures = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
     first, last = predictions["as_of"].min(), predictions["as_of"].max()
-    inside = (known["event_time"] > first + terms.lead) & (known["event_time"] <= last + terms.claim)
-    found: pd.DataFrame = known.loc[inside]
-    return found
+    inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
+    announceable: pd.DataFrame = failures.loc[inside]
+    return announceable
 
 
-def _trivial_costs(
+def _costs_without_model(
     predictions: pd.DataFrame,
     failures: pd.DataFrame,
     trained_on: pd.DataFrame,
@@ -281,8 +213,8 @@ def _trivial_costs(
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
     fixed = best_interval(trained_on, history.failures, terms=terms, **prices)
     intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
-    found = {
+    expected = {
         f"expected_cost_{name}": calendar_cost(predictions, failures, interval=interval, terms=terms, **prices).cost
         for name, interval in intervals.items()
     }
-    return found | {"fixed_interval_days": fixed / pd.Timedelta(days=1)}
+    return expected | {"fixed_interval_days": fixed / pd.Timedelta(days=1)}

@@ -1,4 +1,4 @@
-"""How good a model is at each of its horizons."""
+"""Metrics of a model at each of its horizons."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from models.labels.observation_gaps import retired_spans
 from models.outcomes.outcomes import Terms
 from models.training.evaluation import decision_metrics
 
-_TOLD = ("roc_auc", "brier", "calibration_error")
+_METRICS = ("roc_auc", "brier", "calibration_error")
 
 
 def horizon_metrics(
@@ -25,28 +25,10 @@ def horizon_metrics(
     terms: Terms,
     known_until: pd.Timestamp,
 ) -> dict[str, float]:
-    """Judge the probabilities of each horizon on the samples whose outcome is known by then.
+    """Compute ``roc_auc_24h``, ``brier_24h``, ``calibration_error_24h`` ... of probabilities (n_samples, n_horizons).
 
-    Parameters
-    ----------
-    cut_offs
-        Columns ``asset``, ``as_of``: the test samples.
-    probabilities
-        Of a failure within each horizon, shape (n_samples, n_horizons).
-    history
-        Failures, work orders and asset records.
-    horizons
-        Ascending.
-    terms
-        Lead and reporting delay.
-    known_until
-        Nothing known later is used.
-
-    Returns
-    -------
-    dict
-        ``roc_auc_24h``, ``brier_24h``, ``calibration_error_24h`` and so on; NaN where there was nothing to count. Only
-        samples count whose horizon has closed and been reported on, whatever became of them.
+    Only test samples whose horizon has closed and been reported on by `known_until` count, whatever their outcome; NaN
+    where there are none.
     """
     observation_gaps = retired_spans(history.assets, now=known_until)
     figures: dict[str, float] = {}
@@ -62,8 +44,8 @@ def horizon_metrics(
             observation_gaps=observation_gaps,
         )
         closed = cut_offs["as_of"] + (terms.lead + horizon + terms.reporting_delay) <= known_until
-        judged = (closed & state.isin([LabelState.POSITIVE, LabelState.NEGATIVE])).to_numpy()
-        truth, probability = (state == LabelState.POSITIVE).to_numpy()[judged], probabilities[judged, number]
-        found = decision_metrics(truth, probability, np.zeros(len(truth), dtype=np.bool_))
-        figures |= {f"{name}_{format_duration(horizon)}": found[name] for name in _TOLD}
+        decided = (closed & state.isin([LabelState.POSITIVE, LabelState.NEGATIVE])).to_numpy()
+        truth, probability = (state == LabelState.POSITIVE).to_numpy()[decided], probabilities[decided, number]
+        metrics = decision_metrics(truth, probability, np.zeros(len(truth), dtype=np.bool_))
+        figures |= {f"{name}_{format_duration(horizon)}": metrics[name] for name in _METRICS}
     return figures

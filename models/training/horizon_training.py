@@ -1,4 +1,4 @@
-"""Learning the hazards between several horizons: fitting, and predicting what was not learned from."""
+"""Training on several horizons: fitting hazards, and predicting them out of fold."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,22 +17,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 def fit_hazards(experiment: Experiment, x: Matrix, labels: Matrix) -> Any:
-    """Fit one estimator to the intervals of all samples.
-
-    Parameters
-    ----------
-    experiment
-        What learns.
-    x
-        Features, shape (n, n_features).
-    labels
-        As of `interval_labels`, shape (n, n_intervals); a sample counts in the intervals that are known of it.
-
-    Returns
-    -------
-    object
-        The fitted estimator, of hazards.
-    """
+    """Fit one estimator to the known intervals of all samples: features (n, n_features), labels (n, n_intervals)."""
     plan = experiment.estimator
     model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
     return estimators.fit(model, *person_periods(x, labels))
@@ -43,28 +28,15 @@ def out_of_fold_probabilities(
 ) -> tuple[Matrix, tuple[Calibration | None, ...]]:
     """Predict all horizons of the samples set apart for validation, and calibrate the hazard of each interval.
 
-    Parameters
-    ----------
-    experiment
-        Its split, its estimator and whether it is to be calibrated.
-    cut_offs
-        Columns ``asset``, ``as_of``, shape (n, ...).
-    x, labels
-        Features and labels of the same samples, shapes (n, n_features) and (n, n_intervals).
-
-    Returns
-    -------
-    probabilities : ndarray of float64, shape (n, n_intervals)
-        Calibrated if so asked; NaN for samples that were not predicted.
-    calibrations : tuple
-        One for each interval; None where it is taken as it is: there was only one class, or the sigmoid would have
-        turned the learner's order round. Empty when none was asked for.
+    Takes n samples (asset, as_of) with features (n, n_features) and labels (n, n_intervals). Returns probabilities
+    (n, n_intervals), NaN for samples that were not predicted, and one calibration for each interval, None where
+    `fit_calibration` gives none; no calibrations when the experiment does without.
     """
     hazards = np.full(labels.shape, np.nan)
-    for learn, judge in _folds(experiment, cut_offs):
-        told = np.where(learn, labels, np.nan)
-        if judge.any() and np.unique(told[~np.isnan(told)]).size == 2:
-            hazards[judge] = predict_hazards(fit_hazards(experiment, x, told), x[judge], labels.shape[1])
+    for learn, predict in _folds(experiment, cut_offs):
+        known = np.where(learn, labels, np.nan)
+        if predict.any() and np.unique(known[~np.isnan(known)]).size == 2:
+            hazards[predict] = predict_hazards(fit_hazards(experiment, x, known), x[predict], labels.shape[1])
     if experiment.estimator.calibration == "none":
         return failed_by(hazards), ()
     calibrations = tuple(_calibration(hazards[:, k], labels[:, k]) for k in range(labels.shape[1]))
@@ -75,9 +47,9 @@ def out_of_fold_probabilities(
 
 
 def _folds(experiment: Experiment, cut_offs: pd.DataFrame) -> Iterator[tuple[Rows, Rows]]:
-    """Give which intervals to learn from, shape (n, n_intervals), and which samples to predict, shape (n,)."""
+    """Yield masks of the intervals to learn from, (n, n_intervals), and of the samples to predict, (n,)."""
     lead, horizons = experiment.label.lead, experiment.label.several
-    # An interval is learned from once it has closed, though later ones of its sample have not.
+    # An interval is learned from once it has closed, even if later ones of its sample have not.
     for steps in zip(*(folds(experiment, cut_offs, lead + horizon) for horizon in horizons), strict=True):
         yield np.column_stack([learn for learn, _ in steps]), steps[0][1]
 

@@ -1,4 +1,4 @@
-"""What a column is worth on assets that the learner has not seen."""
+"""Permutation importance of feature columns, measured on held-out assets."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,36 +12,22 @@ Matrix = npt.NDArray[np.float64]
 
 _DIVISIONS = 4
 _FEWEST_ASSETS = 4
-# Enough unseen samples to tell what helps from what does not; every column's worth takes a prediction of all of them.
-_UNSEEN_SAMPLES = 1000
+# Enough to separate useful columns from the rest; each column costs a prediction of all of them.
+_HELD_OUT_SAMPLES = 1000
 
 
 def permutation_importance(
     experiment: Experiment, features: pd.DataFrame, columns: tuple[str, ...], target: Matrix
 ) -> "pd.Series[float]":
-    """Measure by how much predictions for unseen assets get worse when a column is shuffled among their samples.
+    """Measure how much predictions for held-out assets get worse when a column is shuffled among their samples.
 
-    The learner is fitted to half of the assets and judged on a thousand samples of the other, several times; what
-    counts is the division in which a column helped least. Among thousands of columns many tell one asset, or one
-    failure, from another: a learner makes much of them where it has seen the outcome, and they are worth nothing where
-    it has not.
+    The learner is fitted to half of the assets and evaluated on a thousand samples of the other half, several times;
+    the importance is that of the division in which a column helped least. Among thousands of columns many identify one
+    asset, or one failure: a learner relies on them where it has seen the outcome, and they are useless elsewhere.
 
-    Parameters
-    ----------
-    experiment
-        Its learner.
-    features
-        Training samples, indexed by asset first.
-    columns
-        Those to judge, beside each other.
-    target
-        What is to be learned, shape (n_train,).
-
-    Returns
-    -------
-    Series of float
-        For each column in order, the least increase of the mean squared error (the Brier score, for failures) in shares
-        of the target's variance; zero or less for a column that does not always help.
+    Features of training samples are indexed by asset first; the target is (n_train,). The result is, for each column in
+    order, the least increase of the mean squared error (the Brier score, for failures) as a share of the target's
+    variance; zero or less for a column that does not always help.
 
     References
     ----------
@@ -51,34 +37,35 @@ def permutation_importance(
     plan = experiment.estimator
     x = feature_matrix(features, columns)
     rng = np.random.default_rng(experiment.seed)
-    worth = np.full(len(columns), np.inf)
+    importance = np.full(len(columns), np.inf)
     for half in _halves(features, rng):
-        for seen in (half, ~half):
+        for fold in (half, ~half):
             model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            model = estimators.fit(estimators.single(model), x[seen], target[seen])
-            unseen = rng.permutation(np.flatnonzero(~seen))[:_UNSEEN_SAMPLES]
-            worth = np.minimum(worth, _loss_when_shuffled(model, columns, x[unseen], target[unseen], rng))
-    return pd.Series(worth / (target.var() or 1.0), index=list(columns))
+            model = estimators.fit(estimators.single_booster(model), x[fold], target[fold])
+            held_out = rng.permutation(np.flatnonzero(~fold))[:_HELD_OUT_SAMPLES]
+            increase = _loss_when_shuffled(model, columns, x[held_out], target[held_out], rng)
+            importance = np.minimum(importance, increase)
+    return pd.Series(importance / (target.var() or 1.0), index=list(columns))
 
 
 def _loss_when_shuffled(
     model: object, columns: tuple[str, ...], x: Matrix, target: Matrix, rng: np.random.Generator
 ) -> Matrix:
-    told = estimators.importances(model, columns)
-    used = set(told.index[told > 0]) if len(told) else set(columns)
+    gains = estimators.importances(model, columns)
+    used = set(gains.index[gains > 0]) if len(gains) else set(columns)
     loss = np.mean((estimators.predict(model, x) - target) ** 2)
     increase = np.zeros(len(columns))
     for place, column in enumerate(columns):
         if column in used:
-            kept = x[:, place].copy()
-            x[:, place] = rng.permutation(kept)
+            original = x[:, place].copy()
+            x[:, place] = rng.permutation(original)
             increase[place] = np.mean((estimators.predict(model, x) - target) ** 2) - loss
-            x[:, place] = kept
+            x[:, place] = original
     return increase
 
 
 def _halves(features: pd.DataFrame, rng: np.random.Generator) -> list[npt.NDArray[np.bool_]]:
-    """Divide the assets in two, at random; too few assets are divided by their samples."""
+    """Divide the assets in two at random, several times; with too few assets, the samples."""
     assets = features.index.get_level_values(0).to_numpy(str)
     units, of_unit = np.unique(assets, return_inverse=True)
     if len(units) < _FEWEST_ASSETS:

@@ -1,4 +1,4 @@
-"""What no model at all would cost: never inspect, always inspect, inspect by the calendar."""
+"""The cost of maintenance without a model: never inspect, always inspect, or inspect at fixed intervals."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,16 @@ import pandas as pd
 
 from models.outcomes.outcomes import Terms
 
-INTERVALS = tuple(pd.Timedelta(days=days) for days in (7, 14, 30, 60, 90))
-"""The intervals among which the calendar's best is sought."""
+_INTERVALS = tuple(pd.Timedelta(days=days) for days in (7, 14, 30, 60, 90))
 
 
 @dataclass(frozen=True)
 class CalendarCost:
-    """What inspecting by the calendar would have cost.
+    """The errors and cost of inspecting at fixed intervals."""
 
-    Parameters
-    ----------
-    missed
-        Failures that no inspection preceded within the horizon.
-    in_vain
-        Inspections that no failure followed within the horizon.
-    cost
-        Both together.
-    """
-
-    missed: int
-    in_vain: int
-    cost: float
+    missed: int  # failures without an inspection within the horizon before them
+    in_vain: int  # inspections without a failure within the horizon after them
+    cost: float  # of both
 
 
 def calendar_cost(
@@ -39,24 +28,11 @@ def calendar_cost(
     missed_failure: float,
     false_alarm: float,
 ) -> CalendarCost:
-    """Count what inspecting every so often would have cost.
+    """Count what inspecting every asset at a fixed interval, from its first cut-off to its last, would have cost.
 
-    Parameters
-    ----------
-    cut_offs
-        Columns ``asset``, ``as_of``: each asset is inspected from its first to its last one.
-    failures
-        Known failures: ``asset``, ``event_time``; those that no cut-off could have announced are left out.
-    interval
-        The time between inspections; the horizon itself means always, None never.
-    terms
-        Lead and horizon: an inspection finds a failure in (time + lead, time + lead + horizon].
-    missed_failure, false_alarm
-        What one costs.
-
-    Returns
-    -------
-    CalendarCost
+    An inspection at a time finds a failure in (time + lead, time + lead + horizon]. An interval of the horizon itself
+    means always inspecting, None never. Known failures (asset, event_time) that no cut-off could have announced are
+    left out.
     """
     missed = in_vain = 0
     events = failures[["asset", "event_time"]].drop_duplicates()
@@ -68,9 +44,9 @@ def calendar_cost(
         inspected = pd.DatetimeIndex([]) if interval is None else pd.date_range(first, last, freq=interval)
         if len(failed) and len(inspected):
             ahead = failed.dt.tz_localize(None).to_numpy()[None, :] - inspected.tz_localize(None).to_numpy()[:, None]
-            found = (ahead > terms.lead.to_numpy()) & (ahead <= terms.claim.to_numpy())
-            missed += int((~found.any(axis=0)).sum())
-            in_vain += int((~found.any(axis=1)).sum())
+            announced = (ahead > terms.lead.to_numpy()) & (ahead <= terms.claim.to_numpy())
+            missed += int((~announced.any(axis=0)).sum())
+            in_vain += int((~announced.any(axis=1)).sum())
         else:
             missed += len(failed)
             in_vain += len(inspected)
@@ -80,18 +56,7 @@ def calendar_cost(
 def best_interval(
     cut_offs: pd.DataFrame, failures: pd.DataFrame, *, terms: Terms, missed_failure: float, false_alarm: float
 ) -> pd.Timedelta:
-    """Choose the calendar's cheapest interval on the training period, as a plant would have.
-
-    Parameters
-    ----------
-    cut_offs, failures, terms, missed_failure, false_alarm
-        As for `calendar_cost`, of the training period.
-
-    Returns
-    -------
-    Timedelta
-        One of `INTERVALS`; the longest of equally cheap ones.
-    """
+    """Choose the cheapest fixed interval on the training period; the longest of equally cheap ones."""
     costs = [
         calendar_cost(
             cut_offs,
@@ -101,6 +66,6 @@ def best_interval(
             missed_failure=missed_failure,
             false_alarm=false_alarm,
         ).cost
-        for interval in INTERVALS
+        for interval in _INTERVALS
     ]
-    return INTERVALS[len(costs) - 1 - int(np.argmin(costs[::-1]))]
+    return _INTERVALS[len(costs) - 1 - int(np.argmin(costs[::-1]))]

@@ -1,4 +1,4 @@
-"""The samples of an experiment: cut-offs with what became of them, to learn from and to be judged on."""
+"""The samples of an experiment: labelled cut-offs to train and test on."""
 
 from dataclasses import dataclass, field
 
@@ -21,75 +21,47 @@ _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 @dataclass(frozen=True)
 class Samples:
-    """Hold cut-offs with what became of them.
+    """Labelled cut-offs, all with the columns asset and as_of."""
 
-    Parameters
-    ----------
-    train
-        Columns ``asset``, ``as_of``, ``target`` (1.0 and 0.0, or hours up to the cap), and ``state`` for failures.
-    test
-        Columns ``asset``, ``as_of``, and ``state`` for failures or ``remaining_life_h`` (not capped, NaN where not
-        known). Samples of any state, for alarms are raised at all of them.
-    partly
-        With several horizons the cut-offs whose outcome is known for the first of them only: columns ``asset``,
-        ``as_of``. They are learned from, and nothing else.
-    intervals
-        With several horizons the labels of their intervals, of `train` and then of `partly`, shape
-        (n_train + n_partly, n_horizons); see `interval_labels`. None with one.
-    """
-
+    # Also target (1.0 and 0.0, or hours up to the cap), and state for failures.
     train: pd.DataFrame
+    # Also state for failures or remaining_life_h (not capped, NaN where not known). Samples of any state, since alarms
+    # are raised at all of them.
     test: pd.DataFrame
+    # With several horizons, the cut-offs whose outcome is known for the first of them only, used for training alone.
     partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
+    # With several horizons, the `interval_labels` of `train` and then `partly`, (n_train + n_partly, n_horizons).
     intervals: npt.NDArray[np.float64] | None = None
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
-        """Return ``asset`` and ``as_of`` of train, test and those partly known, in this order."""
+        """Return asset and as_of of train, test and partly, in this order."""
         parts = (self.train, self.test, self.partly) if len(self.partly) else (self.train, self.test)
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
     def learned(self) -> pd.DataFrame:
-        """Return ``asset`` and ``as_of`` of train and those partly known, in this order."""
+        """Return asset and as_of of train and partly, in this order."""
         parts = (self.train, self.partly) if len(self.partly) else (self.train,)
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
     def target(self) -> npt.NDArray[np.float64]:
-        """Return what is to be learned, shape (n_train,)."""
+        """Return the training targets, shape (n_train,)."""
         return self.train["target"].to_numpy(dtype=np.float64)
 
 
 def draw_samples(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Samples:
-    """Draw the samples of an experiment.
+    """Draw and label the samples of an experiment.
 
-    When splitting by time the training labels are those that could be known when the test period began.
-
-    Parameters
-    ----------
-    experiment
-        Says which assets, times and labels.
-    history
-        What is known about the assets.
-    known_until
-        Nothing known later is used.
-
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    ModelError
-        If there is nothing to learn from.
+    When splitting by time, the training labels are those that could be known when the test period began.
     """
     drawn = cut_offs(history, experiment.windows.stride, start=experiment.data.start, end=experiment.data.end)
     if drawn.empty:
         raise ModelError(
             f"the history of {history.asset_type} has no cut-off",
             "telemetry of at least one asset by then",
-            "Bring it in with `forewarn import`, `simulate` or `ingest`",
+            "Load it with `forewarn import`, `simulate` or `ingest`",
         )
     split = split_samples(experiment, drawn)
     learned_until = known_until
@@ -99,8 +71,8 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     train = label(experiment, history, drawn[split.train], learned_until)
     test = label(experiment, history, drawn[split.test], known_until)
     train = train[train["target"].notna()].reset_index(drop=True)
-    _refuse_nothing_to_learn(experiment, train)
-    _refuse_nothing_to_judge(experiment, test, drawn)
+    _check_training_samples(experiment, train)
+    _check_test_samples(experiment, test, drawn)
     test = test.drop(columns="target").reset_index(drop=True)
     if not experiment.label.several:
         return Samples(train, test)
@@ -109,21 +81,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
 
 
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
-    """Split cut-offs as an experiment says.
-
-    Parameters
-    ----------
-    experiment
-        Says how.
-    drawn
-        Columns ``asset``, ``as_of``.
-    purge
-        How far a label looks ahead; as far as the experiment's own if None.
-
-    Returns
-    -------
-    Split
-    """
+    """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
     if plan.kind == "time" and plan.test_start is not None:
         return by_time(drawn, plan.test_start, experiment.purge if purge is None else purge, test_end=plan.test_end)
@@ -131,21 +89,9 @@ def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedel
 
 
 def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms | None:
-    """Say what an alert of this experiment claims, and when the claim is judged.
+    """Return the experiment's terms of an alert; None when it has no horizon, and so raises no alerts.
 
-    Parameters
-    ----------
-    experiment
-        Gives lead, horizon and gap, and the reporting delay unless it is estimated.
-    history
-        Its failures tell how late reports arrive.
-    known_until
-        Nothing known later is used.
-
-    Returns
-    -------
-    Terms or None
-        None when the experiment names no horizon, and so raises no alerts.
+    The reporting delay is estimated from the failures known by `known_until` unless the experiment sets it.
     """
     label = experiment.label
     if label.horizon is None:
@@ -153,14 +99,14 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
     delay = label.reporting_delay
     if delay is None:
         delay = reporting_delay(history.failures, known_until=known_until)
-    # One unit for all: a finer one would spread to every time it is added to.
+    # The same unit for all: a finer one would spread to every time it is added to.
     return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay)))
 
 
 def _label_failures(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
-    terms = _terms(experiment, history, known_until)
+    terms = required_terms(experiment, history, known_until)
     down = just_failed(drawn, history.failures, known_until=known_until, span=experiment.label.down_after_failure)
     samples = drawn[~down]
     state = failure_labels(
@@ -173,24 +119,24 @@ def _label_failures(
         delay=terms.reporting_delay,
         observation_gaps=retired_spans(history.assets, now=known_until),
     )
-    # A failure is known before the silence around it is: learning from it at once would make failures look common.
-    told = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
-    target = (state == LabelState.POSITIVE).astype(np.float64).where(told)
+    # A failure is known before the survival of others is: using it at once would make failures look too common.
+    mature = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
+    target = (state == LabelState.POSITIVE).astype(np.float64).where(mature)
     return samples.assign(state=state, target=target)
 
 
 def _label_intervals(
     experiment: Experiment, history: History, drawn: pd.DataFrame, train: pd.DataFrame, known_until: pd.Timestamp
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
-    """Label the intervals between horizons; give the cut-offs beyond `train` with a known one, and all labels."""
+    """Label the intervals between horizons; return the cut-offs beyond `train` with a known one, and all labels."""
     label, keys = experiment.label, ["asset", "as_of"]
-    terms = _terms(experiment, history, known_until)
+    terms = required_terms(experiment, history, known_until)
     near = drawn[split_samples(experiment, drawn, label.lead + label.several[0]).train]
-    up = near[~just_failed(near, history.failures, known_until=known_until, span=label.down_after_failure)]
-    others = up[~pd.MultiIndex.from_frame(up[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
-    every = pd.concat([train[keys], others[keys]], ignore_index=True)
+    running = near[~just_failed(near, history.failures, known_until=known_until, span=label.down_after_failure)]
+    others = running[~pd.MultiIndex.from_frame(running[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
+    samples = pd.concat([train[keys], others[keys]], ignore_index=True)
     labels = interval_labels(
-        every,
+        samples,
         history.failures,
         history.work_orders,
         lead=terms.lead,
@@ -199,11 +145,12 @@ def _label_intervals(
         delay=terms.reporting_delay,
         observation_gaps=retired_spans(history.assets, now=known_until),
     )
-    kept = (np.arange(len(every)) < len(train)) | ~np.isnan(labels).all(axis=1)
-    return every[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
+    kept = (np.arange(len(samples)) < len(train)) | ~np.isnan(labels).all(axis=1)
+    return samples[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
 
 
-def _terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms:
+def required_terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms:
+    """Return the `alarm_terms` of an experiment that cannot do without them."""
     terms = alarm_terms(experiment, history, known_until)
     if terms is None:
         raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
@@ -219,12 +166,12 @@ def _label_life(
     )
 
 
-def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> None:
+def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None:
     if train.empty:
         raise ModelError(
             "no training sample has a known outcome",
             f"cut-offs before the test whose {experiment.target} is known",
-            "Look at split and label, or import more data",
+            "Check split and label, or import more data",
         )
     if experiment.target == "failure" and train["target"].nunique() < 2:
         which = "every one" if train["target"].iloc[0] else "none"
@@ -235,13 +182,13 @@ def _refuse_nothing_to_learn(experiment: Experiment, train: pd.DataFrame) -> Non
         )
 
 
-def _refuse_nothing_to_judge(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
     if test.empty:
         plan = experiment.split
         until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
-        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to be judged on"
+        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to test on"
         raise ModelError(
             f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
-            "samples to judge the model on",
-            "Look at split.test_start and split.test_end, or import more data",
+            "samples to test the model on",
+            "Check split.test_start and split.test_end, or import more data",
         )

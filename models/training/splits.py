@@ -1,4 +1,4 @@
-"""Parting samples into those to learn from and those to be judged on, so that neither sees the other's outcome."""
+"""Splits of samples into training and test sets, without leakage of outcomes between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,7 @@ Rows = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """Which samples to learn from, and which to be judged on.
-
-    Parameters
-    ----------
-    train, test
-        Masks over the cut-offs, shape (n_cut_offs,); no row is in both, and purged rows are in neither.
-    """
+    """Masks over the cut-offs, shape (n_cut_offs,); no row is in both, and purged rows are in neither."""
 
     train: Rows
     test: Rows
@@ -34,23 +28,9 @@ def by_time(
     *,
     test_end: pd.Timestamp | None = None,
 ) -> Split:
-    """Learn from the past, be judged on what came later.
+    """Train where as_of + purge < test_start, and test where test_start <= as_of < test_end.
 
-    Parameters
-    ----------
-    cut_offs
-        Column ``as_of`` (UTC).
-    test_start
-        The first cut-off to be judged on.
-    purge
-        How far a label looks ahead (lead + horizon): cut-offs whose label reaches `test_start` are left out.
-    test_end
-        The first time no longer judged; the end of the data when not given.
-
-    Returns
-    -------
-    Split
-        Train where as_of + purge < test_start, test where test_start <= as_of < test_end.
+    The purge is how far a label looks ahead (lead + horizon): no training label reaches into the test period.
 
     References
     ----------
@@ -70,29 +50,7 @@ def by_asset(
     share: float | None = None,
     seed: int = 0,
 ) -> Split:
-    """Learn from some assets, be judged on others.
-
-    Parameters
-    ----------
-    cut_offs
-        Column ``asset``.
-    patterns
-        Glob patterns of the assets to be judged on, such as ``"FD001-test-*"``.
-    share
-        In place of patterns: the share of the assets to be judged on, drawn by `seed`.
-    seed
-        The seed of that draw.
-
-    Returns
-    -------
-    Split
-        No asset is on both sides.
-
-    Raises
-    ------
-    UsageError
-        If the patterns match no asset, or all of them.
-    """
+    """Test on the assets that match a glob pattern, or on a random share of them, and train on all others."""
     assets = np.unique(cut_offs["asset"].to_numpy(dtype=object).astype(str))
     if share is not None:
         chosen = set(np.random.default_rng(seed).permutation(assets)[: max(1, round(share * len(assets)))])
@@ -101,7 +59,7 @@ def by_asset(
     if not chosen or len(chosen) == len(assets):
         raise UsageError(
             f"{' and '.join(map(repr, patterns)) or share} takes {len(chosen)} of {len(assets)} assets for the test",
-            "some assets to learn from and others to be judged on",
+            "some assets to train on and others to test on",
             f"Choose other patterns; the first asset is {str(assets[0])!r}" if len(assets) else "Import data first",
         )
     test = cut_offs["asset"].isin(chosen).to_numpy(dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""The threshold that makes errors cheapest, chosen on predictions of samples the model had not learned from."""
+"""The alert threshold of least cost, chosen on out-of-fold predictions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,33 +9,24 @@ import pandas as pd
 from scipy.special import logit
 
 from models.labels.labels import LabelState
-from models.outcomes.outcomes import Terms, episode_starts
+from models.outcomes.episodes import Terms, episode_starts
 
 Rows = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 _CANDIDATES = 200
-# A failure within the lead came too soon for the alert to be of use, so it does not excuse it.
+# A failure within the lead came too soon for the alert to be useful, so it does not justify it.
 _IN_VAIN = (LabelState.NEGATIVE, LabelState.TOO_LATE)
 
 
 @dataclass(frozen=True)
 class ChosenThreshold:
-    """A threshold with the curve it was chosen from.
+    """A threshold with the curve it was chosen from."""
 
-    Parameters
-    ----------
-    value
-        Alert at a probability of at least this.
-    curve
-        Columns ``threshold``, ``missed``, ``in_vain``, ``cost``, ``f1``, one row per candidate, on the
-        validation samples; empty when there was nothing to choose by.
-    reason
-        How it was chosen, in a sentence.
-    """
-
-    value: float
+    value: float  # alert at a probability of at least this
+    # Columns threshold, missed, in_vain, cost, f1, one row per candidate, on the validation samples; empty when there
+    # was nothing to choose by.
     curve: pd.DataFrame
-    reason: str
+    reason: str  # how it was chosen
 
 
 def choose_threshold(
@@ -48,25 +39,11 @@ def choose_threshold(
 ) -> ChosenThreshold:
     """Choose the threshold at which missed failures and inspections in vain cost least.
 
-    A handful of failures cannot tell neighbouring thresholds apart. So of those whose cost exceeds the least by no more
-    than one standard error (over assets) the one is taken whose log-odds are nearest to what the
-    costs alone would say of a calibrated probability: false_alarm / (false_alarm + missed_failure).
+    A handful of failures cannot separate neighbouring thresholds. So of those whose cost exceeds the least by no more
+    than one standard error (over assets), the one is chosen whose log-odds are nearest to the threshold that the costs
+    alone imply for a calibrated probability: false_alarm / (false_alarm + missed_failure).
 
-    Parameters
-    ----------
-    predictions
-        Columns ``asset``, ``as_of``, ``probability`` and ``state`` (`LabelState`), of samples that the model had not
-        learned from.
-    failures
-        Known failures: ``asset``, ``event_time``.
-    terms
-        Lead, horizon and the gap that parts alarm episodes.
-    missed_failure, false_alarm
-        What one costs, in any one currency.
-
-    Returns
-    -------
-    ChosenThreshold
+    Takes out-of-fold predictions (asset, as_of, probability, state) and known failures (asset, event_time).
 
     References
     ----------
@@ -85,21 +62,9 @@ def choose_threshold(
 
 
 def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> pd.DataFrame:
-    """Find for each failure the highest probability given in time for it.
+    """Return asset and peak, the highest probability in time, of each failure that a prediction could have announced.
 
-    Parameters
-    ----------
-    ordered
-        Columns ``asset``, ``as_of``, ``probability``, sorted by asset and as_of.
-    failures
-        Columns ``asset``, ``event_time``; failures of an asset at one instant are one.
-    terms
-        Lead and horizon.
-
-    Returns
-    -------
-    DataFrame
-        ``asset`` and ``peak``, one row per failure that at least one prediction could have announced.
+    Predictions are sorted by asset and as_of; failures of an asset at one instant are one.
     """
     times = {asset: (own["as_of"], own["probability"].to_numpy()) for asset, own in ordered.groupby("asset")}
     peaks = []
@@ -117,17 +82,17 @@ def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> 
 def _curve(
     ordered: pd.DataFrame, peaks: pd.DataFrame, terms: Terms, missed_failure: float, false_alarm: float
 ) -> tuple[pd.DataFrame, Matrix]:
-    """Count errors and costs at each candidate, in all and per asset, shape (n_candidates, n_assets)."""
+    """Count errors and costs at each candidate, in total and per asset, shape (n_candidates, n_assets)."""
     probability = ordered["probability"].to_numpy(dtype=np.float64)
     assets = pd.Index(ordered["asset"].unique())
-    whose, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
+    peak_asset, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
     positive = (ordered["state"] == LabelState.POSITIVE).to_numpy()
     negative = (ordered["state"] == LabelState.NEGATIVE).to_numpy()
     unfulfilled = ordered["state"].isin(_IN_VAIN).to_numpy()
     rows, costs = [], []
     for threshold in _candidates(probability, peak):
         alert = probability >= threshold
-        missed = np.bincount(whose[peak < threshold], minlength=len(assets))
+        missed = np.bincount(peak_asset[peak < threshold], minlength=len(assets))
         in_vain = count_in_vain(ordered, alert, unfulfilled, terms)
         right, wrong = int((alert & positive).sum()), int((alert & negative).sum() + (~alert & positive).sum())
         costs.append(missed * missed_failure + in_vain * false_alarm)
@@ -138,7 +103,7 @@ def _curve(
 
 
 def _as_good_as_cheapest(by_asset: Matrix) -> npt.NDArray[np.bool_]:
-    """Tell which candidates cost at most one standard error, over assets, more than the cheapest."""
+    """Mark the candidates that cost at most one standard error, over assets, more than the cheapest."""
     totals = by_asset.sum(axis=1)
     cheapest = by_asset[totals.argmin()]
     error = float(np.sqrt(len(cheapest) * cheapest.var(ddof=1))) if len(cheapest) > 1 else 0.0
@@ -150,31 +115,18 @@ def _log_odds(probability: Any) -> Any:
 
 
 def _candidates(probability: npt.NDArray[np.float64], peaks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    # Between neighbours, so that a rounding error does not flip a decision; denser where scores are high.
+    # Midway between scores, so that a rounding error does not flip a decision; denser where scores are high.
     ranks = 1.0 - np.geomspace(1.0 / len(probability), 1.0, _CANDIDATES)
-    seen = np.unique(np.concatenate([np.quantile(probability, ranks), peaks, [probability.min(), probability.max()]]))
-    return (seen[1:] + seen[:-1]) / 2 if len(seen) > 1 else seen
+    scores = np.unique(np.concatenate([np.quantile(probability, ranks), peaks, [probability.min(), probability.max()]]))
+    return (scores[1:] + scores[:-1]) / 2 if len(scores) > 1 else scores
 
 
 def count_in_vain(ordered: pd.DataFrame, alert: Rows, unfulfilled: Rows, terms: Terms) -> npt.NDArray[np.intp]:
-    """Count per asset the false alarm episodes, each of which prompts an inspection in vain.
+    """Count the false alarm episodes of each asset, in order of appearance; each prompts an inspection in vain.
 
-    It is what `error_rates` counts, quick enough to be asked for each candidate; who intervened counts as of the label.
-
-    Parameters
-    ----------
-    ordered
-        Columns ``asset``, ``as_of``, sorted by them.
-    alert, unfulfilled
-        Which rows call for an alert, and which were not followed by a failure that an alert there would have claimed;
-        shape (n_rows,).
-    terms
-        What parts alarm episodes.
-
-    Returns
-    -------
-    ndarray of int
-        One count per asset, in order of appearance.
+    Rows are sorted by asset and as_of; the masks (n_rows,) mark those that alert, and those not followed by a failure
+    that an alert there would have claimed. This is what `error_rates` counts, fast enough to run for each candidate;
+    interventions count as in the labels.
     """
     codes, assets = pd.factorize(ordered["asset"])
     asset, as_of = codes[alert], ordered["as_of"].dt.tz_localize(None).to_numpy()[alert]

@@ -1,4 +1,4 @@
-"""Training: an experiment and a history in, a judged model out."""
+"""Training: turns an experiment and a history into an evaluated model."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -16,11 +16,13 @@ from data_contracts.tables.history import FRAMES, History
 from features.extraction.extract import extract
 from features.names import format_duration
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, Calibration, contract_reference, feature_matrix, store_estimator
+from models.artifact.artifact import Artifact, contract_reference, feature_matrix
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.estimators import estimators
+from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
+from models.estimators.stored_estimators import store_estimator
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState, known_rows
 from models.training.column_selection import learn_recipe, preselect, select_columns
@@ -28,7 +30,7 @@ from models.training.evaluation import Evaluation, evaluate_failures, evaluate_r
 from models.training.horizon_figures import horizon_metrics
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import fit_calibration, predict_out_of_fold
-from models.training.samples import Samples, alarm_terms, draw_samples
+from models.training.samples import Samples, alarm_terms, draw_samples, required_terms
 from models.training.thresholds import ChosenThreshold, choose_threshold
 
 Matrix = npt.NDArray[np.float64]
@@ -37,7 +39,7 @@ _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
 @dataclass(frozen=True)
 class Trained:
-    """Hold a trained model with how good it is and what made it.
+    """Hold a trained model with its evaluation and its provenance.
 
     Parameters
     ----------
@@ -46,23 +48,24 @@ class Trained:
     artifact
         The model.
     evaluation
-        How good it was on the test samples.
+        Its evaluation on the test samples.
     threshold
-        How its threshold was chosen; None for remaining life.
+        How its threshold was chosen; None if it raises no alerts.
     importances
-        How much each column matters, largest first; empty for a learner that does not tell.
+        The share of each column in the importance of all, largest first; empty for a learner without importances.
     known_until
-        Nothing known later was used.
+        Nothing known later was used (UTC).
     trained_until
-        The last training cut-off.
+        The last training cut-off (UTC).
     data_versions
-        The versions of the tables that the history was read from.
+        The versions of the tables that the history was read from, by name.
     data_rows
-        The rows of its frames.
+        The number of rows of its frames, by name.
     n_train, n_test
-        How many samples it learned from, and was judged on.
+        The number of training and of test samples.
     golden
-        A few test rows with their scores, to be scored again before the model takes over.
+        A few test rows with their scores, to be scored again before the model becomes champion; None without test
+        rows.
     """
 
     experiment: Experiment
@@ -80,7 +83,7 @@ class Trained:
 
     @property
     def predictions_digest(self) -> str:
-        """Return a digest of the test predictions, bit for bit."""
+        """Return the SHA-256 of the test predictions, bit for bit."""
         return predictions_digest(self.evaluation.predictions)
 
 
@@ -92,33 +95,34 @@ def train(
     contract: Contract | None = None,
     progress: ProgressCallback = silent,
 ) -> Trained:
-    """Train and judge the model that an experiment describes.
+    """Train and evaluate the model that an experiment describes.
 
-    The same experiment and history give the same model, bit for bit. The test samples decide nothing: regimes,
-    columns, threshold and calibration are learned from training samples alone.
+    The same experiment and history give the same model, bit for bit. Regimes, columns, threshold and calibration are
+    learned from training samples alone, never from test samples.
 
     Parameters
     ----------
     experiment
         What to train.
     history
-        What is known about the assets.
+        Telemetry, events, failures, work orders and records of the assets.
     known_until
-        Train as if it were this time: nothing known later is used, and a sample whose outcome was not known then is
-        left out. The latest known time of the history if None.
+        Train as if it were this time (UTC): nothing known later is used, and samples whose outcome was not known then
+        are left out. The latest known time of the history if None.
     contract
-        The contract of the telemetry; the shipped one of the asset type if None.
+        The contract of the telemetry; the one shipped for the asset type if None.
     progress
-        Takes word of how far it is.
+        Progress callback.
 
     Returns
     -------
     Trained
+        The model, evaluated on the test samples.
 
     Raises
     ------
     ModelError
-        If there is nothing to learn from.
+        If there is nothing to learn from or to test on.
     UsageError
         If the experiment does not fit the history.
     """
@@ -131,20 +135,20 @@ def train(
     recipe = learn_recipe(experiment, history, samples.train)
     recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
     features = extract(history, samples.all_cut_offs, recipe, progress=progress)
-    learning = features.iloc[: len(samples.train)]
-    _refuse_empty_windows(experiment, recipe, learning)
+    train_features = features.iloc[: len(samples.train)]
+    _check_windows(experiment, recipe, train_features)
     next(step)
-    recipe = select_columns(experiment, recipe, learning, samples.target)
-    x = feature_matrix(learning, recipe.columns or ())
-    # Of samples that were about to fail little is usual.
-    usual = reference_ranges(x if experiment.target == "remaining_life" else x[samples.target == 0])
+    recipe = select_columns(experiment, recipe, train_features, samples.target)
+    x = feature_matrix(train_features, recipe.columns or ())
+    # Samples that were about to fail are no reference.
+    ranges = reference_ranges(x if experiment.target == "remaining_life" else x[samples.target == 0])
     if len(samples.partly):
         x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
     next(step)
-    chosen, calibrations = _choose(experiment, history, samples, x)
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x)
     next(step)
     model = _fit(experiment, x, samples)
-    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, usual)
+    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
     next(step)
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
@@ -165,7 +169,7 @@ def train(
     )
 
 
-def _refuse_empty_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
+def _check_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
     measured = [column for column in features.columns if column not in set(recipe.context.columns)]
     if measured and features[measured].isna().to_numpy().all():
         spans = ", ".join(format_duration(window) for window in experiment.windows.window)
@@ -174,51 +178,24 @@ def _refuse_empty_windows(experiment: Experiment, recipe: Recipe, features: pd.D
             f"no window of {spans} before any of the {len(features)} training samples holds {enough}",
             "windows that reach back to telemetry",
             "Make windows.window longer than the time between readings"
-            + ("" if recipe.gaps is None else ", or let features.gaps ask for less"),
+            + ("" if recipe.gaps is None else ", or relax features.gaps"),
         )
 
 
 def latest_known_time(history: History) -> pd.Timestamp:
-    """Return the latest known time of anything in a history.
-
-    Parameters
-    ----------
-    history
-        What is known.
-
-    Returns
-    -------
-    Timestamp
-
-    Raises
-    ------
-    ModelError
-        If nothing is known at all.
-    """
+    """Return the latest known time of anything in a history."""
     latest = [frame["known_time"].max() for name in FRAMES if len(frame := getattr(history, name))]
     if not latest:
         raise ModelError(
             f"nothing is known of any {history.asset_type}",
             "telemetry and failures",
-            "Bring them in with `forewarn import`, `simulate` or `ingest`",
+            "Load them with `forewarn import`, `simulate` or `ingest`",
         )
-    found: pd.Timestamp = max(latest)
-    return found
+    return pd.Timestamp(max(latest))
 
 
 def predictions_digest(predictions: pd.DataFrame) -> str:
-    """Digest predictions bit for bit, whatever the order of their rows.
-
-    Parameters
-    ----------
-    predictions
-        Columns ``asset``, ``as_of``, ``prediction``.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Return the SHA-256 of predictions (asset, as_of, prediction), bit for bit, whatever the order of their rows."""
     ordered = predictions.sort_values(["asset", "as_of"])
     keys = "\n".join(
         f"{asset} {time.isoformat()}" for asset, time in zip(ordered["asset"], ordered["as_of"], strict=True)
@@ -226,20 +203,20 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 
 
-def _choose(
+def _choose_threshold(
     experiment: Experiment, history: History, samples: Samples, x: Matrix
 ) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
-    """Choose threshold and calibration on training samples that the model predicting them had not seen."""
+    """Choose threshold and calibration from out-of-fold predictions of the training samples."""
     known_until = samples.train["as_of"].max() + experiment.purge
     terms = alarm_terms(experiment, history, known_until)
     if terms is None:
         return None, ()
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
-    unseen, calibrations = _unseen(experiment, samples, x)
+    predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
     costs = experiment.costs
     chosen = choose_threshold(
-        unseen,
+        predictions,
         known_rows(history.failures, "failure_id", known_until),
         terms=terms,
         missed_failure=costs.missed_failure,
@@ -248,22 +225,24 @@ def _choose(
     return chosen, calibrations
 
 
-def _unseen(experiment: Experiment, samples: Samples, x: Matrix) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
-    """Predict the probability that alarms are decided by, calibrated if so asked, of samples not learned from."""
+def _predict_out_of_fold(
+    experiment: Experiment, samples: Samples, x: Matrix
+) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
+    """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
     label = experiment.label
     if samples.intervals is not None and label.horizon is not None:
         probabilities, calibrations = out_of_fold_probabilities(experiment, samples.learned, x, samples.intervals)
         decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
-        seen = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
-        return seen[seen["probability"].notna()].reset_index(drop=True), calibrations
-    unseen = predict_out_of_fold(experiment, samples.train, x, samples.target)
+        predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
+        return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
+    predictions = predict_out_of_fold(experiment, samples.train, x, samples.target)
     if experiment.estimator.calibration == "none":
-        return unseen, ()
-    truth = np.asarray(unseen["state"] == LabelState.POSITIVE, dtype=np.float64)
-    calibration = fit_calibration(unseen["probability"].to_numpy(), truth)
+        return predictions, ()
+    truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
+    calibration = fit_calibration(predictions["probability"].to_numpy(), truth)
     if calibration is not None:
-        unseen["probability"] = calibration.apply(unseen["probability"].to_numpy())
-    return unseen, (calibration,)
+        predictions["probability"] = calibration.apply(predictions["probability"].to_numpy())
+    return predictions, (calibration,)
 
 
 def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
@@ -283,7 +262,7 @@ def _artifact(
     contract: Contract | None,
     chosen: ChosenThreshold | None,
     calibrations: tuple[Calibration | None, ...],
-    usual: tuple[ReferenceRange | None, ...],
+    ranges: tuple[ReferenceRange | None, ...],
 ) -> Artifact:
     life, several = experiment.target == "remaining_life", experiment.label.several
     return Artifact(
@@ -299,7 +278,7 @@ def _artifact(
         stored=store_estimator(experiment.estimator.kind, model),
         horizons=several,
         calibrations=calibrations if several else (),
-        usual=usual,
+        reference_ranges=ranges,
     )
 
 
@@ -315,15 +294,13 @@ def _evaluate(
     predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
     if experiment.target == "remaining_life":
         return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
-    terms = alarm_terms(experiment, history, known_until)
-    if terms is None:
-        raise ModelError("label.horizon is missing", "a duration for target failure", "Add label.horizon")
-    found = evaluate_failures(
+    terms = required_terms(experiment, history, known_until)
+    evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
     )
     if not experiment.label.several:
-        return found
-    each = horizon_metrics(
+        return evaluation
+    by_horizon = horizon_metrics(
         samples.test,
         artifact.predict_horizons(features),
         history,
@@ -331,13 +308,13 @@ def _evaluate(
         terms=terms,
         known_until=known_until,
     )
-    return replace(found, metrics={**found.metrics, **each})
+    return replace(evaluation, metrics={**evaluation.metrics, **by_horizon})
 
 
 def _steps(progress: ProgressCallback) -> Iterator[None]:
-    """Report one more finished step each time it is asked."""
-    for done, what in enumerate(_STEPS):
-        progress(f"train: {what}", done, len(_STEPS))
+    """Report the next step each time it is advanced."""
+    for done, step in enumerate(_STEPS):
+        progress(f"train: {step}", done, len(_STEPS))
         yield
     progress("train", len(_STEPS), len(_STEPS))
     yield

@@ -108,7 +108,7 @@ class BacktestPlan:
         return asdict(self)
 
 
-def backtest(
+def run_backtest(
     workspace: Workspace,
     experiment: Experiment,
     wish: BacktestConfig,

@@ -1,21 +1,22 @@
-"""The command line: parse, run one command, show its answer.
+"""The command line: parse, run one command, show its result.
 
-Results go to stdout, progress and complaints to stderr. Exit status 0 is yes or done, 1 means the answer is no (a
-contract is broken, a model is worse, something is missing), 2 means wrong usage. Commands are loaded when they are
-called, so ``forewarn --help`` loads none of the platforms.
+Results go to stdout, progress and errors to stderr. Exit status 0 means yes or done, 1 that the answer is no (a broken
+contract, a worse model, something missing), 2 wrong usage, 130 interrupted. A command and what it needs are imported
+when it is called, so that ``forewarn --help`` and a typo cost next to nothing.
 """
 
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from pipelines.cli.options import Options
+from pipelines.cli.output import complain, show
 
 QUIET = {
-    # A plant's network has no way out, and what runs there is nobody else's business.
+    # A plant's network has no way out, and what runs there is private.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -23,23 +24,29 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     # Plots are written to files; no window may open.
     "MPLBACKEND": "Agg",
-    # Each says on stderr what the command's own answer says better.
+    # The command's own output says it better than these logs.
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("pipelines.commands.workspace:init", "Make a workspace."),
+    "init": ("pipelines.commands.workspace:init", "Create a workspace."),
     "import.cmapss": ("pipelines.commands.imports:cmapss", "Import NASA's turbofan degradation data."),
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
     "simulate": ("pipelines.commands.fleet:simulate", "Simulate a fleet of CNC machines and import its history."),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
-    "quarantine.list": ("pipelines.commands.quarantine:listed", "List the rows that were refused, with the reasons."),
-    "quarantine.export": ("pipelines.commands.quarantine:export", "Write refused rows to a file, to be mended."),
-    "quarantine.replay": ("pipelines.commands.quarantine:replay", "Check refused rows again and store the good ones."),
+    "quarantine.list": ("pipelines.commands.quarantine:listed", "List quarantined rows with their reasons."),
+    "quarantine.export": (
+        "pipelines.commands.quarantine:export",
+        "Write quarantined rows to a file, so that they can be fixed.",
+    ),
+    "quarantine.replay": (
+        "pipelines.commands.quarantine:replay",
+        "Check quarantined rows again and store the good ones.",
+    ),
     "features": (
         "pipelines.commands.features:features",
         "Write the features of an experiment's samples into a folder of Parquet files.",
@@ -47,51 +54,54 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
     "reproduce": (
         "pipelines.commands.models:reproduce",
-        "Train a registered version again; are the predictions the same?",
+        "Train a registered version again and compare the predictions.",
     ),
-    "models.list": ("pipelines.commands.models:listed", "List registered versions, their figures and aliases."),
+    "models.list": ("pipelines.commands.models:listed", "List registered versions, their metrics and aliases."),
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
-    "models.shadow": ("pipelines.commands.models:shadow", "Let a version score the traffic without being answered."),
-    "models.delete": ("pipelines.commands.models:delete", "Delete a version that bears no alias."),
-    "tokens.create": ("pipelines.commands.tokens:create", "Make a token for a program that asks the endpoint."),
-    "tokens.list": ("pipelines.commands.tokens:listed", "List who may ask the endpoint, and for what."),
+    "models.shadow": (
+        "pipelines.commands.models:shadow",
+        "Let a version score the endpoint's traffic without answering, or report how such versions compare.",
+    ),
+    "models.delete": ("pipelines.commands.models:delete", "Delete a version that has no alias."),
+    "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),
+    "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
-    "audits.draw": ("pipelines.commands.audits:draw", "Draw silent assets for inspection, so that misses show."),
+    "audits.draw": (
+        "pipelines.commands.audits:draw",
+        "Draw assets without an alert for inspection, so that misses show.",
+    ),
     "audits.judge": (
         "pipelines.commands.audits:judge",
-        "Estimate from the findings of audits how many silent assets had a defect.",
+        "Estimate from the findings of audits how many assets without an alert had a defect.",
     ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),
-    "doctor": ("pipelines.commands.workspace:doctor", "Tell versions, settings, what is reachable and what is slow."),
+    "doctor": (
+        "pipelines.commands.workspace:doctor",
+        "Show versions, settings, which stores are reachable and what is slow.",
+    ),
 }
 
 GROUPS = {
-    "audits": "Inspect assets of which the champion said nothing.",
+    "audits": "Inspect assets without an alert.",
     "import": "Bring data into the workspace.",
-    "quarantine": "Look after the rows that were refused.",
-    "models": "List, promote, roll back, try and delete registered models.",
-    "tokens": "Say who may ask the endpoint, and for what.",
+    "quarantine": "List, export and replay quarantined rows.",
+    "models": "List, promote, roll back, shadow and delete registered models.",
+    "tokens": "Create, list and revoke tokens for the endpoint.",
 }
 
 
 def build() -> App:
-    """Return the command line's parser; no command is imported yet.
-
-    Returns
-    -------
-    App
-        The parser, with every command registered by its import path.
-    """
+    """Return the parser, with every command registered by its import path and not yet imported."""
     app = App(name="forewarn", help="Machine-learning operations for predictive maintenance.", version=_version)
     groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
     for name, (path, text) in COMMANDS.items():
@@ -102,22 +112,22 @@ def build() -> App:
     return app
 
 
-def main(tokens: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit status.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 yes or done, 1 the answer is no, 2 wrong usage, 130 interrupted.
 
     Parameters
     ----------
-    tokens : Sequence[str], optional
+    arguments : Sequence[str], optional
         The words after ``forewarn``; those of the process by default.
 
     Raises
     ------
     SystemExit
-        Always: 0 yes or done, 1 the answer is no, 2 wrong usage, 130 interrupted.
+        Always.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    words = list(sys.argv[1:] if tokens is None else tokens)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:
@@ -130,39 +140,46 @@ def main(tokens: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> int:
+    # cyclopts would import every command before it says that there is no such command.
+    unknown = _unknown_command(words)
+    if unknown is not None:
+        return complain(unknown, Options(json="--json" in words))
     try:
         command, bound, _ = build().parse_args(words, exit_on_error=False, print_error="--json" not in words)
     except CycloptsError as error:
-        return _refuse(error, words)
+        return _usage_error(error, words)
     options = next((value for value in bound.arguments.values() if isinstance(value, Options)), Options())
     if command.__module__.startswith("cyclopts"):
         command(*bound.args, **bound.kwargs)
         return 0
-    return _answer(lambda: command(*bound.args, **bound.kwargs), options)
+    try:
+        return show(command(*bound.args, **bound.kwargs), options)
+    except ForewarnError as error:
+        if options.verbose:
+            raise
+        return complain(error, options)
 
 
-def _refuse(error: CycloptsError, words: Sequence[str]) -> int:
-    """Answer a command line that cannot be understood; people have been told by the parser already."""
-    from data_contracts.errors import UsageError
-    from pipelines.cli.output import complain
+def _unknown_command(words: Sequence[str]) -> UsageError | None:
+    group, prefix = "", ""
+    if words and words[0] in GROUPS:
+        group, prefix, words = f"{words[0]}.", f"{words[0]} ", words[1:]
+    if not words or words[0].startswith("-"):
+        return None
+    known = [name.removeprefix(group).partition(".")[0] for name in COMMANDS if name.startswith(group)]
+    if words[0] in known:
+        return None
+    hint = did_you_mean(words[0], known) or "See `forewarn --help`"
+    return UsageError(f"no command {prefix}{words[0]}", f"one of {', '.join(dict.fromkeys(known))}", hint)
 
+
+def _usage_error(error: CycloptsError, words: Sequence[str]) -> int:
+    """Report a command line that cannot be parsed; cyclopts has printed it already unless a program reads."""
     if "--json" in words:
         found = " ".join(str(error).split())
         remedy = "See `forewarn --help`, or --help after a command"
         return complain(UsageError(found, "a command as its help describes it", remedy), Options(json=True))
     return UsageError.exit_status
-
-
-def _answer(work: Any, options: Options) -> int:
-    from data_contracts.errors import ForewarnError
-    from pipelines.cli.output import complain, show
-
-    try:
-        return show(work(), options)
-    except ForewarnError as error:
-        if options.verbose:
-            raise
-        return complain(error, options)
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""How a command's result is shown: a table for people, one JSON document for programs."""
+"""Showing a command's result or error: a table for people, one JSON document for programs."""
 
 import dataclasses
 import datetime as dt
@@ -6,57 +6,33 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from data_contracts.errors import ForewarnError
 from pipelines.cli.options import Options
-from pipelines.cli.renderers import render
-from pipelines.terminal.tables import facts
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from data_contracts.errors import ForewarnError
 
 
 def show(result: Any, options: Options) -> int:
-    """Write a result to stdout.
-
-    Parameters
-    ----------
-    result : Any
-        None, or an object with ``to_dict()``; ``__rich__()`` draws it for people, ``exit_status`` makes a "no" of it.
-    options : Options
-        Says whether a person or a program reads.
-
-    Returns
-    -------
-    int
-        The process's exit status.
-    """
+    """Write a result (None, or an object with ``to_dict()``) to stdout; return its ``exit_status``, 0 by default."""
     if result is None:
         return 0
     if options.json:
         sys.stdout.write(json.dumps(_plain(result.to_dict()), indent=2) + "\n")
     else:
-        Console().print(render(result) or facts(result.to_dict()))
+        from rich.console import Console
+
+        from pipelines.cli.renderers import render
+
+        Console().print(render(result))
     return int(getattr(result, "exit_status", 0))
 
 
-def complain(error: ForewarnError, options: Options) -> int:
-    """Write an error of ours: to stderr for people, to stdout as JSON for programs.
-
-    Parameters
-    ----------
-    error : ForewarnError
-        What was found, what was expected and what to do.
-    options : Options
-        Says whether a person or a program reads.
-
-    Returns
-    -------
-    int
-        The error's exit status.
-    """
+def complain(error: "ForewarnError", options: Options) -> int:
+    """Write an error to stderr for people, to stdout as JSON for programs; return its exit status."""
     if options.json:
         fields = {
             "error": type(error).__name__,
@@ -65,25 +41,32 @@ def complain(error: ForewarnError, options: Options) -> int:
             "remedy": error.remedy,
         }
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(_grid(error))
     else:
-        console = Console(stderr=True, highlight=False)
-        # On a terminal each part is a block of its own; in a log each stays on one line, where a search finds it.
-        console.print(_parts(error), soft_wrap=not console.is_terminal)
+        # In a log each part stays on one line, where a search finds it.
+        sys.stderr.writelines(f"{label:<9} {part}\n" for label, _, part in _parts(error))
     return error.exit_status
 
 
-def _parts(error: ForewarnError) -> RenderableType:
-    parts = (("error", "bold red", error.found), ("expected", "dim", error.expected), ("to do", "dim", error.remedy))
-    if not Console(stderr=True).is_terminal:
-        return Text("\n".join(f"{label:<9} {part}" for label, _, part in parts))
+def _parts(error: "ForewarnError") -> tuple[tuple[str, str, str], ...]:
+    return ("error", "bold red", error.found), ("expected", "dim", error.expected), ("to do", "dim", error.remedy)
+
+
+def _grid(error: "ForewarnError") -> "RenderableType":
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2))
-    for label, style, part in parts:
+    for label, style, part in _parts(error):
         grid.add_row(Text(label, style=style), Text(part, overflow="fold"))
     return grid
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold: NaN and infinity, which JSON has no word for, become null."""
+    """Return what JSON can hold: NaN and infinity become null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
     if isinstance(value, Mapping):

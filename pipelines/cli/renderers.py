@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal.figures import draw_figures, figure, words
+from pipelines.terminal.tables import facts
 
 if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
@@ -28,29 +29,19 @@ if TYPE_CHECKING:
     from pipelines.jobs.monitor import MonitorResult
     from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
+    from pipelines.jobs.shadow import ShadowReport
     from pipelines.jobs.train import TrainResult
     from pipelines.jobs.why import Explanation
 
 _SHOWN = 20
 
 
-def render(result: Any) -> RenderableType | None:
-    """Draw a result.
-
-    Parameters
-    ----------
-    result : object
-        What a command answers.
-
-    Returns
-    -------
-    RenderableType or None
-        The drawing; None if there is none of its type.
-    """
+def render(result: Any) -> RenderableType:
+    """Return what to print of a result: by its own ``__rich__``, its class's renderer, or as names and values."""
     if hasattr(result, "__rich__"):
-        return result  # type: ignore[no-any-return] # it draws itself
-    draw = _DRAWINGS.get(f"{type(result).__module__}:{type(result).__qualname__}")
-    return None if draw is None else draw(result)
+        return result  # type: ignore[no-any-return] # it renders itself
+    renderer = _RENDERERS.get(f"{type(result).__module__}:{type(result).__qualname__}")
+    return facts(result.to_dict()) if renderer is None else renderer(result)
 
 
 def checks(report: "Report") -> Group:
@@ -258,6 +249,24 @@ def _retrain(result: "RetrainResult") -> Group:
     return Group(head, *reasons, Text(), *([table] if all(sides) else []), Text(span, style="dim"))
 
 
+def _shadow(report: "ShadowReport") -> Group:
+    if not report.versions:
+        return Group(Text(f"No version of {report.model_name} has scored in the shadow yet."))
+    parts: list[RenderableType] = []
+    for version in report.versions:
+        answered_by = ", ".join(f"v{number}" for number in version.answered_by)
+        head = Text(f"{report.model_name} version {version.version} in the shadow of {answered_by}", style="bold")
+        span = f"{version.compared:,} predictions, {_minute(version.start)} to {_minute(version.end)}; "
+        alerts = f"both alert {version.alerts_of_both:,}, only the answer {version.alerts_answered_only:,}, "
+        alerts += f"only the shadow {version.alerts_shadow_only:,}; {version.agreement:.1%} agree"
+        table = _table("outcomes that have matured", "answered", "shadow")
+        sides = (version.answered, version.shadow)
+        table.add_row("failures missed", *(_share(side.missed)[0] for side in sides))
+        table.add_row("false alarms per asset-month", *(_frequency(side.false_episodes)[0] for side in sides))
+        parts += [head, Text(span + alerts, style="dim"), table]
+    return Group(*parts)
+
+
 def _backtest(result: "BacktestResult") -> RenderableType:
     from pipelines.backtesting.backtest_table import drawn
 
@@ -279,16 +288,17 @@ _LIFE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "RMSE capped": lambda entry: figure(entry, "rmse_capped", ".2f"),
     "not capped": lambda entry: figure(entry, "rmse_uncapped", ".2f"),
 }
-_DRAWINGS: Mapping[str, Callable[[Any], RenderableType]] = {
+_RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.validation.report:Report": checks,
-    "data_contracts.ingestion.ingest:Intake": _intake,
-    "data_contracts.ingestion.quarantine:Replay": _replay,
+    "data_contracts.ingestion.ingest:IngestResult": _intake,
+    "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
     "pipelines.jobs.ingest:InboxResult": _inbox,
     "pipelines.jobs.train:TrainResult": _train,
+    "pipelines.jobs.shadow:ShadowReport": _shadow,
     "models.registry.reproduce:Reproduction": _reproduction,
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
-    "pipelines.jobs.why:Answer": _answer,
+    "pipelines.jobs.why:Explanation": _answer,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

@@ -1,37 +1,34 @@
-"""Commands about audits: inspections of assets of which the champion said nothing."""
+"""Commands about audits: random inspections of assets without an alert."""
 
-import os
 from typing import Any
 
-import pandas as pd
-
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.commands.models import model_name
-from pipelines.settings.settings import read_settings
-from pipelines.settings.timestamps import parse_timestamp
 
 
 def draw(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
-    """Draw silent assets for inspection, so that misses show.
+    """Draw assets without an alert for inspection, so that misses show before they fail.
 
     Parameters
     ----------
     model : str, optional
         The model's name; not needed while the workspace has only one.
     now : str, optional
-        The list is that of this day; the present by default.
+        The day of the list; the present by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.audits import draw as work
+    from pipelines.commands.models import model_name
+    from pipelines.commands.operate import settings_of, time_or_now
+    from pipelines.jobs.audits import draw_audit_list
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
-    return work(workspace, model_name(workspace, model), now=_moment(now), settings=settings)
+    return draw_audit_list(
+        workspace, model_name(workspace, model), now=time_or_now(now), settings=settings_of(workspace)
+    )
 
 
 def judge(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
-    """Estimate from the findings of audits how many silent assets had a defect.
+    """Estimate from the findings of audits how many assets without an alert had a defect.
 
     Parameters
     ----------
@@ -40,14 +37,13 @@ def judge(*, model: str | None = None, now: str | None = None, options: Shared =
     now : str, optional
         Use nothing known later than this; the present by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.audits import judge as work
+    from pipelines.commands.models import model_name
+    from pipelines.commands.operate import settings_of, time_or_now
+    from pipelines.jobs.audits import estimate_misses
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
-    return work(workspace, model_name(workspace, model), now=_moment(now), settings=settings)
-
-
-def _moment(text: str | None) -> pd.Timestamp:
-    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
+    return estimate_misses(
+        workspace, model_name(workspace, model), now=time_or_now(now), settings=settings_of(workspace)
+    )

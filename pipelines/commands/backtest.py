@@ -1,21 +1,16 @@
 """The command that back-tests rules of retraining."""
 
-import os
 import sys
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
 from cyclopts import Parameter
 
-from data_contracts.errors import UsageError
-from features.names import parse_duration
-from models.experiment.experiment import Experiment, load_experiment
 from pipelines.cli.options import DEFAULTS, Options, Shared
-from pipelines.commands.models import model_name
-from pipelines.settings.experiment_files import find_experiment
-from pipelines.settings.settings import read_settings
-from pipelines.settings.timestamps import parse_timestamp
-from pipelines.terminal.progress import bars
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.experiment.experiment import Experiment
 
 
 def backtest(
@@ -36,7 +31,7 @@ def backtest(
 ) -> Any:
     """Replay the history under several rules of retraining.
 
-    Tells what each would have cost: missed failures, false alarms, retrainings.
+    Reports what each would have cost: missed failures, false alarms, retrainings.
 
     Parameters
     ----------
@@ -59,46 +54,56 @@ def backtest(
     threshold : float
         Share of missed failures over which a look counts for k-of-n.
     change : list[str], optional
-        When something changed: a time, or days after the first reading. Then false retrainings and delays are told.
+        When something changed: a time, or days after the first reading. Adds false retrainings and delays.
     promotion : {"comparison", "direct"}
-        Whether a challenger has to win the comparison with the champion, or is promoted as it is; alike for all rules.
+        Whether a challenger has to win the comparison with the champion, or is promoted as it is; the same for all
+        rules.
     asked : {"retrain", "hold"}
-        What follows when our rule asks for a person: the person has it retrained, or nobody comes.
+        What follows when our rule asks for a person: a retraining, or nothing.
     dry_run : bool
-        Only tell how many looks and trainings it would take.
+        Only report how many looks and trainings it would take.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.backtesting.backtest import BacktestConfig
-    from pipelines.backtesting.backtest import backtest as work
+    from features.names import parse_duration
+    from pipelines.backtesting.backtest import BacktestConfig, run_backtest
+    from pipelines.commands.operate import settings_of
+    from pipelines.terminal.progress import bars
 
     workspace = options.open()
-    wish = BacktestConfig(
-        start=None if start is None else _moment_or_days(start),
+    config = BacktestConfig(
+        start=None if start is None else _time_or_days(start),
         every=parse_duration(every),
         rules=tuple(rule or ()),
         retraining_cost=retraining_cost,
         threshold=_share(threshold),
-        changes=None if change is None else tuple(map(_moment_or_days, change)),
+        changes=None if change is None else tuple(map(_time_or_days, change)),
         compared=promotion == "comparison",
         answered=asked == "retrain",
     )
-    described = _experiment(experiment, model, override or [], options)
-    settings = read_settings(workspace, os.environ)
+    loaded = _experiment(experiment, model, override or [], options)
+    settings = settings_of(workspace)
     with bars() as progress:
-        return work(workspace, described, wish, settings=settings, say=_say, progress=progress, dry_run=dry_run)
+        return run_backtest(workspace, loaded, config, settings=settings, say=_say, progress=progress, dry_run=dry_run)
 
 
-def _experiment(named: str | None, model: str | None, override: list[str], options: Options) -> Experiment:
-    if named is not None:
-        return load_experiment(find_experiment(named), override)
+def _experiment(name: str | None, model: str | None, override: list[str], options: Options) -> "Experiment":
+    if name is not None:
+        from models.experiment.experiment import load_experiment
+        from pipelines.settings.experiment_files import find_experiment
+
+        return load_experiment(find_experiment(name), override)
+    from pipelines.commands.models import model_name
     from pipelines.evidence.champion import load_champion
 
     workspace = options.open()
     return load_champion(workspace, model_name(workspace, model)).experiment.with_overrides(override)
 
 
-def _moment_or_days(text: str) -> pd.Timestamp | float:
+def _time_or_days(text: str) -> "pd.Timestamp | float":
+    from data_contracts.errors import UsageError
+    from pipelines.settings.timestamps import parse_timestamp
+
     try:
         days = float(text)
     except ValueError:
@@ -109,6 +114,8 @@ def _moment_or_days(text: str) -> pd.Timestamp | float:
 
 
 def _share(threshold: float) -> float:
+    from data_contracts.errors import UsageError
+
     if not 0 <= threshold < 1:
         raise UsageError(f"a threshold of {threshold:g}", "a share from 0 to below 1", "Give another --threshold")
     return threshold

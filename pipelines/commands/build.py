@@ -5,33 +5,36 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import ModelError, UsageError
 from pipelines.cli.options import DEFAULTS, Shared
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 
 @dataclass(frozen=True)
 class Built:
-    """A bento that was built."""
+    """A bento: the endpoint with one model."""
 
     facts: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what it is and where."""
+        """Return its model, version, digest and folder."""
         return self.facts
 
-    def __rich__(self) -> Text:
-        """Say what is in it, and how it is started."""
+    def __rich__(self) -> "Text":
+        """Render what it holds and how to start it."""
+        from rich.text import Text
+
         fact = self.facts
         head = (
-            f"{fact['model']} version {fact['version']} (digest {fact['digest'][:12]}) is sealed in {fact['folder']}\n"
+            f"{fact['model']} version {fact['version']} (digest {fact['digest'][:12]}) is packed in {fact['folder']}\n"
         )
-        alone = f"start it   bentoml serve {fact['folder']}, or python -m serving in its folder src\n"
-        boxed = f"or box it  docker build -f {fact['container_file']} {fact['folder']}"
-        return Text(head + alone + boxed)
+        direct = f"start it   bentoml serve {fact['folder']}, or python -m serving in its folder src\n"
+        container = f"container  docker build -f {fact['container_file']} {fact['folder']}"
+        return Text(head + direct + container)
 
 
 def build(*, out: Path, model: str | None = None, version: int | None = None, options: Shared = DEFAULTS) -> Built:
@@ -42,32 +45,32 @@ def build(*, out: Path, model: str | None = None, version: int | None = None, op
     Parameters
     ----------
     out : Path
-        The folder to make: a bento, with a container file.
+        The folder to create: a bento, with a container file.
     model : str, optional
         The model's name; not needed while the workspace has only one.
     version : int, optional
         The version; the champion when left out.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    options.open()  # complains of a workspace that is not there in the words of every other command
+    options.open()  # a missing workspace gets the same error as with every other command
     command = [sys.executable, "-m", "serving.bento", "--workspace", str(options.workspace), "--out", str(out)]
     command += ["--model", model] if model else []
     command += ["--version", str(version)] if version is not None else []
     # The endpoint is another program: the two share no code above the models.
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    told = _last_line(ended.stdout)
-    if "error" in told:
-        kind = UsageError if ended.returncode == UsageError.exit_status else ModelError
-        raise kind(told["error"]["found"], told["error"]["expected"], told["error"]["remedy"])
-    return Built(told)
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    answer = _last_line(finished.stdout)
+    if "error" in answer:
+        kind = UsageError if finished.returncode == UsageError.exit_status else ModelError
+        raise kind(answer["error"]["found"], answer["error"]["expected"], answer["error"]["remedy"])
+    return Built(answer)
 
 
-def _last_line(said: str) -> dict[str, Any]:
+def _last_line(output: str) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
+        answer: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise ModelError(
             "the bento was not built", "a line of JSON from python -m serving.bento", "See what it wrote to stderr"
         ) from error
-    return told
+    return answer

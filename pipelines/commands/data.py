@@ -3,12 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from data_contracts.contract.contract import load_contract
-from data_contracts.validation.checks import check
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.importers.files import read_table
 
 
 def validate(
@@ -16,7 +11,7 @@ def validate(
     *,
     contract: str,
     time_zone: str | None = None,
-    options: Shared = DEFAULTS,  # noqa: ARG001 - how to answer is read by the command line
+    options: Shared = DEFAULTS,  # noqa: ARG001 - the command line reads the form of the output from it
 ) -> Any:
     """Check a file against its contract; store nothing.
 
@@ -29,16 +24,22 @@ def validate(
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    agreed = load_contract(contract)
-    return check(read_table(file, agreed, time_zone=time_zone, strict=False), agreed, now=pd.Timestamp.now("UTC"))
+    import pandas as pd
+
+    from data_contracts.contract.contract import load_contract
+    from data_contracts.validation.checks import check
+    from pipelines.importers.files import read_table
+
+    loaded = load_contract(contract)
+    return check(read_table(file, loaded, time_zone=time_zone, strict=False), loaded, now=pd.Timestamp.now("UTC"))
 
 
 def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
     """Check a file and store its good rows; quarantine the rest.
 
-    The same file twice leaves the table as once.
+    Ingesting the same file again changes nothing.
 
     Parameters
     ----------
@@ -49,10 +50,12 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from data_contracts.ingestion.ingest import ingest as take_in
+    import pandas as pd
 
-    agreed = load_contract(contract)
-    frame = read_table(file, agreed, time_zone=time_zone, strict=False)
-    return take_in(options.open(), frame, agreed, now=pd.Timestamp.now("UTC"))
+    from data_contracts.contract.contract import load_contract
+    from pipelines.jobs.ingest import ingest_file
+
+    workspace, loaded = options.open(), load_contract(contract)
+    return ingest_file(workspace, file, loaded, now=pd.Timestamp.now("UTC"), time_zone=time_zone)

@@ -3,13 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 from cyclopts import Parameter
 
-from models.experiment.experiment import load_experiment
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.settings.experiment_files import find_experiment
-from pipelines.terminal.progress import bars
 
 
 def features(
@@ -21,8 +17,8 @@ def features(
 ) -> Any:
     """Write the features of an experiment's samples into a folder of Parquet files.
 
-    The training samples come first, the test samples after them. Columns asset and as_of, then every column that the
-    experiment asks for, none selected. Any reader of Parquet takes the folder for one table.
+    The training samples come first, the test samples after them: columns asset and as_of, then every column that the
+    experiment names, none selected. Any reader of Parquet can open the folder as one table.
 
     Parameters
     ----------
@@ -33,10 +29,15 @@ def features(
     override : list[str], optional
         ``key=value``: a value of the file replaced, such as ``--set features.tsfresh=efficient``.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.extraction import extract_features as work
+    import pandas as pd
 
-    described = load_experiment(find_experiment(experiment), override or [])
+    from models.experiment.experiment import load_experiment
+    from pipelines.jobs.extraction import extract_features
+    from pipelines.settings.experiment_files import find_experiment
+    from pipelines.terminal.progress import bars
+
+    loaded = load_experiment(find_experiment(experiment), override or [])
     with bars() as progress:
-        return work(options.open(), described, out, now=pd.Timestamp.now("UTC"), progress=progress)
+        return extract_features(options.open(), loaded, out, now=pd.Timestamp.now("UTC"), progress=progress)

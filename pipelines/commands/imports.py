@@ -1,16 +1,15 @@
 """Commands that bring data into the workspace: public data sets, and a user's own files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from pipelines.cli.options import DEFAULTS, Options, Shared
 
-from data_contracts.workspace import init_workspace
-from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.importers.batch import Batch, ImportResult, import_batch
-from pipelines.terminal.progress import bars
+if TYPE_CHECKING:
+    from pipelines.importers.batch import Batch
 
 
-def cmapss(directory: Path, *, subset: str = "FD001", options: Shared = DEFAULTS) -> ImportResult:
+def cmapss(directory: Path, *, subset: str = "FD001", options: Shared = DEFAULTS) -> Any:
     """Import NASA's turbofan degradation data (C-MAPSS).
 
     One cycle is one hour of event time. A unit of the test set fails when its true remaining life says so, and that is
@@ -23,14 +22,14 @@ def cmapss(directory: Path, *, subset: str = "FD001", options: Shared = DEFAULTS
     subset : str
         FD001, FD002, FD003 or FD004.
     options : Options
-        Where the state lies and how to answer; the workspace is made when it is not there.
+        The workspace, created if it does not exist, and the form of the output.
     """
     from pipelines.importers.cmapss import read_cmapss
 
     return _store(read_cmapss(directory, subset), options)
 
 
-def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> ImportResult:
+def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> Any:
     """Import Microsoft's predictive-maintenance sample.
 
     Parameters
@@ -38,7 +37,7 @@ def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> ImportResult:
     directory : Path
         The folder with PdM_telemetry.csv and its four companions.
     options : Options
-        Where the state lies and how to answer; the workspace is made when it is not there.
+        The workspace, created if it does not exist, and the form of the output.
     """
     from pipelines.importers.azure_pdm import read_azure_pdm
 
@@ -55,7 +54,7 @@ def files(
     events: Path | None = None,
     time_zone: str | None = None,
     options: Shared = DEFAULTS,
-) -> ImportResult:
+) -> Any:
     """Import your own telemetry, failures and work orders from CSV or Parquet files.
 
     Parameters
@@ -63,7 +62,7 @@ def files(
     contract : str
         The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
     telemetry : Path
-        A row an asset and instant: asset, event_time and the channels; known_time and source where you have them.
+        One row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
         Columns asset, event_time (put into service), asset_type; model, plant, line and status (in_service,
         retired) where you have them.
@@ -78,7 +77,7 @@ def files(
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options
-        Where the state lies and how to answer; the workspace is made when it is not there.
+        The workspace, created if it does not exist, and the form of the output.
     """
     from data_contracts.contract.contract import load_contract
     from pipelines.importers.files import read_files
@@ -95,7 +94,13 @@ def files(
     return _store(batch, options)
 
 
-def _store(batch: Batch, options: Shared) -> ImportResult:
+def _store(batch: "Batch", options: Options) -> Any:
+    import pandas as pd
+
+    from data_contracts.workspace import init_workspace
+    from pipelines.importers.batch import import_batch
+    from pipelines.terminal.progress import bars
+
     workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
     with bars() as progress:
         return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), progress=progress)

@@ -2,21 +2,17 @@
 
 import os
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 from cyclopts import Parameter
-from rich.console import Group
-from rich.text import Text
 
-from data_contracts.errors import UsageError, did_you_mean
-from data_contracts.records.records import open_records
-from models.experiment.experiment import load_experiment
-from models.registry.registry import SHADOW, Registry
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.cli.renderers import versions
-from pipelines.settings.experiment_files import find_experiment
-from pipelines.terminal.progress import bars
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+    from data_contracts.workspace import Workspace
 
 
 def train(
@@ -36,13 +32,18 @@ def train(
     override : list[str], optional
         ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.train import train as work
+    import pandas as pd
 
-    described = load_experiment(find_experiment(experiment), override or [])
+    from models.experiment.experiment import load_experiment
+    from pipelines.jobs.train import train_experiment
+    from pipelines.settings.experiment_files import find_experiment
+    from pipelines.terminal.progress import bars
+
+    loaded = load_experiment(find_experiment(experiment), override or [])
     with bars() as progress:
-        return work(options.open(), described, now=pd.Timestamp.now("UTC"), progress=progress)
+        return train_experiment(options.open(), loaded, now=pd.Timestamp.now("UTC"), progress=progress)
 
 
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -55,18 +56,19 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
     model : str, optional
         The model's name; not needed while the workspace has only one.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from models.registry.reproduce import reproduce as work
+    from models.registry import reproduce as reproduction
+    from pipelines.terminal.progress import bars
 
     workspace = options.open()
     with bars() as progress:
-        return work(workspace, model_name(workspace, model), version, progress=progress)
+        return reproduction.reproduce(workspace, model_name(workspace, model), version, progress=progress)
 
 
 @dataclass(frozen=True)
 class VersionList:
-    """Registered versions with their figures and aliases."""
+    """Registered versions with their metrics and aliases."""
 
     versions: tuple[dict[str, Any], ...]
 
@@ -74,21 +76,25 @@ class VersionList:
         """Return them as plain values."""
         return {"versions": list(self.versions)}
 
-    def __rich__(self) -> Group:
-        """Draw a row a version."""
+    def __rich__(self) -> "Group":
+        """Render one row per version."""
+        from pipelines.cli.renderers import versions
+
         return versions(self.versions)
 
 
 def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> VersionList:
-    """List registered versions, their figures and aliases.
+    """List registered versions, their metrics and aliases.
 
     Parameters
     ----------
     model : str, optional
         Only the versions of this model.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    from models.registry.registry import Registry
+
     registry = Registry(options.open())
     names = registry.names() if model is None else (model,)
     return VersionList(tuple(entry for name in names for entry in registry.versions(name)))
@@ -97,7 +103,7 @@ def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> VersionLi
 def promote(
     version: int, *, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS
 ) -> Any:
-    """Make a version the champion, and write it into the ledger.
+    """Make a version the champion, and record it in the ledger.
 
     It has to load, and to score its golden inputs as it did when it was registered.
 
@@ -110,16 +116,20 @@ def promote(
     model : str, optional
         The model's name; not needed while the workspace has only one.
     unproven : bool
-        Take a version that was registered without golden inputs if only it loads.
+        Accept a version that was registered without golden inputs, provided that it loads.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from models.registry.promotion import promote as work
+    import pandas as pd
+
+    from data_contracts.records.records import open_records
+    from models.registry import promotion
+    from models.registry.registry import Registry
 
     workspace = options.open()
     registry = Registry(workspace)
     name = model_name(workspace, model)
-    return work(
+    return promotion.promote(
         registry,
         open_records(workspace.records_url),
         name,
@@ -134,7 +144,7 @@ def promote(
 
 
 def rollback(*, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS) -> Any:
-    """Make the previous champion the champion again, and write it into the ledger.
+    """Make the previous champion the champion again, and record it in the ledger.
 
     It has to load, and to score its golden inputs as it did when it was registered. Nothing is trained. A second
     rollback goes one champion further back.
@@ -146,22 +156,31 @@ def rollback(*, reason: str, model: str | None = None, unproven: bool = False, o
     model : str, optional
         The model's name; not needed while the workspace has only one.
     unproven : bool
-        Take a version that was registered without golden inputs if only it loads.
+        Accept a version that was registered without golden inputs, provided that it loads.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from models.registry.promotion import rollback as work
+    import pandas as pd
+
+    from data_contracts.records.records import open_records
+    from models.registry import promotion
+    from models.registry.registry import Registry
 
     workspace = options.open()
-    name = model_name(workspace, model)
-    records = open_records(workspace.records_url)
-    now = pd.Timestamp.now("UTC")
-    return work(Registry(workspace), records, name, actor=_person(), reason=reason, now=now, unproven=unproven)
+    return promotion.rollback(
+        Registry(workspace),
+        open_records(workspace.records_url),
+        model_name(workspace, model),
+        actor=_person(),
+        reason=reason,
+        now=pd.Timestamp.now("UTC"),
+        unproven=unproven,
+    )
 
 
 @dataclass(frozen=True)
 class ShadowResult:
-    """A version that scores the traffic in the shadow, or no longer does."""
+    """Whether a version now scores the endpoint's traffic in the shadow."""
 
     model_name: str
     version: int
@@ -171,36 +190,47 @@ class ShadowResult:
         """Return it as plain values."""
         return asdict(self)
 
-    def __rich__(self) -> Text:
-        """Draw it in a sentence."""
-        told = "scores the traffic in the shadow" if self.shadow else "scores no traffic in the shadow"
-        return Text(f"{self.model_name}: version {self.version} {told}")
+    def __rich__(self) -> "Text":
+        """Render it as a sentence."""
+        from rich.text import Text
+
+        state = "scores the traffic in the shadow" if self.shadow else "scores no traffic in the shadow"
+        return Text(f"{self.model_name}: version {self.version} {state}")
 
 
 def shadow(
-    version: int,
+    version: int | None = None,
     *,
     off: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
+    now: str | None = None,
     options: Shared = DEFAULTS,
-) -> ShadowResult:
-    """Let a version score what the endpoint is asked, beside the champion and never answered.
+) -> Any:
+    """Let a version score the endpoint's traffic without answering, or report how such versions compare.
 
-    What it says is stored under the identifiers of the answers. Any number of versions may do so at once.
+    Its predictions are stored under the ids of the champion's. Any number of versions may run in the shadow. Without a
+    version, each is compared with what was answered: alerts, disagreements, and error rates as far as outcomes matured.
 
     Parameters
     ----------
-    version : int
-        The version.
+    version : int, optional
+        The version; without one, the report.
     off : bool
-        No longer.
+        Let the version score no longer.
     model : str, optional
         The model's name; not needed while the workspace has only one.
+    now : str, optional
+        For the report: use nothing known later than this; the present by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    from models.registry.registry import SHADOW, Registry
+
     workspace = options.open()
-    registry, name, alias = Registry(workspace), model_name(workspace, model), f"{SHADOW}-{version}"
+    name = model_name(workspace, model)
+    if version is None:
+        return _shadow_report(workspace, name, now, off=off)
+    registry, alias = Registry(workspace), f"{SHADOW}-{version}"
     if off:
         registry.delete_alias(name, alias)
     else:
@@ -208,9 +238,19 @@ def shadow(
     return ShadowResult(name, version, not off)
 
 
+def _shadow_report(workspace: "Workspace", name: str, now: str | None, *, off: bool) -> Any:
+    from data_contracts.errors import UsageError
+    from pipelines.commands.operate import settings_of, time_or_now
+    from pipelines.jobs.shadow import report_shadows
+
+    if off:
+        raise UsageError("--off without a version", "the version to take out of the shadow", "Name it before --off")
+    return report_shadows(workspace, name, now=time_or_now(now), settings=settings_of(workspace))
+
+
 @dataclass(frozen=True)
 class DeleteResult:
-    """A version that was deleted, or would be."""
+    """A version that was deleted, or could be."""
 
     model_name: str
     version: int
@@ -220,10 +260,12 @@ class DeleteResult:
         """Return it as plain values."""
         return asdict(self)
 
-    def __rich__(self) -> Text:
-        """Draw it in a sentence."""
-        told = "is deleted" if self.deleted else "can be deleted; say --yes to do so, for it cannot be undone"
-        return Text(f"{self.model_name}: version {self.version} {told}")
+    def __rich__(self) -> "Text":
+        """Render it as a sentence."""
+        from rich.text import Text
+
+        state = "is deleted" if self.deleted else "can be deleted; repeat with --yes to do so, it cannot be undone"
+        return Text(f"{self.model_name}: version {self.version} {state}")
 
 
 def delete(
@@ -233,20 +275,22 @@ def delete(
     model: str | None = None,
     options: Shared = DEFAULTS,
 ) -> DeleteResult:
-    """Delete a version that bears no alias; without --yes, only say whether it could be.
+    """Delete a version that has no alias; without --yes, only say whether it could be.
 
     Parameters
     ----------
     version : int
         The version to delete.
     yes : bool
-        Delete it indeed; it cannot be undone.
+        Really delete it; it cannot be undone.
     model : str, optional
         The model's name; not needed while the workspace has only one.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    from data_contracts.records.records import open_records
     from models.registry.promotion import delete_version
+    from models.registry.registry import Registry
 
     workspace = options.open()
     name = model_name(workspace, model)
@@ -254,33 +298,18 @@ def delete(
     return DeleteResult(name, version, yes)
 
 
-def model_name(workspace: Any, named: str | None) -> str:
-    """Settle which model is meant.
+def model_name(workspace: "Workspace", name: str | None) -> str:
+    """Return the model that is meant: the one named, or the only one there is; UsageError if that is none."""
+    from data_contracts.errors import UsageError, did_you_mean
+    from models.registry.registry import Registry
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Where the registry is.
-    named : str or None
-        What the user said.
-
-    Returns
-    -------
-    str
-        The name; the only registered one when the user said nothing.
-
-    Raises
-    ------
-    UsageError
-        If the name is unknown, or none was said and there is not exactly one.
-    """
     names = Registry(workspace).names()
-    if named in names:
-        return str(named)
-    if named is None and len(names) == 1:
+    if name in names:
+        return str(name)
+    if name is None and len(names) == 1:
         return names[0]
-    found = f"no model {named}" if named else f"{len(names)} registered models and no --model"
-    hint = did_you_mean(named or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
+    found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
+    hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
     raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
 
 

@@ -1,16 +1,16 @@
-"""Commands that keep a champion at work: score, serve, monitor, retrain, run, schedule."""
+"""Commands that keep a champion at work: score, serve, monitor, retrain, why, run, schedule."""
 
 import os
 import sys
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.commands.models import model_name
-from pipelines.settings.settings import read_settings
-from pipelines.settings.timestamps import parse_timestamp
-from pipelines.terminal.progress import bars
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_contracts.workspace import Workspace
+    from pipelines.settings.settings import Settings
 
 
 def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -23,13 +23,17 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
     as_of : str, optional
         Use nothing known later than this; by default the latest telemetry's known time.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.score import score as work
+    from pipelines.commands.models import model_name
+    from pipelines.jobs.score import score_fleet
+    from pipelines.settings.timestamps import parse_timestamp
+    from pipelines.terminal.progress import bars
 
     workspace = options.open()
+    cut_off = None if as_of is None else parse_timestamp(as_of)
     with bars() as progress:
-        return work(workspace, model_name(workspace, model), as_of=_moment(as_of), progress=progress)
+        return score_fleet(workspace, model_name(workspace, model), as_of=cut_off, progress=progress)
 
 
 def serve(
@@ -51,11 +55,11 @@ def serve(
     port : int, optional
         The port to listen on; FOREWARN_SERVE_PORT, or else 3000.
     workers : int, optional
-        How many processes answer; FOREWARN_SERVE_WORKERS, or else 1.
+        The number of worker processes; FOREWARN_SERVE_WORKERS, or else 1.
     options : Options
-        Where the state lies.
+        The workspace.
     """
-    options.open()  # complains of a workspace that is not there in the words of every other command
+    options.open()  # a missing workspace gets the same error as with every other command
     given = {"--model": model, "--host": host, "--port": port, "--workers": workers}
     command = [sys.executable, "-m", "serving", "--workspace", str(options.workspace)]
     command += [word for name, value in given.items() if value is not None for word in (name, str(value))]
@@ -73,13 +77,15 @@ def monitor(*, model: str | None = None, now: str | None = None, options: Shared
     now : str, optional
         Use nothing known later than this; the present by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.monitor import monitor as work
+    from pipelines.commands.models import model_name
+    from pipelines.jobs.monitor import monitor_champion
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
-    return work(workspace, model_name(workspace, model), now=_moment(now) or pd.Timestamp.now("UTC"), settings=settings)
+    return monitor_champion(
+        workspace, model_name(workspace, model), now=time_or_now(now), settings=settings_of(workspace)
+    )
 
 
 def why(
@@ -89,7 +95,7 @@ def why(
     model: str | None = None,
     options: Shared = DEFAULTS,
 ) -> Any:
-    """Say why something was decided, from the records: what was seen, which test, how sure, what held it back.
+    """Say why something was decided, from the records: what was seen, which test, how sure, what blocked it.
 
     Parameters
     ----------
@@ -100,12 +106,13 @@ def why(
     model : str, optional
         The model's name; not needed while the workspace has only one.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.why import why as work
+    from pipelines.commands.models import model_name
+    from pipelines.jobs.why import explain_decision
 
     workspace = options.open()
-    return work(workspace, topic, model_name(workspace, model), which)
+    return explain_decision(workspace, topic, model_name(workspace, model), which)
 
 
 def retrain(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -118,15 +125,16 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
     now : str, optional
         Use nothing known later than this; the present by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
-    from pipelines.jobs.retrain import retrain as work
+    from pipelines.commands.models import model_name
+    from pipelines.jobs.retrain import retrain_champion
+    from pipelines.terminal.progress import bars
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
-    moment = _moment(now) or pd.Timestamp.now("UTC")
+    settings, at = settings_of(workspace), time_or_now(now)
     with bars() as progress:
-        return work(workspace, model_name(workspace, model), now=moment, settings=settings, progress=progress)
+        return retrain_champion(workspace, model_name(workspace, model), now=at, settings=settings, progress=progress)
 
 
 def run(
@@ -137,17 +145,16 @@ def run(
 ) -> Any:
     """Run one Prefect flow now.
 
-    It ends with 0 when the run was completed, whatever it decided: a challenger that was rejected is no failure of the
-    flow.
+    The exit status is 0 when the run completed, whatever it decided: a rejected challenger is no failure of the flow.
 
     Parameters
     ----------
     flow : str
         ingest, train, score, monitor or retrain.
     parameter : list[str], optional
-        ``name=value``: a parameter of the flow, such as ``now=2025-03-01``; a list is given one by one.
+        ``name=value``: a parameter of the flow, such as ``now=2025-03-01``; repeat it for a list.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
     from pipelines.flows.schedules import run_flow
 
@@ -160,13 +167,25 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
     Parameters
     ----------
     options : Options
-        Where the state lies.
+        The workspace.
     """
     from pipelines.flows.schedules import serve_schedules
 
     workspace = options.open()
-    serve_schedules(workspace, read_settings(workspace, os.environ))
+    serve_schedules(workspace, settings_of(workspace))
 
 
-def _moment(text: str | None) -> pd.Timestamp | None:
-    return None if text is None else parse_timestamp(text)
+def settings_of(workspace: "Workspace") -> "Settings":
+    """Return the settings of a workspace, with this process's environment."""
+    from pipelines.settings.settings import read_settings
+
+    return read_settings(workspace, os.environ)
+
+
+def time_or_now(text: str | None) -> "pd.Timestamp":
+    """Return a time given on the command line (UTC where it names no zone), or the present."""
+    import pandas as pd
+
+    from pipelines.settings.timestamps import parse_timestamp
+
+    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)

@@ -1,36 +1,38 @@
-"""Commands about tokens: who may ask the endpoint, and for what."""
+"""Commands about tokens: which programs may call the endpoint, and with which scopes."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 from cyclopts import Parameter
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
-from data_contracts.records import tokens
-from data_contracts.records.records import open_records
-from features.names import parse_duration
 from pipelines.cli.options import DEFAULTS, Shared
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
 
 
 @dataclass(frozen=True)
 class CreatedToken:
-    """A token that was made; it is shown here and never again."""
+    """A new token; it is shown here and never again."""
 
     name: str
     scopes: tuple[str, ...]
-    expires_at: pd.Timestamp | None
+    expires_at: "pd.Timestamp | None"
     token: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the token with what it may do."""
+        """Return the token with its scopes."""
         ends = None if self.expires_at is None else self.expires_at.isoformat()
         return {"name": self.name, "scopes": list(self.scopes), "expires_at": ends, "token": self.token}
 
-    def __rich__(self) -> Group:
-        """Draw the token on a line of its own, and how it is used."""
+    def __rich__(self) -> "Group":
+        """Render the token on a line of its own, and how to use it."""
+        from rich.console import Group
+        from rich.text import Text
+
         ends = "it does not expire" if self.expires_at is None else f"until {self.expires_at:%Y-%m-%d %H:%M} UTC"
         head = f"{self.name} may {', '.join(self.scopes)}, {ends}. Keep the token: it cannot be shown again."
         # A token that is broken over two lines cannot be copied.
@@ -43,16 +45,19 @@ _HOW = "Send it with every request: Authorization: Bearer TOKEN"
 
 @dataclass(frozen=True)
 class TokenList:
-    """The tokens there are, without themselves."""
+    """The names and scopes of all tokens, without the tokens themselves."""
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return each with what it may do."""
+        """Return each with its scopes."""
         return {"tokens": self._rows()}
 
-    def __rich__(self) -> Table | Text:
-        """Draw a row a token."""
+    def __rich__(self) -> "Table | Text":
+        """Render one row per token."""
+        from rich.table import Table
+        from rich.text import Text
+
         if self.frame.empty:
             return Text("There are no tokens. Make one with `forewarn tokens create NAME --scope predict`.")
         table = Table("name", "may", "made", "state", box=None, header_style="bold")
@@ -66,17 +71,19 @@ class TokenList:
 
 @dataclass(frozen=True)
 class RevokedToken:
-    """A token that is worth nothing any more."""
+    """A token that is no longer valid."""
 
     name: str
     was_good: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return whose it was, and whether this changed anything."""
+        """Return its name, and whether it was valid until now."""
         return {"name": self.name, "revoked": self.was_good}
 
-    def __rich__(self) -> Text:
-        """Say what came of it."""
+    def __rich__(self) -> "Text":
+        """Render it as a sentence."""
+        from rich.text import Text
+
         if not self.was_good:
             return Text(f"The token of {self.name} had been revoked already.")
         return Text(f"The token of {self.name} is revoked; the endpoint refuses it within two seconds.")
@@ -89,20 +96,26 @@ def create(
     expires_in: str | None = None,
     options: Shared = DEFAULTS,
 ) -> CreatedToken:
-    """Make a token for a program that asks the endpoint.
+    """Create a token for a program that calls the endpoint.
 
     Parameters
     ----------
     name : str
-        Whose it is, such as ``maintenance-scheduler``.
+        The program, such as ``maintenance-scheduler``.
     scope : list[str]
-        What it may do: ``predict`` asks for predictions and worklists, ``report`` sends in what mechanics found,
-        ``admin`` may do everything. Give it again for several.
+        What it may do: ``predict`` requests predictions and worklists, ``report`` sends findings of mechanics,
+        ``admin`` may do everything. Repeat it for several.
     expires_in : str, optional
-        How long it is good, such as ``90d``; for ever when left out.
+        How long it is valid, such as ``90d``; for ever by default.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    import pandas as pd
+
+    from data_contracts.records import tokens
+    from data_contracts.records.records import open_records
+    from features.names import parse_duration
+
     now = pd.Timestamp.now("UTC").as_unit("us")
     ends = None if expires_in is None else now + parse_duration(expires_in)
     records = open_records(options.open().records_url)
@@ -111,13 +124,16 @@ def create(
 
 
 def listed(*, options: Shared = DEFAULTS) -> TokenList:
-    """List the tokens, good or not; the tokens themselves are kept nowhere.
+    """List the tokens, valid or not; the tokens themselves are stored nowhere.
 
     Parameters
     ----------
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    from data_contracts.records import tokens
+    from data_contracts.records.records import open_records
+
     return TokenList(tokens.tokens(open_records(options.open().records_url)))
 
 
@@ -127,15 +143,22 @@ def revoke(name: str, *, options: Shared = DEFAULTS) -> RevokedToken:
     Parameters
     ----------
     name : str
-        Whose it is.
+        The program.
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    import pandas as pd
+
+    from data_contracts.records import tokens
+    from data_contracts.records.records import open_records
+
     records = open_records(options.open().records_url)
     return RevokedToken(name, tokens.revoke_token(records, name, at=pd.Timestamp.now("UTC").as_unit("us")))
 
 
 def _plain(row: Any) -> dict[str, Any]:
+    import pandas as pd
+
     times = {name: None if pd.isna(at := getattr(row, name)) else at.isoformat() for name in _TIMES}
     return {"name": row.name, "scopes": row.scopes, **times}
 
@@ -145,5 +168,7 @@ def _state(row: dict[str, Any]) -> str:
         return f"revoked {row['revoked_at'][:16]}"
     if row["expires_at"] is None:
         return "good"
+    import pandas as pd
+
     ended = pd.Timestamp(row["expires_at"]) <= pd.Timestamp.now("UTC")
     return f"{'expired' if ended else 'good until'} {row['expires_at'][:16]}"

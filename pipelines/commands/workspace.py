@@ -6,44 +6,45 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-from rich.console import Group
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import ForewarnError
-from data_contracts.workspace import Workspace, init_workspace
 from pipelines.cli.options import DEFAULTS, Shared
-from pipelines.terminal.tables import facts, rows
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+    from data_contracts.workspace import Workspace
 
 PLATFORMS = (
     "forewarn", "mlflow", "prefect", "bentoml", "great-expectations", "tsfresh", "lightgbm", "scikit-learn", "pandas",
     "numpy", "deltalake", "sqlalchemy", "pyarrow",
 )  # fmt: skip
-
-
 _HOW_TO_SET = "set in forewarn.toml, or by a variable: monitor.span is FOREWARN_MONITOR_SPAN"
 
 
 @dataclass(frozen=True)
 class InitResult:
-    """A workspace that is there now."""
+    """A workspace, new or already there."""
 
     workspace: Path
     made: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return where it is, and whether it is new."""
+        """Return its folder, and whether it is new."""
         return {"workspace": str(self.workspace), "made": self.made}
 
-    def __rich__(self) -> Text:
-        """Say so in a sentence."""
-        return Text(f"{'Made a workspace at' if self.made else 'There is a workspace already at'} {self.workspace}")
+    def __rich__(self) -> "Text":
+        """Render it as a sentence."""
+        from rich.text import Text
+
+        return Text(f"{'Created a workspace at' if self.made else 'There is a workspace already at'} {self.workspace}")
 
 
 @dataclass(frozen=True)
 class DoctorResult:
-    """What the installation and the workspace look like."""
+    """The state of the installation and the workspace."""
 
     versions: Mapping[str, str]
     settings: tuple[Mapping[str, str], ...]
@@ -53,11 +54,11 @@ class DoctorResult:
 
     @property
     def exit_status(self) -> int:
-        """Return 1 when something is out of reach or a variable is not understood."""
+        """Return 1 when a store is out of reach or a variable is unknown."""
         return int(bool(self.unknown) or not all(entry["reachable"] for entry in self.reachable))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything found."""
+        """Return it as plain values."""
         return {
             "versions": dict(self.versions),
             "settings": list(self.settings),
@@ -66,63 +67,70 @@ class DoctorResult:
             "feature_engine": list(self.engine),
         }
 
-    def __rich__(self) -> Group:
-        """Draw versions, settings, what is not understood, what is reachable, and which features take the slow way."""
+    def __rich__(self) -> "Group":
+        """Render versions, settings, unknown variables, stores, and features that no kernel computes."""
+        from rich.console import Group
+        from rich.text import Text
+
+        from pipelines.terminal.tables import facts, rows
+
         shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
-        strange = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
+        unknown = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
         return Group(
             Text("versions", style="bold"), facts(self.versions),
-            Text("\nsettings", style="bold"), rows(shown), Text(_HOW_TO_SET, style="dim"), *strange,
+            Text("\nsettings", style="bold"), rows(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
             Text("\nreachable", style="bold"), rows(self.reachable),
             Text("\nfeature engine", style="bold"), rows(self.engine),
         )  # fmt: skip
 
 
 def init(*, options: Shared = DEFAULTS) -> InitResult:
-    """Make a workspace: the folder that holds all state.
+    """Create a workspace: the folder that holds all state.
 
-    Making one that is there already changes nothing.
+    A workspace that exists already stays as it is.
 
     Parameters
     ----------
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
+    from data_contracts.workspace import init_workspace
+
     new = not (options.workspace / "forewarn.toml").exists()
     return InitResult(init_workspace(options.workspace).root, new)
 
 
 def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
-    """Tell versions, settings with their source, variables nobody reads, what is reachable, and what is slow.
+    """Show versions, settings and their source, unknown variables, which stores are reachable, and what is slow.
 
     Parameters
     ----------
     options : Options
-        Where the state lies and how to answer.
+        The workspace and the form of the output.
     """
     from pipelines.settings.settings import read_settings, unknown_variables
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
-    written = (
+    sources = (
         {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
     )
     return DoctorResult(
-        _versions(), tuple(written), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
+        _versions(), tuple(sources), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
     )
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in PLATFORMS:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
-def _reachable(workspace: Workspace) -> tuple[dict[str, Any], ...]:
+def _reachable(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
     probes: dict[str, tuple[str, Callable[[Workspace], str]]] = {
         "telemetry": (workspace.tables_url, _tables),
         "records": (workspace.records_url, _records),
@@ -131,26 +139,26 @@ def _reachable(workspace: Workspace) -> tuple[dict[str, Any], ...]:
     return tuple(_probed(name, location, probe, workspace) for name, (location, probe) in probes.items())
 
 
-def _probed(name: str, location: str, probe: Callable[[Workspace], str], workspace: Workspace) -> dict[str, Any]:
+def _probed(name: str, location: str, probe: "Callable[[Workspace], str]", workspace: "Workspace") -> dict[str, Any]:
     try:
         return {"store": name, "reachable": True, "holds": probe(workspace), "location": location}
     except ForewarnError as error:
         return {"store": name, "reachable": False, "holds": str(error), "location": location}
 
 
-def _tables(workspace: Workspace) -> str:
+def _tables(workspace: "Workspace") -> str:
     from data_contracts.tables.tables import versions
 
     return ", ".join(f"{table} v{number}" for table, number in versions(workspace).items()) or "nothing yet"
 
 
-def _records(workspace: Workspace) -> str:
+def _records(workspace: "Workspace") -> str:
     from data_contracts.records.records import open_records, predictions
 
     return f"{len(predictions(open_records(workspace.records_url))):,} predictions"
 
 
-def _registry(workspace: Workspace) -> str:
+def _registry(workspace: "Workspace") -> str:
     from models.registry.registry import Registry
 
     registry = Registry(workspace)
@@ -158,21 +166,21 @@ def _registry(workspace: Workspace) -> str:
     return ", ".join(champions) or "no model yet"
 
 
-def _engine(workspace: Workspace) -> tuple[dict[str, Any], ...]:
-    """Say whether the kernels are compiled, and which columns of each champion no kernel computes."""
+def _engine(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
+    """Return whether the kernels are compiled, and which columns of each champion no kernel computes."""
     from features import kernels_compiled, slow_features
     from models.registry.registry import Registry
 
     compiled = "compiled" if kernels_compiled() else "not compiled yet; `python -m features` compiles them"
-    told: list[dict[str, Any]] = [{"what": "kernels", "is": compiled}]
+    state: list[dict[str, Any]] = [{"what": "kernels", "is": compiled}]
     try:
         registry = Registry(workspace)
         champions = [(name, version) for name in registry.names() if (version := registry.champion(name)) is not None]
         recipes = [(name, registry.load(name, version).artifact.recipe) for name, version in champions]
     except ForewarnError:
-        # What is out of reach is said where the stores are told.
-        return tuple(told)
+        # The stores section reports what is out of reach.
+        return tuple(state)
     for name, recipe in recipes:
         slow = slow_features(recipe.feature_set.features)
-        told.append({"what": f"champion of {name}", "is": f"through tsfresh: {', '.join(slow)}" if slow else "fast"})
-    return tuple(told)
+        state.append({"what": f"champion of {name}", "is": f"through tsfresh: {', '.join(slow)}" if slow else "fast"})
+    return tuple(state)

@@ -27,7 +27,7 @@ from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
 from pipelines.jobs.retrain import PROMOTED
-from pipelines.jobs.train import train
+from pipelines.jobs.train import train_experiment
 from pipelines.settings.settings import Settings, read_settings
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
@@ -140,8 +140,8 @@ def run_demo(
     say(f"recording {story.history_days} days of {story.machines} machines")
     recorded = import_batch(workspace, fleet.advance(story.live), now=story.live, progress=progress)
     say("training two estimators")
-    first = train(workspace, load_experiment(EXPERIMENT, []), now=story.live, progress=progress)
-    rival = train(workspace, load_experiment(EXPERIMENT, RIVAL), now=story.live, progress=progress)
+    first = train_experiment(workspace, load_experiment(EXPERIMENT, []), now=story.live, progress=progress)
+    rival = train_experiment(workspace, load_experiment(EXPERIMENT, RIVAL), now=story.live, progress=progress)
     say(f"serving {first.model_name} v{first.version}; replaying {story.days - story.history_days} days over HTTP")
     with endpoint(root, first.model_name, root / "endpoint.log") as running:
         stage = Stage(workspace, settings, fleet, running, first.model_name, story)

@@ -11,8 +11,8 @@ from pipelines.demo.endpoint import Endpoint, Traffic, traffic
 from pipelines.demo.story import DAY, Story
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.jobs.monitor import MonitorResult, monitor
-from pipelines.jobs.retrain import PROMOTED, RetrainResult, retrain
+from pipelines.jobs.monitor import MonitorResult, monitor_champion
+from pipelines.jobs.retrain import PROMOTED, RetrainResult, retrain_champion
 from pipelines.reports.report import Mark
 from pipelines.settings.settings import Settings
 
@@ -137,7 +137,7 @@ def _score(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> list[tuple[str,
 
 def _look(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> None:
     changed = [Mark(stage.story.change, "change", "process change")] if now >= stage.story.change else []
-    look = monitor(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
+    look = monitor_champion(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
     seen.looks.append(look)
     if look.decision == "retrain":
         seen.swaps.append(_retrain(stage, now, look))
@@ -146,7 +146,7 @@ def _look(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> None:
 def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
     why, verdict = " ".join(look.reasons), look.verdict
     with traffic(stage.endpoint, stage.fleet.machines.assets[:5], now) as requests:
-        result = retrain(
+        result = retrain_champion(
             stage.workspace,
             stage.model,
             now=now,

@@ -1,7 +1,7 @@
-"""A Ctrl-C that cannot get lost.
+"""Ctrl-C that is never lost.
 
-Python raises `KeyboardInterrupt` wherever the program happens to be. Where that is a destructor or a weak reference's
-callback, of which a few thousand run while libraries are imported, it is printed and forgotten.
+Python raises `KeyboardInterrupt` wherever the program happens to be. In a destructor or a weak reference's callback, of
+which a few thousand run while libraries are imported, the exception is printed and forgotten.
 """
 
 import asyncio
@@ -9,48 +9,40 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 
 class Interrupt:
-    """Remember Ctrl-C, so that it counts even where the exception it raised was swallowed."""
+    """Records Ctrl-C, so that it counts even where the exception it raised was swallowed."""
 
     def __init__(self) -> None:
         self.came = False
 
     @contextlib.contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Remember a Ctrl-C that comes in here; elsewhere than in the main thread there is none to remember.
-
-        Yields
-        ------
-        None
-            It raises `KeyboardInterrupt` still.
-        """
+    def recorded(self) -> Iterator[None]:
+        """Record Ctrl-C inside this context, which still raises `KeyboardInterrupt`; only the main thread gets one."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._remember)
+        before = signal.signal(signal.SIGINT, self._record_and_raise)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
 
     def cancels(self, task: "asyncio.Task[Any] | None") -> None:
-        """Let Ctrl-C cancel a task from now on, at once if it came already.
-
-        Parameters
-        ----------
-        task
-            The task that is running.
-        """
+        """Let Ctrl-C cancel the running task from now on, at once if it came already."""
         if task is None or threading.current_thread() is not threading.main_thread():
             return
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+
+        def cancel() -> None:
+            self.came = True
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
         if self.came:
             task.cancel()
 
-    def _remember(self, _signal: int, _frame: FrameType | None) -> None:
+    def _record_and_raise(self, *_: Any) -> None:
         self.came = True
         raise KeyboardInterrupt

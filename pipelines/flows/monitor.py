@@ -10,14 +10,14 @@ from models.retraining.retraining_policy import DRIFT, RETRAIN
 from pipelines.evidence.probation_status import roll_back as undo
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
 from pipelines.flows.retrain import retrain_model
-from pipelines.jobs.monitor import monitor as work
+from pipelines.jobs.monitor import monitor_champion
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)
 def watch(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Compare one champion's error rates with what it promised."""
     place, settings = opened(workspace)
-    result = work(place, model, now=moment(now), settings=settings)
+    result = monitor_champion(place, model, now=moment(now), settings=settings)
     get_run_logger().info("%s: %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 

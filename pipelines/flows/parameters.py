@@ -1,4 +1,4 @@
-"""What is told to a flow on the command line: text in, checked before anything is started."""
+"""Parameters of a flow on the command line: text, checked before anything is started."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ def parse_parameters(flow: Callable[..., Any], parameters: Sequence[str]) -> dic
     Raises
     ------
     UsageError
-        If there is no such parameter, one is missing, has such a value that the flow cannot take, or is told twice.
+        If there is no such parameter, one is missing, has such a value that the flow cannot take, or is given twice.
     """
     known = {name: p for name, p in inspect.signature(flow).parameters.items() if name != "workspace"}
     values: dict[str, Any] = {}
@@ -38,13 +38,13 @@ def parse_parameters(flow: Callable[..., Any], parameters: Sequence[str]) -> dic
         if "list" in str(known[name].annotation):
             values[name] = [*values.get(name, []), value]
         elif name in values:
-            raise UsageError(f"{name} was told twice", "one value", "Leave one of them out")
+            raise UsageError(f"parameter {name} was given twice", "one value", "Leave one of them out")
         else:
             values[name] = _value(name, known[name], value)
     missing = [name for name, p in known.items() if p.default is p.empty and name not in values]
     if missing:
         raise UsageError(
-            f"{flow.__name__} was not told {', '.join(missing)}", "a value", f"Add --parameter {missing[0]}=..."
+            f"no value for {', '.join(missing)} of {flow.__name__}", "a value", f"Add --parameter {missing[0]}=..."
         )
     return values
 

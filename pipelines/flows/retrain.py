@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from models.retraining.retraining_policy import CALENDAR, RETRAIN, RetrainingTrigger
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.flows.entry import moment, on_duty, opened
-from pipelines.jobs.monitor import weigh
-from pipelines.jobs.retrain import retrain as work
+from pipelines.jobs.monitor import decide_retraining
+from pipelines.jobs.retrain import retrain_champion
 
 
 # No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.
@@ -19,7 +19,9 @@ def retrain_model(
 ) -> dict[str, Any]:
     """Train one challenger and compare it with its champion."""
     place, settings = opened(workspace)
-    result = work(place, model, now=moment(now), settings=settings, why=why, occasion=occasion, urgent=urgent)
+    result = retrain_champion(
+        place, model, now=moment(now), settings=settings, why=why, occasion=occasion, urgent=urgent
+    )
     get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 
@@ -30,7 +32,7 @@ def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
     place, settings = opened(workspace)
     at = moment(now)
     grounds = gather_snapshot(place, model, now=at, settings=settings)
-    verdict = weigh(place, grounds, now=at, settings=settings, occasion=CALENDAR)
+    verdict = decide_retraining(place, grounds, now=at, settings=settings, occasion=CALENDAR)
     get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
     return {"model_name": model, "model_version": grounds.champion.model.version, **verdict.to_dict()}
 

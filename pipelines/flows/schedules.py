@@ -194,11 +194,14 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
     Registry(workspace).names()
     ours = "PREFECT_API_URL" not in os.environ
     interrupt = Interrupt()
-    with interrupt.heeded(), served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
+    with interrupt.recorded(), served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
         if ours:
             settle_leftovers()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_run_as_due(deployments(workspace, settings), interrupt))
+    if interrupt.came:
+        # Everything is in order now; the command line reports the interruption as for every other command.
+        raise KeyboardInterrupt
 
 
 def _cron(flow: str, expression: str, time_zone: str) -> "Schedule":

@@ -6,14 +6,14 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.flows.entry import is_passing, moment, on_duty, opened
-from pipelines.jobs.score import score as work
+from pipelines.jobs.score import score_fleet
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)
-def score_fleet(workspace: str, model: str, as_of: str | None, now: str | None) -> dict[str, Any]:
+def score_model(workspace: str, model: str, as_of: str | None, now: str | None) -> dict[str, Any]:
     """Ask one champion about every asset; again it stores nothing twice."""
     place, _ = opened(workspace)
-    result = work(place, model, as_of=None if as_of is None else moment(as_of), now=moment(now))
+    result = score_fleet(place, model, as_of=None if as_of is None else moment(as_of), now=moment(now))
     get_run_logger().info("%s: %s assets scored, %s alerts", model, result.scored, len(result.alerts))
     return result.to_dict()
 
@@ -36,6 +36,6 @@ def score(
         When the predictions are made; the present by default.
     """
     place, _ = opened(workspace)
-    states = [score_fleet(workspace, name, as_of, now, return_state=True) for name in on_duty(place, model)]
+    states = [score_model(workspace, name, as_of, now, return_state=True) for name in on_duty(place, model)]
     # Each has had its turn; the first that failed now fails the run.
     return [state.result() for state in states]

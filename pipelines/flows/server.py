@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from data_contracts.errors import StorageError, UsageError
@@ -20,6 +21,7 @@ DEPLOYMENT = "forewarn"
 _URL = "PREFECT_API_URL"
 _START_SECONDS = 120
 _MOST_AT_ONCE = 200
+_LOG = "server.log"
 
 
 @contextlib.contextmanager
@@ -73,19 +75,24 @@ def _running(port: int, *options: str) -> Iterator[None]:
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "pipelines.flows.tethered", "server", "start"]
     command += ["--host", "127.0.0.1", "--port", str(port), *options]
+    log = Path(os.environ["PREFECT_HOME"]) / _LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
     with (
         _leaving_on_sigterm(),
+        log.open("wb") as output,
         subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=output,
+            # A server that is ended while it starts writes tracebacks, which are of no use on a terminal.
+            stderr=subprocess.STDOUT,
             env={**os.environ, _URL: url},
             # Ctrl-C is meant for this process, which still has to tell the server how its runs ended.
             start_new_session=True,
         ) as process,
     ):
         try:
-            _wait(process, url)
+            _wait(process, url, log)
             os.environ[_URL] = url
             yield
         finally:
@@ -155,7 +162,7 @@ def _refuse_taken(port: int) -> None:
             )
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     for _ in range(_START_SECONDS * 2):
         if is_healthy(url):
             return
@@ -165,5 +172,5 @@ def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
     raise StorageError(
         f"Prefect's server did not start at {url}",
         f"an answer within {_START_SECONDS} s",
-        "See what it wrote to stderr; its database lies in the workspace's folder prefect",
+        f"See {log}; its database is in the same folder",
     )

@@ -14,7 +14,7 @@ from data_contracts.records.records import open_records, predictions
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.labels.observation_gaps import retired_spans
-from models.outcomes.audits import AuditEstimate, audited_misses, draw_audits, judge_audits
+from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, estimate_defects
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
@@ -102,7 +102,7 @@ class Audited:
         )
 
 
-def draw(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Drawing:
+def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Drawing:
     """Draw silent assets for inspection, and keep the list.
 
     Parameters
@@ -143,7 +143,7 @@ def draw(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: 
     return Drawing(model_name, version, at, drawn, add_audits(records, kept))
 
 
-def judge(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Audited:
+def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Audited:
     """Estimate from the audits how many silent assets had a defect.
 
     Parameters
@@ -174,8 +174,8 @@ def judge(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings:
     rules = terms(champion, history, settings, now=now)
     drawn = audits(open_records(workspace.records_url), model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
-    judged = judge_audits(drawn, history.failures, history.work_orders, now=now, terms=rules)
-    return Audited(model_name, now, audited_misses(judged))
+    judged = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=rules)
+    return Audited(model_name, now, estimate_defects(judged))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:

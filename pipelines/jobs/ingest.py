@@ -8,8 +8,7 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
-from data_contracts.ingestion.ingest import IngestResult
-from data_contracts.ingestion.ingest import ingest as take_in
+from data_contracts.ingestion.ingest import IngestResult, ingest
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace
 from pipelines.importers.files import read_table
@@ -70,7 +69,7 @@ class InboxResult:
         return {"files": [vars(entry) | {"file": str(entry.file)} for entry in self.files]}
 
 
-def ingest(
+def ingest_file(
     workspace: Workspace, file: Path, contract: Contract, *, now: pd.Timestamp, time_zone: str | None = None
 ) -> IngestResult:
     """Take one file in under its contract.
@@ -98,7 +97,7 @@ def ingest(
     ContractError
         If the file as a whole breaks its contract.
     """
-    return take_in(workspace, read_table(file, contract, time_zone=time_zone, strict=False), contract, now=now)
+    return ingest(workspace, read_table(file, contract, time_zone=time_zone, strict=False), contract, now=now)
 
 
 def ingest_inbox(
@@ -155,7 +154,7 @@ def _data_files(folder: Path) -> list[Path]:
 def _take(workspace: Workspace, folder: Path, file: Path, now: pd.Timestamp, time_zone: str | None) -> FileIntake:
     try:
         contract = _contract(folder)
-        intake = ingest(workspace, file, contract, now=now, time_zone=time_zone)
+        intake = ingest_file(workspace, file, contract, now=now, time_zone=time_zone)
     except ForewarnError as error:
         return FileIntake(file, folder.name, error=str(error))
     return FileIntake(file, contract.name, intake.accepted, intake.quarantined, intake.already)

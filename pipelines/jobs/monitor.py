@@ -91,7 +91,7 @@ class MonitorResult:
         }
 
 
-def monitor(
+def monitor_champion(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult:
     """Test the champion's error rates against what it promised, and decide whether to retrain.
@@ -122,7 +122,7 @@ def monitor(
         If the champion raises no alerts.
     """
     grounds = gather_snapshot(workspace, model_name, now=now, settings=settings)
-    verdict = weigh(workspace, grounds, now=now, settings=settings)
+    verdict = decide_retraining(workspace, grounds, now=now, settings=settings)
     report = write_watch_page(workspace, grounds, verdict, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
         model_name=model_name,
@@ -139,7 +139,7 @@ def monitor(
     )
 
 
-def weigh(
+def decide_retraining(
     workspace: Workspace,
     grounds: MonitoringSnapshot,
     *,

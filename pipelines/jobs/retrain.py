@@ -21,7 +21,7 @@ from models.retraining.comparison import Comparison, Contender, compare, without
 from models.retraining.comparison_period import period_after, short_holdout
 from models.retraining.promotion_rules import PromotionRules
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
-from models.training.training import train as learn
+from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.settings.settings import Settings
@@ -75,7 +75,7 @@ class RetrainResult:
         }
 
 
-def retrain(
+def retrain_champion(
     workspace: Workspace,
     model_name: str,
     *,
@@ -263,7 +263,7 @@ def _train_challenger(
     experiment = replace(experiment, model=champion.model.name)
     registry = Registry(workspace)
     version = registry.register(
-        learn(experiment, history, known_until=now, progress=progress), revision=code_revision()
+        train(experiment, history, known_until=now, progress=progress), revision=code_revision()
     )
     registry.set_alias(champion.model.name, CHALLENGER, version)
     return monitored_model(registry.load(champion.model.name, version))

@@ -19,8 +19,7 @@ from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN, latest_readings
 from features.names import format_duration
 from features.telemetry.sorted_times import IntArray
-from models.artifact.scoring import Scores
-from models.artifact.scoring import scores as score_assets
+from models.artifact.scoring import DetailedScores, score_in_detail
 from models.registry.registry import LoadedModel
 from pipelines.evidence.champion import load_champion
 
@@ -70,7 +69,7 @@ class ScoreResult:
         }
 
 
-def score(
+def score_fleet(
     workspace: Workspace,
     model_name: str,
     *,
@@ -114,7 +113,7 @@ def score(
     progress("score", 1, 3)
     made_at = pd.Timestamp.now("UTC") if now is None else now
     cut_offs = pd.DataFrame({"asset": asked, "as_of": moment})
-    said = score_assets(model.artifact, history, cut_offs)
+    said = score_in_detail(model.artifact, history, cut_offs)
     scores = said.frame
     withheld = scores["reason"].notna()
     without = tuple(sorted({*without, *scores.loc[withheld, "asset"]}))
@@ -174,7 +173,7 @@ def _store(workspace: Workspace, made: Sequence[Prediction], answers: Sequence[A
 
 
 def _store_features(
-    workspace: Workspace, model: LoadedModel, said: Scores, read_at: IntArray, made_at: pd.Timestamp
+    workspace: Workspace, model: LoadedModel, said: DetailedScores, read_at: IntArray, made_at: pd.Timestamp
 ) -> None:
     """Keep what the predictions were made from: the endpoint can say the same again, and why, within milliseconds."""
     frame = said.frame
@@ -188,7 +187,7 @@ def _store_features(
     store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
 
-def _answers(model: LoadedModel, said: Scores, read_at: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
+def _answers(model: LoadedModel, said: DetailedScores, read_at: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
     """Write down what a prediction has no columns for, by the names that the endpoint's answers have for it."""
     artifact = model.artifact
     hours = [horizon / _HOUR for horizon in artifact.horizons]

@@ -14,7 +14,7 @@ from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
-from models.training.training import train as learn
+from models.training.training import train
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TrainResult:
         }
 
 
-def train(
+def train_experiment(
     workspace: Workspace,
     experiment: Experiment,
     *,
@@ -94,7 +94,7 @@ def train(
         If there is nothing to learn from.
     """
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
-    trained = learn(experiment, history, progress=progress)
+    trained = train(experiment, history, progress=progress)
     registry, name = Registry(workspace), experiment.model_name
     version = registry.register(trained, revision=code_revision())
     first = registry.champion(name) is None

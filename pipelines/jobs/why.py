@@ -56,7 +56,7 @@ class Explanation:
         return {"question": self.question, "at": self.at.isoformat(), "decision": self.decision, **lists}
 
 
-def why(workspace: Workspace, topic: Topic, model_name: str, which: str | None = None) -> Explanation:
+def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which: str | None = None) -> Explanation:
     """Say why something was decided.
 
     Parameters

@@ -121,7 +121,7 @@ def prepare(source: VersionSource, name: str, version: int, rest: Callable[[], N
     rest()
     if golden is not None:
         with _refusing("it scores its golden inputs otherwise than when it was registered"):
-            golden.prove(artifact, f"{name} version {version}")
+            golden.verify(artifact, f"{name} version {version}")
     rest()
     with _refusing("it does not score"):
         features = try_out(artifact)

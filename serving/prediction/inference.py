@@ -17,7 +17,7 @@ from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver, drivers
-from models.artifact.scoring import predict
+from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion, check_predictions
 from serving.prediction.response_builder import AssetPredictions
 from serving.schemas.schemas import microseconds_of
@@ -71,7 +71,7 @@ def predict_part(part: Part, champion: Champion, *, explain: bool) -> AssetPredi
         features = extract(asked.history, asked.cut_offs, recipe)
     else:
         features = extract_rows(part.rows, asked, recipe)
-    said = predict(artifact, features, asked)
+    said = predict_with_reasons(artifact, features, asked)
     reasons = said.reasons
     if recipe.lookback > _NOTHING:
         gap = _GAP.format(window=f"{recipe.lookback / _HOUR:g} hours")
@@ -141,7 +141,7 @@ class StoredRuns:
         if run is not None and chosen:
             features = run.features.iloc[chosen]
             horizons[told] = artifact.predict_horizons(features)
-            said[told] = horizons[told, artifact.decision] if artifact.horizons else artifact.predict(features)
+            said[told] = horizons[told, artifact.decision_index] if artifact.horizons else artifact.predict(features)
             check_predictions(artifact, said[told])
             causes = drivers(artifact, features) if explain else [()] * len(chosen)
         each = iter(causes)

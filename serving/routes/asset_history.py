@@ -10,7 +10,7 @@ from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import asset_outcomes, asset_predictions
 from data_contracts.tables import tables
 from models.labels.labels import known_rows
-from models.outcomes.outcome_ledger import believed
+from models.outcomes.outcome_ledger import latest_outcomes
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.schemas.planning_schemas import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
 from serving.schemas.schemas import format_instant, is_name, parse_instant, show
@@ -92,7 +92,7 @@ def tell_outcome(row: Mapping[str, Any]) -> OutcomeRecord:
 
 
 def _outcomes(rows: pd.DataFrame) -> pd.DataFrame:
-    last = [believed(own).assign(model_name=name) for name, own in rows.groupby("model_name")]
+    last = [latest_outcomes(own).assign(model_name=name) for name, own in rows.groupby("model_name")]
     found = pd.concat(last) if last else rows
     return found.sort_values(["at", "model_name", "model_version"], ascending=[False, True, False])
 

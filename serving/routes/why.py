@@ -10,7 +10,7 @@ from data_contracts.records.answer_records import Answer, find_answers
 from data_contracts.records.asset_records import asset_outcomes, find_predictions
 from data_contracts.tables import tables
 from models.labels.labels import known_rows, reporting_delay
-from models.outcomes.outcome_ledger import believed
+from models.outcomes.outcome_ledger import latest_outcomes
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.schemas.planning_schemas import WhyAnswer
 from serving.schemas.schemas import format_instant, is_name
@@ -139,7 +139,7 @@ def _episode(worker: "WorkerContext", said: Mapping[str, Any], claim: pd.Timedel
     rows = asset_outcomes(engine, said["asset"], since=said["as_of"] - claim - pd.Timedelta(1, "us"))
     own = (rows["unit"] == "episode") & (rows["model_name"] == said["model_name"])
     own &= (rows["model_version"] == said["model_version"]) & (rows["at"] <= said["as_of"])
-    found = believed(rows[own])
+    found = latest_outcomes(rows[own])
     return None if found.empty else {str(name): value for name, value in found.iloc[-1].items()}
 
 

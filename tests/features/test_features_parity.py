@@ -82,7 +82,7 @@ def is_long_and_stuck(series: np.ndarray) -> bool:
     return bool((series == series[0]).all()) and series.size > 250
 
 
-# Where tsfresh's own value is round-off or depends on the processor: docs/feature-values.md says why for each.
+# Where tsfresh's own value is round-off or depends on the processor; docs/reference/feature-values.md says why.
 EXCEPTIONS: dict[str, Callable[[np.ndarray], bool]] = {
     "permutation_entropy": has_ties,
     "fourier_entropy": is_stuck,

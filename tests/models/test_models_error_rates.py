@@ -28,12 +28,12 @@ NO_ORDERS = pd.DataFrame(
 def _rates(**period: pd.Timestamp) -> ErrorRates:
     """Watch one asset every six hours for 60 days: alerts on days 10 and 30, failures on days 11 and 50."""
     as_of = pd.date_range(START, periods=241, freq="6h")
-    told = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": as_of.isin([as_of[40], as_of[120]])})
+    predictions = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": as_of.isin([as_of[40], as_of[120]])})
     event = pd.DatetimeIndex([as_of[42], as_of[200]])
     failed = pd.DataFrame(
         {"failure_id": ["a", "b"], "asset": "m1", "event_time": event, "known_time": event, "mode": "bearing"}
     )
-    return error_rates(outcomes(told, failed, NO_ORDERS, now=START + 80 * 24 * HOUR, terms=TERMS), **period)
+    return error_rates(outcomes(predictions, failed, NO_ORDERS, now=START + 80 * 24 * HOUR, terms=TERMS), **period)
 
 
 def test_rates_by_hand() -> None:
@@ -72,21 +72,21 @@ def test_rates_stored_before_can_be_read() -> None:
     assert read.missed.value == _rates().missed.value
 
 
-def _watched(finding: str | None) -> ErrorRates:
+def _rates_with(finding: str | None) -> ErrorRates:
     """Watch one asset: true alarms on days 1 and 5, a false one on day 9, and one on day 13 that ended in work."""
     as_of = pd.date_range(START, periods=240, freq="6h")
-    told = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": as_of.isin(as_of[[4, 20, 36, 52]])})
+    predictions = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": as_of.isin(as_of[[4, 20, 36, 52]])})
     event = pd.DatetimeIndex([as_of[6], as_of[22], as_of[100]])
     failed = pd.DataFrame({"failure_id": ["a", "b", "c"], "asset": "m1", "event_time": event, "known_time": event})
     row = ("w", "m1", as_of[53], as_of[53], "inspection", None, finding, "alarm")
     work = pd.DataFrame([row], columns=NO_ORDERS.columns).astype(NO_ORDERS.dtypes)
-    return error_rates(outcomes(told, failed, work, now=START + 90 * 24 * HOUR, terms=TERMS))
+    return error_rates(outcomes(predictions, failed, work, now=START + 90 * 24 * HOUR, terms=TERMS))
 
 
-def test_bounds_hold_what_the_finding_would_have_said() -> None:
-    """The bounds over an unknown episode are the rates there are once mechanics say that it was true, or false."""
+def test_bounds_hold_whatever_the_finding_would_have_been() -> None:
+    """The bounds over an unknown episode are the rates there are once its finding is known, true or false."""
     for finding in (None, "not_inspected"):
-        unknown, true, false = (_watched(each) for each in (finding, "defect_confirmed", "no_fault_found"))
+        unknown, true, false = (_rates_with(each) for each in (finding, "defect_confirmed", "no_fault_found"))
         assert unknown.undecided == 1
         for name, low, high in (("missed", true, false), ("false_episodes", true, false), ("precision", false, true)):
             bounds = getattr(unknown, name).bounds
@@ -97,7 +97,7 @@ def test_bounds_hold_what_the_finding_would_have_said() -> None:
 
 
 def test_nothing_unknown_leaves_nothing_open() -> None:
-    """Where everything was judged, the bounds are the rate and its interval."""
+    """Where every outcome is known, the bounds are the rate and its interval."""
     for rate in (_rates().missed, _rates().false_episodes, _rates().precision):
         assert rate is not None
         assert rate.bounds is not None
@@ -133,7 +133,7 @@ def test_garwood_by_its_definition() -> None:
             assert rate.low == 0.0
 
 
-def test_nothing_watched_says_nothing() -> None:
+def test_without_exposure_everything_is_possible() -> None:
     """Without trials or exposure the interval holds everything that is possible."""
     assert (share(0, 0).low, share(0, 0).high) == (0.0, 1.0)
     assert occurrence(0, 0.0).high == float("inf")
@@ -143,8 +143,8 @@ def test_nothing_watched_says_nothing() -> None:
 def test_an_alarm_that_never_ends_is_counted_each_time_it_outlasts_its_claim() -> None:
     """Ten days of alerts without a pause are ten false episodes of a day each, not one."""
     as_of = pd.date_range(START, periods=240, freq="h")
-    told = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": True})
-    known = outcomes(told, empty_table("failures"), NO_ORDERS, now=START + 80 * 24 * HOUR, terms=TERMS)
+    predictions = pd.DataFrame({"asset": "m1", "as_of": as_of, "alert": True})
+    known = outcomes(predictions, empty_table("failures"), NO_ORDERS, now=START + 80 * 24 * HOUR, terms=TERMS)
     assert known.episodes["opened"].tolist() == list(as_of[::24])
     assert error_rates(known).false_episodes.count == 10
 
@@ -158,30 +158,30 @@ def test_an_alarm_that_never_ends_is_counted_each_time_it_outlasts_its_claim() -
 def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
     alerts: set[int], failed: set[int], gap: int
 ) -> None:
-    """What a threshold is chosen by, a model promises, the monitor watches and rivals are judged by is one rule."""
+    """Choosing a threshold, reference rates, monitor and comparison count false alarms by one rule."""
     terms = Terms(lead=2 * HOUR, horizon=24 * HOUR, gap=gap * HOUR, reporting_delay=10 * HOUR)
     now, times = START + 400 * HOUR, [START + hour * HOUR for hour in range(201)]
     event = pd.DatetimeIndex([START + hour * HOUR for hour in sorted(failed)], dtype="datetime64[us, UTC]")
     failures = pd.DataFrame(
         {"failure_id": event.astype("str"), "asset": "m1", "event_time": event, "known_time": event, "mode": "bearing"}
     )
-    told = pd.DataFrame({"asset": "m1", "as_of": times, "alert": [hour in alerts for hour in range(201)]})
-    state = failure_labels(told, failures, NO_ORDERS, lead=terms.lead, horizon=terms.horizon, known_until=now)
+    predictions = pd.DataFrame({"asset": "m1", "as_of": times, "alert": [hour in alerts for hour in range(201)]})
+    state = failure_labels(predictions, failures, NO_ORDERS, lead=terms.lead, horizon=terms.horizon, known_until=now)
     rest = {name: empty_table(name) for name in ("assets", "events")}
     history = History(
         "azure_machine", (), empty_table("telemetry/azure_machine"), failures=failures, work_orders=NO_ORDERS, **rest
     )
     in_vain = state.isin(["negative", "too_late"]).to_numpy()
-    judged = told.assign(state=state, prediction=told["alert"].astype(float))
+    labelled = predictions.assign(state=state, prediction=predictions["alert"].astype(float))
     reference = evaluate_failures(
-        judged, history, terms=terms, costs=COSTS, known_until=now, trained_on=told[["asset", "as_of"]]
+        labelled, history, terms=terms, costs=COSTS, known_until=now, trained_on=predictions[["asset", "as_of"]]
     )
     events = failures[["asset", "event_time"]].assign(confirmed=False)
-    period = Period(START - HOUR, now - terms.maturity, told, events, ())
-    rival = holdout_score(1, holdout_outcomes(told, history, period, now=now, terms=terms), period, COSTS)
-    watched = error_rates(outcomes(told, failures, NO_ORDERS, now=now, terms=terms))
+    period = Period(START - HOUR, now - terms.maturity, predictions, events, ())
+    rival = holdout_score(1, holdout_outcomes(predictions, history, period, now=now, terms=terms), period, COSTS)
+    watched = error_rates(outcomes(predictions, failures, NO_ORDERS, now=now, terms=terms))
     counts = {
-        int(count_in_vain(told, told["alert"].to_numpy(), in_vain, terms).sum()),
+        int(count_in_vain(predictions, predictions["alert"].to_numpy(), in_vain, terms).sum()),
         int(reference.metrics["false_alarms"]),
         rival.false_episodes.count,
         watched.false_episodes.count,

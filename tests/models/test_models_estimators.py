@@ -17,10 +17,12 @@ from sklearn.pipeline import make_pipeline
 from data_contracts.errors import ModelError, NotFoundError, UsageError
 from features.recipe.feature_set import FeatureSet
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, Calibration, ContractReference, open_estimator, store_estimator
+from models.artifact.artifact import Artifact, ContractReference
 from models.estimators import estimators
+from models.estimators.calibration import Calibration
+from models.estimators.stored_estimators import open_estimator, store_estimator
 
-KINDS = [(kind, target) for kind in estimators.kinds() for target in estimators.BOTH]
+KINDS = [(kind, target) for kind in estimators.kinds() for target in estimators.BOTH_TARGETS]
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "lightgbm": {"n_estimators": 15},
     "random_forest": {"n_estimators": 10},
@@ -118,7 +120,7 @@ def test_a_user_can_add_a_learner() -> None:
     def make(target: Any, params: Mapping[str, Any], seed: int) -> ExtraTreesClassifier:  # noqa: ARG001 - a factory's shape
         return ExtraTreesClassifier(n_estimators=5, random_state=seed, **params)
 
-    estimators.register(
+    estimators.register_estimator(
         "extra_trees",
         make,
         targets=["failure"],
@@ -126,7 +128,7 @@ def test_a_user_can_add_a_learner() -> None:
     )
     try:
         with pytest.raises(UsageError, match="already"):
-            estimators.register("extra_trees", make)
+            estimators.register_estimator("extra_trees", make)
         stored = store_estimator("extra_trees", fitted("extra_trees", "failure"))
         assert open_estimator("extra_trees", "failure", stored).n_estimators == 5
     finally:
@@ -163,7 +165,7 @@ def test_a_type_that_nobody_reviewed_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
-    """What is missing, cut short, changed or of another format is told, not loaded."""
+    """What is missing, cut short, changed or of another format is refused, not loaded."""
     with pytest.raises(NotFoundError):
         Artifact.load(tmp_path / "none")
     folder = artifact().save(tmp_path / "model")
@@ -182,7 +184,7 @@ def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
 
 
 def test_columns_are_taken_by_name() -> None:
-    """Columns in another order, and others beside them, change no prediction; a missing or infinite one is told."""
+    """Columns in another order, and others beside them, change no prediction; a missing or infinite one is refused."""
     model, given = artifact(), features()
     mixed = given[given.columns[::-1]].assign(other=1.0)
     assert np.array_equal(model.predict(mixed), model.predict(given))

@@ -98,7 +98,7 @@ def test_calibration_error_is_the_mean_gap() -> None:
     assert calibration_error(np.array([True, False]), np.array([0.3, 0.3])) == pytest.approx(0.2)
 
 
-def test_calibration_mends_scores_that_say_too_much() -> None:
+def test_calibration_corrects_overconfident_scores() -> None:
     """Platt's sigmoid brings overconfident scores back to what is observed."""
     rng = np.random.default_rng(0)
     true = rng.uniform(0.02, 0.98, 20_000)
@@ -127,29 +127,29 @@ def test_plant_figures_of_a_small_month() -> None:
     frame = labelled(hourly(240, ("m1", "m2")), happened)
     alerts = (frame["asset"] == "m1") & frame["as_of"].isin([at(88), at(90), at(200), at(203)])
     frame = frame.assign(prediction=alerts * 0.9 + 0.05, alert=alerts)
-    found = evaluate_failures(
+    evaluation = evaluate_failures(
         frame, history(happened), terms=TERMS, costs=CostPlan(10.0, 1.0), known_until=at(400), trained_on=hourly(48)
     )
-    metrics = found.metrics
+    metrics = evaluation.metrics
     assert (metrics["failures_caught"], metrics["failures_total"], metrics["false_alarms"]) == (1, 2, 1)
     assert metrics["expected_cost"] == 11.0
     assert metrics["expected_cost_never"] == 20.0
-    assert list(found.lead_times_h) == [12.0]
+    assert list(evaluation.lead_times_h) == [12.0]
     assert (metrics["precision"], metrics["recall"]) == (0.5, 2 / 48)
     assert metrics["asset_months"] == pytest.approx(2 * 239 / 24 / 30, rel=0.01)
-    assert found.reference is not None
-    assert (found.reference.missed.count, found.reference.missed.of) == (1, 2)
+    assert evaluation.reference is not None
+    assert (evaluation.reference.missed.count, evaluation.reference.missed.of) == (1, 2)
 
 
 def test_the_last_failure_counts_too() -> None:
-    """A failure is judged by the alerts before it, though the horizons of later samples have not closed."""
+    """A failure is caught by the alerts before it, though the horizons of later samples have not closed."""
     happened = failures(("m1", 95))
     frame = labelled(hourly(96), happened)
     frame = frame.assign(prediction=0.9, alert=True)
-    found = evaluate_failures(
+    evaluation = evaluate_failures(
         frame, history(happened), terms=TERMS, costs=CostPlan(), known_until=at(96), trained_on=hourly(48)
     )
-    assert (found.metrics["failures_caught"], found.metrics["failures_total"]) == (1, 1)
+    assert (evaluation.metrics["failures_caught"], evaluation.metrics["failures_total"]) == (1, 1)
 
 
 def test_what_is_known_later_changes_no_figure() -> None:
@@ -169,11 +169,11 @@ def test_what_is_known_later_changes_no_figure() -> None:
 def test_an_empty_test_gives_no_figures() -> None:
     """Without test samples every figure is NaN, and nothing is promised."""
     frame = hourly(1).iloc[:0].assign(prediction=0.0, alert=False, state="")
-    found = evaluate_failures(
+    evaluation = evaluate_failures(
         frame, history(failures()), terms=TERMS, costs=CostPlan(), known_until=at(1), trained_on=hourly(48)
     )
-    assert found.reference is None
-    assert all(np.isnan(value) for value in found.metrics.values())
+    assert evaluation.reference is None
+    assert all(np.isnan(value) for value in evaluation.metrics.values())
 
 
 def test_lead_times_leave_out_late_alerts() -> None:

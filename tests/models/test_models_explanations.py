@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
-from models.artifact.driver_words import say
+from models.artifact.driver_words import describe_driver
 from models.artifact.explanations import Driver, drivers
 from models.artifact.reference_ranges import reference_ranges
-from models.artifact.scoring import scores
+from models.artifact.scoring import score_in_detail
 from models.artifact.tree_contributions import TreeContributions
 from models.experiment.experiment import Experiment
 from models.training.training import Trained, train
@@ -26,7 +26,7 @@ NAN = float("nan")
 USUAL = (165.0, 170.0, 176.0)
 
 
-def booster(seed: int, holes: float, **params: object) -> tuple[lightgbm.Booster, np.ndarray]:
+def fitted(seed: int, holes: float, **params: object) -> tuple[lightgbm.Booster, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(400, 6))
     x[:, 3] = np.round(x[:, 3])
@@ -43,26 +43,26 @@ def booster(seed: int, holes: float, **params: object) -> tuple[lightgbm.Booster
     params=st.sampled_from(
         [{}, {"bagging_fraction": 0.6, "bagging_freq": 1}, {"num_leaves": 60, "min_data_in_leaf": 1}]
     ),
-    asked=st.lists(st.sampled_from([NAN, 0.0, -0.0, 1e300, -1e300, 0.4, -1.2]), min_size=6, max_size=6),
+    extreme=st.lists(st.sampled_from([NAN, 0.0, -0.0, 1e300, -1e300, 0.4, -1.2]), min_size=6, max_size=6),
 )
 def test_contributions_are_those_of_lightgbm(
-    seed: int, holes: float, params: dict[str, object], asked: list[float]
+    seed: int, holes: float, params: dict[str, object], extreme: list[float]
 ) -> None:
     """Whatever the trees and the row, missing and extreme values too, each feature contributes what LightGBM says."""
-    made, x = booster(seed, holes, **params)
-    x = np.vstack([x[:20], asked, np.full(6, np.nan)])
-    expected = made.predict(x, pred_contrib=True, num_threads=1)
-    found = TreeContributions.of_text(made.model_to_string()).of(x)
-    assert np.allclose(found, expected[:, :-1], rtol=1e-9, atol=1e-10)
-    assert np.allclose(found.sum(axis=1) + expected[:, -1], made.predict(x, raw_score=True))
+    booster, x = fitted(seed, holes, **params)
+    x = np.vstack([x[:20], extreme, np.full(6, np.nan)])
+    expected = booster.predict(x, pred_contrib=True, num_threads=1)
+    contributions = TreeContributions.from_text(booster.model_to_string()).compute(x)
+    assert np.allclose(contributions, expected[:, :-1], rtol=1e-9, atol=1e-10)
+    assert np.allclose(contributions.sum(axis=1) + expected[:, -1], booster.predict(x, raw_score=True))
 
 
 def test_one_row_contributes_as_among_many() -> None:
     """A row's contributions are the same bits alone and among others."""
-    made, x = booster(3, 0.1)
-    trees = TreeContributions.of_text(made.model_to_string())
-    alone = np.vstack([trees.of(x[i : i + 1]) for i in range(30)])
-    assert np.array_equal(alone, trees.of(x)[:30])
+    booster, x = fitted(3, 0.1)
+    trees = TreeContributions.from_text(booster.model_to_string())
+    alone = np.vstack([trees.compute(x[i : i + 1]) for i in range(30)])
+    assert np.array_equal(alone, trees.compute(x)[:30])
 
 
 @pytest.mark.parametrize(("categories", "params"), [([0], {}), ([], {"linear_tree": True})])
@@ -70,9 +70,9 @@ def test_other_trees_are_refused(categories: list[int], params: dict[str, object
     """Trees that forewarn's learner never grows are not explained as what they are not."""
     x = np.random.default_rng(0).integers(0, 4, size=(400, 2)).astype(float)
     data = lightgbm.Dataset(x, (x[:, 0] % 2).astype(float), categorical_feature=categories)
-    made = lightgbm.train({"objective": "binary", "verbosity": -1, **params}, data, num_boost_round=3)
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1, **params}, data, num_boost_round=3)
     with pytest.raises(ModelError, match="by category, or with linear leaves"):
-        TreeContributions.of_text(made.model_to_string())
+        TreeContributions.from_text(booster.model_to_string())
 
 
 @pytest.fixture(scope="module")
@@ -85,44 +85,46 @@ def several(plant: History, describe: Describe) -> Trained:
     return train(describe('label.horizons=["24h", "48h", "96h"]', "estimator.calibration=sigmoid"), plant)
 
 
-def asked(trained: Trained, plant: History, n: int = 60) -> tuple[pd.DataFrame, np.ndarray]:
+def detailed(trained: Trained, plant: History, n: int = 60) -> tuple[pd.DataFrame, np.ndarray]:
     test = trained.evaluation.predictions.sort_values("prediction")[["asset", "as_of"]]
-    found = scores(trained.artifact, plant, pd.concat([test.head(n // 2), test.tail(n // 2)], ignore_index=True))
-    return found.features, found.probabilities
+    scored = score_in_detail(
+        trained.artifact, plant, pd.concat([test.head(n // 2), test.tail(n // 2)], ignore_index=True)
+    )
+    return scored.features, scored.probabilities
 
 
 def test_drivers_are_the_channels_sums(one: Trained, plant: History) -> None:
     """A channel's share and direction are those of LightGBM's contributions summed over its columns."""
-    features, _ = asked(one, plant)
+    features, _ = detailed(one, plant)
     columns = one.artifact.columns
     raw = one.artifact.model.booster.predict(features[list(columns)].to_numpy(), pred_contrib=True, num_threads=1)
     by_channel = (
         pd.DataFrame(raw[:, :-1], columns=[column.split("__")[0] for column in columns]).T.groupby(level=0).sum().T
     )
-    for told, (_, sums) in zip(drivers(one.artifact, features, most=99), by_channel.iterrows(), strict=True):
+    for named, (_, sums) in zip(drivers(one.artifact, features, most=99), by_channel.iterrows(), strict=True):
         shares = sums.abs() / sums.abs().sum()
-        assert {driver.channel for driver in told} == set(sums.index[sums != 0.0])
-        for driver in told:
+        assert {driver.channel for driver in named} == set(sums.index[sums != 0.0])
+        for driver in named:
             assert driver.share == pytest.approx(shares[driver.channel])
             assert driver.raises == (sums[driver.channel] > 0)
-        assert [driver.share for driver in told] == sorted((driver.share for driver in told), reverse=True)
+        assert [driver.share for driver in named] == sorted((driver.share for driver in named), reverse=True)
 
 
 @pytest.mark.parametrize("which", ["one", "several"])
 def test_vibration_drives_what_it_announces(which: str, plant: History, request: pytest.FixtureRequest) -> None:
     """Where vibration rises before failures it raises the high risks; what comes first lowers the low ones."""
     trained = request.getfixturevalue(which)
-    features, _ = asked(trained, plant)
-    told = drivers(trained.artifact, features)
-    assert all(len(row) == 3 for row in told)
-    for row in told[-20:]:
+    features, _ = detailed(trained, plant)
+    named = drivers(trained.artifact, features)
+    assert all(len(row) == 3 for row in named)
+    for row in named[-20:]:
         assert row[0].channel == "vibration"
         assert row[0].raises
         assert row[0].share > 0.5
         assert "vibration" in row[0].words
         assert "than usual" in row[0].words
         assert " where " in row[0].words
-    lowest = [driver.share * (1 if driver.raises else -1) for row in told[:20] for driver in row[:1]]
+    lowest = [driver.share * (1 if driver.raises else -1) for row in named[:20] for driver in row[:1]]
     assert np.mean(lowest) < 0
 
 
@@ -132,10 +134,10 @@ def test_drivers_of_several_horizons_follow_the_decision(several: Trained, plant
     from models.estimators.hazards import failed_by, in_interval
 
     artifact = several.artifact
-    features, probabilities = asked(several, plant, 10)
+    features, probabilities = detailed(several, plant, 10)
     x = features[list(artifact.columns)].to_numpy()
-    trees = TreeContributions.of_text(artifact.model.text)
-    found = _contributions(artifact, trees, x)
+    trees = TreeContributions.from_text(artifact.model.text)
+    contributions = _contributions(artifact, trees, x)
     scored = [artifact.model.booster.predict(in_interval(x, k, 3), raw_score=True) for k in range(2)]
 
     def decided(scores_: list[np.ndarray]) -> np.ndarray:
@@ -151,22 +153,22 @@ def test_drivers_of_several_horizons_follow_the_decision(several: Trained, plant
         [(decided([s + 1e-5 * (i == k) for i, s in enumerate(scored)]) - decided(scored)) for k in range(2)]
     )
     weights = moved / moved.sum(axis=1, keepdims=True)
-    parts = [trees.of(in_interval(x, k, 3))[:, : x.shape[1]] for k in range(2)]
-    assert np.allclose(found, sum(weights[:, [k]] * parts[k] for k in range(2)), rtol=1e-3, atol=1e-6)
+    parts = [trees.compute(in_interval(x, k, 3))[:, : x.shape[1]] for k in range(2)]
+    assert np.allclose(contributions, sum(weights[:, [k]] * parts[k] for k in range(2)), rtol=1e-3, atol=1e-6)
 
 
 def test_other_learners_name_no_drivers(plant: History, describe: Describe) -> None:
     """A learner without contributions names none, one empty tuple a row."""
     trained = train(describe("estimator.kind=logistic", "estimator.params={}"), plant)
-    features, _ = asked(trained, plant, 6)
+    features, _ = detailed(trained, plant, 6)
     assert drivers(trained.artifact, features) == [()] * 6
     assert drivers(trained.artifact, features.iloc[:0]) == []
 
 
 def test_an_artifact_of_old_names_the_value_alone(one: Trained, plant: History) -> None:
-    """Where it is not known what is usual, nothing is said of it."""
-    features, _ = asked(one, plant, 6)
-    for row in drivers(replace(one.artifact, usual=()), features):
+    """Without reference ranges a description gives the value alone."""
+    features, _ = detailed(one, plant, 6)
+    for row in drivers(replace(one.artifact, reference_ranges=()), features):
         assert all("usual" not in driver.words for driver in row)
 
 
@@ -174,7 +176,7 @@ def test_remaining_life_is_explained_as_risk(plant: History, describe: Describe)
     """Of remaining life what takes hours away raises the risk."""
     split = ("split.kind=asset", "split.test=m0[67]")
     trained = train(describe("target=remaining_life", "label.cap=120h", *split), plant)
-    features, _ = asked(trained, plant, 6)
+    features, _ = detailed(trained, plant, 6)
     raw = trained.artifact.model.booster.predict(
         features[list(trained.artifact.columns)].to_numpy(), pred_contrib=True, num_threads=1
     )
@@ -253,12 +255,12 @@ def test_remaining_life_is_explained_as_risk(plant: History, describe: Describe)
 )
 def test_words_fit_the_value(column: str, value: float, usual: tuple[float, float, float] | None, words: str) -> None:
     """Each kind of feature has its own words, with the unit of its channel and what is usual."""
-    assert say(column, "V", None)(value, usual) == words
+    assert describe_driver(column, "V", None)(value, usual) == words
 
 
 def test_windows_are_named_where_there_are_several() -> None:
     """Where a model looks back over several windows the words say over which."""
-    assert say("volt@50h__mean", None, pd.Timedelta("50h"))(1.0, None) == "volt over 50 h reads 1"
+    assert describe_driver("volt@50h__mean", None, pd.Timedelta("50h"))(1.0, None) == "volt over 50 h reads 1"
 
 
 def test_what_is_usual_are_values_that_occurred() -> None:
@@ -274,7 +276,7 @@ def test_what_is_usual_are_values_that_occurred() -> None:
 
 def test_drivers_are_quick(several: Trained, plant: History) -> None:
     """A row is explained within two milliseconds, once the model has been taken apart."""
-    features, _ = asked(several, plant, 2)
+    features, _ = detailed(several, plant, 2)
     drivers(several.artifact, features)
     took = []
     for _ in range(20):

@@ -11,11 +11,10 @@ import pytest
 
 from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
-from features import Gaps, coverage
-from features.extraction.extract import extract
+from features import Gaps, coverage, extract
 from features.telemetry.point_in_time import GivenHistory
 from models.artifact.artifact import Artifact
-from models.artifact.scoring import predict, score, score_features
+from models.artifact.scoring import predict_with_reasons, score, score_features
 from models.experiment.experiment import Experiment, load_experiment
 from models.registry.model_card import model_card
 from models.training.training import Trained, train
@@ -69,7 +68,7 @@ def test_an_experiment_declares_the_rule(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "becomes", "told"),
+    ("line", "becomes", "message"),
     [
         (
             'interval = "3h"',
@@ -87,10 +86,10 @@ def test_an_experiment_declares_the_rule(file: Path) -> None:
         (TABLE, "[features]\ngaps = true", "features.gaps is the truth value true. Expected a section"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(file: Path, line: str, becomes: str, told: str) -> None:
+def test_an_error_names_its_line(file: Path, line: str, becomes: str, message: str) -> None:
     """Unknown and missing keys, wrong types and rules without sense are refused before any data are read."""
     file.write_text(FILE.replace(line, becomes))
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         load_experiment(file)
 
 
@@ -113,31 +112,31 @@ def test_without_telemetry_features_nothing_is_predicted(trained: Trained, plant
     gone = silent & rows["asset"].eq("m00")
     holed = rows.assign(volt=rows["volt"].mask(silent & rows["asset"].eq("m01")))
     history = replace(plant, telemetry=holed[~gone])
-    asked = pd.DataFrame({"asset": assets, "as_of": end})
-    scored = score(artifact, history, asked)
-    told = coverage(history, asked, artifact.recipe)["reason"]
-    assert told.notna().tolist() == [True, True, False]
+    cut_offs = pd.DataFrame({"asset": assets, "as_of": end})
+    scored = score(artifact, history, cut_offs)
+    reasons = coverage(history, cut_offs, artifact.recipe)["reason"]
+    assert reasons.notna().tolist() == [True, True, False]
     assert scored["reason"].notna().tolist() == [True, False, False]
     assert "of their samples are missing, at most 30 % are allowed" in scored["reason"][0]
     assert scored["probability"].isna().tolist() == [True, False, False]
     assert not scored["alert"][0]
-    plain = score_features(artifact, extract(history, asked, artifact.recipe))
+    plain = score_features(artifact, extract(history, cut_offs, artifact.recipe))
     pd.testing.assert_frame_equal(scored.drop(columns="reason")[1:], plain[1:], check_exact=True)
-    turned = score(artifact, history, asked[::-1])
+    turned = score(artifact, history, cut_offs[::-1])
     pd.testing.assert_frame_equal(turned[::-1].reset_index(drop=True), scored, check_exact=True)
 
 
 def test_a_model_without_a_rule_has_no_reasons(plant: History, describe: Describe) -> None:
     """Without a rule a window without readings is predicted for as ever."""
     artifact = train(describe(), plant).artifact
-    asked = pd.DataFrame({"asset": ["m00"], "as_of": [plant.telemetry["event_time"].max() + 30 * 24 * HOUR]})
-    scored = score(artifact, plant, asked)
+    cut_offs = pd.DataFrame({"asset": ["m00"], "as_of": [plant.telemetry["event_time"].max() + 30 * 24 * HOUR]})
+    scored = score(artifact, plant, cut_offs)
     assert scored["reason"].isna().all()
     assert np.isfinite(scored["probability"]).all()
 
 
 def test_a_rule_that_withholds_everything_cannot_be_learned_under(plant: History, describe: Describe) -> None:
-    """With samples asked for more often than any came there is nothing to learn from, and the error says why."""
+    """With samples required more often than any came there is nothing to learn from, and the error says why."""
     with pytest.raises(ModelError, match=r"holds the readings that features\.gaps asks for"):
         train(describe(*RULE, "features.gaps.interval=1h"), plant)
 
@@ -147,11 +146,11 @@ def test_an_infinite_feature_costs_only_its_own_asset_the_prediction(trained: Tr
     artifact, times = trained.artifact, plant.telemetry["event_time"]
     cut_offs = pd.DataFrame({"asset": plant.assets["asset"].unique()[:3], "as_of": times.max()})
     features = extract(plant, cut_offs, artifact.recipe)
-    expected = predict(artifact, features, GivenHistory(plant, cut_offs))
+    expected = predict_with_reasons(artifact, features, GivenHistory(plant, cut_offs))
     features.iloc[1, 3] = np.inf
-    told = predict(artifact, features, GivenHistory(plant, cut_offs))
-    assert str(told.reasons[1]).endswith(f"the feature {features.columns[3]} is infinite")
-    assert np.isnan(told.predictions[1])
-    assert not artifact.alerts(told.predictions)[1]
+    result = predict_with_reasons(artifact, features, GivenHistory(plant, cut_offs))
+    assert str(result.reasons[1]).endswith(f"the feature {features.columns[3]} is infinite")
+    assert np.isnan(result.predictions[1])
+    assert not artifact.alerts(result.predictions)[1]
     for row in (0, 2):
-        assert (told.predictions[row], told.reasons[row]) == (expected.predictions[row], None)
+        assert (result.predictions[row], result.reasons[row]) == (expected.predictions[row], None)

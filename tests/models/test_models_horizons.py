@@ -16,10 +16,12 @@ from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
 from features.recipe.feature_set import FeatureSet
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, Calibration, ContractReference, store_estimator
-from models.artifact.scoring import scores
+from models.artifact.artifact import Artifact, ContractReference
+from models.artifact.scoring import score_in_detail
 from models.estimators import estimators
+from models.estimators.calibration import Calibration
 from models.estimators.hazards import person_periods
+from models.estimators.stored_estimators import store_estimator
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.training.samples import draw_samples
@@ -85,13 +87,13 @@ def test_horizons_never_fall(kind: str, calibrated: tuple[Calibration | None, ..
     """Whatever the learner and the row, extreme or missing, a longer horizon is never less probable."""
     model = MODELS[kind, calibrated]
     features = pd.DataFrame(rows, columns=list(model.columns))
-    found = model.predict_horizons(features)
-    assert found.shape == (len(rows), 3)
-    assert ((found >= 0) & (found <= 1)).all()
-    assert (np.diff(found, axis=1) >= 0).all()
-    assert np.array_equal(found[:, 1], model.predict(features))
+    probabilities = model.predict_horizons(features)
+    assert probabilities.shape == (len(rows), 3)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert (np.diff(probabilities, axis=1) >= 0).all()
+    assert np.array_equal(probabilities[:, 1], model.predict(features))
     alone = np.vstack([model.predict_horizons(features.iloc[[i]]) for i in range(min(len(rows), 2))])
-    assert np.array_equal(alone, found[:2])
+    assert np.array_equal(alone, probabilities[:2])
 
 
 @pytest.mark.parametrize("decision", [0, 1, 2])
@@ -104,8 +106,9 @@ def test_the_decision_is_one_of_the_horizons(decision: int) -> None:
 
 
 def test_an_artifact_keeps_its_horizons(tmp_path: Path) -> None:
-    """Horizons, calibrations and what is usual survive storing."""
-    made = replace(artifact("lightgbm", CALIBRATED), usual=((0.0, 0.5, 1.0), None, (1.0, 2.0, 3.0), (0.0, 0.0, 0.0)))
+    """Horizons, calibrations and reference ranges survive storing."""
+    ranges = ((0.0, 0.5, 1.0), None, (1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+    made = replace(artifact("lightgbm", CALIBRATED), reference_ranges=ranges)
     loaded = Artifact.load(made.save(tmp_path / "model"))
     assert loaded == made
     assert loaded.digest == made.digest
@@ -144,7 +147,7 @@ def trained(plant: History, describe: Describe) -> Trained:
     return train(describe(SEVERAL, "estimator.calibration=sigmoid"), plant)
 
 
-def test_each_horizon_is_judged(trained: Trained, plant: History, describe: Describe) -> None:
+def test_each_horizon_is_evaluated(trained: Trained, plant: History, describe: Describe) -> None:
     """Every horizon has its figures, good ones where failures announce themselves; alarms are as of one."""
     metrics = trained.evaluation.metrics
     for horizon in ("24h", "48h", "96h"):
@@ -161,14 +164,14 @@ def test_each_horizon_is_judged(trained: Trained, plant: History, describe: Desc
     assert all(fitted is None or fitted.slope > 0 for fitted in trained.artifact.calibrations)
 
 
-def test_horizons_are_told_as_training_judged_them(trained: Trained, plant: History) -> None:
+def test_horizons_are_scored_as_in_training(trained: Trained, plant: History) -> None:
     """Scoring gives the evaluation's predictions at the decision's horizon, and probabilities that climb."""
     expected = trained.evaluation.predictions
-    found = scores(trained.artifact, plant, expected[["asset", "as_of"]])
-    assert np.array_equal(found.frame["probability"], expected["prediction"])
-    assert np.array_equal(found.probabilities[:, 1], expected["prediction"])
-    assert (np.diff(found.probabilities, axis=1) >= 0).all()
-    assert list(found.features.index.get_level_values("asset")) == list(expected["asset"])
+    scored = score_in_detail(trained.artifact, plant, expected[["asset", "as_of"]])
+    assert np.array_equal(scored.frame["probability"], expected["prediction"])
+    assert np.array_equal(scored.probabilities[:, 1], expected["prediction"])
+    assert (np.diff(scored.probabilities, axis=1) >= 0).all()
+    assert list(scored.features.index.get_level_values("asset")) == list(expected["asset"])
 
 
 def test_horizons_are_trained_the_same_again(trained: Trained, plant: History, describe: Describe) -> None:
@@ -207,14 +210,14 @@ def test_every_learner_learns_hazards(plant: History, describe: Describe, kind: 
     """Every learner is better than chance at every horizon, also split by asset."""
     params = ", ".join(f"{name} = {value}" for name, value in LEARNERS[kind].items())
     learner = (f"estimator.kind={kind}", f"estimator.params={{{params}}}", "features.events=false")
-    found = train(describe(SEVERAL, *learner, "split.kind=asset", "split.test=m0[67]", "label.lead=6h"), plant)
-    assert found.evaluation.metrics["roc_auc_24h"] > 0.8
-    assert found.evaluation.metrics["roc_auc_48h"] > 0.8
-    assert found.artifact.estimator == kind
+    several = train(describe(SEVERAL, *learner, "split.kind=asset", "split.test=m0[67]", "label.lead=6h"), plant)
+    assert several.evaluation.metrics["roc_auc_24h"] > 0.8
+    assert several.evaluation.metrics["roc_auc_48h"] > 0.8
+    assert several.artifact.estimator == kind
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (['label.horizons=["24h", "96h"]'], "label.horizon among them"),
         (['label.horizons=["48h", "24h"]'], "climb"),
@@ -225,11 +228,11 @@ def test_every_learner_learns_hazards(plant: History, describe: Describe, kind: 
         ([SEVERAL, "target=remaining_life"], "none for remaining life"),
     ],
 )
-def test_horizons_that_make_no_sense_are_refused(describe: Describe, overrides: list[str], told: str) -> None:
+def test_horizons_that_make_no_sense_are_refused(describe: Describe, overrides: list[str], message: str) -> None:
     """Horizons climb from above zero and hold the one that alarms are decided by; the error says so."""
     with pytest.raises(UsageError, match=r"label\.horizons") as refused:
         describe(*overrides)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_one_horizon_in_a_list_is_that_horizon(plant: History, describe: Describe) -> None:

@@ -1,4 +1,4 @@
-"""Labels of intervals: honest in time, and a cut-off counts for as long as its outcome is known."""
+"""Labels of intervals: no look-ahead, and a cut-off counts for as long as its outcome is known."""
 
 import pandas as pd
 from hypothesis import given, settings
@@ -44,10 +44,10 @@ def cut_offs() -> pd.DataFrame:
 
 
 def label(
-    told: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], until: int, lead: int, delay: int
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], until: int, lead: int, delay: int
 ) -> list[list[float]]:
-    failed, worked, observation_gaps = told
-    found = interval_labels(
+    failed, worked, observation_gaps = tables
+    labels = interval_labels(
         cut_offs(),
         failed,
         worked,
@@ -57,7 +57,7 @@ def label(
         delay=delay * HOUR,
         observation_gaps=observation_gaps,
     )
-    return [[None if value != value else value for value in row] for row in found.tolist()]
+    return [[None if value != value else value for value in row] for row in labels.tolist()]
 
 
 def slowly(failures: list, orders: list, spans: list, until: int, lead: int, delay: int) -> list[list[float | None]]:
@@ -73,16 +73,16 @@ def slowly(failures: list, orders: list, spans: list, until: int, lead: int, del
             for before, edge in zip((0, 24, 72), (24, 72, 168), strict=True):
                 closes = opens + edge
                 fails = any(opens + before < at <= closes for at in broke)
-                found = any(as_of < at <= closes and finding == "defect_confirmed" for at, finding in work)
-                unreported_share = any(as_of < at <= closes and finding is None for at, finding in work)
-                unseen = any(begins < closes and ends > as_of for begins, ends in gone)
+                confirmed = any(as_of < at <= closes and finding == "defect_confirmed" for at, finding in work)
+                unreported = any(as_of < at <= closes and finding is None for at, finding in work)
+                unobserved = any(begins < closes and ends > as_of for begins, ends in gone)
                 early = any(as_of < at <= opens for at in broke)
                 if closes + delay > until or (early and not fails):
                     break
-                if fails or found:
+                if fails or confirmed:
                     row.append(1.0)
                     break
-                if unreported_share or unseen:
+                if unreported or unobserved:
                     break
                 row.append(0.0)
             rows.append(row + [None] * (3 - len(row)))
@@ -100,8 +100,8 @@ def slowly(failures: list, orders: list, spans: list, until: int, lead: int, del
 )
 def test_labels_follow_the_rules(failures: list, orders: list, spans: list, until: int, lead: int, delay: int) -> None:
     """An interval counts once it has closed and been reported on, up to the first of which nothing is known."""
-    found = label(frames(failures, orders, spans), until, lead, delay)
-    assert found == slowly(failures, orders, spans, until, lead, delay)
+    labels = label(frames(failures, orders, spans), until, lead, delay)
+    assert labels == slowly(failures, orders, spans, until, lead, delay)
 
 
 @settings(max_examples=25, deadline=None)
@@ -112,16 +112,16 @@ def test_labels_follow_the_rules(failures: list, orders: list, spans: list, unti
 )
 def test_nothing_known_later_changes_a_label(failures: list, orders: list, until: int) -> None:
     """Deleting all that became known later changes no label."""
-    told = frames(failures, orders, [])
+    tables = frames(failures, orders, [])
     known = START + until * HOUR
-    blind = (told[0][told[0]["known_time"] <= known], told[1][told[1]["known_time"] <= known], told[2])
-    assert label(told, until, 0, 0) == label(blind, until, 0, 0)
+    blind = (tables[0][tables[0]["known_time"] <= known], tables[1][tables[1]["known_time"] <= known], tables[2])
+    assert label(tables, until, 0, 0) == label(blind, until, 0, 0)
 
 
 def test_an_outcome_known_in_part_counts_in_part() -> None:
     """A cut-off four days ago counts for one and three days, not for seven; one that failed is no longer at risk."""
-    told = frames([("a", 100, 0)], [], [])
-    rows = dict(zip([(a, at) for a in "ab" for at in range(0, 200, 13)], label(told, 130, 0, 0), strict=True))
+    tables = frames([("a", 100, 0)], [], [])
+    rows = dict(zip([(a, at) for a in "ab" for at in range(0, 200, 13)], label(tables, 130, 0, 0), strict=True))
     assert rows["b", 26] == [0.0, 0.0, None]
     assert rows["a", 26] == [0.0, 0.0, None]
     assert rows["a", 39] == [0.0, 1.0, None]

@@ -43,17 +43,17 @@ def order(
 
 
 def labelled(
-    asked: pd.DataFrame, happened: pd.DataFrame, orders: pd.DataFrame = NO_ORDERS, *, lead: int = 0, known: int = 1000
+    samples: pd.DataFrame, happened: pd.DataFrame, orders: pd.DataFrame = NO_ORDERS, *, lead: int = 0, known: int = 1000
 ) -> list[str]:
-    states = failure_labels(asked, happened, orders, lead=lead * HOUR, horizon=24 * HOUR, known_until=at(known))
+    states = failure_labels(samples, happened, orders, lead=lead * HOUR, horizon=24 * HOUR, known_until=at(known))
     return list(states)
 
 
 def test_the_window_is_open_on_the_left_and_closed_on_the_right() -> None:
     """Positive iff the asset fails in (as_of + lead, as_of + lead + horizon]; within the lead it is too late."""
-    asked = cut_offs(65, 66, 67, 89, 90, 95, 96, 100)
-    found = labelled(asked, failures((100, 100)), lead=10)
-    assert found == ["negative", "positive", "positive", "positive", "too_late", "too_late", "too_late", "negative"]
+    samples = cut_offs(65, 66, 67, 89, 90, 95, 96, 100)
+    states = labelled(samples, failures((100, 100)), lead=10)
+    assert states == ["negative", "positive", "positive", "positive", "too_late", "too_late", "too_late", "negative"]
 
 
 def test_a_failure_is_another_asset_s_own_affair() -> None:
@@ -95,8 +95,8 @@ def test_the_finding_of_an_intervention_decides(orders: pd.DataFrame, expected: 
     assert labelled(cut_offs(90), failures(), orders) == [expected]
 
 
-def test_a_failure_outweighs_what_was_found() -> None:
-    """An asset that failed all the same is positive, whatever an inspection before it said."""
+def test_a_failure_outweighs_a_finding() -> None:
+    """An asset that failed all the same is positive, whatever an earlier inspection found."""
     assert labelled(cut_offs(90), failures((110, 110)), order(100, 100, "no_fault_found")) == ["positive"]
 
 
@@ -117,25 +117,25 @@ def test_a_corrected_failure_counts_as_corrected() -> None:
 def test_two_assets_may_share_a_number() -> None:
     """An id that two assets use loses neither failure: one asset's rows alone decide its labels, as its features."""
     shared = pd.concat([failures((100, 100)), failures((100, 120), asset="m2")])
-    asked = pd.concat([cut_offs(90), cut_offs(90, asset="m2")], ignore_index=True)
-    assert labelled(asked, shared) == ["positive", "positive"]
+    samples = pd.concat([cut_offs(90), cut_offs(90, asset="m2")], ignore_index=True)
+    assert labelled(samples, shared) == ["positive", "positive"]
     assert labelled(cut_offs(90), shared[shared["asset"] == "m1"]) == ["positive"]
 
 
 def test_the_very_time_of_a_failure_is_no_sample() -> None:
     """A cut-off at a failure of its asset is marked, and with a span also those after it."""
-    asked, happened = cut_offs(99, 100, 101, 124, 125), failures((100, 100))
-    assert list(just_failed(asked, happened, known_until=at(500))) == [False, True, False, False, False]
-    down = just_failed(asked, happened, known_until=at(500), span=24 * HOUR)
+    samples, happened = cut_offs(99, 100, 101, 124, 125), failures((100, 100))
+    assert list(just_failed(samples, happened, known_until=at(500))) == [False, True, False, False, False]
+    down = just_failed(samples, happened, known_until=at(500), span=24 * HOUR)
     assert list(down) == [False, True, True, True, False]
 
 
 def test_remaining_life_counts_down_to_zero() -> None:
     """Remaining life is the hours to the next known failure, at most the cap, and NaN when none is known."""
-    asked, happened = cut_offs(0, 90, 100, 101), failures((100, 100))
-    free = remaining_life(asked, happened, known_until=at(150))
+    samples, happened = cut_offs(0, 90, 100, 101), failures((100, 100))
+    free = remaining_life(samples, happened, known_until=at(150))
     assert np.array_equal(free, [100.0, 10.0, 0.0, np.nan], equal_nan=True)
-    capped = remaining_life(asked, happened, known_until=at(150), cap=40 * HOUR)
+    capped = remaining_life(samples, happened, known_until=at(150), cap=40 * HOUR)
     assert np.array_equal(capped, [40.0, 10.0, 0.0, 40.0], equal_nan=True)
     assert np.isnan(remaining_life(cut_offs(120), happened, known_until=at(150), cap=40 * HOUR)).all()
 
@@ -154,10 +154,10 @@ findings = st.sampled_from(["defect_confirmed", "no_fault_found", "not_inspected
 kinds = st.sampled_from(["routine", "inspection", "corrective"])
 prompts = st.sampled_from(["alarm", "schedule", None])
 order_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2"]), hours, hours, kinds, findings, prompts), max_size=6)
-asked_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2", "m3"]), hours), max_size=12)
+cut_off_rows = st.lists(st.tuples(st.sampled_from(["m1", "m2", "m3"]), hours), max_size=12)
 
 
-def frames(failed: list, worked: list, asked: list) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def frames(failed: list, worked: list, samples: list) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     happened = pd.DataFrame(
         [(f"f{n}", a, at(e), at(e + d)) for n, (a, e, d) in enumerate(failed)],
         columns=["failure_id", "asset", "event_time", "known_time"],
@@ -167,8 +167,8 @@ def frames(failed: list, worked: list, asked: list) -> tuple[pd.DataFrame, pd.Da
     )
     times = ["event_time", "known_time"]
     utc = dict.fromkeys(times, "datetime64[us, UTC]")
-    wanted = pd.DataFrame([(a, at(h)) for a, h in asked], columns=["asset", "as_of"])
-    return happened.astype(utc), orders.astype(utc), wanted.astype({"as_of": "datetime64[us, UTC]"})
+    cut_off_frame = pd.DataFrame([(a, at(h)) for a, h in samples], columns=["asset", "as_of"])
+    return happened.astype(utc), orders.astype(utc), cut_off_frame.astype({"as_of": "datetime64[us, UTC]"})
 
 
 def naive_label(
@@ -198,49 +198,51 @@ def naive_label(
 
 
 @LAW
-@given(failure_rows, order_rows, asked_rows, st.integers(0, 5), st.integers(1, 20), st.integers(0, 90))
-def test_labels_equal_the_plain_rule(failed, worked, asked, lead, horizon, known) -> None:
+@given(failure_rows, order_rows, cut_off_rows, st.integers(0, 5), st.integers(1, 20), st.integers(0, 90))
+def test_labels_equal_the_plain_rule(failed, worked, samples, lead, horizon, known) -> None:
     """The fast labels are those of the plain rule, row by row."""
-    happened, orders, wanted = frames(failed, worked, asked)
+    happened, orders, cut_off_frame = frames(failed, worked, samples)
     terms = {"lead": lead * HOUR, "horizon": horizon * HOUR, "known_until": at(known)}
-    found = failure_labels(wanted, happened, orders, **terms)
+    states = failure_labels(cut_off_frame, happened, orders, **terms)
     plain = [
         naive_label(a, t, happened, orders, lead * HOUR, horizon * HOUR, at(known))
-        for a, t in wanted.itertuples(index=False)
+        for a, t in cut_off_frame.itertuples(index=False)
     ]
-    assert list(found) == plain
+    assert list(states) == plain
 
 
 @LAW
-@given(failure_rows, order_rows, asked_rows, st.integers(0, 90))
-def test_no_look_ahead(failed, worked, asked, known) -> None:
+@given(failure_rows, order_rows, cut_off_rows, st.integers(0, 90))
+def test_no_look_ahead(failed, worked, samples, known) -> None:
     """Deleting everything known after `known_until` changes no label and no remaining life."""
-    happened, orders, wanted = frames(failed, worked, asked)
+    happened, orders, cut_off_frame = frames(failed, worked, samples)
     then = at(known)
     terms = {"lead": 2 * HOUR, "horizon": 12 * HOUR, "known_until": then}
     cut = failure_labels(
-        wanted, happened[happened["known_time"] <= then], orders[orders["known_time"] <= then], **terms
+        cut_off_frame, happened[happened["known_time"] <= then], orders[orders["known_time"] <= then], **terms
     )
-    assert list(failure_labels(wanted, happened, orders, **terms)) == list(cut)
-    life = remaining_life(wanted, happened, known_until=then, cap=20 * HOUR)
-    known_only = remaining_life(wanted, happened[happened["known_time"] <= then], known_until=then, cap=20 * HOUR)
+    assert list(failure_labels(cut_off_frame, happened, orders, **terms)) == list(cut)
+    life = remaining_life(cut_off_frame, happened, known_until=then, cap=20 * HOUR)
+    known_only = remaining_life(
+        cut_off_frame, happened[happened["known_time"] <= then], known_until=then, cap=20 * HOUR
+    )
     assert np.array_equal(life, known_only, equal_nan=True)
 
 
 @LAW
-@given(failure_rows, order_rows, asked_rows, st.integers(0, 90))
-def test_immature_outcomes_are_never_negative(failed, worked, asked, known) -> None:
+@given(failure_rows, order_rows, cut_off_rows, st.integers(0, 90))
+def test_immature_outcomes_are_never_negative(failed, worked, samples, known) -> None:
     """No sample is negative before its horizon has closed."""
-    happened, orders, wanted = frames(failed, worked, asked)
-    states = failure_labels(wanted, happened, orders, lead=2 * HOUR, horizon=12 * HOUR, known_until=at(known))
-    immature = (wanted["as_of"] + 14 * HOUR > at(known)).to_numpy()
+    happened, orders, cut_off_frame = frames(failed, worked, samples)
+    states = failure_labels(cut_off_frame, happened, orders, lead=2 * HOUR, horizon=12 * HOUR, known_until=at(known))
+    immature = (cut_off_frame["as_of"] + 14 * HOUR > at(known)).to_numpy()
     assert not (states.to_numpy()[immature] == LabelState.NEGATIVE).any()
 
 
 @LAW
 @given(failure_rows, st.integers(0, 2**31))
 def test_known_rows_do_not_depend_on_order(failed, seed) -> None:
-    """Of each key the row believed at a time is kept, whatever the order of the rows."""
+    """Of each key the row last known at a time is kept, whatever the order of the rows."""
     happened, _, _ = frames(failed, [], [])
     happened["failure_id"] = happened["failure_id"].str.replace(r"[13579]", "x", regex=True)
     mixed = happened.sample(frac=1, random_state=seed % 2**31) if len(happened) else happened

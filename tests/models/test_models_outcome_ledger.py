@@ -1,4 +1,4 @@
-"""The ledger keeps what was believed when: late reports and corrections re-open outcomes, and rewrite nothing."""
+"""The ledger keeps what was known when: late reports and corrections re-open outcomes, and rewrite nothing."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.records.outcome_records import outcome_rows
 from data_contracts.records.records import open_records
-from models.outcomes.outcome_ledger import append_outcomes, believed, outcome_history
+from models.outcomes.outcome_ledger import append_outcomes, latest_outcomes
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 HOUR = pd.Timedelta(hours=1)
@@ -28,8 +29,8 @@ def records(tmp_path) -> Iterator[sa.Engine]:
 
 
 def known(now: float) -> Outcomes:
-    """Judge an alarm at hour 0 whose finding comes at 50 and is corrected at 90, and a failure told at hour 200."""
-    told = pd.DataFrame({"asset": "m1", "as_of": [at(0), at(100)], "alert": [True, False]})
+    """Return outcomes of an alarm at hour 0 with a finding at 50, corrected at 90, and a failure known at 200."""
+    predictions = pd.DataFrame({"asset": "m1", "as_of": [at(0), at(100)], "alert": [True, False]})
     orders = [
         ("w1", "m1", at(5), at(5 + late), "inspection", finding, "alarm")
         for late, finding in ((0, None), (45, "no_fault_found"), (85, "defect_confirmed"))
@@ -37,7 +38,7 @@ def known(now: float) -> Outcomes:
     names = ["work_order_id", "asset", "event_time", "known_time", "kind", "finding", "prompted_by"]
     failed = pd.DataFrame([("f1", "m1", at(110), at(200))], columns=["failure_id", "asset", "event_time", "known_time"])
     work = pd.DataFrame(orders, columns=names)
-    return outcomes(told, failed.astype(UTC), work.astype(UTC), now=at(now), terms=TERMS)
+    return outcomes(predictions, failed.astype(UTC), work.astype(UTC), now=at(now), terms=TERMS)
 
 
 def append(records: sa.Engine, now: float, **more) -> int:
@@ -45,9 +46,9 @@ def append(records: sa.Engine, now: float, **more) -> int:
 
 
 def test_each_change_is_kept_with_the_time_it_was_known(records: sa.Engine) -> None:
-    """An episode goes from pending to censored, is judged when the finding comes, and again when it is corrected."""
+    """An episode goes from pending to censored, is decided by the finding, and again by its correction."""
     assert [append(records, now) for now in (20, 40, 45, 60, 95, 300)] == [1, 1, 0, 1, 2, 1]
-    history = outcome_history(records, "cnc")
+    history = outcome_rows(records, model_name="cnc")
     own = history[history["unit"] == "episode"]
     assert own["state"].tolist() == ["pending", "censored", "fp", "tp_prevented"]
     assert own["known_at"].tolist() == [at(20), at(40), at(60), at(95)]
@@ -55,15 +56,15 @@ def test_each_change_is_kept_with_the_time_it_was_known(records: sa.Engine) -> N
     assert history[history["unit"] == "failure"]["state"].tolist() == ["prevented", "missed"]
 
 
-def test_the_ledger_as_of_a_time_is_what_was_judged_then(records: sa.Engine) -> None:
-    """Read as of any known time, the ledger holds the states that were judged at that time."""
+def test_the_ledger_as_of_a_time_is_what_was_known_then(records: sa.Engine) -> None:
+    """Read as of any known time, the ledger holds the states that were known at that time."""
     times = (20, 40, 60, 95, 300)
     for now in times:
         append(records, now)
     for now in times:
-        states = believed(outcome_history(records, "cnc", known=at(now + 1)))
-        judged = known(now)
-        expected = [*judged.episodes["state"], *judged.failures["state"]]
+        states = latest_outcomes(outcome_rows(records, model_name="cnc", known=at(now + 1)))
+        then = known(now)
+        expected = [*then.episodes["state"], *then.failures["state"]]
         assert states["state"].tolist() == expected
 
 

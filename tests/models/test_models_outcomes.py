@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.outcomes.episodes import merge_alerts, number_alerts
 from models.outcomes.error_rates import error_rates
-from models.outcomes.outcomes import Outcomes, Terms, episodes, outcomes
+from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -40,18 +41,21 @@ def orders(*rows: tuple[float, str | None], known: float | None = None, kind: st
     return frame.astype({"event_time": "datetime64[us, UTC]", "known_time": "datetime64[us, UTC]"})
 
 
-def judged(
-    told: pd.DataFrame, failed: pd.DataFrame | None = None, work: pd.DataFrame | None = None, now: pd.Timestamp = LATE
+def outcomes_of(
+    predictions: pd.DataFrame,
+    failed: pd.DataFrame | None = None,
+    work: pd.DataFrame | None = None,
+    now: pd.Timestamp = LATE,
 ) -> Outcomes:
     return outcomes(
-        told, failures() if failed is None else failed, orders() if work is None else work, now=now, terms=TERMS
+        predictions, failures() if failed is None else failed, orders() if work is None else work, now=now, terms=TERMS
     )
 
 
 def test_alerts_merge_by_gap() -> None:
     """Alerts of an asset no further apart than the gap are one episode; of two assets never."""
-    told = pd.concat([decisions([0, 6, 12, 19]), decisions([3], asset="m2")])
-    merged = episodes(told, TERMS)
+    predictions = pd.concat([decisions([0, 6, 12, 19]), decisions([3], asset="m2")])
+    merged = merge_alerts(number_alerts(predictions, TERMS))
     assert merged[["asset", "opened", "closed", "alerts"]].to_numpy().tolist() == [
         ["m1", at(0), at(12), 3],
         ["m1", at(19), at(19), 1],
@@ -62,7 +66,7 @@ def test_alerts_merge_by_gap() -> None:
 @pytest.mark.parametrize(
     ("failed_at", "episode", "failure"),
     [
-        (2, "fp", "uncovered"),  # within the lead: the alert did not claim it, and nothing else was said before
+        (2, "fp", "uncovered"),  # within the lead: the alert did not claim it, and there was no earlier prediction
         (2.1, "tp", "caught"),
         (26, "tp", "caught"),
         (26.1, "fp", "uncovered"),
@@ -70,20 +74,20 @@ def test_alerts_merge_by_gap() -> None:
 )
 def test_claim_is_half_open(failed_at: float, episode: str, failure: str) -> None:
     """An alert claims a failure in (as_of + lead, as_of + lead + horizon], no sooner and no later."""
-    known = judged(decisions([0]), failures(failed_at))
+    known = outcomes_of(decisions([0]), failures(failed_at))
     assert known.episodes["state"].tolist() == [episode]
     assert known.failures["state"].tolist() == [failure]
 
 
 def test_missed_and_uncovered_differ() -> None:
     """A failure is missed when decisions were made in time and none alerted, uncovered when none was made."""
-    known = judged(decisions([], quiet=[0, 6]), failures(20, 200))
+    known = outcomes_of(decisions([], quiet=[0, 6]), failures(20, 200))
     assert known.failures["state"].tolist() == ["missed", "uncovered"]
 
 
 def test_one_true_alert_makes_the_episode_true() -> None:
     """An episode that opened too early for its first claim is true if a later alert of it was."""
-    known = judged(decisions([0, 6, 12]), failures(30))
+    known = outcomes_of(decisions([0, 6, 12]), failures(30))
     assert known.episodes["state"].tolist() == ["tp"]
     assert known.decisions["state"].tolist() == ["fp", "tp", "tp"]
 
@@ -94,30 +98,30 @@ def test_one_true_alert_makes_the_episode_true() -> None:
 )
 def test_findings_decide(finding: str | None, state: str) -> None:
     """Where an alarm was acted on and nothing broke, the mechanics' finding decides."""
-    known = judged(decisions([0]), work=orders((5, finding)))
+    known = outcomes_of(decisions([0]), work=orders((5, finding)))
     assert known.episodes["state"].tolist() == [state]
     assert known.failures["state"].tolist() == (["prevented"] if state == "tp_prevented" else [])
 
 
 def test_the_earlier_of_failure_and_finding_decides() -> None:
     """A defect confirmed before a failure was prevented; one confirmed after it was not."""
-    before = judged(decisions([0]), failures(20), orders((5, "defect_confirmed")))
-    after = judged(decisions([0]), failures(5), orders((20, "defect_confirmed")))
+    before = outcomes_of(decisions([0]), failures(20), orders((5, "defect_confirmed")))
+    after = outcomes_of(decisions([0]), failures(5), orders((20, "defect_confirmed")))
     assert before.episodes["state"].tolist() == ["tp_prevented"]
     assert after.episodes["state"].tolist() == ["tp"]
     assert after.failures["state"].tolist() == ["caught"]
 
 
 def test_no_fault_found_does_not_excuse_a_failure() -> None:
-    """A failure within the claim makes the episode true, whatever an inspection before it found."""
-    known = judged(decisions([0]), failures(20), orders((5, "no_fault_found")))
+    """A failure within the claim makes the episode true, whatever an earlier inspection found."""
+    known = outcomes_of(decisions([0]), failures(20), orders((5, "no_fault_found")))
     assert known.episodes["state"].tolist() == ["tp"]
 
 
 def test_routine_work_never_intervenes() -> None:
     """Routine work and work that no alarm prompted decide nothing."""
-    routine = judged(decisions([0]), work=orders((5, None), kind="routine"))
-    scheduled = judged(decisions([0]), work=orders((5, None)).assign(prompted_by="schedule"))
+    routine = outcomes_of(decisions([0]), work=orders((5, None), kind="routine"))
+    scheduled = outcomes_of(decisions([0]), work=orders((5, None)).assign(prompted_by="schedule"))
     assert routine.episodes["state"].tolist() == scheduled.episodes["state"].tolist() == ["fp"]
 
 
@@ -131,17 +135,22 @@ def observation_gaps(begins: float, ends: float | None = None) -> pd.DataFrame:
 
 def test_a_claim_that_nobody_watched_to_its_end_is_censored() -> None:
     """A retired or lost asset's open claims are censored, its exposure ends there, and what was seen before counts."""
-    told = decisions([0], quiet=[-6, 6, 12])
-    known = outcomes(told, failures(), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
+    predictions = decisions([0], quiet=[-6, 6, 12])
+    known = outcomes(predictions, failures(), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
     assert known.episodes["state"].tolist() == ["censored"]
     assert known.decisions["state"].tolist() == ["censored"] * 3 + ["censored"]
     assert [span / HOUR for span in known.decisions["covered"]] == [0, 6, 6, 3]
-    failed = outcomes(told, failures(8), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
+    failed = outcomes(predictions, failures(8), orders(), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9))
     assert failed.episodes["state"].tolist() == ["tp"]
-    found = outcomes(
-        told, failures(), orders((8, "no_fault_found")), now=LATE, terms=TERMS, observation_gaps=observation_gaps(9)
+    inspected = outcomes(
+        predictions,
+        failures(),
+        orders((8, "no_fault_found")),
+        now=LATE,
+        terms=TERMS,
+        observation_gaps=observation_gaps(9),
     )
-    assert found.episodes["state"].tolist() == ["fp"]
+    assert inspected.episodes["state"].tolist() == ["fp"]
 
 
 @pytest.mark.parametrize(("begins", "ends", "state"), [(26, None, "fp"), (25.9, None, "censored"), (-5, 0, "fp")])
@@ -154,55 +163,55 @@ def test_only_the_claim_has_to_be_watched(begins: float, ends: float | None, sta
 
 def test_a_defect_that_an_audit_finds_is_a_failure_found_early() -> None:
     """On a silent asset it was missed, under an alarm prevented, and without a decision uncovered."""
-    silent = judged(decisions([], quiet=[0]), work=audit(5, "defect_confirmed"))
+    silent = outcomes_of(decisions([], quiet=[0]), work=audit(5, "defect_confirmed"))
     assert silent.failures[["state", "evidence"]].to_numpy().tolist() == [["missed", ("work_order:a1",)]]
     assert silent.decisions["state"].tolist() == ["fn"]
-    alarmed = judged(decisions([0]), work=audit(5, "defect_confirmed"))
+    alarmed = outcomes_of(decisions([0]), work=audit(5, "defect_confirmed"))
     assert alarmed.failures["state"].tolist() == ["prevented"]
     assert alarmed.episodes["state"].tolist() == ["tp_prevented"]
-    assert judged(decisions([]), work=audit(5, "defect_confirmed")).failures["state"].tolist() == ["uncovered"]
+    assert outcomes_of(decisions([]), work=audit(5, "defect_confirmed")).failures["state"].tolist() == ["uncovered"]
 
 
 @pytest.mark.parametrize("finding", ["not_inspected", None])
 def test_an_audit_that_never_looked_decides_nothing(finding: str | None) -> None:
     """An audit intervenes only once mechanics have really looked."""
-    assert judged(decisions([0]), work=audit(5, finding)).episodes["state"].tolist() == ["fp"]
+    assert outcomes_of(decisions([0]), work=audit(5, finding)).episodes["state"].tolist() == ["fp"]
 
 
 def test_evidence_names_what_decided() -> None:
     """Failures and work orders are named where they decided; where nothing did, and while pending, nothing is."""
-    told = decisions([0, 100, 200])
-    known = judged(told, failures(20, 20), orders((105, "no_fault_found")))
+    predictions = decisions([0, 100, 200])
+    known = outcomes_of(predictions, failures(20, 20), orders((105, "no_fault_found")))
     assert known.episodes["evidence"].tolist() == [("failure:f0", "failure:f1"), ("work_order:w0",), ()]
     assert known.failures["evidence"].tolist() == [("failure:f0", "failure:f1")]
-    assert judged(told, failures(20), now=at(30)).episodes["evidence"].tolist() == [()]
+    assert outcomes_of(predictions, failures(20), now=at(30)).episodes["evidence"].tolist() == [()]
 
 
 def test_maturity() -> None:
     """Decisions, episodes and failures count from lead + horizon + reporting delay after their time on."""
     for now, waiting in ((35.9, True), (36, False)):
-        known = judged(decisions([0]), now=at(now))
+        known = outcomes_of(decisions([0]), now=at(now))
         assert (known.decisions["state"].tolist() == ["pending"]) is waiting
         assert (known.episodes["state"].tolist() == ["pending"]) is waiting
-    assert judged(decisions([0]), failures(20), now=at(55.9)).failures["state"].tolist() == ["pending"]
-    assert judged(decisions([0]), failures(20), now=at(56)).failures["state"].tolist() == ["caught"]
+    assert outcomes_of(decisions([0]), failures(20), now=at(55.9)).failures["state"].tolist() == ["pending"]
+    assert outcomes_of(decisions([0]), failures(20), now=at(56)).failures["state"].tolist() == ["caught"]
 
 
 def test_corrections_count_once_known() -> None:
     """A finding corrected later changes the outcome from the moment the correction is known, not before."""
     work = pd.concat([orders((5, "no_fault_found")), orders((5, "defect_confirmed"), known=300)])
-    assert judged(decisions([0]), work=work, now=at(299)).episodes["state"].tolist() == ["fp"]
-    assert judged(decisions([0]), work=work, now=at(300)).episodes["state"].tolist() == ["tp_prevented"]
+    assert outcomes_of(decisions([0]), work=work, now=at(299)).episodes["state"].tolist() == ["fp"]
+    assert outcomes_of(decisions([0]), work=work, now=at(300)).episodes["state"].tolist() == ["tp_prevented"]
 
 
 def test_components_that_fail_at_once_are_one_event() -> None:
     """Two failures of one asset at one instant stop it once."""
-    assert len(judged(decisions([0]), failures(20, 20)).failures) == 1
+    assert len(outcomes_of(decisions([0]), failures(20, 20)).failures) == 1
 
 
 def test_nothing_at_all() -> None:
     """Empty frames give empty outcomes and rates without a value, not an error."""
-    known = judged(decisions([]))
+    known = outcomes_of(decisions([]))
     rates = error_rates(known)
     assert rates.missed.of == 0
     assert len(known.episodes) == len(known.failures) == 0
@@ -215,26 +224,26 @@ PROMPTS = st.sampled_from(["alarm", "audit"])
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    told = decisions(draw(st.lists(HOURS, max_size=12)), draw(st.lists(HOURS, max_size=12)))
+    predictions = decisions(draw(st.lists(HOURS, max_size=12)), draw(st.lists(HOURS, max_size=12)))
     failed = failures(*draw(st.lists(HOURS, max_size=4)))
     work = orders(*draw(st.lists(st.tuples(HOURS, FINDINGS), max_size=4)))
     work["prompted_by"] = [draw(PROMPTS) for _ in range(len(work))]
     for frame in (failed, work):
         late = [draw(st.integers(0, 10)) for _ in range(len(frame))]
         frame["known_time"] = frame["event_time"] + pd.to_timedelta(late, unit="h").as_unit("us")
-    return told, failed, work
+    return predictions, failed, work
 
 
 @settings(max_examples=30, deadline=None)
 @given(histories(), st.integers(0, 200))
 def test_immature_outcomes_change_nothing(history: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], hours: int) -> None:
     """No rate changes when decisions that have not matured, and reports that may be incomplete, are deleted."""
-    told, failed, work = history
+    predictions, failed, work = history
     now = at(hours)
     reported = now - TERMS.reporting_delay
-    full = judged(told, failed, work, now)
-    cut = judged(
-        told[told["as_of"] <= now - TERMS.maturity],
+    full = outcomes_of(predictions, failed, work, now)
+    cut = outcomes_of(
+        predictions[predictions["as_of"] <= now - TERMS.maturity],
         failed[failed["event_time"] <= reported],
         work[work["event_time"] <= reported],
         now,
@@ -243,9 +252,9 @@ def test_immature_outcomes_change_nothing(history: tuple[pd.DataFrame, pd.DataFr
     assert error_rates(full, **period).to_dict() == error_rates(cut, **period).to_dict()
 
 
-def of_matured_claims(told: pd.DataFrame, events: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+def of_matured_claims(predictions: pd.DataFrame, events: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     """Keep events that have matured themselves, or that decide something matured."""
-    as_of = told["as_of"].astype("datetime64[us, UTC]")
+    as_of = predictions["as_of"].astype("datetime64[us, UTC]")
     matured = as_of[as_of <= now - TERMS.maturity]
     decides = [bool(((matured < time) & (time <= matured + TERMS.claim)).any()) for time in events["event_time"]]
     return events[np.array(decides, dtype=bool) | (events["event_time"] <= now - TERMS.maturity)]
@@ -257,11 +266,11 @@ def test_what_is_immature_changes_no_state(
     history: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], hours: int
 ) -> None:
     """Deleting every immature prediction, failure and work order leaves all states but pending as they are."""
-    told, failed, work = history
+    predictions, failed, work = history
     now = at(hours)
-    full = judged(told, failed, work, now)
-    kept = (of_matured_claims(told, events, now) for events in (failed, work))
-    cut = judged(told[told["as_of"] <= now - TERMS.maturity], *kept, now)
+    full = outcomes_of(predictions, failed, work, now)
+    kept = (of_matured_claims(predictions, events, now) for events in (failed, work))
+    cut = outcomes_of(predictions[predictions["as_of"] <= now - TERMS.maturity], *kept, now)
     for name, columns in (
         ("decisions", ["asset", "as_of", "alert", "covered", "state"]),
         ("episodes", ["asset", "opened", "state", "evidence"]),
@@ -278,11 +287,11 @@ def test_what_is_immature_changes_no_state(
 @given(histories(), st.integers(0, 200))
 def test_only_what_is_known_is_used(history: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], hours: int) -> None:
     """Deleting whatever became known after `now`, and shuffling the rest, changes no outcome."""
-    told, failed, work = history
+    predictions, failed, work = history
     now = at(hours)
-    full = judged(told, failed, work, now)
-    cut = judged(
-        told[told["as_of"] <= now].sample(frac=1, random_state=1),
+    full = outcomes_of(predictions, failed, work, now)
+    cut = outcomes_of(
+        predictions[predictions["as_of"] <= now].sample(frac=1, random_state=1),
         failed[failed["known_time"] <= now].sample(frac=1, random_state=1),
         work[work["known_time"] <= now].sample(frac=1, random_state=1),
         now,
@@ -296,8 +305,10 @@ def test_only_what_is_known_is_used(history: tuple[pd.DataFrame, pd.DataFrame, p
 @given(histories())
 def test_failures_against_the_definition(history: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> None:
     """Failures are caught, missed or uncovered exactly as a loop over all pairs says."""
-    told, failed, _ = history
-    known = judged(told, failed)
+    predictions, failed, _ = history
+    known = outcomes_of(predictions, failed)
     for event in known.failures.itertuples():
-        claims = [row.alert for row in told.itertuples() if TERMS.lead < event.event_time - row.as_of <= TERMS.claim]
+        claims = [
+            row.alert for row in predictions.itertuples() if TERMS.lead < event.event_time - row.as_of <= TERMS.claim
+        ]
         assert event.state == ("uncovered" if not claims else "caught" if any(claims) else "missed")

@@ -246,7 +246,7 @@ def test_golden_inputs_are_kept_exactly(tmp_path: Path) -> None:
     again = GoldenInputs.read(golden.save(tmp_path / "golden.parquet"))
     assert np.array_equal(again.features, golden.features)
     assert np.array_equal(again.scores, golden.scores)
-    again.prove(artifact, "pump version 1")
+    again.verify(artifact, "pump version 1")
     assert choose_golden(artifact, features.iloc[:0]) is None
     (tmp_path / "golden.parquet").write_bytes(b"no parquet")
     with pytest.raises(ModelError, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""Intervals by assets: as wide as the assets make them, never none."""
+"""Intervals by assets: as wide as the assets make them, never of width zero."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ def test_assets_never_make_an_interval_narrower(rows: list[tuple[int, int]]) -> 
     """An interval by assets holds the one of independent trials and has a width, however few the assets."""
     count = [good for good, _ in rows]
     trials = [good + bad for good, bad in rows]
-    found, plain = clustered_share(count, trials), share(sum(count), sum(trials))
-    assert (found.count, found.of) == (plain.count, plain.of)
-    assert found.low <= plain.low + 1e-9
-    assert found.high >= plain.high - 1e-9
-    assert 0 <= found.low < found.high <= 1
+    clustered, plain = clustered_share(count, trials), share(sum(count), sum(trials))
+    assert (clustered.count, clustered.of) == (plain.count, plain.of)
+    assert clustered.low <= plain.low + 1e-9
+    assert clustered.high >= plain.high - 1e-9
+    assert 0 <= clustered.low < clustered.high <= 1
 
 
 @settings(max_examples=200, deadline=None)
@@ -28,15 +28,15 @@ def test_assets_never_make_an_interval_narrower(rows: list[tuple[int, int]]) -> 
 def test_assets_never_make_an_interval_of_counts_narrower(rows: list[tuple[int, int]]) -> None:
     """The same of events per asset-month."""
     count, months = [events for events, _ in rows], [1.0 + spare for _, spare in rows]
-    found, plain = clustered_occurrence(count, months), occurrence(sum(count), sum(months))
-    assert (found.count, found.of) == (plain.count, plain.of)
-    assert found.low <= plain.low + 1e-9
-    assert found.high >= plain.high - 1e-9
-    assert 0 <= found.low < found.high
+    clustered, plain = clustered_occurrence(count, months), occurrence(sum(count), sum(months))
+    assert (clustered.count, clustered.of) == (plain.count, plain.of)
+    assert clustered.low <= plain.low + 1e-9
+    assert clustered.high >= plain.high - 1e-9
+    assert 0 <= clustered.low < clustered.high
 
 
 def test_one_asset_is_one_trial() -> None:
-    """A single asset tells no more than one trial or one event, however often it was asked."""
+    """A single asset counts as one trial or one event, however many it has."""
     many, once = clustered_share([40], [400]), clustered_share([4], [40])
     assert (many.low, many.high) == (once.low, once.high)
     assert many.high - many.low > 0.7
@@ -58,8 +58,8 @@ def test_intervals_cover_as_often_as_they_promise(spread: float) -> None:
         risk = rng.beta(0.25, 0.75, 40) if spread else np.full(40, 0.25)
         trials = rng.integers(1, 9, 40)
         count = rng.binomial(trials, risk)
-        found, plain = clustered_share(count, trials), share(int(count.sum()), int(trials.sum()))
-        covered["share"] += found.low <= 0.25 <= found.high
+        clustered, plain = clustered_share(count, trials), share(int(count.sum()), int(trials.sum()))
+        covered["share"] += clustered.low <= 0.25 <= clustered.high
         covered["plain"] += plain.low <= 0.25 <= plain.high
         rate = rng.gamma(0.5, 1.0, 40) if spread else np.full(40, 0.5)
         events = clustered_occurrence(rng.poisson(rate * trials), trials)

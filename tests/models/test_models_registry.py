@@ -191,11 +191,11 @@ def test_golden_inputs_lie_beside_each_version(registered: Workspace) -> None:
         golden = registry.golden_inputs("small-plant", version)
         assert golden is not None
         loaded = registry.load("small-plant", version).artifact
-        golden.prove(loaded, "small-plant")
+        golden.verify(loaded, "small-plant")
         assert 2 <= len(golden.scores) <= 8
         assert set(golden.features.columns) == set(loaded.columns)
         with pytest.raises(ModelError, match="otherwise than at its registration"):
-            replace(golden, scores=golden.scores + 1e-6).prove(loaded, "small-plant")
+            replace(golden, scores=golden.scores + 1e-6).verify(loaded, "small-plant")
 
 
 def test_a_version_is_proven_before_it_takes_over_and_deleted_once_nothing_names_it(

@@ -1,4 +1,4 @@
-"""What is learned from has the states that alarms are judged by."""
+"""Training samples have the states that alarms are evaluated by."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -52,11 +52,11 @@ def test_training_again_gives_the_same_bits(trained: Trained, plant: History, de
 def test_nothing_known_later_changes_a_model(plant: History, describe: Describe, day: float) -> None:
     """Training as of a time, and training when everything known later has been deleted, give the same."""
     time = START + day * DAY
-    told = train(describe(), plant, known_until=time)
+    backdated = train(describe(), plant, known_until=time)
     blind = train(describe(), plant.as_of(time), known_until=time)
-    assert told.artifact.digest == blind.artifact.digest
-    pd.testing.assert_frame_equal(told.evaluation.predictions, blind.evaluation.predictions)
-    assert told.trained_until < pd.Timestamp("2026-02-08", tz="UTC")
+    assert backdated.artifact.digest == blind.artifact.digest
+    pd.testing.assert_frame_equal(backdated.evaluation.predictions, blind.evaluation.predictions)
+    assert backdated.trained_until < pd.Timestamp("2026-02-08", tz="UTC")
 
 
 def test_a_report_of_the_test_period_teaches_nothing(plant: History, describe: Describe) -> None:
@@ -64,9 +64,9 @@ def test_a_report_of_the_test_period_teaches_nothing(plant: History, describe: D
     late = plant.failures.iloc[[0]].assign(
         failure_id="late", asset="m00", event_time=START + 30 * DAY, known_time=START + 50 * DAY
     )
-    told = replace(plant, failures=pd.concat([plant.failures, late], ignore_index=True))
+    corrected = replace(plant, failures=pd.concat([plant.failures, late], ignore_index=True))
     known_until = latest_known_time(plant)
-    samples = [draw_samples(describe(), history, known_until).train for history in (plant, told)]
+    samples = [draw_samples(describe(), history, known_until).train for history in (plant, corrected)]
     pd.testing.assert_frame_equal(samples[0], samples[1])
 
 
@@ -92,10 +92,10 @@ def test_immature_samples_are_not_learned_from(plant: History, describe: Describ
 def test_scoring_gives_what_training_gave(trained: Trained, plant: History) -> None:
     """Scoring the test cut-offs, all or one, gives the predictions of the evaluation, bit for bit."""
     expected = trained.evaluation.predictions
-    found = score(trained.artifact, plant, expected[["asset", "as_of"]])
-    assert np.array_equal(found["probability"], expected["prediction"])
-    assert list(found["alert"]) == list(expected["alert"])
-    assert found["remaining_life_h"].isna().all()
+    scored = score(trained.artifact, plant, expected[["asset", "as_of"]])
+    assert np.array_equal(scored["probability"], expected["prediction"])
+    assert list(scored["alert"]) == list(expected["alert"])
+    assert scored["remaining_life_h"].isna().all()
     row = expected.iloc[[137]]
     alone = score(trained.artifact, plant.as_of(row["as_of"].iloc[0]), row[["asset", "as_of"]])
     assert alone["probability"].iloc[0] == row["prediction"].iloc[0]
@@ -111,16 +111,16 @@ def test_scoring_gives_what_training_gave(trained: Trained, plant: History) -> N
     ],
 )
 def test_every_learner_is_trained(plant: History, describe: Describe, overrides: list[str]) -> None:
-    """Every learner trains, keeps as many columns as asked, and is better than chance."""
+    """Every learner trains, keeps as many columns as it should, and is better than chance."""
     experiment = describe(*overrides)
-    found = train(experiment, plant)
-    assert found.evaluation.metrics["roc_auc"] > 0.8
-    context = set(found.artifact.recipe.context.columns)
-    assert len([column for column in found.artifact.columns if column not in context]) <= (
+    trained = train(experiment, plant)
+    assert trained.evaluation.metrics["roc_auc"] > 0.8
+    context = set(trained.artifact.recipe.context.columns)
+    assert len([column for column in trained.artifact.columns if column not in context]) <= (
         experiment.features.keep or 99
     )
-    assert (found.artifact.calibration is not None) == (experiment.estimator.calibration == "sigmoid")
-    assert found.artifact.lead == experiment.label.lead
+    assert (trained.artifact.calibration is not None) == (experiment.estimator.calibration == "sigmoid")
+    assert trained.artifact.lead == experiment.label.lead
 
 
 def test_a_calibration_that_would_turn_the_ranking_round_is_left_out(plant: History, describe: Describe) -> None:
@@ -128,15 +128,15 @@ def test_a_calibration_that_would_turn_the_ranking_round_is_left_out(plant: Hist
     since = plant.telemetry["event_time"] >= START + 18 * DAY
     vibration = plant.telemetry["vibration"]
     turned = replace(plant, telemetry=plant.telemetry.assign(vibration=vibration.where(~since, 80 - vibration)))
-    asked = ["estimator.kind=logistic", "estimator.params={}", "split.folds=1", "estimator.calibration=sigmoid"]
-    found = train(describe(*asked), turned)
-    assert found.artifact.calibration is None
-    assert found.evaluation.metrics["roc_auc"] > 0.8
-    assert "not calibrated" in model_card(found, defaultdict(str))
+    overrides = ["estimator.kind=logistic", "estimator.params={}", "split.folds=1", "estimator.calibration=sigmoid"]
+    trained = train(describe(*overrides), turned)
+    assert trained.artifact.calibration is None
+    assert trained.evaluation.metrics["roc_auc"] > 0.8
+    assert "not calibrated" in model_card(trained, defaultdict(str))
 
 
 def test_some_features_stay_whatever_they_are_worth(plant: History, describe: Describe) -> None:
-    """What `always` names stays in every channel beside those kept, and so does what is told of the asset."""
+    """What `always` names stays in every channel beside those kept, and so does the asset's context."""
     few = ["features.tsfresh=['mean', 'maximum', 'median', 'length', 'mean_change']", "features.keep=1"]
     free = train(describe(*few), plant).artifact
     bound = train(describe(*few, "features.always=['mean_change']"), plant).artifact
@@ -154,30 +154,30 @@ def test_an_unknown_feature_in_always_is_refused(plant: History, describe: Descr
 
 
 def test_remaining_life_is_trained_by_asset(plant: History, describe: Describe) -> None:
-    """Remaining life learns from some assets and is judged on others, with both protocols."""
+    """Remaining life learns from some assets and is tested on others, with both protocols."""
     experiment = describe(
         "target=remaining_life", "label.cap=120h", "split.kind=asset", "split.test=m0[67]", "features.keep=5"
     )
-    found = train(experiment, plant)
-    metrics = found.evaluation.metrics
+    trained = train(experiment, plant)
+    metrics = trained.evaluation.metrics
     assert 0 < metrics["rmse_capped"] <= metrics["rmse_uncapped"]
-    assert set(found.evaluation.predictions["asset"]) == {"m06", "m07"}
-    assert found.evaluation.predictions["prediction"].between(0, 120).all()
-    assert found.artifact.threshold == 48
-    answer = score(found.artifact, plant, found.evaluation.predictions[["asset", "as_of"]])
-    assert np.array_equal(answer["remaining_life_h"], found.evaluation.predictions["prediction"])
+    assert set(trained.evaluation.predictions["asset"]) == {"m06", "m07"}
+    assert trained.evaluation.predictions["prediction"].between(0, 120).all()
+    assert trained.artifact.threshold == 48
+    answer = score(trained.artifact, plant, trained.evaluation.predictions[["asset", "as_of"]])
+    assert np.array_equal(answer["remaining_life_h"], trained.evaluation.predictions["prediction"])
 
 
-def test_progress_is_told(plant: History, describe: Describe) -> None:
+def test_progress_is_reported(plant: History, describe: Describe) -> None:
     """Training says how far it is, from nothing to all steps."""
-    told: list[tuple[str, int, int]] = []
-    train(describe(), plant, progress=lambda what, done, total: told.append((what, done, total)))
-    steps = [(done, total) for what, done, total in told if what.startswith("train")]
+    reports: list[tuple[str, int, int]] = []
+    train(describe(), plant, progress=lambda what, done, total: reports.append((what, done, total)))
+    steps = [(done, total) for what, done, total in reports if what.startswith("train")]
     assert steps[0] == (0, 6)
     assert steps[-1] == (6, 6)
 
 
-def test_nothing_to_learn_from_is_told(plant: History, describe: Describe) -> None:
+def test_nothing_to_learn_from_is_an_error(plant: History, describe: Describe) -> None:
     """No telemetry, no sample, or no failure before the test: a clear error, not a model."""
     with pytest.raises(ModelError, match="no training sample"):
         train(describe("split.test_start=2026-01-02"), plant)

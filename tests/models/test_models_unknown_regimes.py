@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.tables.history import History
-from models.artifact.scoring import score, scores
+from models.artifact.scoring import score, score_in_detail
 from models.experiment.experiment import Experiment
 from models.training.training import train
 
@@ -25,13 +25,13 @@ def test_an_unknown_regime_is_not_predicted(plant: History, describe: Describe) 
     telemetry.loc[changed, "volt"] = 900.0
     usual = score(artifact, plant, last)
     assert usual["reason"].isna().all()
-    found = scores(artifact, replace(plant, telemetry=telemetry), last)
+    scored = score_in_detail(artifact, replace(plant, telemetry=telemetry), last)
     silent = (last["asset"] == "m03").to_numpy()
-    frame = found.frame
+    frame = scored.frame
     assert frame.loc[silent, "reason"].str.startswith("unknown operating regime: ").all()
     assert frame.loc[silent, "probability"].isna().all()
     assert not frame.loc[silent, "alert"].any()
-    assert np.isnan(found.probabilities[silent]).all()
+    assert np.isnan(scored.probabilities[silent]).all()
     assert frame.loc[~silent, "reason"].isna().all()
     assert np.array_equal(frame.loc[~silent, "probability"], usual.loc[~silent, "probability"])
     old = replace(artifact, recipe=replace(artifact.recipe, regimes=replace(artifact.recipe.regimes, reach=None)))
@@ -42,6 +42,6 @@ def test_regimes_do_not_disturb_figures(plant: History, describe: Describe) -> N
     """Scoring the test samples of an experiment with regimes gives its evaluation: nothing of it is withheld."""
     trained = train(describe("features.regimes=2", 'features.operating_channels=["volt"]'), plant)
     expected = trained.evaluation.predictions
-    found = score(trained.artifact, plant, expected[["asset", "as_of"]])
-    assert found["reason"].isna().all()
-    assert np.array_equal(found["probability"], expected["prediction"])
+    scored = score(trained.artifact, plant, expected[["asset", "as_of"]])
+    assert scored["reason"].isna().all()
+    assert np.array_equal(scored["probability"], expected["prediction"])

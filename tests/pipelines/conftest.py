@@ -20,7 +20,7 @@ from models.artifact.scoring import score as score_assets
 from models.experiment.experiment import Experiment, load_experiment
 from models.registry.registry import Registry
 from pipelines.jobs.score import _predictions
-from pipelines.jobs.train import train
+from pipelines.jobs.train import train_experiment
 from pipelines.settings.settings import Settings, read_settings
 
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
@@ -142,7 +142,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 def _template(tmp_path_factory: pytest.TempPathFactory, experiment: Experiment) -> Workspace:
     workspace = init_workspace(tmp_path_factory.mktemp("plant"))
     _fill(workspace)
-    train(workspace, experiment, now=START + LIVE * DAY)
+    train_experiment(workspace, experiment, now=START + LIVE * DAY)
     return workspace
 
 

@@ -10,7 +10,7 @@ from data_contracts.records.outcome_records import audits
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from pipelines.cli import app
-from pipelines.jobs.audits import draw, judge
+from pipelines.jobs.audits import draw_audit_list, estimate_misses
 
 pytestmark = pytest.mark.usefixtures("plant")
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("plant")
 def test_the_list_of_a_day_is_one_list(plant: Any) -> None:
     """Asked for twice on a day the list is the same and stored once; it holds silent assets only."""
     plant.answer(55, 68)
-    first = draw(plant.workspace, "plant", now=plant.at(67.3), settings=plant.settings)
-    again = draw(plant.workspace, "plant", now=plant.at(67.8), settings=plant.settings)
+    first = draw_audit_list(plant.workspace, "plant", now=plant.at(67.3), settings=plant.settings)
+    again = draw_audit_list(plant.workspace, "plant", now=plant.at(67.8), settings=plant.settings)
     assert first.drawn["asset"].tolist() == again.drawn["asset"].tolist()
     assert (first.stored, again.stored) == (len(first.drawn), 0)
     records = open_records(plant.workspace.records_url)
@@ -31,14 +31,14 @@ def test_the_list_of_a_day_is_one_list(plant: Any) -> None:
 def test_findings_become_an_estimate(plant: Any) -> None:
     """A defect found in an audited asset stands for the silent assets that were not looked at."""
     plant.answer(55, 68)
-    drawn = draw(plant.workspace, "plant", now=plant.at(60), settings=plant.settings)
-    nothing = judge(plant.workspace, "plant", now=plant.at(60.5), settings=plant.settings)
+    drawn = draw_audit_list(plant.workspace, "plant", now=plant.at(60), settings=plant.settings)
+    nothing = estimate_misses(plant.workspace, "plant", now=plant.at(60.5), settings=plant.settings)
     assert nothing.estimate.drawn == 0
     asset, found_at = drawn.drawn["asset"].iloc[0], plant.at(60.5)
     order = {"work_order_id": "audit-1", "asset": asset, "event_time": found_at, "known_time": found_at}
     order |= {"kind": "inspection", "component": "bearing", "finding": "defect_confirmed", "prompted_by": "audit"}
     tables.append(plant.workspace, "work_orders", pd.DataFrame([order]), "audit")
-    told = judge(plant.workspace, "plant", now=plant.at(66), settings=plant.settings)
+    told = estimate_misses(plant.workspace, "plant", now=plant.at(66), settings=plant.settings)
     assert (told.estimate.inspected, told.estimate.defects) == (1, 1)
     assert told.estimate.missed == pytest.approx(told.estimate.silent)
 

@@ -16,7 +16,7 @@ from models.experiment.experiment import Experiment
 from models.retraining.comparison import compare
 from models.training.training import train
 from pipelines.backtesting import backtest_versions
-from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, backtest
+from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, run_backtest
 from pipelines.backtesting.backtest_versions import KeptVersions, folder_of
 from pipelines.cli import app
 
@@ -30,7 +30,7 @@ def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
 
     def ran(wish: BacktestConfig = WISH, **options: Any) -> Any:
-        return backtest(plant.workspace, experiment, wish, settings=settings, **options)
+        return run_backtest(plant.workspace, experiment, wish, settings=settings, **options)
 
     return ran
 
@@ -169,7 +169,7 @@ def test_an_experiment_without_alarms_is_refused(plant: Any, experiment: Experim
     """Remaining life without a horizon raises no alarms that could be right or wrong."""
     mute = replace(experiment, target="remaining_life")
     with pytest.raises(ModelError, match="remaining_life"):
-        backtest(plant.workspace, mute, WISH, settings=plant.settings)
+        run_backtest(plant.workspace, mute, WISH, settings=plant.settings)
 
 
 def test_the_command_answers(

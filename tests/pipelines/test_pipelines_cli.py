@@ -64,8 +64,10 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("name", sorted(app.COMMANDS))
 def test_every_command_stands_in_the_documentation(name: str, repository: Path) -> None:
-    """A command that docs/commands.md does not name does not exist for a reader."""
-    assert f"`forewarn {name.replace('.', ' ')}`" in (repository / "docs" / "commands.md").read_text(encoding="utf-8")
+    """A command that docs/reference/commands.md does not name does not exist for a reader."""
+    assert f"`forewarn {name.replace('.', ' ')}`" in (repository / "docs" / "reference" / "commands.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +136,7 @@ def test_serve_hands_on_only_what_was_said(
     assert replaced[0][1:3] == ["-m", "serving"]
 
 
-@pytest.mark.parametrize("path", sorted(renderers._DRAWINGS))
+@pytest.mark.parametrize("path", sorted(renderers._RENDERERS))
 def test_every_renderer_belongs_to_a_class_that_is_there(path: str) -> None:
     """A renderer is looked up by the import path of its class, which is defined there and not only imported."""
     module, _, name = path.partition(":")

@@ -11,7 +11,7 @@ from features import register_calculator
 from features.kernels import compilation
 from models.experiment.experiment import load_experiment
 from pipelines.cli import app
-from pipelines.jobs.train import train
+from pipelines.jobs.train import train_experiment
 
 UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
 
@@ -27,7 +27,7 @@ def engine(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> dict[
 
 def add_champion(plant: Any, experiment: Any, name: str, features: tuple[str, ...]) -> None:
     plan = dataclasses.replace(experiment.features, tsfresh=features)
-    train(plant.workspace, dataclasses.replace(experiment, name=name, features=plan), now=plant.at(55))
+    train_experiment(plant.workspace, dataclasses.replace(experiment, name=name, features=plan), now=plant.at(55))
 
 
 def test_a_champion_of_kernels_is_fast(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:

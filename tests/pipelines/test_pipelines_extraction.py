@@ -11,8 +11,7 @@ import pytest
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.progress import silent
 from data_contracts.tables.history import read_history
-from features import register_calculator
-from features.extraction.extract import extract
+from features import extract, register_calculator
 from models.experiment.experiment import load_experiment
 from models.training.column_selection import learn_recipe
 from models.training.samples import draw_samples

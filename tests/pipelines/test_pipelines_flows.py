@@ -181,9 +181,9 @@ def test_prefect_lives_in_the_workspace(told: dict[str, Any]) -> None:
         ("score", ["modle=x"], "Did you mean 'model'?"),
         ("score", ["model"], "name=value"),
         ("score", ["as_of=yesterdayish"], "'yesterdayish' is no time"),
-        ("score", ["model=a", "model=b"], "model was told twice"),
+        ("score", ["model=a", "model=b"], "parameter model was given twice"),
         ("monitor", ["act=perhaps"], "Write act=true or act=false"),
-        ("train", [], "train was not told experiment"),
+        ("train", [], "no value for experiment of train"),
         ("train", ["experiment=flet"], "Did you mean 'fleet'?"),
     ],
 )

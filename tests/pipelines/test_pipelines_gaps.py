@@ -27,7 +27,7 @@ def test_an_asset_with_too_little_telemetry_is_silent(plant: Any, monkeypatch: p
     later = rows[(rows["event_time"] > end - 9 * HOUR) & (rows["asset"] != "machine-03")]
     later = later.assign(event_time=later["event_time"] + 9 * HOUR, known_time=later["known_time"] + 9 * HOUR)
     tables.append(plant.workspace, "telemetry/azure_machine", later, "later")
-    result = scoring.score(plant.workspace, "plant", as_of=end + 9 * HOUR, now=end + 9 * HOUR)
+    result = scoring.score_fleet(plant.workspace, "plant", as_of=end + 9 * HOUR, now=end + 9 * HOUR)
     assert result.silent == ("machine-03",)
     assert (result.scored, result.stored) == (11, 11)
     stored = predictions(open_records(plant.workspace.records_url), model_name="plant", since=end)

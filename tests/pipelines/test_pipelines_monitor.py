@@ -11,16 +11,16 @@ from data_contracts.records.asset_records import answers_of
 from data_contracts.records.records import decisions, monitor_runs, open_records, predictions
 from data_contracts.tables.stored_features import load_features
 from pipelines.evidence.champion import load_champion
-from pipelines.jobs.monitor import monitor
-from pipelines.jobs.score import score
+from pipelines.jobs.monitor import monitor_champion
+from pipelines.jobs.score import score_fleet
 
 pytestmark = pytest.mark.usefixtures("plant")
 
 
 def test_scoring_twice_stores_once(plant: Any) -> None:
     """The same fleet, cut-off and version again gives the same predictions and stores none."""
-    first = score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
-    again = score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(61))
+    first = score_fleet(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
+    again = score_fleet(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(61))
     assert (first.scored, first.stored, again.stored) == (12, 12, 0)
     stored = predictions(open_records(plant.workspace.records_url), model_name="plant")
     assert len(stored) == 12
@@ -31,7 +31,7 @@ def test_scoring_twice_stores_once(plant: Any) -> None:
 def test_scoring_keeps_the_features_it_predicted_from(plant: Any) -> None:
     """They give the stored predictions again, bit for bit; the same run again stores nothing."""
     for hour in (60, 61):
-        score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(hour))
+        score_fleet(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(hour))
     artifact = load_champion(plant.workspace, "plant").model.artifact
     run = load_features(plant.workspace, "plant", artifact.recipe.digest, until=plant.at(60))
     assert run is not None
@@ -45,7 +45,7 @@ def test_scoring_keeps_the_features_it_predicted_from(plant: Any) -> None:
 
 def test_scoring_keeps_every_horizon_and_its_latest_reading(plant: Any) -> None:
     """Whoever plans by it later needs no less than from an answer of the endpoint."""
-    score(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
+    score_fleet(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
     artifact = load_champion(plant.workspace, "plant").model.artifact
     records = open_records(plant.workspace.records_url)
     stored = predictions(records, model_name="plant").set_index("prediction_id")
@@ -54,15 +54,15 @@ def test_scoring_keeps_every_horizon_and_its_latest_reading(plant: Any) -> None:
     hours = [horizon / pd.Timedelta("1h") for horizon in artifact.horizons]
     for one, content in told.items():
         assert [each["hours"] for each in content["horizons"]] == hours
-        assert content["horizons"][artifact.decision]["probability"] == stored.loc[one, "probability"]
+        assert content["horizons"][artifact.decision_index]["probability"] == stored.loc[one, "probability"]
         assert plant.at(59) < pd.Timestamp(content["last_reading_at"]) <= plant.at(60)
 
 
 def test_scoring_uses_nothing_known_later(plant: Any) -> None:
     """Without a cut-off the latest telemetry's known time is taken; with one, only what was known by then."""
-    latest = score(plant.workspace, "plant", now=plant.at(121))
+    latest = score_fleet(plant.workspace, "plant", now=plant.at(121))
     assert latest.as_of == plant.at(120)
-    early = score(plant.workspace, "plant", as_of=plant.at(58), now=plant.at(121))
+    early = score_fleet(plant.workspace, "plant", as_of=plant.at(58), now=plant.at(121))
     assert early.scored == 12
     assert early.to_dict()["as_of"] == plant.at(58).isoformat()
 
@@ -70,15 +70,15 @@ def test_scoring_uses_nothing_known_later(plant: Any) -> None:
 def test_scoring_without_data_or_champion(plant: Any) -> None:
     """A time without telemetry, and a workspace without a champion, are told apart and told clearly."""
     with pytest.raises(NotFoundError, match="no azure_machine stands in plant"):
-        score(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
+        score_fleet(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
     with pytest.raises(NotFoundError, match="no model 'pump' is registered"):
-        score(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
+        score_fleet(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
 
 
 def test_a_good_champion_is_left_alone(plant: Any) -> None:
     """While failures announce themselves as before, the monitor holds, and records that with its reasons."""
     plant.answer(55, 68)
-    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    result = monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
     assert result.decision == "hold"
     assert result.rates.missed.of >= 8
     assert result.rates.missed.value < 0.2
@@ -94,7 +94,7 @@ def test_a_good_champion_is_left_alone(plant: Any) -> None:
 def test_a_process_change_is_noticed(plant: Any) -> None:
     """Once failures are missed far beyond what was promised, the decision is to retrain, for that reason."""
     plant.answer(55, 90)
-    result = monitor(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
+    result = monitor_champion(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
     assert result.decision == "retrain"
     assert "fn" in result.drift.which
     assert "failures were missed" in result.reasons[0]
@@ -104,13 +104,13 @@ def test_a_process_change_is_noticed(plant: Any) -> None:
 def test_only_what_has_matured_counts(plant: Any) -> None:
     """The rates end lead + horizon + reporting delay before now, however much has been predicted since."""
     plant.answer(55, 68)
-    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    result = monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
     assert result.rates.end == plant.at(70) - pd.Timedelta(hours=36)
 
 
 def test_watching_before_anything_was_predicted(plant: Any) -> None:
     """Failures without a prediction are uncovered, not missed, and lead to no retraining."""
-    result = monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    result = monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
     assert result.decision == "hold"
     assert result.rates.missed.of == 0
     assert result.rates.uncovered > 0
@@ -120,4 +120,4 @@ def test_watching_without_a_champion(plant: Any) -> None:
     """A registry in which no version is the champion is a clear error."""
     plant.registry.delete_alias("plant", "champion")
     with pytest.raises(NotFoundError, match="has no champion"):
-        monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+        monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)

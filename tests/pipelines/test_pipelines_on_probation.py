@@ -19,8 +19,8 @@ from pipelines.evidence import score_shift
 from pipelines.evidence.monitoring_snapshot import _since_first_found, gather_snapshot
 from pipelines.evidence.probation_status import on_probation, roll_back
 from pipelines.flows import monitor as flow
-from pipelines.jobs.monitor import monitor
-from pipelines.jobs.train import train
+from pipelines.jobs.monitor import monitor_champion
+from pipelines.jobs.train import train_experiment
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -29,7 +29,7 @@ DAY = pd.Timedelta(days=1)
 @pytest.fixture
 def replaced(plant: Any, experiment: Any) -> Any:
     """Return the plant with a second version that replaced the first on day 56."""
-    train(plant.workspace, experiment, now=plant.at(55))
+    train_experiment(plant.workspace, experiment, now=plant.at(55))
     promote(
         plant.registry,
         open_records(plant.workspace.records_url),
@@ -48,11 +48,11 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
     """What it misses within the span suggests a rollback; page, evidence and drawing say so, and it can be undone."""
     replaced.answer(56, 92)
     now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
-    early = monitor(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
+    early = monitor_champion(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
     assert early.probation is not None
     assert early.probation.suggestion == "wait"
     assert "the evaluation of version 1".upper() in early.probation.reasons[0].upper()
-    found = monitor(replaced.workspace, "plant", now=now, settings=settings)
+    found = monitor_champion(replaced.workspace, "plant", now=now, settings=settings)
     assert found.probation is not None
     assert found.probation.suggestion == "roll back"
     assert found.to_dict()["probation"]["suggestion"] == "roll back"
@@ -67,7 +67,7 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
     assert (moved.to_version, replaced.registry.champion("plant")) == (1, 1)
     assert promotions(records).iloc[-1]["actor"] == settings.retrain_actor
     # Who comes back by a rollback is not on probation.
-    assert monitor(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
+    assert monitor_champion(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
 
 
 def test_bad_data_roll_nothing_back(replaced: Any) -> None:
@@ -95,10 +95,10 @@ def test_bad_data_roll_nothing_back(replaced: Any) -> None:
 def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
     """Without a span, or long after it, there is none; nor for a champion that replaced nobody."""
     none = dataclasses.replace(replaced.settings, probation_span=0 * DAY)
-    assert monitor(replaced.workspace, "plant", now=replaced.at(60), settings=none).probation is None
+    assert monitor_champion(replaced.workspace, "plant", now=replaced.at(60), settings=none).probation is None
     short = dataclasses.replace(replaced.settings, probation_span=3 * DAY)
-    assert monitor(replaced.workspace, "plant", now=replaced.at(80), settings=short).probation is None
-    assert monitor(replaced.workspace, "plant", now=replaced.at(55.5), settings=short).probation is None
+    assert monitor_champion(replaced.workspace, "plant", now=replaced.at(80), settings=short).probation is None
+    assert monitor_champion(replaced.workspace, "plant", now=replaced.at(55.5), settings=short).probation is None
 
 
 @pytest.mark.parametrize(

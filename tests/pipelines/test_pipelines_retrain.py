@@ -14,16 +14,16 @@ from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.promotion import rollback
 from pipelines.cli.renderers import render
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
-from pipelines.jobs.monitor import monitor
-from pipelines.jobs.retrain import challenger_experiment, retrain
-from pipelines.jobs.train import train
+from pipelines.jobs.monitor import monitor_champion
+from pipelines.jobs.retrain import challenger_experiment, retrain_champion
+from pipelines.jobs.train import train_experiment
 
 DAY = pd.Timedelta(days=1)
 
 
 def test_a_second_training_does_not_become_champion(plant: Any, experiment: Any) -> None:
     """Only the first version of a name becomes the champion by itself; the ledger says why."""
-    again = train(plant.workspace, experiment, now=plant.at(55))
+    again = train_experiment(plant.workspace, experiment, now=plant.at(55))
     assert (again.version, again.champion) == (2, False)
     assert plant.registry.champion("plant") == 1
     ledger = promotions(open_records(plant.workspace.records_url), model_name="plant")
@@ -36,9 +36,9 @@ def test_after_the_change_the_challenger_wins_and_is_left_alone(plant: Any) -> N
     """A challenger trained on the changed process is promoted for its cost; used evidence triggers nothing again."""
     plant.answer(55, 100)
     now = plant.at(102)
-    before = monitor(plant.workspace, "plant", now=now, settings=plant.settings)
+    before = monitor_champion(plant.workspace, "plant", now=now, settings=plant.settings)
     assert before.decision == "retrain"
-    result = retrain(plant.workspace, "plant", now=now, settings=plant.settings, why="drift")
+    result = retrain_champion(plant.workspace, "plant", now=now, settings=plant.settings, why="drift")
     assert result.decision == "promoted"
     assert result.exit_status == 0
     assert result.comparison.challenger.cost < result.comparison.champion.cost
@@ -50,14 +50,14 @@ def test_after_the_change_the_challenger_wins_and_is_left_alone(plant: Any) -> N
     assert row["evidence"]["comparison"]["winner"] == "challenger"
     assert row["data_versions"]["failures"] >= 0
     assert decisions(records)["decision"].tolist() == ["retrain", "promoted"]
-    after = monitor(plant.workspace, "plant", now=plant.at(103), settings=plant.settings)
+    after = monitor_champion(plant.workspace, "plant", now=plant.at(103), settings=plant.settings)
     assert (after.model_version, after.decision) == (2, "hold")
 
 
 def test_neither_was_trained_on_the_period(plant: Any) -> None:
     """The comparison begins after the last label of both, and ends where outcomes have matured."""
     now = plant.at(102)
-    result = retrain(plant.workspace, "plant", now=now, settings=plant.settings)
+    result = retrain_champion(plant.workspace, "plant", now=now, settings=plant.settings)
     compared = result.comparison
     for version in (1, 2):
         trained = pd.Timestamp(plant.registry.tags("plant", version)["trained_until"])
@@ -70,7 +70,7 @@ def test_neither_was_trained_on_the_period(plant: Any) -> None:
 def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
     """A challenger that is not cheaper changes nothing; that, and why, is recorded, and the exit status says no."""
     settings = dataclasses.replace(plant.settings, retrain_holdout=9 * DAY)
-    result = retrain(plant.workspace, "plant", now=plant.at(68), settings=settings)
+    result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings)
     assert result.decision == "rejected"
     assert result.exit_status == 1
     assert plant.registry.champion("plant") == 1
@@ -80,14 +80,14 @@ def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) ->
     assert decisions(records).iloc[-1]["reasons"] == list(result.reasons)
     assert len(promotions(records)) == 1
     # The cooldown and the used evidence hold from then on.
-    look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
+    look = monitor_champion(plant.workspace, "plant", now=plant.at(69), settings=settings)
     assert look.rates.start >= plant.at(68) - pd.Timedelta(hours=36)
 
 
 def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) -> None:
     """With too few matured events in the holdout nothing is trained, and no evidence is used up."""
     settings = dataclasses.replace(plant.settings, retrain_holdout=3 * DAY)
-    result = retrain(plant.workspace, "plant", now=plant.at(68), settings=settings, why="drift")
+    result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings, why="drift")
     assert (result.decision, result.challenger_version, result.exit_status) == ("postponed", None, 1)
     assert result.comparison.events < 5
     assert result.comparison.champion is None
@@ -102,14 +102,14 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
     assert (evidence.last_retraining, evidence.used_until) == (None, None)
     assert (evidence.this_year, evidence.rejected_in_a_row) == (0, 0)
-    look = monitor(plant.workspace, "plant", now=plant.at(69), settings=settings)
+    look = monitor_champion(plant.workspace, "plant", now=plant.at(69), settings=settings)
     assert "retraining postponed" in look.report.read_text(encoding="utf-8")
 
 
 def test_the_settings_say_what_is_asked_of_a_challenger(plant: Any) -> None:
     """More events than there are, asked for by the settings, postpone the retraining."""
     settings = dataclasses.replace(plant.settings, promotion_min_events=1000)
-    result = retrain(plant.workspace, "plant", now=plant.at(102), settings=settings)
+    result = retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=settings)
     assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
 
 
@@ -125,14 +125,14 @@ def test_one_retraining_at_a_time(plant: Any) -> None:
     until = wall_clock() + pd.Timedelta(minutes=2)
     acquire_lease(records, "retrain/plant", "process 4242 on mill, a1b2", wall_clock(), until - wall_clock())
     with pytest.raises(ModelError, match=f"by process 4242 on mill.*again after {until:%Y-%m-%d %H:%M}"):
-        retrain(plant.workspace, "plant", now=plant.at(68), settings=plant.settings)
+        retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=plant.settings)
     assert len(plant.registry.versions("plant")) == 1
 
 
 def test_rollback_with_a_real_registry(plant: Any) -> None:
     """After a promotion a rollback makes the version before the champion again, and the ledger shows both."""
     now = plant.at(102)
-    retrain(plant.workspace, "plant", now=now, settings=plant.settings)
+    retrain_champion(plant.workspace, "plant", now=now, settings=plant.settings)
     records = open_records(plant.workspace.records_url)
     rollback(plant.registry, records, "plant", actor="a test", reason="too many alarms", now=now)
     assert plant.registry.champion("plant") == 1
@@ -157,13 +157,15 @@ def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
 def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: Any) -> None:
     """What answers a drift is compared on the latest events only; a refresh on the usual time, and rests on nothing."""
     settings = dataclasses.replace(plant.settings, retrain_drift_events=8)
-    urgent = retrain(plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True)
+    urgent = retrain_champion(
+        plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True
+    )
     assert plant.at(102) - urgent.comparison.start < 12 * DAY
     assert urgent.comparison.events >= 5
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
     assert evidence.new.drift_answered == plant.at(102)
     assert evidence.used_until is not None
-    calm = retrain(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
+    calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
     after = gather_snapshot(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
     assert (after.used_until, after.this_year) == (evidence.used_until, 1)
     assert (after.new.refreshed, after.new.trained, after.last_training) == (1, 1, plant.at(118))

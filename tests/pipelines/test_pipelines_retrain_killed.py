@@ -11,7 +11,7 @@ import pytest
 from data_contracts.errors import ModelError
 from data_contracts.records.leases import TIME_TO_LIVE, wall_clock
 from data_contracts.records.records import decisions, open_records, promotions
-from pipelines.jobs.retrain import retrain
+from pipelines.jobs.retrain import retrain_champion
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def stop(*_args, **_options):
 
 where, root, now = sys.argv[1:]
 place, name = {
-    "training": (pipelines.jobs.retrain, "learn"),
+    "training": (pipelines.jobs.retrain, "train"),
     "registered": (Registry, "set_alias"),
     "comparing": (pipelines.jobs.retrain, "compare"),
     "promotion": (models.registry.promotion, "add_promotion"),
@@ -43,7 +43,8 @@ setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
 settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
 try:
-    print(pipelines.jobs.retrain.retrain(workspace, "plant", now=pd.Timestamp(now), settings=settings).decision)
+    result = pipelines.jobs.retrain.retrain_champion(workspace, "plant", now=pd.Timestamp(now), settings=settings)
+    print(result.decision)
 except ModelError as refusal:
     print("refused:", refusal)
 """
@@ -59,7 +60,7 @@ def _later() -> pd.Timestamp:
 
 
 def _retrain(plant: Any, **options: Any) -> Any:
-    return retrain(plant.workspace, "plant", now=plant.at(102), settings=plant.settings, **options)
+    return retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=plant.settings, **options)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from data_contracts.errors import NotFoundError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.records import Prediction, decisions, open_records, predictions
 from pipelines.cli import app
-from pipelines.jobs.monitor import monitor
-from pipelines.jobs.retrain import retrain
-from pipelines.jobs.why import why
+from pipelines.jobs.monitor import monitor_champion
+from pipelines.jobs.retrain import retrain_champion
+from pipelines.jobs.why import explain_decision
 
 pytestmark = pytest.mark.usefixtures("plant")
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("plant")
 def test_why_nothing_was_retrained(plant: Any) -> None:
     """A hold is explained by what was seen, how far the evidence went, and what would change the answer."""
     plant.answer(55, 68)
-    monitor(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
-    told = why(plant.workspace, "retraining", "plant")
+    monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
+    told = explain_decision(plant.workspace, "retraining", "plant")
     assert told.decision == "hold"
     assert "failures were missed" in told.seen[0]
     assert any("has not decided" in test for test in told.tests)
@@ -30,13 +30,15 @@ def test_why_nothing_was_retrained(plant: Any) -> None:
 def test_why_it_was_retrained_and_promoted(plant: Any) -> None:
     """A retraining names the test that decided and when; the promotion who, what it was judged on, and each check."""
     plant.answer(55, 90)
-    look = monitor(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
-    told = why(plant.workspace, "retraining", "plant")
+    look = monitor_champion(plant.workspace, "plant", now=plant.at(92), settings=plant.settings)
+    told = explain_decision(plant.workspace, "retraining", "plant")
     assert told.decision == look.decision == "retrain"
     assert any("decided on 2026-" in test for test in told.tests)
-    result = retrain(plant.workspace, "plant", now=plant.at(102), settings=plant.settings, why=" ".join(look.reasons))
+    result = retrain_champion(
+        plant.workspace, "plant", now=plant.at(102), settings=plant.settings, why=" ".join(look.reasons)
+    )
     assert result.decision == "promoted"
-    promoted = why(plant.workspace, "promotion", "plant", str(result.challenger_version))
+    promoted = explain_decision(plant.workspace, "promotion", "plant", str(result.challenger_version))
     assert look.reasons[0] in promoted.seen[0]
     assert len(promoted.tests) == len(result.comparison.to_dict()["checks"])
 
@@ -45,11 +47,11 @@ def test_an_earlier_decision_can_be_asked_for(plant: Any) -> None:
     """The number of a decision picks it; one that is not there is named, with those that are."""
     plant.answer(55, 68)
     for day in (69, 70):
-        monitor(plant.workspace, "plant", now=plant.at(day), settings=plant.settings)
+        monitor_champion(plant.workspace, "plant", now=plant.at(day), settings=plant.settings)
     first = decisions(open_records(plant.workspace.records_url)).iloc[0]
-    assert why(plant.workspace, "retraining", "plant", str(first["id"])).at == first["at"]
+    assert explain_decision(plant.workspace, "retraining", "plant", str(first["id"])).at == first["at"]
     with pytest.raises(NotFoundError, match="no decision about plant with the id 99"):
-        why(plant.workspace, "retraining", "plant", "99")
+        explain_decision(plant.workspace, "retraining", "plant", "99")
 
 
 def test_why_an_alarm(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +74,7 @@ def test_why_an_alarm_of_remaining_life(plant: Any) -> None:
     said |= {"probability": None, "remaining_life_h": 40.0, "threshold": 72.0, "alert": True}
     alarm = Prediction(prediction_id="near", model_name="plant", model_version=1, origin="batch", **said)
     add_predictions(records, [alarm])
-    told = why(plant.workspace, "alarm", "plant", "near")
+    told = explain_decision(plant.workspace, "alarm", "plant", "near")
     assert "40.0 hours of remaining life" in told.seen[0]
     assert told.tests == ("It alerts at 72 hours of remaining life and less.",)
     assert told.change == ("A remaining life of more than 72 hours.",)
@@ -81,4 +83,4 @@ def test_why_an_alarm_of_remaining_life(plant: Any) -> None:
 def test_nothing_happened_yet(plant: Any) -> None:
     """Before anything was decided the answer says so."""
     with pytest.raises(NotFoundError, match="Nothing of the kind has happened yet"):
-        why(plant.workspace, "alarm", "plant")
+        explain_decision(plant.workspace, "alarm", "plant")

@@ -23,8 +23,9 @@ from data_contracts.workspace import Workspace, init_workspace
 from features.extraction.extract import extract
 from features.recipe.fitting import fit_recipe
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, contract_reference, store_estimator
+from models.artifact.artifact import Artifact, contract_reference
 from models.estimators import estimators
+from models.estimators.stored_estimators import store_estimator
 from models.registry.registry import CHAMPION, Registry
 
 MODEL = "tiny"

@@ -230,9 +230,9 @@ def test_no_log_line_names_a_path(
 def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that takes over has been taken apart for its drivers; the first caller does not wait for it."""
     taken_apart: list[str] = []
-    of_text = TreeContributions.of_text
-    monkeypatch.setattr(TreeContributions, "of_text", lambda text: taken_apart.append("once") or of_text(text))
-    explanations._explained.cache_clear()
+    from_text = TreeContributions.from_text
+    monkeypatch.setattr(TreeContributions, "from_text", lambda text: taken_apart.append("once") or from_text(text))
+    explanations._explainer.cache_clear()
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
     watch.look()
     assert taken_apart == ["once"]

@@ -30,7 +30,7 @@ def records(*rows: tuple[float, float, str | None]) -> pd.DataFrame:
     )
 
 
-def told(frame: pd.DataFrame) -> list[tuple[float, float | None]]:
+def hours_of(frame: pd.DataFrame) -> list[tuple[float, float | None]]:
     far = at(10**5)
     return [
         ((begins - START) / HOUR, None if ends > far else (ends - START) / HOUR)
@@ -41,14 +41,14 @@ def told(frame: pd.DataFrame) -> list[tuple[float, float | None]]:
 def test_an_asset_is_retired_from_its_record_to_the_next() -> None:
     """Retired twice over is one span; a record without a status puts the asset back into service."""
     kept = records((0, 0, None), (10, 10, "retired"), (12, 12, "retired"), (20, 20, None), (30, 30, "retired"))
-    assert told(retired_spans(kept, now=at(100))) == [(10, 20), (30, None)]
+    assert hours_of(retired_spans(kept, now=at(100))) == [(10, 20), (30, None)]
 
 
 def test_a_retirement_counts_once_known_and_as_corrected() -> None:
     """Nothing known later is used; of two records of one instant the one known last counts."""
     kept = records((0, 0, None), (10, 15, "retired"), (10, 40, "in_service"))
     assert retired_spans(kept, now=at(14)).empty
-    assert told(retired_spans(kept, now=at(15))) == [(10, None)]
+    assert hours_of(retired_spans(kept, now=at(15))) == [(10, None)]
     assert retired_spans(kept, now=at(40)).empty
 
 
@@ -61,37 +61,37 @@ def test_an_asset_is_lost_after_the_declared_silence() -> None:
     """Silence up to the declared length is none."""
     heard = {"m1": at(0), "m2": at(5)}
     assert lost_spans(heard, silence=10 * HOUR, now=at(10)).empty
-    found = lost_spans(heard, silence=10 * HOUR, now=at(11))
-    assert found["asset"].tolist() == ["m1"]
-    assert told(found) == [(0, None)]
+    lost = lost_spans(heard, silence=10 * HOUR, now=at(11))
+    assert lost["asset"].tolist() == ["m1"]
+    assert hours_of(lost) == [(0, None)]
 
 
 @settings(max_examples=100, deadline=None)
 @given(SPANS, STRETCHES)
-def test_spans_by_the_hour(rows: list, asked: list) -> None:
+def test_spans_by_the_hour(rows: list, stretches: list) -> None:
     """What overlaps and for how long is what counting hour by hour gives, however spans overlap."""
     gone = {
         (asset, hour)
         for asset, begins, lasts in rows
         for hour in range(begins, 60 if lasts is None else begins + lasts)
     }
-    frame = pd.DataFrame([(asset, at(opens), at(opens + lasts)) for asset, opens, lasts in asked])
+    frame = pd.DataFrame([(asset, at(opens), at(opens + lasts)) for asset, opens, lasts in stretches])
     asset, opens, closes = (frame[column] for column in frame)
-    hours = [sum((name, hour) in gone for hour in range(first, first + lasts)) for name, first, lasts in asked]
+    hours = [sum((name, hour) in gone for hour in range(first, first + lasts)) for name, first, lasts in stretches]
     assert overlapping(asset, opens, closes, spans(rows)).tolist() == [count > 0 for count in hours]
     assert (unobserved_time(asset, opens, closes, spans(rows)) / HOUR).tolist() == hours
     united = disjoint(spans(rows))
     assert (united["begins"] > united.groupby("asset")["ends"].shift().fillna(START - HOUR)).all()
 
 
-def test_a_silence_that_nobody_watched_is_no_negative() -> None:
+def test_an_unobserved_silence_is_no_negative() -> None:
     """A window that reaches beyond the retirement is censored, unless the asset failed before."""
-    asked = pd.DataFrame({"asset": "m1", "as_of": [at(0), at(5), at(6)]})
+    cut_offs = pd.DataFrame({"asset": "m1", "as_of": [at(0), at(5), at(6)]})
     columns = ["failure_id", "asset", "event_time", "known_time"]
     failed = pd.DataFrame([("f", "m1", at(10), at(10))], columns=columns)
     no_work = pd.DataFrame(columns=["work_order_id", "asset", "event_time", "known_time", "kind", "prompted_by"])
     terms = {"lead": 0 * HOUR, "horizon": 4 * HOUR, "known_until": at(99)}
     gone = spans([("m1", 9, None)])
-    states = failure_labels(asked, failed[:0], no_work, **terms, observation_gaps=gone)
+    states = failure_labels(cut_offs, failed[:0], no_work, **terms, observation_gaps=gone)
     assert states.tolist() == ["negative", "negative", "censored"]
-    assert failure_labels(asked, failed, no_work, **terms, observation_gaps=gone).tolist()[-1] == "positive"
+    assert failure_labels(cut_offs, failed, no_work, **terms, observation_gaps=gone).tolist()[-1] == "positive"

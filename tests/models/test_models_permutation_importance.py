@@ -1,4 +1,4 @@
-"""What columns are worth is judged on assets that the learner has not seen."""
+"""Permutation importance is measured on assets that the learner has not seen."""
 
 from collections.abc import Callable
 
