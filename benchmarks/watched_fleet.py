@@ -25,7 +25,7 @@ from models.monitoring.drift import (
 )
 from models.monitoring.e_detectors import shiryaev_roberts
 from models.monitoring.e_processes import bernoulli_alternatives, poisson_alternatives
-from models.monitoring.looks import Grid, _counted, _exposed, _first_each
+from models.monitoring.looks import Grid, _first_per_asset, _in_grid, _opened_while_watched
 from models.outcomes.error_rates import MONTH, error_rates
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
@@ -227,7 +227,7 @@ class Counts:
 
 
 def counted(known: Outcomes, assets: int, histories: int, grid: Grid) -> Counts:
-    """Count the looks of each history at once; the same as `looks` on each, which would take minutes.
+    """Count the looks of each history at once; the same as `count_looks` on each, which would take minutes.
 
     Parameters
     ----------
@@ -249,15 +249,15 @@ def counted(known: Outcomes, assets: int, histories: int, grid: Grid) -> Counts:
         chosen = None if weights is None else weights[whole]
         return np.bincount(place, chosen, histories * length).reshape(histories, length).astype(float)
 
-    failures = _counted(known.failures, "event_time", grid, None)
-    failures = _first_each(failures[failures["state"].isin(["missed", "caught", "prevented"])], "event_time", grid)
-    episodes = _counted(_exposed(known), "opened", grid, None)
-    decided = _counted(known.decisions, "as_of", grid, None)
+    failures = _in_grid(known.failures, "event_time", grid, None)
+    failures = _first_per_asset(failures[failures["state"].isin(["missed", "caught", "prevented"])], "event_time", grid)
+    episodes = _in_grid(_opened_while_watched(known), "opened", grid, None)
+    decided = _in_grid(known.decisions, "as_of", grid, None)
     decided = decided[decided["state"] != "pending"]
     return Counts(
         missed=tally(failures[failures["state"] == "missed"]),
         failures=tally(failures),
-        false_episodes=tally(_first_each(episodes[episodes["state"] == "fp"], "opened", grid)),
+        false_episodes=tally(_first_per_asset(episodes[episodes["state"] == "fp"], "opened", grid)),
         exposure=tally(decided, (decided["covered"] / MONTH).to_numpy(dtype=float)),
     )
 

@@ -1,8 +1,8 @@
-"""From telemetry up to a cut-off to named numbers.
+"""Feature extraction: from the telemetry known at a cut-off to named features.
 
-`extract` computes a `Recipe` at cut-offs from what was known then: the one function for training, for scoring a fleet
-and for the endpoint, with the same bits in all three. `extract_windows` is the plain entry for arrays. Columns bear
-tsfresh's names and hold tsfresh's values; kernels of our own compute the cheap and useful ones, tsfresh the rest.
+`extract` computes a `Recipe` at cut-offs from what was known then. Training, fleet scoring and the endpoint all use it
+and get identical bits. `extract_windows` is the plain entry for arrays. Columns have tsfresh's names and values:
+compiled kernels compute the cheap and useful ones, tsfresh the rest.
 """
 
 from features.calculators.plan import slow_features

@@ -103,7 +103,7 @@ def refused(frame: pd.DataFrame) -> Group:
     Parameters
     ----------
     frame : pd.DataFrame
-        As `data_contracts.ingestion.quarantine.listed` returns them.
+        As `data_contracts.ingestion.quarantine.list_rows` returns them.
 
     Returns
     -------
@@ -268,9 +268,9 @@ def _shadow(report: "ShadowReport") -> Group:
 
 
 def _backtest(result: "BacktestResult") -> RenderableType:
-    from pipelines.backtesting.backtest_table import drawn
+    from pipelines.backtesting.backtest_table import render_table
 
-    return drawn(result)
+    return render_table(result)
 
 
 _STANDINGS: Mapping[str, Callable[[Any], str]] = {

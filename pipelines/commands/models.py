@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -240,7 +241,6 @@ def shadow(
 
 def _shadow_report(workspace: "Workspace", name: str, now: str | None, *, off: bool) -> Any:
     from data_contracts.errors import UsageError
-    from pipelines.commands.operate import settings_of, time_or_now
     from pipelines.jobs.shadow import report_shadows
 
     if off:
@@ -294,23 +294,8 @@ def delete(
 
     workspace = options.open()
     name = model_name(workspace, model)
-    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, really=yes)
+    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, dry_run=not yes)
     return DeleteResult(name, version, yes)
-
-
-def model_name(workspace: "Workspace", name: str | None) -> str:
-    """Return the model that is meant: the one named, or the only one there is; UsageError if that is none."""
-    from data_contracts.errors import UsageError, did_you_mean
-    from models.registry.registry import Registry
-
-    names = Registry(workspace).names()
-    if name in names:
-        return str(name)
-    if name is None and len(names) == 1:
-        return names[0]
-    found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
-    hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
-    raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
 
 
 def _person() -> str:

@@ -11,7 +11,7 @@ from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.outcomes.error_rates import ErrorRates, as_json, error_rates
 from models.outcomes.outcomes import Terms, outcomes
-from models.retraining.counterfactual_outcomes import settle_by_all_work
+from models.retraining.counterfactual_outcomes import reclassify_by_other_work
 from pipelines.evidence.champion import load_champion, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.settings.settings import Settings
@@ -88,7 +88,7 @@ def _compare(
         decisions = pairs[["asset", "as_of"]].assign(alert=pairs[alert].astype(bool))
         known = outcomes(decisions, history.failures, history.work_orders, now=now, terms=claims, observation_gaps=gaps)
         # Nobody acts on an alert in the shadow; other work that found a defect, or none, speaks for it.
-        return error_rates(settle_by_all_work(known, history.work_orders))
+        return error_rates(reclassify_by_other_work(known, history.work_orders))
 
     shadow, answered = pairs["alert"].astype(bool), pairs["alert_answered"].astype(bool)
     return ShadowComparison(

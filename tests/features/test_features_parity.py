@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from features import extract_windows, slow_features
 from features.calculators.calculate import calculate
 from features.calculators.presets import preset_features
-from features.calculators.tsfresh_calculators import calculate_by_tsfresh, say_slow
+from features.calculators.tsfresh_calculators import calculate_by_tsfresh, warn_slow
 from features.kernels.registry import KERNELS
 
 Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -129,9 +129,11 @@ def is_exception(feature: str, series: np.ndarray) -> bool:
     return calculator in EXCEPTIONS and EXCEPTIONS[calculator](series)
 
 
-def named(samples: int, found: list[tuple[str, int, float, float]]) -> list[str]:
+def named(samples: int, differences: list[tuple[str, int, float, float]]) -> list[str]:
     shapes = list(SHAPES)
-    return [f"{samples} samples of {shapes[row]}: {name} is {one!r}, not {other!r}" for name, row, one, other in found]
+    return [
+        f"{samples} samples of {shapes[row]}: {name} is {one!r}, not {other!r}" for name, row, one, other in differences
+    ]
 
 
 @pytest.mark.parametrize("calculator", calculators())
@@ -241,14 +243,14 @@ def test_short_series_pass_through_every_calculator(samples: int) -> None:
 
 def test_the_slow_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     """What has no kernel is logged by name, once."""
-    say_slow.cache_clear()
+    warn_slow.cache_clear()
     block = np.random.default_rng(1).normal(size=(2, 20))
-    wanted = ("mean", 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2')
+    features = ("mean", 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2')
     with caplog.at_level(logging.WARNING, logger="forewarn.features"):
-        calculate(block, wanted)
-        calculate(block, wanted)
+        calculate(block, features)
+        calculate(block, features)
     assert [record.getMessage().rsplit(": ", 1)[1] for record in caplog.records] == ["change_quantiles"]
-    assert slow_features(wanted) == wanted[1:]
+    assert slow_features(features) == features[1:]
 
 
 def test_a_kernel_for_parameters_outside_the_presets() -> None:

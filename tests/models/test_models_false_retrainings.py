@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from benchmarks.watched_fleet import DAY, SINCE, Plant, counted, decided_at, promised, simulate, watched
-from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates, drift
-from models.monitoring.looks import Grid, looks
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates, detect_drift
+from models.monitoring.looks import Grid, count_looks
 
 BUDGET = Budget()
 HISTORIES = 150
 PLANT = Plant(assets=160)
-"""Of about six failures a look."""
+"""About six failures a look."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def promise() -> ReferenceRates:
 
 
 def test_a_kept_promise_is_rarely_refuted(promise: ReferenceRates) -> None:
-    """With delays and interventions, false verdicts stay within the budget and three standard errors."""
+    """With delays and interventions, false rejections stay within the budget and three standard errors."""
     over = decided_at(watched(PLANT, HISTORIES, seed=2), promise, BUDGET)
     half = BUDGET.part(0.5)
     for rate in (FN, FP):
@@ -30,22 +30,22 @@ def test_a_kept_promise_is_rarely_refuted(promise: ReferenceRates) -> None:
             assert over[rate, test].any(axis=1).mean() <= budget + 3 * math.sqrt(budget / HISTORIES)
 
 
-def test_a_broken_promise_is_found(promise: ReferenceRates) -> None:
-    """A champion that comes to miss 45 % instead of 20 % of the failures is found out in nine of ten histories."""
+def test_a_broken_promise_is_detected(promise: ReferenceRates) -> None:
+    """A champion that comes to miss 45 % instead of 20 % of the failures is rejected in nine of ten histories."""
     over = decided_at(watched(replace(PLANT, worse_from=6), 60, seed=3), promise, BUDGET)
     assert (over[FN, SINCE_PROMOTION] | over[FN, RECENT]).any(axis=1).mean() > 0.9
 
 
 def test_histories_side_by_side_are_the_histories_one_by_one(promise: ReferenceRates) -> None:
-    """Counted at once, and tested at once, each history has the looks and the verdict that it has by itself."""
+    """Counted and tested together, each history has the looks and the result that it has by itself."""
     plant, histories, grid = Plant(assets=60, worse_from=4, false_alarm=0.02), 4, Grid(SINCE, 7 * DAY)
     known = simulate(plant, histories, np.random.default_rng(4)).judged(plant.now)
     counts = counted(known, plant.assets, histories, grid)
     over = decided_at(counts, promise, BUDGET)
-    fired = 0
+    rejections = 0
     for history in range(histories):
         own = frozenset(f"m{number}" for number in range(history * plant.assets, (history + 1) * plant.assets))
-        seen = looks(known, grid, only=own)
+        seen = count_looks(known, grid, only=own)
         assert [look.missed for look in seen] == counts.missed[history].tolist()
         assert [look.failures for look in seen] == counts.failures[history].tolist()
         assert [look.false_episodes for look in seen] == counts.false_episodes[history].tolist()
@@ -58,15 +58,15 @@ def test_histories_side_by_side_are_the_histories_one_by_one(promise: ReferenceR
                 ("failures", known.failures),
             )
         }
-        verdict = drift(replace(known, **parts), promise, BUDGET, grid)
-        for each in verdict.evidence:
+        result = detect_drift(replace(known, **parts), promise, BUDGET, grid)
+        for each in result.evidence:
             assert each.rejected == over[each.rate, each.test][history].any()
-            fired += each.rejected
-    assert fired
+            rejections += each.rejected
+    assert rejections
 
 
 def test_interventions_and_delays_are_on() -> None:
-    """Most announced failures are prevented, some reports come too late to be waited for, and some do not inspect."""
+    """Most announced failures are prevented, some reports are late, and some alarms go uninspected."""
     seen = simulate(PLANT, 5, np.random.default_rng(5))
     known = seen.judged(PLANT.now)
     states = known.failures["state"].value_counts()

@@ -33,29 +33,27 @@ def small() -> Plant:
 
 @pytest.fixture(scope="module")
 def untouched(artifact: Artifact, small: Plant) -> Bill:
-    return season(small, nobody, CREWS, DAYS, artifact)
+    return season(small, no_visits, CREWS, DAYS, artifact)
 
 
-def nobody(morning: Morning, crews: Crews) -> list[str]:
-    """Name nobody."""
+def no_visits(morning: Morning, crews: Crews) -> list[str]:
+    """Send no crew anywhere."""
     del morning, crews
     return []
 
 
-def test_a_season_in_which_nobody_is_seen_to_costs_its_failures_alone(
-    artifact: Artifact, small: Plant, untouched: Bill
-) -> None:
+def test_a_season_without_visits_costs_its_failures_alone(artifact: Artifact, small: Plant, untouched: Bill) -> None:
     """The same season again costs the same: the plant is left as it was."""
     assert untouched.failures > 0
     assert untouched.total == untouched.failed
     assert (untouched.visits, untouched.visited) == (0, 0)
-    assert season(small, nobody, CREWS, DAYS, artifact) == untouched
+    assert season(small, no_visits, CREWS, DAYS, artifact) == untouched
 
 
 def test_visits_prevent_failures_and_those_in_vain_cost_as_much(
     artifact: Artifact, small: Plant, untouched: Bill
 ) -> None:
-    """Whoever sees to alerts has fewer failures; whoever goes to any machine pays for it and prevents few."""
+    """Visits after alerts prevent failures; visits to any machine cost as much and prevent few."""
 
     def anyone(morning: Morning, crews: Crews) -> list[str]:
         del crews
@@ -66,13 +64,13 @@ def test_visits_prevent_failures_and_those_in_vain_cost_as_much(
     assert vain.visits > 0
     assert vain.visited > 0
     assert vain.in_vain >= 0.8 * vain.visits
-    found = season(small, worklist, CREWS, DAYS, artifact)
-    assert found.visits > found.in_vain
-    assert found.failed < untouched.failed
+    planned = season(small, worklist, CREWS, DAYS, artifact)
+    assert planned.visits > planned.in_vain
+    assert planned.failed < untouched.failed
 
 
 def test_every_rule_keeps_to_what_crews_can_do(artifact: Artifact, small: Plant) -> None:
-    """No rule names more machines or hours; nor can one get away with it."""
+    """No rule names more machines or hours than there are, and one that does is refused."""
     for rule in (first_come, most_likely, worklist):
         assert season(small, rule, Crews(machines=1, hours=8.0), 3, artifact).visits <= 3
     with pytest.raises(AssertionError):
