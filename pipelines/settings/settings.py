@@ -135,7 +135,8 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
         for name in environ
         if name.startswith(PREFIX) and name not in known and not name.startswith("FOREWARN_SERV")
     ]
-    return {name: did_you_mean(name, known) for name in sorted(strange)}
+    renamed = {variable(old): f"It is called {variable(new)} now" for old, new in RENAMED.items()}
+    return {name: renamed.get(name) or did_you_mean(name, known) for name in sorted(strange)}
 
 
 def variable(name: str) -> str:

@@ -85,6 +85,8 @@ def test_unknown_variables_are_named_with_a_suggestion() -> None:
     """FOREWARN_* variables that nothing reads are listed, so that a typing error does not stay silent."""
     found = unknown_variables({"FOREWARN_MONITOR_SPAM": "60d", "FOREWARN_WORKSPACE": "x", "PATH": "y"})
     assert found == {"FOREWARN_MONITOR_SPAM": "Did you mean 'FOREWARN_MONITOR_SPAN'?"}
+    renamed = unknown_variables({"FOREWARN_RETRAIN_MOST_UNTOLD": "0.1"})
+    assert "FOREWARN_RETRAIN_MAX_UNREPORTED_SHARE now" in renamed["FOREWARN_RETRAIN_MOST_UNTOLD"]
 
 
 def test_the_sections_are_the_rules(workspace: Workspace) -> None:
