@@ -8,7 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import (
@@ -37,8 +37,8 @@ _INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+
 
 def _timedelta(*, lowest: Callable[[pd.Timedelta], bool]) -> Callable[[Any], pd.Timedelta]:
     def parse(value: Any) -> pd.Timedelta:
-        if isinstance(value, pd.Timedelta | type(pd.NaT)):
-            duration: Any = value
+        if isinstance(value, pd.Timedelta):
+            duration = value
         elif isinstance(value, str):
             try:
                 duration = parse_duration(value, zero=True)
@@ -48,7 +48,7 @@ def _timedelta(*, lowest: Callable[[pd.Timedelta], bool]) -> Callable[[Any], pd.
             raise ValueError("not a duration")
         if not lowest(duration):
             raise ValueError("too short")
-        return cast("pd.Timedelta", duration)
+        return duration
 
     return parse
 
@@ -120,14 +120,6 @@ PositiveDuration = Annotated[
     _AS_DURATION,
     _text("a duration above zero", _DURATION_PATTERN, "72h", unit=_UNITS),
 ]
-
-UncheckedDuration = Annotated[
-    pd.Timedelta,
-    PlainValidator(_timedelta(lowest=lambda _: True)),
-    _AS_DURATION,
-    _text("a duration", _DURATION_PATTERN, "3h", unit=_UNITS),
-]
-"""A duration whose bounds the class checks itself."""
 
 Instant = Annotated[
     pd.Timestamp,

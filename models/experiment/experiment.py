@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import Field, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema, TypeAdapter
+from pydantic_core import core_schema
 
 from data_contracts.configuration.places import Source, override, read_toml
 from data_contracts.configuration.values import WrongValueError, build, configuration
@@ -99,6 +100,37 @@ class WindowPlan:
 
 
 @configuration
+class _GapRule:
+    """What is done about missing samples: the section of `features.telemetry.gaps.Gaps`, which does it."""
+
+    # Gaps itself is no pydantic class: a first extraction need not load pydantic.
+    interval: Duration
+    """The time between due samples."""
+    fill_for: Duration
+    """How old a value may be to replace a missing sample; zero fills nothing."""
+    most_missing: Number
+    """The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger share
+    has no features."""
+
+    def __post_init__(self) -> None:
+        _as_gaps(self)
+
+
+def _as_gaps(rule: _GapRule) -> Gaps:
+    return Gaps(rule.interval, rule.fill_for, rule.most_missing)
+
+
+def _as_rule(value: Any) -> Any:
+    return _GapRule(value.interval, value.fill_for, value.most_missing) if isinstance(value, Gaps) else value
+
+
+def _gaps_schema(_: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    made = core_schema.no_info_after_validator_function(_as_gaps, handler.generate_schema(_GapRule))
+    written = core_schema.plain_serializer_function_ser_schema(Gaps.to_dict)
+    return core_schema.no_info_before_validator_function(_as_rule, made, serialization=written)
+
+
+@configuration
 class FeaturePlan:
     """Which features are computed."""
 
@@ -123,7 +155,7 @@ class FeaturePlan:
     and regimes are few and always stay."""
     always: Annotated[tuple[str, ...], OneOrMore()] = ()
     """Names of features, without the channel, that stay in every channel and window in addition."""
-    gaps: Gaps | None = None
+    gaps: Annotated[Gaps, GetPydanticSchema(_gaps_schema)] | None = None
     """When samples are due, and what is done about missing ones; by default whatever samples there are are used."""
 
 
