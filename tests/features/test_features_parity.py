@@ -194,7 +194,7 @@ def test_a_window_does_not_depend_on_its_block(calculator: str, seed: int, sampl
 
 @pytest.mark.parametrize("calculator", calculators())
 @pytest.mark.parametrize("samples", [3, 17, 60])
-def test_a_feature_does_not_depend_on_the_others_wanted(calculator: str, samples: int) -> None:
+def test_a_feature_does_not_depend_on_the_others_requested(calculator: str, samples: int) -> None:
     """A feature computed alone has the bits it has among all others: reducing a set changes no value."""
     block = every_shape(samples)
     whole = calculate(block, kernel_features())
@@ -241,7 +241,7 @@ def test_short_series_pass_through_every_calculator(samples: int) -> None:
     assert result["volt__length"].tolist() == [samples]
 
 
-def test_the_slow_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_features_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """What has no kernel is logged by name, once."""
     warn_slow.cache_clear()
     block = np.random.default_rng(1).normal(size=(2, 20))
