@@ -36,7 +36,7 @@ def ingest(workspace: str, inbox: str | None = None, now: str | None = None) -> 
         The time of taking them in; the present by default.
     """
     _, settings = opened(workspace)
-    taken = take_in(workspace, inbox or settings.ingest_inbox, now)
+    taken = take_in(workspace, inbox or settings.ingest.inbox, now)
     if taken["refused"]:
         raise ContractError(
             f"{len(taken['refused'])} of {len(taken['files'])} files were refused: {'; '.join(taken['refused'])}",

@@ -56,7 +56,7 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
         if not act or not isinstance(result, dict):
             continue
         trial = result["probation"]
-        if settings.probation_rolls_back and trial is not None and trial["suggestion"] == ROLL_BACK:
+        if settings.probation.rolls_back and trial is not None and trial["suggestion"] == ROLL_BACK:
             why = "On probation: " + " ".join(trial["reasons"])
             result["rollback"] = roll_back(workspace, result["model_name"], result["model_version"], at, why)
         elif result["decision"] == RETRAIN:

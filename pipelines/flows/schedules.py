@@ -143,7 +143,7 @@ def deployments(workspace: Workspace, settings: Settings) -> "list[RunnerDeploym
     made: list[Any] = [
         load_flow(name).to_deployment(
             name=DEPLOYMENT,
-            schedules=[_cron(name, cron, settings.schedule_time_zone)],
+            schedules=[_cron(name, cron, settings.schedule.time_zone)],
             parameters={"workspace": str(workspace.root)},
             concurrency_limit=one,
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -157,10 +157,10 @@ def scheduled(settings: Settings) -> dict[str, str]:
     """Return the flows that have a schedule, with their cron expressions."""
     crons = {
         # Without an inbox there is nothing to look into.
-        "ingest": settings.schedule_ingest if settings.ingest_inbox else "",
-        "score": settings.schedule_score,
-        "monitor": settings.schedule_monitor,
-        "retrain": settings.schedule_retrain,
+        "ingest": settings.schedule.ingest if settings.ingest.inbox else "",
+        "score": settings.schedule.score,
+        "monitor": settings.schedule.monitor,
+        "retrain": settings.schedule.retrain,
     }
     return {name: cron for name, cron in crons.items() if cron}
 
@@ -187,14 +187,14 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
     if "ingest" not in scheduled(settings):
-        unset = "schedule.ingest" if settings.ingest_inbox else "ingest.inbox"
+        unset = "schedule.ingest" if settings.ingest.inbox else "ingest.inbox"
         sys.stderr.write(f"Nothing is ingested: {unset} is empty. Set it in forewarn.toml, or {variable(unset)}.\n")
     prefect_environment(workspace)
     # MLflow makes its tables at the first question; two flows that ask at once would spoil them.
     Registry(workspace).names()
     ours = "PREFECT_API_URL" not in os.environ
     interrupt = Interrupt()
-    with interrupt.recorded(), served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
+    with interrupt.recorded(), served(workspace, settings.schedule.port) if ours else contextlib.nullcontext():
         if ours:
             settle_leftovers()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):

@@ -16,7 +16,7 @@ def train_and_register(workspace: str, experiment: str, overrides: list[str], no
     """Train one experiment and register the version."""
     place, settings = opened(workspace)
     described = load_experiment(find_experiment(experiment), overrides)
-    result = train_experiment(place, described, now=moment(now), actor=settings.retrain_actor)
+    result = train_experiment(place, described, now=moment(now), actor=settings.retrain.actor)
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     return result.to_dict()
 

@@ -134,7 +134,7 @@ def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
     records = open_records(workspace.records_url)
     at = now.floor("D")
     silent = _silent(records, champion, history, rules, at)
-    drawn = draw_audits(silent, share=settings.audits_share, drawn_at=at, seed=settings.audits_seed)
+    drawn = draw_audits(silent, share=settings.audits.share, drawn_at=at, seed=settings.audits.seed)
     version = champion.model.version
     kept = [
         Audit(model_name, version, row["asset"], at, row["stratum"], int(row["silent"]), float(row["probability"]))

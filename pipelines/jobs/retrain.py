@@ -133,7 +133,7 @@ def retrain_champion(
     NotFoundError
         If there is no champion.
     """
-    rules = promotion_rules(settings) if rules is None else rules
+    rules = settings.promotion if rules is None else rules
     records = open_records(workspace.records_url)
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
@@ -174,7 +174,7 @@ def retrain_champion(
                 workspace,
                 result,
                 challenger.model.version,
-                actor or settings.retrain_actor,
+                actor or settings.retrain.actor,
                 evidence,
                 history,
                 now,
@@ -182,17 +182,6 @@ def retrain_champion(
             )
         _remember(workspace, result, evidence, now)
         return result
-
-
-def promotion_rules(settings: Settings) -> PromotionRules:
-    """Return what the settings ask of a challenger."""
-    return PromotionRules(
-        confidence=settings.promotion_confidence,
-        missed_margin=settings.promotion_missed_margin,
-        min_events=settings.promotion_min_events,
-        slice_events=settings.promotion_slice_events,
-        calibration_tolerance=settings.promotion_calibration_tolerance,
-    )
 
 
 def challenger_holdout(
@@ -213,7 +202,7 @@ def challenger_holdout(
     urgent : bool
         Whether the champion has drifted; the holdout then is as short as its events allow.
     """
-    usual, events = settings.retrain_holdout, settings.retrain_drift_events
+    usual, events = settings.retrain.holdout, settings.retrain.drift_events
     if not urgent or not events:
         return usual
     return short_holdout(history, usual=usual, events=events, now=now, terms=judged)
@@ -257,7 +246,7 @@ def _train_challenger(
     holdout: pd.Timedelta,
     progress: ProgressCallback,
 ) -> MonitoredModel:
-    reach = settings.retrain_history
+    reach = settings.retrain.history
     experiment = challenger_experiment(champion.experiment, now=now, holdout=holdout, history=reach)
     # The name is the champion's, whatever the experiment was called.
     experiment = replace(experiment, model=champion.model.name)

@@ -180,7 +180,7 @@ def test_prefect_lives_in_the_workspace(told: dict[str, Any]) -> None:
         ("sore", [], "Did you mean 'score'?"),
         ("score", ["modle=x"], "Did you mean 'model'?"),
         ("score", ["model"], "name=value"),
-        ("score", ["as_of=yesterdayish"], "'yesterdayish' is no time"),
+        ("score", ["as_of=yesterdayish"], "'yesterdayish' is not a time"),
         ("score", ["model=a", "model=b"], "parameter model was given twice"),
         ("monitor", ["act=perhaps"], "Write act=true or act=false"),
         ("train", [], "no value for experiment of train"),

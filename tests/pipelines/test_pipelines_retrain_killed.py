@@ -41,7 +41,7 @@ place, name = {
 }[where]
 setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
-settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
+settings = read_settings(workspace, {}).with_section("retrain", holdout=pd.Timedelta(days=12))
 try:
     result = pipelines.jobs.retrain.retrain_champion(workspace, "plant", now=pd.Timestamp(now), settings=settings)
     print(result.decision)
