@@ -211,7 +211,7 @@ def test_a_file_that_breaks_its_contract_is_told_and_held(own: Line, case: str) 
 AT_THE_DOOR: dict[str, tuple[str | bytes, int, str]] = {
     "an empty file": ("", 1, "is empty"),
     "a header alone": (rows().splitlines()[0] + "\n", 1, "holds no rows"),
-    "a binary file": (b"\x89PNG\r\n\x1a\n\x00\xff", 1, "no text in UTF-8"),
+    "a binary file": (b"\x89PNG\r\n\x1a\n\x00\xff", 1, "not UTF-8 text"),
     "semicolons": (rows().replace(",", ";"), 1, "separates its columns by ';'"),
     "a line cut short": (rows() + "p1,2026", 1, "Expected 6 columns, got 2"),
     "times without a zone": (rows().replace("Z", ""), 2, "--time-zone"),

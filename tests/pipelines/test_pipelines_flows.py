@@ -18,7 +18,7 @@ from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
 from pipelines.cli.app import main
-from pipelines.flows.environment import prefect_environment, remember_server, served_at
+from pipelines.flows.environment import prefect_environment, remember_server, running_server_url
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules
 from pipelines.settings.settings import read_settings
@@ -32,7 +32,7 @@ from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
 from pipelines.cli import main
 from pipelines.flows.environment import prefect_environment
-from pipelines.flows.server import served_once
+from pipelines.flows.server import temporary_server
 from pipelines.flows.schedules import deployments
 from pipelines.settings.settings import read_settings
 
@@ -59,7 +59,7 @@ def runs():
 prefect_environment(workspace)
 told = {}
 inbox = f"inbox={root / 'inbox'}"
-with served_once():
+with temporary_server():
     told["ingest"] = forewarn("ingest", inbox, "now=2026-01-02")
     (root / "inbox" / "failures" / "b.csv").write_text("failure_id,asset\\nf2,m1\\n")
     told["refused"] = forewarn("ingest", inbox, "now=2026-01-02")
@@ -281,7 +281,7 @@ def test_the_environment_is_settled_before_prefect_is_imported(tmp_path: Path) -
 def test_a_server_that_is_gone_is_not_joined(tmp_path: Path) -> None:
     """A run joins the server of the schedules only while that one answers."""
     workspace = init_workspace(tmp_path)
-    assert served_at(workspace) == ""
+    assert running_server_url(workspace) == ""
     remember_server(workspace, "http://127.0.0.1:9/api")
     environ: dict[str, str] = {}
     prefect_environment(workspace, environ)

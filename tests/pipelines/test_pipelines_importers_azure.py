@@ -69,7 +69,7 @@ def test_a_machine_was_put_into_service_as_many_years_before_as_it_is_old(origin
         ("PdM_telemetry.csv", "2015-01-01 08:00:00,2,162.9,,95.5,43.4", "line 4: .* with 5 values"),
         ("PdM_telemetry.csv", "2015-01-01 08:00:00,2,162.9,4o,95.5,43.4", "row 3: rotate is '4o'"),
         ("PdM_errors.csv", "03/01/2015,1,error2", "row 2: datetime is '03/01/2015'"),
-        ("PdM_failures.csv", "2015-01-05 06:00:00,3,comp4", "speaks of azure-03"),
+        ("PdM_failures.csv", "2015-01-05 06:00:00,3,comp4", "has rows of azure-03"),
         ("PdM_machines.csv", "3,model1,4,5", "line 4: .* with 4 values"),
     ],
 )

@@ -98,7 +98,7 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     kept = decisions(records).iloc[-1]
     assert kept["decision"] == "postponed"
     assert "used_until" not in kept["evidence"]
-    assert "retraining postponed; the champion stays, version 1" in _drawn(result)
+    assert "retraining postponed; the champion stays, version 1" in _rendered(result)
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
     assert (evidence.last_retraining, evidence.used_until) == (None, None)
     assert (evidence.this_year, evidence.rejected_in_a_row) == (0, 0)
@@ -113,7 +113,7 @@ def test_the_settings_say_what_is_asked_of_a_challenger(plant: Any) -> None:
     assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
 
 
-def _drawn(result: Any) -> str:
+def _rendered(result: Any) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(render(result))
     return console.export_text()
@@ -158,14 +158,14 @@ def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: A
     """What answers a drift is compared on the latest events only; a refresh on the usual time, and rests on nothing."""
     settings = dataclasses.replace(plant.settings, retrain_drift_events=8)
     urgent = retrain_champion(
-        plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True
+        plant.workspace, "plant", now=plant.at(102), settings=settings, trigger="drift", urgent=True
     )
     assert plant.at(102) - urgent.comparison.start < 12 * DAY
     assert urgent.comparison.events >= 5
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
     assert evidence.since_training.drift_answered == plant.at(102)
     assert evidence.used_until is not None
-    calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
+    calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, trigger="refresh")
     after = gather_snapshot(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
     assert (after.used_until, after.this_year) == (evidence.used_until, 1)
     since = after.since_training
