@@ -90,7 +90,7 @@ def _raise_at_first(path: Path, texts: "pd.Series[str]", bad: "pd.Series[bool]",
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ForewarnError(f"{path} is not text ({error.reason})", "the original text file", _REMEDY) from error
     except OSError as error:

@@ -103,26 +103,19 @@ def retrain_champion(
     with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         holdout = _hold_out(workspace, model_name, settings, now=now, urgent=urgent)
-        too_early = _too_few_events(holdout, rules)
-        if too_early is not None:
-            result = _result(holdout, None, too_early, why)
+        undecided = _too_few_events(holdout, rules)
+        if undecided is not None:
+            result = _result(holdout, None, undecided, why)
             # No evidence is used up: the next retraining may rest on the same outcomes.
-            _store_decision(records, result, {"comparison": too_early.to_dict(), "why": why}, now)
+            _store_decision(records, result, {"comparison": undecided.to_dict(), "why": why}, now)
             return result
         challenger = _train_challenger(workspace, holdout, settings, progress)
         result = _result(holdout, challenger, _compare(workspace, holdout, challenger, settings, rules), why)
-        used_until = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
-        evidence = {
-            "comparison": result.comparison.to_dict(),
-            "why": why,
-            "occasion": trigger,
-            "used_until": used_until,
-        }
+        used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
+        evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
         if result.decision == PROMOTED:
-            actor = actor or settings.retrain_actor
-            _promote(
-                workspace, holdout, challenger, reasons=result.reasons, actor=actor, evidence=evidence, clock=clock
-            )
+            actor, reason = actor or settings.retrain_actor, " ".join(result.reasons)
+            _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
         _store_decision(records, result, evidence, now)
         return result
 
