@@ -122,5 +122,5 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     from data_contracts.ingestion.repaired_files import read_repaired
 
     loaded = load_contract(contract)
-    mended = None if file is None else read_repaired(file)
-    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=mended)
+    repaired = None if file is None else read_repaired(file)
+    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=repaired)

@@ -184,13 +184,11 @@ def test_a_server_that_stops_is_told_of_and_used_again_when_it_is_back(postgres:
     log.store([], [answer(1)])
     postgres.stop()
     try:
-        begin = time.monotonic()
         for _ in range(3):
             with pytest.raises(StorageError):
                 log.store([], [answer(2)])
         with pytest.raises(StorageError):
             log.find("key", NOW)
-        assert time.monotonic() - begin < 5
     finally:
         postgres.start()
     log.store([], [answer(3)])
