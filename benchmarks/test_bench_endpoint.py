@@ -1,4 +1,4 @@
-"""The endpoint without HTTP: from a request's bytes to the answer's, each prediction stored in between."""
+"""The endpoint without HTTP: from a request's bytes to the response's, each prediction stored in between."""
 
 import json
 
@@ -19,9 +19,9 @@ from serving.settings import Settings
 @pytest.fixture(scope="module")
 def watch(plant: Plant) -> ChampionWatch:
     registry = FollowedRegistry(plant.workspace)
-    found = ChampionWatch(registry, ModelCache(registry, plant.model), 1.0, now)
-    found.look()
-    return found
+    champion_watch = ChampionWatch(registry, ModelCache(registry, plant.model), 1.0, now)
+    champion_watch.look()
+    return champion_watch
 
 
 @pytest.mark.parametrize("assets", [1, 60])
@@ -32,8 +32,8 @@ def test_predict_from_stored_telemetry(
     assert champion is not None
     settings = Settings(workspace=plant.workspace.root)
     answering = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
-    asked = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
-    body = json.dumps(asked).encode()
+    request = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
+    body = json.dumps(request).encode()
 
     def respond() -> str:
         return answering.answer(parse_request(body, settings.max_batch), champion).model_dump_json()

@@ -205,8 +205,8 @@ def test_recalibration_is_announced():
     """Each recalibrated machine has one event at the start, and reads higher from then on; the others do not."""
     day = START + 20 * DAY
     scenario = make_scenario("recalibration", 20)
-    plain = simulate(8, 30, start=START, days=40, soil=CLEAN).telemetry
-    batch = simulate(8, 30, start=START, days=40, soil=CLEAN, scenario=scenario)
+    plain = simulate(8, 30, start=START, days=40, dirt=CLEAN).telemetry
+    batch = simulate(8, 30, start=START, days=40, dirt=CLEAN, scenario=scenario)
     recalibrated = batch.events[batch.events["code"] == "sensor_recalibrated"]
     assert len(recalibrated) == round(scenario.share * 30) == recalibrated["asset"].nunique()
     assert recalibrated["event_time"].between(day, day + HOUR).all()
@@ -248,8 +248,8 @@ def test_changes_add_up():
 def test_two_recalibrations_choose_machines_anew():
     """A second recalibration concerns machines of its own choice, and its gain comes on top."""
     changes = make_scenarios(["recalibration", "recalibration"], [5, 10], length=20)
-    plain = simulate(8, 30, start=START, days=20, soil=CLEAN).telemetry
-    twice = simulate(8, 30, start=START, days=20, soil=CLEAN, scenario=changes)
+    plain = simulate(8, 30, start=START, days=20, dirt=CLEAN).telemetry
+    twice = simulate(8, 30, start=START, days=20, dirt=CLEAN, scenario=changes)
     ratio = (twice.telemetry["spindle_vibration"] / plain["spindle_vibration"])[plain["event_time"] > START + 10 * DAY]
     assert set(ratio.dropna().round(6)) == {1.0, 1.2, 1.44}
     events = twice.events[twice.events["code"] == "sensor_recalibrated"]
