@@ -197,7 +197,7 @@ class Fleet:
         draws = self._streams["codes"].random((hours, error_codes.DRAWS, len(names), count))
         raised = draws[:, 0] < error_codes.probabilities(strength, new_process)
         raised &= stretch.runs[:, None, :]
-        # A failure stops the machine in the minute in which it happens, and the controller says so.
+        # A failure stops the machine in the minute in which it happens, and the controller raises the code.
         raised[:, stop] |= stretch.failed
         draws[:, 1, stop] = np.where(stretch.failed, stretch.minute / 59.0, draws[:, 1, stop])
         for change, concerned in self._active_changes("recalibration"):

@@ -1,4 +1,4 @@
-"""Histories of a champion in service, from the machines up to the looks of monitoring; no drift unless asked for.
+"""Histories of a champion in service, from the machines up to the looks of monitoring; no drift by default.
 
 Machines grow defects; the champion sees most of them some days ahead and also raises false alarms; mechanics come to
 most alarms, prevent the failure or find nothing, and do not always inspect or report; reports come late, one in twenty

@@ -61,11 +61,11 @@ RULES: Mapping[str, Rule] = {
 
 def _take_fitting(ranked: Sequence[str], morning: Morning, crews: Crews) -> list[str]:
     """Take assets in their order while there is a place and time; one that does not fit is skipped."""
-    taken: list[str] = []
+    chosen: list[str] = []
     hours = crews.hours
     for asset in ranked:
         repair = morning.jobs[asset].repair_hours
-        if len(taken) < crews.machines and repair <= hours:
-            taken.append(asset)
+        if len(chosen) < crews.machines and repair <= hours:
+            chosen.append(asset)
             hours -= repair
-    return taken
+    return chosen
