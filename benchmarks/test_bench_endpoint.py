@@ -12,7 +12,9 @@ from serving.deployment.champion import ChampionWatch
 from serving.deployment.model_cache import ModelCache
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
-from serving.schemas.schemas import parse_request
+from serving.schemas.answer_json import answer_json
+from serving.schemas.answers import PredictAnswer
+from serving.schemas.predict_request import parse_request
 from serving.settings import Settings
 
 
@@ -36,7 +38,7 @@ def test_predict_from_stored_telemetry(
     body = json.dumps(request).encode()
 
     def respond() -> str:
-        return answering.answer(parse_request(body, settings.max_batch), champion).model_dump_json()
+        return answer_json(PredictAnswer, answering.answer(parse_request(body, settings.max_batch), champion))
 
     answer = benchmark.pedantic(respond, rounds=30, warmup_rounds=3)
     assert len(json.loads(answer)["predictions"]) == assets

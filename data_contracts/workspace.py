@@ -1,4 +1,4 @@
-"""The workspace: one folder that holds all embedded state; delete it and nothing is left."""
+"""The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ _ENVIRONMENT = {
 }
 _STORES = (*_ENVIRONMENT, "artifacts")
 _INITIAL = """\
-# The settings of this workspace. Nothing has to be set.
+# The settings of this workspace. All are optional.
 
 [storage]
-# Where the stores are, unless under this folder. Environment variables win over this file.
+# Where the stores are, if not in this folder. Environment variables override this file.
 # tables = "..."      # Delta tables: a folder                         FOREWARN_TABLES_URL
 # records = "..."     # predictions, ledger: an SQLAlchemy URL         FOREWARN_RECORDS_URL
 # mlflow = "..."      # experiments, models: an MLflow tracking URI    FOREWARN_MLFLOW_URI
@@ -29,20 +29,20 @@ _INITIAL = """\
 
 @dataclass(frozen=True)
 class Workspace:
-    """Say where everything is kept.
+    """Where a workspace keeps its data.
 
     Parameters
     ----------
     root
         The workspace's folder.
     tables_url
-        Where the Delta tables are: a folder (an object store later).
+        The folder of the Delta tables.
     records_url
         The SQLAlchemy URL of the records.
     mlflow_uri
         MLflow's tracking and registry URI.
     artifacts_url
-        Where MLflow keeps the files of its models.
+        Where MLflow keeps the files of its models: a folder or an artifact location.
     """
 
     root: Path
@@ -63,7 +63,7 @@ class Workspace:
 
 
 def init_workspace(root: Path) -> Workspace:
-    """Create a workspace, or complete one that is there already.
+    """Create a workspace, or complete an existing one.
 
     Parameters
     ----------
@@ -73,7 +73,12 @@ def init_workspace(root: Path) -> Workspace:
     Returns
     -------
     Workspace
-        The workspace with its own settings, environment variables left aside.
+        The workspace by its settings file; environment variables are ignored.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be created, or an existing settings file is invalid.
     """
     for folder in (root, root / "tables", root / "artifacts", root / "prefect", root / "reports"):
         _make_folder(folder)
@@ -84,27 +89,27 @@ def init_workspace(root: Path) -> Workspace:
 
 
 def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
-    """Read where a workspace keeps its stores.
+    """Open an existing workspace.
 
     Parameters
     ----------
     root
         The workspace's folder.
     environ
-        Environment variables; ``FOREWARN_TABLES_URL``, ``FOREWARN_RECORDS_URL`` and ``FOREWARN_MLFLOW_URI`` win over
+        Environment variables; ``FOREWARN_TABLES_URL``, ``FOREWARN_RECORDS_URL`` and ``FOREWARN_MLFLOW_URI`` override
         the settings file.
 
     Returns
     -------
     Workspace
-        The workspace.
+        Where its data is.
 
     Raises
     ------
     NotFoundError
         If there is no workspace at `root`.
     UsageError
-        If its settings file cannot be understood.
+        If its settings file is invalid.
     """
     settings = root / SETTINGS_FILE
     if not settings.is_file():
@@ -131,7 +136,7 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be created ({error.strerror})",
-            "a folder that may be written to",
+            "a writable folder",
             "Choose another with --workspace",
         ) from error
 
@@ -140,7 +145,7 @@ def _read_storage(settings: Path) -> dict[str, str]:
     try:
         content: dict[str, Any] = tomllib.loads(settings.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{settings} is not TOML ({error})", "a valid TOML file", "Mend that line") from error
+        raise UsageError(f"{settings} is not TOML ({error})", "a valid TOML file", "Fix that line") from error
     storage = content.get("storage", {})
     if not isinstance(storage, dict):
         raise UsageError(f"{settings}: storage is {storage!r}", "a table [storage]", "Write [storage] on its own line")
@@ -149,5 +154,5 @@ def _read_storage(settings: Path) -> dict[str, str]:
             hint = did_you_mean(name, _STORES) or "Remove it"
             raise UsageError(f"{settings}: unknown key storage.{name}", f"one of {', '.join(_STORES)}", hint)
         if not isinstance(value, str) or not value:
-            raise UsageError(f"{settings}: storage.{name} is {value!r}", "a text", "Put it in quotes, or remove it")
+            raise UsageError(f"{settings}: storage.{name} is {value!r}", "a string", "Put it in quotes, or remove it")
     return dict(storage)

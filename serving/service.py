@@ -22,8 +22,9 @@ from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, answered, read_body
 from serving.http.supervision import end_with_parent
 from serving.routes import model_routes, planning_routes
+from serving.schemas.answers import PredictAnswer
 from serving.schemas.openapi import document
-from serving.schemas.schemas import PredictAnswer, PredictRequest, parse_request
+from serving.schemas.predict_request import PredictRequest, parse_request
 from serving.settings import LISTENS, from_environment
 from serving.worker_context import now, start_worker
 

@@ -1,1 +1,1 @@
-"""Back-tests: replay a history under several retraining rules and count what each would have cost."""
+"""Back-tests: replaying a history under several retraining rules, and what each would have cost."""

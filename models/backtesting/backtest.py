@@ -1,8 +1,8 @@
-"""A history replayed under a rule of retraining: which model would have been on duty when, and what it would have said.
+"""Replaying a history under a retraining rule: which model would have been champion when, and its predictions.
 
-The replay is open: it changes nothing in the history. Mechanics did what they did; an alarm of the replay sends nobody.
-So a failure stays a failure, and every rule faces the same ones. A model trained at a time depends on that time only,
-so that rules share their models.
+The replay is open-loop: it changes nothing in the history. Mechanics did what they did; an alarm of the replay sends
+nobody. So a failure stays a failure, and every rule faces the same ones. A model trained at a time depends on that time
+only, so that rules share their models.
 """
 
 from collections.abc import Callable
@@ -24,67 +24,40 @@ from models.retraining.retraining_policy import ASK, REFRESH, RETRAIN
 
 @dataclass(frozen=True)
 class Version:
-    """A model of the replay.
+    """A model of the replay."""
 
-    Parameters
-    ----------
-    made_at : pd.Timestamp
-        When it was trained: nothing known later went into it. With the holdout it names the version.
-    trained_until : pd.Timestamp
-        Its last training cut-off.
-    promised : ErrorRates or None
-        The error rates of its evaluation.
-    holdout : pd.Timedelta
-        The last part of what was known then, which it was judged on.
-    """
-
+    # When it was trained: nothing known later went into it; with the holdout it identifies the version.
     made_at: pd.Timestamp
-    trained_until: pd.Timestamp
-    promised: ErrorRates | None
+    trained_until: pd.Timestamp  # its last training cut-off
+    promised: ErrorRates | None  # the error rates of its evaluation
+    # The last part of what was known then, which it was evaluated on.
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
 
 
 class ReplayModels(Protocol):
-    """Who trains, asks and compares models; each answer depends on its arguments alone."""
+    """Trains, applies and compares models; each result depends on the arguments alone."""
 
-    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
+    def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time; with a short holdout where it is to answer a drift."""
 
-    def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
 
-    def diagnosed(self, version: Version, at: pd.Timestamp) -> Diagnosis:
-        """Name what is wrong with the data, as known at a time, against what a version had learned from."""
+    def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
+        """Diagnose the data, as known at a time, against what a version had learned from."""
 
-    def better(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
-        """Say whether the challenger earned its promotion, by what was known at a time."""
+    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
+        """Return whether the challenger earned its promotion, by what was known at a time."""
 
 
 @dataclass(frozen=True)
 class ReplaySchedule:
-    """What is replayed.
+    """When the replay starts and ends, and how often the champion is looked at."""
 
-    Parameters
-    ----------
-    start : pd.Timestamp
-        The first training; its model takes office at once.
-    end : pd.Timestamp
-        The end of the history.
-    every : pd.Timedelta
-        Between looks.
-    answered : bool
-        Whether a person whom a rule asks has the model retrained; else nobody comes.
-
-    Raises
-    ------
-    UsageError
-        If there is no look between start and end.
-    """
-
-    start: pd.Timestamp
+    start: pd.Timestamp  # the first training, whose model is champion at once
     end: pd.Timestamp
-    every: pd.Timedelta
-    answered: bool = True
+    every: pd.Timedelta  # the time between looks
+    person_retrains: bool = True  # whether a person whom a rule asks has the model retrained; otherwise nothing is done
 
     def __post_init__(self) -> None:
         if self.every <= pd.Timedelta(0) or self.start + self.every > self.end:
@@ -92,7 +65,7 @@ class ReplaySchedule:
                 f"a back-test from {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d} with looks every "
                 f"{self.every / pd.Timedelta(days=1):g} days",
                 "at least one look before the history ends",
-                "Start earlier, look more often, or bring in more history",
+                "Start earlier, look more often, or import more history",
             )
 
     @property
@@ -104,15 +77,7 @@ class ReplaySchedule:
 
 @dataclass(frozen=True)
 class ChampionTenure:
-    """A version's time on duty, which ends when the next begins.
-
-    Parameters
-    ----------
-    since : pd.Timestamp
-        When it took office.
-    version : Version
-        The model.
-    """
+    """A version's time as champion, which ends when the next begins."""
 
     since: pd.Timestamp
     version: Version
@@ -120,108 +85,78 @@ class ChampionTenure:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What became of a rule.
-
-    Parameters
-    ----------
-    rule : Rule
-        The rule.
-    offices : tuple of ChampionTenure
-        Who was on duty, in order of time.
-    retrainings : tuple of Retraining
-        What the rule decided.
-    asked : tuple of pd.Timestamp
-        When it asked for a person.
-    told : pd.DataFrame
-        Columns asset, as_of, alert: what whoever was on duty said.
-    """
+    """The replay of one rule."""
 
     rule: Rule
-    offices: tuple[ChampionTenure, ...]
-    retrainings: tuple[Retraining, ...]
-    asked: tuple[pd.Timestamp, ...]
-    told: pd.DataFrame
+    tenures: tuple[ChampionTenure, ...]  # in order of time
+    retrainings: tuple[Retraining, ...]  # those the rule decided on
+    asked_person_at: tuple[pd.Timestamp, ...]  # when the rule asked for a person
+    predictions: pd.DataFrame  # columns asset, as_of, alert, of the champion of the time
 
 
 def replay(
     rule: Rule,
     history: History,
-    versions: ReplayModels,
+    models: ReplayModels,
     plan: ReplaySchedule,
     *,
     terms: Callable[[pd.Timestamp], Terms],
-    looked: Callable[[], None] = lambda: None,
+    on_look: Callable[[], None] = lambda: None,
 ) -> ReplayResult:
-    """Walk a rule through the looks of a history.
+    """Apply a rule at each look of the schedule; failures and work orders are used as known at each look.
 
-    Parameters
-    ----------
-    rule : Rule
-        Decides at each look.
-    history : History
-        Its failures and work orders are used, as known at each look.
-    versions : ReplayModels
-        Trains, asks and compares.
-    plan : ReplaySchedule
-        From when to when, and how often it is looked at.
-    terms : callable
-        How alarms are judged, as known at a time.
-    looked : callable
-        Called after each look.
-
-    Returns
-    -------
-    ReplayResult
-        The same arguments give the same course.
+    `terms` gives how alarms are judged, as known at a time; `on_look` is called after each look.
     """
-    offices = [ChampionTenure(plan.start, versions.trained(plan.start))]
+    tenures = [ChampionTenure(plan.start, models.train(plan.start))]
     past: list[Retraining] = []
-    asked: list[pd.Timestamp] = []
-    said: list[pd.DataFrame] = []
-    own, reached = [_before(versions, offices[-1], terms)], plan.start
+    asked_person_at: list[pd.Timestamp] = []
+    predictions: list[pd.DataFrame] = []
+    own, reached = [_predictions_before(models, tenures[-1], terms)], plan.start
     for at in plan.looks:
-        on_duty = offices[-1].version
-        said.append(versions.told(on_duty, reached, at))
-        own.append(said[-1])
+        champion = tenures[-1].version
+        predictions.append(models.predict(champion, reached, at))
+        own.append(predictions[-1])
         reached, rules = at, terms(at)
-        since = max([offices[-1].since, *(one.used_until for one in past[-1:])])
-        seen = Situation(
+        since = max([tenures[-1].since, *(one.used_until for one in past[-1:])])
+        situation = Situation(
             begin=plan.start,
             at=at,
             every=plan.every,
             since=since,
-            known=outcomes(_joined(own), history.failures, history.work_orders, now=at, terms=rules),
-            promise=ReferenceRates.of(on_duty.promised, "its evaluation"),
+            known=outcomes(_concatenated(own), history.failures, history.work_orders, now=at, terms=rules),
+            promise=ReferenceRates.of(champion.promised, "its evaluation"),
             past=tuple(past),
-            diagnose=partial(versions.diagnosed, on_duty, at),
+            diagnose=partial(models.diagnose, champion, at),
         )
-        answer = rule.decide(seen)
-        if answer.decision == ASK:
-            asked.append(at)
-        if answer.decision == RETRAIN or (answer.decision == ASK and plan.answered):
-            challenger = versions.trained(at, urgent=answer.urgent)
-            promoted = versions.better(on_duty, challenger, at)
+        decision = rule.decide(situation)
+        if decision.decision == ASK:
+            asked_person_at.append(at)
+        if decision.decision == RETRAIN or (decision.decision == ASK and plan.person_retrains):
+            challenger = models.train(at, urgent=decision.urgent)
+            promoted = models.challenger_wins(champion, challenger, at)
             # A refresh rests on no evidence, so it uses none up.
             before = past[-1].used_until if past else plan.start
-            used = before if answer.occasion == REFRESH else at - rules.maturity
-            past.append(Retraining(at, promoted, used, answer.occasion))
+            used = before if decision.trigger == REFRESH else at - rules.maturity
+            past.append(Retraining(at, promoted, used, decision.trigger))
             if promoted:
-                offices.append(ChampionTenure(at, challenger))
-                own = [_before(versions, offices[-1], terms)]
-        looked()
+                tenures.append(ChampionTenure(at, challenger))
+                own = [_predictions_before(models, tenures[-1], terms)]
+        on_look()
     if reached < plan.end:
-        said.append(versions.told(offices[-1].version, reached, plan.end))
-    return ReplayResult(rule, tuple(offices), tuple(past), tuple(asked), _joined(said))
+        predictions.append(models.predict(tenures[-1].version, reached, plan.end))
+    return ReplayResult(rule, tuple(tenures), tuple(past), tuple(asked_person_at), _concatenated(predictions))
 
 
-def _before(versions: ReplayModels, office: ChampionTenure, terms: Callable[[pd.Timestamp], Terms]) -> pd.DataFrame:
-    """Return what a version would have said just before it took office.
+def _predictions_before(
+    models: ReplayModels, tenure: ChampionTenure, terms: Callable[[pd.Timestamp], Terms]
+) -> pd.DataFrame:
+    """Return what a version would have predicted just before it became the champion.
 
-    Else alarms that stood already would open on its first day, all at once, and early failures would have no warning.
+    Otherwise alarms that stood already would all open on its first day, and early failures would have no warning.
     """
-    known = terms(office.since)
-    return versions.told(office.version, office.since - known.claim - known.gap, office.since)
+    known = terms(tenure.since)
+    return models.predict(tenure.version, tenure.since - known.claim - known.gap, tenure.since)
 
 
-def _joined(said: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(said, ignore_index=True)
+def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True)

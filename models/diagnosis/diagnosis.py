@@ -1,8 +1,8 @@
-"""What is wrong with the data or the plant, named before a model is blamed.
+"""Diagnosis: faults of the data or the plant, found before a model is blamed.
 
-Contracts that are broken, sensors that were swapped or recalibrated, channels that are missing, and a plant that is run
-in another way all look like a model that has become worse, and are none. Where only some assets are concerned, the
-verdict on the model goes on without them; where too many are, it is frozen.
+Broken contracts, sensors that were swapped or recalibrated, missing channels, and a plant that is operated differently
+all look like a model that has become worse, and are none. Where only some assets are concerned, the model is judged
+without them; where too many are, the verdict is frozen.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from models.diagnosis.data_faults import breaches, missing_channels, silent_assets
+from models.diagnosis.data_faults import contract_breaches, missing_channels, silent_assets
 from models.diagnosis.diagnosis_types import DiagnosisInputs as DiagnosisInputs
 from models.diagnosis.diagnosis_types import Finding as Finding
 from models.diagnosis.diagnosis_types import Limits as Limits
@@ -21,27 +21,19 @@ from models.diagnosis.sensor_changes import regime_shift, sensor_changes
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found before the model is looked at.
+    """Findings, and the assets whose outcomes must not count."""
 
-    Parameters
-    ----------
-    findings : tuple of Finding
-        Those that freeze the verdict first.
-    set_aside : mapping of str to pd.Timestamp
-        Assets whose outcomes must not count, each from when on.
-    """
-
-    findings: tuple[Finding, ...] = ()
-    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()  # those that freeze the verdict first
+    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets, each from when on
 
     @property
     def frozen(self) -> bool:
-        """Say whether there can be no verdict on the model."""
+        """Whether there can be no verdict on the model."""
         return any(finding.severity == "freeze" for finding in self.findings)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Return what was found in plain words."""
+        """The findings in plain words."""
         return tuple(finding.sentence for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,37 +45,25 @@ class Diagnosis:
         }
 
 
-def diagnose(evidence: DiagnosisInputs, limits: Limits | None = None) -> Diagnosis:
-    """Name what is wrong with the data or the plant.
-
-    Parameters
-    ----------
-    evidence : DiagnosisInputs
-        What is known of them.
-    limits : Limits, optional
-        From where on something is worth a finding.
-
-    Returns
-    -------
-    Diagnosis
-        Without findings when nothing is wrong.
-    """
+def diagnose(inputs: DiagnosisInputs, limits: Limits | None = None) -> Diagnosis:
+    """Find what is wrong with the data or the plant; no findings when nothing is."""
     limits = limits or Limits()
-    found = tuple(
+    findings = tuple(
         itertools.chain(
-            breaches(evidence, limits),
-            silent_assets(evidence, limits),
-            missing_channels(evidence, limits),
-            sensor_changes(evidence, limits),
-            regime_shift(evidence, limits),
+            contract_breaches(inputs, limits),
+            silent_assets(inputs, limits),
+            missing_channels(inputs, limits),
+            sensor_changes(inputs, limits),
+            regime_shift(inputs, limits),
         )
     )
     set_aside: dict[str, pd.Timestamp] = {}
-    for asset, time in itertools.chain.from_iterable(finding.set_aside.items() for finding in found):
+    for asset, time in itertools.chain.from_iterable(finding.set_aside.items() for finding in findings):
         set_aside[asset] = min(time, set_aside.get(asset, time))
-    too_many = len(set_aside) > limits.most_assets * max(len(evidence.assets), 1)
-    told = sorted((_with_consequence(finding, too_many) for finding in found), key=lambda one: one.severity != "freeze")
-    return Diagnosis(tuple(told), dict(sorted(set_aside.items())))
+    too_many = len(set_aside) > limits.most_assets * max(len(inputs.assets), 1)
+    with_consequences = (_with_consequence(finding, too_many) for finding in findings)
+    ordered = sorted(with_consequences, key=lambda finding: finding.severity != "freeze")
+    return Diagnosis(tuple(ordered), dict(sorted(set_aside.items())))
 
 
 def _with_consequence(finding: Finding, too_many: bool) -> Finding:
@@ -92,5 +72,5 @@ def _with_consequence(finding: Finding, too_many: bool) -> Finding:
     if too_many:
         sentence = f"{finding.sentence} With so many assets in doubt there is no verdict on the model."
         return replace(finding, sentence=sentence, severity="freeze")
-    sentence = f"{finding.sentence} What follows on them does not count, neither for the model nor against it."
+    sentence = f"{finding.sentence} Their outcomes since then do not count, neither for the model nor against it."
     return replace(finding, sentence=sentence)

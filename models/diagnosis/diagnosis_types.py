@@ -1,4 +1,4 @@
-"""What a diagnosis is made from, and what it is made of."""
+"""Inputs and results of a diagnosis."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -61,88 +61,45 @@ class Limits:
 
 @dataclass(frozen=True)
 class DiagnosisInputs:
-    """What is known of the data and the plant.
+    """What is known, at one time, of the data and the plant.
 
-    Parameters
-    ----------
-    now : pd.Timestamp
-        Nothing known later is in it.
-    reference_end : pd.Timestamp
-        The end of what the champion learned from; days up to it are the reference period.
-    since : pd.Timestamp
-        From when on refused rows count.
-    readings : pd.DataFrame
-        Indexed by asset and day (its begin, UTC): the rows that came (``rows``), and of each channel the readings that
-        are not null. Whole days only.
-    levels : pd.DataFrame
-        Indexed alike: of each channel the median reading, best relative to the operating regime.
-    regimes : pd.DataFrame
-        Indexed alike: the rows in each regime; without columns where none are known.
-    events : pd.DataFrame
-        Columns asset, event_time, code.
-    arrived : mapping of str to int
-        Contract to the rows stored since.
-    refused : pd.DataFrame
-        Columns contract, asset (may be null), at: a row in quarantine each.
-    failed : pd.DataFrame
-        Columns contract, batch_id, at, rows: batches that were refused as a whole.
-    telemetry : str
-        The name of the telemetry's contract.
+    `readings`, `levels` and `regimes` are indexed by asset and day (its begin, UTC) and hold whole days only.
     """
 
-    now: pd.Timestamp
-    reference_end: pd.Timestamp
-    since: pd.Timestamp
-    readings: pd.DataFrame
-    levels: pd.DataFrame
-    regimes: pd.DataFrame
-    events: pd.DataFrame
-    arrived: Mapping[str, int]
-    refused: pd.DataFrame
-    failed: pd.DataFrame
-    telemetry: str = "telemetry"
+    now: pd.Timestamp  # nothing known later is in it
+    reference_end: pd.Timestamp  # end of what the champion was trained on; days up to it are the reference period
+    since: pd.Timestamp  # from when on refused rows count
+    readings: pd.DataFrame  # rows that came (`rows`), and of each channel the readings that are not null
+    levels: pd.DataFrame  # of each channel the median reading, best relative to the operating regime
+    regimes: pd.DataFrame  # rows in each regime; without columns where none are known
+    events: pd.DataFrame  # columns asset, event_time, code
+    arrived: Mapping[str, int]  # contract to the rows stored since
+    refused: pd.DataFrame  # columns contract, asset (may be null), at: one row in quarantine each
+    failed: pd.DataFrame  # columns contract, batch_id, at, rows: batches refused as a whole
+    telemetry: str = "telemetry"  # name of the telemetry's contract
 
     @property
     def assets(self) -> tuple[str, ...]:
-        """Return the assets that telemetry has come of, in order."""
+        """The assets with telemetry, in order."""
         return tuple(map(str, self.readings.index.unique("asset").sort_values()))
 
     @property
     def last_day(self) -> pd.Timestamp:
-        """Return the begin of the last whole day."""
+        """The begin of the last whole day."""
         return self.now.floor("D") - DAY
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with the data, or another than it was.
+    """One thing that is wrong with the data, or has changed in the plant."""
 
-    Parameters
-    ----------
-    kind : str
-        "contract breach", "sensor changed", "sensor changed unreported", "missing channel", "silent asset",
-        "operating regime changed" or "process changed".
-    assets : tuple of str
-        The assets concerned; empty where none can be told.
-    channels : tuple of str
-        The channels concerned; empty where none can be told.
-    since : pd.Timestamp
-        From when on.
-    sentence : str
-        In plain words.
-    severity : {"freeze", "warn"}
-        Whether it alone, or together with others, forbids a verdict on the model.
-    set_aside : mapping of str to pd.Timestamp
-        The assets whose outcomes must not count, each from when on.
-    """
-
-    kind: str
-    assets: tuple[str, ...]
-    channels: tuple[str, ...]
+    kind: str  # one of the constants above
+    assets: tuple[str, ...]  # assets concerned; empty where unknown
+    channels: tuple[str, ...]  # channels concerned; empty where unknown
     since: pd.Timestamp
     sentence: str
-    severity: Literal["freeze", "warn"] = "warn"
-    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)
+    severity: Literal["freeze", "warn"] = "warn"  # "freeze": no verdict on the model, from it alone or with others
+    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets not to count, each from when on
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as plain values."""
@@ -155,14 +112,14 @@ class Finding:
         }
 
 
-def named(names: Collection[str], most: int = 3) -> str:
-    """Return some names as words.
+def join_names(names: Collection[str], most: int = 3) -> str:
+    """List names in words, and how many are left out.
 
     Examples
     --------
-    >>> named(["a", "b"])
+    >>> join_names(["a", "b"])
     'a and b'
-    >>> named(["e", "d", "c", "b", "a"])
+    >>> join_names(["e", "d", "c", "b", "a"])
     'a, b, c and 2 more'
     """
     ordered = sorted(names)
@@ -171,12 +128,12 @@ def named(names: Collection[str], most: int = 3) -> str:
     return " and ".join(filter(None, [", ".join(ordered[:-1]), *ordered[-1:]]))
 
 
-def assets_of(some: Collection[str], fleet: Collection[str]) -> str:
-    """Return how many of how many assets, and which, as words.
+def describe_assets(assets: Collection[str], fleet: Collection[str]) -> str:
+    """Write how many of the fleet's assets, and which.
 
     Examples
     --------
-    >>> assets_of(["m1"], ["m1", "m2"])
+    >>> describe_assets(["m1"], ["m1", "m2"])
     '1 of 2 assets (m1)'
     """
-    return f"{len(some)} of {len(fleet)} assets ({named(some)})"
+    return f"{len(assets)} of {len(fleet)} assets ({join_names(assets)})"

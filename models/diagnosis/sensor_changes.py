@@ -1,4 +1,4 @@
-"""Sensors that read differently, a process that has changed, machines that are run in another way."""
+"""Sensors that were swapped or recalibrated, a process that has changed, machines operated in other regimes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,8 +15,8 @@ from models.diagnosis.diagnosis_types import (
     DiagnosisInputs,
     Finding,
     Limits,
-    assets_of,
-    named,
+    describe_assets,
+    join_names,
 )
 from models.diagnosis.level_shifts import (
     Deviations,
@@ -29,87 +29,58 @@ from models.diagnosis.level_shifts import (
 )
 
 
-def sensor_changes(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
-    """Find sensors that were swapped or recalibrated, reported or not, and what moved all over the fleet.
+def sensor_changes(inputs: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
+    """Find changed sensors, reported or not, and changes all over the fleet; at most one finding of each.
 
-    Parameters
-    ----------
-    evidence : DiagnosisInputs
-        Its events and levels.
-    limits : Limits
-        The codes that report it, and what counts as a step.
-
-    Yields
-    ------
-    Finding
-        At most one of what was reported, one of what was not, and one of the process.
-
-    Notes
-    -----
-    A step of one asset that falls together with the fleet's own on the same channel is the process, not the sensor.
-    When nobody reports it and most of the assets are recalibrated at once, that cannot be told from a change of the
-    process.
+    A shift of one asset that coincides with the fleet's own on the same channel is the process, not the sensor. When
+    most of the assets are recalibrated at once without a report, that looks the same as a change of the process.
     """
-    found = list(deviations(evidence.levels, evidence.reference_end))
-    reported = reported_changes(evidence.events, evidence.reference_end, limits.sensor_codes)
-    everywhere = fleet_shifts(found, evidence.reference_end, limits.steps)
-    steps = asset_shifts(found, evidence.reference_end, limits.steps)
+    channels = list(deviations(inputs.levels, inputs.reference_end))
+    reported = reported_changes(inputs.events, inputs.reference_end, limits.sensor_codes)
+    of_fleet = fleet_shifts(channels, inputs.reference_end, limits.steps)
+    of_assets = asset_shifts(channels, inputs.reference_end, limits.steps)
     if reported:
-        moved = moved_channels(found, reported, limits.steps)
-        moved = tuple(dict.fromkeys([*moved, *(step.channel for step in steps if _known(step, reported, limits))]))
-        yield _reported(reported, moved, evidence)
-    unknown = [step for step in steps if not (_known(step, reported, limits) or _shared(step, everywhere, limits))]
-    if unknown:
-        yield _unreported(unknown, evidence)
-    if everywhere:
-        yield _process(everywhere, evidence)
+        moved = moved_channels(channels, reported, limits.steps)
+        explained = (shift.channel for shift in of_assets if _is_reported(shift, reported, limits))
+        yield _reported(reported, tuple(dict.fromkeys([*moved, *explained])), inputs)
+    unexplained = [
+        shift
+        for shift in of_assets
+        if not (_is_reported(shift, reported, limits) or _is_fleet_wide(shift, of_fleet, limits))
+    ]
+    if unexplained:
+        yield _unreported(unexplained, inputs)
+    if of_fleet:
+        yield _process(of_fleet, inputs)
 
 
-def regime_shift(evidence: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
-    """Find whether the machines are run in other regimes than they were.
+def regime_shift(inputs: DiagnosisInputs, limits: Limits) -> Iterator[Finding]:
+    """Find whether the machines are operated in other regimes; at most one finding.
 
-    Parameters
-    ----------
-    evidence : DiagnosisInputs
-        Its regimes.
-    limits : Limits
-        The largest shift.
-
-    Yields
-    ------
-    Finding
-        At most one. It warns, and sets nothing aside: machines are there to be run.
+    It warns and sets no assets aside: other regimes are no fault.
     """
-    days = evidence.regimes.index.get_level_values("day")
-    usual = _mean_shares(evidence.regimes[days < evidence.reference_end])
-    recent = _mean_shares(evidence.regimes[days > evidence.last_day - limits.recent_days * DAY])
+    days = inputs.regimes.index.get_level_values("day")
+    usual = _mean_shares(inputs.regimes[days < inputs.reference_end])
+    recent = _mean_shares(inputs.regimes[days > inputs.last_day - limits.recent_days * DAY])
     if usual.empty or recent.isna().any() or usual.isna().any():
         return
     index = stability_index(usual, recent)
     if index > limits.regime_shift:
         most = str((recent - usual).abs().idxmax())
-        since = evidence.last_day - (limits.recent_days - 1) * DAY
+        since = inputs.last_day - (limits.recent_days - 1) * DAY
         sentence = (
-            f"The machines are run in another way than in the reference period: regime {most} has {recent[most]:.0%} "
+            f"The machines are operated differently than in the reference period: regime {most} has {recent[most]:.0%} "
             f"of the time since {since:%Y-%m-%d}, before {usual[most]:.0%} (stability index {index:.2f}; "
             f"{limits.regime_shift:g} is accepted)."
         )
-        yield Finding(REGIME, evidence.assets, (), since, sentence)
+        yield Finding(REGIME, inputs.assets, (), since, sentence)
 
 
 def stability_index(usual: "pd.Series[float]", recent: "pd.Series[float]") -> float:
-    """Return the population stability index of two distributions over the same classes.
+    """Return the population stability index of two distributions over the same classes, as shares that sum to one.
 
-    Parameters
-    ----------
-    usual, recent : pd.Series of float
-        Shares of the classes; each sums to one.
-
-    Returns
-    -------
-    float
-        Sum of (recent - usual) * log(recent / usual), also known as Jeffreys' divergence; a class counts with a share
-        of a thousandth at least.
+    It is the sum of (recent - usual) * log(recent / usual), also known as Jeffreys' divergence; each class counts with
+    a share of at least a thousandth.
 
     Examples
     --------
@@ -123,110 +94,82 @@ def stability_index(usual: "pd.Series[float]", recent: "pd.Series[float]") -> fl
 def reported_changes(
     events: pd.DataFrame, reference_end: pd.Timestamp, codes: Sequence[str]
 ) -> dict[str, pd.Timestamp]:
-    """Return the assets of which somebody reported a change of a sensor after the reference period, and when first.
-
-    Parameters
-    ----------
-    events : pd.DataFrame
-        Columns asset, event_time, code.
-    reference_end : pd.Timestamp
-        What happened up to it, the champion has learned from.
-    codes : sequence of str
-        The codes that report it.
-
-    Returns
-    -------
-    dict of str to pd.Timestamp
-        By asset.
-    """
-    told = events[events["code"].isin(list(codes)) & (events["event_time"] > reference_end)]
-    return {str(asset): time for asset, time in told.groupby("asset")["event_time"].min().items()}
+    """Return the assets with a sensor change reported after the reference period, each with the first event time."""
+    reports = events[events["code"].isin(list(codes)) & (events["event_time"] > reference_end)]
+    return {str(asset): time for asset, time in reports.groupby("asset")["event_time"].min().items()}
 
 
 def moved_channels(
-    found: Sequence[Deviations], reported: Mapping[str, pd.Timestamp], rule: LevelShiftRule
+    channels: Sequence[Deviations], reported: Mapping[str, pd.Timestamp], rule: LevelShiftRule
 ) -> tuple[str, ...]:
-    """Tell on which channels assets with a report moved, against all others.
+    """Return the channels on which the assets with a report moved otherwise than all others did on the same day.
 
-    Parameters
-    ----------
-    found : sequence of Deviations
-        One for each channel.
-    reported : mapping of str to pd.Timestamp
-        Assets with the time of their report.
-    rule : LevelShiftRule
-        How many days are compared, and the share of false channels accepted.
-
-    Returns
-    -------
-    tuple of str
-        Channels of which the assets' own before and after differ otherwise than the others' do on the same day
-        (Mann and Whitney's test, with Benjamini and Hochberg's procedure over the channels). The day being known,
-        smaller steps are seen than those that nobody reported.
+    Mann and Whitney's test of the differences between before and after, with Benjamini and Hochberg's procedure over
+    the channels. As the day is known, smaller shifts are detected than without a report.
     """
-    usual_day = sorted(reported.values())[len(reported) // 2]
+    median_report = sorted(reported.values())[len(reported) // 2]
     tested, p_values = [], []
-    for each in found:
-        others = dict.fromkeys(sorted(set(each.assets) - set(reported)), usual_day)
-        theirs, rest = heights_at(each, dict(reported), rule), heights_at(each, others, rule)
-        theirs, rest = theirs[np.isfinite(theirs)], rest[np.isfinite(rest)]
-        if len(theirs) and len(rest):
+    for each in channels:
+        unreported = dict.fromkeys(sorted(set(each.assets) - set(reported)), median_report)
+        theirs, others = heights_at(each, dict(reported), rule), heights_at(each, unreported, rule)
+        theirs, others = theirs[np.isfinite(theirs)], others[np.isfinite(others)]
+        if len(theirs) and len(others):
             tested.append(each.channel)
-            p_values.append(float(mannwhitneyu(theirs, rest).pvalue))
+            p_values.append(float(mannwhitneyu(theirs, others).pvalue))
     adjusted = false_discovery_control(p_values) if p_values else []
     return tuple(channel for channel, p in zip(tested, adjusted, strict=True) if p <= rule.false_discovery)
 
 
-def _known(step: LevelShift, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
-    told = reported.get(str(step.asset))
-    return told is not None and abs(step.since - told) <= limits.steps.days * DAY
+def _is_reported(shift: LevelShift, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
+    time = reported.get(str(shift.asset))
+    return time is not None and abs(shift.since - time) <= limits.steps.days * DAY
 
 
-def _shared(step: LevelShift, everywhere: Sequence[LevelShift], limits: Limits) -> bool:
+def _is_fleet_wide(shift: LevelShift, of_fleet: Sequence[LevelShift], limits: Limits) -> bool:
     within = limits.steps.days * DAY
-    return any(one.channel == step.channel and abs(one.since - step.since) <= within for one in everywhere)
+    return any(fleet.channel == shift.channel and abs(fleet.since - shift.since) <= within for fleet in of_fleet)
 
 
-def _reported(reported: Mapping[str, pd.Timestamp], moved: tuple[str, ...], evidence: DiagnosisInputs) -> Finding:
+def _reported(reported: Mapping[str, pd.Timestamp], moved: tuple[str, ...], inputs: DiagnosisInputs) -> Finding:
     first = min(reported.values())
-    seen = f"{named(moved)} {_read(moved)} otherwise since" if moved else "no channel has been seen to move"
+    effect = f"{join_names(moved)} {_read(moved)} differently since" if moved else "no channel has been seen to move"
     sentence = (
-        f"A sensor was swapped or recalibrated on {assets_of(reported, evidence.assets)}, the first on "
-        f"{first:%Y-%m-%d}, as was reported; {seen}."
+        f"A sensor was reported as swapped or recalibrated on {describe_assets(reported, inputs.assets)}, the first on "
+        f"{first:%Y-%m-%d}; {effect}."
     )
     return Finding(REPORTED, tuple(reported), moved, first, sentence, set_aside=dict(reported))
 
 
-def _unreported(steps: Sequence[LevelShift], evidence: DiagnosisInputs) -> Finding:
+def _unreported(shifts: Sequence[LevelShift], inputs: DiagnosisInputs) -> Finding:
     since: dict[str, pd.Timestamp] = {}
-    for step in sorted(steps, key=lambda step: step.since, reverse=True):
-        since[str(step.asset)] = step.since
-    channels = pd.Series([step.channel for step in steps]).value_counts(sort=True)
-    first, ways = min(since.values()), {step.height > 0 for step in steps}
-    way = {frozenset({True}): "higher", frozenset({False}): "lower"}.get(frozenset(ways), "otherwise")
-    names = tuple(map(str, channels.index))
+    for shift in sorted(shifts, key=lambda shift: shift.since, reverse=True):
+        since[str(shift.asset)] = shift.since
+    counts = pd.Series([shift.channel for shift in shifts]).value_counts(sort=True)
+    channels, first = tuple(map(str, counts.index)), min(since.values())
+    signs = frozenset(shift.height > 0 for shift in shifts)
+    direction = {frozenset({True}): "higher", frozenset({False}): "lower"}.get(signs, "differently")
     sentence = (
-        f"{named(names)} {_read(names)} {way} on {assets_of(since, evidence.assets)} from one "
-        f"day to the next, the first about {first:%Y-%m-%d}, and went on doing so: a sensor that was swapped or "
-        "recalibrated without a report."
+        f"{join_names(channels)} {_read(channels)} {direction} on {describe_assets(since, inputs.assets)} from one day "
+        f"to the next, the first about {first:%Y-%m-%d}, and ever since: a sensor that was swapped or recalibrated "
+        "without a report."
     )
-    return Finding(UNREPORTED, tuple(sorted(since)), names, first, sentence, set_aside=dict(sorted(since.items())))
+    return Finding(UNREPORTED, tuple(sorted(since)), channels, first, sentence, set_aside=dict(sorted(since.items())))
 
 
 def _read(channels: Sequence[str]) -> str:
     return "reads" if len(channels) == 1 else "read"
 
 
-def _process(steps: Sequence[LevelShift], evidence: DiagnosisInputs) -> Finding:
-    first, channels = min(step.since for step in steps), tuple(step.channel for step in steps)
+def _process(shifts: Sequence[LevelShift], inputs: DiagnosisInputs) -> Finding:
+    first, channels = min(shift.since for shift in shifts), tuple(shift.channel for shift in shifts)
     sentence = (
-        f"{named(channels)} moved on most assets at once, about {first:%Y-%m-%d}: the process has changed, or how it "
-        "is run, not single sensors."
+        f"{join_names(channels)} moved on most assets at once, about {first:%Y-%m-%d}: the process or its operation "
+        "has changed, not single sensors."
     )
-    return Finding(PROCESS, evidence.assets, channels, first, sentence)
+    return Finding(PROCESS, inputs.assets, channels, first, sentence)
 
 
 def _mean_shares(regimes: pd.DataFrame) -> "pd.Series[float]":
-    # Of each asset first: one that reports more often than the others is not more of the fleet.
+    # Shares of each asset first, so that one that reports more often does not weigh more.
     counts = regimes.groupby("asset").sum()
     return counts[counts.sum(axis=1) > 0].pipe(lambda some: some.div(some.sum(axis=1), axis=0)).mean()

@@ -1,23 +1,21 @@
-"""Whether a champion has become worse than it promised.
+"""Drift: tests of whether a champion's error rates still match those that it was promoted with.
 
-Two questions are asked of its misses and of its false alarms: have they been worse than promised since the promotion
-(an e-process: wrong with probability alpha at most, however often one looks), and have they become worse recently (an
-e-detector: wrong once in a declared time at most, on average). What is promised is the upper end of what the champion's
-evaluation leaves open, so that a lucky evaluation is not held against it.
+Its misses and its false alarms are each tested twice: have they been worse than promised since the promotion (an
+e-process: wrong with probability alpha at most, however often one looks), and have they become worse recently (an
+e-detector: wrong once in a declared time at most, on average). The null is the upper end of the interval around the
+champion's evaluation, so that a lucky evaluation is not held against it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
-from models.monitoring.e_detectors import BernoulliEDetector as BernoulliEDetector
-from models.monitoring.e_detectors import PoissonEDetector as PoissonEDetector
-from models.monitoring.e_processes import BernoulliEProcess as BernoulliEProcess
-from models.monitoring.e_processes import PoissonEProcess as PoissonEProcess
-from models.monitoring.looks import Grid, Look, looks
+from models.monitoring.e_detectors import EDetector
+from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
+from models.monitoring.looks import Grid, Look, count_looks
 from models.monitoring.multiple_tests import e_bh
 from models.outcomes.error_rates import ErrorRates, Rate, as_json, occurrence, share
 from models.outcomes.outcomes import Outcomes
@@ -32,25 +30,15 @@ _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 @dataclass(frozen=True)
 class ReferenceRates:
-    """The error rates a champion was promoted with.
+    """The error rates a champion was promoted with."""
 
-    Parameters
-    ----------
-    missed : Rate
-        Failures missed, of all.
-    false_episodes : Rate
-        False alarm episodes per asset-month.
-    source : str
-        Where they were measured, for the reasons given.
-    """
-
-    missed: Rate
-    false_episodes: Rate
-    source: str = "its evaluation"
+    missed: Rate  # failures missed, of all
+    false_episodes: Rate  # false alarm episodes per asset-month
+    source: str = "its evaluation"  # where they were measured, as the reasons name it
 
     @classmethod
     def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
-        """Take the promise from an evaluation's rates; nothing is promised where there are none."""
+        """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
         if rates is None:
             return cls(share(0, 0), occurrence(0, 0.0), source)
         return cls(rates.missed, rates.false_episodes, source)
@@ -97,67 +85,35 @@ class Budget:
 
 @dataclass(frozen=True)
 class DriftEvidence:
-    """What one test says of one rate.
+    """The evidence of one test against one rate."""
 
-    Parameters
-    ----------
-    rate : str
-        "fn" or "fp".
-    test : str
-        "since promotion" or "recent".
-    promised, harmful : float
-        The null's upper end, and the smallest rate that harms.
-    threshold : float
-        From where on the logarithm of the e-value decides.
-    log_e_values : tuple of float
-        After each look.
-    rejected_at : pd.Timestamp or None
-        The look at which it decided first.
-    """
-
-    rate: str
-    test: str
-    promised: float
-    harmful: float
-    threshold: float
-    log_e_values: tuple[float, ...]
-    rejected_at: pd.Timestamp | None
+    rate: str  # "fn" or "fp"
+    test: str  # "since promotion" or "recent"
+    promised: float  # the upper end of the null
+    harmful: float  # the smallest rate that does harm
+    threshold: float  # log e-value from which the test rejects
+    log_e_values: tuple[float, ...]  # after each look
+    rejected_at: pd.Timestamp | None  # the first look at which it rejected
 
     @property
     def rejected(self) -> bool:
-        """Say whether the promise is refuted."""
+        """Whether the promise is refuted."""
         return self.rejected_at is not None
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What the looks say of the champion.
+    """Result of the drift tests."""
 
-    Parameters
-    ----------
-    drifted : bool
-        Whether any rate is worse than promised.
-    which : tuple of str
-        "fn", "fp" or both.
-    reasons : tuple of str
-        One plain sentence for each rate, and one for each slice that is worse by itself.
-    evidence : tuple of DriftEvidence
-        Each test with its course.
-    looks : tuple of Look
-        What was counted.
-    slices : tuple of str
-        Slices that are worse than promised, of those that were asked for.
-    """
-
-    drifted: bool
-    which: tuple[str, ...]
-    reasons: tuple[str, ...]
+    drifted: bool  # whether any rate is worse than promised
+    which: tuple[str, ...]  # "fn", "fp" or both
+    reasons: tuple[str, ...]  # a sentence for each rate, and one for each slice that is worse by itself
     evidence: tuple[DriftEvidence, ...] = ()
     looks: tuple[Look, ...] = ()
-    slices: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()  # slices that are worse than promised, of those tested
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain values."""
+        """Return the result as plain values."""
         return {
             "drifted": self.drifted,
             "which": list(self.which),
@@ -168,34 +124,18 @@ class Drift:
         }
 
 
-def drift(
-    known: Outcomes,
+def detect_drift(
+    outcomes: Outcomes,
     promise: ReferenceRates,
     budget: Budget,
     grid: Grid,
     *,
     slices: Mapping[str, frozenset[str]] | None = None,
 ) -> Drift:
-    """Test a champion's matured outcomes against what it promised.
+    """Test a champion's matured outcomes against its promise; immature ones change nothing.
 
-    Parameters
-    ----------
-    known : Outcomes
-        What became of its predictions.
-    promise : ReferenceRates
-        What it was promoted with.
-    budget : Budget
-        What harms, and which errors are accepted.
-    grid : Grid
-        From when on, and how often, it is looked at.
-    slices : mapping of str to frozenset of str, optional
-        Groups of assets to be tested each by itself, such as the plants; half of alpha then goes to them. Which of
-        them are worse is settled by the e-values' Benjamini-Hochberg procedure.
-
-    Returns
-    -------
-    Drift
-        Drifted where any test refutes the promise. Deleting what has not matured changes nothing.
+    `slices` are groups of assets to be tested each by itself, such as the plants. Half of alpha then goes to them, and
+    the Benjamini-Hochberg procedure for e-values selects which of them are worse.
 
     References
     ----------
@@ -205,156 +145,51 @@ def drift(
        arXiv 2203.03532.
     .. [3] R. Wang, A. Ramdas, "False discovery rate control with e-values", JRSS-B 2022, arXiv 2009.02824.
     """
-    counted = looks(known, grid)
+    looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence = evidence_of(counted, promise, overall)
-    worse = _worse_slices(known, promise, budget, grid, slices or {})
+    evidence = evidence_of(looks, promise, overall)
+    worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
-    reasons = [*sentences(counted, promise, evidence)]
-    reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse]
-    which = which if FN in which or not worse else (FN, *which)
-    return Drift(bool(which), which, tuple(reasons), evidence, counted, worse)
+    reasons = [*sentences(looks, promise, evidence)]
+    reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse_slices]
+    which = which if FN in which or not worse_slices else (FN, *which)
+    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices)
 
 
-def evidence_of(counted: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
-    """Run the four tests over looks.
+def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
+    """Run the tests over looks in order of time: misses before false alarms, since the promotion before recent.
 
-    Parameters
-    ----------
-    counted : sequence of Look
-        In order of time.
-    promise : ReferenceRates
-        What was promised; a rate of which nothing was promised is not tested.
-    budget : Budget
-        What harms, and which errors are accepted.
-
-    Returns
-    -------
-    tuple of DriftEvidence
-        Misses before false alarms, since the promotion before recent.
+    A rate of which nothing was promised is not tested.
     """
-    found: list[DriftEvidence] = []
+    evidence: list[DriftEvidence] = []
     if promise.missed.of:
-        null, harmful = missed_hypotheses(promise, budget)
-        spent = budget.part(budget.missed_share)
-        outcomes = [(look.missed, look.failures) for look in counted]
-        process = BernoulliEProcess(null, harmful, spent.alpha)
-        detector = BernoulliEDetector(null, harmful, spent.mean_time_between_false)
-        found += [
-            _run(FN, process, SINCE_PROMOTION, (null, harmful), counted, outcomes),
-            _run(FN, detector, RECENT, (null, harmful), counted, outcomes),
-        ]
+        failures = [(look.missed, look.failures) for look in looks]
+        part, hypotheses = budget.part(budget.missed_share), missed_hypotheses(promise, budget)
+        evidence += _run_tests(FN, bernoulli_alternatives, hypotheses, part, looks, failures)
     if promise.false_episodes.of:
-        null, harmful = false_hypotheses(promise, budget)
-        spent = budget.part(1 - budget.missed_share)
-        counts = [(look.false_episodes, look.exposure) for look in counted]
-        found += [
-            _run(FP, PoissonEProcess(null, harmful, spent.alpha), SINCE_PROMOTION, (null, harmful), counted, counts),
-            _run(
-                FP,
-                PoissonEDetector(null, harmful, spent.mean_time_between_false),
-                RECENT,
-                (null, harmful),
-                counted,
-                counts,
-            ),
-        ]
-    return tuple(found)
+        episodes = [(look.false_episodes, look.exposure) for look in looks]
+        part, hypotheses = budget.part(1 - budget.missed_share), false_hypotheses(promise, budget)
+        evidence += _run_tests(FP, poisson_alternatives, hypotheses, part, looks, episodes)
+    return tuple(evidence)
 
 
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
-    """Return the largest share of misses that keeps the promise, and the smallest that harms."""
+    """Return the largest share of misses that keeps the promise, and the smallest that does harm."""
     confidence = 2 * budget.promise_confidence - 1
     null = min(share(promise.missed.count, int(promise.missed.of), confidence).high, 0.98)
     return null, min(null + budget.harmful_missed, 0.99)
 
 
 def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
-    """Return the largest rate of false episodes that keeps the promise, and the smallest that harms."""
+    """Return the largest rate of false episodes that keeps the promise, and the smallest that does harm."""
     confidence = 2 * budget.promise_confidence - 1
     null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
     return null, null * (1 + budget.harmful_false)
 
 
-def sentences(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
-    """Say what was seen of misses and of false alarms, what was promised, and how strong the evidence is.
-
-    Parameters
-    ----------
-    counted, promise, evidence
-        As `evidence_of` takes and gives them.
-
-    Returns
-    -------
-    tuple of str
-        Misses before false alarms.
-    """
-    return _missed_sentence(counted, promise, evidence), _false_sentence(counted, promise, evidence)
-
-
-def _run(
-    rate: str, test: Any, name: str, hypotheses: tuple[float, float], counted: Sequence[Look], seen: Sequence[Any]
-) -> DriftEvidence:
-    values, rejected_at = [], None
-    for look, (events, of) in zip(counted, seen, strict=True):
-        test.update(events, of)
-        values.append(float(test.log_e_value))
-        rejected_at = look.at if rejected_at is None and test.rejected else rejected_at
-    return DriftEvidence(rate, name, *hypotheses, float(test.threshold), tuple(values), rejected_at)
-
-
-def _worse_slices(
-    known: Outcomes, promise: ReferenceRates, budget: Budget, grid: Grid, slices: Mapping[str, frozenset[str]]
-) -> tuple[str, ...]:
-    if not slices or not promise.missed.of:
-        return ()
-    hypotheses, alpha = missed_hypotheses(promise, budget), budget.alpha / 2
-    logs = []
-    for assets in slices.values():
-        process = BernoulliEProcess(*hypotheses, alpha)
-        for look in looks(known, grid, only=assets):
-            process.update(look.missed, look.failures)
-        logs.append(process.log_e_value)
-    chosen = e_bh(logs, alpha)
-    return tuple(name for name, worse in zip(slices, chosen, strict=True) if worse)
-
-
-def _missed_sentence(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
-    missed, failures = sum(look.missed for look in counted), sum(look.failures for look in counted)
-    if not failures:
-        return "No failure has matured, so nothing can be said of misses."
-    seen = f"{missed} of {failures} failures were missed: {missed / failures:.0%}"
-    own = [each for each in evidence if each.rate == FN]
-    if not own:
-        return f"{seen}; {promise.source} saw none, so nothing was promised."
-    return (
-        f"{seen}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
-        f"{promise.missed.of:g}, so up to {own[0].promised:.0%} keeps the promise. {_told(own)}"
-    )
-
-
-def _false_sentence(counted: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
-    alarms, months = sum(look.false_episodes for look in counted), sum(look.exposure for look in counted)
-    if not months:
-        return "No asset has been watched for any length of time, so nothing can be said of false alarms."
-    seen = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
-    own = [each for each in evidence if each.rate == FP]
-    if not own:
-        return f"{seen}; {promise.source} watched no asset, so nothing was promised."
-    return (
-        f"{seen}. {promise.source[0].upper()}{promise.source[1:]} had {promise.false_episodes.value:.2f}, so up to "
-        f"{own[0].promised:.2f} keeps the promise. {_told(own)}"
-    )
-
-
-def _told(own: Sequence[DriftEvidence]) -> str:
-    """Say how strong the evidence is, in odds."""
-    return " ".join(
-        f"Evidence {_WHEN[each.test]}: {odds_of(each.log_e_values[-1])} to 1, {odds_of(each.threshold)} to 1 decides"
-        + (f"; it did on {each.rejected_at:%Y-%m-%d}." if each.rejected_at is not None else ".")
-        for each in own
-        if each.log_e_values
-    )
+def sentences(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
+    """Describe misses, then false alarms: what was counted, what was promised, how strong the evidence is."""
+    return _missed_sentence(looks, promise, evidence), _false_sentence(looks, promise, evidence)
 
 
 def odds_of(log_value: float) -> str:
@@ -373,3 +208,79 @@ def odds_of(log_value: float) -> str:
     if value < _SMALLEST:
         return f"under {_SMALLEST:g}"
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _run_tests(
+    rate: str,
+    spread: Callable[[float, float], Alternatives],
+    hypotheses: tuple[float, float],
+    budget: Budget,
+    looks: Sequence[Look],
+    counts: Sequence[tuple[int, float]],
+) -> list[DriftEvidence]:
+    alternatives = spread(*hypotheses)
+    tests: dict[str, EProcess | EDetector] = {
+        SINCE_PROMOTION: EProcess(alternatives, budget.alpha),
+        RECENT: EDetector(alternatives, budget.mean_time_between_false),
+    }
+    evidence = []
+    for name, test in tests.items():
+        log_e_values, rejected_at = [], None
+        for look, (events, amount) in zip(looks, counts, strict=True):
+            test.update(events, amount)
+            log_e_values.append(test.log_e_value)
+            rejected_at = look.at if rejected_at is None and test.rejected else rejected_at
+        evidence.append(DriftEvidence(rate, name, *hypotheses, test.threshold, tuple(log_e_values), rejected_at))
+    return evidence
+
+
+def _worse_slices(
+    outcomes: Outcomes, promise: ReferenceRates, budget: Budget, grid: Grid, slices: Mapping[str, frozenset[str]]
+) -> tuple[str, ...]:
+    if not slices or not promise.missed.of:
+        return ()
+    alternatives, alpha = bernoulli_alternatives(*missed_hypotheses(promise, budget)), budget.alpha / 2
+    log_e_values = []
+    for assets in slices.values():
+        process = EProcess(alternatives, alpha)
+        for look in count_looks(outcomes, grid, only=assets):
+            process.update(look.missed, look.failures)
+        log_e_values.append(process.log_e_value)
+    return tuple(name for name, worse in zip(slices, e_bh(log_e_values, alpha), strict=True) if worse)
+
+
+def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
+    missed, failures = sum(look.missed for look in looks), sum(look.failures for look in looks)
+    if not failures:
+        return "No failure has matured yet, so misses cannot be assessed."
+    counts = f"{missed} of {failures} failures were missed: {missed / failures:.0%}"
+    tests = [each for each in evidence if each.rate == FN]
+    if not tests:
+        return f"{counts}; {promise.source} saw none, so nothing was promised."
+    return (
+        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
+        f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise. {_evidence_in_odds(tests)}"
+    )
+
+
+def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
+    alarms, months = sum(look.false_episodes for look in looks), sum(look.exposure for look in looks)
+    if not months:
+        return "No time under observation has matured yet, so false alarms cannot be assessed."
+    counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
+    tests = [each for each in evidence if each.rate == FP]
+    if not tests:
+        return f"{counts}; {promise.source} watched no asset, so nothing was promised."
+    return (
+        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.false_episodes.value:.2f}, so up to "
+        f"{tests[0].promised:.2f} keeps the promise. {_evidence_in_odds(tests)}"
+    )
+
+
+def _evidence_in_odds(tests: Sequence[DriftEvidence]) -> str:
+    return " ".join(
+        f"Evidence {_WHEN[each.test]}: {odds_of(each.log_e_values[-1])} to 1, {odds_of(each.threshold)} to 1 decides"
+        + (f"; it did on {each.rejected_at:%Y-%m-%d}." if each.rejected_at is not None else ".")
+        for each in tests
+        if each.log_e_values
+    )

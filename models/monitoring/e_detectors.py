@@ -1,21 +1,21 @@
-"""Whether a champion became worse recently, with a declared mean time between false answers.
+"""E-detector: evidence that a rate became worse recently, with a declared mean time between false detections.
 
-An e-process weighs all since the promotion, and a long good record hides a fresh change. An e-detector starts a new
-e-process with every update and adds them all up (Shiryaev-Roberts): some of them start just when the change does. While
-the promise is kept, each is expected to be one at most, so after t updates their sum is expected to be t at most. Hence
-the first update at which the sum reaches a threshold comes, on average, no sooner than after that many updates:
-threshold = mean time between false answers, whatever the rates up to the promised one and whatever the dependence.
+An e-process weighs everything since the promotion, so a long good record hides a fresh change. An e-detector starts a
+new e-process with every update and adds them all up (Shiryaev-Roberts): some of them start just when the change does.
+While the promise is kept, each is expected to be one at most, so after t updates their sum is expected to be t at most.
+Hence the first update at which the sum reaches a threshold comes, on average, no sooner than after that many updates:
+threshold = mean time between false detections, whatever the rates up to the promised one and whatever the dependence.
 
 The largest of the e-processes (CUSUM) has the same guarantee with the same threshold. A maximum never exceeds the sum,
-so CUSUM is never sooner, history by history; simulated, it is a look or so later. It is the sum, therefore.
+so CUSUM is never sooner, history by history; in simulations it is about one look later. Hence the sum.
 
-An update that takes the sum far beyond the threshold wastes what lies beyond: the answer is the same. So each update
+An update that takes the sum far beyond the threshold wastes what lies beyond: the decision is the same. So each update
 first multiplies the sum by the greatest factor with which it is still not expected to rise by more than one, counted up
-to the threshold only. Without that factor the mean time between false answers is more than twice the declared one where
-an update says much, and the change is seen later.
+to the threshold only. Without that factor the mean time between false detections is more than twice the declared one
+where a single update carries much evidence, and a change is detected later.
 
-Many updates of very little each would let the sum creep to its threshold on starts alone: the mean time is counted in
-updates, so declare it in the updates you make. An update of nothing changes nothing.
+Many updates of very little evidence each would let the sum creep to its threshold on starts alone: the mean time is
+counted in updates, so declare it in the updates you make. An update of nothing changes nothing.
 
 References
 ----------
@@ -26,7 +26,7 @@ L. Fischer, A. Ramdas, Improving Wald's (approximate) sequential probability rat
 2410.16076: the same factor, for sequential tests.
 
 G. Lorden, Procedures for reacting to a change in distribution, Annals of Mathematical Statistics 42, 1971: for long
-mean times no rule reacts, in the worst case, sooner than log(mean time between false answers) / KL divergence.
+mean times no rule reacts, in the worst case, sooner than log(mean time between false detections) / KL divergence.
 """
 
 import math
@@ -36,15 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_contracts.errors import UsageError
-from models.monitoring.e_processes import (
-    RATES,
-    Alternatives,
-    FloatArray,
-    bernoulli_alternatives,
-    checked_exposure,
-    checked_trials,
-    poisson_alternatives,
-)
+from models.monitoring.e_processes import RATES, Alternatives, FloatArray
 
 CUTS = 32
 NEGLIGIBLE = 1e-9
@@ -53,25 +45,10 @@ NEGLIGIBLE = 1e-9
 def shiryaev_roberts(
     log_sums: FloatArray, events: npt.ArrayLike, amount: float, alternatives: Alternatives, threshold: float
 ) -> FloatArray:
-    """Start another e-process, and let all of them gain.
+    """Start another e-process and update all of them; returns the logs of the sums, (..., rates).
 
-    Parameters
-    ----------
-    log_sums : np.ndarray
-        (..., rates) logs of the sums before the update; minus infinity where there was none.
-    events : array_like
-        (...) events of the update.
-    amount : float
-        Its trials or exposure, above 0.
-    alternatives : Alternatives
-        The rates to bet on.
-    threshold : float
-        At which one stops, as a log.
-
-    Returns
-    -------
-    np.ndarray
-        (..., rates) logs of the sums after it.
+    `log_sums`, (..., rates), are those before the update, minus infinity at the start; `events` (...) are counted over
+    `amount` trials or exposure, above 0; `threshold` is the log at which one stops.
     """
     started = np.logaddexp(log_sums, 0.0)
     factor = overshoot_factor(started, amount, alternatives, threshold)
@@ -80,32 +57,16 @@ def shiryaev_roberts(
 
 
 def overshoot_factor(log_sums: FloatArray, amount: float, alternatives: Alternatives, threshold: float) -> FloatArray:
-    """Return by how much sums may be multiplied when what exceeds the threshold does not count.
+    """Return the factors (...), 1 or more, for sums (..., rates) of which nothing beyond the threshold counts.
 
-    With S the sum before the update and X after it, and A the threshold, the factor b holds E[min(b X, A)] = S at the
-    promised rate. Let S_c be the part of E[X] that c events or fewer bring, and P_c the probability of more. As
-    E[min(b X, A)] is the least of b S_c + A P_c over all c, b is the greatest of (S - A P_c) / S_c. The greatest over
-    some of the c is no greater, and so is safe. A rate lower than promised brings fewer events, and X grows with
-    events: there the expectation is lower still.
-
-    Parameters
-    ----------
-    log_sums : np.ndarray
-        (..., rates) logs of the sums, with the new start.
-    amount : float
-        Trials or exposure of the update, above 0.
-    alternatives : Alternatives
-        The rates to bet on.
-    threshold : float
-        At which one stops, as a log.
-
-    Returns
-    -------
-    np.ndarray
-        (...) factors, 1 or more.
+    With S the sum before the update, its new start included, X the sum after it and A the threshold, the factor b holds
+    E[min(b X, A)] = S at the promised rate. Let S_c be the part of E[X] that c events or fewer contribute, and P_c the
+    probability of more. As E[min(b X, A)] is the least of b S_c + A P_c over all c, b is the greatest of
+    (S - A P_c) / S_c. The greatest over some of the c is no greater, and so is safe. A rate below the promised one
+    brings fewer events, and X grows with events: there the expectation is lower still.
     """
     at_most, beyond = _tables(alternatives, amount)
-    # Each share of a sum below the threshold is below it too; what has passed it is left alone.
+    # Each share of a sum below the threshold is below it too; a sum that has passed it is left alone.
     shares = np.exp(np.minimum(log_sums + alternatives.log_weights - threshold, 0))
     whole = shares.sum(axis=-1, keepdims=True)
     below = shares @ at_most
@@ -125,25 +86,30 @@ def _tables(alternatives: Alternatives, amount: float) -> tuple[FloatArray, Floa
 
 
 class EDetector:
-    """Evidence that a promise is broken since some recent update.
+    """Detect that events have become more frequent than promised since some recent update.
 
-    Parameters
-    ----------
-    alternatives : Alternatives
-        The rates to bet on.
-    mean_time_between_false : float
-        Updates between false rejections, on average, at least; above 1.
+    `mean_time_between_false` is in updates and above 1: false rejections are at least so far apart on average.
 
-    Raises
-    ------
-    UsageError
-        When the mean time is no such number.
+    Examples
+    --------
+    >>> from models.monitoring.e_processes import bernoulli_alternatives, poisson_alternatives
+    >>> misses = EDetector(bernoulli_alternatives(promised=0.20, harmful=0.35), mean_time_between_false=100)
+    >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
+    ...     misses.update(missed, 6)
+    >>> misses.rejected, round(misses.log_e_value, 1), round(misses.threshold, 1)
+    (True, 8.8, 4.6)
+
+    >>> false_alarms = EDetector(poisson_alternatives(promised=0.1, harmful=0.15), mean_time_between_false=100)
+    >>> for episodes in (5, 4, 6, 12, 9, 11):
+    ...     false_alarms.update(episodes, 50.0)
+    >>> false_alarms.rejected
+    True
     """
 
     def __init__(self, alternatives: Alternatives, mean_time_between_false: float) -> None:
         if not 1 < mean_time_between_false < math.inf:
             raise UsageError(
-                f"the mean time between false answers is {mean_time_between_false} updates",
+                f"the mean time between false detections is {mean_time_between_false} updates",
                 "a number above 1",
                 "Give it in updates: 500 where one in 500 may be false.",
             )
@@ -160,7 +126,7 @@ class EDetector:
 
     @property
     def threshold(self) -> float:
-        """What `log_e_value` must reach to reject: log(mean time between false answers)."""
+        """What `log_e_value` must reach to reject: log(mean time between false detections)."""
         return self._threshold
 
     @property
@@ -168,103 +134,11 @@ class EDetector:
         """Whether the evidence has ever reached the threshold; once true, it stays so. Make a new one to start over."""
         return self._rejected
 
-    def _add(self, events: int, amount: float) -> None:
+    def update(self, events: int, amount: float) -> None:
+        """Add what has matured since the last update: events, and the trials or exposure they are counted over."""
+        events, amount = self._alternatives.check_update(events, amount)
         if not amount:
             return
         self._log_sums = shiryaev_roberts(self._log_sums, events, amount, self._alternatives, self._threshold)
         self._log_e_value = float(self._alternatives.log_mixture(self._log_sums))
         self._rejected = self._rejected or self._log_e_value >= self._threshold
-
-
-class BernoulliEDetector(EDetector):
-    """Detect that events have become a greater share of trials than promised.
-
-    Parameters
-    ----------
-    promised : float
-        The share promised, between 0 and 1.
-    harmful : float
-        The smallest share that does harm: the promised one plus the smallest harmful increase.
-    mean_time_between_false : float
-        Updates between false rejections, on average, at least; above 1.
-
-    Raises
-    ------
-    UsageError
-        When the numbers are not such.
-
-    Examples
-    --------
-    >>> misses = BernoulliEDetector(promised=0.20, harmful=0.35, mean_time_between_false=100)
-    >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
-    ...     misses.update(missed, 6)
-    >>> misses.rejected, round(misses.log_e_value, 1), round(misses.threshold, 1)
-    (True, 8.8, 4.6)
-    """
-
-    def __init__(self, promised: float, harmful: float, mean_time_between_false: float) -> None:
-        super().__init__(bernoulli_alternatives(promised, harmful), mean_time_between_false)
-
-    def update(self, events: int, trials: int) -> None:
-        """Add what has matured since the last update.
-
-        Parameters
-        ----------
-        events : int
-            Trials that went wrong (failures missed).
-        trials : int
-            All trials (failures); none changes nothing.
-
-        Raises
-        ------
-        UsageError
-            Unless 0 <= events <= trials.
-        """
-        self._add(*checked_trials(events, trials))
-
-
-class PoissonEDetector(EDetector):
-    """Detect that counts over an exposure have come to a greater rate than promised.
-
-    Parameters
-    ----------
-    promised : float
-        The rate promised, above 0, for each unit of exposure.
-    harmful : float
-        The smallest rate that does harm: the promised one plus the smallest harmful increase.
-    mean_time_between_false : float
-        Updates between false rejections, on average, at least; above 1.
-
-    Raises
-    ------
-    UsageError
-        When the numbers are not such.
-
-    Examples
-    --------
-    >>> false_alarms = PoissonEDetector(promised=0.1, harmful=0.15, mean_time_between_false=100)
-    >>> for episodes in (5, 4, 6, 12, 9, 11):
-    ...     false_alarms.update(episodes, 50.0)
-    >>> false_alarms.rejected
-    True
-    """
-
-    def __init__(self, promised: float, harmful: float, mean_time_between_false: float) -> None:
-        super().__init__(poisson_alternatives(promised, harmful), mean_time_between_false)
-
-    def update(self, count: int, exposure: float) -> None:
-        """Add what has matured since the last update.
-
-        Parameters
-        ----------
-        count : int
-            Events (false alarm episodes).
-        exposure : float
-            What they are counted over (asset-months); none changes nothing.
-
-        Raises
-        ------
-        UsageError
-            When a number is below zero or not finite, or events came without exposure.
-        """
-        self._add(*checked_exposure(count, exposure))

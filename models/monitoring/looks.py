@@ -1,7 +1,7 @@
 """Looks at a champion: what has matured between one look and the next.
 
-Looks stand on a grid that begins when the champion took office, however often somebody asks. So a test that is fed with
-them gives the same answer whether it is asked every day or once a month, and whatever is immature is in none of them.
+Looks are on a grid that begins with the champion's promotion, however often the monitor runs. So a test that is fed
+with them decides the same whether it runs every day or once a month, and whatever is immature is in none of them.
 """
 
 from collections.abc import Mapping
@@ -18,116 +18,82 @@ from models.outcomes.outcomes import Outcomes
 class Look:
     """What has matured since the look before.
 
-    Parameters
-    ----------
-    at : pd.Timestamp
-        The time of the look.
-    missed, failures : int
-        Failures missed, of those missed, caught and prevented.
-    false_episodes : int
-        False alarm episodes, without those that an asset's first decision opened: they may have begun at any time
-        before it, and none of that was watched.
-    exposure : float
-        Asset-months watched.
+    False episodes are without those that an asset's first decision opened: they may have begun at any time before it,
+    and none of that time was watched.
     """
 
     at: pd.Timestamp
     missed: int
-    failures: int
+    failures: int  # missed, caught and prevented
     false_episodes: int
-    exposure: float
+    exposure: float  # asset-months watched
 
 
 @dataclass(frozen=True)
 class Grid:
     """When looks are taken, and what counts in them.
 
-    Parameters
-    ----------
-    since : pd.Timestamp
-        The begin: only decisions, episodes and failures after it count.
-    every : pd.Timedelta
-        Between looks.
-    one_per_asset : bool
-        Whether an asset counts with its first failure and its first false episode of a look only: what has one cause
-        is then one event.
-    set_aside : mapping of str to pd.Timestamp
-        Assets whose outcomes do not count from a time on, because their data are in doubt.
+    With `one_per_asset` only the first failure and the first false episode of an asset count in each look: events with
+    one cause are then one event.
     """
 
-    since: pd.Timestamp
+    since: pd.Timestamp  # only decisions, episodes and failures after it count
     every: pd.Timedelta
     one_per_asset: bool = True
-    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)
+    set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets in doubt, from when on
 
 
-def looks(known: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) -> tuple[Look, ...]:
-    """Count what has matured, look by look, up to the last whole one.
+def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) -> tuple[Look, ...]:
+    """Count what has matured in each whole step of the grid up to now; empty looks included.
 
-    Parameters
-    ----------
-    known : Outcomes
-        What became of one model's predictions.
-    grid : Grid
-        When looks are taken, and what counts.
-    only : frozenset of str, optional
-        The assets of a slice; all of them if None.
-
-    Returns
-    -------
-    tuple of Look
-        One for each whole step of the grid up to now; empty ones included.
-
-    Examples
-    --------
-    See ``tests/models/test_models_looks.py``.
+    `only` limits it to the assets of a slice.
     """
-    count = max(int((known.now - grid.since) // grid.every), 0)
-    failures = _counted(known.failures, "event_time", grid, only)
-    failures = _first_each(failures[failures["state"].isin(["missed", "caught", "prevented"])], "event_time", grid)
-    episodes = _counted(_exposed(known), "opened", grid, only)
-    false = _first_each(episodes[episodes["state"] == "fp"], "opened", grid)
-    decided = _counted(known.decisions, "as_of", grid, only)
-    decided = decided[decided["state"] != "pending"]
-    trials = _tally(failures, count)
-    missed = _tally(failures[failures["state"] == "missed"], count)
-    alarms = _tally(false, count)
+    steps = max(int((outcomes.now - grid.since) // grid.every), 0)
+    failures = _in_grid(outcomes.failures, "event_time", grid, only)
+    failures = _first_per_asset(failures[failures["state"].isin(["missed", "caught", "prevented"])], "event_time", grid)
+    episodes = _in_grid(_opened_while_watched(outcomes), "opened", grid, only)
+    false_episodes = _first_per_asset(episodes[episodes["state"] == "fp"], "opened", grid)
+    decisions = _in_grid(outcomes.decisions, "as_of", grid, only)
+    decisions = decisions[decisions["state"] != "pending"]
+    failed = _tally(failures, steps)
+    missed = _tally(failures[failures["state"] == "missed"], steps)
+    alarms = _tally(false_episodes, steps)
     watched = np.bincount(
-        decided["look"], weights=decided["covered"].dt.total_seconds() / MONTH.total_seconds(), minlength=count + 1
-    )[:count]
+        decisions["look"], weights=decisions["covered"].dt.total_seconds() / MONTH.total_seconds(), minlength=steps + 1
+    )[:steps]
     return tuple(
-        Look(grid.since + (place + 1) * grid.every, int(missed[place]), int(trials[place]), int(alarms[place]), months)
-        for place, months in enumerate(map(float, watched))
+        Look(grid.since + (step + 1) * grid.every, int(missed[step]), int(failed[step]), int(alarms[step]), months)
+        for step, months in enumerate(map(float, watched))
     )
 
 
-def _exposed(known: Outcomes) -> pd.DataFrame:
-    """Keep the episodes that a decision opened which covers some time."""
-    blind = known.decisions.loc[known.decisions["covered"] <= pd.Timedelta(0), ["asset", "as_of"]]
-    opened = pd.MultiIndex.from_frame(known.episodes[["asset", "opened"]])
-    return known.episodes[~opened.isin(pd.MultiIndex.from_frame(blind))]
+def _opened_while_watched(outcomes: Outcomes) -> pd.DataFrame:
+    """Return the episodes opened by a decision that covers some time."""
+    blind = outcomes.decisions.loc[outcomes.decisions["covered"] <= pd.Timedelta(0), ["asset", "as_of"]]
+    opened = pd.MultiIndex.from_frame(outcomes.episodes[["asset", "opened"]])
+    return outcomes.episodes[~opened.isin(pd.MultiIndex.from_frame(blind))]
 
 
-def _counted(frame: pd.DataFrame, time: str, grid: Grid, only: "frozenset[str] | None") -> pd.DataFrame:
-    """Keep what counts, with the number of the look in which it had matured."""
-    inside = frame[time] > grid.since
+def _in_grid(frame: pd.DataFrame, time: str, grid: Grid, only: "frozenset[str] | None") -> pd.DataFrame:
+    """Return the rows that count, with the number of the look by which each had matured."""
+    counts = frame[time] > grid.since
     if only is not None:
-        inside &= frame["asset"].isin(list(only))
+        counts &= frame["asset"].isin(list(only))
     if grid.set_aside:
-        doubted = frame["asset"].map(pd.Series(grid.set_aside, dtype="datetime64[us, UTC]"))
-        inside &= ~(frame[time] > doubted).fillna(False)
-    kept = frame[inside]
-    # Matured exactly at a look belongs to it.
+        in_doubt_since = frame["asset"].map(pd.Series(grid.set_aside, dtype="datetime64[us, UTC]"))
+        counts &= ~(frame[time] > in_doubt_since).fillna(False)
+    kept = frame[counts]
+    # What matured exactly at a look belongs to it.
     steps = -(-(kept["matured_at"] - grid.since) // grid.every)
     return kept.assign(look=steps.astype("int64") - 1)
 
 
-def _first_each(frame: pd.DataFrame, time: str, grid: Grid) -> pd.DataFrame:
+def _first_per_asset(frame: pd.DataFrame, time: str, grid: Grid) -> pd.DataFrame:
     if not grid.one_per_asset:
         return frame
     return frame.sort_values(["asset", time]).drop_duplicates(["asset", "look"])
 
 
-def _tally(frame: pd.DataFrame, count: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _tally(frame: pd.DataFrame, steps: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     # What matures after the last whole look waits for the next.
-    return np.bincount(frame["look"], minlength=count + 1)[:count]
+    return np.bincount(frame["look"], minlength=steps + 1)[:steps]

@@ -1,7 +1,7 @@
-"""Which of many slices (plants, asset models) are worse than promised, when all are tested at once.
+"""e-BH: which of many slices (plants, asset models) are worse than promised, when all are tested at once.
 
-The e-BH procedure holds the expected share of false discoveries among those made at or below alpha, however the slices
-depend on each other: the same storm may hit all plants.
+The procedure bounds the false discovery rate by alpha however the slices depend on each other: the same storm may hit
+all plants.
 
 References
 ----------
@@ -16,28 +16,10 @@ from data_contracts.errors import UsageError
 
 
 def e_bh(log_e_values: npt.ArrayLike, alpha: float) -> npt.NDArray[np.bool_]:
-    """Choose the discoveries among many e-values, with the false discovery rate held at alpha.
+    """Return which of n natural-log e-values, (n,), are discoveries at false discovery rate alpha.
 
     The k largest of n e-values are discoveries when the smallest of them is n / (k alpha) or more; the largest such k
-    counts.
-
-    Parameters
-    ----------
-    log_e_values : array_like
-        (n,) natural logs, as `log_e_value` of an e-process gives them. Neither the highest value so far nor that of an
-        e-detector is an e-value.
-    alpha : float
-        Bound on the expected share of false ones among the discoveries, between 0 and 1.
-
-    Returns
-    -------
-    np.ndarray
-        (n,) whether each is a discovery.
-
-    Raises
-    ------
-    UsageError
-        When alpha is no such number, or a value is not a number.
+    counts. Neither the highest value an e-process has had so far nor the evidence of an e-detector is an e-value.
 
     Examples
     --------
@@ -54,9 +36,9 @@ def e_bh(log_e_values: npt.ArrayLike, alpha: float) -> npt.NDArray[np.bool_]:
             "Leave out the tests that have no evidence, or give them the log e-value 0.",
         )
     order = np.argsort(-values, kind="stable")
-    places = np.arange(values.size) + 1
-    enough = np.flatnonzero(values[order] >= np.log(values.size / (places * alpha)))
-    found = np.zeros(values.size, dtype=np.bool_)
-    if enough.size:
-        found[order[: enough[-1] + 1]] = True
-    return found
+    ranks = np.arange(values.size) + 1
+    large_enough = np.flatnonzero(values[order] >= np.log(values.size / (ranks * alpha)))
+    discoveries = np.zeros(values.size, dtype=np.bool_)
+    if large_enough.size:
+        discoveries[order[: large_enough[-1] + 1]] = True
+    return discoveries

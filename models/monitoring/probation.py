@@ -1,8 +1,8 @@
 """Probation: for a while after its promotion a champion is watched more closely than later.
 
-The comparison rested on one period; a mistake in it shows soon. So the new champion is held to what the one that it
-replaced had promised, for a declared span, by tests that reject sooner than those of later monitoring: a larger alpha,
-and a smaller increase that counts as harmful. What they say is a suggestion; rolling back is someone's decision.
+The comparison rested on one period; a mistake in it shows soon. So the new champion is held to the promise of the one
+that it replaced, for a declared span, by tests that reject sooner than those of later monitoring: a larger alpha, and a
+smaller increase that counts as harmful. The result is a suggestion; rolling back is a decision of its own.
 """
 
 import math
@@ -68,29 +68,16 @@ class ProbationRules:
         return Budget(alpha=self.alpha, harmful_missed=self.missed_increase, harmful_false=self.false_fold - 1)
 
 
-USUAL = ProbationRules()
-"""The rules where nobody has said otherwise."""
+DEFAULT_RULES = ProbationRules()
 
 
 @dataclass(frozen=True)
 class Probation:
-    """Where a probation stands.
+    """State of a probation."""
 
-    Parameters
-    ----------
-    suggestion : str
-        "wait" while it lasts, "keep" when it was passed, "roll back" as soon as a test has rejected.
-    ends : pd.Timestamp
-        When all that happens within the span has matured.
-    evidence : tuple of models.monitoring.drift.Evidence
-        Of misses, then of false alarms; without those of which nothing was promised.
-    reasons : tuple of str
-        Plain sentences.
-    """
-
-    suggestion: str
-    ends: pd.Timestamp
-    evidence: tuple[DriftEvidence, ...]
+    suggestion: str  # "wait" until it has matured, then "keep"; "roll back" as soon as a test has rejected
+    ends: pd.Timestamp  # when everything that happens within the span has matured
+    evidence: tuple[DriftEvidence, ...]  # of misses, then of false alarms; without rates of which nothing was promised
     reasons: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,52 +90,28 @@ class Probation:
         }
 
 
-def probation(
+def assess_probation(
     looks: Sequence[Look],
     *,
     promoted_at: pd.Timestamp,
     promise: ReferenceRates,
     maturity: pd.Timedelta = _NONE,
-    rules: ProbationRules = USUAL,
+    rules: ProbationRules = DEFAULT_RULES,
 ) -> Probation:
-    """Tell whether a new champion has kept the promise of the one that it replaced.
+    """Test whether a new champion has kept the promise of the one that it replaced.
 
-    Parameters
-    ----------
-    looks : sequence of Look
-        What matured since the promotion, on a grid that begins there. The first look at the end of the probation or
-        after it closes it; later ones do not count.
-    promoted_at : pd.Timestamp
-        When it became the champion.
-    promise : ReferenceRates
-        What the replaced champion had promised.
-    maturity : pd.Timedelta
-        From a decision to its outcome.
-    rules : ProbationRules
-        Span and strictness.
-
-    Returns
-    -------
-    Probation
-        A suggestion. It never goes from "roll back" to anything else while looks are added.
-
-    Raises
-    ------
-    UsageError
-        If looks are not in order of time, or one is not later than the promotion.
+    The looks are on a grid that begins at the promotion. The first one at or after the end of the probation closes it,
+    later ones do not count; so a suggestion to roll back stays when looks are added. `maturity` is the time from a
+    decision to its outcome. The tests: `models.monitoring.e_processes`.
 
     Examples
     --------
     >>> from models.outcomes.error_rates import occurrence, share
     >>> start, week = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(days=7)
     >>> looks = [Look(start + n * week, missed=5, failures=8, false_episodes=2, exposure=14.0) for n in (1, 2)]
-    >>> promise = Promise(share(20, 100), occurrence(40, 200.0))
-    >>> probation(looks, promoted_at=start, promise=promise).suggestion
+    >>> promise = ReferenceRates(share(20, 100), occurrence(40, 200.0))
+    >>> assess_probation(looks, promoted_at=start, promise=promise).suggestion
     'roll back'
-
-    References
-    ----------
-    The tests: `models.monitoring.e_processes`.
     """
     times = [promoted_at, *(look.at for look in looks)]
     if any(later <= earlier for earlier, later in pairwise(times)):
@@ -161,9 +124,9 @@ def probation(
     evidence = tuple(each for each in evidence_of(counted, promise, rules.budget) if each.test == SINCE_PROMOTION)
     over = any(look.at >= ends for look in counted)
     suggestion = ROLL_BACK if any(each.rejected for each in evidence) else KEEP if over else WAIT
-    told = {
+    conclusion = {
         ROLL_BACK: "It is worse than the champion that it replaced had promised: rolling back is suggested.",
-        KEEP: f"The probation ended on {ends:%Y-%m-%d %H:%M}, and the promise was kept as far as can be told.",
+        KEEP: f"The probation ended on {ends:%Y-%m-%d %H:%M}, without evidence that the promise was broken.",
         WAIT: f"The probation ends on {ends:%Y-%m-%d %H:%M}.",
     }[suggestion]
-    return Probation(suggestion, ends, evidence, (*sentences(counted, promise, evidence), told))
+    return Probation(suggestion, ends, evidence, (*sentences(counted, promise, evidence), conclusion))

@@ -1,1 +1,1 @@
-"""The registry: versions in MLflow with everything that made them, promotion, and the ledger of champions."""
+"""The model registry: versions in MLflow with their full provenance, promotion, and the ledger of champions."""

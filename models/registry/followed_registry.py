@@ -1,7 +1,7 @@
-"""The registry for who follows its aliases many times a minute: its store is asked only when it has changed.
+"""A registry for frequent polling: MLflow is queried only when the store's SQLite file has changed.
 
-MLflow's answer costs some 5 ms of Python, which every request of the asking process waits for. An SQLite file tells of
-any change by any process in 20 us.
+An MLflow query costs some 5 ms of Python, which delays every request of the polling process. Reading SQLite's change
+counters takes 20 us, and shows changes made by any process.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_contracts.workspace import Workspace
-from models.registry.mlflow_store import is_missing, told_as_storage_error
+from models.registry.mlflow_store import is_missing, storage_errors
 from models.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,62 +22,40 @@ Stamp = tuple[int, int]
 
 
 class FollowedRegistry(Registry):
-    """Find, load and follow models.
-
-    Parameters
-    ----------
-    workspace
-        Where MLflow's data lies.
-    """
+    """A `Registry` that caches aliases, and the last version read, for as long as the store has not changed."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
         self._stamps = _SqliteStamps.of(workspace.mlflow_uri)
-        self._held: dict[str, tuple[Stamp, Mapping[str, int]]] = {}
-        self._found: tuple[str, int | str, Stamp, ModelVersion] | None = None
+        self._cached_aliases: dict[str, tuple[Stamp, Mapping[str, int]]] = {}
+        self._cached_version: tuple[str, int | str, Stamp, ModelVersion] | None = None
 
     def alias_map(self, name: str) -> Mapping[str, int]:
-        """Return all aliases of a model, each with the version that it names.
-
-        Parameters
-        ----------
-        name
-            The model's name.
-
-        Returns
-        -------
-        mapping of str to int
-            Empty if there is no such model.
-
-        Raises
-        ------
-        StorageError
-            If MLflow's store cannot be used.
-        """
+        """Return all aliases of a model, each with the version it names; empty if there is no such model."""
         # The stamp is taken first: a change after it is noticed the next time.
         stamp = self._stamps.read() if self._stamps else None
-        held = self._held.get(name)
-        if stamp is not None and held is not None and held[0] == stamp:
-            return held[1]
-        found = self._ask(name)
+        cached = self._cached_aliases.get(name)
+        if stamp is not None and cached is not None and cached[0] == stamp:
+            return cached[1]
+        aliases = self._read_aliases(name)
         if stamp is not None:
-            self._held[name] = (stamp, found)
-        return found
+            self._cached_aliases[name] = (stamp, aliases)
+        return aliases
 
     def _version(self, name: str, version: int | str) -> "ModelVersion":
-        # Loading a version and reading its golden inputs ask for it three times in a row.
-        stamp, found = self._stamps.read() if self._stamps else None, self._found
-        if stamp is not None and found is not None and found[:3] == (name, version, stamp):
-            return found[3]
-        asked = super()._version(name, version)
+        # Loading a version and reading its golden inputs looks it up three times in a row.
+        stamp, cached = self._stamps.read() if self._stamps else None, self._cached_version
+        if stamp is not None and cached is not None and cached[:3] == (name, version, stamp):
+            return cached[3]
+        entry = super()._version(name, version)
         if stamp is not None:
-            self._found = name, version, stamp, asked
-        return asked
+            self._cached_version = name, version, stamp, entry
+        return entry
 
-    def _ask(self, name: str) -> Mapping[str, int]:
+    def _read_aliases(self, name: str) -> Mapping[str, int]:
         from mlflow.exceptions import MlflowException
 
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             try:
                 aliases = self._client.get_registered_model(name).aliases
             except MlflowException as error:
@@ -88,7 +66,7 @@ class FollowedRegistry(Registry):
 
 
 class _SqliteStamps:
-    """Tell states of an SQLite file apart: the count of connections made to it, and SQLite's own count of changes."""
+    """Identify states of an SQLite file: the count of connections made to it, and SQLite's own count of changes."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -97,23 +75,23 @@ class _SqliteStamps:
 
     @classmethod
     def of(cls, uri: str) -> "_SqliteStamps | None":
-        """Read the stamps of a store; None if it is no SQLite file."""
+        """Return the stamps of a store; None if it is not an SQLite file."""
         return cls(Path(uri.removeprefix(_SQLITE))) if uri.startswith(_SQLITE) else None
 
     def read(self) -> Stamp | None:
-        """Return the present stamp; None if it cannot be told, as while somebody writes."""
+        """Return the present stamp; None if it cannot be read, as during a write."""
         try:
-            about = self._file.stat()
-            connection = self._connect((about.st_dev, about.st_ino))
+            status = self._file.stat()
+            connection = self._connect((status.st_dev, status.st_ino))
             (changes,) = connection.execute("PRAGMA data_version").fetchone()
         except (OSError, sqlite3.Error):
             self._close()
             return None
-        # The changes are counted anew for every connection.
+        # SQLite counts changes anew for every connection.
         return self._connections, int(changes)
 
     def _connect(self, file: tuple[int, int]) -> sqlite3.Connection:
-        # A backup may have been put in the place of the file that was opened.
+        # The opened file may have been replaced by a backup.
         if self._opened is None or self._opened[0] != file:
             self._close()
             uri = f"{self._file.absolute().as_uri()}?mode=ro"

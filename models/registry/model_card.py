@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made from, how good it is and where it ends, on one page.
+"""The model card: one page on what a model predicts, its provenance, its test results and its limits.
 
 References
 ----------
@@ -19,48 +19,41 @@ _SHOWN_COLUMNS = 15
 
 
 def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
-    """Write a model card.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-    tags
-        All that made it, as registered.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    parts = (_claim(trained), _made_from(trained, tags), _figures(trained), _alerts(trained), _limits(trained))
+    """Return a model's card as Markdown; `tags` are those it is registered with."""
+    parts = (
+        _prediction_target(trained),
+        _provenance(trained, tags),
+        _figures(trained),
+        _alerts(trained),
+        _limits(trained),
+    )
     return "\n\n".join([f"# {trained.experiment.model_name}", *parts, _columns(trained)]) + "\n"
 
 
-def _claim(trained: Trained) -> str:
+def _prediction_target(trained: Trained) -> str:
     artifact = trained.artifact
     if artifact.target == "remaining_life":
         cap = "" if artifact.cap is None else f", at most {format_duration(artifact.cap)}"
-        what = f"the hours until the next failure{cap}"
+        target = f"the hours until the next failure{cap}"
     else:
         lead = format_duration(artifact.lead)
         horizon = "" if artifact.horizon is None else format_duration(artifact.horizon)
-        what = f"the probability of a failure within {horizon}, from {lead} after the cut-off on"
+        target = f"the probability of a failure within {horizon}, from {lead} after the cut-off on"
         if len(artifact.horizons) > 1:
-            every = ", ".join(map(format_duration, artifact.horizons))
-            what = f"{what}; the same within each of {every}, while alarms go by {horizon}"
-    return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {what}."
+            horizons = ", ".join(map(format_duration, artifact.horizons))
+            target = f"{target}; the same within each of {horizons}; alarms use {horizon}"
+    return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {target}."
 
 
-def _made_from(trained: Trained, tags: Mapping[str, str]) -> str:
+def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     split = trained.experiment.split
-    judged = (
+    test_set = (
         f"from {split.test_start} on" if split.kind == "time" else f"on the assets {', '.join(split.test) or 'drawn'}"
     )
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
-        "Learned from": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
-        "Judged on": f"{trained.n_test:,} samples, split by {split.kind}: {judged}",
+        "Trained on": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
+        "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
         "Known until": f"{trained.known_until:%Y-%m-%d %H:%M} UTC",
         "Data version": f"`{tags['data_version']}`",
         "Contract": tags["contract"],
@@ -68,7 +61,7 @@ def _made_from(trained: Trained, tags: Mapping[str, str]) -> str:
         "Code revision": tags["code_revision"],
         "Seed": tags["seed"],
     }
-    return "## Made from\n\n" + _table(("what", "which"), rows.items())
+    return "## Provenance\n\n" + _table(("what", "which"), rows.items())
 
 
 def _figures(trained: Trained) -> str:
@@ -83,19 +76,19 @@ def _figures(trained: Trained) -> str:
         "decisions: false negatives": reference.decision_fn,
         "decisions: false positives": reference.decision_fp,
     }
-    promised = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
-    return f"{text}\n\nPromised for monitoring, with intervals of {reference.confidence:.0%}:\n\n{promised}"
+    rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
+    return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
 
 
 def _alerts(trained: Trained) -> str:
     costs, threshold = trained.experiment.costs, trained.threshold
     if threshold is None:
-        return "## Alerts\n\nIt gives none: the experiment names no horizon."
+        return "## Alerts\n\nNone: the experiment has no horizon."
     unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining hours of at most"
     return (
         f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. A missed failure costs "
-        f"{costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts no further apart than "
-        f"{format_duration(trained.experiment.alarms.gap)} are one alarm."
+        f"{costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts no more than "
+        f"{format_duration(trained.experiment.alarms.gap)} apart are one alarm."
     )
 
 
@@ -105,32 +98,32 @@ def _gap_limits(gaps: Gaps | None) -> list[str]:
     filled = f"filled with a value at most {format_duration(gaps.fill_for)} old" if gaps.reach else "left out"
     return [
         f"Samples are due every {format_duration(gaps.interval)}; a missing one is {filled}. A channel's window with "
-        f"more than {100 * gaps.most_missing:g} % of them missing is a missing value to it; where all are, it says "
-        "nothing, and why."
+        f"more than {100 * gaps.most_missing:g} % of them missing is a missing value; where all are, it "
+        "abstains, and gives the reason."
     ]
 
 
 def _regime_limits(regimes: Regimes | None) -> list[str]:
     if regimes is None or regimes.reach is None:
         return []
-    return [f"Where most readings of {', '.join(regimes.operating)} are far from all of its training it says nothing."]
+    return [f"Where most readings of {', '.join(regimes.operating)} are far from all of its training data it abstains."]
 
 
 def _limits(trained: Trained) -> str:
     limits = [
-        "It knows the event codes, components, asset models and operating regimes of its training assets; another one "
-        "is to it as if it had not happened.",
-        "A channel without readings in a window is a missing value to it, not a warning.",
+        "It knows the event codes, components, asset models and operating regimes of its training assets; any "
+        "other is ignored.",
+        "A channel without readings in a window is a missing value, not a warning.",
         *_gap_limits(trained.artifact.recipe.gaps),
         *_regime_limits(trained.artifact.recipe.regimes),
         "Its figures hold for machines run as those of the test samples were.",
     ]
     failures = trained.evaluation.metrics.get("failures_total", np.nan)
     if failures < 30:
-        limits.append(f"Only {failures:.0f} failures judged it: look at the intervals, not at the shares.")
+        limits.append(f"Only {failures:.0f} failures were available for testing: read the intervals, not the shares.")
     artifact = trained.artifact
     if artifact.target == "failure" and artifact.calibration is None and not any(artifact.calibrations):
-        limits.append("Its probabilities are the learner's own, not calibrated; the calibration error is above.")
+        limits.append("Its probabilities are the learner's own and not calibrated; the calibration error is above.")
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a trained model, for MLflow and the model card."""
+"""Plots of a trained model, for MLflow and the model card."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,30 +18,20 @@ _SHOWN_COLUMNS = 20
 
 
 def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
-    """Draw what the model's target calls for.
+    """Draw the plots for the model's target, and return the PNG files.
 
-    Parameters
-    ----------
-    trained
-        The trained model.
-    folder
-        Where the PNG files go.
-
-    Returns
-    -------
-    tuple of Path
-        The files: precision-recall, calibration, lead times and threshold for failures; predicted against true and
-        error over life for remaining life; importances where the learner tells them.
+    For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
+    and error over life. Importances where the learner provides them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = _failure_plots(trained) if trained.artifact.target == "failure" else _life_plots(trained)
+    plots = _failure_plots(trained) if trained.artifact.target == "failure" else _life_plots(trained)
     if len(trained.importances):
-        drawn["importances"] = lambda axes: _importances(axes, trained.importances)
+        plots["importances"] = lambda axes: _importances(axes, trained.importances)
     files = []
-    for name, draw in drawn.items():
-        # Figure without pyplot: no global state, and no display is looked for.
+    for name, draw in plots.items():
+        # Figure without pyplot: no global state, and no display is needed.
         figure = Figure(figsize=_SIZE)
-        # Margins by hand: a layout engine draws every figure twice over.
+        # Margins by hand: a layout engine draws every figure twice.
         figure.subplots_adjust(left=0.48 if name == "importances" else 0.13, bottom=0.13, right=0.97, top=0.92)
         axes = figure.subplots()
         draw(axes)
@@ -53,28 +43,28 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
 
 def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     predictions = trained.evaluation.predictions
-    told = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
-    truth, score = (told["state"] == LabelState.POSITIVE).to_numpy(), told["prediction"].to_numpy()
-    drawn: dict[str, Callable[[Any], None]] = {}
+    labelled = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
+    truth, score = (labelled["state"] == LabelState.POSITIVE).to_numpy(), labelled["prediction"].to_numpy()
+    plots: dict[str, Callable[[Any], None]] = {}
     if truth.any():
-        drawn["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
-        drawn["calibration"] = lambda axes: _calibration(axes, truth, score)
+        plots["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
+        plots["calibration"] = lambda axes: _calibration(axes, truth, score)
     if len(trained.evaluation.lead_times_h):
-        drawn["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h)
+        plots["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h)
     if trained.threshold is not None and len(trained.threshold.curve):
         curve, value = trained.threshold.curve, trained.threshold.value
-        drawn["threshold"] = lambda axes: _threshold(axes, curve, value)
-    return drawn
+        plots["threshold"] = lambda axes: _threshold(axes, curve, value)
+    return plots
 
 
 def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     predictions = trained.evaluation.predictions
-    told = predictions[predictions["remaining_life_h"].notna()]
-    if told.empty:
+    labelled = predictions[predictions["remaining_life_h"].notna()]
+    if labelled.empty:
         return {}
     return {
-        "predicted_and_true": lambda axes: _predicted_and_true(axes, told, trained.experiment.split.score_at),
-        "error_over_life": lambda axes: _error_over_life(axes, told, trained.artifact.cap),
+        "predicted_and_true": lambda axes: _predicted_and_true(axes, labelled, trained.experiment.split.score_at),
+        "error_over_life": lambda axes: _error_over_life(axes, labelled, trained.artifact.cap),
     }
 
 
@@ -115,8 +105,8 @@ def _importances(axes: Any, importances: "pd.Series[float]") -> None:
     axes.set(xlabel="share", title="Importances")
 
 
-def _predicted_and_true(axes: Any, told: pd.DataFrame, score_at: str) -> None:
-    shown = told.sort_values(["asset", "as_of"])
+def _predicted_and_true(axes: Any, labelled: pd.DataFrame, score_at: str) -> None:
+    shown = labelled.sort_values(["asset", "as_of"])
     shown = shown.drop_duplicates("asset", keep="last") if score_at == "last" else shown
     axes.scatter(shown["remaining_life_h"], shown["prediction"], s=8, alpha=0.6)
     largest = float(shown["remaining_life_h"].max())
@@ -124,10 +114,10 @@ def _predicted_and_true(axes: Any, told: pd.DataFrame, score_at: str) -> None:
     axes.set(xlabel="true remaining life (h)", ylabel="predicted (h)", title="Predicted and true")
 
 
-def _error_over_life(axes: Any, told: pd.DataFrame, cap: pd.Timedelta | None) -> None:
-    true = told["remaining_life_h"]
+def _error_over_life(axes: Any, labelled: pd.DataFrame, cap: pd.Timedelta | None) -> None:
+    true = labelled["remaining_life_h"]
     limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
-    error = told["prediction"] - true.clip(upper=limit)
+    error = labelled["prediction"] - true.clip(upper=limit)
     bins = pd.cut(true, 20)
     grouped = error.groupby(bins, observed=True)
     middle = [interval.mid for interval in grouped.mean().index]

@@ -1,7 +1,7 @@
 """Moving the champion's alias, with a row in the ledger for every move.
 
-Promotion is compare-and-swap: whoever promotes says which champion he believes he replaces, and is refused if it is
-another by now. MLflow has no such operation, so the comparison and the move are done under a lease in the records.
+Promotion is compare-and-swap: the caller names the champion to be replaced, and is refused if it is another by now.
+MLflow has no such operation, so the comparison and the move are done under a lease in the records.
 
 Before the alias moves, the version has to load and to score its golden inputs as it did at its registration. The alias
 moves first and the ledger follows; should a promotion die in between, the next one completes the ledger.
@@ -15,47 +15,29 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError, NotFoundError
-from data_contracts.records.leases import alone, wall_clock
+from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, add_promotion, promotions
-from models.registry.ledger import before_champion
+from models.registry.ledger import previous_champion
 from models.registry.registry import CHAMPION, PREVIOUS, Registry
 
-# The engine that `data_contracts.records.open_records` gives; SQLAlchemy itself is known to that folder only.
+# The engine returned by `data_contracts.records.open_records`; only that folder may import SQLAlchemy.
 Records = Any
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A move of the champion's alias.
-
-    Parameters
-    ----------
-    at : pd.Timestamp
-        When.
-    model_name : str
-        Of the registered model.
-    from_version : int or None
-        The champion before, if there was one.
-    to_version : int
-        The champion now.
-    actor : str
-        Who moved it.
-    reason : str
-        Why.
-    evidence : mapping
-        The figures it rests on.
-    """
+    """A move of the champion's alias."""
 
     at: pd.Timestamp
     model_name: str
-    from_version: int | None
+    from_version: int | None  # None if there was no champion
     to_version: int
     actor: str
     reason: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # the figures it rests on, JSON values
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the move as plain values."""
+        """Return the move as JSON values."""
         return asdict(self) | {"at": self.at.isoformat()}
 
 
@@ -74,52 +56,21 @@ def promote(
     unproven: bool = False,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
-    """Make a version the champion, if the champion is still the one it was judged against.
+    """Make a version the champion, if the champion is still `expected_champion` (None: there is none yet).
 
-    Parameters
-    ----------
-    registry : Registry
-        Holds the versions and their aliases.
-    records : Records
-        Holds the ledger.
-    name : str
-        Of the registered model.
-    expected_champion : int or None
-        The champion that is to be replaced; None if there is believed to be none.
-    to_version : int
-        The version to promote.
-    actor, reason : str
-        Who and why, for the ledger.
-    evidence : mapping
-        The figures it rests on, JSON values.
-    now : pd.Timestamp
-        For the ledger.
-    data_versions : mapping of str to int, optional
-        The tables' versions it was judged on.
-    unproven : bool
-        Whether a version that was registered without golden inputs may be promoted if it loads.
-    clock : callable
-        Tells the time that the lease goes by.
+    `evidence` are the figures the decision rests on, as JSON values, and `data_versions` the versions of the tables it
+    was judged on; both go into the ledger. `unproven` lets a version without golden inputs be promoted if it loads.
+    `now` is the time in the ledger, `clock` that of the lease.
 
-    Returns
-    -------
-    Promoted
-        As written into the ledger.
-
-    Raises
-    ------
-    ModelError
-        If the champion is another by now, is this version already, someone else is promoting, or the version does not
-        load or scores its golden inputs otherwise than at its registration.
-    NotFoundError
-        If there is no such version.
+    Raises `ModelError` if the champion has changed or is this version already, another promotion is running, or the
+    version does not load or scores its golden inputs differently; `NotFoundError` if there is no such version.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
         _complete_ledger(registry, records, name, champion, now)
-        proven = prove(registry, name, to_version, unproven=unproven)
-        shown = dict(evidence) if proven else {**evidence, "unproven": True}
+        proven = verify_version(registry, name, to_version, unproven=unproven)
+        recorded = dict(evidence) if proven else {**evidence, "unproven": True}
         registry.set_alias(name, CHAMPION, to_version)
         add_promotion(
             records,
@@ -130,12 +81,12 @@ def promote(
                 to_version=to_version,
                 actor=actor,
                 reason=reason,
-                evidence=shown,
+                evidence=recorded,
                 data_versions=data_versions or {},
             ),
         )
-        _name_previous(registry, records, name)
-    return Promoted(now, name, champion, to_version, actor, reason, shown)
+        _update_previous(registry, records, name)
+    return Promoted(now, name, champion, to_version, actor, reason, recorded)
 
 
 def rollback(
@@ -150,57 +101,26 @@ def rollback(
     unproven: bool = False,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> Promoted:
-    """Make the champion before the present one the champion again; nothing is trained.
+    """Make the previous champion the champion again; nothing is trained.
 
-    A second rollback goes one further back: a version that a rollback has left is not returned to. To undo a rollback,
-    promote that version.
-
-    Parameters
-    ----------
-    registry : Registry
-        Holds the versions and their aliases.
-    records : Records
-        Holds the ledger.
-    name : str
-        Of the registered model.
-    actor, reason : str
-        Who and why, for the ledger.
-    now : pd.Timestamp
-        For the ledger.
-    expected_champion : int, optional
-        The champion that is to be left, if it must be this one.
-    unproven : bool
-        Whether a version that was registered without golden inputs may be returned to if it loads.
-    clock : callable
-        Tells the time that the lease goes by.
-
-    Returns
-    -------
-    Promoted
-        As written into the ledger; its evidence says that it was a rollback.
-
-    Raises
-    ------
-    ModelError
-        If there is no champion before, it does not load or scores its golden inputs otherwise than at its registration,
-        or the champion has just been replaced.
-    NotFoundError
-        If the version has been deleted.
+    A second rollback goes one further back: a version that was rolled back is not returned to. To undo a rollback,
+    promote that version. `expected_champion`, if given, is the champion that must be the present one; otherwise as
+    `promote`.
     """
     complete_ledger(registry, records, name, now=now, clock=clock)
-    champion, before = registry.champion(name), before_champion(promotions(records, model_name=name))
-    if champion is None or before is None:
+    champion, previous = registry.champion(name), previous_champion(promotions(records, model_name=name))
+    if champion is None or previous is None:
         raise ModelError(
             f"{name} has no champion before version {champion}" if champion else f"{name} has no champion",
             "a champion before the present one in the ledger that no rollback has left",
-            "See `forewarn models list`, then name a version to `forewarn models promote`",
+            "See `forewarn models list`, then promote a version with `forewarn models promote`",
         )
     return promote(
         registry,
         records,
         name,
         expected_champion=champion if expected_champion is None else expected_champion,
-        to_version=before,
+        to_version=previous,
         actor=actor,
         reason=reason,
         evidence={"rollback": True},
@@ -210,31 +130,10 @@ def rollback(
     )
 
 
-def prove(registry: Registry, name: str, version: int, *, unproven: bool = False) -> bool:
-    """Make sure that a version loads and scores its golden inputs as it did at its registration.
+def verify_version(registry: Registry, name: str, version: int, *, unproven: bool = False) -> bool:
+    """Check that a version loads and scores its golden inputs as at its registration; return False if it has none.
 
-    Parameters
-    ----------
-    registry : Registry
-        Holds the versions.
-    name : str
-        Of the registered model.
-    version : int
-        Which one.
-    unproven : bool
-        Whether loading is enough for a version that was registered without golden inputs.
-
-    Returns
-    -------
-    bool
-        False if it has no golden inputs.
-
-    Raises
-    ------
-    ModelError
-        If it does not load, scores otherwise, or has no golden inputs and `unproven` is false.
-    NotFoundError
-        If there is no such version.
+    Raises `ModelError` if it does not, or if it has none and `unproven` is false.
     """
     loaded = registry.load(name, version)
     golden = registry.golden_inputs(name, version)
@@ -246,7 +145,7 @@ def prove(registry: Registry, name: str, version: int, *, unproven: bool = False
     raise ModelError(
         f"{name} version {version} has no golden inputs: nothing proves that it scores as it did when registered",
         "a version registered with golden inputs",
-        "See with `forewarn reproduce` whether it can be trusted, then say --unproven",
+        "Check with `forewarn reproduce` whether it can be trusted, then pass --unproven",
     )
 
 
@@ -256,37 +155,16 @@ def delete_version(
     name: str,
     version: int,
     *,
-    really: bool,
+    dry_run: bool = False,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> None:
-    """Delete a version that has no alias.
+    """Delete a version that has no alias, or in a dry run only check that it could be deleted.
 
-    MLflow would delete any version and silently drop its aliases, so that the endpoint were without a champion.
-
-    Parameters
-    ----------
-    registry : Registry
-        Holds the versions and their aliases.
-    records : Records
-        Hold the lease: nobody may promote the version meanwhile.
-    name : str
-        Of the registered model.
-    version : int
-        Which one.
-    really : bool
-        Only check whether it could be deleted if false.
-    clock : callable
-        Tells the time that the lease goes by.
-
-    Raises
-    ------
-    ModelError
-        If it has an alias, or someone is promoting.
-    NotFoundError
-        If there is no such version.
+    MLflow would delete any version and silently drop its aliases, which would leave the endpoint without a champion.
+    The lease keeps the version from being promoted meanwhile.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
-        registry.tags(name, version)  # complains of a version that is not there
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+        registry.tags(name, version)  # raises if there is no such version
         aliases = registry.aliases(name, version)
         if aliases:
             raise ModelError(
@@ -294,7 +172,7 @@ def delete_version(
                 "a version without an alias",
                 "Promote another version first" if CHAMPION in aliases else "Leave it; an alias moves with promotions",
             )
-        if really:
+        if not dry_run:
             registry.delete_version(name, version)
 
 
@@ -306,27 +184,8 @@ def complete_ledger(
     now: pd.Timestamp,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> None:
-    """Write the last move of the champion's alias down, should its promotion have died before it did so itself.
-
-    Parameters
-    ----------
-    registry : Registry
-        Holds the versions and their aliases.
-    records : Records
-        Holds the ledger.
-    name : str
-        Of the registered model.
-    now : pd.Timestamp
-        For the ledger.
-    clock : callable
-        Tells the time that the lease goes by.
-
-    Raises
-    ------
-    ModelError
-        If someone is promoting.
-    """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    """Record the last move of the champion's alias, if its promotion died before it could."""
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         _complete_ledger(registry, records, name, registry.champion(name), now)
 
 
@@ -342,31 +201,31 @@ def _complete_ledger(registry: Registry, records: Records, name: str, champion: 
     last = None if ledger.empty else int(ledger.iloc[-1]["to_version"])
     if champion is None or champion == last:
         return
-    reason = "Found as the champion: a promotion was cut off before it was written down, or made elsewhere."
-    # Back at the one before, it can only have been a rollback; the next rollback must not go forward again.
-    evidence = {"rollback": True} if champion == before_champion(ledger) else {}
+    reason = "Found as the champion: a promotion was cut off before it was recorded, or made elsewhere."
+    # The previous champion again, so this was a rollback; the next rollback must not go forward.
+    evidence = {"rollback": True} if champion == previous_champion(ledger) else {}
     add_promotion(records, Promotion(now, name, last, champion, "unknown", reason, evidence, data_versions={}))
-    _name_previous(registry, records, name)
+    _update_previous(registry, records, name)
 
 
-def _name_previous(registry: Registry, records: Records, name: str) -> None:
-    """Let the alias say where a rollback would go."""
-    before = before_champion(promotions(records, model_name=name))
+def _update_previous(registry: Registry, records: Records, name: str) -> None:
+    """Point the alias `PREVIOUS` at the version a rollback would restore."""
+    previous = previous_champion(promotions(records, model_name=name))
     registry.delete_alias(name, PREVIOUS)
-    if before is not None:
+    if previous is not None:
         with suppress(NotFoundError):  # it may have been deleted
-            registry.set_alias(name, PREVIOUS, before)
+            registry.set_alias(name, PREVIOUS, previous)
 
 
 def _check_swap(name: str, champion: int | None, expected: int | None, to_version: int) -> None:
     if champion != expected:
         raise ModelError(
             f"the champion of {name} is {_version(champion)} by now",
-            f"{_version(expected)}, which the promotion was decided against",
+            f"{_version(expected)}, which the new version was compared with",
             "Compare with the present champion, then promote again",
         )
     if champion == to_version:
-        raise ModelError(f"version {to_version} of {name} is the champion already", "another version", "Nothing to do")
+        raise ModelError(f"version {to_version} of {name} is already the champion", "another version", "Nothing to do")
 
 
 def _version(version: int | None) -> str:

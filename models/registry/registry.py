@@ -1,7 +1,7 @@
-"""The registry of models, in MLflow: each version tagged with all that made it, and named by aliases.
+"""The model registry in MLflow: each version is tagged with its full provenance, and named by aliases.
 
-MLflow, and what only training needs, are imported where they are used: that takes seconds, and the endpoint, which only
-loads a model, shall not wait for plots.
+MLflow, and what only training needs, are imported where they are used: they take seconds to load, and the endpoint,
+which only loads a model, should not wait for plots.
 """
 
 import contextlib
@@ -19,46 +19,47 @@ import numpy as np
 
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
-from models.artifact.artifact import Artifact
-from models.artifact.golden_inputs import FILE, GoldenInputs
-from models.outcomes.error_rates import ErrorRates
-from models.registry.mlflow_store import is_missing, told_as_storage_error, using
+from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from features.recipe.recipe import Recipe
+    from models.artifact.artifact import Artifact
+    from models.artifact.golden_inputs import GoldenInputs
+    from models.outcomes.error_rates import ErrorRates
     from models.training.training import Trained
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
 _MODEL = "model"
-_LISTED = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
-# What loading and applying an artifact needs beside our own source; written out, since inferring takes MLflow a minute.
+_LISTED_METRICS = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
+# What loading and applying an artifact needs beside our own source; listed, since inferring takes MLflow a minute.
 _REQUIREMENTS = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "tsfresh")
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Hold a registered version, ready to predict.
+    """A registered version, ready to predict.
 
     Parameters
     ----------
     name, version
-        Which one.
+        The registered model and the number of its version.
     artifact
         The model.
     reference
-        The error rates it promised when it was judged; None when it gives no alerts.
+        The error rates of its evaluation, promised for monitoring; None when it gives no alerts.
     tags
-        All that made it: ``data_version``, ``contract``, ``feature_set_hash``, ``code_revision``, ``seed``,
+        Its provenance: ``data_version``, ``contract``, ``feature_set_hash``, ``code_revision``, ``seed``,
         ``experiment``, ``known_until``, ...
     """
 
     name: str
     version: int
-    artifact: Artifact
-    reference: ErrorRates | None
+    artifact: "Artifact"
+    reference: "ErrorRates | None"
     tags: Mapping[str, str]
 
 
@@ -76,21 +77,21 @@ class Registry:
         self._opened: MlflowClient | None = None
 
     def register(self, trained: "Trained", *, revision: Revision) -> int:
-        """Register a trained model with everything needed to trust it and to train it again.
+        """Register a trained model with everything needed to trust and to reproduce it.
 
-        The first version of a name gets no alias: promotion is a decision of its own.
+        The first version of a name gets no alias: promotion is a separate decision.
 
         Parameters
         ----------
         trained
-            What `models.training.train` gave.
+            The result of `models.training.train`.
         revision
             The code that trained it.
 
         Returns
         -------
         int
-            The version.
+            The number of the version.
 
         Raises
         ------
@@ -101,16 +102,16 @@ class Registry:
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
-        with told_as_storage_error(self.workspace), tempfile.TemporaryDirectory() as scratch:
+        with storage_errors(self.workspace), tempfile.TemporaryDirectory() as scratch:
             run_id = self._start_run(trained, tags)
             self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
             source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
             self._client.set_terminated(run_id)
             self._ensure_name(name)
             # MLflow's own store looks the logged model up through its global state.
-            with using(self.workspace.mlflow_uri):
-                made = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
-        return int(made.version)
+            with active_store(self.workspace.mlflow_uri):
+                entry = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
+        return int(entry.version)
 
     def load(self, name: str, version: int | str) -> LoadedModel:
         """Load a version.
@@ -133,35 +134,48 @@ class Registry:
         ModelError
             If its files are damaged.
         """
-        found = self._version(name, version)
-        with told_as_storage_error(self.workspace), self._files(found) as folder:
+        # The learners take seconds to import, and aliases and tags need none of them.
+        from models.artifact.artifact import Artifact
+        from models.outcomes.error_rates import ErrorRates
+
+        entry = self._version(name, version)
+        with storage_errors(self.workspace), self._files(entry) as folder:
             artifact = Artifact.load(folder)
-        if artifact.digest != found.tags.get("model_digest", artifact.digest):
-            raise ModelError(f"{name} {found.version} is not what was registered", "its digest", "Register it again")
-        reference = found.tags.get("reference_rates")
+        if artifact.digest != entry.tags.get("model_digest", artifact.digest):
+            raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
+        reference = entry.tags.get("reference_rates")
         rates = None if reference is None else ErrorRates.from_dict(json.loads(reference))
-        return LoadedModel(name, int(found.version), artifact, rates, dict(found.tags))
+        return LoadedModel(name, int(entry.version), artifact, rates, dict(entry.tags))
+
+    def recipe(self, name: str, version: int | str) -> "Recipe":
+        """Return the recipe of a version, by number or alias, without loading its model."""
+        from models.artifact.model_json import read_recipe
+
+        with storage_errors(self.workspace), self._files(self._version(name, version)) as folder:
+            return read_recipe(folder)
 
     def tags(self, name: str, version: int | str) -> dict[str, str]:
         """Return the tags of a version, by number or alias."""
         return dict(self._version(name, version).tags)
 
-    def golden_inputs(self, name: str, version: int | str) -> GoldenInputs | None:
-        """Return a few rows with the scores a version gave when registered; None if it was registered without."""
+    def golden_inputs(self, name: str, version: int | str) -> "GoldenInputs | None":
+        """Return the rows with the scores recorded at a version's registration; None if it has none."""
         if "golden_inputs" not in self.tags(name, version):
             return None
+        from models.artifact.golden_inputs import FILE, GoldenInputs
+
         with self.run_file(name, version, FILE) as file:
             return GoldenInputs.read(file)
 
     def champion(self, name: str) -> int | None:
-        """Return the version that is the champion; None when there is none. Cheap enough to be asked each second."""
+        """Return the version that is the champion; None when there is none. Cheap enough to call each second."""
         return self.get_alias(name, CHAMPION)
 
     def get_alias(self, name: str, alias: str) -> int | None:
         """Return the version that an alias names; None when it names none."""
         from mlflow.exceptions import MlflowException
 
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             try:
                 return int(self._client.get_model_version_by_alias(name, alias).version)
             except MlflowException as error:
@@ -170,7 +184,7 @@ class Registry:
                 raise
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Make an alias name a version; it names that one only.
+        """Point an alias at a version, and away from any other.
 
         Parameters
         ----------
@@ -187,29 +201,29 @@ class Registry:
             If there is no such version.
         """
         self._version(name, version)
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             self._client.set_registered_model_alias(name, alias, str(version))
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Make an alias name nothing; nothing happens when it named nothing."""
+        """Delete an alias, if it exists."""
         if self.get_alias(name, alias) is not None:
-            with told_as_storage_error(self.workspace):
+            with storage_errors(self.workspace):
                 self._client.delete_registered_model_alias(name, alias)
 
     def aliases(self, name: str, version: int) -> tuple[str, ...]:
         """Return the aliases that name a version, sorted."""
-        with told_as_storage_error(self.workspace):
-            named = self._model(name).aliases
-        return tuple(sorted(alias for alias, number in named.items() if int(number) == version))
+        with storage_errors(self.workspace):
+            aliases = self._model(name).aliases
+        return tuple(sorted(alias for alias, number in aliases.items() if int(number) == version))
 
     def delete_version(self, name: str, version: int) -> None:
-        """Delete a version, whatever its aliases; `models.registry.promotion.delete_version` looks at them first."""
-        with told_as_storage_error(self.workspace):
+        """Delete a version, whatever its aliases; `models.registry.promotion.delete_version` checks them first."""
+        with storage_errors(self.workspace):
             self._client.delete_model_version(name, str(version))
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the registered models, sorted."""
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             return tuple(sorted(model.name for model in self._client.search_registered_models()))
 
     def versions(self, name: str) -> tuple[dict[str, Any], ...]:
@@ -223,24 +237,29 @@ class Registry:
         Returns
         -------
         tuple of dict
-            ``model``, ``version``, ``aliases``, ``estimator``, ``trained_until``, and figures of its evaluation.
+            ``model``, ``version``, ``aliases``, ``estimator``, ``trained_until``, and metrics of its evaluation.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
         """
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             model = self._model(name)
             aliases: dict[str, list[str]] = {}
             for alias, number in sorted(model.aliases.items()):
                 aliases.setdefault(str(number), []).append(alias)
-            found = self._client.search_model_versions(f"name = '{name}'")
-            newest = sorted(found, key=lambda entry: -int(entry.version))
-            return tuple(self._listed(entry, aliases.get(str(entry.version), [])) for entry in newest)
+            entries = self._client.search_model_versions(f"name = '{name}'")
+            newest = sorted(entries, key=lambda entry: -int(entry.version))
+            return tuple(self._summary(entry, aliases.get(str(entry.version), [])) for entry in newest)
 
     def metrics(self, name: str, version: int | str) -> dict[str, float]:
-        """Return the figures of a version's evaluation, by number or alias."""
+        """Return the metrics of a version's evaluation, by number or alias."""
         return dict(self._client.get_run(str(self._version(name, version).run_id)).data.metrics)
 
     @contextlib.contextmanager
     def run_file(self, name: str, version: int | str, file: str) -> Iterator[Path]:
-        """Lend a file that was logged beside a version, such as its model card or its predictions.
+        """Give access to a file logged with a version, such as its model card or its predictions.
 
         Parameters
         ----------
@@ -252,10 +271,10 @@ class Registry:
         Yields
         ------
         Path
-            Where it is to be read, for the time being.
+            Where to read it; it may be a temporary copy.
         """
         run_id = str(self._version(name, version).run_id)
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             folder = _local_path(str(self._client.get_run(run_id).info.artifact_uri))
             with tempfile.TemporaryDirectory() as scratch:
                 yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
@@ -265,9 +284,9 @@ class Registry:
         if self._opened is None:
             from mlflow import MlflowClient
 
-            # That it makes its tables on first use is nobody's business, and what goes wrong is told by us.
+            # Creating its tables on first use needs no log line, and errors are raised as StorageError.
             logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
-            with told_as_storage_error(self.workspace):
+            with storage_errors(self.workspace):
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
@@ -284,9 +303,9 @@ class Registry:
         return str(run.info.run_id)
 
     def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         location = f"{self.workspace.artifacts_url.rstrip('/')}/{name}"
         return str(self._client.create_experiment(name, artifact_location=location))
 
@@ -294,7 +313,7 @@ class Registry:
         import mlflow
         import mlflow.pyfunc
 
-        with using(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
+        with active_store(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name=_MODEL,
                 loader_module="models.artifact",
@@ -335,7 +354,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         by_number = isinstance(version, int) or version.isdecimal()
-        with told_as_storage_error(self.workspace):
+        with storage_errors(self.workspace):
             try:
                 if by_number:
                     return self._client.get_model_version(name, str(version))
@@ -347,11 +366,11 @@ class Registry:
 
     @contextlib.contextmanager
     def _files(self, version: "ModelVersion") -> Iterator[Path]:
-        """Lend the folder of a version's artifact: in place when it lies on this machine, else downloaded."""
+        """Yield the folder of a version's artifact: in place when it lies on this machine, otherwise downloaded."""
         uri = self._client.get_model_version_download_uri(version.name, version.version)
-        here = _local_path(uri)
-        if here is not None:
-            yield _artifact_folder(here)
+        local = _local_path(uri)
+        if local is not None:
+            yield _artifact_folder(local)
             return
         from mlflow.artifacts import download_artifacts
 
@@ -359,14 +378,14 @@ class Registry:
             copy = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
             yield _artifact_folder(Path(copy))
 
-    def _listed(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
-        figures = self._client.get_run(str(version.run_id)).data.metrics
-        shown = {key: round(figures[key], 4) for key in _LISTED if key in figures}
-        about = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
-        return {"model": version.name, "version": int(version.version), "aliases": aliases, **about, **shown}
+    def _summary(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
+        metrics = self._client.get_run(str(version.run_id)).data.metrics
+        listed = {key: round(metrics[key], 4) for key in _LISTED_METRICS if key in metrics}
+        tags = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
+        return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **listed}
 
 
-def _signature(artifact: Artifact) -> Any:
+def _signature(artifact: "Artifact") -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
@@ -378,7 +397,7 @@ def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundEr
     if version == CHAMPION:
         return NotFoundError(
             f"the model {name!r} has no champion",
-            f"a version that was promoted; there {'are ' + ', '.join(numbers) if numbers else 'is none'}",
+            f"a promoted version; registered: {', '.join(numbers) or 'none'}",
             "Promote one with `forewarn models promote VERSION`" if numbers else "Train one with `forewarn train`",
         )
     return NotFoundError(
@@ -392,8 +411,8 @@ def _local_path(uri: str) -> Path | None:
 
 
 def _artifact_folder(model_folder: Path) -> Path:
-    """Find the artifact inside MLflow's model folder."""
-    found = sorted(model_folder.rglob("model.json"))
-    if not found:
+    """Return the artifact's folder inside MLflow's model folder."""
+    files = sorted(model_folder.rglob("model.json"))
+    if not files:
         raise NotFoundError(f"no artifact in {model_folder}", "a model.json", "Register the model again")
-    return found[0].parent
+    return files[0].parent

@@ -21,18 +21,18 @@ from models.training.training import predictions_digest, train
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Say whether a version could be trained again.
+    """Whether a version could be trained again.
 
     Parameters
     ----------
     model, version
-        Which one.
+        The version that was trained again.
     same
         Whether all test predictions are the same, bit for bit.
     n_predictions
         How many were compared.
     max_abs_difference
-        The largest difference; NaN when the samples themselves differ.
+        The largest absolute difference of two predictions; NaN when the samples differ.
     digest_before, digest_after
         Digests of the predictions.
     same_model
@@ -53,11 +53,11 @@ class Reproduction:
 
     @property
     def exit_status(self) -> int:
-        """Return 1 when the answer is no: the predictions differ."""
+        """Return 1 when the predictions differ."""
         return 0 if self.same else 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain values; what is not a number is None."""
+        """Return the result as JSON values; a difference that is NaN is None."""
         finite = np.isfinite(self.max_abs_difference)
         return asdict(self) | {
             "max_abs_difference": self.max_abs_difference if finite else None,
@@ -68,39 +68,21 @@ class Reproduction:
 def reproduce(
     workspace: Workspace, name: str, version: int | str, *, progress: ProgressCallback = silent
 ) -> Reproduction:
-    """Train a registered version again from its tags and compare the predictions.
+    """Train a registered version, by number or alias, again from its tags and compare the predictions.
 
-    The data are read at the versions of the tables, and up to the known time, that the tags name.
-
-    Parameters
-    ----------
-    workspace
-        Where the data and the registry are.
-    name
-        The model's name.
-    version
-        Its version, or an alias.
-    progress
-        Takes word of how far it is.
-
-    Returns
-    -------
-    Reproduction
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such version.
-    ModelError
-        If the version lacks the tags, as one registered by other means does.
+    The data are read at the table versions, and up to the known time, that the tags record. Raises `ModelError` if the
+    version lacks those tags, as one registered by other means does.
     """
     registry = Registry(workspace)
     loaded = registry.load(name, version)
     tags = loaded.tags
     missing = {"experiment", "known_until", "data_version"} - set(tags)
     if missing:
-        found = f"{name} {version} has no tag {', '.join(sorted(missing))}"
-        raise ModelError(found, "a version that forewarn registered", "Train it with `forewarn train`")
+        raise ModelError(
+            f"{name} {version} has no tag {', '.join(sorted(missing))}",
+            "a version that forewarn registered",
+            "Train it with `forewarn train`",
+        )
     experiment = Experiment.from_json(tags["experiment"])
     history = training_history(workspace, experiment, tags)
     again = train(experiment, history, known_until=pd.Timestamp(tags["known_until"]), progress=progress)
@@ -108,7 +90,6 @@ def reproduce(
         before = pd.read_parquet(file)
     after = again.evaluation.predictions
     difference = largest_difference(before, after)
-    notes = _notes(tags, dict(again.data_rows), difference)
     return Reproduction(
         model=name,
         version=loaded.version,
@@ -118,26 +99,12 @@ def reproduce(
         digest_before=predictions_digest(before),
         digest_after=predictions_digest(after),
         same_model=loaded.artifact.stored == again.artifact.stored,
-        notes=notes,
+        notes=_differences(tags, dict(again.data_rows), difference),
     )
 
 
 def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping[str, str]) -> History:
-    """Read the history that a version was trained on.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    experiment
-        Its asset type and plant.
-    tags
-        The version's tags: ``known_until``, ``data_version``.
-
-    Returns
-    -------
-    History
-    """
+    """Read the history that a version was trained on, by its tags ``known_until`` and ``data_version``."""
     return read_history(
         workspace,
         experiment.data.asset_type,
@@ -148,17 +115,9 @@ def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping
 
 
 def largest_difference(before: pd.DataFrame, after: pd.DataFrame) -> float:
-    """Compare predictions of the same samples.
+    """Return the largest absolute difference between predictions of the same samples; NaN when the samples differ.
 
-    Parameters
-    ----------
-    before, after
-        Columns ``asset``, ``as_of``, ``prediction``.
-
-    Returns
-    -------
-    float
-        The largest absolute difference; NaN when the samples differ.
+    Both frames have columns asset, as_of, prediction.
     """
     keys = ["asset", "as_of"]
     both = before[[*keys, "prediction"]].merge(after[[*keys, "prediction"]], on=keys, how="outer", indicator=True)
@@ -167,7 +126,7 @@ def largest_difference(before: pd.DataFrame, after: pd.DataFrame) -> float:
     return float((both["prediction_x"] - both["prediction_y"]).abs().max()) if len(both) else 0.0
 
 
-def _notes(tags: Mapping[str, str], rows: dict[str, int], difference: float) -> tuple[str, ...]:
+def _differences(tags: Mapping[str, str], rows: dict[str, int], difference: float) -> tuple[str, ...]:
     notes = []
     now = code_revision()
     if not tags.get("code_revision", "").endswith(now.source):

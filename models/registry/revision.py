@@ -1,4 +1,4 @@
-"""Which code trained a model: git's word for it, and a digest of the source that ran."""
+"""Which code trained a model: the git commit, and a digest of the source that ran."""
 
 import hashlib
 import importlib.util
@@ -7,34 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("data_contracts", "features", "models")
-"""The packages whose source decides what a model predicts."""
+"""The packages whose source determines what a model predicts."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """Name the code that ran.
+    """The code that ran."""
 
-    Parameters
-    ----------
-    git
-        The commit, with ``+changes`` when files differed from it; None outside a git work tree.
-    source
-        A digest of the source of `PACKAGES`.
-    """
-
-    git: str | None
-    source: str
+    git: str | None  # commit, with "+changes" when files differed from it; None outside a git work tree
+    source: str  # digest of the source of `PACKAGES`
 
     def __str__(self) -> str:
         return f"{self.git or 'no git'} source {self.source}"
 
 
 def code_revision() -> Revision:
-    """Find out which code is running.
+    """Identify the code that is running.
 
     Returns
     -------
     Revision
+        The git commit, None outside a git work tree, and a digest of the source of `PACKAGES`.
     """
     folders = package_folders()
     return Revision(_git_commit(folders[-1].parent), source_digest(folders))
@@ -42,23 +35,12 @@ def code_revision() -> Revision:
 
 def package_folders() -> tuple[Path, ...]:
     """Return the folders of the packages that a model needs to be loaded and applied."""
-    found = [importlib.util.find_spec(name) for name in PACKAGES]
-    return tuple(Path(spec.origin).parent for spec in found if spec is not None and spec.origin is not None)
+    specs = [importlib.util.find_spec(name) for name in PACKAGES]
+    return tuple(Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None)
 
 
 def source_digest(folders: tuple[Path, ...]) -> str:
-    """Digest the Python source, contracts and interfaces in some folders.
-
-    Parameters
-    ----------
-    folders
-        Package folders.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
-    """
+    """Digest the Python source, contracts and interfaces in some folders: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(f for suffix in ("py", "yaml", "json") for f in folder.rglob(f"*.{suffix}")):
@@ -77,6 +59,6 @@ def _git_commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    # Whoever's git is first on the path is the one that made the commit.
+    # The git that is first on the path is the one that made the commit.
     run = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)  # noqa: S607
     return run.stdout.strip()

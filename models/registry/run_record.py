@@ -1,4 +1,4 @@
-"""What is written down beside a registered version: its tags, parameters and files."""
+"""What is recorded with a registered version: its tags, parameters and files."""
 
 import json
 from importlib import metadata
@@ -16,20 +16,7 @@ _LONGEST_PARAMETER = 500
 
 
 def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
-    """Write down all that made a version.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-    revision
-        The code that trained it.
-
-    Returns
-    -------
-    dict of str
-        The tags of run and version.
-    """
+    """Return the tags of run and version: everything needed to trace and reproduce it."""
     artifact, experiment = trained.artifact, trained.experiment
     tags = {
         "data_version": json.dumps(dict(trained.data_versions), sort_keys=True),
@@ -55,18 +42,7 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
 
 
 def run_params(trained: Trained) -> dict[str, str]:
-    """Flatten an experiment into MLflow's parameters.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-
-    Returns
-    -------
-    dict of str
-        ``section.key`` to text.
-    """
+    """Flatten an experiment into MLflow parameters, ``section.key`` to text."""
     flat: dict[str, str] = {}
     for key, value in trained.experiment.to_dict().items():
         inner = value if isinstance(value, dict) else {"": value}
@@ -75,22 +51,7 @@ def run_params(trained: Trained) -> dict[str, str]:
 
 
 def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:
-    """Write the files that a run keeps: the test predictions, the model card, plots, the features, golden inputs.
-
-    Parameters
-    ----------
-    trained
-        The trained model.
-    tags
-        Its tags, for the card.
-    folder
-        Where to; created.
-
-    Returns
-    -------
-    Path
-        The folder.
-    """
+    """Write what a run keeps into a new folder: test predictions, model card, plots, recipe, golden inputs."""
     folder.mkdir(parents=True)
     trained.evaluation.predictions.to_parquet(folder / PREDICTIONS_FILE, index=False)
     (folder / CARD_FILE).write_text(model_card(trained, tags), encoding="utf-8")

@@ -1,12 +1,12 @@
 """Champion against challenger, on one later period that neither was trained on.
 
-Both are scored anew at the same cut-offs from stored history, so that neither is judged by what happened to be asked of
-it. Both face the same events: failures, and defects that mechanics confirmed. Without the latter, the champion would be
-punished for the failures that its own alarms prevented. Alarms are judged as in
+Both are scored anew at the same cut-offs from stored history, so that neither depends on which predictions happened to
+be requested of it. Both face the same events: failures, and defects that mechanics confirmed. Without the latter, the
+champion would be punished for the failures that its own alarms prevented. Alarms are classified as in
 `counterfactual_outcomes`: one that only the challenger raised is not false because nobody acted on it.
 
-One advantage is left to the champion: a defect that its alarm uncovered early is an event to which the challenger may
-have come later, and yet in time. Nobody can know, so it counts as missed, and the challenger has to earn it elsewhere.
+One advantage is left to the champion: a defect that its alarm uncovered early is an event that the challenger might
+have announced later, and yet in time. That cannot be known, so it counts as missed by the challenger.
 """
 
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ from models.retraining.holdout_scores import HoldoutScore as HoldoutScore
 from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
 from models.retraining.paired_costs import draw_assets
 from models.retraining.promotion_rules import (
-    USUAL,
+    DEFAULT_RULES,
     Check,
     PromotionRules,
     better_than_policies,
@@ -46,57 +46,30 @@ CHALLENGER = "challenger"
 
 @dataclass(frozen=True)
 class Contender:
-    """One of the two.
-
-    Parameters
-    ----------
-    version : int
-        Of the registered model.
-    artifact : Artifact
-        The model.
-    trained_until : pd.Timestamp
-        Its last training cut-off; the label of that one looked ahead by lead + horizon.
-    """
+    """One of the two models."""
 
     version: int
     artifact: Artifact
-    trained_until: pd.Timestamp
+    trained_until: pd.Timestamp  # its last training cut-off; the label of that one looked ahead by lead + horizon
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two side by side.
+    """The two models side by side."""
 
-    Parameters
-    ----------
-    start, end : pd.Timestamp
-        The period (start, end] of cut-offs and events.
-    events : int
-        Failures and confirmed defects that a cut-off could have announced.
-    champion, challenger : HoldoutScore or None
-        None when there was no period to compare on.
-    winner : str
-        "champion" or "challenger".
-    reasons : tuple of str
-        Plain sentences.
-    probability_cheaper : float
-        That the challenger costs less, by a bootstrap over assets; NaN when there was nothing to compare on.
-    checks : tuple of Check
-        What was asked of the challenger; it wins iff none has failed.
-    """
-
-    start: pd.Timestamp
+    start: pd.Timestamp  # the period (start, end] of cut-offs and events
     end: pd.Timestamp
-    events: int
-    champion: HoldoutScore | None
+    events: int  # failures and confirmed defects that a cut-off could have announced
+    champion: HoldoutScore | None  # None when there was no period to compare on
     challenger: HoldoutScore | None
-    winner: str
-    reasons: tuple[str, ...]
+    winner: str  # "champion" or "challenger"
+    reasons: tuple[str, ...]  # sentences
+    # That the challenger costs less, by a bootstrap over assets; NaN without a period to compare on.
     probability_cheaper: float = float("nan")
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check, ...] = ()  # the challenger wins iff none has failed
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain values."""
+        """Return the comparison as JSON values."""
         return {name: as_json(value) for name, value in asdict(self).items()}
 
 
@@ -110,99 +83,61 @@ def compare(
     stride: pd.Timedelta,
     terms: Terms,
     costs: CostPlan,
-    rules: PromotionRules = USUAL,
+    rules: PromotionRules = DEFAULT_RULES,
     observation_gaps: pd.DataFrame | None = None,
 ) -> Comparison:
-    """Score both anew over a period and tell whether the challenger has earned its promotion.
+    """Score both models anew over a period and decide whether the challenger is to replace the champion.
 
-    Parameters
-    ----------
-    champion, challenger : Contender
-        The two; both foretell failures with the same lead and horizon.
-    history : History
-        Everything known by now about the assets.
-    start : pd.Timestamp
-        The period begins here, or later if one of the two was trained on more than that.
-    now : pd.Timestamp
-        The period ends where outcomes have matured by now.
-    stride : pd.Timedelta
-        Between cut-offs.
-    terms : Terms
-        Lead, horizon, gap and reporting delay.
-    costs : CostPlan
-        Of a missed failure and of a false alarm.
-    rules : PromotionRules
-        What is asked of the challenger.
-    unwatched : pd.DataFrame, optional
-        When assets were retired or lost, as `models.outcomes.outcomes` takes it.
-
-    Returns
-    -------
-    Comparison
-        The challenger wins iff no check fails: events enough, cheaper for sure, misses not inferior, no slice worse,
-        calibrated, better than doing without a model.
-
-    Raises
-    ------
-    ModelError
-        If the two do not claim the same.
+    Both must predict failures with the same lead and horizon, or `ModelError` is raised. The period begins at `start`,
+    or later if one of the two was trained on more than that, and ends where outcomes have matured by `now`. The
+    challenger wins iff no check fails: enough events, surely cheaper, misses not inferior, no slice worse, calibrated,
+    better than policies without a model.
     """
     _check_claims(champion.artifact, challenger.artifact)
     trained = max(champion.trained_until, challenger.trained_until)
     period = period_after(history, trained, start=start, now=now, stride=stride, terms=terms)
-    if period.asked.empty:
-        return without_judgement(period, rules)
-    scores = {c.version: score(c.artifact, history, period.asked) for c in (champion, challenger)}
-    judged = {
-        version: holdout_outcomes(said, history, period, now=now, terms=terms, observation_gaps=observation_gaps)
-        for version, said in scores.items()
+    if period.cut_offs.empty:
+        return no_comparison(period, rules)
+    scores = {c.version: score(c.artifact, history, period.cut_offs) for c in (champion, challenger)}
+    results = {
+        version: holdout_outcomes(predictions, history, period, now=now, terms=terms, observation_gaps=observation_gaps)
+        for version, predictions in scores.items()
     }
-    standings = [holdout_score(c.version, judged[c.version], period, costs) for c in (champion, challenger)]
-    errors = errors_by_asset(judged[champion.version], judged[challenger.version], scores[challenger.version], period)
+    champion_score, challenger_score = (
+        holdout_score(c.version, results[c.version], period, costs) for c in (champion, challenger)
+    )
+    errors = errors_by_asset(results[champion.version], results[challenger.version], scores[challenger.version], period)
     drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)
-    lower = cheaper(errors, drawn, costs, rules)
+    cost_check = cheaper(errors, drawn, costs, rules)
     checks = (
         enough_events(len(period.events), rules),
-        lower,
+        cost_check,
         misses_not_inferior(errors, drawn, rules),
         no_slice_worse(errors, history.assets, rules),
         calibrated(errors, drawn, rules),
-        better_than_policies(standings[1].cost, _policies(history, period, stride, terms, costs)),
+        better_than_policies(challenger_score.cost, _policies(history, period, stride, terms, costs)),
     )
     return Comparison(
         start=period.start,
         end=period.end,
         events=len(period.events),
-        champion=standings[0],
-        challenger=standings[1],
+        champion=champion_score,
+        challenger=challenger_score,
         winner=CHAMPION if any(check.passed is False for check in checks) else CHALLENGER,
         reasons=(
-            *period.sentences,
-            _figures(standings[0], standings[1], len(period.events)),
+            *period.notes,
+            _summary(champion_score, challenger_score, len(period.events)),
             *(check.sentence for check in checks),
         ),
-        probability_cheaper=float(lower.figures["probability_cheaper"]),
+        probability_cheaper=float(cost_check.figures["probability_cheaper"]),
         checks=checks,
     )
 
 
-def without_judgement(period: Period, rules: PromotionRules) -> Comparison:
-    """Tell that a period holds too little to compare on; the champion stays.
-
-    Parameters
-    ----------
-    period : Period
-        The period.
-    rules : PromotionRules
-        How many events are asked for.
-
-    Returns
-    -------
-    Comparison
-        Without standings.
-    """
+def no_comparison(period: Period, rules: PromotionRules) -> Comparison:
+    """Return the comparison for a period with too few events: without scores, and the champion stays."""
     check = enough_events(len(period.events), rules)
-    reasons = (*period.sentences, check.sentence)
+    reasons = (*period.notes, check.sentence)
     return Comparison(period.start, period.end, len(period.events), None, None, CHAMPION, reasons, checks=(check,))
 
 
@@ -210,8 +145,8 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
     claims = [(artifact.target, artifact.lead, artifact.horizon) for artifact in (champion, challenger)]
     if claims[0] != claims[1] or champion.horizon is None:
         raise ModelError(
-            f"the champion claims {claims[0]}, the challenger {claims[1]}",
-            "two models that foretell failures with the same lead and horizon",
+            f"the champion predicts {claims[0]}, the challenger {claims[1]}",
+            "two models that predict failures with the same lead and horizon",
             "Promote it by hand with `forewarn models promote`, or train the challenger to the champion's horizon",
         )
 
@@ -219,23 +154,23 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
 def _policies(
     history: History, period: Period, stride: pd.Timedelta, terms: Terms, costs: CostPlan
 ) -> dict[str, float]:
-    """Cost never, always and the calendar's best interval, chosen on what came before the period as a plant would."""
+    """Return the cost of inspecting never, always, and at the interval that was best before the period."""
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
     before = cut_offs(history, stride, end=period.start - terms.claim)
     known = known_failures(history.failures, period.start)
-    fixed = best_interval(before, known, terms=terms, **prices)
+    best = best_interval(before, known, terms=terms, **prices)
     intervals = {
         "never inspecting": None,
         "always inspecting": terms.horizon,
-        f"inspecting every {fixed / pd.Timedelta(days=1):g} days": fixed,
+        f"inspecting every {best / pd.Timedelta(days=1):g} days": best,
     }
     return {
-        name: calendar_cost(period.asked, period.events, interval=interval, terms=terms, **prices).cost
+        name: calendar_cost(period.cut_offs, period.events, interval=interval, terms=terms, **prices).cost
         for name, interval in intervals.items()
     }
 
 
-def _figures(champion: HoldoutScore, challenger: HoldoutScore, events: int) -> str:
+def _summary(champion: HoldoutScore, challenger: HoldoutScore, events: int) -> str:
     return (
         f"Over {events} failures and confirmed defects, the challenger (version {challenger.version}) missed "
         f"{challenger.missed.count} and raised {challenger.false_episodes.count} false alarms, cost "

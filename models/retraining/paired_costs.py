@@ -1,8 +1,8 @@
 """Two models' errors on the same events, and how sure it is that one of them is cheaper: a bootstrap over assets.
 
-Errors of one asset hang together: its alarms follow one another, and what makes it hard to foretell stays. So assets
-are drawn, not decisions, and each takes what both models did with it along. The comparison is paired: an asset that is
-hard for both says nothing about which is better.
+Errors of one asset depend on each other: its alarms follow one another, and what makes it hard to predict stays. So
+assets are drawn, not decisions, and each brings both models' errors with it. The comparison is paired: an asset that
+is hard for both does not affect which is better.
 """
 
 from dataclasses import dataclass
@@ -24,62 +24,32 @@ COUNTS = (
     "observed",
 )
 """The columns that are counted asset by asset; the last two are of the challenger's probabilities."""
-_AT_ONCE = 256
+_BATCH = 256
 
 
 @dataclass(frozen=True)
 class CostDifference:
-    """How much more the challenger costs than the champion; negative where it is cheaper.
+    """How much more the challenger costs than the champion; negative where it is cheaper."""
 
-    Parameters
-    ----------
-    value : float
-        The difference seen.
-    low, high : float
-        Ends of its two-sided bootstrap interval.
-    probability_cheaper : float
-        Share of the draws in which the challenger costs less; a tie is no saving.
-    """
-
-    value: float
-    low: float
+    value: float  # the difference observed
+    low: float  # ends of its two-sided bootstrap interval
     high: float
-    probability_cheaper: float
+    probability_cheaper: float  # share of the draws in which the challenger costs less; a tie is no saving
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of two sums over assets.
+    """A ratio of two sums over assets."""
 
-    Parameters
-    ----------
-    value : float
-        The ratio seen; NaN when its denominator is zero.
-    low, high : float
-        Quantiles of the ratio over the draws; NaN when none of them has a denominator.
-    """
-
-    value: float
-    low: float
+    value: float  # the ratio observed; NaN when its denominator is zero
+    low: float  # quantiles of the ratio over the draws; NaN when none of them has a denominator
     high: float
 
 
 def draw_assets(errors: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Draw as many assets as there are, with replacement, again and again, and add up their counts.
+    """Draw as many assets as there are, with replacement, `draws` times, and add up their counts.
 
-    Parameters
-    ----------
-    errors : pd.DataFrame
-        One row an asset; numbers only, such as `COUNTS`.
-    draws : int
-        How often.
-    seed : int
-        The same seed draws the same assets.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a draw, the columns of `errors`; empty when there is no asset.
+    `errors` has one row an asset, numbers only; the result has the same columns and one row a draw.
 
     Examples
     --------
@@ -95,30 +65,16 @@ def draw_assets(errors: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     if not assets:
         return pd.DataFrame(columns=errors.columns, dtype=np.float64)
     rng = np.random.default_rng(seed)
-    # A fleet may be large: a few draws at a time, so that their weights fit into memory.
-    sizes = [min(_AT_ONCE, draws - done) for done in range(0, draws, _AT_ONCE)]
+    # In batches of draws, so that the weights of a large fleet fit into memory.
+    sizes = [min(_BATCH, draws - done) for done in range(0, draws, _BATCH)]
     sums = [rng.multinomial(assets, np.full(assets, 1 / assets), size=size) @ counts for size in sizes]
     return pd.DataFrame(np.vstack(sums), columns=errors.columns)
 
 
 def cost_difference(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, confidence: float) -> CostDifference:
-    """Tell how much more the challenger costs than the champion.
+    """Return how much more the challenger costs than the champion, with a two-sided interval of the given confidence.
 
-    Parameters
-    ----------
-    errors : pd.DataFrame
-        Columns `COUNTS`, one row an asset.
-    drawn : pd.DataFrame
-        From `draw_assets`.
-    costs : CostPlan
-        Of a missed failure and of a false alarm.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    CostDifference
-        In the unit of the costs.
+    `errors` has columns `COUNTS` and one row an asset; `drawn` is from `draw_assets`.
     """
     seen = float(_extra_cost(errors, costs).sum())
     spread = _extra_cost(drawn, costs)
@@ -129,26 +85,11 @@ def cost_difference(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, 
 
 
 def missed_difference(errors: pd.DataFrame, drawn: pd.DataFrame, confidence: float) -> Ratio:
-    """Tell how much larger the share of events is that the challenger misses.
+    """Return how much larger the share of events is that the challenger misses, -1 to 1.
 
-    Parameters
-    ----------
-    errors : pd.DataFrame
-        Columns `COUNTS`, one row an asset.
-    drawn : pd.DataFrame
-        From `draw_assets`.
-    confidence : float
-        Of each bound alone, so that `high` is a one-sided upper bound.
-
-    Returns
-    -------
-    Ratio
-        Challenger's share less champion's; -1 to 1.
-
-    Notes
-    -----
-    The bootstrap knows no disagreement that it has not seen: where both missed the very same events the bound is zero.
-    A least number of events has to be asked for beside it.
+    `confidence` is that of each bound alone, so that `high` is a one-sided upper bound. The bootstrap knows no
+    disagreement that it has not seen: where both missed the very same events the bound is zero. So a minimum number of
+    events has to be required as well.
     """
     return _ratio(
         *((frame["challenger_missed"] - frame["champion_missed"], frame["events"]) for frame in (errors, drawn)),
@@ -157,24 +98,11 @@ def missed_difference(errors: pd.DataFrame, drawn: pd.DataFrame, confidence: flo
 
 
 def observed_to_expected(errors: pd.DataFrame, drawn: pd.DataFrame, confidence: float) -> Ratio:
-    """Compare how many decisions came true with how many the challenger's probabilities add up to.
+    """Return the ratio of decisions that came true to the sum of the challenger's probabilities, with an interval.
 
-    Decisions of one asset overlap in what they claim, so a test that takes them as independent, such as Spiegelhalter's
-    z, would find every model miscalibrated; assets are drawn here as well.
-
-    Parameters
-    ----------
-    errors : pd.DataFrame
-        Columns `COUNTS`, one row an asset.
-    drawn : pd.DataFrame
-        From `draw_assets`.
-    confidence : float
-        Of the two-sided interval.
-
-    Returns
-    -------
-    Ratio
-        1 for a model that is calibrated in the large; above 1 it promises too few.
+    It is 1 for a model that is calibrated in the large; above 1 the model predicts too few. Decisions of one asset
+    overlap in what they claim, so a test that takes them as independent, such as Spiegelhalter's z, would find every
+    model miscalibrated; assets are drawn here as well.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What a challenger has to show before it may replace the champion, check by check, each in a sentence."""
+"""The checks a challenger has to pass before it may replace the champion, each with a sentence on its result."""
 
 import math
 from collections.abc import Mapping
@@ -61,113 +61,60 @@ class PromotionRules:
                 raise UsageError(f"{name} is {getattr(self, name):g}", expected, "Mend the rules of promotion")
 
 
-USUAL = PromotionRules()
-"""The rules where nobody has said otherwise."""
+DEFAULT_RULES = PromotionRules()
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked of the challenger.
+    """The result of one check of the challenger."""
 
-    Parameters
-    ----------
-    name : str
-        "events", "cheaper", "misses", "slices", "calibration" or "policies".
-    passed : bool or None
-        None where it could not be judged; that holds nobody back.
-    sentence : str
-        The answer in plain words.
-    figures : mapping
-        What it rests on, JSON values.
-    """
-
-    name: str
-    passed: bool | None
+    name: str  # "events", "cheaper", "misses", "slices", "calibration" or "policies"
+    passed: bool | None  # None where it could not be judged, which does not count against the challenger
     sentence: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)  # what the result rests on, JSON values
 
 
 def enough_events(events: int, rules: PromotionRules) -> Check:
-    """Ask for enough events to judge by."""
+    """Check that there are enough events to compare on."""
     passed = events >= rules.min_events
-    told = "enough to compare on" if passed else f"fewer than {rules.min_events}, too few to replace a champion"
+    verdict = "enough to compare on" if passed else f"fewer than {rules.min_events}, too few to replace a champion"
     figures = {"events": events, "min_events": rules.min_events}
-    return Check("events", passed, f"{_events(events)} in the period: {told}.", figures)
+    return Check("events", passed, f"{_events(events)} in the period: {verdict}.", figures)
 
 
 def cheaper(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: PromotionRules) -> Check:
-    """Ask that the challenger be cheaper, and how sure that is.
-
-    Parameters
-    ----------
-    errors, drawn : pd.DataFrame
-        Of `models.retraining.paired_costs`.
-    costs : CostPlan
-        Of a missed failure and of a false alarm.
-    rules : PromotionRules
-        The confidence.
-
-    Returns
-    -------
-    Check
-        Figures difference, low, high, probability_cheaper, confidence.
-    """
-    found = cost_difference(errors, drawn, costs, rules.confidence)
-    passed = found.value < 0 and found.probability_cheaper >= rules.confidence
-    how = "is cheaper" if found.value < 0 else "is not cheaper"
-    apart = f"{money(abs(found.value))} {'less' if found.value <= 0 else 'more'}"
+    """Check that the challenger is cheaper, with the required probability, by the bootstrap of `paired_costs`."""
+    extra = cost_difference(errors, drawn, costs, rules.confidence)
+    passed = extra.value < 0 and extra.probability_cheaper >= rules.confidence
+    verdict = "is cheaper" if extra.value < 0 else "is not cheaper"
+    amount = f"{money(abs(extra.value))} {'less' if extra.value <= 0 else 'more'}"
     sentence = (
-        f"The challenger {how}: it costs {apart}, and is the cheaper one with a probability of "
-        f"{_sure(found.probability_cheaper)} (asked: {rules.confidence:.0%})."
+        f"The challenger {verdict}: it costs {amount}, and is the cheaper one with a probability of "
+        f"{_percent(extra.probability_cheaper)} (required: {rules.confidence:.0%})."
     )
-    return Check("cheaper", passed, sentence, {**vars(found), "confidence": rules.confidence})
+    return Check("cheaper", passed, sentence, {**vars(extra), "confidence": rules.confidence})
 
 
 def misses_not_inferior(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules) -> Check:
-    """Ask that the challenger not miss more than the margin allows.
-
-    Parameters
-    ----------
-    errors, drawn : pd.DataFrame
-        Of `models.retraining.paired_costs`.
-    rules : PromotionRules
-        Margin and confidence.
-
-    Returns
-    -------
-    Check
-        Figures difference, high (the upper bound), margin; not judged without an event.
-    """
-    found = missed_difference(errors, drawn, rules.confidence)
-    figures = {"difference": found.value, "high": found.high, "margin": rules.missed_margin}
-    if math.isnan(found.high):
-        return Check("misses", None, "Without an event nothing can be said of missed ones.", figures)
-    passed = found.high <= rules.missed_margin + 1e-12
+    """Check that the challenger does not miss more than the margin allows; not judged without an event."""
+    extra = missed_difference(errors, drawn, rules.confidence)
+    figures = {"difference": extra.value, "high": extra.high, "margin": rules.missed_margin}
+    if math.isnan(extra.high):
+        return Check("misses", None, "There are no events, so shares of missed ones cannot be compared.", figures)
+    passed = extra.high <= rules.missed_margin + 1e-12
     sentence = (
-        f"Its share of missed events is {_points(found.value)} the champion's, with {rules.confidence:.0%} confidence "
-        f"{'at least' if found.high < 0 else 'at most'} {_points(found.high)} it: "
+        f"Its share of missed events is {_points(extra.value)} the champion's, with {rules.confidence:.0%} confidence "
+        f"{'at least' if extra.high < 0 else 'at most'} {_points(extra.high)} it: "
         f"{'within' if passed else 'beyond'} the margin of {100 * rules.missed_margin:g} points above."
     )
     return Check("misses", passed, sentence, figures)
 
 
 def no_slice_worse(errors: pd.DataFrame, assets: pd.DataFrame, rules: PromotionRules) -> Check:
-    """Ask that the challenger not miss more than the margin allows in any plant or asset model.
+    """Check that in no plant or asset model does the challenger miss more than the margin allows.
 
-    Parameters
-    ----------
-    errors : pd.DataFrame
-        Of `models.retraining.paired_costs`, indexed by asset.
-    assets : pd.DataFrame
-        Asset records: asset, event_time, known_time, plant, model; the latest of each asset counts.
-    rules : PromotionRules
-        Margin, and how many events a slice must have.
-
-    Returns
-    -------
-    Check
-        Figures hold, for each slice, events, both models' misses and whether it is judged. Not judged when no slice has
-        events enough.
+    `errors` is indexed by asset; of `assets`, the asset records, the latest of each asset counts. Not judged when no
+    slice has enough events.
     """
     latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last").set_index("asset")
     figures: dict[str, dict[str, Any]] = {}
@@ -176,64 +123,43 @@ def no_slice_worse(errors: pd.DataFrame, assets: pd.DataFrame, rules: PromotionR
         if len(parts.dropna().unique()) > 1:
             for value, own in errors.groupby(parts, sort=True):
                 figures[f"{kind} {value}"] = _slice(own, rules)
-    worse = [name for name, found in figures.items() if found["worse"]]
-    unjudged = [name for name, found in figures.items() if not found["judged"]]
-    judged = len(figures) - len(unjudged)
-    few = f"with fewer than {rules.slice_events} events: {_some(unjudged)}."
+    worse = [name for name, values in figures.items() if values["worse"]]
+    too_small = [name for name, values in figures.items() if not values["judged"]]
+    compared = len(figures) - len(too_small)
+    few = f"with fewer than {rules.slice_events} events: {_list(too_small)}."
     if worse:
-        told = f"It misses more than the margin allows beyond the champion in {_some(worse)}."
-    elif judged:
-        told = f"In none of {judged} plants and asset models it misses more than the margin allows."
+        sentence = f"It misses more than the margin allows beyond the champion in {_list(worse)}."
+    elif compared:
+        sentence = f"In none of {compared} plants and asset models does it miss more than the margin allows."
     else:
-        told = "No plant or asset model is judged apart" + (f", {few}" if unjudged else ": all assets are alike.")
-    left = f" Not judged, {few}" if judged and unjudged else ""
-    return Check("slices", not worse if judged else None, told + left, figures)
+        sentence = "No plant or asset model is judged apart" + (f", {few}" if too_small else ": all assets are alike.")
+    if compared and too_small:
+        sentence += f" Not judged, {few}"
+    return Check("slices", not worse if compared else None, sentence, figures)
 
 
 def calibrated(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules) -> Check:
-    """Ask that the challenger's probabilities add up to about as many failures as happened.
+    """Check that the challenger's probabilities add up to about as many failures as happened.
 
-    Parameters
-    ----------
-    errors, drawn : pd.DataFrame
-        Of `models.retraining.paired_costs`.
-    rules : PromotionRules
-        Tolerance and confidence. It is refused when the whole interval lies beyond the tolerance.
-
-    Returns
-    -------
-    Check
-        Figures observed_to_expected, low, high, tolerance; not judged without probabilities.
+    It fails when the whole interval of observed to expected lies beyond the tolerance; not judged without
+    probabilities.
     """
-    found = observed_to_expected(errors, drawn, rules.confidence)
+    ratio = observed_to_expected(errors, drawn, rules.confidence)
     tolerance = rules.calibration_tolerance
-    figures = {"observed_to_expected": found.value, "low": found.low, "high": found.high, "tolerance": tolerance}
-    if math.isnan(found.value):
-        return Check("calibration", None, "There are no probabilities whose calibration could be judged.", figures)
-    passed = found.low <= tolerance and found.high >= 1 / tolerance
+    figures = {"observed_to_expected": ratio.value, "low": ratio.low, "high": ratio.high, "tolerance": tolerance}
+    if math.isnan(ratio.value):
+        return Check("calibration", None, "There are no probabilities, so calibration cannot be checked.", figures)
+    passed = ratio.low <= tolerance and ratio.high >= 1 / tolerance
     verdict = "within" if passed else "beyond"
     sentence = (
-        f"Of what its probabilities foretell {found.value:.2f} times as much came true "
-        f"({rules.confidence:.0%} interval {found.low:.2f} to {found.high:.2f}): {verdict} a factor of {tolerance:g}."
+        f"{ratio.value:.2f} times as many decisions came true as its probabilities predict "
+        f"({rules.confidence:.0%} interval {ratio.low:.2f} to {ratio.high:.2f}): {verdict} a factor of {tolerance:g}."
     )
     return Check("calibration", passed, sentence, figures)
 
 
 def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
-    """Ask that the challenger cost less than any way to do without a model.
-
-    Parameters
-    ----------
-    cost : float
-        The challenger's.
-    policies : mapping of str to float
-        What each policy would have cost, by its name in words.
-
-    Returns
-    -------
-    Check
-        Figures are the costs.
-    """
+    """Check that the challenger costs less than every policy without a model; `policies` maps names to costs."""
     named = ", ".join(f"{name} {money(other)}" for name, other in policies.items())
     passed = all(cost < other for other in policies.values())
     verdict = "is better than" if passed else "is not better than all of"
@@ -242,7 +168,7 @@ def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
 
 
 def money(cost: float) -> str:
-    """Write a cost as a person would.
+    """Format a cost for a sentence.
 
     Examples
     --------
@@ -252,7 +178,7 @@ def money(cost: float) -> str:
     return f"{cost:,.0f}" if abs(cost) >= 1000 else f"{cost:g}"
 
 
-def _sure(probability: float) -> str:
+def _percent(probability: float) -> str:
     return "more than 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
@@ -273,6 +199,6 @@ def _points(share: float) -> str:
     return f"{abs(100 * share):.0f} points {'below' if share < 0 else 'above'}"
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _list(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

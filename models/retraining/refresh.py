@@ -1,9 +1,9 @@
-"""When a champion that keeps its promise is trained anew all the same.
+"""Refreshes: retraining a champion that keeps its promise.
 
-There are two reasons. A training costs next to nothing beside the errors that it may spare: once these have cost a
-declared number of times as much, it pays to look again at what is to be learned, even if that spares one error in so
-many. And after a drift little of what was learned still holds: so follow-ups come after one, two and four cooldowns,
-each time the new world has doubled.
+There are two reasons. A training costs next to nothing beside the errors that it may prevent: once these have cost a
+declared number of times as much, a refresh pays even if it prevents only one error in that number. And after a drift
+little of what was learned still holds: so follow-ups come after one, two and four cooldowns, each time the data since
+the drift have doubled.
 
 A refresh claims no drift. It spends nothing of the tests' budgets, uses up no evidence, and its challenger has to win
 the same comparison. All refreshes together cost no more than a declared share of what the errors cost.
@@ -68,76 +68,39 @@ NO_REFRESH = RefreshRule(yearly=0)
 
 @dataclass(frozen=True)
 class SinceTraining:
-    """What has come since a challenger was last trained.
+    """What has happened since a challenger was last trained."""
 
-    Parameters
-    ----------
-    errors : float
-        What the champion's errors have cost that have matured since.
-    retraining : float or None
-        What a retraining costs; None where nobody has said so.
-    drift_answered : pd.Timestamp or None
-        When a challenger was last trained because of drift.
-    trained : int
-        Trainings after that one.
-    refreshed : int
-        Refreshes in the year up to now.
+    errors: float = 0.0  # cost of the champion's errors that have matured since
+    retraining: float | None = None  # cost of one; None if unknown
+    drift_answered: pd.Timestamp | None = None  # when a challenger was last trained because of drift
+    trained: int = 0  # trainings after that one
+    refreshed: int = 0  # refreshes in the year up to now
+
+
+def refresh_due(since: SinceTraining, rule: RefreshRule, *, cooldown: pd.Timedelta, now: pd.Timestamp) -> str | None:
+    """Return a sentence on why a refresh is due; None while none is due, or none is left this year.
+
+    `cooldown` runs from a training that answered a drift to its first follow-up; each later follow-up takes twice as
+    long.
     """
-
-    errors: float = 0.0
-    retraining: float | None = None
-    drift_answered: pd.Timestamp | None = None
-    trained: int = 0
-    refreshed: int = 0
-
-
-def refresh_due(new: SinceTraining, rule: RefreshRule, *, wait: pd.Timedelta, now: pd.Timestamp) -> str | None:
-    """Say why a refresh is due.
-
-    Parameters
-    ----------
-    new : SinceTraining
-        What has come since the last training.
-    rule : RefreshRule
-        When that is enough.
-    wait : pd.Timedelta
-        From a training that answered a drift to its first follow-up; each later one comes after twice the time.
-    now : pd.Timestamp
-        The moment of deciding.
-
-    Returns
-    -------
-    str or None
-        A sentence; None while none is due, or none is left this year.
-    """
-    if new.refreshed >= rule.yearly:
+    if since.refreshed >= rule.yearly:
         return None
-    answered = new.drift_answered
-    if answered is not None and new.trained < rule.follow_ups and now >= answered + wait * 2**new.trained:
+    answered = since.drift_answered
+    if answered is not None and since.trained < rule.follow_ups and now >= answered + cooldown * 2**since.trained:
         return (
-            f"The drift answered on {answered:%Y-%m-%d} is followed up: there is more to learn from since then "
-            f"({new.trained + 1} of {rule.follow_ups})."
+            f"Follow-up {since.trained + 1} of {rule.follow_ups} to the drift answered on {answered:%Y-%m-%d}: more "
+            "data from after it are available by now."
         )
-    if new.retraining is not None and new.errors >= rule.pays_at * new.retraining and new.errors > 0:
+    if since.retraining is not None and since.errors >= rule.pays_at * since.retraining and since.errors > 0:
         return (
-            f"Errors have cost {new.errors:,.0f} since the last training. A refresh costs {new.retraining:,.0f}, and "
-            f"pays if it spares one of {rule.pays_at:g}."
+            f"Errors have cost {since.errors:,.0f} since the last training. A refresh costs {since.retraining:,.0f}, "
+            f"and pays if it prevents one error in {rule.pays_at:g}."
         )
     return None
 
 
 def cost_of_errors(known: Outcomes, costs: CostPlan, since: pd.Timestamp) -> float:
-    """Add up what matured errors have cost since a time.
-
-    Parameters
-    ----------
-    known : Outcomes
-        What became of a model's predictions.
-    costs : CostPlan
-        Of a missed failure and of a false alarm.
-    since : pd.Timestamp
-        Only failures and alarm episodes after it count.
-    """
+    """Return the cost of matured errors: failures, and alarm episodes opened, after `since`."""
     failures, episodes = known.failures, known.episodes
     missed = (failures["state"] == "missed") & (failures["event_time"] > since)
     false = (episodes["state"] == "fp") & (episodes["opened"] > since)

@@ -1,4 +1,4 @@
-"""Whether to retrain: evidence in, a decision with its reasons out. It reads no clock, store or registry."""
+"""The retraining policy: evidence in, a decision with its reasons out. It reads no clock, store or registry."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -56,68 +56,28 @@ class Gates:
 
 @dataclass(frozen=True)
 class RetrainingEvidence:
-    """What the decision rests on.
+    """What the decision rests on."""
 
-    Parameters
-    ----------
-    drift : Drift
-        The verdict on the rates.
-    failures, assets : int
-        Matured failures since the last training, and how many assets had one.
-    start, end : pd.Timestamp
-        The period (start, end] they were counted over.
-    maturity : pd.Timedelta
-        From a decision to its outcome.
-    unreported_share : float
-        Share of matured alarm episodes that ended in work whose finding nobody reported.
-    doubts : tuple of str
-        What is wrong with the data, a sentence each; while there is any, no model is blamed.
-    used_until : pd.Timestamp or None
-        End of the evidence that led to the last retraining, if there was one.
-    last_retraining : pd.Timestamp or None
-        When the last one was; a refresh that was rejected has changed nothing and is none.
-    this_year : int
-        Retrainings in the year up to now, without refreshes, which have a budget of their own.
-    rejected_in_a_row : int
-        Challengers rejected since the last promotion, without refreshes, and without those too long ago to count.
-    under_way : bool
-        Whether a retraining is going on.
-    new : SinceTraining
-        What has come since the last training, for a refresh.
-    last_training : pd.Timestamp or None
-        When a challenger was last trained, rejected refreshes included.
-    """
-
-    drift: Drift
-    failures: int
-    assets: int
-    start: pd.Timestamp
+    drift: Drift  # the drift test's verdict on the rates
+    failures: int  # matured since the last training
+    assets: int  # that had one of these failures
+    start: pd.Timestamp  # the period (start, end] they were counted over
     end: pd.Timestamp
-    maturity: pd.Timedelta
-    unreported_share: float = 0.0
-    doubts: tuple[str, ...] = ()
-    used_until: pd.Timestamp | None = None
-    last_retraining: pd.Timestamp | None = None
-    this_year: int = 0
-    rejected_in_a_row: int = 0
-    under_way: bool = False
-    new: SinceTraining = field(default_factory=SinceTraining)
-    last_training: pd.Timestamp | None = None
+    maturity: pd.Timedelta  # from a decision to its outcome
+    unreported_share: float = 0.0  # of matured alarm episodes, those that ended in work whose finding nobody reported
+    doubts: tuple[str, ...] = ()  # what is wrong with the data, a sentence each; while there is any, no model is blamed
+    used_until: pd.Timestamp | None = None  # end of the evidence that led to the last retraining
+    last_retraining: pd.Timestamp | None = None  # a refresh that was rejected changed nothing and does not count
+    this_year: int = 0  # retrainings in the year up to now, without refreshes, which have a budget of their own
+    rejected_in_a_row: int = 0  # since the last promotion, without refreshes and rejections too long ago to count
+    under_way: bool = False  # whether a retraining is running
+    since_training: SinceTraining = field(default_factory=SinceTraining)
+    last_training: pd.Timestamp | None = None  # when a challenger was last trained, rejected refreshes included
 
 
 @dataclass(frozen=True)
 class BlockedGate:
-    """A gate that is shut.
-
-    Parameters
-    ----------
-    gate : str
-        Its name.
-    reason : str
-        Why it is shut, a sentence.
-    change : str
-        What would open it, a sentence.
-    """
+    """A gate that holds a retraining back, with a sentence on why and one on what would open it."""
 
     gate: str
     reason: str
@@ -126,113 +86,86 @@ class BlockedGate:
 
 @dataclass(frozen=True)
 class RetrainingDecision:
-    """What the policy says.
+    """What the policy decided."""
 
-    Parameters
-    ----------
-    decision : str
-        "retrain", "hold", or "ask" for a person.
-    reasons : tuple of str
-        Plain sentences: what was seen, and each gate that held it back.
-    held : tuple of BlockedGate
-        The gates that are shut, were there drift or not.
-    occasion : {"drift", "calendar", "refresh"}
-        What asks for the retraining, if anything does.
-    urgent : bool
-        Whether the champion has drifted: its challenger is to learn from what is newest, and is compared on a short
-        period, for a great difference shows soon.
-    """
-
-    decision: str
-    reasons: tuple[str, ...]
-    held: tuple[BlockedGate, ...] = ()
-    occasion: RetrainingTrigger = DRIFT
+    decision: str  # "retrain", "hold", or "ask" for a person
+    reasons: tuple[str, ...]  # sentences: the evidence, and each gate that holds the retraining back
+    blocked_gates: tuple[BlockedGate, ...] = ()  # whether there is drift or not
+    trigger: RetrainingTrigger = DRIFT  # of the retraining, if there is one
+    # The champion has drifted: its challenger is to learn from the newest data, and is compared on a short period, on
+    # which a large difference shows soon.
     urgent: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the decision as plain values."""
+        """Return the decision as JSON values; its keys are stored with decisions."""
         return {
             "decision": self.decision,
             "reasons": list(self.reasons),
-            "held": [asdict(gate) for gate in self.held],
-            "occasion": self.occasion,
+            "held": [asdict(gate) for gate in self.blocked_gates],
+            "occasion": self.trigger,
             "urgent": self.urgent,
         }
 
 
 def decide(
-    evidence: RetrainingEvidence, gates: Gates, *, now: pd.Timestamp, occasion: RetrainingTrigger = DRIFT
+    evidence: RetrainingEvidence, gates: Gates, *, now: pd.Timestamp, trigger: RetrainingTrigger = DRIFT
 ) -> RetrainingDecision:
-    """Decide whether the champion is to be retrained.
+    """Decide whether to retrain the champion: on drift, or with trigger "calendar" because the schedule says so.
 
-    Parameters
-    ----------
-    evidence : RetrainingEvidence
-        The rates' verdict and what it rests on.
-    gates : Gates
-        What must hold besides.
-    now : pd.Timestamp
-        The moment of deciding, for the cooldown.
-    occasion : {"drift", "calendar"}
-        Whether the rates are to give the occasion, or the calendar has given it.
-
-    Returns
-    -------
-    RetrainingDecision
-        "retrain" iff there is an occasion and every gate is open; "ask" if the only gate that is shut is that
-        challengers were rejected. Where the rates give no occasion, or a person is to be asked, a refresh that is due
-        goes ahead, for it brings what the rejected ones did not have.
+    The decision is "retrain" iff there is a trigger and every gate is open, and "ask" if the only blocked gate is that
+    challengers were rejected. Without drift, or where a person is to be asked, a refresh that is due goes ahead, for it
+    brings data that the rejected challengers did not have.
     """
-    urgent = occasion == DRIFT and evidence.drift.drifted
-    held = tuple(_held_back(evidence, gates, now))
-    shut = [gate.gate for gate in held]
-    if occasion == DRIFT and (not urgent or shut == ["rejections"]):
-        refresh = _refreshed(evidence, gates, now, urgent=urgent)
+    urgent = trigger == DRIFT and evidence.drift.drifted
+    blocked = tuple(_blocked_gates(evidence, gates, now))
+    names = [gate.gate for gate in blocked]
+    if trigger == DRIFT and (not urgent or names == ["rejections"]):
+        refresh = _decide_refresh(evidence, gates, now, urgent=urgent)
         if refresh is not None:
             return refresh
-    if occasion == DRIFT and not urgent:
-        return RetrainingDecision(HOLD, evidence.drift.reasons, held)
-    said = evidence.drift.reasons if urgent else ("The calendar asks for a retraining.",)
-    reasons = (*said, *(f"Held back: {gate.reason}" for gate in held))
-    if not held:
-        return RetrainingDecision(RETRAIN, reasons, occasion=occasion, urgent=urgent)
-    return RetrainingDecision(ASK if shut == ["rejections"] else HOLD, reasons, held, occasion, urgent)
+    if trigger == DRIFT and not urgent:
+        return RetrainingDecision(HOLD, evidence.drift.reasons, blocked)
+    cause = evidence.drift.reasons if urgent else ("A retraining is due by the calendar.",)
+    reasons = (*cause, *(f"Held back: {gate.reason}" for gate in blocked))
+    if not blocked:
+        return RetrainingDecision(RETRAIN, reasons, trigger=trigger, urgent=urgent)
+    return RetrainingDecision(ASK if names == ["rejections"] else HOLD, reasons, blocked, trigger, urgent)
 
 
-def _refreshed(
+def _decide_refresh(
     evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp, *, urgent: bool
 ) -> RetrainingDecision | None:
-    """Answer whether a refresh goes ahead, or is held back; None while none is due."""
-    wait = max(gates.cooldown, evidence.maturity)
-    due = refresh_due(evidence.new, gates.refresh, wait=wait, now=now)
+    """Decide on a refresh that is due; None if none is due, or if it is blocked and the champion has drifted."""
+    cooldown = max(gates.cooldown, evidence.maturity)
+    due = refresh_due(evidence.since_training, gates.refresh, cooldown=cooldown, now=now)
     if due is None:
         return None
-    # No drift is claimed: that others were rejected is no reason against it, any training starts its cooldown,
-    # and it has a budget of its own.
-    tried = replace(evidence, rejected_in_a_row=0, this_year=0, last_retraining=evidence.last_training)
-    held = tuple(_held_back(tried, gates, now))
-    if held and urgent:
+    # A refresh claims no drift: rejections do not count against it, its cooldown runs from any training, and it has a
+    # budget of its own.
+    own = replace(evidence, rejected_in_a_row=0, this_year=0, last_retraining=evidence.last_training)
+    blocked = tuple(_blocked_gates(own, gates, now))
+    if blocked and urgent:
         return None
-    reasons = (*evidence.drift.reasons, due, *(f"Held back: {gate.reason}" for gate in held))
-    return RetrainingDecision(HOLD if held else RETRAIN, reasons, held, REFRESH, urgent)
+    reasons = (*evidence.drift.reasons, due, *(f"Held back: {gate.reason}" for gate in blocked))
+    return RetrainingDecision(HOLD if blocked else RETRAIN, reasons, blocked, REFRESH, urgent)
 
 
-def _held_back(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
+def _blocked_gates(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
     yield from (
-        BlockedGate("data", doubt, "Mend the data, or wait until they are sound again.") for doubt in evidence.doubts
+        BlockedGate("data", doubt, "Fix the data, or wait until they are sound again.") for doubt in evidence.doubts
     )
-    yield from _told(evidence, gates)
-    yield from _enough(evidence, gates)
-    yield from _in_time(evidence, gates, now)
+    yield from _check_unreported_share(evidence, gates)
+    yield from _check_failures(evidence, gates)
+    yield from _check_timing(evidence, gates, now)
     if evidence.rejected_in_a_row >= gates.rejections:
         yield BlockedGate(
             "rejections",
             f"{evidence.rejected_in_a_row} challengers in a row were not better than the champion.",
-            "A person should look at it, and retrain or promote by hand.",
+            "A person looking into it, who retrains or promotes by hand.",
         )
 
 
-def _enough(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
+def _check_failures(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
     if evidence.failures < gates.min_failures:
         yield BlockedGate(
             "failures",
@@ -243,13 +176,14 @@ def _enough(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]
     if evidence.assets < gates.min_assets:
         yield BlockedGate(
             "assets",
-            f"the failures come from {evidence.assets} assets; {gates.min_assets} are needed, lest one machine decide.",
+            f"the failures come from {evidence.assets} assets; {gates.min_assets} are needed, so "
+            "that no single machine decides.",
             f"Failures of {gates.min_assets - evidence.assets} more assets.",
         )
 
 
-def _told(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
-    # A failure that was prevented and never reported is missing among those announced: misses look more frequent.
+def _check_unreported_share(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
+    # Prevented failures that nobody reported are missing from the count, so that misses look more frequent.
     if evidence.unreported_share > gates.max_unreported_share:
         yield BlockedGate(
             "findings",
@@ -259,9 +193,9 @@ def _told(evidence: RetrainingEvidence, gates: Gates) -> Iterator[BlockedGate]:
         )
 
 
-def _in_time(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
+def _check_timing(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp) -> Iterator[BlockedGate]:
     if evidence.under_way:
-        yield BlockedGate("lease", "a retraining is under way.", "Its end.")
+        yield BlockedGate("lease", "a retraining is under way.", "The end of that retraining.")
     cooldown = max(gates.cooldown, evidence.maturity)
     if evidence.last_retraining is not None and now < evidence.last_retraining + cooldown:
         until = evidence.last_retraining + cooldown

@@ -1,1 +1,1 @@
-"""The `backtest` job: replay a workspace's history, with its table and its page."""
+"""Back-tests: retraining rules compared on a workspace's history."""

@@ -1,4 +1,4 @@
-"""Replaying a history under several rules of retraining, and telling what each would have cost."""
+"""Running a back-test: replaying a workspace's history under several retraining rules."""
 
 import json
 import time
@@ -21,194 +21,138 @@ from models.backtesting.retraining_rules import (
     always,
     binomial,
     calendar,
+    has_river,
     k_of_n,
     never,
     ours,
     river_detector,
-    river_is_there,
 )
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
-from pipelines.backtesting.backtest_versions import KeptVersions, folder_of, terms_at
+from pipelines.backtesting.backtest_versions import CachedModels, cache_folder, terms_at
 from pipelines.evidence.monitoring_snapshot import budget, gates, prices
 from pipelines.settings.settings import Settings
 
 RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
-"""The rules there are; ours first, for the others are compared with it."""
+"""The available rules; ours first, as the others are compared with the first."""
 DAY = pd.Timedelta(days=1)
 FORTNIGHT = pd.Timedelta(days=14)
-USUAL_START = 90.0
+DEFAULT_START = 90.0  # days after the first reading
 
 
 @dataclass(frozen=True)
 class BacktestConfig:
-    """What is to be back-tested.
+    """What to back-test; times may also be given in days after the first reading."""
 
-    Parameters
-    ----------
-    start : pd.Timestamp or float, optional
-        The first training, as a time or in days after the first reading; after 90 days by default.
-    every : pd.Timedelta
-        Between looks.
-    rules : tuple of str
-        Of `RULES`; all that can be had when empty.
-    retraining_cost : float, optional
-        What a retraining costs; what the settings say by default.
-    threshold : float
-        Share of missed failures over which a look counts for k-of-n.
-    changes : tuple of pd.Timestamp or float, optional
-        When something changed, where that is known; times, or days after the first reading.
-    compared : bool
-        Whether a challenger has to win the comparison, under every rule; else it is promoted as it is.
-    answered : bool
-        Whether a person whom a rule asks has the model retrained; else nobody comes.
-    """
-
-    start: pd.Timestamp | float | None = None
-    every: pd.Timedelta = FORTNIGHT
-    rules: tuple[str, ...] = ()
-    retraining_cost: float | None = None
-    threshold: float = 0.3
-    changes: tuple[pd.Timestamp | float, ...] | None = None
-    compared: bool = True
-    answered: bool = True
+    start: pd.Timestamp | float | None = None  # the first training; `DEFAULT_START` if None
+    every: pd.Timedelta = FORTNIGHT  # the time between looks
+    rules: tuple[str, ...] = ()  # of `RULES`; all that are available when empty
+    retraining_cost: float | None = None  # that of the settings if None
+    threshold: float = 0.3  # share of missed failures over which a look counts for k-of-n
+    changes: tuple[pd.Timestamp | float, ...] | None = None  # when something changed, if known
+    # Whether a challenger has to win the comparison, under every rule; otherwise it is promoted.
+    comparison_required: bool = True
+    person_retrains: bool = True  # whether a person whom a rule asks has the model retrained; otherwise nothing is done
 
 
 @dataclass(frozen=True)
 class BacktestPlan:
-    """What a back-test would take.
+    """The effort of a back-test."""
 
-    Parameters
-    ----------
-    looks : int
-        Looks of each rule.
-    rules : tuple of str
-        The rules.
-    trainings_at_most, kept : int
-        Trainings if every look led to one, and how many of these are there from an earlier run.
-    left_out : tuple of str
-        Rules that cannot be had, with the reason.
-    """
-
-    looks: int
+    looks: int  # of each rule
     rules: tuple[str, ...]
-    trainings_at_most: int
-    kept: int
-    left_out: tuple[str, ...]
+    trainings_at_most: int  # if every look led to one
+    kept: int  # how many of these are cached from an earlier run
+    left_out: tuple[str, ...]  # rules that are not available, with the reason
 
     def __str__(self) -> str:
-        there = f", {self.kept} of which are there already" if self.kept else ""
-        said = f"{self.looks} looks under {len(self.rules)} rules: {self.trainings_at_most} trainings at most{there}."
-        return " ".join([said, *self.left_out])
+        cached = f", {self.kept} of which are cached" if self.kept else ""
+        effort = (
+            f"{self.looks} looks under {len(self.rules)} rules: {self.trainings_at_most} trainings at most{cached}."
+        )
+        return " ".join([effort, *self.left_out])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the plan as JSON values."""
         return asdict(self)
 
 
 def run_backtest(
     workspace: Workspace,
     experiment: Experiment,
-    wish: BacktestConfig,
+    config: BacktestConfig,
     *,
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
     progress: ProgressCallback = silent,
     dry_run: bool = False,
 ) -> BacktestResult | BacktestPlan:
-    """Replay a workspace's history under several rules of retraining.
+    """Replay a workspace's history under several retraining rules; in a dry run only estimate the effort.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Its tables are read; nothing is registered, and no record is written.
-    experiment : Experiment
-        What is trained, as `forewarn retrain` would.
-    wish : BacktestConfig
-        Rules, looks, costs.
-    settings : Settings
-        Our own rule goes by them, and so does every training.
-    say : callable
-        Takes sentences: how long it will take.
-    progress : ProgressCallback
-        Takes word of how far the work is.
-    dry_run : bool
-        Only tell what it would take.
-
-    Returns
-    -------
-    BacktestResult or BacktestPlan
-        Written under the workspace's reports, once all is done.
-
-    Raises
-    ------
-    UsageError
-        If a rule is unknown, or the history is too short.
-    ModelError
-        If the experiment raises no alarms, or there is nothing to learn from at the start.
+    Nothing is registered or recorded; page and JSON file go into the workspace's reports once all is done. `say` takes
+    sentences on how long it will take.
     """
-    experiment = _settled(experiment, settings)
-    costs = _prices(experiment, wish, settings)
-    rules, left_out = _rules(wish, settings, costs)
+    experiment = _with_settings(experiment, settings)
+    costs = _prices(experiment, config, settings)
+    rules, left_out = _select_rules(config, settings, costs)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
-    plan = _plan(history, wish)
+    schedule = _schedule(history, config)
     terms = cache(partial(terms_at, experiment, history))
-    terms(plan.start)  # refuses what raises no alarms before anything is trained
-    folder = folder_of(workspace.root, experiment, history, settings)
-    store = KeptVersions(workspace, experiment, history, settings, folder, wish.compared, progress)
-    moments = (plan.start, *plan.looks)
-    outlook = BacktestPlan(
-        len(plan.looks), tuple(rule.name for rule in rules), len(moments), sum(map(store.kept, moments)), left_out
+    terms(schedule.start)  # refuses an experiment without alarms before anything is trained
+    folder = cache_folder(workspace.root, experiment, history, settings)
+    models = CachedModels(workspace, experiment, history, settings, folder, config.comparison_required, progress)
+    times = (schedule.start, *schedule.looks)
+    plan = BacktestPlan(
+        len(schedule.looks), tuple(rule.name for rule in rules), len(times), sum(map(models.is_cached, times)), left_out
     )
     if dry_run:
-        return outlook
-    say(str(outlook))
-    store = replace(store, trained_one=_stopwatch(outlook, say))
-    courses = _replayed(rules, history, store, plan, terms, progress)
-    accounts = [account(one, history, plan, terms=terms(plan.end), prices=costs) for one in courses]
-    changes = None if wish.changes is None else tuple(_moment(history, change) for change in wish.changes)
-    told = figures(accounts, plan, sorted(history.telemetry["asset"].unique()), changes=changes)
+        return plan
+    say(str(plan))
+    models = replace(models, on_trained=_estimate_after_first(plan, say))
+    replays = _replay_rules(rules, history, models, schedule, terms, progress)
+    accounts = [account(one, history, schedule, terms=terms(schedule.end), prices=costs) for one in replays]
+    changes = None if config.changes is None else tuple(_timestamp(history, change) for change in config.changes)
     page = workspace.reports / f"backtest-{experiment.model_name}.html"
     result = BacktestResult(
-        experiment.name,
-        plan.start,
-        plan.end,
-        plan.every,
-        costs,
-        wish.compared,
-        wish.answered,
-        changes,
-        told,
-        left_out,
-        page,
-        page.with_suffix(".json"),
+        experiment=experiment.name,
+        start=schedule.start,
+        end=schedule.end,
+        every=schedule.every,
+        prices=costs,
+        comparison_required=config.comparison_required,
+        person_retrains=config.person_retrains,
+        changes=changes,
+        figures=figures(accounts, schedule, sorted(history.telemetry["asset"].unique()), changes=changes),
+        left_out=left_out,
+        page=page,
+        file=page.with_suffix(".json"),
     )
     _write(result, accounts)
     return result
 
 
-def _replayed(
+def _replay_rules(
     rules: Sequence[Rule],
     history: History,
-    store: KeptVersions,
-    plan: ReplaySchedule,
+    models: CachedModels,
+    schedule: ReplaySchedule,
     terms: Callable[[pd.Timestamp], Terms],
     progress: ProgressCallback,
 ) -> list[ReplayResult]:
-    done, total = 0, len(rules) * len(plan.looks)
+    done, total = 0, len(rules) * len(schedule.looks)
 
-    def looked() -> None:
+    def count_look() -> None:
         nonlocal done
         done += 1
         progress("looks", done, total)
 
-    return [replay(rule, history, store, plan, terms=terms, looked=looked) for rule in rules]
+    return [replay(rule, history, models, schedule, terms=terms, on_look=count_look) for rule in rules]
 
 
-def _settled(experiment: Experiment, settings: Settings) -> Experiment:
-    """Let the settings say gap and reporting delay where they do, as they do for a champion."""
+def _with_settings(experiment: Experiment, settings: Settings) -> Experiment:
+    """Let gap and reporting delay of the settings override the experiment's, as for a champion."""
     alarms, label = experiment.alarms, experiment.label
     if settings.monitor_gap is not None:
         alarms = replace(alarms, gap=settings.monitor_gap)
@@ -217,67 +161,66 @@ def _settled(experiment: Experiment, settings: Settings) -> Experiment:
     return replace(experiment, alarms=alarms, label=label)
 
 
-def _rules(wish: BacktestConfig, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
-    asked = wish.rules or RULES
-    for name in asked:
+def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
+    names = config.rules or RULES
+    for name in names:
         if name not in RULES:
             hint = did_you_mean(name, RULES) or "Name some of these"
             raise UsageError(f"no rule {name!r}", f"some of {', '.join(RULES)}", hint)
-    without = [name for name in asked if name in RIVER] if not river_is_there() else []
-    said = (f"Left out, for river is not installed: {', '.join(without)}.",) if without else ()
+    missing = [name for name in names if name in RIVER] if not has_river() else []
+    left_out = (f"Left out, because river is not installed: {', '.join(missing)}.",) if missing else ()
     make: dict[str, Callable[[], Rule]] = {
         "ours": lambda: ours(replace(budget(settings), every=settings.drift_every), gates(settings), prices),
-        "k-of-n": lambda: k_of_n(wish.threshold),
+        "k-of-n": lambda: k_of_n(config.threshold),
         "binomial": binomial,
         "monthly": calendar,
         "always": always,
         "never": never,
     }
-    names = [name for name in dict.fromkeys(asked) if name not in without]
+    names = tuple(name for name in dict.fromkeys(names) if name not in missing)
     if not names:
         raise UsageError("no rule is left", "at least one rule", "Install river, or name other rules")
-    return [make[name]() if name in make else river_detector(name) for name in names], said
+    return [make[name]() if name in make else river_detector(name) for name in names], left_out
 
 
-def _plan(history: History, wish: BacktestConfig) -> ReplaySchedule:
+def _schedule(history: History, config: BacktestConfig) -> ReplaySchedule:
     if history.telemetry.empty:
         raise ModelError(
-            f"nothing is known of any {history.asset_type}", "telemetry", "Bring it in with `forewarn import`"
+            f"no telemetry of any {history.asset_type}", "telemetry to replay", "Bring it in with `forewarn import`"
         )
-    start = _moment(history, USUAL_START if wish.start is None else wish.start)
-    return ReplaySchedule(
-        start, pd.Timestamp(history.telemetry["event_time"].max()).floor("D"), wish.every, wish.answered
-    )
+    start = _timestamp(history, DEFAULT_START if config.start is None else config.start)
+    end = pd.Timestamp(history.telemetry["event_time"].max()).floor("D")
+    return ReplaySchedule(start, end, config.every, config.person_retrains)
 
 
-def _moment(history: History, said: pd.Timestamp | float) -> pd.Timestamp:
-    if isinstance(said, pd.Timestamp):
-        return said
-    return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=said).as_unit("us")
+def _timestamp(history: History, when: pd.Timestamp | float) -> pd.Timestamp:
+    if isinstance(when, pd.Timestamp):
+        return when
+    return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=when).as_unit("us")
 
 
-def _prices(experiment: Experiment, wish: BacktestConfig, settings: Settings) -> Prices:
+def _prices(experiment: Experiment, config: BacktestConfig, settings: Settings) -> Prices:
     usual = prices(experiment, settings)
-    if wish.retraining_cost is None:
+    if config.retraining_cost is None:
         return usual
-    if wish.retraining_cost < 0:
-        raise UsageError(f"a retraining costs {wish.retraining_cost:g}", "nothing or more", "Give another cost")
-    return replace(usual, retraining=wish.retraining_cost)
+    if config.retraining_cost < 0:
+        raise UsageError(f"a retraining costs {config.retraining_cost:g}", "0 or more", "Give another cost")
+    return replace(usual, retraining=config.retraining_cost)
 
 
-def _stopwatch(outlook: BacktestPlan, say: Callable[[str], None]) -> Callable[[pd.Timestamp], None]:
-    """Say after the first training how long all of them may take."""
-    began, told = time.monotonic(), False
+def _estimate_after_first(plan: BacktestPlan, say: Callable[[str], None]) -> Callable[[], None]:
+    """Return a callback that, after the first training, says how long all of them may take."""
+    began, done = time.monotonic(), False
 
-    def trained(_: pd.Timestamp) -> None:
-        nonlocal told
-        if not told:
+    def on_trained() -> None:
+        nonlocal done
+        if not done:
             took = time.monotonic() - began
-            left = took * (outlook.trainings_at_most - outlook.kept - 1)
-            say(f"The first training took {took:.0f} s, so that all may take another {max(left / 60, 1):.0f} minutes.")
-        told = True
+            left = took * (plan.trainings_at_most - plan.kept - 1)
+            say(f"The first training took {took:.0f} s; all may take another {max(left / 60, 1):.0f} minutes.")
+        done = True
 
-    return trained
+    return on_trained
 
 
 def _write(result: BacktestResult, accounts: Sequence[Account]) -> None:

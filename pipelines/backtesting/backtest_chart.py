@@ -1,34 +1,26 @@
-"""The page of a back-test: the table, what each rule had cost by when, and when it retrained."""
+"""The HTML page of a back-test: the table, each rule's cost over time, and when it retrained."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from models.backtesting.backtest_figures import Account
 from pipelines.backtesting.backtest_table import amount, cells, notes
-from pipelines.reports.chart import SERIES, SOFT, Mark, day, draw_marks, drawn, dress
+from pipelines.reports.chart import SERIES, SOFT, Mark, day, draw_marks, format_axes, render_chart
+from pipelines.reports.page import render_page
 
 if TYPE_CHECKING:
     from pipelines.backtesting.backtest_result import BacktestResult
 
 
 def write_page(result: "BacktestResult", accounts: Sequence[Account]) -> None:
-    """Write the page.
-
-    Parameters
-    ----------
-    result : BacktestResult
-        Says what, and where to.
-    accounts : sequence of Account
-        What each rule has cost, event by event.
-    """
+    """Write the page to `result.page`."""
     head, rows = cells(result.figures)
-    page = _template().render(
+    page = render_page(
+        "backtesting/backtest.html.jinja",
         title=f"Back-test of {result.experiment}",
         notes=notes(result)[:-1],
         head=head,
@@ -41,19 +33,8 @@ def write_page(result: "BacktestResult", accounts: Sequence[Account]) -> None:
     unfinished.replace(result.page)
 
 
-def _template() -> jinja2.Template:
-    text = files("pipelines.backtesting").joinpath("backtest.html.jinja").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
-
-
 def cumulative(one: Account) -> "pd.Series[float]":
-    """Return what a rule had cost by each time, indexed by it.
-
-    Parameters
-    ----------
-    one : Account
-        What it has cost, event by event.
-    """
+    """Return what a rule had cost by each time, indexed by time."""
     return one.events.groupby("at")["cost"].sum().cumsum()
 
 
@@ -62,22 +43,22 @@ def _costs(result: "BacktestResult", accounts: Sequence[Account]) -> dict[str, A
 
     def draw(axes: Axes) -> None:
         for one in accounts:
-            name = one.course.rule.name
-            course = cumulative(one)
-            times = [day(result.start), *map(day, course.index), day(result.end)]
-            values = [0.0, *course, float(course.iloc[-1]) if len(course) else 0.0]
+            name = one.replayed.rule.name
+            costs = cumulative(one)
+            times = [day(result.start), *map(day, costs.index), day(result.end)]
+            values = [0.0, *costs, float(costs.iloc[-1]) if len(costs) else 0.0]
             width = 2.4 if one is accounts[0] else 1.3
             axes.step(times, values, where="post", color=colours[name], linewidth=width, label=name)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda value, _: amount(value))
         draw_marks(axes, _changes(result), result.start, result.end)
-        dress(axes, result.start, result.end)
+        format_axes(axes, result.start, result.end)
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1.16), ncols=5, frameon=False, borderaxespad=0, labelcolor=SOFT
         )
 
-    note = "Missed failures, false alarms and retrainings at their prices, summed up from the first training on."
-    return drawn("Cost so far", note, draw)
+    note = "Missed failures, false alarms and retrainings at their prices, summed from the first training on."
+    return render_chart("Cost so far", note, draw)
 
 
 def _retrainings(result: "BacktestResult", accounts: Sequence[Account]) -> dict[str, Any]:
@@ -85,21 +66,21 @@ def _retrainings(result: "BacktestResult", accounts: Sequence[Account]) -> dict[
 
     def draw(axes: Axes) -> None:
         for place, one in enumerate(reversed(accounts)):
-            name = one.course.rule.name
+            name = one.replayed.rule.name
             for promoted in (False, True):
-                at = [day(made.at) for made in one.course.retrainings if made.promoted is promoted]
+                at = [day(retraining.at) for retraining in one.replayed.retrainings if retraining.promoted is promoted]
                 fill = colours[name] if promoted else "none"
                 axes.scatter(at, [place] * len(at), s=34, facecolors=fill, edgecolors=colours[name], linewidths=1.2)
         axes.scatter([], [], s=34, color=SOFT, label="retrained and promoted")
         axes.scatter([], [], s=34, facecolors="none", edgecolors=SOFT, label="retrained, not promoted")
-        axes.set_yticks(range(len(accounts)), [one.course.rule.name for one in reversed(accounts)])
+        axes.set_yticks(range(len(accounts)), [one.replayed.rule.name for one in reversed(accounts)])
         axes.set_ylim(-0.6, len(accounts) - 0.4)
-        # Rules have longer names than numbers are.
+        # Names of rules are longer than numbers.
         axes.set_position((0.1, 0.17, 0.895, 0.61))
         draw_marks(axes, _changes(result), result.start, result.end)
-        dress(axes, result.start, result.end)
+        format_axes(axes, result.start, result.end)
 
-    return drawn("Retrainings", "When each rule retrained, and whether the challenger was promoted.", draw)
+    return render_chart("Retrainings", "When each rule retrained, and whether the challenger was promoted.", draw)
 
 
 def _changes(result: "BacktestResult") -> list[Mark]:
@@ -108,6 +89,6 @@ def _changes(result: "BacktestResult") -> list[Mark]:
 
 def _colours(accounts: Sequence[Account]) -> dict[str, Any]:
     others = colormaps["tab10"].colors  # type: ignore[attr-defined]  # a listed map has them
-    names = [one.course.rule.name for one in accounts]
-    # The first is ours, in the colour that all series have.
+    names = [one.replayed.rule.name for one in accounts]
+    # The first rule has the colour of a report's only series.
     return {name: SERIES if not place else others[place % 10] for place, name in enumerate(names)}

@@ -16,32 +16,20 @@ _UNITS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 
 
 def cells(figures: Sequence[Figures]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Return the head of the table and its rows, as text.
-
-    Parameters
-    ----------
-    figures : sequence of Figures
-        One a rule; the first is compared with each of the others.
-    """
+    """Return the head of the table and its rows, as text; the first rule is compared with each of the others."""
     first = figures[0].rule
-    judged = figures[0].false_retrainings is not None
-    head = ["rule", "trained", "promoted"]
-    head += ["false a year", "delay, days"] if judged else []
-    head += ["missed", "false alarms", "cost", "90 %", "dearer by", "90 %", f"{first} cheaper"]
-    return tuple(head), tuple(_row(one, judged=judged) for one in figures)
+    changes_known = figures[0].false_retrainings is not None
+    head = ["rule", "retrained", "promoted"]
+    head += ["false a year", "delay, days"] if changes_known else []
+    head += ["missed", "false alarms", "cost", "90 %", "extra cost", "90 %", f"{first} cheaper"]
+    return tuple(head), tuple(_row(one, changes_known=changes_known) for one in figures)
 
 
-def drawn(result: "BacktestResult") -> RenderableType:
-    """Draw the result for a terminal.
-
-    Parameters
-    ----------
-    result : BacktestResult
-        Of a back-test.
-    """
+def render_table(result: "BacktestResult") -> RenderableType:
+    """Render the result for a terminal."""
     head, rows = cells(result.figures)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    # Eighty columns have no room for the rest; the page has.
+    # Eighty columns have no room for the others; the page has them all.
     shown = [place for place, name in enumerate(head) if name not in ("promoted", "90 %")]
     for place in shown:
         table.add_column(head[place], justify="right" if place else "left", no_wrap=not place)
@@ -51,15 +39,9 @@ def drawn(result: "BacktestResult") -> RenderableType:
 
 
 def notes(result: "BacktestResult") -> tuple[str, ...]:
-    """Return what is to be said below the table.
-
-    Parameters
-    ----------
-    result : BacktestResult
-        Of a back-test.
-    """
-    prices, asked = result.prices, [one for one in result.figures if one.asked]
-    came = "the person had it retrained" if result.answered else "nobody came"
+    """Return the sentences below the table."""
+    prices = result.prices
+    reaction = "the person had it retrained" if result.person_retrains else "nothing was done"
     costs = ", ".join(
         f"{name} {amount(price)}"
         for name, price in (
@@ -72,11 +54,15 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
         f"{result.start:%Y-%m-%d} to {result.end:%Y-%m-%d}, a look every {result.every.days} days, "
         f"{result.figures[0].failures} failures. Costs: {costs}.",
         "Challengers had to win the comparison with the champion, under every rule."
-        if result.compared
-        else "Every challenger was promoted as it was, under every rule.",
-        *(f"{one.rule} asked for a person at {one.asked} looks; {came}." for one in asked),
+        if result.comparison_required
+        else "Every challenger was promoted without a comparison, under every rule.",
         *(
-            f"{one.refreshes} of the {one.retrainings} retrainings of {one.rule} were refreshes: no drift was claimed."
+            f"{one.rule} asked for a person at {one.asked_person} looks; {reaction}."
+            for one in result.figures
+            if one.asked_person
+        ),
+        *(
+            f"{one.refreshes} of the {one.retrainings} retrainings of {one.rule} were refreshes, which claim no drift."
             for one in result.figures
             if one.refreshes
         ),
@@ -86,7 +72,7 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
 
 
 def amount(cost: float) -> str:
-    """Write a cost with three figures.
+    """Format a cost with three significant figures.
 
     Examples
     --------
@@ -100,21 +86,21 @@ def amount(cost: float) -> str:
     return f"{cost:.3g}"
 
 
-def _row(one: Figures, *, judged: bool) -> tuple[str, ...]:
-    against = ("", "", "")
+def _row(one: Figures, *, changes_known: bool) -> tuple[str, ...]:
+    versus_first = ("", "", "")
     if one.first_cheaper is not None and one.difference is not None:
-        between = f"{amount(one.difference_low or 0.0)} to {amount(one.difference_high or 0.0)}"
-        against = (amount(one.difference), between, f"{one.first_cheaper:.0%}")
+        interval = f"{amount(one.difference_low or 0.0)} to {amount(one.difference_high or 0.0)}"
+        versus_first = (amount(one.difference), interval, f"{one.first_cheaper:.0%}")
     false = "-" if one.false_a_year is None else f"{one.false_a_year:.1f}"
     delays = ", ".join("never" if delay is None else f"{delay:g}" for delay in one.delays_days) or "-"
     return (
         one.rule,
         str(one.retrainings),
         str(one.promoted),
-        *((false, delays) if judged else ()),
+        *((false, delays) if changes_known else ()),
         str(one.missed),
         str(one.false_alarms),
         amount(one.cost),
         f"{amount(one.low)} to {amount(one.high)}",
-        *against,
+        *versus_first,
     )

@@ -1,4 +1,4 @@
-"""The models of a back-test: trained when first asked for, and kept in the workspace, so that a second run is quick."""
+"""The models of a back-test: trained when first needed, and cached in the workspace, so that a second run is quick."""
 
 import hashlib
 import json
@@ -41,92 +41,79 @@ _STAMP = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True)
-class KeptVersions:
-    """Train, ask and compare the models of a back-test, each once.
+class CachedModels:
+    """The `ReplayModels` of a workspace: each model is trained, applied and compared once.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Its telemetry is diagnosed.
-    experiment : Experiment
-        What is trained, as `forewarn retrain` would: judged on the holdout before its time.
-    history : History
-        All that is known; nothing known later than a model's time goes into it.
-    settings : Settings
-        Holdout, and how far back the training data reach.
-    folder : Path
-        Where they are kept; see `folder_of`.
-    compared : bool
-        Whether a challenger has to win the comparison with the champion; else it is promoted as it is.
-    progress : ProgressCallback
-        Takes word of how far a training is.
-    trained_one : callable
-        Called with the seconds of each training that was not kept yet.
+    A model is trained as `forewarn retrain` would have done at its time: nothing known later goes into it, and it is
+    evaluated on the holdout before that time.
     """
 
-    workspace: Workspace
+    workspace: Workspace  # its telemetry is diagnosed
     experiment: Experiment
     history: History
     settings: Settings
-    folder: Path
-    compared: bool = True
+    folder: Path  # the cache, see `cache_folder`
+    # Whether a challenger has to win the comparison with the champion; otherwise it is promoted.
+    comparison_required: bool = True
     progress: ProgressCallback = silent
-    trained_one: Callable[[pd.Timestamp], None] = lambda _: None
+    on_trained: Callable[[], None] = lambda: None  # called after each training of a model that was not cached
 
-    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
-        """Train a version on what was known at a time, or take the one that is kept."""
+    def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
+        """Train a version on what was known at a time, or take it from the cache."""
         holdout = self.settings.retrain_holdout
         if urgent:
-            rules = terms_at(self.experiment, self.history, at)
-            holdout = challenger_holdout(self.history, self.settings, rules, now=at, urgent=True)
+            terms = terms_at(self.experiment, self.history, at)
+            holdout = challenger_holdout(self.history, self.settings, terms, now=at, urgent=True)
         folder = self._folder(at, holdout)
         if not (folder / "version.json").is_file():
             self._train(at, holdout, folder)
-            self.trained_one(at)
-        kept = json.loads((folder / "version.json").read_text(encoding="utf-8"))
-        promised = None if kept["promised"] is None else ErrorRates.from_dict(kept["promised"])
-        return Version(at, pd.Timestamp(kept["trained_until"]), promised, holdout)
+            self.on_trained()
+        stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+        promised = None if stored["promised"] is None else ErrorRates.from_dict(stored["promised"])
+        return Version(at, pd.Timestamp(stored["trained_until"]), promised, holdout)
 
-    def kept(self, at: pd.Timestamp) -> bool:
-        """Say whether the version of a time, with the usual holdout, is kept already."""
+    def is_cached(self, at: pd.Timestamp) -> bool:
+        """Return whether the version of a time, with the usual holdout, is in the cache."""
         return (self._folder(at, self.settings.retrain_holdout) / "version.json").is_file()
 
-    def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
-        file = self._home(version) / f"told-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
+        file = self._folder_of(version) / f"alerts-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
             artifact = self._artifact(version)
-            asked = cut_offs(self.history, self.experiment.windows.stride, start=start, end=end)
-            asked = asked[asked["as_of"] > start].reset_index(drop=True)
-            scored = score(artifact, self._recent(artifact, start, end), asked)
-            said = scored.loc[scored["reason"].isna(), ["asset", "as_of", "alert"]]
-            with _whole(file) as unfinished:
-                said.to_parquet(unfinished, index=False)
+            times = cut_offs(self.history, self.experiment.windows.stride, start=start, end=end)
+            times = times[times["as_of"] > start].reset_index(drop=True)
+            scores = score(artifact, self._recent(artifact, start, end), times)
+            predictions = scores.loc[scores["reason"].isna(), ["asset", "as_of", "alert"]]
+            with _replacing(file) as unfinished:
+                predictions.to_parquet(unfinished, index=False)
         return pd.read_parquet(file).astype({"asset": "str", "as_of": "datetime64[us, UTC]"})
 
-    def diagnosed(self, version: Version, at: pd.Timestamp) -> Diagnosis:
-        """Name what is wrong with the data, as `forewarn monitor` would have at a time."""
-        file = self._home(version) / f"diagnosis-{at:{_STAMP}}.json"
+    def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
+        """Diagnose the data, as `forewarn monitor` would have at a time."""
+        file = self._folder_of(version) / f"diagnosis-{at:{_STAMP}}.json"
         if not file.is_file():
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
-            _write(file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift_every).to_dict())
-        found = json.loads(file.read_text(encoding="utf-8"))
+            _write_json(
+                file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift_every).to_dict()
+            )
+        stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
-            findings=tuple(_finding(one) for one in found["findings"]),
-            set_aside={asset: pd.Timestamp(time) for asset, time in found["set_aside"].items()},
+            findings=tuple(_read_finding(finding) for finding in stored["findings"]),
+            set_aside={asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()},
         )
 
-    def better(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
-        """Say whether the challenger won the comparison on the holdout before a time."""
-        if not self.compared:
+    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
+        """Return whether the challenger won the comparison on the holdout before a time."""
+        if not self.comparison_required:
             return True
-        file = self._home(challenger) / f"against-{self._home(champion).name}.json"
+        file = self._folder_of(challenger) / f"against-{self._folder_of(champion).name}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
             start = at - challenger.holdout
-            found = compare(
+            comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until),
                 Contender(2, artifacts[1], challenger.trained_until),
                 self._recent(artifacts[1], start, at).as_of(at),
@@ -136,130 +123,98 @@ class KeptVersions:
                 terms=terms_at(self.experiment, self.history, at),
                 costs=self.experiment.costs,
             )
-            _write(file, found.to_dict())
+            _write_json(file, comparison.to_dict())
         return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
         usual = holdout == self.settings.retrain_holdout
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
-    def _home(self, version: Version) -> Path:
+    def _folder_of(self, version: Version) -> Path:
         return self._folder(version.made_at, version.holdout)
 
     def _artifact(self, version: Version) -> Artifact:
-        return Artifact.load(self._home(version) / "artifact")
+        return Artifact.load(self._folder_of(version) / "artifact")
 
     def _train(self, at: pd.Timestamp, holdout: pd.Timedelta, folder: Path) -> None:
         reach = self.settings.retrain_history
         experiment = challenger_experiment(self.experiment, now=at, holdout=holdout, history=reach)
-        made = train(experiment, self.history, known_until=at, progress=self.progress)
-        reference = made.evaluation.reference
-        kept = {
-            "trained_until": made.trained_until.isoformat(),
+        trained = train(experiment, self.history, known_until=at, progress=self.progress)
+        reference = trained.evaluation.reference
+        stored = {
+            "trained_until": trained.trained_until.isoformat(),
             "promised": None if reference is None else reference.to_dict(),
         }
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=_made(self.folder)))
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=_ensure_folder(self.folder)))
         try:
-            made.artifact.save(unfinished / "artifact")
-            (unfinished / "version.json").write_text(json.dumps(kept, indent=2), encoding="utf-8")
+            trained.artifact.save(unfinished / "artifact")
+            (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
             unfinished.replace(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _recent(self, artifact: Artifact, start: pd.Timestamp, end: pd.Timestamp) -> History:
-        """Leave out telemetry that no feature of (start, end] looks at, but each asset's first reading.
+        """Leave out telemetry that no feature of (start, end] uses, except each asset's first reading.
 
-        A whole history takes ten times as long to be sorted as a few weeks of it take to be scored. The first reading
-        stays because cut-offs begin there.
+        Sorting a whole history takes ten times as long as scoring a few weeks of it. The first reading stays because
+        cut-offs begin there.
         """
         rows = self.history.telemetry
         reach = start - max(*artifact.recipe.windows, artifact.recipe.lookback)
         near = (rows["event_time"] > reach) & (rows["event_time"] <= end)
-        near.iloc[self._firsts] = True
+        near.iloc[self._first_readings] = True
         return replace(self.history, telemetry=rows[near].reset_index(drop=True))
 
     @cached_property
-    def _firsts(self) -> list[int]:
-        """Give the places of each asset's first reading."""
+    def _first_readings(self) -> list[int]:
+        """Return the row number of each asset's first reading."""
         times = self.history.telemetry["event_time"].reset_index(drop=True)
         return times.groupby(self.history.telemetry["asset"].to_numpy()).idxmin().tolist()
 
 
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:
-    """Settle how alarms are judged, as known at a time.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Gives lead, horizon and gap.
-    history : History
-        Its failures tell how long reports take, where the experiment does not say so.
-    at : pd.Timestamp
-        Nothing known later is used.
-
-    Raises
-    ------
-    ModelError
-        If the experiment raises no alarms that could be right or wrong.
-    """
-    found = alarm_terms(experiment, history, at)
-    if experiment.target != "failure" or found is None:
+    """Return how alarms are judged, as known at a time; raise `ModelError` if the experiment raises none to judge."""
+    terms = alarm_terms(experiment, history, at)
+    if experiment.target != "failure" or terms is None:
         raise ModelError(
             f"{experiment.name} has target {experiment.target}",
             "an experiment of target failure with a horizon, whose alarms can be right or wrong",
             "Name another experiment",
         )
-    return found
+    return terms
 
 
-def folder_of(root: Path, experiment: Experiment, history: History, settings: Settings) -> Path:
-    """Return the folder for the models of an experiment, a state of the tables, and the settings of retraining.
-
-    Parameters
-    ----------
-    root : Path
-        The workspace's folder.
-    experiment : Experiment
-        What is trained.
-    history : History
-        Its table versions.
-    settings : Settings
-        Holdout and history.
-
-    Returns
-    -------
-    Path
-        The same for the same; it need not be there.
-    """
-    said = [
+def cache_folder(root: Path, experiment: Experiment, history: History, settings: Settings) -> Path:
+    """Return the cache for an experiment, the table versions of its history, and the retraining settings."""
+    inputs = [
         experiment.to_json(),
         json.dumps(dict(history.versions), sort_keys=True),
         str(settings.retrain_holdout),
         str(settings.retrain_history),
     ]
-    return root / "backtest" / hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+    return root / "backtest" / hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
 
 
-def _finding(told: dict[str, Any]) -> Finding:
-    aside = {asset: pd.Timestamp(time) for asset, time in told["set_aside"].items()}
-    read = {"assets": tuple(told["assets"]), "channels": tuple(told["channels"]), "set_aside": aside}
-    return Finding(**{**told, **read, "since": pd.Timestamp(told["since"])})
+def _read_finding(stored: dict[str, Any]) -> Finding:
+    aside = {asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()}
+    parsed = {"assets": tuple(stored["assets"]), "channels": tuple(stored["channels"]), "set_aside": aside}
+    return Finding(**{**stored, **parsed, "since": pd.Timestamp(stored["since"])})
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
-    with _whole(file) as unfinished:
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    with _replacing(file) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def _made(folder: Path) -> Path:
+def _ensure_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @contextmanager
-def _whole(file: Path) -> Iterator[Path]:
-    """Give a path to write to, and put it in its place once it is whole."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=_made(file.parent))
+def _replacing(file: Path) -> Iterator[Path]:
+    """Yield a path to write to, and move it to `file` once it is complete."""
+    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=_ensure_folder(file.parent))
     os.close(handle)
     unfinished = Path(name)
     try:

@@ -61,7 +61,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
     "models.shadow": (
         "pipelines.commands.models:shadow",
-        "Let a version score the endpoint's traffic without answering.",
+        "Let a version score the endpoint's traffic without answering, or report how such versions compare.",
     ),
     "models.delete": ("pipelines.commands.models:delete", "Delete a version that has no alias."),
     "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipelines.jobs.monitor import MonitorResult
     from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
+    from pipelines.jobs.shadow import ShadowReport
     from pipelines.jobs.train import TrainResult
     from pipelines.jobs.why import Explanation
 
@@ -102,7 +103,7 @@ def refused(frame: pd.DataFrame) -> Group:
     Parameters
     ----------
     frame : pd.DataFrame
-        As `data_contracts.ingestion.quarantine.listed` returns them.
+        As `data_contracts.ingestion.quarantine.list_rows` returns them.
 
     Returns
     -------
@@ -248,10 +249,28 @@ def _retrain(result: "RetrainResult") -> Group:
     return Group(head, *reasons, Text(), *([table] if all(sides) else []), Text(span, style="dim"))
 
 
-def _backtest(result: "BacktestResult") -> RenderableType:
-    from pipelines.backtesting.backtest_table import drawn
+def _shadow(report: "ShadowReport") -> Group:
+    if not report.versions:
+        return Group(Text(f"No version of {report.model_name} has scored in the shadow yet."))
+    parts: list[RenderableType] = []
+    for version in report.versions:
+        answered_by = ", ".join(f"v{number}" for number in version.answered_by)
+        head = Text(f"{report.model_name} version {version.version} in the shadow of {answered_by}", style="bold")
+        span = f"{version.compared:,} predictions, {_minute(version.start)} to {_minute(version.end)}; "
+        alerts = f"both alert {version.alerts_of_both:,}, only the answer {version.alerts_answered_only:,}, "
+        alerts += f"only the shadow {version.alerts_shadow_only:,}; {version.agreement:.1%} agree"
+        table = _table("outcomes that have matured", "answered", "shadow")
+        sides = (version.answered, version.shadow)
+        table.add_row("failures missed", *(_share(side.missed)[0] for side in sides))
+        table.add_row("false alarms per asset-month", *(_frequency(side.false_episodes)[0] for side in sides))
+        parts += [head, Text(span + alerts, style="dim"), table]
+    return Group(*parts)
 
-    return drawn(result)
+
+def _backtest(result: "BacktestResult") -> RenderableType:
+    from pipelines.backtesting.backtest_table import render_table
+
+    return render_table(result)
 
 
 _STANDINGS: Mapping[str, Callable[[Any], str]] = {
@@ -275,6 +294,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
     "pipelines.jobs.ingest:InboxResult": _inbox,
     "pipelines.jobs.train:TrainResult": _train,
+    "pipelines.jobs.shadow:ShadowReport": _shadow,
     "models.registry.reproduce:Reproduction": _reproduction,
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,

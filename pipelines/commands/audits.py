@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 
@@ -17,8 +18,6 @@ def draw(*, model: str | None = None, now: str | None = None, options: Shared = 
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
-    from pipelines.commands.operate import settings_of, time_or_now
     from pipelines.jobs.audits import draw_audit_list
 
     workspace = options.open()
@@ -39,8 +38,6 @@ def judge(*, model: str | None = None, now: str | None = None, options: Shared =
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
-    from pipelines.commands.operate import settings_of, time_or_now
     from pipelines.jobs.audits import estimate_misses
 
     workspace = options.open()

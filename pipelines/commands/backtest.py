@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from pipelines.cli.arguments import model_name, settings_of
 from pipelines.cli.options import DEFAULTS, Options, Shared
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def backtest(
     """
     from features.names import parse_duration
     from pipelines.backtesting.backtest import BacktestConfig, run_backtest
-    from pipelines.commands.operate import settings_of
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
@@ -78,8 +78,8 @@ def backtest(
         retraining_cost=retraining_cost,
         threshold=_share(threshold),
         changes=None if change is None else tuple(map(_time_or_days, change)),
-        compared=promotion == "comparison",
-        answered=asked == "retrain",
+        comparison_required=promotion == "comparison",
+        person_retrains=asked == "retrain",
     )
     loaded = _experiment(experiment, model, override or [], options)
     settings = settings_of(workspace)
@@ -93,7 +93,6 @@ def _experiment(name: str | None, model: str | None, override: list[str], option
         from pipelines.settings.experiment_files import find_experiment
 
         return load_experiment(find_experiment(name), override)
-    from pipelines.commands.models import model_name
     from pipelines.evidence.champion import load_champion
 
     workspace = options.open()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -199,36 +200,52 @@ class ShadowResult:
 
 
 def shadow(
-    version: int,
+    version: int | None = None,
     *,
     off: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
+    now: str | None = None,
     options: Shared = DEFAULTS,
-) -> ShadowResult:
-    """Let a version score what the endpoint is asked, beside the champion and without answering.
+) -> Any:
+    """Let a version score the endpoint's traffic without answering, or report how such versions compare.
 
-    Its predictions are stored under the ids of the champion's. Any number of versions may run in the shadow.
+    Its predictions are stored under the ids of the champion's. Any number of versions may run in the shadow. Without a
+    version, each is compared with what was answered: alerts, disagreements, and error rates as far as outcomes matured.
 
     Parameters
     ----------
-    version : int
-        The version.
+    version : int, optional
+        The version; without one, the report.
     off : bool
-        End it.
+        Let the version score no longer.
     model : str, optional
         The model's name; not needed while the workspace has only one.
+    now : str, optional
+        For the report: use nothing known later than this; the present by default.
     options : Options
         The workspace and the form of the output.
     """
     from models.registry.registry import SHADOW, Registry
 
     workspace = options.open()
-    registry, name, alias = Registry(workspace), model_name(workspace, model), f"{SHADOW}-{version}"
+    name = model_name(workspace, model)
+    if version is None:
+        return _shadow_report(workspace, name, now, off=off)
+    registry, alias = Registry(workspace), f"{SHADOW}-{version}"
     if off:
         registry.delete_alias(name, alias)
     else:
         registry.set_alias(name, alias, version)
     return ShadowResult(name, version, not off)
+
+
+def _shadow_report(workspace: "Workspace", name: str, now: str | None, *, off: bool) -> Any:
+    from data_contracts.errors import UsageError
+    from pipelines.jobs.shadow import report_shadows
+
+    if off:
+        raise UsageError("--off without a version", "the version to take out of the shadow", "Name it before --off")
+    return report_shadows(workspace, name, now=time_or_now(now), settings=settings_of(workspace))
 
 
 @dataclass(frozen=True)
@@ -277,23 +294,8 @@ def delete(
 
     workspace = options.open()
     name = model_name(workspace, model)
-    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, really=yes)
+    delete_version(Registry(workspace), open_records(workspace.records_url), name, version, dry_run=not yes)
     return DeleteResult(name, version, yes)
-
-
-def model_name(workspace: "Workspace", name: str | None) -> str:
-    """Return the model that is meant: the one named, or the only one there is; UsageError if that is none."""
-    from data_contracts.errors import UsageError, did_you_mean
-    from models.registry.registry import Registry
-
-    names = Registry(workspace).names()
-    if name in names:
-        return str(name)
-    if name is None and len(names) == 1:
-        return names[0]
-    found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
-    hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
-    raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
 
 
 def _person() -> str:

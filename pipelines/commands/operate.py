@@ -2,15 +2,10 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from data_contracts.workspace import Workspace
-    from pipelines.settings.settings import Settings
 
 
 def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -25,7 +20,6 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
     from pipelines.jobs.score import score_fleet
     from pipelines.settings.timestamps import parse_timestamp
     from pipelines.terminal.progress import bars
@@ -79,7 +73,6 @@ def monitor(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
     from pipelines.jobs.monitor import monitor_champion
 
     workspace = options.open()
@@ -108,7 +101,6 @@ def why(
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
     from pipelines.jobs.why import explain_decision
 
     workspace = options.open()
@@ -127,7 +119,6 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.commands.models import model_name
     from pipelines.jobs.retrain import retrain_champion
     from pipelines.terminal.progress import bars
 
@@ -173,19 +164,3 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
 
     workspace = options.open()
     serve_schedules(workspace, settings_of(workspace))
-
-
-def settings_of(workspace: "Workspace") -> "Settings":
-    """Return the settings of a workspace, with this process's environment."""
-    from pipelines.settings.settings import read_settings
-
-    return read_settings(workspace, os.environ)
-
-
-def time_or_now(text: str | None) -> "pd.Timestamp":
-    """Return a time given on the command line (UTC where it names no zone), or the present."""
-    import pandas as pd
-
-    from pipelines.settings.timestamps import parse_timestamp
-
-    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)

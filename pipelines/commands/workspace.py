@@ -176,7 +176,7 @@ def _engine(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
     try:
         registry = Registry(workspace)
         champions = [(name, version) for name in registry.names() if (version := registry.champion(name)) is not None]
-        recipes = [(name, registry.load(name, version).artifact.recipe) for name, version in champions]
+        recipes = [(name, registry.recipe(name, version)) for name, version in champions]
     except ForewarnError:
         # The stores section reports what is out of reach.
         return tuple(state)

@@ -100,7 +100,7 @@ def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
             now=now,
             settings=stage.settings,
             why=" ".join(look.reasons),
-            occasion=verdict.occasion,
+            occasion=verdict.trigger,
             urgent=verdict.urgent,
         )
         promoted = result.decision == PROMOTED

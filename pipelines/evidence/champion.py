@@ -1,4 +1,4 @@
-"""The champion as the flows need it: the model, the experiment it came from, and how its alarms are judged."""
+"""A monitored model with its experiment, and the terms on which its alarms are matched to failures."""
 
 from dataclasses import dataclass, replace
 
@@ -16,45 +16,19 @@ from pipelines.settings.settings import Settings
 
 @dataclass(frozen=True)
 class MonitoredModel:
-    """A model on duty.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        The registered version.
-    experiment : Experiment
-        What it was trained by.
-    """
+    """A registered version, champion or challenger, and the experiment that trained it."""
 
     model: LoadedModel
     experiment: Experiment
 
     @property
     def trained_until(self) -> pd.Timestamp:
-        """Return its last training cut-off; its label looked ahead by lead + horizon."""
+        """Its last training cut-off; the label of that sample looked ahead by lead + horizon."""
         return pd.Timestamp(self.model.tags["trained_until"])
 
 
 def load_champion(workspace: Workspace, name: str) -> MonitoredModel:
-    """Load the champion of a model's name.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Where the registry is.
-    name : str
-        Of the registered model.
-
-    Returns
-    -------
-    MonitoredModel
-        The model and its experiment.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such model, or it has no champion.
-    """
+    """Load the champion of a registered model; `NotFoundError` if there is none."""
     return monitored_model(Registry(workspace).load(name, CHAMPION))
 
 
@@ -64,32 +38,14 @@ def monitored_model(model: LoadedModel) -> MonitoredModel:
 
 
 def terms(champion: MonitoredModel, history: History, settings: Settings, *, now: pd.Timestamp) -> Terms:
-    """Settle how the champion's alarms are judged.
+    """Return lead, horizon, gap and reporting delay; `ModelError` if the model raises no alerts.
 
-    Parameters
-    ----------
-    champion : MonitoredModel
-        Its lead and horizon, and its experiment's gap and reporting delay.
-    history : History
-        Its failures tell how long reports take, where nobody has said so.
-    settings : Settings
-        Gap and reporting delay, where they are set.
-    now : pd.Timestamp
-        Nothing known later is used.
-
-    Returns
-    -------
-    Terms
-        Lead, horizon, gap and reporting delay.
-
-    Raises
-    ------
-    ModelError
-        If the model gives no alerts to judge.
+    Gap and reporting delay come from the settings, else from the experiment, else the delay is estimated from the
+    failures known by `now`.
     """
     artifact = champion.model.artifact
-    usual = alarm_terms(champion.experiment, history, now)
-    if usual is None or artifact.threshold is None:
+    default = alarm_terms(champion.experiment, history, now)
+    if default is None or artifact.threshold is None:
         raise ModelError(
             f"{champion.model.name} version {champion.model.version} raises no alerts",
             "a model with a horizon and a threshold, whose alarms can be right or wrong",
@@ -97,7 +53,7 @@ def terms(champion: MonitoredModel, history: History, settings: Settings, *, now
         )
     gap, delay = settings.monitor_gap, settings.monitor_reporting_delay
     return replace(
-        usual,
-        gap=usual.gap if gap is None else gap,
-        reporting_delay=usual.reporting_delay if delay is None else delay,
+        default,
+        gap=default.gap if gap is None else gap,
+        reporting_delay=default.reporting_delay if delay is None else delay,
     )

@@ -1,4 +1,4 @@
-"""Gathering what a diagnosis needs: a champion's reference period, what came since, and what was refused.
+"""Diagnosis of a plant's data: gathers the champion's reference period, what came since, and what was refused.
 
 Telemetry is read a month at a time and kept as daily medians, so that memory does not grow with the champion's age.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine import listed
+from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import KEY, reconcile
@@ -21,9 +21,9 @@ from models.diagnosis.diagnosis import Diagnosis, DiagnosisInputs, Limits
 from models.diagnosis.diagnosis_types import DAY, ROWS
 from pipelines.evidence.champion import MonitoredModel
 
-REFERENCE = pd.Timedelta(days=56)
+REFERENCE = pd.Timedelta(days=56)  # the end of the champion's training period
 PORTION = pd.Timedelta(days=28)
-REGIMES = 3
+REGIMES = 3  # for a champion whose recipe knows none
 _REPORTS = ("failures", "work_orders", "events")
 
 
@@ -33,91 +33,49 @@ def diagnose(
     *,
     now: pd.Timestamp,
     since: pd.Timestamp,
-    reference: pd.Timedelta = REFERENCE,
     limits: Limits | None = None,
 ) -> Diagnosis:
-    """Name what is wrong with the data or the plant, before the champion is blamed.
+    """Diagnose faults of the data or the plant from what is known at `now`, before the champion is blamed.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Telemetry, events and quarantine.
-    champion : MonitoredModel
-        What it learned up to is the reference.
-    now : pd.Timestamp
-        Nothing known later is used.
-    since : pd.Timestamp
-        From when on refused rows count, such as the last look; the recent days of `limits` count in any case.
-    reference : pd.Timedelta
-        How much of the end of the champion's training period is the reference period.
-    limits : Limits, optional
-        From where on something is worth a finding.
-
-    Returns
-    -------
-    Diagnosis
-        What was found, and which assets are to be set aside from when on.
-
-    Raises
-    ------
-    StorageError
-        If a table is corrupt.
+    Refused rows count from `since` on, such as the last look, or from the recent days of `limits` on if these are more.
     """
     limits = limits or Limits()
-    return diagnosis.diagnose(
-        evidence(workspace, champion, now=now, since=since, reference=reference, limits=limits), limits
-    )
+    since = min(since, now - limits.recent_days * DAY)
+    return diagnosis.diagnose(gather_inputs(workspace, champion, now=now, since=since), limits)
 
 
-def evidence(
-    workspace: Workspace,
-    champion: MonitoredModel,
-    *,
-    now: pd.Timestamp,
-    since: pd.Timestamp,
-    reference: pd.Timedelta = REFERENCE,
-    limits: Limits | None = None,
+def gather_inputs(
+    workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp, since: pd.Timestamp
 ) -> DiagnosisInputs:
-    """Gather what a diagnosis needs.
-
-    Parameters
-    ----------
-    workspace, champion, now, since, reference, limits
-        As `diagnose` takes them.
-
-    Returns
-    -------
-    DiagnosisInputs
-        Daily counts and medians rather than readings.
-    """
+    """Read what is known at `now`, as daily counts and medians; refused rows and reports from `since` on."""
     data, end = champion.experiment.data, champion.trained_until.floor("D")
-    begin = min(since, now - (limits or Limits()).recent_days * DAY)
-    # Without telemetry: only who belongs to the plant, and what was reported.
+    # Without telemetry: only which assets belong to the plant, and what was reported.
     reports = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
     assets = sorted(set(reports.assets["asset"])) if data.plant is not None else None
-    readings, levels, regimes = _daily(workspace, champion, assets, end - reference, end, now)
-    own = champion.model.artifact.contract.name or f"telemetry_{data.asset_type}"
+    readings, levels, regimes = _daily(workspace, champion, assets, end - REFERENCE, end, now)
+    telemetry = champion.model.artifact.contract.name or f"telemetry_{data.asset_type}"
     days = readings.index.get_level_values("day")
-    arrived = {own: int(readings.loc[days >= begin.floor("D"), ROWS].sum())}
+    arrived = {telemetry: int(readings.loc[days >= since.floor("D"), ROWS].sum())}
     for name in _REPORTS:
-        arrived[name] = int((getattr(reports, name)["known_time"] > begin).sum())
-    held = _held(workspace, {own: f"telemetry/{data.asset_type}", **{name: name for name in _REPORTS}}, now)
+        arrived[name] = int((getattr(reports, name)["known_time"] > since).sum())
+    tables_of = {telemetry: f"telemetry/{data.asset_type}", **{name: name for name in _REPORTS}}
+    quarantined = _quarantined(workspace, tables_of, now)
     if assets is not None:
-        held = held[held["asset"].isin(assets) | held["asset"].isna()]
-    failed = _failed(workspace, held[held["known_time"] > begin])
-    rows = held[(held["at"] > begin) & ~held["batch_id"].isin(failed["batch_id"])]
+        quarantined = quarantined[quarantined["asset"].isin(assets) | quarantined["asset"].isna()]
+    failed = _failed_batches(workspace, quarantined[quarantined["known_time"] > since])
+    refused = quarantined[(quarantined["at"] > since) & ~quarantined["batch_id"].isin(failed["batch_id"])]
     return DiagnosisInputs(
         now=now,
         reference_end=end,
-        since=begin,
+        since=since,
         readings=readings,
         levels=levels,
         regimes=regimes,
         events=reports.events[["asset", "event_time", "code"]],
         arrived=arrived,
-        refused=rows[["contract", "asset", "at"]],
+        refused=refused[["contract", "asset", "at"]],
         failed=failed,
-        telemetry=own,
+        telemetry=telemetry,
     )
 
 
@@ -129,7 +87,7 @@ def _daily(
     end: pd.Timestamp,
     now: pd.Timestamp,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the readings, levels and regimes of whole days from the begin of the reference period to now."""
+    """Return readings, levels and regimes of whole days up to now; the reference period is from begin to end."""
     data = champion.experiment.data
     learned: Regimes | None = None
     parts: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
@@ -139,28 +97,28 @@ def _daily(
         channels = [str(name) for name in measured if rows[name].dtype == "float64"]
         telemetry = reconcile(rows, channels)
         if learned is None:
-            learned = _regimes(champion, telemetry, channels)
+            learned = _fit_regimes(champion, telemetry, channels)
         parts.append(_by_day(telemetry, channels, learned))
     readings, levels, regimes = (pd.concat(part).sort_index() for part in zip(*parts, strict=True))
     return readings, levels, regimes.fillna(0)
 
 
 def _portions(begin: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Yield the reference period whole, as regimes are learned on it, and then a month at a time."""
+    """Yield the whole reference period, on which regimes are learned, then a month at a time."""
     yield begin, end
     while end < now:
         yield end, min(end + PORTION, now)
         end += PORTION
 
 
-def _regimes(champion: MonitoredModel, telemetry: pd.DataFrame, channels: list[str]) -> Regimes | None:
-    """Learn what each channel reads in each regime, all channels alike; None where nothing tells the regimes."""
-    own = champion.model.artifact.recipe.regimes
-    telling = operating_channels(channels) if own is None else own.operating
-    if not telling or telemetry[list(telling)].dropna().empty:
+def _fit_regimes(champion: MonitoredModel, telemetry: pd.DataFrame, channels: list[str]) -> Regimes | None:
+    """Learn what every channel reads in each regime; None without a channel that tells the regimes apart."""
+    fitted = champion.model.artifact.recipe.regimes
+    operating = operating_channels(channels) if fitted is None else fitted.operating
+    if not operating or telemetry[list(operating)].dropna().empty:
         return None
-    k = REGIMES if own is None else len(own.centres)
-    return fit_regimes(telemetry, operating=telling, k=k, channels=channels, seed=0)
+    k = REGIMES if fitted is None else len(fitted.centres)
+    return fit_regimes(telemetry, operating=operating, k=k, channels=channels, seed=0)
 
 
 def _by_day(
@@ -179,26 +137,27 @@ def _by_day(
     levels = pd.DataFrame({name: relative[name + REGIME_MARK] for name in channels}, index=telemetry.index)
     regime = pd.Series(learned.assign(columns), index=telemetry.index, name="regime")
     known = regime >= 0
-    shares = pd.get_dummies(regime[known], dtype="int64").groupby([key[known] for key in keys]).sum()
-    return readings, levels.groupby(keys).median(), shares
+    counts = pd.get_dummies(regime[known], dtype="int64").groupby([key[known] for key in keys]).sum()
+    return readings, levels.groupby(keys).median(), counts
 
 
-def _held(workspace: Workspace, table_of: Mapping[str, str], now: pd.Timestamp) -> pd.DataFrame:
-    """Return the rows in quarantine with the time that each speaks of, and the table it was meant for."""
-    held = listed(workspace)
-    held = held[held["contract"].isin(list(table_of)) & (held["known_time"] <= now)].reset_index(drop=True)
-    told = pd.DataFrame([json.loads(row) for row in held["row"]], columns=["asset", "event_time"])
-    # A history that is imported late was refused late; but a row may say anything in place of a time.
-    at = pd.to_datetime(told["event_time"].astype("str"), utc=True, errors="coerce", format="ISO8601").dt.as_unit("us")
-    at = at.where(at <= held["known_time"], held["known_time"])
-    kept = held[["contract", "batch_id", "known_time"]]
-    return kept.assign(table=held["contract"].map(table_of), asset=told["asset"], at=at)
+def _quarantined(workspace: Workspace, tables_of: Mapping[str, str], now: pd.Timestamp) -> pd.DataFrame:
+    """Return the rows in quarantine, each with its own event time (`at`) and the table it was meant for."""
+    rows = list_rows(workspace)
+    rows = rows[rows["contract"].isin(list(tables_of)) & (rows["known_time"] <= now)].reset_index(drop=True)
+    content = pd.DataFrame([json.loads(row) for row in rows["row"]], columns=["asset", "event_time"])
+    # A late import of a history is refused late, so its event times count; but a refused row may hold anything there.
+    times = content["event_time"].astype("str")
+    at = pd.to_datetime(times, utc=True, errors="coerce", format="ISO8601").dt.as_unit("us")
+    at = at.where(at <= rows["known_time"], rows["known_time"])
+    kept = rows[["contract", "batch_id", "known_time"]]
+    return kept.assign(table=rows["contract"].map(tables_of), asset=content["asset"], at=at)
 
 
-def _failed(workspace: Workspace, held: pd.DataFrame) -> pd.DataFrame:
-    """Return the batches that their tables do not hold: they were refused as a whole."""
-    rows = held.groupby(["contract", "table", "batch_id"])["known_time"]
+def _failed_batches(workspace: Workspace, quarantined: pd.DataFrame) -> pd.DataFrame:
+    """Return the batches of which their tables hold nothing: they were refused as a whole."""
+    rows = quarantined.groupby(["contract", "table", "batch_id"])["known_time"]
     batches = rows.agg(at="min", rows="size").reset_index()
     pairs = zip(batches["table"], batches["batch_id"], strict=True)
-    there = [tables.has_batch(workspace, table, batch) for table, batch in pairs]
-    return batches[~pd.Series(there, dtype=bool)].drop(columns="table")
+    stored = [tables.has_batch(workspace, table, batch) for table, batch in pairs]
+    return batches[~pd.Series(stored, dtype=bool)].drop(columns="table")

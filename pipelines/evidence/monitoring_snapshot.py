@@ -1,4 +1,4 @@
-"""What a decision about a champion rests on: gathered here, weighed by `models.retraining.retraining_policy`."""
+"""Monitoring snapshot: everything that `models.retraining.retraining_policy` decides on, gathered at one time."""
 
 from dataclasses import dataclass, replace
 
@@ -7,13 +7,13 @@ import pandas as pd
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.tables import last_heard
+from data_contracts.tables.tables import latest_times
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis, Limits
 from models.diagnosis.level_shifts import LevelShiftRule
 from models.experiment.experiment import Experiment
 from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
-from models.monitoring.drift import Budget, Drift, ReferenceRates, drift
+from models.monitoring.drift import Budget, Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates
@@ -29,142 +29,96 @@ from pipelines.settings.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
 RETRAINING_SHARE = 0.1
-"""What a retraining costs where nobody says so, as a share of a false alarm."""
+"""Default retraining cost, as a share of a false alarm."""
 
 
 @dataclass(frozen=True)
 class MonitoringSnapshot:
-    """Everything a decision about a champion rests on.
-
-    Parameters
-    ----------
-    champion : MonitoredModel
-        The model on duty.
-    history : History
-        What is known of failures and work orders.
-    terms : Terms
-        How its alarms are judged.
-    since : pd.Timestamp
-        When the evidence begins.
-    known : Outcomes
-        What became of its predictions since then.
-    rates : ErrorRates
-        Over the trailing span, or since the evidence begins.
-    promise : ReferenceRates
-        What it was promoted with.
-    diagnosis : Diagnosis
-        What is wrong with the data or the plant, found before the model is looked at.
-    drift : Drift
-        How its looks compare with the promise; without assets whose data are in doubt.
-    evidence : RetrainingEvidence
-        The same for the policy, with what the gates ask.
-    probation : Probation or None
-        Where the champion's probation stands, while there is one.
-    warnings : tuple of str
-        What can be seen before any outcome; it decides nothing.
-    """
+    """Everything a decision about a champion rests on."""
 
     champion: MonitoredModel
-    history: History
+    history: History  # failures and work orders known
     terms: Terms
-    since: pd.Timestamp
-    known: Outcomes
-    rates: ErrorRates
+    since: pd.Timestamp  # when the evidence begins
+    outcomes: Outcomes  # of its predictions since then
+    rates: ErrorRates  # over the trailing span, or since the evidence begins
     promise: ReferenceRates
     diagnosis: Diagnosis
-    drift: Drift
+    drift: Drift  # without assets whose data are in doubt
     evidence: RetrainingEvidence
     probation: Probation | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
 
 
 def gather_snapshot(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings
 ) -> MonitoringSnapshot:
-    """Gather what a decision about a champion rests on.
+    """Gather what is known at `now` of a model's champion; stores nothing.
 
     The evidence is the champion's own predictions since its promotion, without those that a retraining was decided on.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Records, registry and what is known of failures and work orders.
-    model_name : str
-        Of the registered model.
-    now : pd.Timestamp
-        Nothing known later is used.
-    settings : Settings
-        Span, budget and gates.
-
-    Returns
-    -------
-    MonitoringSnapshot
-        Nothing is stored.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no champion.
-    ModelError
-        If the champion raises no alerts.
+    `NotFoundError` without a champion, `ModelError` if it raises no alerts.
     """
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
-    # Failures and work orders are asked for; `start` leaves the telemetry where it is.
+    # Only failures and work orders are needed; with `start` at now no telemetry is read.
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
-    rules = terms(champion, history, settings, now=now)
+    alarm_terms = terms(champion, history, settings, now=now)
     records = open_records(workspace.records_url)
-    made = decisions(records, model_name=model_name)
-    made = made[made["at"] <= now]
-    past = _past(made, now, settings)
-    since = _since(records, champion, past, rules, now - settings.monitor_span)
-    told = predictions(records, model_name=model_name, since=since - rules.claim - rules.gap, until=now)
-    told = told[told["model_version"] == champion.model.version]
+    decided = decisions(records, model_name=model_name)
+    decided = decided[decided["at"] <= now]
+    past = _past_retrainings(decided, now, settings)
+    since = _evidence_begins(records, champion, past, alarm_terms, now - settings.monitor_span)
+    begin = since - alarm_terms.claim - alarm_terms.gap
+    predicted = predictions(records, model_name=model_name, since=begin, until=now)
+    predicted = predicted[predicted["model_version"] == champion.model.version]
     absent = observation_gaps(workspace, history, settings, now=now)
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=rules, observation_gaps=absent)
+    champion_outcomes = outcomes(
+        predicted, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
+    )
     promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
-    found = diagnose(workspace, champion, now=now, since=now - settings.drift_every, limits=limits(settings))
-    found = _since_first_found(found, made[made["model_version"] == champion.model.version])
+    diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift_every, limits=limits(settings))
+    diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
     grid = Grid(
-        since, settings.drift_every, one_per_asset=settings.drift_one_per_asset, set_aside=dict(found.set_aside)
+        since, settings.drift_every, one_per_asset=settings.drift_one_per_asset, set_aside=dict(diagnosis.set_aside)
     )
-    seen = drift(known, promise, budget(settings), grid, slices=_slices(history, settings))
+    drift = detect_drift(champion_outcomes, promise, budget(settings), grid, slices=_slices(history, settings))
     start = max(since, now - settings.monitor_span)
-    rates = error_rates(known, start=start, confidence=settings.monitor_confidence)
-    doubts = tuple(finding.sentence for finding in found.findings if finding.severity == "freeze")
-    evidence = _evidence(seen, known, since, past, rules, prices(champion.experiment, settings))
-    evidence = replace(evidence, doubts=doubts, under_way=is_held(records, f"retrain/{model_name}", wall_clock()))
-    trial = on_probation(
-        workspace, champion, history, terms=rules, diagnosis=found, absent=absent, now=now, settings=settings
-    )
-    warned = tuple(moved_scores(records, champion, now=now, settings=settings))
+    evidence = _evidence(drift, champion_outcomes, since, past, alarm_terms, prices(champion.experiment, settings))
     return MonitoringSnapshot(
-        champion, history, rules, since, known, rates, promise, found, seen, evidence, trial, warned
+        champion=champion,
+        history=history,
+        terms=alarm_terms,
+        since=since,
+        outcomes=champion_outcomes,
+        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor_confidence),
+        promise=promise,
+        diagnosis=diagnosis,
+        drift=drift,
+        evidence=replace(
+            evidence,
+            doubts=tuple(finding.sentence for finding in diagnosis.findings if finding.severity == "freeze"),
+            under_way=is_held(records, f"retrain/{model_name}", wall_clock()),
+        ),
+        probation=on_probation(
+            workspace,
+            champion,
+            history,
+            terms=alarm_terms,
+            diagnosis=diagnosis,
+            absent=absent,
+            now=now,
+            settings=settings,
+        ),
+        warnings=tuple(moved_scores(records, champion, now=now, settings=settings)),
     )
 
 
 def observation_gaps(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
-    """Tell when assets were retired, or since when their telemetry has been lost.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Telemetry.
-    history : History
-        The assets' records.
-    settings : Settings
-        How long a silence means that telemetry is lost.
-    now : pd.Timestamp
-        Nothing known later is used.
-
-    Returns
-    -------
-    pd.DataFrame
-        As `models.outcomes.outcomes` takes it.
-    """
-    heard, _ = last_heard(workspace, f"telemetry/{history.asset_type}", as_of=now)
-    mine = {asset: time for asset, time in heard.items() if asset in set(history.assets["asset"])}
-    lost = lost_spans(mine, silence=settings.monitor_silence, now=now)
+    """Return the spans in which assets were retired or their telemetry lost, as `models.outcomes.outcomes` takes it."""
+    known_times, _ = latest_times(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    assets = set(history.assets["asset"])
+    known_times = {asset: time for asset, time in known_times.items() if asset in assets}
+    lost = lost_spans(known_times, silence=settings.monitor_silence, now=now)
     return disjoint(pd.concat([retired_spans(history.assets, now=now), lost], ignore_index=True))
 
 
@@ -219,106 +173,98 @@ def prices(experiment: Experiment, settings: Settings) -> Prices:
 
 
 @dataclass(frozen=True)
-class _Past:
-    """The retrainings up to now, the latest last.
+class _PastRetrainings:
+    """The retrainings up to now, the latest last."""
 
-    Parameters
-    ----------
-    made : pd.DataFrame
-        Columns at, decision, evidence.
-    now : pd.Timestamp
-        The moment of deciding.
-    lapse : pd.Timedelta
-        Rejections longer ago do not count.
-    """
-
-    made: pd.DataFrame
+    decided: pd.DataFrame  # columns at, decision, evidence
     now: pd.Timestamp
-    lapse: pd.Timedelta
+    lapse: pd.Timedelta  # rejections longer ago do not count
 
     @property
-    def occasions(self) -> "pd.Series[str]":
-        """Return what asked for each; what was recorded without an occasion answered a drift."""
-        return self.made["evidence"].map(lambda one: one.get("occasion", DRIFT)).astype("str")
+    def triggers(self) -> "pd.Series[str]":
+        """The trigger of each; records without one answered a drift."""
+        return self.decided["evidence"].map(lambda evidence: evidence.get("occasion", DRIFT)).astype("str")
 
     @property
     def promoted(self) -> "pd.Series[bool]":
-        """Return whether each challenger was promoted."""
-        return self.made["decision"] == "promoted"
+        """Whether each challenger was promoted."""
+        return self.decided["decision"] == "promoted"
 
     @property
     def last_training(self) -> pd.Timestamp | None:
-        """Return when the last one was."""
-        return _last(self.made["at"])
+        """When the last challenger was trained."""
+        return _last(self.decided["at"])
 
     @property
     def last_retraining(self) -> pd.Timestamp | None:
-        """Return when the last one was that was no rejected refresh."""
-        return _last(self.made.loc[self.promoted | (self.occasions != REFRESH), "at"])
+        """When the last one was, rejected refreshes aside."""
+        return _last(self.decided.loc[self.promoted | (self.triggers != REFRESH), "at"])
 
     @property
     def this_year(self) -> int:
-        """Return how many were made within a year, refreshes aside."""
-        return int(((self.made["at"] > self.now - YEAR) & (self.occasions != REFRESH)).sum())
+        """How many there were within a year, refreshes aside."""
+        return int(((self.decided["at"] > self.now - YEAR) & (self.triggers != REFRESH)).sum())
 
     @property
     def rejected_in_a_row(self) -> int:
-        """Return how many challengers were rejected since the last promotion, refreshes aside."""
-        later = self.promoted[::-1].cumsum()[::-1] == 0
-        counts = later & (self.occasions != REFRESH) & (self.made["at"] > self.now - self.lapse)
+        """How many challengers were rejected since the last promotion, refreshes aside."""
+        since_promotion = self.promoted[::-1].cumsum()[::-1] == 0
+        counts = since_promotion & (self.triggers != REFRESH) & (self.decided["at"] > self.now - self.lapse)
         return int(counts.sum())
 
     @property
     def used_until(self) -> pd.Timestamp | None:
-        """Return the end of the evidence that any of them rested on."""
-        used = [one["used_until"] for one in self.made["evidence"] if one.get("used_until") is not None]
-        return max(map(pd.Timestamp, used), default=None)
+        """The end of the evidence that any of them rested on."""
+        used = (evidence.get("used_until") for evidence in self.decided["evidence"])
+        return max((pd.Timestamp(time) for time in used if time is not None), default=None)
 
-    def new(self, known: Outcomes, since: pd.Timestamp, price: Prices) -> SinceTraining:
+    def since_training(self, outcomes: Outcomes, since: pd.Timestamp, price: Prices) -> SinceTraining:
         """Return what has come since the last training."""
-        occasions, times, trained = self.occasions, self.made["at"], self.last_training
-        answered = _last(times[occasions == DRIFT])
-        begin = since if trained is None else max(since, trained - known.terms.maturity)
+        triggers, times, trained = self.triggers, self.decided["at"], self.last_training
+        answered = _last(times[triggers == DRIFT])
+        begin = since if trained is None else max(since, trained - outcomes.terms.maturity)
         return SinceTraining(
-            errors=cost_of_errors(known, price.errors, begin),
+            errors=cost_of_errors(outcomes, price.errors, begin),
             retraining=price.retraining,
             drift_answered=answered,
             trained=0 if answered is None else int((times > answered).sum()),
-            refreshed=int(((times > self.now - YEAR) & (occasions == REFRESH)).sum()),
+            refreshed=int(((times > self.now - YEAR) & (triggers == REFRESH)).sum()),
         )
 
 
-def _past(made: pd.DataFrame, now: pd.Timestamp, settings: Settings) -> _Past:
-    # One that was postponed has trained nothing and used nothing up.
-    return _Past(made[made["decision"].isin(["promoted", "rejected"])], now, settings.retrain_rejections_lapse)
+def _past_retrainings(decided: pd.DataFrame, now: pd.Timestamp, settings: Settings) -> _PastRetrainings:
+    # A postponed retraining has trained nothing and used no evidence.
+    return _PastRetrainings(
+        decided[decided["decision"].isin(["promoted", "rejected"])], now, settings.retrain_rejections_lapse
+    )
 
 
 def _last(times: "pd.Series[pd.Timestamp]") -> pd.Timestamp | None:
     return None if times.empty else pd.Timestamp(times.iloc[-1])
 
 
-def _since(
-    records: Records, champion: MonitoredModel, past: _Past, rules: Terms, otherwise: pd.Timestamp
+def _evidence_begins(
+    records: Records, champion: MonitoredModel, past: _PastRetrainings, alarm_terms: Terms, default: pd.Timestamp
 ) -> pd.Timestamp:
     """Return from when on evidence counts: a settled promotion, or the end of the evidence used before."""
     promoted = champion_since(records, champion.model.name, champion.model.version)
-    begins = [] if promoted is None else [promoted + rules.settling]
+    begins = [] if promoted is None else [promoted + alarm_terms.settling]
     begins += [] if past.used_until is None else [past.used_until]
-    return max(begins, default=otherwise)
+    return max(begins, default=default)
 
 
-def _since_first_found(found: Diagnosis, made: pd.DataFrame) -> Diagnosis:
-    """Set assets aside from the earliest time recorded while they have been found without a break.
+def _set_aside_since_first_found(diagnosis: Diagnosis, decided: pd.DataFrame) -> Diagnosis:
+    """Set assets aside from the earliest time recorded while every look since has found them.
 
-    A step that nobody reported is dated anew at each look; what was once in doubt must not come to count by that.
+    An unreported step is dated anew at each look; outcomes once in doubt must not come to count by that.
     """
-    since, still = dict(found.set_aside), set(found.set_aside)
-    for evidence in reversed(list(made["evidence"])):
+    since, still = dict(diagnosis.set_aside), set(diagnosis.set_aside)
+    for evidence in reversed(list(decided["evidence"])):
         if "diagnosis" in evidence:
             recorded = evidence["diagnosis"]["set_aside"]
             still &= set(recorded)
             since |= {asset: min(since[asset], pd.Timestamp(recorded[asset])) for asset in sorted(still)}
-    return replace(found, set_aside=since)
+    return replace(diagnosis, set_aside=since)
 
 
 def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
@@ -330,28 +276,28 @@ def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
 
 
 def _evidence(
-    seen: Drift, known: Outcomes, since: pd.Timestamp, past: _Past, rules: Terms, price: Prices
+    drift: Drift, outcomes: Outcomes, since: pd.Timestamp, past: _PastRetrainings, alarm_terms: Terms, price: Prices
 ) -> RetrainingEvidence:
-    matured = known.failures[known.failures["state"].isin(["missed", "caught", "prevented"])]
+    matured = outcomes.failures[outcomes.failures["state"].isin(["missed", "caught", "prevented"])]
     matured = matured[matured["event_time"] > since]
     return RetrainingEvidence(
-        drift=seen,
+        drift=drift,
         failures=len(matured),
         assets=matured["asset"].nunique(),
         start=since,
-        end=max(known.matured_until, since),
-        maturity=rules.maturity,
-        unreported_share=_unreported_share(known, since),
+        end=max(outcomes.matured_until, since),
+        maturity=alarm_terms.maturity,
+        unreported_share=_unreported_share(outcomes, since),
         used_until=past.used_until,
         last_retraining=past.last_retraining,
         this_year=past.this_year,
         rejected_in_a_row=past.rejected_in_a_row,
-        new=past.new(known, since, price),
+        since_training=past.since_training(outcomes, since, price),
         last_training=past.last_training,
     )
 
 
-def _unreported_share(known: Outcomes, since: pd.Timestamp) -> float:
-    """Return the share of matured alarm episodes that are censored: work came, and no finding."""
-    matured = known.episodes[(known.episodes["opened"] > since) & (known.episodes["state"] != "pending")]
+def _unreported_share(outcomes: Outcomes, since: pd.Timestamp) -> float:
+    """Return the share of matured alarm episodes that are censored: work was done, its finding was not reported."""
+    matured = outcomes.episodes[(outcomes.episodes["opened"] > since) & (outcomes.episodes["state"] != "pending")]
     return float((matured["state"] == "censored").mean()) if len(matured) else 0.0

@@ -1,4 +1,4 @@
-"""The probation of a champion that replaced another, from the ledger and the records; and undoing its promotion."""
+"""Probation of a champion that replaced another, from ledger and records; and the rollback that it suggests."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,8 @@ from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
-from models.monitoring.looks import Grid, looks
-from models.monitoring.probation import ROLL_BACK, WAIT, Probation, ProbationRules, probation
+from models.monitoring.looks import Grid, count_looks
+from models.monitoring.probation import ROLL_BACK, WAIT, Probation, ProbationRules, assess_probation
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms, outcomes
 from models.registry.promotion import Promoted, rollback
@@ -21,8 +21,8 @@ from pipelines.evidence.champion import MonitoredModel
 from pipelines.settings.settings import Settings
 
 _IN_DOUBT = (
-    "It is worse than the champion that it replaced had promised; but the data are in doubt, and nothing follows "
-    "from that while they are."
+    "It is worse than the champion that it replaced had promised; but the data are in doubt, and no rollback is "
+    "suggested while they are."
 )
 
 
@@ -37,62 +37,44 @@ def on_probation(
     now: pd.Timestamp,
     settings: Settings,
 ) -> Probation | None:
-    """Tell where a champion's probation stands.
+    """Return where a champion's probation stands at `now`.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Ledger, predictions and registry.
-    champion : MonitoredModel
-        The model on duty.
-    history : History
-        What is known of failures and work orders.
-    terms : Terms
-        How its alarms are judged.
-    diagnosis : Diagnosis
-        Assets whose data are in doubt do not count; where there can be no verdict, no rollback is suggested.
-    absent : pd.DataFrame
-        When assets were retired or lost.
-    now : pd.Timestamp
-        Nothing known later is used.
-    settings : Settings
-        Span and strictness.
-
-    Returns
-    -------
-    Probation or None
-        None for a champion that replaced nobody, came by a rollback, or passed its probation two looks ago.
+    None for a first champion, for one that came by a rollback, and from two looks after the end of the probation on.
+    Assets whose data are in doubt do not count, and a frozen diagnosis suggests no rollback. `absent` holds the spans
+    in which assets were retired or their telemetry lost.
     """
     rules = probation_rules(settings)
     records, name = open_records(workspace.records_url), champion.model.name
     ledger = promotions(records, model_name=name)
-    moves = ledger[ledger["at"] <= now].tail(1).to_dict("records")
-    if not moves or not rules.span or moves[0]["to_version"] != champion.model.version:
+    latest = ledger[ledger["at"] <= now].tail(1).to_dict("records")
+    if not latest or not rules.span or latest[0]["to_version"] != champion.model.version:
         return None
-    move, promoted_at = moves[0], pd.Timestamp(moves[0]["at"])
-    if pd.isna(move["from_version"]) or move["evidence"].get("rollback"):
+    promotion, promoted_at = latest[0], pd.Timestamp(latest[0]["at"])
+    if pd.isna(promotion["from_version"]) or promotion["evidence"].get("rollback"):
         return None
     if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift_every:
         return None
-    told = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
-    told = told[told["model_version"] == champion.model.version]
-    known = outcomes(told, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent)
+    predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
+    predicted = predicted[predicted["model_version"] == champion.model.version]
+    champion_outcomes = outcomes(
+        predicted, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
+    )
     grid = Grid(
         promoted_at,
         settings.drift_every,
         one_per_asset=settings.drift_one_per_asset,
         set_aside=dict(diagnosis.set_aside),
     )
-    found = probation(
-        looks(known, grid),
+    status = assess_probation(
+        count_looks(champion_outcomes, grid),
         promoted_at=promoted_at,
-        promise=_promise(workspace, name, int(move["from_version"])),
+        promise=_promise(workspace, name, int(promotion["from_version"])),
         maturity=terms.maturity,
         rules=rules,
     )
-    if diagnosis.frozen and found.suggestion == ROLL_BACK:
-        return replace(found, suggestion=WAIT, reasons=(*found.reasons[:-1], _IN_DOUBT))
-    return found
+    if diagnosis.frozen and status.suggestion == ROLL_BACK:
+        return replace(status, suggestion=WAIT, reasons=(*status.reasons[:-1], _IN_DOUBT))
+    return status
 
 
 def probation_rules(settings: Settings) -> ProbationRules:
@@ -108,32 +90,9 @@ def probation_rules(settings: Settings) -> ProbationRules:
 def roll_back(
     workspace: Workspace, model_name: str, version: int, *, reason: str, now: pd.Timestamp, settings: Settings
 ) -> Promoted:
-    """Make the champion before the present one the champion again, because a probation suggests it.
+    """Roll back to the champion before `version`, because its probation suggests it.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Registry and ledger.
-    model_name : str
-        Of the registered model.
-    version : int
-        The champion on probation; it must still be the champion.
-    reason : str
-        For the ledger.
-    now : pd.Timestamp
-        For the ledger.
-    settings : Settings
-        Who does it.
-
-    Returns
-    -------
-    Promoted
-        As written into the ledger.
-
-    Raises
-    ------
-    ModelError
-        If the champion is another by now, or the one before does not score as it did.
+    `ModelError` if `version` is not the champion any more, or the one before does not reproduce its golden inputs.
     """
     return rollback(
         Registry(workspace),
@@ -148,8 +107,8 @@ def roll_back(
 
 def _promise(workspace: Workspace, name: str, version: int) -> ReferenceRates:
     try:
-        told = Registry(workspace).tags(name, version).get("reference_rates")
+        stored = Registry(workspace).tags(name, version).get("reference_rates")
     except NotFoundError:  # deleted since
-        told = None
-    rates = None if told is None else ErrorRates.from_dict(json.loads(told))
+        stored = None
+    rates = None if stored is None else ErrorRates.from_dict(json.loads(stored))
     return ReferenceRates.of(rates, f"the evaluation of version {version}, which it replaced,")

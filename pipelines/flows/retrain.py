@@ -31,10 +31,10 @@ def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Ask whether the calendar may have one champion retrained, and store the answer."""
     place, settings = opened(workspace)
     at = moment(now)
-    grounds = gather_snapshot(place, model, now=at, settings=settings)
-    verdict = decide_retraining(place, grounds, now=at, settings=settings, occasion=CALENDAR)
+    snapshot = gather_snapshot(place, model, now=at, settings=settings)
+    verdict = decide_retraining(place, snapshot, now=at, settings=settings, occasion=CALENDAR)
     get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
-    return {"model_name": model, "model_version": grounds.champion.model.version, **verdict.to_dict()}
+    return {"model_name": model, "model_version": snapshot.champion.model.version, **verdict.to_dict()}
 
 
 @flow(name="retrain")

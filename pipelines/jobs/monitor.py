@@ -121,27 +121,27 @@ def monitor_champion(
     ModelError
         If the champion raises no alerts.
     """
-    grounds = gather_snapshot(workspace, model_name, now=now, settings=settings)
-    verdict = decide_retraining(workspace, grounds, now=now, settings=settings)
-    report = write_watch_page(workspace, grounds, verdict, known_changes=known_changes, settings=settings, now=now)
+    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings)
+    verdict = decide_retraining(workspace, snapshot, now=now, settings=settings)
+    report = write_watch_page(workspace, snapshot, verdict, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
         model_name=model_name,
-        model_version=grounds.champion.model.version,
+        model_version=snapshot.champion.model.version,
         now=now,
-        rates=grounds.rates,
-        promise=grounds.promise,
-        diagnosis=grounds.diagnosis,
-        drift=grounds.drift,
+        rates=snapshot.rates,
+        promise=snapshot.promise,
+        diagnosis=snapshot.diagnosis,
+        drift=snapshot.drift,
         verdict=verdict,
         report=report,
-        probation=grounds.probation,
-        warnings=grounds.warnings,
+        probation=snapshot.probation,
+        warnings=snapshot.warnings,
     )
 
 
 def decide_retraining(
     workspace: Workspace,
-    grounds: MonitoringSnapshot,
+    snapshot: MonitoringSnapshot,
     *,
     now: pd.Timestamp,
     settings: Settings,
@@ -153,8 +153,8 @@ def decide_retraining(
     ----------
     workspace : Workspace
         Records.
-    grounds : MonitoringSnapshot
-        From `pipelines.evidence.monitoring_snapshot.gather`.
+    snapshot : MonitoringSnapshot
+        From `pipelines.evidence.monitoring_snapshot.gather_snapshot`.
     now : pd.Timestamp
         When it is decided.
     settings : Settings
@@ -167,21 +167,21 @@ def decide_retraining(
     RetrainingDecision
         The decision.
     """
-    verdict = decide(grounds.evidence, gates(settings), now=now, occasion=occasion)
+    verdict = decide(snapshot.evidence, gates(settings), now=now, trigger=occasion)
     records = open_records(workspace.records_url)
-    name, version = grounds.champion.model.name, grounds.champion.model.version
-    append_outcomes(records, grounds.known, model_name=name, model_version=version, now=now, since=grounds.since)
-    figures = grounds.rates.to_dict()
+    name, version = snapshot.champion.model.name, snapshot.champion.model.version
+    append_outcomes(records, snapshot.outcomes, model_name=name, model_version=version, now=now, since=snapshot.since)
+    figures = snapshot.rates.to_dict()
     add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
     evidence = {
-        "occasion": verdict.occasion,
+        "occasion": verdict.trigger,
         "rates": figures,
-        "promise": as_json(asdict(grounds.promise)),
-        "diagnosis": grounds.diagnosis.to_dict(),
-        "drift": grounds.drift.to_dict(),
+        "promise": as_json(asdict(snapshot.promise)),
+        "diagnosis": snapshot.diagnosis.to_dict(),
+        "drift": snapshot.drift.to_dict(),
         "held": verdict.to_dict()["held"],
-        "probation": None if grounds.probation is None else grounds.probation.to_dict(),
-        "warnings": list(grounds.warnings),
+        "probation": None if snapshot.probation is None else snapshot.probation.to_dict(),
+        "warnings": list(snapshot.warnings),
     }
     reasons = list(verdict.reasons)
     add_decision(

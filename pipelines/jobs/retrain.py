@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.leases import alone, wall_clock
+from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
@@ -17,7 +17,7 @@ from models.registry.promotion import complete_ledger, promote
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
 from models.retraining.comparison import CHALLENGER as CHALLENGER_WINS
-from models.retraining.comparison import Comparison, Contender, compare, without_judgement
+from models.retraining.comparison import Comparison, Contender, compare, no_comparison
 from models.retraining.comparison_period import period_after, short_holdout
 from models.retraining.promotion_rules import PromotionRules
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
@@ -135,7 +135,7 @@ def retrain_champion(
     """
     rules = promotion_rules(settings) if rules is None else rules
     records = open_records(workspace.records_url)
-    with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
+    with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         champion = load_champion(workspace, model_name)
         data = champion.experiment.data
@@ -286,7 +286,7 @@ def _too_early(
         stride=champion.experiment.windows.stride,
         terms=judged,
     )
-    return without_judgement(period, rules) if len(period.events) < rules.min_events else None
+    return no_comparison(period, rules) if len(period.events) < rules.min_events else None
 
 
 def _postpone(

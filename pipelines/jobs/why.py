@@ -10,12 +10,12 @@ import pandas as pd
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
+from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 
 Topic = Literal["retraining", "promotion", "alarm"]
 TOPICS: tuple[Topic, ...] = ("retraining", "promotion", "alarm")
 
 # What the columns of the stored evidence are called when they are spoken of.
-_HOUR = pd.Timedelta(hours=1)
 _PASSED = {True: "passed", False: "not passed", None: "not judged"}
 _RATES = {"fn": "misses", "fp": "false alarms"}
 
@@ -173,29 +173,15 @@ def _of_promotion(row: Mapping[str, Any]) -> Explanation:
 
 
 def _of_alarm(row: Mapping[str, Any]) -> Explanation:
-    horizon, lead = (pd.Timedelta(seconds=row[name]) for name in ("horizon_s", "lead_s"))
-    hours = f"between {lead / _HOUR:g} and {(lead + horizon) / _HOUR:g} hours after {row['as_of']:%Y-%m-%d %H:%M}"
-    said = "an alert" if row["alert"] else "no alert"
+    decision = "an alert" if row["alert"] else "no alert"
     return Explanation(
-        question=f"Why was prediction {row['prediction_id']} of {row['asset']} {said}?",
+        question=f"Why was prediction {row['prediction_id']} of {row['asset']} {decision}?",
         at=row["made_at"],
-        decision=said,
-        seen=(f"Version {row['model_version']} gave {_foretold(row)} {hours}.",),
-        tests=() if pd.isna(row["threshold"]) else (f"It alerts {_rule(row)}.",),
+        decision=decision,
+        seen=(claim_sentence(row),),
+        tests=() if pd.isna(row["threshold"]) else (alert_sentence(row),),
         change=() if pd.isna(row["threshold"]) else (_opposite(row),),
     )
-
-
-def _foretold(row: Mapping[str, Any]) -> str:
-    if pd.isna(row["probability"]):
-        return f"it {row['remaining_life_h']:.1f} hours of remaining life; an alert claims a failure"
-    return f"a probability of {row['probability']:.3f} of a failure"
-
-
-def _rule(row: Mapping[str, Any]) -> str:
-    if pd.isna(row["probability"]):
-        return f"at {row['threshold']:g} hours of remaining life and less"
-    return f"from {row['threshold']:.3f} on"
 
 
 def _opposite(row: Mapping[str, Any]) -> str:

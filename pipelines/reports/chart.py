@@ -1,4 +1,4 @@
-"""What all charts of the report share: colours, the axis of time, marks of what happened."""
+"""Shared parts of the report's charts: colours, time axis, and marks of events."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -39,63 +39,29 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened, drawn into the charts and listed in the timeline.
-
-    Parameters
-    ----------
-    at : pd.Timestamp
-        When.
-    kind : str
-        "change", "trigger", "retraining", "rejected", "postponed", "promotion" or "rollback"; anything else only in
-        the timeline.
-    label : str
-        What, in a few words.
-    detail : str
-        Why, in a sentence or two.
-    """
+    """An event, drawn into the charts and listed in the timeline."""
 
     at: pd.Timestamp
-    kind: str
-    label: str
-    detail: str = ""
+    kind: str  # a key of `COLOURS`; any other kind appears only in the timeline
+    label: str  # a few words
+    detail: str = ""  # the reason, in a sentence or two
 
 
-def drawn(title: str, note: str, draw: Callable[[Axes], None]) -> dict[str, Any]:
-    """Draw a chart.
-
-    Parameters
-    ----------
-    title, note : str
-        What it shows, and how to read it.
-    draw : callable
-        Draws into the axes.
-
-    Returns
-    -------
-    dict
-        "title", "note" and "svg", for the page.
-    """
+def render_chart(title: str, note: str, draw: Callable[[Axes], None]) -> dict[str, Any]:
+    """Render a chart as "title", "note" and "svg", for the page."""
     with rc_context(_STYLE):
-        # Margins as measured: letting matplotlib find them draws every chart twice.
+        # Fixed margins: letting matplotlib find them draws every chart twice.
         figure = Figure(figsize=(9.2, 3.1))
         draw(figure.add_axes((0.06, 0.17, 0.935, 0.61)))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
-    # The drawing is ours, so it may go in as it is; its XML head may not stand inside HTML.
+    # Safe unescaped, as matplotlib made it; without the XML head, which HTML does not allow.
     return {"title": title, "note": note, "svg": Markup(svg[svg.index("<svg") :])}  # noqa: S704
 
 
-def dress(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
-    """Give a chart its grid, its axis of time and its legend.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        The chart.
-    start, end : pd.Timestamp
-        What it shows.
-    """
+def format_axes(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
+    """Give a chart its grid, time axis and legend."""
     axes.set_xlim(day(start), day(end))
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -108,25 +74,14 @@ def dress(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
 
 
 def day(time: pd.Timestamp) -> float:
-    """Return a time as matplotlib counts it."""
-    # matplotlib counts days since 1970.
+    """Return a time in days since 1970, as matplotlib counts it."""
     return float((time - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1))
 
 
 def draw_marks(axes: Axes, marks: Sequence[Mark], start: pd.Timestamp, end: pd.Timestamp) -> None:
-    """Draw what happened as lines across a chart.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        The chart.
-    marks : sequence of Mark
-        What happened; kinds without a colour are left out.
-    start, end : pd.Timestamp
-        What the chart shows.
-    """
+    """Draw events as labelled lines across a chart; kinds without a colour are left out."""
     shown = sorted((mark for mark in marks if mark.kind in COLOURS and start <= mark.at <= end), key=lambda m: m.at)
-    # Labels of neighbours take turns on two lines, lest they cover each other.
+    # Labels alternate between two lines, so that neighbours do not overlap.
     for number, mark in enumerate(shown):
         colour = COLOURS[mark.kind]
         axes.axvline(day(mark.at), color=colour, linewidth=1.2)

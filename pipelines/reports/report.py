@@ -1,53 +1,36 @@
-"""The report: one HTML page that needs nothing beside it, with the error rates over time and what was done about it."""
+"""The report: one self-contained HTML page with the error rates over time and the decisions they led to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from models.outcomes.error_rates import ErrorRates, Rate
-from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, drawn, dress
+from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, format_axes, render_chart
 from pipelines.reports.chart import Mark as Mark
 from pipelines.reports.evidence_chart import RATES, draw_evidence
 from pipelines.reports.evidence_chart import EvidenceSeries as EvidenceSeries
+from pipelines.reports.page import render_page
 
 
 @dataclass(frozen=True)
 class PromisedRates:
-    """The rates that a champion promised while it was one.
-
-    Parameters
-    ----------
-    start, end : pd.Timestamp
-        From when to when.
-    missed : float
-        Share of failures missed.
-    false_episodes : float
-        False alarm episodes per asset-month.
-    """
+    """The rates that a champion promised, for the time it was champion."""
 
     start: pd.Timestamp
     end: pd.Timestamp
-    missed: float
-    false_episodes: float
+    missed: float  # share of failures missed
+    false_episodes: float  # false alarm episodes per asset-month
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A figure for the head of the page.
-
-    Parameters
-    ----------
-    name, value, note : str
-        What it is, the figure, and a word on it.
-    """
+    """A figure for the head of the page, with a note."""
 
     name: str
     value: str
@@ -56,17 +39,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What was decided, and why.
+    """What was decided, and why."""
 
-    Parameters
-    ----------
-    decision : str
-        "retrain" or "hold".
-    reasons : tuple of str
-        Plain sentences.
-    """
-
-    decision: str
+    decision: str  # "retrain", "hold" or "ask"
     reasons: tuple[str, ...]
 
 
@@ -79,51 +54,27 @@ def write_report(
     title: str,
     now: pd.Timestamp,
     promises: Sequence[PromisedRates] = (),
-    courses: Sequence[EvidenceSeries] = (),
+    evidence: Sequence[EvidenceSeries] = (),
     facts: Sequence[Fact] = (),
-    verdict: Conclusion | None = None,
+    conclusion: Conclusion | None = None,
 ) -> Path:
-    """Write the page.
+    """Write the page to `path`, and return it.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is made.
-    series : sequence of ErrorRates
-        The rates of consecutive periods.
-    marks : sequence of Mark
-        Drawn into the charts.
-    timeline : sequence of Mark
-        Listed, in order of time.
-    title : str
-        Of the page.
-    now : pd.Timestamp
-        The moment it shows.
-    promises : sequence of PromisedRates
-        Drawn as reference lines.
-    courses : sequence of EvidenceSeries
-        The evidence against its threshold, a chart for each rate.
-    facts : sequence of Fact
-        Figures for the head of the page.
-    verdict : Conclusion, optional
-        The decision and its reasons.
-
-    Returns
-    -------
-    Path
-        The file.
+    `series` are the rates of consecutive periods; `marks` are drawn into the charts, and `timeline` is listed by time.
+    `promises` are drawn as reference lines, and `evidence` against its threshold, a chart for each rate.
     """
     rates = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
-    evidence = [draw_evidence(own, marks, now) for rate in RATES if (own := [c for c in courses if c.rate == rate])]
-    # What a plant feels, how sure it is, and the classical rates last.
-    charts = [*rates[:2], *evidence, *rates[2:]]
-    page = _template().render(
+    tests = [draw_evidence(own, marks, now) for rate in RATES if (own := [one for one in evidence if one.rate == rate])]
+    # First what matters to a plant, then the evidence on it, and the classical rates last.
+    charts = [*rates[:2], *tests, *rates[2:]]
+    page = render_page(
+        "reports/report.html.jinja",
         title=title,
         now=f"{now:%Y-%m-%d %H:%M} UTC",
         facts=facts,
-        verdict=verdict,
+        conclusion=conclusion,
         charts=charts,
-        timeline=[_row(mark) for mark in sorted(timeline, key=lambda mark: mark.at)],
+        timeline=[_timeline_row(mark) for mark in sorted(timeline, key=lambda mark: mark.at)],
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -142,7 +93,7 @@ class _Panel:
 _PANELS = (
     _Panel(
         "Failures missed",
-        "False negatives: of all failures, caught, prevented and missed, those that no alarm announced in time.",
+        "False negatives: of all failures (caught, prevented or missed), the share that no alarm announced in time.",
         "missed",
         True,
         "missed",
@@ -156,14 +107,14 @@ _PANELS = (
     ),
     _Panel(
         "Decisions that should have alerted and did not",
-        "The classical false-negative rate, of single predictions.",
+        "The classical false-negative rate of single predictions.",
         "decision_fn",
         True,
         None,
     ),
     _Panel(
         "Decisions that alerted and should not have",
-        "The classical false-positive rate, of single predictions.",
+        "The classical false-positive rate of single predictions.",
         "decision_fp",
         True,
         None,
@@ -171,12 +122,7 @@ _PANELS = (
 )
 
 
-def _template() -> jinja2.Template:
-    text = files("pipelines.reports").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
-
-
-def _row(mark: Mark) -> dict[str, str]:
+def _timeline_row(mark: Mark) -> dict[str, str]:
     return {
         "at": f"{mark.at:%Y-%m-%d %H:%M}",
         "label": mark.label,
@@ -198,30 +144,30 @@ def _draw(
         _scale(axes, panel, series, now)
         draw_marks(axes, marks, series[0].start, now)
 
-    return drawn(panel.title, panel.note, draw)
+    return render_chart(panel.title, panel.note, draw)
 
 
 def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:
     rates: list[Rate] = [getattr(point, panel.rate) for point in series]
     middle = [day(point.start + (point.end - point.start) / 2) for point in series]
-    seen = [index for index, rate in enumerate(rates) if rate.of > 0]
+    defined = [index for index, rate in enumerate(rates) if rate.of > 0]
     axes.vlines(
-        [middle[i] for i in seen],
-        [rates[i].low for i in seen],
-        [rates[i].high for i in seen],
+        [middle[i] for i in defined],
+        [rates[i].low for i in defined],
+        [rates[i].high for i in defined],
         color=SERIES,
         alpha=0.28,
         linewidth=5,
         capstyle="round",
     )
     axes.plot(
-        [middle[i] for i in seen],
-        [rates[i].value for i in seen],
+        [middle[i] for i in defined],
+        [rates[i].value for i in defined],
         color=SERIES,
         linewidth=1.4,
         marker="o",
         markersize=4.5,
-        label="measured, with its interval",
+        label="measured, with interval",
     )
 
 
@@ -237,7 +183,7 @@ def _draw_promises(axes: Axes, panel: _Panel, promises: Sequence[PromisedRates])
 
 def _scale(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Timestamp) -> None:
     rates: list[Rate] = [rate for point in series if (rate := getattr(point, panel.rate)).of > 0]
-    # The wide interval of a thin period must not flatten the rest of the curve.
+    # The wide interval of a period with few events must not flatten the rest of the curve.
     top = (
         max([2.5 * max(rate.value for rate in rates), float(np.median([rate.high for rate in rates]))])
         if rates
@@ -252,4 +198,4 @@ def _scale(axes: Axes, panel: _Panel, series: Sequence[ErrorRates], now: pd.Time
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{value:.0%}" if highest > 0.05 else f"{value:.1%}")
         )
-    dress(axes, series[0].start, max(now, series[-1].end))
+    format_axes(axes, series[0].start, max(now, series[-1].end))

@@ -1,4 +1,4 @@
-"""A small client for programs that ask the endpoint: `Client`, its answers' types and its errors."""
+"""A Python client of the endpoint: `Client` and its errors; its answers' types are in `serving.schemas.answers`."""
 
 from serving.client.client import Client
 from serving.client.errors import EndpointError, RefusedError, UnreachableError

@@ -1,52 +1,54 @@
-"""The client: one method a page, retries that ask the same question rather than a new one."""
+"""The client: a method for each route, with retries that repeat a request rather than make a new one."""
 
 import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote
 
 import httpx
 
-from serving.client.answers import (
-    HistoryAnswer,
-    ModelAnswer,
-    PredictAnswer,
-    WhyAnswer,
-    WorklistAnswer,
-    WorkOrdersAnswer,
-)
 from serving.client.errors import RefusedError, UnreachableError
 
-_WORTH_RETRYING = (429, 502, 503, 504)
+if TYPE_CHECKING:
+    from serving.schemas.answers import (
+        HistoryAnswer,
+        ModelAnswer,
+        PredictAnswer,
+        WhyAnswer,
+        WorklistAnswer,
+        WorkOrdersAnswer,
+    )
+
+_RETRIED_STATUSES = (429, 502, 503, 504)
 _LONGEST_PAUSE = 30.0
 
 
 class Client:
-    """Ask an endpoint.
+    """Send requests to an endpoint, and repeat those that could not be answered.
 
-    What could not be answered for want of a connection, or with 429 or 503, is asked again, later and later. Every
-    question that is stored goes out under an ``Idempotency-Key``: asked twice, it is answered once.
+    A request is repeated, after growing pauses, if the connection fails or the status is 429, 502, 503 or 504. Every
+    request whose answer is stored carries an ``Idempotency-Key``, so that a repeated one is answered once.
 
     Parameters
     ----------
-    url
-        Where the endpoint is, such as ``"http://127.0.0.1:3000"``.
-    token
-        The token that `forewarn tokens create` showed; None where none is asked for.
-    timeout
-        How long to wait for one answer, in seconds.
-    tries
-        How often a question is asked at most.
-    pause
-        How long to wait before the second time, in seconds; each time after twice as long, at random between half of
-        it and all.
-    transport
+    url : str
+        The endpoint's address, such as ``"http://127.0.0.1:3000"``.
+    token : str, optional
+        The token that ``forewarn tokens create`` showed; None for an endpoint without tokens.
+    timeout : float
+        Seconds to wait for one answer.
+    tries : int
+        How often a request is sent at most.
+    pause : float
+        Seconds before the first repetition. The pause doubles each time, up to 30 seconds, and a random half of it is
+        left out; a longer ``Retry-After`` is honoured, up to 30 seconds.
+    transport : httpx.BaseTransport, optional
         What carries the requests; the network by default.
-    sleep
-        Waits for so many seconds.
+    sleep : callable
+        Waits for a number of seconds.
 
     Examples
     --------
@@ -81,7 +83,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._http.close()
 
     def predict(
@@ -93,44 +95,46 @@ class Client:
         features: str | None = None,
         explain: bool | None = None,
         idempotency_key: str | None = None,
-    ) -> PredictAnswer:
-        """Ask for predictions, of assets by name or of windows of telemetry sent along.
+    ) -> "PredictAnswer":
+        """Predict failures of assets, or from windows of telemetry.
 
         Parameters
         ----------
-        assets
-            The assets, from stored telemetry.
-        windows
-            Windows of telemetry, one an asset: give these or `assets`.
-        as_of
-            With `assets`: use only what was known by then (RFC 3339).
-        features
-            With `assets`: ``"stored"`` answers from the features that the last scoring run stored.
-        explain
-            Whether to say which channels drive the risk.
-        idempotency_key
-            Stands for this question for 24 hours; made up for this call if it is left out.
+        assets : sequence of str, optional
+            Assets by name, predicted from stored telemetry. Give either these or `windows`.
+        windows : sequence of mapping, optional
+            Windows of telemetry, one an asset, as `Window` in the OpenAPI document.
+        as_of : str, optional
+            With `assets`: the cut-off (RFC 3339); only what was known by then is used. By default each asset's latest
+            telemetry.
+        features : {"latest", "stored"}, optional
+            With `assets`: compute features from the latest telemetry (the default), or use those of the last scoring
+            run.
+        explain : bool, optional
+            Whether to answer what drives each prediction; True by default.
+        idempotency_key : str, optional
+            Identifies this request for 24 hours; drawn for this call by default.
 
         Returns
         -------
         PredictAnswer
-            One entry an asset, in the order asked.
+            One prediction for each asset, in the order of the request.
 
         Raises
         ------
         RefusedError
-            If the endpoint refuses the request.
+            If the endpoint answers with an error.
         UnreachableError
-            If it could not be reached.
+            If no try was answered.
         """
-        asked = {
+        body = {
             "assets": None if assets is None else list(assets),
             "windows": None if windows is None else list(windows),
             "as_of": as_of,
             "features": features,
             "explain": explain,
         }
-        return cast("PredictAnswer", self._post("/predict", asked, idempotency_key))
+        return cast("PredictAnswer", self._post("/predict", body, idempotency_key))
 
     def worklist(
         self,
@@ -141,161 +145,176 @@ class Client:
         repair_hours: float,
         idempotency_key: str | None = None,
         **others: Any,
-    ) -> WorklistAnswer:
-        """Ask what to repair on which day.
+    ) -> "WorklistAnswer":
+        """Plan which assets to repair on which day.
 
         Parameters
         ----------
-        days
-            How many days to plan.
-        crews
-            ``machines_per_day``, ``hours_per_day``, or both.
-        costs
-            ``planned`` and ``failure``, and what the document describes beside them.
-        repair_hours
-            How many hours crews work on a machine.
-        idempotency_key
-            As of `predict`.
+        days : int
+            Days to plan, of 24 hours each.
+        crews : mapping of str to float
+            Daily capacity: ``machines_per_day``, ``hours_per_day``, or both.
+        costs : mapping of str to float
+            ``planned`` and ``failure``, in any one currency; the OpenAPI document lists the optional ones.
+        repair_hours : float
+            Working hours of one repair.
+        idempotency_key : str, optional
+            As for `predict`.
         **others
             Other fields of the request, such as ``start``, ``assets`` or ``per_asset``.
 
         Returns
         -------
         WorklistAnswer
+            The assets to repair, by day, and those left out.
 
         Raises
         ------
-        RefusedError, UnreachableError
-            As of `predict`.
+        RefusedError
+            If the endpoint answers with an error.
+        UnreachableError
+            If no try was answered.
         """
-        asked = {"days": days, "crews": dict(crews), "costs": dict(costs), "repair_hours": repair_hours, **others}
-        return cast("WorklistAnswer", self._post("/worklist", asked, idempotency_key))
+        body = {"days": days, "crews": dict(crews), "costs": dict(costs), "repair_hours": repair_hours, **others}
+        return cast("WorklistAnswer", self._post("/worklist", body, idempotency_key))
 
     def report(
         self, work_orders: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> WorkOrdersAnswer:
-        """Report what mechanics did and found; the same report twice counts once.
+    ) -> "WorkOrdersAnswer":
+        """Report what mechanics did and found; a repeated report counts once.
 
         Parameters
         ----------
-        work_orders
-            The work orders, as the document describes them.
-        idempotency_key
-            As of `predict`.
+        work_orders : sequence of mapping
+            The reports, as `ReportedWork` in the OpenAPI document.
+        idempotency_key : str, optional
+            As for `predict`.
 
         Returns
         -------
         WorkOrdersAnswer
-            What became of each, in the order sent.
+            The result of each report, in the order sent.
 
         Raises
         ------
-        RefusedError, UnreachableError
-            As of `predict`.
+        RefusedError
+            If the endpoint answers with an error; then nothing is stored.
+        UnreachableError
+            If no try was answered.
         """
-        asked = {"work_orders": list(work_orders)}
-        return cast("WorkOrdersAnswer", self._post("/work-orders", asked, idempotency_key))
+        body = {"work_orders": list(work_orders)}
+        return cast("WorkOrdersAnswer", self._post("/work-orders", body, idempotency_key))
 
-    def history(self, asset: str, *, since: str | None = None, limit: int | None = None) -> HistoryAnswer:
-        """Ask what was foretold of an asset, what happened to it and what was done.
+    def history(self, asset: str, *, since: str | None = None, limit: int | None = None) -> "HistoryAnswer":
+        """List an asset's predictions, outcomes, failures and work orders.
 
         Parameters
         ----------
-        asset
+        asset : str
             The asset.
-        since
-            Nothing earlier (RFC 3339).
-        limit
-            The longest that each list may be.
+        since : str, optional
+            Only what is later (RFC 3339).
+        limit : int, optional
+            Maximum length of each list, up to 1000; 100 by default.
 
         Returns
         -------
         HistoryAnswer
+            Each list starts with the newest.
 
         Raises
         ------
-        RefusedError, UnreachableError
-            As of `predict`.
+        RefusedError
+            If the endpoint answers with an error.
+        UnreachableError
+            If no try was answered.
         """
-        wanted = _without_none({"since": since, "limit": limit})
-        return cast("HistoryAnswer", self._get(f"/assets/{quote(asset, safe='')}/history", wanted))
+        query = _without_none({"since": since, "limit": limit})
+        return cast("HistoryAnswer", self._get(f"/assets/{quote(asset, safe='')}/history", query))
 
-    def why(self, prediction_id: str) -> WhyAnswer:
-        """Ask what was said under a prediction's id, from what, and what became of it.
+    def why(self, prediction_id: str) -> "WhyAnswer":
+        """Explain a stored prediction: the model, the data, the drivers, and the outcome.
 
         Parameters
         ----------
-        prediction_id
-            The id.
+        prediction_id : str
+            The prediction's id, from an answer.
 
         Returns
         -------
         WhyAnswer
+            The prediction and its outcome, as values and in plain sentences.
 
         Raises
         ------
-        RefusedError, UnreachableError
-            As of `predict`.
+        RefusedError
+            If the endpoint answers with an error.
+        UnreachableError
+            If no try was answered.
         """
         return cast("WhyAnswer", self._get(f"/why/{quote(prediction_id, safe='')}"))
 
-    def model(self) -> ModelAnswer:
-        """Ask which model answers.
+    def model(self) -> "ModelAnswer":
+        """Describe the model that the endpoint serves.
 
         Returns
         -------
         ModelAnswer
+            The champion, the workers that serve it, and the challengers in the shadow.
 
         Raises
         ------
-        RefusedError, UnreachableError
-            As of `predict`.
+        RefusedError
+            If the endpoint answers with an error.
+        UnreachableError
+            If no try was answered.
         """
         return cast("ModelAnswer", self._get("/model"))
 
-    def _get(self, path: str, wanted: Mapping[str, Any] | None = None) -> Any:
-        return self._ask(self._http.build_request("GET", path, params=dict(wanted or {})))
+    def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return self._send(self._http.build_request("GET", path, params=dict(query or {})))
 
-    def _post(self, path: str, asked: Mapping[str, Any], key: str | None) -> Any:
+    def _post(self, path: str, body: Mapping[str, Any], key: str | None) -> Any:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        return self._ask(self._http.build_request("POST", path, json=_without_none(asked), headers=headers))
+        return self._send(self._http.build_request("POST", path, json=_without_none(body), headers=headers))
 
-    def _ask(self, request: httpx.Request) -> Any:
-        why = ""
+    def _send(self, request: httpx.Request) -> Any:
+        failure = ""
         for number in range(1, self._tries + 1):
-            after = 0.0
+            retry_after = 0.0
             try:
-                answer = self._http.send(request)
+                response = self._http.send(request)
             except httpx.TransportError as error:
-                why = f"{type(error).__name__}: {error}"
+                failure = f"{type(error).__name__}: {error}"
             else:
-                if answer.is_success:
-                    return answer.json()
-                if answer.status_code not in _WORTH_RETRYING:
-                    raise RefusedError(answer.status_code, _content(answer))
-                why, after = str(RefusedError(answer.status_code, _content(answer))), _retry_after(answer)
+                if response.is_success:
+                    return response.json()
+                refused = RefusedError(response.status_code, _content(response))
+                if response.status_code not in _RETRIED_STATUSES:
+                    raise refused
+                failure, retry_after = str(refused), _retry_after(response)
             if number < self._tries:
-                self._sleep(self._before(number, after))
-        raise UnreachableError(f"{request.method} {request.url.path} was tried {self._tries} times; at last {why}")
+                self._sleep(self._pause_after(number, retry_after))
+        raise UnreachableError(f"{request.method} {request.url.path} failed {self._tries} times, last with {failure}")
 
-    def _before(self, number: int, after: float) -> float:
+    def _pause_after(self, number: int, retry_after: float) -> float:
         # Callers that were turned away together must not all come back together.
         pause = min(_LONGEST_PAUSE, self._pause * 2.0 ** (number - 1))
-        return max(after, pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret is drawn
+        return max(retry_after, pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret is drawn
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _content(answer: httpx.Response) -> dict[str, Any]:
+def _content(response: httpx.Response) -> dict[str, Any]:
     try:
-        content = answer.json()
+        content = response.json()
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    said = str(answer.headers.get("Retry-After", ""))
-    return min(float(said), _LONGEST_PAUSE) if said.isdigit() else 0.0
+def _retry_after(response: httpx.Response) -> float:
+    seconds = str(response.headers.get("Retry-After", ""))
+    return min(float(seconds), _LONGEST_PAUSE) if seconds.isdigit() else 0.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from data_contracts.workspace import Workspace
 from serving.http.load_balancing import Balance
-from serving.schemas.schemas import format_instant
+from serving.schemas.instants import format_instant
 
 if TYPE_CHECKING:
     from serving.deployment.champion import Champion

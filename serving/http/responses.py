@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,21 +12,6 @@ from serving.settings import Settings
 JSON = "application/json"
 OURS = "X-Forewarn-Refusal"
 """Marks a refusal on its way to the door, where errors in any other shape are replaced; nobody outside sees it."""
-
-
-def json_response(answer: BaseModel) -> Response:
-    """Answer with a shape's JSON.
-
-    Parameters
-    ----------
-    answer
-        What to answer.
-
-    Returns
-    -------
-    Response
-    """
-    return Response(answer.model_dump_json(), media_type=JSON)
 
 
 def error_response(refusal: ApiError, settings: Settings) -> Response:
@@ -53,7 +37,7 @@ def error_response(refusal: ApiError, settings: Settings) -> Response:
     return JSONResponse(refusal.to_dict(), status_code=refusal.status, headers=headers)
 
 
-def answered(make: Callable[[], BaseModel | Response], settings: Settings) -> Response:
+def answered(make: Callable[[], Response], settings: Settings) -> Response:
     """Run what makes an answer; whatever goes wrong, the caller gets one shape and no stack.
 
     Parameters
@@ -68,13 +52,12 @@ def answered(make: Callable[[], BaseModel | Response], settings: Settings) -> Re
     Response
     """
     try:
-        made = make()
+        return make()
     except Exception as error:
         return error_response(from_error(error), settings)
-    return made if isinstance(made, Response) else json_response(made)
 
 
-async def answered_aside(make: Callable[[], BaseModel | Response], settings: Settings) -> Response:
+async def answered_aside(make: Callable[[], Response], settings: Settings) -> Response:
     """Do as `answered` in a thread, so that other requests go on meanwhile.
 
     Parameters

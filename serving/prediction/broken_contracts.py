@@ -16,7 +16,7 @@ from data_contracts.ingestion.refused_readings import RefusedReadings, count_new
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
 from serving.prediction.stored_telemetry import LatestTelemetry
-from serving.schemas.schemas import format_instant
+from serving.schemas.instants import format_instant
 
 _INSTANT = pd.Timedelta(microseconds=1)
 
@@ -103,7 +103,7 @@ class BrokenContracts:
         if not readings:
             return {}
         start = min(each.event_time for each in readings.values()) - _INSTANT
-        good, _ = tables.last_heard(
+        good, _ = tables.latest_times(
             self._workspace, self._table, as_of=as_of, assets=list(readings), start=start, column="event_time"
         )
         return self._broken(readings, good, as_of)

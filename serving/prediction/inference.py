@@ -20,7 +20,7 @@ from models.artifact.explanations import Driver, drivers
 from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion, check_predictions
 from serving.prediction.response_builder import AssetPredictions
-from serving.schemas.schemas import microseconds_of
+from serving.schemas.instants import microseconds_of
 
 _HOUR, _NOTHING = pd.Timedelta(hours=1), pd.Timedelta(0)
 _GAP = "no telemetry known at the cut-off lies within the model's window of {window} before it"

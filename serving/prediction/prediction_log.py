@@ -79,4 +79,4 @@ class PredictionLog:
     def _purge_now_and_then(self, now: pd.Timestamp) -> None:
         self._replies += 1
         if self._replies % _PURGE_EVERY == 1:
-            purge_replies(self.commit, expired=now - VALID_FOR, most=_PURGE_MOST)
+            purge_replies(self.commit, expired=now - VALID_FOR, limit=_PURGE_MOST)

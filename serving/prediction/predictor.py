@@ -35,7 +35,9 @@ from serving.prediction.response_builder import (
 from serving.prediction.statuses import contract_of, freshness_of, kind_of
 from serving.prediction.stored_fleet import StoredFleet
 from serving.prediction.stored_telemetry import LatestTelemetry, read_stored, why_unknown
-from serving.schemas.schemas import PredictAnswer, PredictRequest, Window, microseconds_of
+from serving.schemas.answers import PredictAnswer
+from serving.schemas.instants import microseconds_of
+from serving.schemas.predict_request import PredictRequest, Window
 from serving.settings import Settings
 
 _FEW = 16
@@ -267,7 +269,7 @@ class Predictor:
         predictions = [each.prediction for each in made.composed if each.prediction is not None]
         before = self.log.store(predictions, [each.answer for each in made.composed], reply)
         if before is None:
-            identifiers = {each.shown.asset: each.shown.prediction_id for each in made.composed}
+            identifiers = {each.shown["asset"]: each.shown["prediction_id"] for each in made.composed}
             for asked, rows in made.offered:
                 ids = [identifiers[asset] for asset in asked.assets]
                 self.shadow.offer(ids, asked, rows, lookback=made.lookback)
@@ -311,7 +313,7 @@ class Predictor:
         composer = self._composer(champion)
         made = [one for each in judged for one in composer.compose(each, now, counted_to)]
         rank = {asset: number for number, asset in enumerate(asked)}
-        made.sort(key=lambda one: rank[one.shown.asset])
+        made.sort(key=lambda one: rank[one.shown["asset"]])
         return _Prediction(made, offered, None if request.windows is not None else artifact.recipe.lookback)
 
     def _cut_offs(
@@ -363,12 +365,12 @@ class Predictor:
 def _note(composed: Sequence[Response], champion: Champion) -> None:
     """Have what was answered seen: in the metrics, and in the log of the request."""
     shown = [each.shown for each in composed]
-    told = [each.probability for each in shown if each.probability is not None]
-    metrics.count_answers(champion.name, champion.version, told, [each.status for each in shown])
+    told = [each["probability"] for each in shown if each["probability"] is not None]
+    metrics.count_answers(champion.name, champion.version, told, [each["status"] for each in shown])
     for each in shown:
-        if each.status == "abstained" and each.reason is not None:
-            metrics.ABSTENTIONS.labels(kind_of(each.reason)).inc()
-    request_context.current().predictions.extend(each.prediction_id for each in shown)
+        if each["status"] == "abstained" and each["reason"] is not None:
+            metrics.ABSTENTIONS.labels(kind_of(each["reason"])).inc()
+    request_context.current().predictions.extend(each["prediction_id"] for each in shown)
 
 
 def _same(history: History) -> History:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from data_contracts.contract.contract import Contract
 from serving.http.errors import ApiError, unprocessable
 from serving.http.json_bodies import path_of, show
-from serving.schemas.schemas import INSTANT_EXPECTED, format_microseconds, microseconds_of, parse_instant
+from serving.schemas.instants import INSTANT_EXPECTED, format_microseconds, microseconds_of, parse_instant
 
 EVENT_TIME = "event_time"
 CHANNELS = "channels"

@@ -22,7 +22,8 @@ from serving.prediction.request_telemetry import (
     after_cut_off,
     read_telemetry,
 )
-from serving.schemas.schemas import RequestEvent, RequestWorkOrder, Window, microseconds_of
+from serving.schemas.instants import microseconds_of
+from serving.schemas.predict_request import RequestEvent, RequestWorkOrder, Window
 
 _SOURCE = "physical"
 _RANK = SOURCE_PRIORITY.index(_SOURCE)

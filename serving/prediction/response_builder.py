@@ -15,20 +15,16 @@ from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from serving.deployment.champion import Champion
 from serving.prediction.statuses import Freshness
-from serving.schemas.schemas import (
-    DriverAnswer,
-    HorizonAnswer,
-    PredictionAnswer,
-    Status,
-    format_microseconds,
-    microseconds_of,
-)
+from serving.schemas.answer_json import adapter_of
+from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.instants import format_microseconds, microseconds_of
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _HOUR, _SECOND = pd.Timedelta(hours=1), pd.Timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+_ADAPTER = adapter_of(PredictionAnswer)
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ class ResponseBuilder:
         status: Status = "abstained" if not told else "ok" if reason is None else "stale"
         failure = artifact.target == "failure"
         value = float(judged.said[row]) if told else None
-        shown = PredictionAnswer.model_construct(
+        shown = PredictionAnswer(
             prediction_id=identifier,
             asset=judged.assets[row],
             status=status,
@@ -178,22 +174,22 @@ class ResponseBuilder:
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         answer = Answer(
             prediction_id=identifier,
-            asset=shown.asset,
+            asset=shown["asset"],
             as_of=cut_off,
             made_at=made_at,
             status=status,
             reason=reason,
-            model_name=shown.model_name,
-            model_version=shown.model_version,
-            model_digest=shown.model_digest,
-            answer=shown.model_dump_json(),
+            model_name=shown["model_name"],
+            model_version=shown["model_version"],
+            model_digest=shown["model_digest"],
+            answer=_ADAPTER.dump_json(shown).decode(),
         )
         prediction = _prediction(shown, artifact, cut_off, made_at) if told and cut_off is not None else None
         return Response(shown, answer, prediction)
 
     def _horizons(self, probabilities: FloatArray) -> list[HorizonAnswer]:
         return [
-            HorizonAnswer.model_construct(hours=horizon / _HOUR, probability=float(probability))
+            HorizonAnswer(hours=horizon / _HOUR, probability=float(probability))
             for horizon, probability in zip(self.champion.artifact.horizons, probabilities, strict=True)
         ]
 
@@ -226,24 +222,24 @@ def new_prediction_id() -> str:
 
 
 def _driver(driver: Driver) -> DriverAnswer:
-    return DriverAnswer.model_construct(
+    return DriverAnswer(
         channel=driver.channel, share=float(driver.share), raises=bool(driver.raises), words=driver.words
     )
 
 
 def _prediction(shown: PredictionAnswer, artifact: Artifact, as_of: pd.Timestamp, made_at: pd.Timestamp) -> Prediction:
     return Prediction(
-        prediction_id=shown.prediction_id,
-        asset=shown.asset,
+        prediction_id=shown["prediction_id"],
+        asset=shown["asset"],
         as_of=as_of,
         made_at=made_at,
         horizon_s=(artifact.horizon or pd.Timedelta(0)) / _SECOND,
         lead_s=artifact.lead / _SECOND,
-        probability=shown.probability,
-        remaining_life_h=shown.remaining_life_hours,
-        threshold=shown.threshold,
-        alert=bool(shown.alert),
-        model_name=shown.model_name,
-        model_version=shown.model_version,
+        probability=shown["probability"],
+        remaining_life_h=shown["remaining_life_hours"],
+        threshold=shown["threshold"],
+        alert=bool(shown["alert"]),
+        model_name=shown["model_name"],
+        model_version=shown["model_version"],
         origin="endpoint",
     )

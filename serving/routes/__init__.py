@@ -1,1 +1,1 @@
-"""Routes: the endpoints beside `/predict`, one file each."""
+"""The routes beside `/predict`: each answer is computed in a file of its own."""

@@ -1,4 +1,4 @@
-"""The history of an asset: what was foretold, what became of it, what happened and what was done."""
+"""`GET /assets/{asset}/history`: an asset's predictions, their outcomes, its failures and its work orders."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ from data_contracts.tables import tables
 from models.labels.labels import known_rows
 from models.outcomes.outcome_ledger import latest_outcomes
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
-from serving.schemas.planning_schemas import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
-from serving.schemas.schemas import format_instant, is_name, parse_instant, show
+from serving.http.json_bodies import show
+from serving.schemas.answers import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
+from serving.schemas.instants import format_instant, parse_instant
+from serving.schemas.request_bodies import is_name
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
@@ -22,82 +24,34 @@ _HOUR_S = 3600.0
 _LIMIT, _MOST = 100, 1_000
 
 
-def tell_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> HistoryAnswer:
-    """Tell the history of an asset.
-
-    Parameters
-    ----------
-    worker
-        Records and tables.
-    asset
-        The asset.
-    query
-        ``since`` and ``limit``, as texts.
-
-    Returns
-    -------
-    HistoryAnswer
-
-    Raises
-    ------
-    ApiError
-        Of status 404 if nothing at all is known of the asset, 422 for a query that cannot be understood.
-    StorageError
-        If a store is down.
-    """
-    since, limit = _query(query)
+def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> HistoryAnswer:
+    """Collect an asset's history; ApiError 404 for an unknown asset, 422 for a bad ``since`` or ``limit``."""
+    since, limit = _parse_query(query)
     engine = worker.answering.log.commit.engine()
     if not is_name(asset):
-        raise ApiError(NOT_FOUND, "asset", "a text that is no asset's name", "a known asset", "Correct it")
-    told = asset_predictions(engine, asset, since=since, most=limit)
-    _check_asset(worker, asset, known=len(told) > 0)
-    # What was reported last counts, also where it moves the time: so all is read, and cut by time afterwards.
-    orders = _since(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
+        raise ApiError(NOT_FOUND, "asset", "a text that cannot be an asset's name", "a known asset", "Correct it")
+    predictions = asset_predictions(engine, asset, since=since, limit=limit)
+    if predictions.empty:
+        _check_asset(worker, asset)
+    # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.
+    orders = _later_than(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
     failures = tables.read(worker.workspace, "failures", assets=[asset])
-    failures = _since(since, known_rows(failures, "failure_id", worker.answering.clock()))
+    failures = _later_than(since, known_rows(failures, "failure_id", worker.answering.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
-    became = _outcomes(asset_outcomes(engine, asset, since=since))
+    outcomes = _latest_outcomes(asset_outcomes(engine, asset, since=since))
     return HistoryAnswer(
         asset=asset,
         since=None if since is None else format_instant(since),
         limit=limit,
-        predictions=_each(told, _prediction, limit),
-        episodes=_each(became[became["unit"] == "episode"], tell_outcome, limit),
-        failures=_each(failures, _failure, limit),
-        failure_outcomes=_each(became[became["unit"] == "failure"], tell_outcome, limit),
-        work_orders=_each(orders, _work, limit),
+        predictions=_records(predictions, _prediction, limit),
+        episodes=_records(outcomes[outcomes["unit"] == "episode"], _outcome, limit),
+        failures=_records(failures, _failure, limit),
+        failure_outcomes=_records(outcomes[outcomes["unit"] == "failure"], _outcome, limit),
+        work_orders=_records(orders, _work, limit),
     )
 
 
-def tell_outcome(row: Mapping[str, Any]) -> OutcomeRecord:
-    """Tell what is believed of an alarm episode or failure.
-
-    Parameters
-    ----------
-    row
-        Of the ledger of outcomes.
-
-    Returns
-    -------
-    OutcomeRecord
-    """
-    times = {name: format_instant(row[name]) for name in ("at", "known_at", "matured_at")}
-    return OutcomeRecord(
-        **times,
-        state=row["state"],
-        evidence=list(row["evidence"]),
-        model_name=row["model_name"],
-        model_version=row["model_version"],
-    )
-
-
-def _outcomes(rows: pd.DataFrame) -> pd.DataFrame:
-    last = [latest_outcomes(own).assign(model_name=name) for name, own in rows.groupby("model_name")]
-    found = pd.concat(last) if last else rows
-    return found.sort_values(["at", "model_name", "model_version"], ascending=[False, True, False])
-
-
-def _query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
+def _parse_query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
     for name in query:
         if name not in ("since", "limit"):
             raise unprocessable(name[:80], "an unknown parameter", "only since, limit", "Remove it")
@@ -113,13 +67,8 @@ def _query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
         raise unprocessable("since", show(query["since"]), str(error), "Correct it, and write + as %2B") from error
 
 
-def _since(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:
-    return rows if since is None else rows[rows["event_time"] > since]
-
-
-def _check_asset(worker: "WorkerContext", asset: str, *, known: bool) -> None:
-    if known:
-        return
+def _check_asset(worker: "WorkerContext", asset: str) -> None:
+    """Refuse an asset that has neither a record nor telemetry."""
     assets = set(tables.read(worker.workspace, "assets")["asset"])
     champion = worker.watch.current
     if asset not in assets and champion is not None:
@@ -129,8 +78,18 @@ def _check_asset(worker: "WorkerContext", asset: str, *, known: bool) -> None:
         raise ApiError(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)
 
 
-def _each(rows: pd.DataFrame, tell: Callable[[Mapping[str, Any]], Any], limit: int) -> list[Any]:
-    return [tell({str(name): value for name, value in row.items()}) for row in rows.head(limit).to_dict("records")]
+def _later_than(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows if since is None else rows[rows["event_time"] > since]
+
+
+def _latest_outcomes(rows: pd.DataFrame) -> pd.DataFrame:
+    latest = [latest_outcomes(own).assign(model_name=name) for name, own in rows.groupby("model_name")]
+    outcomes = pd.concat(latest) if latest else rows
+    return outcomes.sort_values(["at", "model_name", "model_version"], ascending=[False, True, False])
+
+
+def _records(rows: pd.DataFrame, convert: Callable[[Mapping[str, Any]], Any], limit: int) -> list[Any]:
+    return [convert({str(name): value for name, value in row.items()}) for row in rows.head(limit).to_dict("records")]
 
 
 def _prediction(row: Mapping[str, Any]) -> PredictionRecord:
@@ -150,15 +109,38 @@ def _prediction(row: Mapping[str, Any]) -> PredictionRecord:
     )
 
 
+def _outcome(row: Mapping[str, Any]) -> OutcomeRecord:
+    return OutcomeRecord(
+        at=format_instant(row["at"]),
+        state=row["state"],
+        known_at=format_instant(row["known_at"]),
+        matured_at=format_instant(row["matured_at"]),
+        evidence=list(row["evidence"]),
+        model_name=row["model_name"],
+        model_version=row["model_version"],
+    )
+
+
 def _failure(row: Mapping[str, Any]) -> FailureRecord:
-    times = {name: format_instant(row[name]) for name in ("event_time", "known_time")}
-    return FailureRecord(failure_id=row["failure_id"], mode=_none(row.get("mode")), **times)
+    return FailureRecord(
+        failure_id=row["failure_id"],
+        event_time=format_instant(row["event_time"]),
+        known_time=format_instant(row["known_time"]),
+        mode=_none(row.get("mode")),
+    )
 
 
 def _work(row: Mapping[str, Any]) -> WorkRecord:
-    times = {name: format_instant(row[name]) for name in ("event_time", "known_time")}
-    texts = {name: _none(row.get(name)) for name in ("component", "finding", "prompted_by", "prediction_id")}
-    return WorkRecord(work_order_id=row["work_order_id"], kind=row["kind"], **times, **texts)
+    return WorkRecord(
+        work_order_id=row["work_order_id"],
+        event_time=format_instant(row["event_time"]),
+        known_time=format_instant(row["known_time"]),
+        kind=row["kind"],
+        component=_none(row.get("component")),
+        finding=_none(row.get("finding")),
+        prompted_by=_none(row.get("prompted_by")),
+        prediction_id=_none(row.get("prediction_id")),
+    )
 
 
 def _none(value: Any) -> Any:

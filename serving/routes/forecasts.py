@@ -1,4 +1,4 @@
-"""What predictions tell of the coming hours, whether they were stored before or are made now."""
+"""The failure risk of each asset over the coming hours, from stored predictions or from new ones."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,102 +8,68 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from serving.schemas.schemas import PredictAnswer
+    from serving.schemas.answers import PredictAnswer
 
-_AT_ONCE = pd.Timedelta(0)
+_NO_LEAD = pd.Timedelta(0)
 _HOUR, _HOUR_S = pd.Timedelta(hours=1), 3600.0
 _NEVER = pd.Timestamp(0, tz="UTC").as_unit("us")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a prediction tells.
-
-    Parameters
-    ----------
-    asset
-        The asset.
-    prediction_id
-        Its id; empty if there is none.
-    as_of
-        Its cut-off.
-    read_at
-        When the latest reading it goes by was taken; its cut-off where that was not written down.
-    lead
-        From when after that the hours count.
-    hours, probabilities
-        Of a failure within each horizon; empty if there is a reason why not.
-    alert
-        Whether it is an alert.
-    reason
-        Why nothing is told; None if something is.
-    """
+    """One asset's forecast, or the reason for having none."""
 
     asset: str
-    prediction_id: str
+    prediction_id: str  # empty without a prediction
     as_of: pd.Timestamp
-    read_at: pd.Timestamp
-    lead: pd.Timedelta = _AT_ONCE
-    hours: tuple[float, ...] = ()
-    probabilities: tuple[float, ...] = ()
+    read_at: pd.Timestamp  # the latest reading used; the cut-off where it was not recorded
+    lead: pd.Timedelta = _NO_LEAD  # the horizons are counted from the cut-off plus this
+    hours: tuple[float, ...] = ()  # the horizons, shortest first
+    probabilities: tuple[float, ...] = ()  # of a failure within each horizon
     alert: bool = False
-    reason: str | None = None
+    reason: str | None = None  # why there is no forecast
 
 
 def forecasts_from_rows(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[Forecast]:
-    """Read what stored predictions tell.
-
-    Parameters
-    ----------
-    rows
-        Stored predictions with a probability.
-    answers
-        What was answered under their ids, as far as it is stored: JSON texts.
-
-    Yields
-    ------
-    Forecast
-        With every horizon that was answered; with the one that is stored if none was.
-    """
+    """Read forecasts from stored predictions, with all horizons where their answers (JSON) are stored too."""
     contents = {content["prediction_id"]: content for content in map(json.loads, answers)}
     for row in rows.to_dict("records"):
         content = contents.get(row["prediction_id"], {})
-        hours, chances = _horizons(content) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
+        hours, probabilities = _horizons(content) or ((row["horizon_s"] / _HOUR_S,), (row["probability"],))
         lead, read_at = pd.Timedelta(seconds=row["lead_s"]), _read_at(content, row["as_of"])
-        yield Forecast(row["asset"], row["prediction_id"], row["as_of"], read_at, lead, hours, chances, row["alert"])
+        yield Forecast(
+            row["asset"], row["prediction_id"], row["as_of"], read_at, lead, hours, probabilities, row["alert"]
+        )
 
 
 def forecasts_from_answer(answer: "PredictAnswer") -> Iterator[Forecast]:
-    """Read what an answer tells.
-
-    Parameters
-    ----------
-    answer
-        Of this model's probabilities.
-
-    Yields
-    ------
-    Forecast
-        One for each asset that was asked about; with a reason where there is no number.
-    """
-    content = answer.model_dump()
-    for one in content["predictions"]:
-        as_of = None if one["as_of"] is None else pd.Timestamp(one["as_of"])
-        if one["probability"] is None or as_of is None:
-            yield Forecast(one["asset"], "", _NEVER, _NEVER, reason=one.get("reason") or "nothing is foretold")
+    """Read forecasts from an answer of failure probabilities, one for each asset of the request."""
+    for prediction in answer["predictions"]:
+        asset, probability, horizon = prediction["asset"], prediction["probability"], prediction["horizon_hours"]
+        if probability is None or horizon is None or prediction["as_of"] is None:
+            yield Forecast(asset, "", _NEVER, _NEVER, reason=prediction["reason"] or "no prediction")
             continue
-        hours, chances = _horizons(one) or ((one["horizon_hours"],), (one["probability"],))
-        lead, read_at = one["lead_hours"] * _HOUR, _read_at(one, as_of)
-        yield Forecast(one["asset"], one["prediction_id"], as_of, read_at, lead, hours, chances, one["alert"])
+        as_of = pd.Timestamp(prediction["as_of"])
+        hours, probabilities = _horizons(prediction) or ((horizon,), (probability,))
+        yield Forecast(
+            asset,
+            prediction["prediction_id"],
+            as_of,
+            _read_at(prediction, as_of),
+            prediction["lead_hours"] * _HOUR,
+            hours,
+            probabilities,
+            bool(prediction["alert"]),
+        )
 
 
 def _read_at(content: Mapping[str, Any], as_of: pd.Timestamp) -> pd.Timestamp:
-    told = content.get("last_reading_at")
-    return as_of if told is None else pd.Timestamp(told).as_unit("us")
+    read_at = content.get("last_reading_at")
+    return as_of if read_at is None else pd.Timestamp(read_at).as_unit("us")
 
 
 def _horizons(content: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    told = content.get("horizons")
-    if not told:
+    horizons = content.get("horizons")
+    if not horizons:
         return None
-    return tuple(one["hours"] for one in told), tuple(one["probability"] for one in told)
+    return tuple(each["hours"] for each in horizons), tuple(each["probability"] for each in horizons)

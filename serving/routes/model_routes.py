@@ -1,4 +1,4 @@
-"""The page about the model that answers: in this worker, in the others, and in the shadow."""
+"""`GET /model`: the champion in this worker and in the others, and the challengers in the shadow."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.deployment.worker_status import agree
-from serving.http.responses import answered_aside
-from serving.schemas.model_schemas import ModelAnswer, RefusedAnswer, ShadowAnswer, WorkerAnswer
-from serving.schemas.schemas import format_instant
+from serving.http.responses import JSON, answered_aside
+from serving.schemas.answer_json import answer_json
+from serving.schemas.answers import ModelAnswer, RejectedVersionAnswer, ShadowAnswer, WorkerAnswer
+from serving.schemas.instants import format_instant
 from serving.worker_context import now
 
 if TYPE_CHECKING:
@@ -22,45 +23,22 @@ _HOUR = pd.Timedelta(hours=1)
 _SECOND = pd.Timedelta(seconds=1)
 
 
-def routes(worker: "Callable[[], WorkerContext]") -> list[Route]:
-    """Give the page's route.
-
-    Parameters
-    ----------
-    worker
-        Finds the worker that is asked.
-
-    Returns
-    -------
-    list of starlette.routing.Route
-    """
+def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
+    """Build the route; the worker is looked up on each request, for it starts after the routes."""
 
     async def get_model(_: Request) -> Response:
-        """Say which model this process serves."""
-        asked = worker()
-        return await answered_aside(lambda: describe(asked), asked.settings)
+        """Describe the model that this process serves."""
+        worker = current_worker()
+        return await answered_aside(
+            lambda: Response(answer_json(ModelAnswer, describe_model(worker)), media_type=JSON), worker.settings
+        )
 
     return [Route("/model", get_model)]
 
 
-def describe(worker: "WorkerContext") -> ModelAnswer:
-    """Describe the champion as the page does.
-
-    Parameters
-    ----------
-    worker
-        The worker that is asked.
-
-    Returns
-    -------
-    ModelAnswer
-
-    Raises
-    ------
-    Refusal
-        If there is no champion.
-    """
-    champion, refused = worker.champion(), worker.watch.refused
+def describe_model(worker: "WorkerContext") -> ModelAnswer:
+    """Describe the champion and who serves it; ApiError 503 without a champion."""
+    champion, rejected = worker.champion(), worker.watch.refused
     artifact, states = champion.artifact, worker.workers.states()
     return ModelAnswer(
         name=champion.name,
@@ -73,17 +51,17 @@ def describe(worker: "WorkerContext") -> ModelAnswer:
         lead_hours=artifact.lead / _HOUR,
         channels=list(artifact.recipe.measured_channels),
         swap_age_seconds=(now() - champion.since) / _SECOND,
-        refused=RefusedAnswer(version=refused.version, reason=refused.reason) if refused else None,
+        refused=RejectedVersionAnswer(version=rejected.version, reason=rejected.reason) if rejected else None,
         workers=[WorkerAnswer(pid=s.pid, version=s.version, digest=s.digest, since=s.since) for s in states],
         agreed=agree(states),
-        shadow=_shadow(worker.shadow),
+        shadow=_describe_shadow(worker.shadow),
     )
 
 
-def _shadow(shadow: "Shadow") -> ShadowAnswer:
+def _describe_shadow(shadow: "Shadow") -> ShadowAnswer:
     return ShadowAnswer(
         versions=list(shadow.challengers),
-        refused=[RefusedAnswer(version=version, reason=reason) for version, reason in shadow.refused.items()],
+        refused=[RejectedVersionAnswer(version=version, reason=reason) for version, reason in shadow.refused.items()],
         scored=shadow.scored,
         dropped=shadow.dropped,
         failed=shadow.failed,

@@ -1,9 +1,8 @@
-"""The pages for planning maintenance: the worklist, what comes back from the mechanics, history, and why."""
+"""The routes around planning: the worklist, reports of finished work, an asset's history, and why."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,84 +10,85 @@ from starlette.routing import Route
 from serving.http import idempotency, request_context
 from serving.http.errors import ApiError
 from serving.http.responses import JSON, answered_aside, error_response, read_body
-from serving.schemas.planning_schemas import WorklistRequest, WorkOrdersRequest, parse
+from serving.schemas.answer_json import answer_json
+from serving.schemas.answers import HistoryAnswer, WhyAnswer, WorklistAnswer, WorkOrdersAnswer
+from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
+from serving.schemas.request_bodies import parse_body
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
 
-Make = Callable[["WorkerContext", bytes], BaseModel]
+# From a body to the answer's JSON.
+Respond = Callable[["WorkerContext", bytes], str]
 
 
-def routes(worker: "Callable[[], WorkerContext]") -> list[Route]:
-    """Give the pages' routes.
-
-    Parameters
-    ----------
-    worker
-        Finds the worker that is asked.
-
-    Returns
-    -------
-    list of starlette.routing.Route
-    """
+def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
+    """Build the routes; the worker is looked up on each request, for it starts after the routes."""
 
     async def get_history(request: Request) -> Response:
-        """Tell the history of an asset."""
-        from serving.routes.asset_history import tell_history
-
-        asked, query = worker(), dict(request.query_params)
-        asset = request.path_params["asset"]
-        return await answered_aside(lambda: tell_history(asked, asset, query), asked.settings)
+        """List an asset's predictions, outcomes, failures and work orders."""
+        worker, query, asset = current_worker(), dict(request.query_params), request.path_params["asset"]
+        return await answered_aside(lambda: Response(_history(worker, asset, query), media_type=JSON), worker.settings)
 
     async def get_why(request: Request) -> Response:
-        """Tell why a prediction was made, and what became of it."""
-        from serving.routes.why import tell_why
-
-        asked, prediction_id = worker(), request.path_params["prediction_id"]
-        return await answered_aside(lambda: tell_why(asked, prediction_id), asked.settings)
+        """Explain a stored prediction."""
+        worker, prediction_id = current_worker(), request.path_params["prediction_id"]
+        return await answered_aside(lambda: Response(_why(worker, prediction_id), media_type=JSON), worker.settings)
 
     return [
-        _posted(worker, "/worklist", _worklist),
-        _posted(worker, "/work-orders", _work_orders),
+        _post_route(current_worker, "/worklist", _worklist),
+        _post_route(current_worker, "/work-orders", _work_orders),
         Route("/assets/{asset:path}/history", get_history, methods=["GET"]),
         Route("/why/{prediction_id}", get_why, methods=["GET"]),
     ]
 
 
-def _posted(worker: "Callable[[], WorkerContext]", route: str, make: Make) -> Route:
-    """Make a page that answers a body, once for each key."""
+def _post_route(current_worker: "Callable[[], WorkerContext]", path: str, respond: Respond) -> Route:
+    """Build a route that answers once for each idempotency key."""
 
     async def post(request: Request) -> Response:
-        asked = worker()
+        worker = current_worker()
         try:
-            body = await read_body(request, asked.settings.max_body_bytes)
-        except ApiError as refusal:
-            return error_response(refusal, asked.settings)
+            body = await read_body(request, worker.settings.max_body_bytes)
+        except ApiError as error:
+            return error_response(error, worker.settings)
         keys = request.headers.getlist(idempotency.HEADER)
-        return await answered_aside(lambda: _once(asked, route, keys, body, make), asked.settings)
+        return await answered_aside(lambda: _once(worker, path, keys, body, respond), worker.settings)
 
-    return Route(route, post, methods=["POST"])
+    return Route(path, post, methods=["POST"])
 
 
-def _once(worker: "WorkerContext", route: str, keys: Sequence[str], body: bytes, make: Make) -> Response:
-    """Answer, once for each key; what is refused is not kept."""
+def _once(worker: "WorkerContext", path: str, keys: Sequence[str], body: bytes, respond: Respond) -> Response:
+    """Answer once for each key; errors are not kept."""
     caller = request_context.current().caller
-    asked = idempotency.idempotent_request(keys, caller=caller, route=route, body=body)
-    text = worker.answering.replied(asked)
+    keyed = idempotency.idempotent_request(keys, caller=caller, route=path, body=body)
+    text = worker.answering.replied(keyed)
     if text is None:
-        # Made first, kept afterwards: a reply that says "stored" must not stand there for reports that are not.
-        text = worker.answering.keep(make(worker, body).model_dump_json(), asked)
+        # Kept only once it is true: a reply that says "stored" must not be kept for reports that are not.
+        text = worker.answering.keep(respond(worker, body), keyed)
     return Response(text, media_type=JSON)
 
 
-# Imported when first asked: the supervising process reads this file too, and needs no learner and no solver.
-def _worklist(worker: "WorkerContext", body: bytes) -> BaseModel:
-    from serving.routes.worklist import make_worklist
+# Imported with the first request: the supervising process reads this file too, and needs no learner and no solver.
+def _worklist(worker: "WorkerContext", body: bytes) -> str:
+    from serving.routes.worklist import plan_worklist
 
-    return make_worklist(worker, parse(body, WorklistRequest))
+    return answer_json(WorklistAnswer, plan_worklist(worker, parse_body(body, WorklistRequest)))
 
 
-def _work_orders(worker: "WorkerContext", body: bytes) -> BaseModel:
-    from serving.routes.work_orders import take_work_orders
+def _work_orders(worker: "WorkerContext", body: bytes) -> str:
+    from serving.routes.work_orders import store_work_orders
 
-    return take_work_orders(worker, parse(body, WorkOrdersRequest))
+    return answer_json(WorkOrdersAnswer, store_work_orders(worker, parse_body(body, WorkOrdersRequest)))
+
+
+def _history(worker: "WorkerContext", asset: str, query: dict[str, str]) -> str:
+    from serving.routes.asset_history import asset_history
+
+    return answer_json(HistoryAnswer, asset_history(worker, asset, query))
+
+
+def _why(worker: "WorkerContext", prediction_id: str) -> str:
+    from serving.routes.why import explain_prediction
+
+    return answer_json(WhyAnswer, explain_prediction(worker, prediction_id))

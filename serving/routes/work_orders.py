@@ -1,4 +1,4 @@
-"""Findings come back: work orders that mechanics report, checked, and stored once."""
+"""`POST /work-orders`: work that mechanics report, checked and stored once."""
 
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,10 @@ from data_contracts.ingestion.reported_work import breaches, report_work_orders
 from data_contracts.records.asset_records import find_predictions
 from data_contracts.tables import tables
 from serving.http.errors import unprocessable
-from serving.schemas.planning_schemas import StoredWork, WorkOrdersAnswer, WorkOrdersRequest
-from serving.schemas.schemas import format_instant, show
+from serving.http.json_bodies import show
+from serving.schemas.answers import StoredWork, WorkOrdersAnswer
+from serving.schemas.instants import format_instant
+from serving.schemas.planning_requests import WorkOrdersRequest
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
@@ -18,47 +20,27 @@ if TYPE_CHECKING:
 _TIMES = ("event_time", "known_time")
 
 
-def take_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> WorkOrdersAnswer:
-    """Store reported work, all of it or, if one report breaks a rule, none.
-
-    Parameters
-    ----------
-    worker
-        Where the tables are.
-    request
-        The reports.
-
-    Returns
-    -------
-    WorkOrdersAnswer
-        What became of each.
-
-    Raises
-    ------
-    Refusal
-        Of status 422, with the path of the first field at fault.
-    StorageError
-        If a store is down; then nothing was stored.
-    """
+def store_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> WorkOrdersAnswer:
+    """Store all reports or, if one breaks a rule (ApiError 422, with its path) or a store is down, none."""
     now = worker.answering.clock()
     frame = _frame(request, worker.settings.clock_skew_seconds, now)
-    by_then = frame["event_time"].where(frame["event_time"] > now, now)
-    for breach in breaches(frame.fillna({"known_time": by_then}), now=now):
+    known_times = frame["event_time"].where(frame["event_time"] > now, now)
+    for breach in breaches(frame.fillna({"known_time": known_times}), now=now):
         value = getattr(request.work_orders[breach.row], breach.column)
         found = format_instant(value) if breach.column in _TIMES else show(value)
         raise unprocessable(f"work_orders[{breach.row}].{breach.column}", found, breach.expected)
     _check_assets(worker, request)
     _check_predictions(worker, request)
-    stored = report_work_orders(worker.workspace, frame, now=now)
+    results = report_work_orders(worker.workspace, frame, now=now)
     return WorkOrdersAnswer(
         work_orders=[
             StoredWork(
-                work_order_id=sent.work_order_id,
-                asset=sent.asset,
-                state=one.state,
-                known_time=format_instant(one.known_time),
+                work_order_id=order.work_order_id,
+                asset=order.asset,
+                state=result.state,
+                known_time=format_instant(result.known_time),
             )
-            for sent, one in zip(request.work_orders, stored, strict=True)
+            for order, result in zip(request.work_orders, results, strict=True)
         ]
     )
 
@@ -73,7 +55,7 @@ def _frame(request: WorkOrdersRequest, skew_seconds: float, now: pd.Timestamp) -
                 f"work_orders[{row}].{name}",
                 f"the future instant {format_instant(frame[name].iloc[row])}",
                 f"an instant up to now, {format_instant(now)}",
-                "Report work when it is done; mend the clock if it is",
+                "Report work when it is done; if it is done, set the clock right",
             )
     return frame.astype(dict.fromkeys(_TIMES, "datetime64[us, UTC]"))
 
@@ -82,7 +64,7 @@ def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     known = set(tables.read(worker.workspace, "assets")["asset"])
     champion = worker.watch.current
     if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
-        # Telemetry may be there before anyone has entered the asset.
+        # Telemetry may be there before the asset's record.
         known |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
     for row, order in enumerate(request.work_orders):
         if order.asset not in known:
@@ -93,11 +75,11 @@ def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
 
 
 def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
-    named = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
-    if not named:
+    ids = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
+    if not ids:
         return
-    found = find_predictions(worker.answering.log.commit.engine(), sorted(named))
-    owner = dict(zip(found["prediction_id"], found["asset"], strict=True))
+    predictions = find_predictions(worker.answering.log.commit.engine(), sorted(ids))
+    owner = dict(zip(predictions["prediction_id"], predictions["asset"], strict=True))
     for row, order in enumerate(request.work_orders):
         if order.prediction_id is not None and owner.get(order.prediction_id) != order.asset:
             raise unprocessable(

@@ -1,1 +1,1 @@
-"""Schemas of requests and responses, and the OpenAPI document made from them."""
+"""Schemas of requests and answers, and the OpenAPI document generated from them."""

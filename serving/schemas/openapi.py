@@ -1,74 +1,80 @@
-"""The OpenAPI document: every page, what it takes, what it answers, and each error that it may answer with instead."""
+"""The OpenAPI document: every route with its requests, answers and errors."""
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
 
 from serving.http.authentication import OPEN_PATHS, scopes_for
 from serving.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from serving.schemas import openapi_examples as examples
-from serving.schemas.model_schemas import ModelAnswer
-from serving.schemas.planning_schemas import (
+from serving.schemas.answer_json import adapter_of
+from serving.schemas.answers import (
+    ErrorAnswer,
     HistoryAnswer,
+    ModelAnswer,
+    PredictAnswer,
     WhyAnswer,
     WorklistAnswer,
-    WorklistRequest,
     WorkOrdersAnswer,
-    WorkOrdersRequest,
 )
-from serving.schemas.schemas import ErrorAnswer, PredictAnswer, PredictRequest
+from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
+from serving.schemas.predict_request import PredictRequest
 
+_REQUESTS: tuple[type[BaseModel], ...] = (PredictRequest, WorklistRequest, WorkOrdersRequest)
+_ANSWERS: tuple[type[Mapping[str, Any]], ...] = (
+    ErrorAnswer,
+    PredictAnswer,
+    WorklistAnswer,
+    WorkOrdersAnswer,
+    HistoryAnswer,
+    WhyAnswer,
+    ModelAnswer,
+)
 _REFERENCE = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The body is not JSON, or holds NaN or infinity.",
-    401: "No token that is good.",
-    403: "The token has not the scope for this; or no tokens are asked for, and the request came from elsewhere.",
-    404: "What the path, or the field named, stands for is unknown.",
+    401: "No valid token.",
+    403: "The token lacks the scope; or no tokens are required and the request came from elsewhere.",
+    404: "The path, or the field named, refers to something unknown.",
     413: "The body is too large.",
-    415: "The body is said to be something else than JSON.",
-    422: "The request breaks a rule; `field` is the path of what is at fault.",
+    415: "The body's content type is not JSON.",
+    422: "The request breaks a rule; `field` is the path of the field at fault.",
     429: "Too many requests. Try again after `Retry-After` seconds.",
-    500: "The fault is ours; the log says why.",
-    503: "No champion, a store that cannot be used, or no answer in time. Try again after `Retry-After` seconds.",
+    500: "An error of the endpoint; see its log.",
+    503: "No champion, a store is unavailable, or no answer in time. Try again after `Retry-After` seconds.",
 }
 _ALWAYS = (401, 403, 429, 500, 503)
 _OF_A_BODY = (400, 413, 415, 422)
 _KEY = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
-    "description": "Stands for this request for 24 hours: sent again, it gets the same answer; another gets 422.",
+    "description": "Identifies this request for 24 hours: repeated, it gets the same answer; a different one gets 422.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 _SINCE = {
     "name": "since",
     "in": "query",
-    "description": "Nothing earlier.",
+    "description": "Only what is later.",
     "schema": {"type": "string", "format": "date-time"},
     "example": "2015-03-05T06:00:00Z",
 }
 _LIMIT = {
     "name": "limit",
     "in": "query",
-    "description": "The longest that each list may be.",
+    "description": "Maximum length of each list.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 }
 
 
 def document() -> dict[str, Any]:
-    """Write the document.
-
-    Returns
-    -------
-    dict
-        OpenAPI 3.1, as JSON values.
-    """
-    asked = (PredictRequest, WorklistRequest, WorkOrdersRequest)
-    answered = (ErrorAnswer, PredictAnswer, WorklistAnswer, WorkOrdersAnswer, HistoryAnswer, WhyAnswer, ModelAnswer)
-    _, shapes = models_json_schema(
-        [*((shape, "validation") for shape in asked), *((shape, "serialization") for shape in answered)],
+    """Generate the document, OpenAPI 3.1, from the declarations of requests and answers."""
+    _, schemas = TypeAdapter.json_schemas(
+        [
+            *((request.__name__, "validation", TypeAdapter(request)) for request in _REQUESTS),
+            *((answer.__name__, "serialization", adapter_of(answer)) for answer in _ANSWERS),
+        ],
         ref_template=_REFERENCE,
     )
     return {
@@ -81,7 +87,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": _paths(),
         "components": {
-            "schemas": shapes["$defs"],
+            "schemas": schemas["$defs"],
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "forewarn tokens create"}},
         },
     }
@@ -93,10 +99,10 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "predict",
                 "/predict",
-                "Predict for assets by name or for windows sent along; every answer is stored before it leaves.",
+                "Predict for assets by name or for windows of telemetry; predictions are stored before they are sent.",
                 PredictAnswer,
-                takes=PredictRequest,
-                shown=examples.PREDICT,
+                request=PredictRequest,
+                request_examples=examples.PREDICT,
                 parameters=[_KEY],
             )
         },
@@ -104,10 +110,10 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "worklist",
                 "/worklist",
-                "Say what to repair on which day, under the crews there are, so that the expected cost is least.",
+                "Plan which assets to repair on which day, at the least expected cost the crews allow.",
                 WorklistAnswer,
-                takes=WorklistRequest,
-                shown=examples.WORKLIST,
+                request=WorklistRequest,
+                request_examples=examples.WORKLIST,
                 parameters=[_KEY],
                 errors=(404,),
             )
@@ -116,10 +122,10 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "work_orders",
                 "/work-orders",
-                "Take what mechanics did and found; the same report twice counts once.",
+                "Store what mechanics did and found; a repeated report counts once.",
                 WorkOrdersAnswer,
-                takes=WorkOrdersRequest,
-                shown=examples.WORK_ORDERS,
+                request=WorkOrdersRequest,
+                request_examples=examples.WORK_ORDERS,
                 parameters=[_KEY],
                 errors=(404,),
             )
@@ -128,7 +134,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "history",
                 "/assets/",
-                "Tell what was foretold of an asset, what happened to it and what was done.",
+                "List an asset's predictions, outcomes, failures and work orders.",
                 HistoryAnswer,
                 parameters=[_in_path("asset", "azure-01"), _SINCE, _LIMIT],
                 errors=(404, 422),
@@ -138,15 +144,15 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "why",
                 "/why/",
-                "Tell what was said under a prediction's id, from what, and what became of it.",
+                "Explain a stored prediction: the model, the data, the drivers, and the outcome.",
                 WhyAnswer,
                 parameters=[_in_path("prediction_id", "0b9b3a5e6a3d4f0c9d7e2f8f6f1c4a11")],
                 errors=(404, 422),
             )
         },
-        "/model": {"get": _operation("model", "/model", "Say which model answers, in every worker.", ModelAnswer)},
-        "/metrics": {"get": _plain("metrics", "What Prometheus gathers.", needs_token=True)},
-        **{path: {"get": _plain(path[1:], "The endpoint's health.", needs_token=False)} for path in OPEN_PATHS},
+        "/model": {"get": _operation("model", "/model", "Describe the model served, by worker.", ModelAnswer)},
+        "/metrics": {"get": _text("metrics", "Metrics for Prometheus.", needs_token=True)},
+        **{path: {"get": _text(path[1:], "The endpoint's health.", needs_token=False)} for path in OPEN_PATHS},
     }
 
 
@@ -154,17 +160,17 @@ def _operation(
     name: str,
     path: str,
     summary: str,
-    answer: type[BaseModel],
+    answer: type[Mapping[str, Any]],
     *,
-    takes: type[BaseModel] | None = None,
-    shown: Mapping[str, Any] | None = None,
+    request: type[BaseModel] | None = None,
+    request_examples: Mapping[str, Any] | None = None,
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
 ) -> dict[str, Any]:
     scopes = scopes_for(path)
-    statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if takes else ())}
+    statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if request else ())}
     needs = f" Needs the scope {' or '.join(scopes)}." if scopes else ""
-    described: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
         "description": summary + needs,
@@ -175,14 +181,14 @@ def _operation(
             **{str(status): _error(status) for status in sorted(statuses)},
         },
     }
-    if takes is not None:
-        body = _json(takes)
-        body["application/json"]["examples"] = dict(shown or {})
-        described["requestBody"] = {"required": True, "content": body}
-    return described
+    if request is not None:
+        body = _json(request)
+        body["application/json"]["examples"] = dict(request_examples or {})
+        operation["requestBody"] = {"required": True, "content": body}
+    return operation
 
 
-def _plain(name: str, summary: str, *, needs_token: bool) -> dict[str, Any]:
+def _text(name: str, summary: str, *, needs_token: bool) -> dict[str, Any]:
     text = {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     statuses = _ALWAYS if needs_token else (500, 503)
     return {
@@ -194,12 +200,12 @@ def _plain(name: str, summary: str, *, needs_token: bool) -> dict[str, Any]:
 
 
 def _in_path(name: str, example: str) -> dict[str, Any]:
-    shape = {"type": "string", "minLength": 1, "maxLength": 255}
-    return {"name": name, "in": "path", "required": True, "schema": shape, "example": example}
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
 
 
-def _json(shape: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=shape.__name__)}}}
+def _json(declaration: type[Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=declaration.__name__)}}}
 
 
 def _error(status: int) -> dict[str, Any]:

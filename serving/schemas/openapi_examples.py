@@ -1,4 +1,4 @@
-"""Requests as callers send them, for the OpenAPI document."""
+"""Example requests in the OpenAPI document; the endpoint's tests send them."""
 
 _INSTANT = "2015-03-05T06:00:00Z"
 
@@ -8,11 +8,11 @@ PREDICT = {
         "value": {"assets": ["azure-01", "azure-02"], "as_of": _INSTANT},
     },
     "scored": {
-        "summary": "Many assets at once, from the features that the last scoring run stored",
+        "summary": "Many assets at once, from the features of the last scoring run",
         "value": {"assets": ["azure-01", "azure-02"], "features": "stored", "explain": False},
     },
     "sent": {
-        "summary": "A window of telemetry sent along, reading by reading",
+        "summary": "A window of telemetry, reading by reading",
         "value": {
             "windows": [
                 {
@@ -33,7 +33,7 @@ PREDICT = {
         },
     },
     "columns": {
-        "summary": "The same, channel by channel: shorter, and read sooner",
+        "summary": "The same, channel by channel: shorter and faster to read",
         "value": {
             "windows": [
                 {
@@ -74,7 +74,7 @@ WORKLIST = {
 
 WORK_ORDERS = {
     "finding": {
-        "summary": "An alarm was looked into, and the defect found",
+        "summary": "An alarm was inspected, and the defect found",
         "value": {
             "work_orders": [
                 {

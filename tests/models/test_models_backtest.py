@@ -1,4 +1,4 @@
-"""The replay of a history under rules of retraining, with models whose skill is known, and what it comes to."""
+"""The replay of a history under retraining rules, with models whose skill is known, and its figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -76,51 +76,51 @@ class Skilled:
     trainings: list[pd.Timestamp] = field(default_factory=list)
     urgent: list[pd.Timestamp] = field(default_factory=list)
 
-    def trained(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
+    def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         self.trainings.append(at)
         self.urgent += [at] if urgent else []
         false = occurrence(1, 40.0)
         promised = ErrorRates(BEGIN, at, share(10, 100), false, share(0, 1), share(0, 1), 90, 0, 0, 0, confidence=0.9)
         return Version(at, at - DAY, promised)
 
-    def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         days = pd.date_range(BEGIN, self.history.failures["event_time"].max(), freq=DAY)
         days = days[(days > start) & (days <= end)]
-        asked = pd.MultiIndex.from_product([ASSETS, days], names=["asset", "as_of"]).to_frame(index=False)
+        times = pd.MultiIndex.from_product([ASSETS, days], names=["asset", "as_of"]).to_frame(index=False)
         failed = self.history.failures.reset_index()
         blunt = version.made_at < day(CHANGE)
         seen = failed[(failed["index"] % np.where(blunt & (failed["event_time"] > day(CHANGE)), 2, 10)) != 0]
         before = seen.assign(as_of=seen["event_time"].dt.floor("D"))[["asset", "as_of"]].assign(alert=True)
-        told = asked.merge(before, on=["asset", "as_of"], how="left")
-        return told.assign(alert=told["alert"].eq(True).fillna(False).astype(bool))
+        predictions = times.merge(before, on=["asset", "as_of"], how="left")
+        return predictions.assign(alert=predictions["alert"].eq(True).fillna(False).astype(bool))
 
-    def diagnosed(self, version: Version, at: pd.Timestamp) -> Diagnosis:
+    def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
         assert version.made_at < at
         return self.diagnosis
 
-    def better(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
+    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
         assert champion.made_at < challenger.made_at == at
         return self.promote
 
 
-def run(rule: Rule, versions: Skilled | None = None) -> ReplayResult:
-    return replay(rule, HISTORY, versions or Skilled(), PLAN, terms=lambda _: TERMS)
+def run(rule: Rule, models: Skilled | None = None) -> ReplayResult:
+    return replay(rule, HISTORY, models or Skilled(), PLAN, terms=lambda _: TERMS)
 
 
 @cache
-def course_of(name: str) -> ReplayResult:
-    """Run a rule once for all tests that only look at what became of it."""
+def replay_of(name: str) -> ReplayResult:
+    """Run a rule once for all tests that only look at the result."""
     return run(RULES[name]())
 
 
-def noting(seen: list[Situation]) -> Rule:
-    """Return a rule that holds and notes what it is shown."""
+def recording(seen: list[Situation]) -> Rule:
+    """Return a rule that holds and records the situations it sees."""
 
-    def noted(situation: Situation) -> RetrainingDecision:
+    def record(situation: Situation) -> RetrainingDecision:
         seen.append(situation)
         return RetrainingDecision(HOLD, ())
 
-    return Rule("noting", "", noted)
+    return Rule("recording", "", record)
 
 
 def our_rule(refresh: RefreshRule = NO_REFRESH) -> Rule:
@@ -139,89 +139,89 @@ RULES: dict[str, Callable[[], Rule]] = {
 
 def test_never_never_trains() -> None:
     """Under "never" the first model is the only one that is ever trained."""
-    versions = Skilled()
-    course = run(never(), versions)
-    assert versions.trainings == [day(START)]
-    assert not course.retrainings
-    assert len(course.offices) == 1
+    models = Skilled()
+    result = run(never(), models)
+    assert models.trainings == [day(START)]
+    assert not result.retrainings
+    assert len(result.tenures) == 1
 
 
 def test_always_trains_at_every_look() -> None:
-    """Under "always" each look trains a model, and the newest is on duty."""
-    versions = Skilled()
-    course = run(always(), versions)
-    assert versions.trainings == [day(START), *PLAN.looks]
-    assert [office.since for office in course.offices] == [day(START), *PLAN.looks]
+    """Under "always" each look trains a model, and the newest is champion."""
+    models = Skilled()
+    result = run(always(), models)
+    assert models.trainings == [day(START), *PLAN.looks]
+    assert [tenure.since for tenure in result.tenures] == [day(START), *PLAN.looks]
 
 
 def test_a_month_is_a_month_whatever_the_looks() -> None:
     """The calendar retrains as often as its interval says, at the next look."""
-    made = [one.at for one in course_of("monthly").retrainings]
-    assert len(made) == (PLAN.looks[-1] - PLAN.start) // (30 * DAY)
-    assert all(((when - PLAN.start) % (30 * DAY)) < PLAN.every for when in made)
+    times = [one.at for one in replay_of("monthly").retrainings]
+    assert len(times) == (PLAN.looks[-1] - PLAN.start) // (30 * DAY)
+    assert all(((when - PLAN.start) % (30 * DAY)) < PLAN.every for when in times)
 
 
 @pytest.mark.parametrize("name", ["ours", "k-of-n", "binomial"])
-def test_the_change_is_found(name: str) -> None:
-    """A rule that looks at the errors retrains within eight weeks after the model has become blunt."""
-    after = [one.at for one in course_of(name).retrainings if one.at > day(CHANGE)]
+def test_the_change_is_detected(name: str) -> None:
+    """A rule that looks at the errors retrains within eight weeks after the model has become worse."""
+    after = [one.at for one in replay_of(name).retrainings if one.at > day(CHANGE)]
     assert after
     assert after[0] <= day(CHANGE + 56)
 
 
 def test_ours_leaves_a_good_model_alone() -> None:
-    """Our rule retrains once: after the change, not before it, and not again once the new model does as it promised."""
-    made = [one.at for one in course_of("ours").retrainings]
-    assert len(made) == 1
-    assert made[0] > day(CHANGE)
+    """Our rule retrains once: after the change, and not again while the new model keeps its promise."""
+    times = [one.at for one in replay_of("ours").retrainings]
+    assert len(times) == 1
+    assert times[0] > day(CHANGE)
 
 
 def test_a_drift_is_urgent_and_the_calendar_is_not() -> None:
-    """Who has seen a drift asks for a challenger that learns from what is newest; the calendar cannot."""
+    """A rule that has seen a drift wants a challenger that learns from the newest data; the calendar has seen none."""
     drifted, due = Skilled(), Skilled()
-    made = run(our_rule(), drifted).retrainings
+    retrainings = run(our_rule(), drifted).retrainings
     run(always(), due)
-    assert drifted.urgent == [one.at for one in made]
+    assert drifted.urgent == [one.at for one in retrainings]
     assert not due.urgent
 
 
 def test_follow_ups_come_after_a_drift_and_end() -> None:
     """After a drift was answered come three refreshes, each no sooner than twice the time of the one before."""
-    made = run(our_rule(RefreshRule(pays_at=1e9))).retrainings
-    first = made[0].at
-    assert [one.occasion for one in made] == ["drift", *[REFRESH] * (len(made) - 1)]
-    assert len(made) <= 4
-    for place, one in enumerate(made[1:]):
+    retrainings = run(our_rule(RefreshRule(pays_at=1e9))).retrainings
+    first = retrainings[0].at
+    assert [one.trigger for one in retrainings] == ["drift", *[REFRESH] * (len(retrainings) - 1)]
+    assert len(retrainings) <= 4
+    for place, one in enumerate(retrainings[1:]):
         assert one.at >= first + 14 * DAY * 2**place
 
 
-def test_a_rejected_refresh_uses_no_evidence_up() -> None:
-    """Refreshes that are rejected leave our rule the evidence: the change is found as soon as without them."""
+def test_a_rejected_refresh_uses_up_no_evidence() -> None:
+    """Rejected refreshes use up no evidence: the change is detected as soon as without them."""
     calm = run(our_rule(), Skilled(promote=False))
     busy = run(our_rule(RefreshRule(pays_at=0.0)), Skilled(promote=False))
-    found = [next(one.at for one in course.retrainings if one.occasion != REFRESH) for course in (calm, busy)]
-    assert sum(one.occasion == REFRESH and one.at < found[0] for one in busy.retrainings) > 1
-    assert found[0] == found[1]
+    first = [next(one.at for one in result.retrainings if one.trigger != REFRESH) for result in (calm, busy)]
+    assert sum(one.trigger == REFRESH and one.at < first[0] for one in busy.retrainings) > 1
+    assert first[0] == first[1]
 
 
-def test_refreshes_are_no_false_retrainings() -> None:
+def test_refreshes_are_not_false_retrainings() -> None:
     """A refresh claims no drift, so none is false; it is counted, and paid for."""
-    course = run(our_rule(RefreshRule(pays_at=0.0)))
-    one = account(course, HISTORY, PLAN, terms=TERMS, prices=PRICES)
-    told = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
-    assert told.refreshes == sum(made.occasion == REFRESH for made in course.retrainings) > 2
-    assert told.false_retrainings == 0
-    assert told.cost == told.cost_of_errors + 2 * told.retrainings
+    result = run(our_rule(RefreshRule(pays_at=0.0)))
+    one = account(result, HISTORY, PLAN, terms=TERMS, prices=PRICES)
+    total = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
+    assert total.refreshes == sum(retraining.trigger == REFRESH for retraining in result.retrainings) > 2
+    assert total.false_retrainings == 0
+    assert total.cost == total.cost_of_errors + 2 * total.retrainings
 
 
 @settings(max_examples=3, deadline=None)
 @given(until=st.integers(1, len(PLAN.looks)))
 def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
-    """What became known after a look changes nothing of what a rule is shown up to it."""
+    """What became known after a look changes nothing that a rule sees up to it."""
     moment = PLAN.looks[until - 1]
     known = replace(HISTORY, failures=HISTORY.failures[HISTORY.failures["known_time"] <= moment])
     plan = ReplaySchedule(PLAN.start, moment, PLAN.every)
-    # The models are the same: what they say at a time depends on that time, not on what failed after.
+    # The models are the same: their predictions at a time depend on that time, not on later failures.
     whole, cut = _shown(HISTORY, PLAN), _shown(known, plan)
     for before, after in zip(whole, cut, strict=False):
         assert (before.at, before.since, before.promise) == (after.at, after.since, after.promise)
@@ -231,43 +231,43 @@ def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
 
 def _shown(history: History, plan: ReplaySchedule) -> list[Situation]:
     seen: list[Situation] = []
-    replay(noting(seen), history, Skilled(), plan, terms=lambda _: TERMS)
+    replay(recording(seen), history, Skilled(), plan, terms=lambda _: TERMS)
     return seen
 
 
 def test_two_replays_are_alike() -> None:
-    """The same history and rule give the same course."""
-    first, second = course_of("ours"), run(our_rule())
+    """The same history and rule give the same result."""
+    first, second = replay_of("ours"), run(our_rule())
     assert first.retrainings == second.retrainings
-    assert first.offices == second.offices
-    pd.testing.assert_frame_equal(first.told, second.told)
+    assert first.tenures == second.tenures
+    pd.testing.assert_frame_equal(first.predictions, second.predictions)
 
 
 def test_evidence_is_used_once() -> None:
     """What has led to a retraining, even to a rejected one, does not count again."""
     seen: list[Situation] = []
 
-    def noted(situation: Situation) -> RetrainingDecision:
+    def retrain_once(situation: Situation) -> RetrainingDecision:
         seen.append(situation)
         return RetrainingDecision(RETRAIN if len(seen) == 3 else HOLD, ())
 
-    run(Rule("noted", "", noted), Skilled(promote=False))
+    run(Rule("once", "", retrain_once), Skilled(promote=False))
     assert [situation.since for situation in seen[:3]] == [day(START)] * 3
     assert {situation.since for situation in seen[3:]} == {PLAN.looks[2] - TERMS.maturity}
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_asking_is_noted(answered: bool) -> None:
-    """A look at which a rule asks for a person trains what the person wants, and nothing where nobody comes."""
-    plan = replace(PLAN, answered=answered)
-    course = replay(
+@pytest.mark.parametrize("person_retrains", [True, False])
+def test_asking_a_person_is_recorded(person_retrains: bool) -> None:
+    """A look at which a rule asks for a person is recorded, and retrains if the person does."""
+    plan = replace(PLAN, person_retrains=person_retrains)
+    result = replay(
         Rule("asking", "", lambda _: RetrainingDecision(ASK, ())), HISTORY, Skilled(), plan, terms=lambda _: TERMS
     )
-    assert course.asked == PLAN.looks
-    assert [one.at for one in course.retrainings] == (list(PLAN.looks) if answered else [])
+    assert result.asked_person_at == PLAN.looks
+    assert [one.at for one in result.retrainings] == (list(PLAN.looks) if person_retrains else [])
 
 
-def test_bad_data_are_no_drift() -> None:
+def test_bad_data_are_not_drift() -> None:
     """Our rule blames no model while a diagnosis freezes the verdict, nor for assets that are set aside."""
     frozen = Diagnosis((Finding("contract breach", (), (), day(CHANGE), "Rows are refused.", "freeze"),))
     aside = Diagnosis(set_aside=dict.fromkeys(ASSETS, day(CHANGE)))
@@ -275,19 +275,19 @@ def test_bad_data_are_no_drift() -> None:
         assert not run(our_rule(), Skilled(diagnosis=diagnosis)).retrainings
 
 
-def test_taking_office_is_no_drift() -> None:
-    """Alarms that stood already when a model took office are not counted as if they had all opened on its first day."""
+def test_becoming_champion_is_not_drift() -> None:
+    """Alarms that stood already when a model became champion do not all open on its first day."""
 
     class Shrill(Skilled):
-        def told(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-            told = super().told(version, start, end)
-            # Two machines stand in alarm for two days around each time a model takes office.
-            near = (told["as_of"] - version.made_at).abs() <= DAY
-            return told.assign(alert=told["alert"] | (near & told["asset"].isin(ASSETS[:2])))
+        def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+            predictions = super().predict(version, start, end)
+            # Two machines are in alarm for two days around each promotion.
+            near = (predictions["as_of"] - version.made_at).abs() <= DAY
+            return predictions.assign(alert=predictions["alert"] | (near & predictions["asset"].isin(ASSETS[:2])))
 
     seen: list[Situation] = []
     long = replace(TERMS, horizon=72 * HOUR)
-    replay(noting(seen), HISTORY, Shrill(), PLAN, terms=lambda _: long)
+    replay(recording(seen), HISTORY, Shrill(), PLAN, terms=lambda _: long)
     assert not sum(look.false_episodes for look in seen[-1].looks())
 
 
@@ -298,11 +298,11 @@ def test_a_history_without_a_look_is_refused() -> None:
 
 
 def accounts(*names: str) -> list[Account]:
-    return [account(course_of(name), HISTORY, PLAN, terms=TERMS, prices=PRICES) for name in names]
+    return [account(replay_of(name), HISTORY, PLAN, terms=TERMS, prices=PRICES) for name in names]
 
 
 def test_every_failure_that_matured_is_counted_once() -> None:
-    """Failures after the start that have matured by the end are all judged, whoever was on duty."""
+    """Failures after the start that have matured by the end are all counted, whichever model was champion."""
     for one in accounts("never", "always"):
         times = HISTORY.failures["event_time"]
         assert one.failures == ((times > day(START + 1)) & (times + TERMS.maturity <= day(END))).sum()
@@ -321,39 +321,39 @@ def test_costs_add_up() -> None:
 
 def test_the_cheaper_rule_is_surely_cheaper() -> None:
     """A rule that retrains after the change beats the one that never does, and says how sure that is."""
-    told = figures(accounts("ours", "never"), PLAN, ASSETS)
-    assert told[0].first_cheaper is None
-    assert told[1].first_cheaper is not None
-    assert told[1].first_cheaper > 0.95
-    assert told[1].difference_low is not None
-    assert told[1].difference_low > 0
+    ours_total, never_total = figures(accounts("ours", "never"), PLAN, ASSETS)
+    assert ours_total.first_cheaper is None
+    assert never_total.first_cheaper is not None
+    assert never_total.first_cheaper > 0.95
+    assert never_total.difference_low is not None
+    assert never_total.difference_low > 0
 
 
 def test_a_rule_costs_what_its_twin_costs() -> None:
-    """Two rules that do the same are told apart by no draw: the bootstrap is paired."""
-    told = figures(accounts("never", "never"), PLAN, ASSETS)
-    assert (told[1].difference_low, told[1].difference_high, told[1].first_cheaper) == (0.0, 0.0, 0.0)
+    """Two rules that do the same cost the same in every draw: the bootstrap is paired."""
+    _, twin = figures(accounts("never", "never"), PLAN, ASSETS)
+    assert (twin.difference_low, twin.difference_high, twin.first_cheaper) == (0.0, 0.0, 0.0)
 
 
 def test_false_retrainings_and_delays() -> None:
     """A retraining is false when no change is in force; a change is, until the champion has learned from after it."""
-    told = figures(accounts("ours", "always", "never"), PLAN, ASSETS, changes=[day(CHANGE)])
+    totals = figures(accounts("ours", "always", "never"), PLAN, ASSETS, changes=[day(CHANGE)])
     first_after = next(look for look in PLAN.looks if look > day(CHANGE))
-    assert told[0].false_retrainings == 0
-    assert told[0].delays_days[0] is not None
-    assert told[1].false_retrainings == len(PLAN.looks) - 1
-    assert told[1].delays_days == ((first_after - day(CHANGE)) / DAY,)
-    assert told[2].delays_days == (None,)
-    assert told[2].false_a_year == 0.0
+    assert totals[0].false_retrainings == 0
+    assert totals[0].delays_days[0] is not None
+    assert totals[1].false_retrainings == len(PLAN.looks) - 1
+    assert totals[1].delays_days == ((first_after - day(CHANGE)) / DAY,)
+    assert totals[2].delays_days == (None,)
+    assert totals[2].false_a_year == 0.0
 
 
-def test_a_change_stays_in_force_where_nobody_learns() -> None:
-    """Without a new champion a change is in force to the end."""
-    assert in_force(course_of("never"), day(CHANGE), PLAN) == (day(CHANGE), day(END))
+def test_a_change_stays_in_force_without_a_new_champion() -> None:
+    """Until a champion has learned from after it, a change is in force."""
+    assert in_force(replay_of("never"), day(CHANGE), PLAN) == (day(CHANGE), day(END))
 
 
 def test_without_known_changes_no_retraining_is_false() -> None:
-    """Where nobody says what changed, nothing is said of false retrainings."""
-    told = figures(accounts("always"), PLAN, ASSETS)[0]
-    assert told.false_retrainings is None
-    assert told.delays_days == ()
+    """Where the changes are unknown, false retrainings are not counted."""
+    total = figures(accounts("always"), PLAN, ASSETS)[0]
+    assert total.false_retrainings is None
+    assert total.delays_days == ()

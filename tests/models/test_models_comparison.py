@@ -1,4 +1,4 @@
-"""The rules of judging, on predictions made by hand; tests/pipelines compares real models."""
+"""How champion and challenger are compared, on hand-made predictions; tests/pipelines compares real models."""
 
 import dataclasses
 from typing import Any
@@ -15,7 +15,7 @@ from data_contracts.tables.history import History
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison import Comparison, Contender, compare
-from models.retraining.comparison_period import Period, judged_events, period_after, short_holdout
+from models.retraining.comparison_period import Period, events_to_announce, period_after, short_holdout
 from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
 from models.retraining.promotion_rules import PromotionRules
 
@@ -62,22 +62,24 @@ def _history(failures: list[float], work: list[Work], assets: tuple[str, ...] = 
     )
 
 
-ASKED = pd.DataFrame({"asset": "m1", "as_of": [at(h) for h in range(0, 370, 6)]})
+CUT_OFFS = pd.DataFrame({"asset": "m1", "as_of": [at(h) for h in range(0, 370, 6)]})
 
 
-def _said(*alerts: int) -> pd.DataFrame:
-    return ASKED.assign(alert=ASKED["as_of"].isin([at(h) for h in alerts]), probability=0.5)
+def _predictions(*alerts: int) -> pd.DataFrame:
+    return CUT_OFFS.assign(alert=CUT_OFFS["as_of"].isin([at(h) for h in alerts]), probability=0.5)
 
 
 def _period(history: History, start: pd.Timestamp = START - HOUR) -> Period:
-    events = judged_events(history, ASKED, start=start, now=NOW, terms=TERMS)
-    return Period(start, NOW - TERMS.maturity, ASKED, events, ())
+    events = events_to_announce(history, CUT_OFFS, start=start, now=NOW, terms=TERMS)
+    return Period(start, NOW - TERMS.maturity, CUT_OFFS, events, ())
 
 
-def _stand(history: History, *alerts: int) -> tuple[int, int, float]:
+def _scored(history: History, *alerts: int) -> tuple[int, int, float]:
     period = _period(history)
-    found = holdout_score(1, holdout_outcomes(_said(*alerts), history, period, now=NOW, terms=TERMS), period, COSTS)
-    return found.missed.count, found.false_episodes.count, found.cost
+    result = holdout_score(
+        1, holdout_outcomes(_predictions(*alerts), history, period, now=NOW, terms=TERMS), period, COSTS
+    )
+    return result.missed.count, result.false_episodes.count, result.cost
 
 
 CONFIRMED: Work = (200, "inspection", "defect_confirmed", "alarm")
@@ -86,36 +88,36 @@ CONFIRMED: Work = (200, "inspection", "defect_confirmed", "alarm")
 def test_events_are_failures_and_confirmed_defects_that_could_be_announced() -> None:
     """Both are judged by the same events: inside the period, matured, and in reach of a cut-off."""
     history = _history([10, 100, 390], [CONFIRMED])
-    events = judged_events(history, ASKED, start=at(50), now=NOW, terms=TERMS)
+    events = events_to_announce(history, CUT_OFFS, start=at(50), now=NOW, terms=TERMS)
     assert events["event_time"].tolist() == [at(100), at(200)]
     assert events["confirmed"].tolist() == [False, True]
-    unreachable = ASKED[ASKED["as_of"] > at(150)]
-    assert judged_events(history, unreachable, start=at(50), now=NOW, terms=TERMS)["event_time"].tolist() == [at(200)]
+    later = CUT_OFFS[CUT_OFFS["as_of"] > at(150)]
+    assert events_to_announce(history, later, start=at(50), now=NOW, terms=TERMS)["event_time"].tolist() == [at(200)]
 
 
-def test_a_defect_found_within_the_lead_was_found_in_time() -> None:
-    """The lead is asked for before failures; mechanics who come sooner than that have come in time."""
+def test_a_defect_confirmed_within_the_lead_was_found_in_time() -> None:
+    """The lead is required before failures only; a defect that mechanics confirmed was found in time."""
     history = _history([100], [CONFIRMED])
     terms = dataclasses.replace(TERMS, lead=12 * HOUR)
-    late = ASKED[ASKED["as_of"].isin([at(96), at(198)])]
-    assert judged_events(history, late, start=START, now=NOW, terms=terms)["event_time"].tolist() == [at(200)]
+    late = CUT_OFFS[CUT_OFFS["as_of"].isin([at(96), at(198)])]
+    assert events_to_announce(history, late, start=START, now=NOW, terms=terms)["event_time"].tolist() == [at(200)]
 
 
 def test_an_alarm_before_a_confirmed_defect_is_not_false() -> None:
-    """Whoever announced what mechanics then confirmed is right, and whoever did not has missed it."""
+    """An alarm before a confirmed defect is true, and without one the defect is missed."""
     history = _history([100], [CONFIRMED])
-    assert _stand(history, 90, 192) == (0, 0, 0.0)
-    assert _stand(history, 90, 300) == (1, 1, 11.0)
+    assert _scored(history, 90, 192) == (0, 0, 0.0)
+    assert _scored(history, 90, 300) == (1, 1, 11.0)
 
 
-def test_what_was_claimed_of_a_retired_asset_is_not_false() -> None:
-    """An alarm whose claim runs into time in which nobody watched is censored, and that time is no exposure."""
+def test_a_claim_about_a_retired_asset_is_not_false() -> None:
+    """An alarm whose claim runs into an observation gap is censored, and that time is no exposure."""
     history, period = _history([], []), _period(_history([], []))
     absent = pd.DataFrame({"asset": ["m1"], "begins": [at(195)], "ends": [at(400)]})
     watched, retired = (
         holdout_score(
             1,
-            holdout_outcomes(_said(90, 192), history, period, now=NOW, terms=TERMS, observation_gaps=spans),
+            holdout_outcomes(_predictions(90, 192), history, period, now=NOW, terms=TERMS, observation_gaps=spans),
             period,
             COSTS,
         ).false_episodes
@@ -141,18 +143,18 @@ def test_what_was_claimed_of_a_retired_asset_is_not_false() -> None:
         ([(196, "inspection", None, "schedule"), (200, "inspection", "no_fault_found", "schedule")], 1, 0),
     ],
 )
-def test_an_alarm_that_nobody_was_sent_by_is_judged_by_whatever_was_found(
+def test_an_alarm_without_an_inspection_is_judged_by_other_work(
     work: list[Work], false: int, missed_by_silence: int
 ) -> None:
-    """Run to the end of its claim without work it is false; with work by others, what they found decides."""
+    """Run to the end of its claim without work it is false; with other work, its finding decides."""
     history = _history([], work)
-    assert _stand(history, 192)[1] == false
-    assert _stand(history)[0] == missed_by_silence
+    assert _scored(history, 192)[1] == false
+    assert _scored(history)[0] == missed_by_silence
 
 
 @settings(max_examples=20)
 @given(st.lists(st.sampled_from(range(0, 370, 6)), max_size=12), st.integers(0, 2**16))
-def test_the_same_alarms_are_judged_alike_whoever_raised_them(alerts: list[int], seed: int) -> None:
+def test_the_same_alarms_are_judged_alike_for_both_models(alerts: list[int], seed: int) -> None:
     """The rule is symmetric: equal alerts cost the champion what they cost the challenger, to the asset."""
     rng = np.random.default_rng(seed)
     kinds, findings = ["inspection", "corrective", "routine"], ["defect_confirmed", "no_fault_found", None]
@@ -167,14 +169,14 @@ def test_the_same_alarms_are_judged_alike_whoever_raised_them(alerts: list[int],
     ]
     history = _history([120, 250], work)
     period = _period(history)
-    one = holdout_outcomes(_said(*alerts), history, period, now=NOW, terms=TERMS)
-    errors = errors_by_asset(one, one, _said(*alerts), period)
+    one = holdout_outcomes(_predictions(*alerts), history, period, now=NOW, terms=TERMS)
+    errors = errors_by_asset(one, one, _predictions(*alerts), period)
     assert errors["champion_missed"].equals(errors["challenger_missed"].rename("champion_missed"))
     assert errors["champion_false"].equals(errors["challenger_false"].rename("champion_false"))
-    found = holdout_score(1, one, period, COSTS)
-    assert errors["champion_missed"].sum() == found.missed.count
-    assert errors["champion_false"].sum() == found.false_episodes.count
-    assert errors["events"].sum() == found.missed.of
+    result = holdout_score(1, one, period, COSTS)
+    assert errors["champion_missed"].sum() == result.missed.count
+    assert errors["champion_false"].sum() == result.false_episodes.count
+    assert errors["events"].sum() == result.missed.of
 
 
 @settings(max_examples=25, deadline=None)
@@ -188,32 +190,32 @@ def test_a_short_holdout_holds_its_events_and_not_a_day_more(hours: list[int], e
     history, usual = _history([float(hour) for hour in hours], []), pd.Timedelta(days=12)
     terms = dataclasses.replace(TERMS, reporting_delay=waited * HOUR)
 
-    def held(holdout: pd.Timedelta) -> int:
+    def events_in(holdout: pd.Timedelta) -> int:
         times = history.failures["event_time"]
         return int(((times >= NOW - holdout) & (times <= NOW - terms.maturity)).sum())
 
-    found = short_holdout(history, usual=usual, events=events, now=NOW, terms=terms)
-    assert found <= usual
-    assert found == usual or held(found) >= events
-    assert held(found - pd.Timedelta(days=1)) < events
+    shortest = short_holdout(history, usual=usual, events=events, now=NOW, terms=terms)
+    assert shortest <= usual
+    assert shortest == usual or events_in(shortest) >= events
+    assert events_in(shortest - pd.Timedelta(days=1)) < events
     # Nothing that became known later moves it.
     later = _history([*(float(hour) for hour in hours), 401.0, 402.0], [])
-    assert short_holdout(later, usual=usual, events=events, now=NOW, terms=terms) == found
+    assert short_holdout(later, usual=usual, events=events, now=NOW, terms=terms) == shortest
 
 
-def test_the_period_is_cut_again_where_someone_was_trained() -> None:
-    """A period that training has seen in part begins where the last label ended, and that is said."""
+def test_the_period_begins_after_the_training_data() -> None:
+    """A period that overlaps the training data begins where the last label ended, with a note."""
     history = _history([100, 200], [])
-    asked: dict[str, Any] = {"start": START, "now": NOW, "stride": 6 * HOUR, "terms": TERMS}
-    whole = period_after(history, at(-24), **asked)
-    assert (whole.start, whole.end, len(whole.events), whole.sentences) == (START, NOW - 24 * HOUR, 2, ())
-    cut = period_after(history, at(100), **asked)
+    options: dict[str, Any] = {"start": START, "now": NOW, "stride": 6 * HOUR, "terms": TERMS}
+    whole = period_after(history, at(-24), **options)
+    assert (whole.start, whole.end, len(whole.events), whole.notes) == (START, NOW - 24 * HOUR, 2, ())
+    cut = period_after(history, at(100), **options)
     assert (cut.start, len(cut.events)) == (at(124), 1)
-    assert cut.asked["as_of"].min() > at(124)
-    assert "Training has seen a part of the period" in cut.sentences[0]
-    late = period_after(history, at(380), **asked)
-    assert late.asked.empty
-    assert "nothing to compare on" in late.sentences[-1]
+    assert cut.cut_offs["as_of"].min() > at(124)
+    assert "The training data reach into the period" in cut.notes[0]
+    late = period_after(history, at(380), **options)
+    assert late.cut_offs.empty
+    assert "nothing to compare on" in late.notes[-1]
 
 
 ASSETS = tuple(f"m{number:02d}" for number in range(12))
@@ -221,7 +223,7 @@ ASSETS = tuple(f"m{number:02d}" for number in range(12))
 
 @dataclasses.dataclass(frozen=True)
 class _Oracle:
-    """A model that tells the failures of some assets, with as many false alarms as asked for."""
+    """A model that predicts the failures of some assets, with a given number of false alarms."""
 
     knows: tuple[str, ...]
     false: int = 0
@@ -231,11 +233,11 @@ class _Oracle:
     horizon: pd.Timedelta = TERMS.horizon
 
 
-def _score(artifact: _Oracle, _history: History, asked: pd.DataFrame) -> pd.DataFrame:
-    near = asked["as_of"].isin([at(h) for base in (100, 250) for h in range(base - 24, base) if h % 6 == 0])
-    silly = asked["as_of"].isin([at(170 + 48 * turn - (170 + 48 * turn) % 6) for turn in range(artifact.false)])
-    alert = (near & asked["asset"].isin(artifact.knows)) | silly
-    return asked.assign(alert=alert, probability=np.where(near, 0.95, 0.001) * artifact.boast)
+def _score(artifact: _Oracle, _history: History, cut_offs: pd.DataFrame) -> pd.DataFrame:
+    near = cut_offs["as_of"].isin([at(h) for base in (100, 250) for h in range(base - 24, base) if h % 6 == 0])
+    silly = cut_offs["as_of"].isin([at(170 + 48 * turn - (170 + 48 * turn) % 6) for turn in range(artifact.false)])
+    alert = (near & cut_offs["asset"].isin(artifact.knows)) | silly
+    return cut_offs.assign(alert=alert, probability=np.where(near, 0.95, 0.001) * artifact.boast)
 
 
 @pytest.fixture
@@ -264,18 +266,18 @@ def _failed(comparison: Comparison) -> set[str]:
 
 
 def test_a_better_challenger_wins_with_its_reasons(compared: Any) -> None:
-    """Who is cheaper for sure, misses no more, is calibrated and beats every calendar, wins; each check says why."""
-    found = compared(_Oracle(ASSETS[:4]), _Oracle(ASSETS))
-    assert (found.winner, _failed(found)) == ("challenger", set())
-    assert found.probability_cheaper > 0.99
-    assert (found.champion.missed.count, found.challenger.missed.count, found.events) == (16, 0, 24)
-    assert [check.name for check in found.checks] == [
+    """A challenger that is surely cheaper, misses no more, is calibrated and beats every policy wins, with reasons."""
+    comparison = compared(_Oracle(ASSETS[:4]), _Oracle(ASSETS))
+    assert (comparison.winner, _failed(comparison)) == ("challenger", set())
+    assert comparison.probability_cheaper > 0.99
+    assert (comparison.champion.missed.count, comparison.challenger.missed.count, comparison.events) == (16, 0, 24)
+    assert [check.name for check in comparison.checks] == [
         "events", "cheaper", "misses", "slices", "calibration", "policies",
     ]  # fmt: skip
-    assert "Over 24 failures and confirmed defects" in found.reasons[0]
-    assert all(reason.endswith(".") for reason in found.reasons)
-    plain = found.to_dict()
-    assert plain["checks"][1]["figures"]["probability_cheaper"] == found.probability_cheaper
+    assert "Over 24 failures and confirmed defects" in comparison.reasons[0]
+    assert all(reason.endswith(".") for reason in comparison.reasons)
+    plain = comparison.to_dict()
+    assert plain["checks"][1]["figures"]["probability_cheaper"] == comparison.probability_cheaper
 
 
 @pytest.mark.parametrize(
@@ -292,34 +294,34 @@ def test_one_failed_check_keeps_the_champion(
     compared: Any, champion: _Oracle, challenger: _Oracle, fails: set[str]
 ) -> None:
     """A challenger that fails a single check is not promoted."""
-    found = compared(champion, challenger)
-    assert (found.winner, _failed(found)) == ("champion", fails)
+    comparison = compared(champion, challenger)
+    assert (comparison.winner, _failed(comparison)) == ("champion", fails)
 
 
-def test_a_saving_that_may_be_luck_is_none(compared: Any) -> None:
+def test_a_saving_that_may_be_luck_is_not_enough(compared: Any) -> None:
     """One event more caught is cheaper on the average, but not surely enough."""
-    found = compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS))
-    assert found.challenger.cost < found.champion.cost
-    assert 0.5 < found.probability_cheaper < 0.9
-    assert _failed(found) == {"cheaper"}
+    comparison = compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS))
+    assert comparison.challenger.cost < comparison.champion.cost
+    assert 0.5 < comparison.probability_cheaper < 0.9
+    assert _failed(comparison) == {"cheaper"}
     assert compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS), confidence=0.6).winner == "challenger"
 
 
 def test_worse_than_no_model_at_all_is_not_promoted(compared: Any) -> None:
     """Better than a poor champion is not enough where the calendar would do better than both."""
     dear = _history([100, 250], [], ASSETS)
-    found = compared(_Oracle(()), _Oracle(ASSETS[:4]), dear)
-    assert "policies" not in _failed(found)
+    comparison = compared(_Oracle(()), _Oracle(ASSETS[:4]), dear)
+    assert "policies" not in _failed(comparison)
     few = _history([100], [], ASSETS)
-    found = compared(_Oracle(ASSETS[:1], false=5), _Oracle(ASSETS[:2], false=4), few)
-    assert found.challenger.cost > found.checks[-1].figures["never inspecting"] - 1e-9
-    assert "policies" in _failed(found)
+    comparison = compared(_Oracle(ASSETS[:1], false=5), _Oracle(ASSETS[:2], false=4), few)
+    assert comparison.challenger.cost > comparison.checks[-1].figures["never inspecting"] - 1e-9
+    assert "policies" in _failed(comparison)
 
 
 def test_too_few_events_leave_the_champion(compared: Any) -> None:
-    """However good the challenger, a handful of events replaces nobody."""
-    found = compared(_Oracle(()), _Oracle(ASSETS), min_events=25)
-    assert (found.winner, _failed(found)) == ("champion", {"events"})
+    """However good the challenger, a handful of events does not replace the champion."""
+    comparison = compared(_Oracle(()), _Oracle(ASSETS), min_events=25)
+    assert (comparison.winner, _failed(comparison)) == ("champion", {"events"})
 
 
 def test_a_plant_that_suffers_is_protected(compared: Any) -> None:
@@ -328,9 +330,9 @@ def test_a_plant_that_suffers_is_protected(compared: Any) -> None:
     plants = ["big"] * 6 + ["hurt"] * 5 + ["small"]
     history = dataclasses.replace(history, assets=history.assets.assign(plant=plants))
     champion, challenger = _Oracle(ASSETS[6:11]), _Oracle((*ASSETS[:6], *ASSETS[8:]))
-    found = compared(champion, challenger, history, missed_margin=0.2, confidence=0.6)
-    assert _failed(found) == {"slices"}
-    slices = next(check for check in found.checks if check.name == "slices")
+    comparison = compared(champion, challenger, history, missed_margin=0.2, confidence=0.6)
+    assert _failed(comparison) == {"slices"}
+    slices = next(check for check in comparison.checks if check.name == "slices")
     assert "beyond the champion in plant hurt." in slices.sentence
     assert "Not judged, with fewer than 10 events: plant small." in slices.sentence
     assert slices.figures["plant hurt"]["challenger_missed"] == 4

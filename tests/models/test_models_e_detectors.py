@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from data_contracts.errors import UsageError
-from models.monitoring.e_detectors import BernoulliEDetector, PoissonEDetector, overshoot_factor, shiryaev_roberts
+from models.monitoring.e_detectors import EDetector, overshoot_factor, shiryaev_roberts
 from models.monitoring.e_processes import Alternatives, FloatArray, bernoulli_alternatives, poisson_alternatives
 
 MISSES = bernoulli_alternatives(0.2, 0.35)
 FALSE_ALARMS = poisson_alternatives(0.1, 0.15)
 
 
-def _first(alternatives: Alternatives, counts: FloatArray, amount: float, mean_time: float) -> FloatArray:
+def _first_rejection(alternatives: Alternatives, counts: FloatArray, amount: float, mean_time: float) -> FloatArray:
     """Return, for (histories, looks) counts, the looks until rejection; infinity where there was none."""
     threshold = math.log(mean_time)
     sums = np.full((len(counts), len(alternatives.rates)), -np.inf)
@@ -26,7 +26,7 @@ def _first(alternatives: Alternatives, counts: FloatArray, amount: float, mean_t
 
 
 def _delays(alternatives: Alternatives, healthy: FloatArray, worse: FloatArray, amount: float, mean: int) -> FloatArray:
-    first = _first(alternatives, np.concatenate([healthy, worse], axis=1), amount, mean) - healthy.shape[1]
+    first = _first_rejection(alternatives, np.concatenate([healthy, worse], axis=1), amount, mean) - healthy.shape[1]
     return first[first > 0]
 
 
@@ -34,16 +34,16 @@ def _delays(alternatives: Alternatives, healthy: FloatArray, worse: FloatArray, 
 def test_false_rejections_of_misses_are_as_rare_as_declared(amount: int) -> None:
     """While the promise is kept, the mean time to a rejection is the declared one or longer."""
     counts = np.random.default_rng(1).binomial(amount, 0.2, (1500, 300))
-    first = np.minimum(_first(MISSES, counts, amount, 50), 300)
+    first = np.minimum(_first_rejection(MISSES, counts, amount, 50), 300)
     assert first.mean() + 3 * first.std() / math.sqrt(1500) >= 50
     assert first.mean() < 75, "the overshoot is not used"
 
 
 @pytest.mark.parametrize("amount", [6.0, 30.0, 200.0])
 def test_false_rejections_of_false_alarms_are_as_rare_as_declared(amount: float) -> None:
-    """The same of counts over an exposure."""
+    """The same holds for counts over an exposure."""
     counts = np.random.default_rng(2).poisson(0.1 * amount, (1500, 300))
-    first = np.minimum(_first(FALSE_ALARMS, counts, amount, 50), 300)
+    first = np.minimum(_first_rejection(FALSE_ALARMS, counts, amount, 50), 300)
     assert first.mean() + 3 * first.std() / math.sqrt(1500) >= 50
     assert first.mean() < 75, "the overshoot is not used"
 
@@ -51,11 +51,11 @@ def test_false_rejections_of_false_alarms_are_as_rare_as_declared(amount: float)
 def test_better_than_promised_is_rejected_more_rarely_still() -> None:
     """A rate below the promised one gives longer times."""
     counts = np.random.default_rng(3).binomial(6, 0.1, (500, 400))
-    assert np.minimum(_first(MISSES, counts, 6, 50), 400).mean() > 200
+    assert np.minimum(_first_rejection(MISSES, counts, 6, 50), 400).mean() > 200
 
 
 @pytest.mark.parametrize("mean_time", [100, 500])
-def test_misses_from_20_to_45_percent_are_found_in_time(mean_time: int) -> None:
+def test_misses_from_20_to_45_percent_are_detected_in_time(mean_time: int) -> None:
     """After 6 healthy looks, 6 failures a look: the median delay is within 1.5 times Lorden's bound."""
     random = np.random.default_rng(4)
     delays = _delays(MISSES, random.binomial(6, 0.2, (2000, 6)), random.binomial(6, 0.45, (2000, 60)), 6, mean_time)
@@ -65,7 +65,7 @@ def test_misses_from_20_to_45_percent_are_found_in_time(mean_time: int) -> None:
 
 @pytest.mark.parametrize("mean_time", [100, 500])
 @pytest.mark.parametrize("exposure", [10.0, 30.0])
-def test_doubled_false_alarms_are_found_in_time(exposure: float, mean_time: int) -> None:
+def test_doubled_false_alarms_are_detected_in_time(exposure: float, mean_time: int) -> None:
     """After 6 healthy looks: the median delay is within 1.5 times Lorden's bound."""
     random, size = np.random.default_rng(5), (2000, 60)
     healthy, worse = random.poisson(0.1 * exposure, (2000, 6)), random.poisson(0.2 * exposure, size)
@@ -83,7 +83,7 @@ def test_doubled_false_alarms_are_found_in_time(exposure: float, mean_time: int)
 def test_a_sum_is_not_expected_to_rise_by_more_than_one(
     sums: list[float], trials: int, promised: float, better: float
 ) -> None:
-    """Over all outcomes of an update, the sum counted up to the threshold is expected to be the last one and one."""
+    """Over all outcomes of an update, the sum, counted up to the threshold, is expected to rise by one at most."""
     alternatives, threshold = bernoulli_alternatives(promised, promised + 0.5 * (1 - promised)), math.log(50)
     before = np.array(sums)
     outcomes = np.arange(trials + 1)
@@ -96,7 +96,7 @@ def test_a_sum_is_not_expected_to_rise_by_more_than_one(
 
 @given(exposure=st.floats(0.5, 60), start=st.floats(0, 3.8), better=st.floats(0, 1))
 def test_a_sum_of_counts_is_not_expected_to_rise_by_more_than_one(exposure: float, start: float, better: float) -> None:
-    """The same of counts."""
+    """The same holds for counts."""
     outcomes, threshold, before = np.arange(300), math.log(50), np.full(16, start)
     after = shiryaev_roberts(np.tile(before, (300, 1)), outcomes, exposure, FALSE_ALARMS, threshold)
     counted = np.exp(np.minimum(FALSE_ALARMS.log_mixture(after), threshold))
@@ -104,25 +104,26 @@ def test_a_sum_of_counts_is_not_expected_to_rise_by_more_than_one(exposure: floa
         assert stats.poisson(rate * exposure).pmf(outcomes) @ counted <= (math.exp(start) + 1) * (1 + 1e-7)
 
 
-def test_nothing_is_gained_where_no_outcome_overshoots() -> None:
+def test_the_factor_is_one_where_no_outcome_overshoots() -> None:
     """Far below the threshold the sum is multiplied by one."""
     assert overshoot_factor(np.zeros(16), 1, MISSES, 20.0) == pytest.approx(1, abs=1e-9)
 
 
-def test_objects_do_as_the_arrays() -> None:
-    """A detector fed look by look rejects when the simulated ones do, and stays rejected."""
+def test_a_detector_matches_the_vectorised_sums() -> None:
+    """A detector updated look by look rejects when the simulated ones do, and stays rejected."""
     counts = np.random.default_rng(6).binomial(6, 0.35, (20, 40))
-    for history, first in zip(counts, _first(MISSES, counts, 6, 100), strict=True):
-        detector, rejections = BernoulliEDetector(0.2, 0.35, 100), []
+    for history, first in zip(counts, _first_rejection(MISSES, counts, 6, 100), strict=True):
+        detector, rejections = EDetector(MISSES, 100), []
         for missed in history:
             detector.update(int(missed), 6)
             rejections.append(detector.rejected)
         assert rejections == [look + 1 >= first for look in range(40)]
 
 
-@pytest.mark.parametrize("detector", [BernoulliEDetector(0.2, 0.35, 10), PoissonEDetector(0.2, 0.35, 10)])
-def test_updates_of_nothing_are_no_evidence(detector: BernoulliEDetector | PoissonEDetector) -> None:
-    """However many looks find nothing matured, the evidence is that of before."""
+@pytest.mark.parametrize("alternatives", [MISSES, FALSE_ALARMS])
+def test_updates_of_nothing_are_no_evidence(alternatives: Alternatives) -> None:
+    """Looks in which nothing has matured leave the evidence as it was."""
+    detector = EDetector(alternatives, 10)
     for _ in range(100):
         detector.update(0, 0)
     assert detector.log_e_value == -math.inf
@@ -131,7 +132,7 @@ def test_updates_of_nothing_are_no_evidence(detector: BernoulliEDetector | Poiss
 
 def test_one_huge_update_is_fast_and_finite() -> None:
     """Hundreds of thousands of trials in one update give a finite log."""
-    detector = BernoulliEDetector(0.2, 0.35, 100)
+    detector = EDetector(MISSES, 100)
     detector.update(60_000, 300_000)
     assert math.isfinite(detector.log_e_value)
     assert not detector.rejected
@@ -142,16 +143,14 @@ def test_one_huge_update_is_fast_and_finite() -> None:
 
 @pytest.mark.parametrize("mean_time", [1, 0, -5, math.inf, math.nan])
 def test_impossible_mean_times_are_refused(mean_time: float) -> None:
-    """A mean time that is no number of updates above one is a usage error."""
+    """A mean time must be a finite number of updates above one."""
     with pytest.raises(UsageError):
-        BernoulliEDetector(0.2, 0.35, mean_time)
-    with pytest.raises(UsageError):
-        PoissonEDetector(0.2, 0.35, mean_time)
+        EDetector(MISSES, mean_time)
 
 
 def test_impossible_updates_are_refused() -> None:
     """More events than trials, and events without exposure, are usage errors."""
     with pytest.raises(UsageError):
-        BernoulliEDetector(0.2, 0.35, 100).update(2, 1)
+        EDetector(MISSES, 100).update(2, 1)
     with pytest.raises(UsageError):
-        PoissonEDetector(0.2, 0.35, 100).update(1, 0)
+        EDetector(FALSE_ALARMS, 100).update(1, 0)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates, drift
-from models.monitoring.looks import Grid, looks
+from models.monitoring.drift import FN, FP, RECENT, SINCE_PROMOTION, Budget, ReferenceRates, detect_drift
+from models.monitoring.looks import Grid, count_looks
 from pipelines.fleet.histories.look_counts import rejections, tally_looks
 from pipelines.fleet.histories.monitored import (
     HORIZON,
@@ -55,7 +55,7 @@ def test_histories_side_by_side_are_the_histories_one_by_one(reference: Referenc
     rejected = 0
     for history in range(histories):
         own = frozenset(f"m{number}" for number in range(history * plant.assets, (history + 1) * plant.assets))
-        alone = looks(outcomes, grid, only=own)
+        alone = count_looks(outcomes, grid, only=own)
         assert [look.missed for look in alone] == counts.missed[history].tolist()
         assert [look.failures for look in alone] == counts.failures[history].tolist()
         assert [look.false_episodes for look in alone] == counts.false_episodes[history].tolist()
@@ -68,7 +68,7 @@ def test_histories_side_by_side_are_the_histories_one_by_one(reference: Referenc
                 ("failures", outcomes.failures),
             )
         }
-        result = drift(replace(outcomes, **parts), reference, BUDGET, grid)
+        result = detect_drift(replace(outcomes, **parts), reference, BUDGET, grid)
         for each in result.evidence:
             assert each.rejected == over[each.rate, each.test][history].any()
             rejected += each.rejected

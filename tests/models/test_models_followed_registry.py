@@ -1,4 +1,4 @@
-"""The registry for who follows its aliases: every change is seen, and nothing is asked while there is none."""
+"""The polled registry: every change is seen, and MLflow is not queried while there is none."""
 
 import shutil
 import sqlite3
@@ -17,38 +17,38 @@ NAME = "m"
 
 @pytest.fixture
 def workspace(_mlflow_template: Path, tmp_path: Path) -> Workspace:
-    made = init_workspace(tmp_path / "workspace")
-    shutil.copy(_mlflow_template, made.root / "mlflow.db")
-    client = MlflowClient(made.mlflow_uri, made.mlflow_uri)
+    place = init_workspace(tmp_path / "workspace")
+    shutil.copy(_mlflow_template, place.root / "mlflow.db")
+    client = MlflowClient(place.mlflow_uri, place.mlflow_uri)
     client.create_registered_model(NAME)
     for _ in range(3):
         client.create_model_version(NAME, str(tmp_path))
-    return made
+    return place
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names that MLflow was asked about so far."""
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names for which MLflow has been queried so far."""
     names: list[str] = []
-    ask = FollowedRegistry._ask
+    read = FollowedRegistry._read_aliases
 
     def count(self: FollowedRegistry, name: str) -> object:
         names.append(name)
-        return ask(self, name)
+        return read(self, name)
 
-    monkeypatch.setattr(FollowedRegistry, "_ask", count)
+    monkeypatch.setattr(FollowedRegistry, "_read_aliases", count)
     return names
 
 
-def test_every_change_is_seen_and_nothing_is_asked_without_one(workspace: Workspace, asked: list[str]) -> None:
-    """An alias set, moved or removed by anybody is there at the next look; a look without a change asks nothing."""
+def test_every_change_is_seen_and_nothing_is_queried_without_one(workspace: Workspace, queries: list[str]) -> None:
+    """An alias set, moved or removed by any process is seen at the next look; without a change nothing is queried."""
     followed, other = FollowedRegistry(workspace), Registry(workspace)
     assert followed.alias_map(NAME) == {}
     for version in (1, 2, 3, 2, 1):
         other.set_alias(NAME, CHAMPION, version)
-        before = len(asked)
+        before = len(queries)
         assert [followed.alias_map(NAME) for _ in range(5)] == [{CHAMPION: version}] * 5
-        assert len(asked) == before + 1
+        assert len(queries) == before + 1
     other.set_alias(NAME, "shadow-3", 3)
     assert followed.alias_map(NAME) == {CHAMPION: 1, "shadow-3": 3}
     other.delete_alias(NAME, CHAMPION)
@@ -56,8 +56,8 @@ def test_every_change_is_seen_and_nothing_is_asked_without_one(workspace: Worksp
     assert followed.alias_map("unknown") == {}
 
 
-def test_a_version_that_has_changed_is_asked_for_again(workspace: Workspace) -> None:
-    """Its tags are those of now, however often it was asked for before."""
+def test_a_version_that_has_changed_is_read_again(workspace: Workspace) -> None:
+    """Its tags are the current ones, however often it was read before."""
     followed, client = FollowedRegistry(workspace), MlflowClient(workspace.mlflow_uri, workspace.mlflow_uri)
     for text in ("a", "b"):
         client.set_model_version_tag(NAME, "1", "word", text)
@@ -65,19 +65,19 @@ def test_a_version_that_has_changed_is_asked_for_again(workspace: Workspace) -> 
     assert followed.tags(NAME, 2) == {}
 
 
-def test_a_file_in_the_place_of_another_is_asked(workspace: Workspace, tmp_path: Path, asked: list[str]) -> None:
+def test_a_file_in_the_place_of_another_is_queried(workspace: Workspace, tmp_path: Path, queries: list[str]) -> None:
     """A store that was restored from a backup is another store, whatever number of changes both have seen."""
     followed, file = FollowedRegistry(workspace), workspace.root / "mlflow.db"
     followed.alias_map(NAME)
     shutil.copy(file, tmp_path / "backup.db")
     (tmp_path / "backup.db").replace(file)
-    before = len(asked)
+    before = len(queries)
     followed.alias_map(NAME)
-    assert len(asked) == before + 1
+    assert len(queries) == before + 1
 
 
-def test_a_store_that_somebody_writes_to_is_asked_the_long_way(workspace: Workspace, asked: list[str]) -> None:
-    """A stamp that cannot be read counts for nothing, and what changed meanwhile is not missed."""
+def test_a_store_that_is_being_written_to_is_queried(workspace: Workspace, queries: list[str]) -> None:
+    """A stamp that cannot be read is not trusted, so that no change is missed."""
     followed, other = FollowedRegistry(workspace), Registry(workspace)
     other.set_alias(NAME, CHAMPION, 1)
     followed.alias_map(NAME)
@@ -88,14 +88,14 @@ def test_a_store_that_somebody_writes_to_is_asked_the_long_way(workspace: Worksp
     writer.execute("ROLLBACK")
     writer.close()
     other.set_alias(NAME, CHAMPION, 2)
-    before = len(asked)
+    before = len(queries)
     assert followed.alias_map(NAME) == {CHAMPION: 2}
-    assert len(asked) == before + 1
+    assert len(queries) == before + 1
 
 
-def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
-    """What is no database is a storage error, as of the registry itself."""
-    made = init_workspace(tmp_path / "workspace")
-    (made.root / "mlflow.db").write_bytes(b"no database" * 1000)
+def test_a_damaged_store_is_a_storage_error(tmp_path: Path) -> None:
+    """A file that is not a database is a storage error, as in the registry itself."""
+    place = init_workspace(tmp_path / "workspace")
+    (place.root / "mlflow.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StorageError):
-        FollowedRegistry(made).alias_map(NAME)
+        FollowedRegistry(place).alias_map(NAME)

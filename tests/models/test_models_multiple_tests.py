@@ -10,7 +10,7 @@ from models.monitoring.multiple_tests import e_bh
 
 
 def _by_definition(values: list[float], alpha: float) -> list[bool]:
-    """Reject the k largest for the largest k of which the k-th largest is n / (k alpha) or more."""
+    """Reject the k largest, for the largest k whose k-th largest value is n / (k alpha) or more."""
     ranked = sorted(values, reverse=True)
     fitting = [k for k in range(1, len(values) + 1) if k * ranked[k - 1] * alpha >= len(values)]
     if not fitting:
@@ -23,7 +23,7 @@ def _by_definition(values: list[float], alpha: float) -> list[bool]:
     alpha=st.sampled_from([0.05, 0.1, 0.3]),
 )
 def test_discoveries_are_those_of_the_definition(values: list[float], alpha: float) -> None:
-    """The discoveries are those one finds by trying every k."""
+    """The discoveries are those of trying every k."""
     assert e_bh(np.log(values), alpha).tolist() == _by_definition(values, alpha)
 
 
@@ -35,14 +35,14 @@ def test_false_discoveries_are_held_under_full_dependence() -> None:
 
 
 def test_one_slice_is_tested_at_alpha() -> None:
-    """With one test only, its e-value must reach 1 / alpha; with none, nothing is found."""
+    """With one test only, its e-value must reach 1 / alpha; with none, there is no discovery."""
     assert e_bh([math.log(20.001)], 0.05).all()
     assert not e_bh([math.log(19.999)], 0.05).any()
     assert not e_bh([], 0.05).size
 
 
 @pytest.mark.parametrize(("values", "alpha"), [([0.0], 0.0), ([0.0], 1.0), ([math.nan], 0.05), ([[0.0]], 0.05)])
-def test_what_is_no_e_value_is_refused(values: list[float], alpha: float) -> None:
-    """Levels that are none, and values that are not numbers, are usage errors."""
+def test_invalid_e_values_are_refused(values: list[float], alpha: float) -> None:
+    """An alpha outside 0 to 1, and values that are not numbers, are usage errors."""
     with pytest.raises(UsageError):
         e_bh(values, alpha)

@@ -36,7 +36,7 @@ def _swapped(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 @given(st.integers(0, 2**16), st.integers(1, 60))
-def test_who_is_cheaper_does_not_hang_on_who_is_called_champion(seed: int, assets: int) -> None:
+def test_which_is_cheaper_does_not_depend_on_the_roles(seed: int, assets: int) -> None:
     """With the roles swapped the difference and its interval change their signs, and nothing else."""
     errors = _errors(np.random.default_rng(seed), 0.5, 0.2, assets)
     one, other = (
@@ -55,12 +55,12 @@ def test_the_same_errors_are_never_a_saving() -> None:
     for kind in ("missed", "false"):
         errors[f"challenger_{kind}"] = errors[f"champion_{kind}"]
     drawn = draw_assets(errors, draws=500, seed=0)
-    found = cost_difference(errors, drawn, COSTS, 0.9)
-    assert (found.value, found.low, found.high, found.probability_cheaper) == (0.0, 0.0, 0.0, 0.0)
+    extra = cost_difference(errors, drawn, COSTS, 0.9)
+    assert (extra.value, extra.low, extra.high, extra.probability_cheaper) == (0.0, 0.0, 0.0, 0.0)
     assert missed_difference(errors, drawn, 0.9).high == 0.0
 
 
-def test_draws_are_repeated_by_their_seed_and_keep_what_an_asset_has_in_common() -> None:
+def test_draws_are_repeated_by_their_seed_and_keep_assets_whole() -> None:
     """The same seed draws alike; a column that is twice another is so in every draw; the mean is that of the data."""
     errors = _errors(np.random.default_rng(2), 0.5, 0.2).assign(double=lambda e: 2 * e["events"])
     one, same, other = (draw_assets(errors, draws=700, seed=seed) for seed in (3, 3, 4))
@@ -71,28 +71,28 @@ def test_draws_are_repeated_by_their_seed_and_keep_what_an_asset_has_in_common()
 
 
 def test_luck_alone_seldom_promotes() -> None:
-    """Of challengers that are no better one in ten at most passes at 90 %; by the mere figures it is nearly half."""
+    """Of challengers that are no better one in ten passes at 90 %; by the plain difference nearly half would."""
     rng = np.random.default_rng(7)
     rules = PromotionRules(draws=400)
     passed = figures = better = 0
     for _ in range(300):
         for challenger, counts in ((0.3, True), (0.0, False)):
             errors = _errors(rng, 0.3 if counts else 0.6, challenger)
-            found = cheaper(errors, draw_assets(errors, draws=400, seed=0), COSTS, rules)
-            passed += counts and bool(found.passed)
-            figures += counts and found.figures["value"] < 0
-            better += not counts and bool(found.passed)
+            check = cheaper(errors, draw_assets(errors, draws=400, seed=0), COSTS, rules)
+            passed += counts and bool(check.passed)
+            figures += counts and check.figures["value"] < 0
+            better += not counts and bool(check.passed)
     assert passed / 300 < 0.14  # 0.1 and three standard errors would be 0.15
     assert figures / 300 > 0.35
     assert better / 300 > 0.9
 
 
-def test_where_nothing_was_counted_nothing_is_said() -> None:
-    """Without assets, events or probabilities the figures are NaN, and nobody is promoted for them."""
+def test_without_counts_figures_are_nan() -> None:
+    """Without assets, events or probabilities the figures are NaN, and no challenger passes."""
     none = pd.DataFrame(columns=list(COUNTS), dtype=np.float64)
     drawn = draw_assets(none, draws=200, seed=0)
-    found = cost_difference(none, drawn, COSTS, 0.9)
-    assert (found.value, found.probability_cheaper) == (0.0, 0.0)
+    extra = cost_difference(none, drawn, COSTS, 0.9)
+    assert (extra.value, extra.probability_cheaper) == (0.0, 0.0)
     silent = pd.DataFrame(0.0, index=["a", "b"], columns=list(COUNTS))
     for measure in (missed_difference, observed_to_expected):
         assert math.isnan(measure(silent, draw_assets(silent, draws=200, seed=0), 0.9).high)

@@ -1,5 +1,5 @@
-"""The rules of promotion, on a registry of dictionaries; tests/pipelines joins them with MLflow."""
-# ruff: noqa: ARG002 - the stand-in has one model, but is called like the registry
+"""Promotion and rollback, on a registry of dictionaries; tests/pipelines runs them on MLflow."""
+# ruff: noqa: ARG002 - the stand-in has one model, but has the registry's signatures
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from data_contracts.errors import ModelError, NotFoundError
 from data_contracts.records.leases import acquire_lease, wall_clock
 from data_contracts.records.records import open_records, promotions
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
-from models.registry.ledger import before_champion, champions_standing
+from models.registry.ledger import champion_stack, previous_champion
 from models.registry.promotion import champion_since, delete_version, promote, rollback
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
@@ -114,7 +114,7 @@ def test_promotion_moves_the_alias_and_writes_the_ledger(records: Any) -> None:
 
 @pytest.mark.parametrize(("expected", "to"), [(None, 2), (3, 2), (1, 1)])
 def test_swap_is_refused_when_the_champion_is_another(records: Any, expected: int | None, to: int) -> None:
-    """Whoever judged against another champion than the present one changes nothing."""
+    """A promotion decided against another champion than the present one changes nothing."""
     shelf = Shelf(1, 2, 3)
     _promote(shelf, records, None, 1)
     with pytest.raises(ModelError):
@@ -143,7 +143,7 @@ def test_one_promotion_at_a_time(records: Any) -> None:
     assert shelf.named == {"champion": 1}
 
 
-def test_a_promotion_that_was_cut_off_is_written_down(records: Any) -> None:
+def test_a_promotion_that_was_cut_off_is_recorded(records: Any) -> None:
     """An alias that was moved without a row in the ledger gets one before the next move: the ledger has no gap."""
     shelf = Shelf(1, 2, 3)
     _promote(shelf, records, None, 1)
@@ -160,7 +160,7 @@ def _rollback(shelf: Shelf, records: Any, **options: Any) -> None:
 
 
 def test_rollback_goes_back_along_the_ledger(records: Any) -> None:
-    """Each rollback goes one champion further back, never to one that a rollback has left; then there is none."""
+    """Each rollback goes one champion further back, never to one that was rolled back, until there is none."""
     shelf = Shelf(1, 2, 3)
     for before, version in ((None, 1), (1, 2), (2, 3)):
         _promote(shelf, records, before, version)
@@ -171,12 +171,12 @@ def test_rollback_goes_back_along_the_ledger(records: Any) -> None:
     assert shelf.named == {"champion": 1}
     with pytest.raises(ModelError, match="no champion before version 1"):
         _rollback(shelf, records)
-    _promote(shelf, records, 1, 3)  # who wants the left version back promotes it
+    _promote(shelf, records, 1, 3)  # to undo a rollback, promote the version
     assert shelf.named == {"champion": 3, "previous": 1}
 
 
 def test_a_rollback_that_was_cut_off_does_not_turn_the_next_one_round(records: Any) -> None:
-    """Killed between alias and ledger, a rollback is written down as one, so that the next still goes back."""
+    """Killed between alias and ledger, a rollback is recorded as one, so that the next still goes back."""
     shelf = Shelf(1, 2, 3)
     for before, version in ((None, 1), (1, 2), (2, 3)):
         _promote(shelf, records, before, version)
@@ -188,7 +188,7 @@ def test_a_rollback_that_was_cut_off_does_not_turn_the_next_one_round(records: A
 
 @given(st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=20))
 def test_rollbacks_undo_promotions_as_a_stack_does(moves: list[int | None]) -> None:
-    """The standing champions are a stack: a promotion puts one on top, a rollback takes the top one away."""
+    """Champions are a stack: a promotion pushes one, a rollback pops one."""
     stack: list[int] = []
     rows: list[tuple[int, dict[str, bool]]] = []
     for move in moves:
@@ -199,11 +199,11 @@ def test_rollbacks_undo_promotions_as_a_stack_does(moves: list[int | None]) -> N
             stack.append(move)
             rows.append((move, {}))
         ledger = pd.DataFrame(rows, columns=["to_version", "evidence"])
-        assert champions_standing(ledger) == tuple(stack)
-        assert before_champion(ledger) == (stack[-2] if len(stack) > 1 else None)
+        assert champion_stack(ledger) == tuple(stack)
+        assert previous_champion(ledger) == (stack[-2] if len(stack) > 1 else None)
 
 
-def test_who_scores_otherwise_than_at_registration_takes_over_nothing(records: Any) -> None:
+def test_a_version_that_fails_its_golden_inputs_is_not_promoted(records: Any) -> None:
     """Neither promotion nor rollback moves the alias to a version that fails its golden inputs."""
     shelf = Shelf(1, 2, 3)
     _promote(shelf, records, None, 1)
@@ -218,8 +218,8 @@ def test_who_scores_otherwise_than_at_registration_takes_over_nothing(records: A
     assert len(promotions(records)) == 2
 
 
-def test_a_version_without_golden_inputs_needs_a_word(records: Any) -> None:
-    """Older versions are refused, unless one says that loading is enough; the ledger then says unproven."""
+def test_a_version_without_golden_inputs_needs_unproven(records: Any) -> None:
+    """A version without golden inputs is refused unless `unproven` is passed; the ledger then records that."""
     shelf = Shelf(1, 2)
     _promote(shelf, records, None, 1)
     _promote(shelf, records, 1, 2)
@@ -254,24 +254,24 @@ def test_golden_inputs_are_kept_exactly(tmp_path: Path) -> None:
 
 
 def test_a_version_with_an_alias_is_not_deleted(records: Any) -> None:
-    """Champion and previous stay, whatever is asked; another version goes, but not in a dry run."""
+    """Champion and previous cannot be deleted; another version can, but not in a dry run."""
     shelf = Shelf(1, 2, 3)
     _promote(shelf, records, None, 1)
     _promote(shelf, records, 1, 2)
 
-    def delete(version: int, really: bool) -> None:
-        delete_version(shelf, records, "pump", version, really=really)  # type: ignore[arg-type]
+    def delete(version: int, dry_run: bool) -> None:
+        delete_version(shelf, records, "pump", version, dry_run=dry_run)  # type: ignore[arg-type]
 
     for version, alias in ((2, "champion"), (1, "previous")):
-        for really in (True, False):
+        for dry_run in (False, True):
             with pytest.raises(ModelError, match=f"version {version} of pump is the {alias}"):
-                delete(version, really)
-    delete(3, False)
+                delete(version, dry_run)
+    delete(3, dry_run=True)
     assert shelf.known == {1, 2, 3}
-    delete(3, True)
+    delete(3, dry_run=False)
     assert shelf.known == {1, 2}
     with pytest.raises(NotFoundError):
-        delete(3, True)
+        delete(3, dry_run=False)
 
 
 def test_rollback_to_what_cannot_be_served_is_refused(records: Any) -> None:

@@ -1,4 +1,4 @@
-"""A refresh: when it pays, what follows a drift, and what it may not do."""
+"""Refreshes: when they pay, how they follow a drift, and which gates hold them back."""
 
 import pandas as pd
 import pytest
@@ -18,18 +18,18 @@ WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
 DUE = SinceTraining(errors=2000.0, retraining=10.0)
 
 
-def _due(new: SinceTraining, rule: RefreshRule = RULE) -> bool:
-    return refresh_due(new, rule, wait=14 * DAY, now=NOW) is not None
+def _due(since: SinceTraining, rule: RefreshRule = RULE) -> bool:
+    return refresh_due(since, rule, cooldown=14 * DAY, now=NOW) is not None
 
 
 def _evidence(drift: Drift = CALM, **changes: object) -> RetrainingEvidence:
     given: dict[str, object] = {"failures": 12, "assets": 5, "start": NOW - 30 * DAY, "end": NOW, "maturity": 3 * DAY}
-    return RetrainingEvidence(drift, **given | {"new": DUE} | changes)  # type: ignore[arg-type]
+    return RetrainingEvidence(drift, **given | {"since_training": DUE} | changes)  # type: ignore[arg-type]
 
 
 def _decided(evidence: RetrainingEvidence) -> tuple[str, str, bool]:
-    verdict = decide(evidence, Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
-    return verdict.decision, verdict.occasion, verdict.urgent
+    decision = decide(evidence, Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    return decision.decision, decision.trigger, decision.urgent
 
 
 @given(errors=st.lists(st.floats(0, 1e6), min_size=1, max_size=60), price=st.floats(1, 1e4))
@@ -44,7 +44,7 @@ def test_refreshes_cost_a_declared_share_of_the_errors_at_most(errors: list[floa
 
 
 def test_without_a_price_or_an_error_nothing_pays() -> None:
-    """Where nobody says what a retraining costs, or no error was made, no refresh is due."""
+    """Where the cost of a retraining is unknown, or no error was made, no refresh is due."""
     assert not _due(SinceTraining(errors=1e9))
     assert not _due(SinceTraining(errors=0.0, retraining=0.0))
 
@@ -71,9 +71,9 @@ def test_a_rule_below_zero_is_refused() -> None:
 
 
 def test_a_refresh_goes_ahead_without_drift() -> None:
-    """A calm champion is refreshed when that pays, and the verdict claims no drift."""
+    """A champion without drift is refreshed when that pays, and the decision claims no drift."""
     assert _decided(_evidence()) == ("retrain", "refresh", False)
-    assert _decided(_evidence(new=SinceTraining())) == ("hold", "drift", False)
+    assert _decided(_evidence(since_training=SinceTraining())) == ("hold", "drift", False)
 
 
 def test_drift_comes_first() -> None:
@@ -81,10 +81,10 @@ def test_drift_comes_first() -> None:
     assert _decided(_evidence(WORSE)) == ("retrain", "drift", True)
 
 
-def test_rejections_hold_no_refresh_back() -> None:
-    """While a person is waited for, a refresh that is due goes ahead, and one that is not does not."""
+def test_rejections_do_not_hold_a_refresh_back() -> None:
+    """While a person is asked, a refresh that is due goes ahead, and one that is not due does not."""
     assert _decided(_evidence(WORSE, rejected_in_a_row=2)) == ("retrain", "refresh", True)
-    assert _decided(_evidence(WORSE, rejected_in_a_row=2, new=SinceTraining())) == ("ask", "drift", True)
+    assert _decided(_evidence(WORSE, rejected_in_a_row=2, since_training=SinceTraining())) == ("ask", "drift", True)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_rejections_hold_no_refresh_back() -> None:
     ],
 )
 def test_gates_hold_a_refresh_back(changes: dict[str, object], gate: str) -> None:
-    """A refresh passes the same gates as any retraining, and is told what held it back."""
-    verdict = decide(_evidence(**changes), Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
-    assert (verdict.decision, [held.gate for held in verdict.held]) == ("hold", [gate])
-    assert verdict.reasons[-1].startswith("Held back: ")
+    """A refresh passes the same gates as any retraining, and the decision names those that are blocked."""
+    decision = decide(_evidence(**changes), Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    assert (decision.decision, [blocked.gate for blocked in decision.blocked_gates]) == ("hold", [gate])
+    assert decision.reasons[-1].startswith("Held back: ")
 
 
-def test_a_rejected_refresh_delays_no_answer_to_a_drift() -> None:
+def test_a_rejected_refresh_does_not_delay_the_answer_to_a_drift() -> None:
     """The cooldown after a refresh that changed nothing is for refreshes only."""
     assert _decided(_evidence(WORSE, last_training=NOW - DAY)) == ("retrain", "drift", True)
     assert _decided(_evidence(WORSE, last_retraining=NOW - DAY, last_training=NOW - DAY))[0] == "hold"

@@ -1,10 +1,9 @@
-"""The registry: all that made a version, found again, loaded without a pickle, and trained again."""
+"""The registry: a version's provenance is recorded, it loads without a pickle, and it can be reproduced."""
 
 import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,8 +64,8 @@ def trained(plant: History, describe: Describe) -> Trained:
     return train(describe("estimator.params={n_estimators=5}"), plant)
 
 
-def test_a_version_says_what_made_it(registered: Workspace) -> None:
-    """Every version carries data version, contract, feature-set hash, code revision, seed and the experiment."""
+def test_a_version_records_its_provenance(registered: Workspace) -> None:
+    """Every version has data version, contract, feature-set hash, code revision, seed and the experiment."""
     tags = Registry(registered).tags("small-plant", 1)
     assert set(tags) >= TAGS
     assert json.loads(tags["data_version"])["telemetry/azure_machine"] >= 0
@@ -79,7 +78,7 @@ def test_a_version_says_what_made_it(registered: Workspace) -> None:
 
 
 def test_loading_gives_the_registered_model(registered: Workspace) -> None:
-    """A loaded version predicts, bit for bit, what was logged beside it."""
+    """A loaded version predicts, bit for bit, what was logged with it."""
     registry = Registry(registered)
     for version in (1, 2):
         loaded = registry.load("small-plant", version)
@@ -87,8 +86,8 @@ def test_loading_gives_the_registered_model(registered: Workspace) -> None:
             logged = pd.read_parquet(file)
         from models.artifact.scoring import score
 
-        found = score(loaded.artifact, read_history(registered, "azure_machine"), logged[["asset", "as_of"]])
-        assert np.array_equal(found["probability"], logged["prediction"])
+        predictions = score(loaded.artifact, read_history(registered, "azure_machine"), logged[["asset", "as_of"]])
+        assert np.array_equal(predictions["probability"], logged["prediction"])
         assert loaded.reference is not None
         assert loaded.version == version
 
@@ -97,13 +96,13 @@ def test_mlflow_s_own_tools_can_load_it(registered: Workspace) -> None:
     """`mlflow.pyfunc` loads the model, and predicts the same from named columns in any order."""
     import mlflow.pyfunc
 
-    from models.registry.mlflow_store import using
+    from models.registry.mlflow_store import active_store
 
     loaded = Registry(registered).load("small-plant", 1).artifact
     features = pd.DataFrame(
         np.random.default_rng(0).normal(size=(5, len(loaded.columns))), columns=list(loaded.columns)
     )
-    with using(registered.mlflow_uri):
+    with active_store(registered.mlflow_uri):
         model = mlflow.pyfunc.load_model("models:/small-plant/1")
     assert np.array_equal(model.predict(features[features.columns[::-1]]), loaded.predict(features))
 
@@ -120,11 +119,11 @@ def test_nothing_is_pickled(registered: Workspace) -> None:
 
 
 def test_a_run_keeps_card_plots_and_predictions(registered: Workspace) -> None:
-    """Beside each version lie its model card, its plots and its test predictions."""
+    """With each version its model card, plots and test predictions are kept."""
     registry = Registry(registered)
     with registry.run_file("small-plant", 1, "model_card.md") as file:
         card = file.read_text()
-    for part in ("# small-plant", "## Made from", "## Figures", "## Alerts", "## Limits", "## Features"):
+    for part in ("# small-plant", "## Provenance", "## Figures", "## Alerts", "## Limits", "## Features"):
         assert part in card
     with registry.run_file("small-plant", 1, "plots") as folder:
         names = {file.stem for file in folder.iterdir()}
@@ -155,25 +154,21 @@ def test_a_version_is_trained_again_bit_for_bit(registered: Workspace) -> None:
     assert before.artifact.digest == before.tags["model_digest"]
 
 
-def test_another_result_is_told() -> None:
-    """Predictions that differ, or of other samples, are not called the same."""
+def test_a_different_result_is_reported() -> None:
+    """Predictions that differ, or are of other samples, are not the same."""
     one = pd.DataFrame({"asset": ["a", "b"], "as_of": [1, 2], "prediction": [0.1, 0.2]})
     assert largest_difference(one, one.assign(prediction=[0.1, 0.25])) == pytest.approx(0.05)
     assert np.isnan(largest_difference(one, one.iloc[:1]))
 
 
 def test_aliases_are_set_read_and_deleted(registered: Workspace) -> None:
-    """An alias names one version; reading the champion is cheap enough for each second."""
+    """An alias names one version, and can be moved and deleted."""
     registry = Registry(registered)
     assert registry.champion("small-plant") is None
     registry.set_alias("small-plant", CHAMPION, 1)
     registry.set_alias("small-plant", CHAMPION, 2)
     assert registry.champion("small-plant") == 2
     assert registry.load("small-plant", CHAMPION).version == 2
-    begin = time.perf_counter()
-    for _ in range(10):
-        registry.champion("small-plant")
-    assert (time.perf_counter() - begin) / 10 < 0.5
     listed = registry.versions("small-plant")
     assert [(entry["version"], entry["aliases"]) for entry in listed] == [(2, ["champion"]), (1, [])]
     json.dumps(listed)
@@ -185,7 +180,7 @@ def test_aliases_are_set_read_and_deleted(registered: Workspace) -> None:
 
 
 def test_golden_inputs_lie_beside_each_version(registered: Workspace) -> None:
-    """Each version keeps a few rows from the lowest to the highest score, and scores them again as it did."""
+    """Each version keeps a few rows from the lowest to the highest score, and reproduces their scores."""
     registry = Registry(registered)
     for version in (1, 2):
         golden = registry.golden_inputs("small-plant", version)
@@ -207,27 +202,27 @@ def test_a_version_is_proven_before_it_takes_over_and_deleted_once_nothing_names
     for _ in range(2):
         registry.register(trained, revision=REVISION)
 
-    def take_over(version: int, champion: int | None) -> None:
+    def promote_over(version: int, champion: int | None) -> None:
         promote(
             registry, records, name, expected_champion=champion, to_version=version,
             actor="a test", reason="?", evidence={}, now=pd.Timestamp("2026-06-01", tz="UTC"),
         )  # fmt: skip
 
-    take_over(1, None)
+    promote_over(1, None)
     with pytest.raises(ModelError, match="is the champion"):
-        delete_version(registry, records, name, 1, really=True)
+        delete_version(registry, records, name, 1, dry_run=False)
     golden = registry.golden_inputs(name, 2)
     assert golden is not None
     with registry.run_file(name, 2, "golden_inputs.parquet") as file:
         replace(golden, scores=golden.scores / 2).save(file)
     with pytest.raises(ModelError, match="version 2 scores"):
-        take_over(2, 1)
+        promote_over(2, 1)
     assert registry.champion(name) == 1
-    delete_version(registry, records, name, 2, really=False)
-    delete_version(registry, records, name, 2, really=True)
+    delete_version(registry, records, name, 2, dry_run=True)
+    delete_version(registry, records, name, 2, dry_run=False)
     assert [entry["version"] for entry in registry.versions(name)] == [1]
     with pytest.raises(NotFoundError):
-        delete_version(registry, records, name, 2, really=False)
+        delete_version(registry, records, name, 2, dry_run=True)
 
 
 def test_an_empty_registry_says_what_to_do(workspace: Workspace) -> None:
@@ -240,7 +235,7 @@ def test_an_empty_registry_says_what_to_do(workspace: Workspace) -> None:
 
 
 def test_a_missing_champion_says_what_to_do(registered: Workspace) -> None:
-    """A model without a champion, or with no such version, is told with the versions there are."""
+    """The error for a missing champion or model names those there are."""
     registry = Registry(registered)
     with pytest.raises(NotFoundError, match=r"no champion.*forewarn models promote"):
         registry.load("small-plant", CHAMPION)
@@ -248,7 +243,7 @@ def test_a_missing_champion_says_what_to_do(registered: Workspace) -> None:
         registry.load("small-plnt", 1)
 
 
-def test_what_was_tampered_with_is_refused(workspace: Workspace, trained: Trained) -> None:
+def test_a_tampered_model_is_refused(workspace: Workspace, trained: Trained) -> None:
     """A registered model whose files were changed is not loaded."""
     registry = Registry(workspace)
     version = registry.register(trained, revision=REVISION)
@@ -258,8 +253,8 @@ def test_what_was_tampered_with_is_refused(workspace: Workspace, trained: Traine
         registry.load(trained.experiment.model_name, version)
 
 
-def test_a_corrupt_store_is_told(tmp_path: Path) -> None:
-    """A database that is none is a storage error, not a traceback."""
+def test_a_corrupt_store_is_a_storage_error(tmp_path: Path) -> None:
+    """A file that is not a database is a storage error, not a traceback."""
     broken = init_workspace(tmp_path / "workspace")
     (broken.root / "mlflow.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StorageError, match="damaged"):
@@ -291,7 +286,7 @@ def test_loading_needs_no_plots_and_naming_no_mlflow() -> None:
 
 
 def test_everything_public_is_there() -> None:
-    """`__all__` is sorted, and every name in it can be had."""
+    """`__all__` is sorted, and every name in it can be imported."""
     import models
 
     assert list(models.__all__) == sorted(models.__all__)

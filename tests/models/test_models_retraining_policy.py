@@ -1,4 +1,4 @@
-"""The policy: an occasion and open gates retrain; whatever is shut says so, and what would open it."""
+"""The retraining policy: a trigger and open gates retrain; a blocked gate says so, and what would open it."""
 
 import pandas as pd
 import pytest
@@ -27,8 +27,8 @@ def _evidence(**changes: object) -> RetrainingEvidence:
 
 def test_drift_with_open_gates_retrains() -> None:
     """Drift, enough matured failures and no retraining lately: retrain, for the reasons of the drift."""
-    verdict = decide(_evidence(), GATES, now=NOW)
-    assert (verdict.decision, verdict.reasons, verdict.held) == ("retrain", WORSE.reasons, ())
+    decision = decide(_evidence(), GATES, now=NOW)
+    assert (decision.decision, decision.reasons, decision.blocked_gates) == ("retrain", WORSE.reasons, ())
 
 
 def test_no_drift_holds() -> None:
@@ -36,7 +36,7 @@ def test_no_drift_holds() -> None:
     assert decide(_evidence(drift=CALM), GATES, now=NOW).decision == "hold"
 
 
-SHUT = [
+BLOCKED = [
     ({"doubts": ("The vibration sensor of m1 was recalibrated.",)}, "data"),
     ({"failures": 9}, "failures"),
     ({"assets": 2}, "assets"),
@@ -49,15 +49,15 @@ SHUT = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "gate"), SHUT)
-@pytest.mark.parametrize("occasion", ["drift", "calendar"])
-def test_each_gate_holds_and_says_so(changes: dict[str, object], gate: str, occasion: str) -> None:
-    """A shut gate holds a retraining back whatever its occasion, and is named with what would open it."""
-    verdict = decide(_evidence(**changes), GATES, now=NOW, occasion=occasion)  # type: ignore[arg-type]
-    assert verdict.decision == "hold"
-    assert [held.gate for held in verdict.held] == [gate]
-    assert verdict.reasons[-1] == f"Held back: {verdict.held[0].reason}"
-    assert verdict.held[0].change
+@pytest.mark.parametrize(("changes", "gate"), BLOCKED)
+@pytest.mark.parametrize("trigger", ["drift", "calendar"])
+def test_each_gate_blocks_and_says_so(changes: dict[str, object], gate: str, trigger: str) -> None:
+    """A blocked gate holds a retraining back whatever its trigger, and is named with what would open it."""
+    decision = decide(_evidence(**changes), GATES, now=NOW, trigger=trigger)  # type: ignore[arg-type]
+    assert decision.decision == "hold"
+    assert [blocked.gate for blocked in decision.blocked_gates] == [gate]
+    assert decision.reasons[-1] == f"Held back: {decision.blocked_gates[0].reason}"
+    assert decision.blocked_gates[0].change
 
 
 def test_gates_open_again() -> None:
@@ -67,7 +67,7 @@ def test_gates_open_again() -> None:
 
 
 def test_two_rejected_challengers_ask_a_person() -> None:
-    """After two rejections in a row a person is asked; while other gates are shut too there is nothing to ask."""
+    """After two rejections in a row a person is asked; while other gates are blocked too nobody is."""
     assert decide(_evidence(rejected_in_a_row=2), GATES, now=NOW).decision == "ask"
     assert decide(_evidence(rejected_in_a_row=2, failures=0), GATES, now=NOW).decision == "hold"
     assert decide(_evidence(rejected_in_a_row=2, drift=CALM), GATES, now=NOW).decision == "hold"
@@ -75,11 +75,11 @@ def test_two_rejected_challengers_ask_a_person() -> None:
 
 def test_the_calendar_needs_no_drift() -> None:
     """A retraining by the calendar goes ahead without drift, through the same gates."""
-    assert decide(_evidence(drift=CALM), GATES, now=NOW, occasion="calendar").decision == "retrain"
+    assert decide(_evidence(drift=CALM), GATES, now=NOW, trigger="calendar").decision == "retrain"
 
 
-def test_what_is_shut_is_known_before_there_is_drift() -> None:
-    """Without drift the shut gates are not reasons, but they are told."""
-    verdict = decide(_evidence(drift=CALM, failures=0), GATES, now=NOW)
-    assert verdict.reasons == CALM.reasons
-    assert [held.gate for held in verdict.held] == ["failures"]
+def test_blocked_gates_are_known_before_there_is_drift() -> None:
+    """Without drift the blocked gates are not reasons, but they are listed."""
+    decision = decide(_evidence(drift=CALM, failures=0), GATES, now=NOW)
+    assert decision.reasons == CALM.reasons
+    assert [blocked.gate for blocked in decision.blocked_gates] == ["failures"]

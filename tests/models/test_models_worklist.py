@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
 from models.planning.worklist import Costs, Day, Job, LeftOut, Risk, Worklist, days_from, plan
-from models.planning.worklist_assignment import NONE, assign
+from models.planning.worklist_assignment import UNASSIGNED, assign
 from models.planning.worklist_costs import expected_costs, survival
 
 START = pd.Timestamp("2026-01-05T06:00Z").as_unit("us")
@@ -28,25 +28,25 @@ def job(asset: str, *probabilities: float, **changes: Any) -> Job:
 @st.composite
 def fleets(draw: st.DrawFn, most: int = 7) -> list[Job]:
     """Draw assets that differ in everything."""
-    made = []
+    jobs = []
     for number in range(draw(st.integers(1, most))):
-        told = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
+        probabilities = sorted(draw(st.lists(st.floats(0, 1), min_size=3, max_size=3)))
         costs = Costs(
             planned=draw(st.floats(0, 20_000)),
             failure=draw(st.floats(0, 100_000)),
             downtime_per_hour=draw(st.floats(0, 5_000)),
             unplanned_hours=draw(st.floats(0, 24)),
         )
-        made.append(
+        jobs.append(
             job(
                 f"m{number}",
-                *told,
+                *probabilities,
                 costs=costs,
                 repair_hours=draw(st.sampled_from([2.0, 4.0, 7.0, 11.0])),
                 failures_per_hour_after=draw(st.sampled_from([0.0, 0.001])),
             )
         )
-    return made
+    return jobs
 
 
 CREWS = st.tuples(st.none() | st.integers(0, 3), st.none() | st.sampled_from([0.0, 8.0, 16.0]))
@@ -86,15 +86,15 @@ def test_an_asset_that_runs_at_the_start_has_survived_up_to_then() -> None:
     assert alive == pytest.approx([1, 0.5])
 
 
-def test_no_failure_is_counted_before_what_was_foretold_begins() -> None:
-    """Within the lead nothing is foretold."""
+def test_no_failure_is_counted_within_the_lead() -> None:
+    """Within the lead nothing is predicted."""
     alive, lived = survival(Risk(START + 12 * HOUR, (24.0,), (0.5,)), START, np.array([12.0, 36.0]))
     assert alive == pytest.approx([1, 0.5])
     assert lived[0] == pytest.approx(12)
 
 
 def test_costs_are_those_of_a_simulation() -> None:
-    """What is expected is the mean of many lives, failures after repairs included."""
+    """Expected costs are the mean of many simulated lives, failures after repairs included."""
     one = job("m", 0.2, 0.5, 0.9, failures_per_hour_after=0.004)
     hours, until = np.array([0.0, 24.0, 100.0]), 168.0
     costs, without = expected_costs(one, START, hours, until)
@@ -113,7 +113,7 @@ def test_costs_are_those_of_a_simulation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "told"),
+    ("hours", "probabilities"),
     [
         ((), ()),
         ((24.0,), (0.1, 0.2)),
@@ -126,28 +126,26 @@ def test_costs_are_those_of_a_simulation() -> None:
         ((0.0,), (0.1,)),
     ],
 )
-def test_what_is_no_risk_is_refused(hours: tuple[float, ...], told: tuple[float, ...]) -> None:
+def test_an_invalid_risk_is_refused(hours: tuple[float, ...], probabilities: tuple[float, ...]) -> None:
     """Horizons ascend, probabilities never fall, and both are numbers."""
     with pytest.raises(UsageError):
-        Risk(START, hours, told)
+        Risk(START, hours, probabilities)
 
 
 @given(fleets(), CREWS, st.integers(1, 4))
 @settings(max_examples=150, deadline=None)
-def test_crews_are_never_asked_for_more_than_they_can_do(
-    jobs: list[Job], crews: tuple[int | None, float | None], count: int
-) -> None:
+def test_crews_are_never_overloaded(jobs: list[Job], crews: tuple[int | None, float | None], count: int) -> None:
     """No day has more machines or hours than there are, every asset has one place, and every repair saves something."""
-    found = plan(jobs, days_from(START, count, machines=crews[0], hours=crews[1]))
+    worklist = plan(jobs, days_from(START, count, machines=crews[0], hours=crews[1]))
     took = {one.asset: one.repair_hours for one in jobs}
     for day in range(count):
-        there = [line.asset for line in found.lines if line.day == day]
+        there = [line.asset for line in worklist.lines if line.day == day]
         assert crews[0] is None or len(there) <= crews[0]
         assert crews[1] is None or sum(took[asset] for asset in there) <= crews[1] + 1e-6
-    named = [*(line.asset for line in found.lines), *(left.asset for left in found.left_out)]
+    named = [*(line.asset for line in worklist.lines), *(left.asset for left in worklist.left_out)]
     assert sorted(named) == sorted(took)
-    assert all(line.saves > 0 for line in found.lines)
-    assert all(START <= line.begins <= line.latest <= found.until for line in found.lines)
+    assert all(line.saves > 0 for line in worklist.lines)
+    assert all(START <= line.begins <= line.latest <= worklist.until for line in worklist.lines)
 
 
 @given(fleets(4), CREWS, st.integers(1, 3))
@@ -155,9 +153,9 @@ def test_crews_are_never_asked_for_more_than_they_can_do(
 def test_no_other_plan_saves_more(jobs: list[Job], crews: tuple[int | None, float | None], count: int) -> None:
     """Every plan there is was tried: none is cheaper."""
     days = days_from(START, count, machines=crews[0], hours=crews[1])
-    found = plan(jobs, days)
+    worklist = plan(jobs, days)
     begins = np.arange(count) * 24.0
-    until = (found.until - START) / HOUR
+    until = (worklist.until - START) / HOUR
     saves = []
     for one in jobs:
         costs, without = expected_costs(one, START, begins, until)
@@ -169,22 +167,22 @@ def test_no_other_plan_saves_more(jobs: list[Job], crews: tuple[int | None, floa
             crews[1] is None or sum(jobs[number].repair_hours for number in there) <= crews[1] for there in own
         ):
             best = max(best, sum(saves[number][day] for number, day in enumerate(chosen)))
-    assert found.proven
-    assert found.saves == pytest.approx(best, rel=1e-9, abs=1e-6)
+    assert worklist.proven
+    assert worklist.saves == pytest.approx(best, rel=1e-9, abs=1e-6)
 
 
 @given(fleets(), CREWS, st.integers(1, 4), st.randoms())
 @settings(max_examples=150, deadline=None)
-def test_it_costs_no_more_than_going_by_probability_or_by_who_came_first(
+def test_it_costs_no_more_than_ordering_by_probability_or_arrival(
     jobs: list[Job], crews: tuple[int | None, float | None], count: int, chance: Any
 ) -> None:
     """The plan is at least as cheap as two rules of thumb."""
     days = days_from(START, count, machines=crews[0], hours=crews[1])
-    found = plan(jobs, days)
+    worklist = plan(jobs, days)
     came = chance.sample(jobs, len(jobs))
     likely = sorted(jobs, key=lambda one: -one.risk.probabilities[-1])
-    assert found.saves >= max(by_a_rule(came, days), by_a_rule(likely, days)) - 1e-6
-    assert found.cost + found.saves == pytest.approx(found.cost_without)
+    assert worklist.saves >= max(by_a_rule(came, days), by_a_rule(likely, days)) - 1e-6
+    assert worklist.cost + worklist.saves == pytest.approx(worklist.cost_without)
 
 
 @given(fleets(), st.integers(0, 3), st.sampled_from([4.0, 8.0, 16.0]), st.integers(1, 3))
@@ -203,17 +201,17 @@ def test_more_crews_and_more_days_never_cost_more(jobs: list[Job], machines: int
 def test_an_asset_is_not_preferred_to_one_that_saves_more_every_day(
     jobs: list[Job], crews: tuple[int | None, float | None], count: int
 ) -> None:
-    """Whoever saves more on each day and takes no longer is not left out for the other."""
-    found = plan(jobs, days_from(START, count, machines=crews[0], hours=crews[1]))
-    until = (found.until - START) / HOUR
+    """A repair that saves more on each day and takes no longer is not left out for another."""
+    worklist = plan(jobs, days_from(START, count, machines=crews[0], hours=crews[1]))
+    until = (worklist.until - START) / HOUR
     begins = np.arange(count) * 24.0
     saves = {}
     for one in jobs:
         costs, without = expected_costs(one, START, begins, until)
         saves[one.asset] = without - costs
     took = {one.asset: one.repair_hours for one in jobs}
-    for line in found.lines:
-        for left in found.left_out:
+    for line in worklist.lines:
+        for left in worklist.left_out:
             better = saves[left.asset] > saves[line.asset] + 1e-6
             assert not (better.all() and took[left.asset] <= took[line.asset])
 
@@ -230,26 +228,26 @@ def test_the_order_of_the_assets_does_not_matter(
 
 def test_equal_assets_are_repaired_by_name_and_as_early_as_there_is_room() -> None:
     """Nothing is left to chance where all is equal."""
-    found = plan([job(name, 0.6) for name in "dbca"], days_from(START, 3, machines=1, hours=None))
-    assert [(line.asset, line.day) for line in found.lines] == [("a", 0), ("b", 1), ("c", 2)]
+    worklist = plan([job(name, 0.6) for name in "dbca"], days_from(START, 3, machines=1, hours=None))
+    assert [(line.asset, line.day) for line in worklist.lines] == [("a", 0), ("b", 1), ("c", 2)]
     never = [job(name, 0.0, 0.0, 0.9) for name in "ba"]
-    found = plan(never, days_from(START, 2, machines=1, hours=None))
-    assert [(line.asset, line.day) for line in found.lines] == [("a", 0), ("b", 1)]
+    worklist = plan(never, days_from(START, 2, machines=1, hours=None))
+    assert [(line.asset, line.day) for line in worklist.lines] == [("a", 0), ("b", 1)]
 
 
 def test_it_says_why_an_asset_is_left_out() -> None:
-    """Not worth it, no crew, too long, and what the caller says."""
+    """Not worth it, no crew, too long, and the caller's own reason."""
     jobs = [job("sound", 0.001), job("first", 0.9), job("second", 0.5), job("long", 0.9, repair_hours=20.0)]
     unknown = {"gone": LeftOut("gone", "retired", "asset retired")}
-    found = plan(jobs, days_from(START, 1, machines=1, hours=16.0), unknown=unknown)
-    assert [line.asset for line in found.lines] == ["first"]
-    assert {left.asset: left.why for left in found.left_out} == {
+    worklist = plan(jobs, days_from(START, 1, machines=1, hours=16.0), unknown=unknown)
+    assert [line.asset for line in worklist.lines] == ["first"]
+    assert {left.asset: left.why for left in worklist.left_out} == {
         "sound": "saves_less_than_it_costs",
         "second": "no_crew_free",
         "long": "too_long_for_a_day",
         "gone": "retired",
     }
-    second = next(left for left in found.left_out if left.asset == "second")
+    second = next(left for left in worklist.left_out if left.asset == "second")
     assert second.latest is not None
     assert f"{second.latest:%Y-%m-%d %H:%M}" in second.reason
 
@@ -257,27 +255,32 @@ def test_it_says_why_an_asset_is_left_out() -> None:
 def test_up_to_the_latest_time_a_repair_costs_less_than_none_and_an_hour_later_it_does_not() -> None:
     """`latest` is the last whole hour at which acting is cheaper than not acting."""
     one = job("m", 0.2, 0.4, 0.5)
-    found = plan([one], days_from(START, 7, machines=1, hours=None))
-    latest = (found.lines[0].latest - START) / HOUR
-    costs, without = expected_costs(one, START, np.array([latest, latest + 1]), (found.until - START) / HOUR)
+    worklist = plan([one], days_from(START, 7, machines=1, hours=None))
+    latest = (worklist.lines[0].latest - START) / HOUR
+    costs, without = expected_costs(one, START, np.array([latest, latest + 1]), (worklist.until - START) / HOUR)
     assert costs[0] < without <= costs[1]
 
 
 def test_a_risk_that_only_rises_later_can_wait() -> None:
     """With a risk after the repair too, the plan waits until the old part is the greater one."""
     late = job("m", 0.0, 0.0, 0.9, failures_per_hour_after=0.002)
-    found = plan([late], days_from(START, 7, machines=1, hours=None))
-    assert found.lines[0].day == 3
+    worklist = plan([late], days_from(START, 7, machines=1, hours=None))
+    assert worklist.lines[0].day == 3
 
 
-def test_a_plan_that_time_was_too_short_for_says_so() -> None:
-    """Then it is told how much another one could save more."""
+def test_the_smallest_saving_is_a_saving() -> None:
+    """A saving too small to be scaled for the solver is still better than none."""
+    assert assign(np.array([[5e-324]]), np.array([1.0]), [None], [None], 1.0).day.tolist() == [0]
+
+
+def test_a_plan_cut_short_by_the_time_limit_says_so() -> None:
+    """Then it says how much more another plan could save."""
     rng = np.random.default_rng(7)
     saves, took = rng.uniform(1, 2, (60, 6)), rng.uniform(1, 9, 60)
-    found = assign(saves, took, [None] * 6, [17.0] * 6, seconds=1e-3)
-    assert found.proven or found.most_missed > 0
-    done = found.day != NONE
-    assert (np.bincount(found.day[done], took[done], minlength=6) <= 17 + 1e-6).all()
+    assignment = assign(saves, took, [None] * 6, [17.0] * 6, seconds=1e-3)
+    assert assignment.proven or assignment.optimality_gap > 0
+    done = assignment.day != UNASSIGNED
+    assert (np.bincount(assignment.day[done], took[done], minlength=6) <= 17 + 1e-6).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -294,24 +297,24 @@ def test_a_plan_that_time_was_too_short_for_says_so() -> None:
 def test_nothing_that_saves_is_left_out_while_a_day_has_room(
     seed: int, places: int | None, hours: float, step: float, seconds: float
 ) -> None:
-    """The gap, time that was up, or sums of tenths of hours do not leave crews idle; what may be missed is reckoned."""
+    """Neither gap, time limit nor sums of tenths of hours leave crews idle; the optimality gap accounts for it."""
     rng = np.random.default_rng(seed)
     saves = rng.lognormal(8, 2, (200, 1)) * np.sort(rng.uniform(-0.1, 1, (200, 5)), axis=1)[:, ::-1]
     took = rng.integers(2, 13, 200) * step
-    found = assign(saves, took, [places] * 5, [hours] * 5, seconds, gap=1e-3)
-    done = found.day != NONE
-    time = hours - np.bincount(found.day[done], took[done], minlength=5)
-    free = np.inf if places is None else places - np.bincount(found.day[done], minlength=5)
+    assignment = assign(saves, took, [places] * 5, [hours] * 5, seconds, gap=1e-3)
+    done = assignment.day != UNASSIGNED
+    time = hours - np.bincount(assignment.day[done], took[done], minlength=5)
+    free = np.inf if places is None else places - np.bincount(assignment.day[done], minlength=5)
     assert (time >= -1e-6).all()
     assert np.all(free >= 0)
     fits = (saves > 0) & (took[:, None] <= time + 1e-10) & (free >= 1)
     assert not fits[~done].any()
-    saved = saves[done, found.day[done]].sum()
-    assert 0 <= found.most_missed <= np.maximum(saves, 0).max(axis=1).sum() - saved + 1e-6
-    assert not found.proven or found.most_missed <= 1e-3 * saved
+    saved = saves[done, assignment.day[done]].sum()
+    assert 0 <= assignment.optimality_gap <= np.maximum(saves, 0).max(axis=1).sum() - saved + 1e-6
+    assert not assignment.proven or assignment.optimality_gap <= 1e-3 * saved
 
 
-def test_what_fails_before_the_first_day_needs_no_place() -> None:
+def test_an_asset_that_fails_before_the_first_day_needs_no_place() -> None:
     """Costs are counted from the start, be it before the first day; an asset that hardly lasts until then goes last."""
     jobs = [job("soon", 0.95, 0.96, 0.97), job("later", 0.1, 0.6, 0.9)]
     crews: dict[str, Any] = {"machines": 1, "hours": None}
@@ -324,7 +327,7 @@ def test_what_fails_before_the_first_day_needs_no_place() -> None:
         plan(jobs, days_from(START, 1, **crews), start=START + HOUR)
 
 
-def test_an_asset_may_not_be_there_twice() -> None:
+def test_an_asset_may_not_be_repeated() -> None:
     """Not among those to plan for, nor among those that are left out."""
     with pytest.raises(UsageError, match="twice"):
         plan([job("m", 0.5), job("m", 0.6)], days_from(START, 1, machines=1, hours=None))
@@ -340,7 +343,7 @@ def test_a_fleet_of_two_hundred_is_planned_for_a_week_within_a_second() -> None:
         for number in range(200)
     ]
     began = pd.Timestamp.now()
-    found: Worklist = plan(jobs, days_from(START, 7, machines=4, hours=24.0), seconds=10.0)
+    worklist: Worklist = plan(jobs, days_from(START, 7, machines=4, hours=24.0), seconds=10.0)
     assert pd.Timestamp.now() - began < pd.Timedelta(seconds=3)
-    assert found.proven or found.most_missed < 1e-3 * found.saves
-    assert plan([replace(one) for one in jobs], days_from(START, 7, machines=4, hours=24.0)) == found
+    assert worklist.proven or worklist.optimality_gap < 1e-3 * worklist.saves
+    assert plan([replace(one) for one in jobs], days_from(START, 7, machines=4, hours=24.0)) == worklist

@@ -1,4 +1,4 @@
-"""Back-testing rules of retraining on the stored history of a plant."""
+"""Back-testing retraining rules on the stored history of a plant."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from models.retraining.comparison import compare
 from models.training.training import train
 from pipelines.backtesting import backtest_versions
 from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, run_backtest
-from pipelines.backtesting.backtest_versions import KeptVersions, folder_of
+from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.cli import app
 
 FEW = ("ours", "monthly", "never")
-WISH = BacktestConfig(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
+CONFIG = BacktestConfig(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
 
 
 @pytest.fixture
@@ -29,28 +29,28 @@ def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
     """Return a back-test of the plant with a holdout that suits it."""
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
 
-    def ran(wish: BacktestConfig = WISH, **options: Any) -> Any:
-        return run_backtest(plant.workspace, experiment, wish, settings=settings, **options)
+    def run_with(config: BacktestConfig = CONFIG, **options: Any) -> Any:
+        return run_backtest(plant.workspace, experiment, config, settings=settings, **options)
 
-    return ran
+    return run_with
 
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[pd.Timestamp]:
-    """Note each training, and train."""
-    made: list[pd.Timestamp] = []
-    work = train
+    """Record the time of each training, and train."""
+    times: list[pd.Timestamp] = []
+    original = train
 
-    def noted(*arguments: Any, known_until: pd.Timestamp, **options: Any) -> Any:
-        made.append(known_until)
-        return work(*arguments, known_until=known_until, **options)
+    def record(*arguments: Any, known_until: pd.Timestamp, **options: Any) -> Any:
+        times.append(known_until)
+        return original(*arguments, known_until=known_until, **options)
 
-    monkeypatch.setattr(backtest_versions, "train", noted)
-    return made
+    monkeypatch.setattr(backtest_versions, "train", record)
+    return times
 
 
-def test_a_back_test_tells_each_rule(run: Callable[..., BacktestResult]) -> None:
-    """Every rule asked for has its figures, and page and file are written."""
+def test_a_back_test_has_figures_for_each_rule(run: Callable[..., BacktestResult]) -> None:
+    """Every rule named has its figures, and page and file are written."""
     result = run()
     assert [one.rule for one in result.figures] == list(FEW)
     assert json.loads(result.file.read_text()) == json.loads(json.dumps(result.to_dict()))
@@ -61,7 +61,7 @@ def test_a_back_test_tells_each_rule(run: Callable[..., BacktestResult]) -> None
 
 
 def test_a_second_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp]) -> None:
-    """Models are kept: the second run gives the same figures and trains none."""
+    """Models are cached: the second run gives the same figures and trains none."""
     first = run()
     assert trainings
     trainings.clear()
@@ -95,81 +95,79 @@ def test_an_interrupted_run_goes_on(
 
 
 def test_a_dry_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp], plant: Any) -> None:
-    """A dry run tells how many trainings there may be."""
-    outlook = run(dry_run=True)
-    assert isinstance(outlook, BacktestPlan)
-    assert (outlook.looks, outlook.trainings_at_most, outlook.kept) == (3, 4, 0)
+    """A dry run estimates the number of trainings."""
+    plan = run(dry_run=True)
+    assert isinstance(plan, BacktestPlan)
+    assert (plan.looks, plan.trainings_at_most, plan.kept) == (3, 4, 0)
     assert not trainings
     assert not (plant.workspace.root / "backtest").exists()
 
 
-def test_the_estimate_is_told_first(run: Callable[..., Any]) -> None:
-    """Before anything else one is told how many trainings there may be, and after the first how long they take."""
-    said: list[str] = []
-    run(replace(WISH, rules=("never",)), say=said.append)
-    assert said[0].startswith("3 looks under 1 rules: 4 trainings at most")
-    assert "first training took" in said[1]
+def test_the_estimate_comes_first(run: Callable[..., Any]) -> None:
+    """The number of trainings is estimated before anything else, and their duration after the first."""
+    messages: list[str] = []
+    run(replace(CONFIG, rules=("never",)), say=messages.append)
+    assert messages[0].startswith("3 looks under 1 rules: 4 trainings at most")
+    assert "first training took" in messages[1]
 
 
 def test_nothing_is_registered(run: Callable[..., Any], plant: Any) -> None:
     """A back-test leaves the registry as it was."""
     before = plant.registry.versions("plant")
-    run(replace(WISH, rules=("always",)))
+    run(replace(CONFIG, rules=("always",)))
     assert plant.registry.versions("plant") == before
 
 
 def test_a_version_depends_on_its_time_only(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
-    """Deleting everything known after a time changes neither the model of that time nor what it says up to then."""
+    """Deleting everything known after a time changes neither the model of that time nor its predictions up to then."""
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
     history = read_history(plant.workspace, "azure_machine")
     moment = plant.at(60)
-    stores = [
-        KeptVersions(plant.workspace, experiment, known, settings, tmp_path / name)
+    caches = [
+        CachedModels(plant.workspace, experiment, known, settings, tmp_path / name)
         for name, known in (("all", history), ("then", history.as_of(moment)))
     ]
-    versions = [store.trained(moment) for store in stores]
+    versions = [models.train(moment) for models in caches]
     assert versions[0] == versions[1]
-    told = [store.told(versions[0], plant.at(50), moment) for store in stores]
-    pd.testing.assert_frame_equal(told[0], told[1])
-    assert told[0]["alert"].any()
+    predictions = [models.predict(versions[0], plant.at(50), moment) for models in caches]
+    pd.testing.assert_frame_equal(predictions[0], predictions[1])
+    assert predictions[0]["alert"].any()
 
 
 def test_recent_telemetry_is_enough(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
-    """Scoring from the telemetry around a stretch gives what scoring from all of it gives."""
+    """Scoring from the telemetry around a period gives the same as scoring from all of it."""
     settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
     history = read_history(plant.workspace, "azure_machine")
-    store = KeptVersions(plant.workspace, experiment, history, settings, tmp_path)
-    version = store.trained(plant.at(60))
-    told = store.told(version, plant.at(60), plant.at(80))
-    artifact = store._artifact(version)
-    asked = told[["asset", "as_of"]]
-    whole = score(artifact, history, asked)
-    pd.testing.assert_series_equal(told["alert"], whole["alert"])
+    models = CachedModels(plant.workspace, experiment, history, settings, tmp_path)
+    version = models.train(plant.at(60))
+    predictions = models.predict(version, plant.at(60), plant.at(80))
+    whole = score(models._artifact(version), history, predictions[["asset", "as_of"]])
+    pd.testing.assert_series_equal(predictions["alert"], whole["alert"])
 
 
 def test_folders_tell_experiments_apart(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
-    """Models of another experiment, state of the tables or holdout are kept elsewhere."""
+    """Models of another experiment, state of the tables or holdout are cached elsewhere."""
     history = read_history(plant.workspace, "azure_machine")
     others = [
         (replace(experiment, seed=9), history, plant.settings),
         (experiment, replace(history, versions={"failures": 99}), plant.settings),
         (experiment, history, replace(plant.settings, retrain_holdout=pd.Timedelta(days=9))),
     ]
-    folders = {folder_of(tmp_path, *each) for each in [(experiment, history, plant.settings), *others]}
+    folders = {cache_folder(tmp_path, *each) for each in [(experiment, history, plant.settings), *others]}
     assert len(folders) == 4
 
 
 def test_an_unknown_rule_is_refused(run: Callable[..., Any]) -> None:
-    """A rule that is not there is named with those that are."""
+    """The error for an unknown rule names those there are."""
     with pytest.raises(UsageError, match="no rule 'allways'"):
-        run(replace(WISH, rules=("allways",)))
+        run(replace(CONFIG, rules=("allways",)))
 
 
 def test_an_experiment_without_alarms_is_refused(plant: Any, experiment: Experiment) -> None:
     """Remaining life without a horizon raises no alarms that could be right or wrong."""
-    mute = replace(experiment, target="remaining_life")
+    without_alarms = replace(experiment, target="remaining_life")
     with pytest.raises(ModelError, match="remaining_life"):
-        run_backtest(plant.workspace, mute, WISH, settings=plant.settings)
+        run_backtest(plant.workspace, without_alarms, CONFIG, settings=plant.settings)
 
 
 def test_the_command_answers(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.records.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions, promotions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
@@ -154,7 +154,7 @@ def test_monitor_records_what_it_saw(told: dict[str, Any]) -> None:
     assert told["monitor"]["status"] == 0
     assert {name: result["decision"] for name, result in results.items()} == {"other": "hold", "plant": "retrain"}
     # The calendar's retraining looks before it asks the policy, so plant was looked at twice.
-    assert sorted(monitor_runs(records)["model_name"]) == ["other", "plant", "plant"]
+    assert sorted(list_records(records, MonitorRun)["model_name"]) == ["other", "plant", "plant"]
     assert decisions(records, model_name="plant")["decision"].tolist()[0] == "retrain"
     assert "<html" in Path(results["plant"]["report"]).read_text(encoding="utf-8")
 

@@ -47,12 +47,12 @@ def _write(path: Path) -> str:
             PromisedRates(START + 13.4 * WEEK, START + 20 * WEEK, 0.1, 0.3),
         ],
         facts=[Fact("Champion", "v2", "since 2026-04-04"), Fact("Failures missed", "12%", "3 of 25")],
-        verdict=Conclusion("retrain", ("5 of 8 failures were missed.",)),
+        conclusion=Conclusion("retrain", ("5 of 8 failures were missed.",)),
     ).read_text(encoding="utf-8")
 
 
-def test_one_file_that_needs_nothing(tmp_path: Path) -> None:
-    """The page loads nothing from anywhere: no script, link, image or font of another file."""
+def test_the_page_is_self_contained(tmp_path: Path) -> None:
+    """The page loads no script, link, image or font from elsewhere."""
     page = _write(tmp_path / "reports" / "fleet.html")
     assert page.count("<svg") == 4
     assert not re.search(r"<(script|link|img|iframe)\b|@import|url\((?!#)|src=", page)
@@ -67,7 +67,7 @@ def test_what_is_shown(tmp_path: Path) -> None:
 
 
 def test_same_input_same_page(tmp_path: Path) -> None:
-    """The page holds no date and no random identifier of its own."""
+    """The page has no date and no random identifier of its own."""
     assert _write(tmp_path / "a.html") == _write(tmp_path / "b.html")
 
 

@@ -163,10 +163,11 @@ def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: A
     assert plant.at(102) - urgent.comparison.start < 12 * DAY
     assert urgent.comparison.events >= 5
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
-    assert evidence.new.drift_answered == plant.at(102)
+    assert evidence.since_training.drift_answered == plant.at(102)
     assert evidence.used_until is not None
     calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
     after = gather_snapshot(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
     assert (after.used_until, after.this_year) == (evidence.used_until, 1)
-    assert (after.new.refreshed, after.new.trained, after.last_training) == (1, 1, plant.at(118))
+    since = after.since_training
+    assert (since.refreshed, since.trained, after.last_training) == (1, 1, plant.at(118))
     assert (after.last_retraining == plant.at(118)) == (calm.decision == "promoted")

@@ -80,7 +80,7 @@ def test_the_next_goes_on(plant: Any, repository: Path, where: str, champion: in
         with pytest.raises(ModelError, match=r"under way, by process \d+ on "):
             _retrain(plant)
         process.kill()
-    with pytest.raises(ModelError, match=r"by process \d+ on .*should it have died, this can be run again after"):
+    with pytest.raises(ModelError, match=r"by process \d+ on .*if it has died, this can be run again after"):
         _retrain(plant)
     result = _retrain(plant, clock=_later)
     records = open_records(plant.workspace.records_url)

@@ -122,7 +122,7 @@ def test_settings_of_the_endpoint_are_not_passed_over(workspace: Workspace) -> N
 
 
 def test_the_documented_defaults_are_the_defaults(workspace: Workspace, repository: Path) -> None:
-    """What docs/reference/commands.md says is what a new workspace goes by; inbox, schedules and monitor are all there."""
+    """The documented defaults are those of a new workspace; inbox, schedules and monitor are all there."""
     text = (repository / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+) \|", text, re.MULTILINE)
     told = {name: default.strip("`") for name, default in rows if not name.startswith("storage.")}

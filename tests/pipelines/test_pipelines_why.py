@@ -76,7 +76,7 @@ def test_why_an_alarm_of_remaining_life(plant: Any) -> None:
     add_predictions(records, [alarm])
     told = explain_decision(plant.workspace, "alarm", "plant", "near")
     assert "40.0 hours of remaining life" in told.seen[0]
-    assert told.tests == ("It alerts at 72 hours of remaining life and less.",)
+    assert told.tests == ("It alerts at 72 hours of remaining life or less: this was an alert.",)
     assert told.change == ("A remaining life of more than 72 hours.",)
 
 

@@ -29,7 +29,8 @@ from serving.http.errors import ApiError, from_error
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.prediction.request_windows import read_windows
-from serving.schemas.schemas import PredictAnswer, parse_request
+from serving.schemas.answers import PredictAnswer
+from serving.schemas.predict_request import parse_request
 from serving.settings import Settings
 
 NOW = pd.Timestamp("2016-01-01", tz="UTC")
@@ -79,7 +80,7 @@ def test_a_window_sent_predicts_what_stored_telemetry_and_training_do(
     pd.testing.assert_frame_equal(extract(made, cut_offs, artifact.recipe), trained, check_exact=True)
     expected = score(artifact, history, cut_offs)["probability"].tolist()
     for content in ({"windows": sent}, {"assets": list(assets), "as_of": as_of.isoformat()}):
-        assert [prediction.probability for prediction in ask(content).predictions] == expected
+        assert [prediction["probability"] for prediction in ask(content)["predictions"]] == expected
 
 
 def test_events_and_work_orders_sent_count_like_stored_ones(history: History, champion: Champion, fleet: Any) -> None:
@@ -129,24 +130,24 @@ def test_every_answer_is_in_the_records_as_it_was_given(ask: Ask, workspace: Wor
     """A prediction that was answered can be looked up, with all that was said."""
     answer = ask({"assets": list(fleet.assets[:3]), "as_of": "2015-01-05T00:00:00Z"})
     stored = records.predictions(records.open_records(workspace.records_url)).set_index("prediction_id")
-    assert [prediction.asset for prediction in answer.predictions] == list(fleet.assets[:3])
-    for prediction in answer.predictions:
-        row = stored.loc[prediction.prediction_id]
+    assert [prediction["asset"] for prediction in answer["predictions"]] == list(fleet.assets[:3])
+    for prediction in answer["predictions"]:
+        row = stored.loc[prediction["prediction_id"]]
         assert (row["asset"], row["probability"], row["alert"], row["model_name"], row["model_version"]) == (
-            prediction.asset,
-            prediction.probability,
-            prediction.alert,
-            prediction.model_name,
-            prediction.model_version,
+            prediction["asset"],
+            prediction["probability"],
+            prediction["alert"],
+            prediction["model_name"],
+            prediction["model_version"],
         )
-        assert row["as_of"] == pd.Timestamp(prediction.as_of)
+        assert row["as_of"] == pd.Timestamp(prediction["as_of"])
         assert (row["horizon_s"], row["lead_s"], row["origin"]) == (86_400.0, 0.0, "endpoint")
 
 
 def test_without_a_cut_off_the_latest_telemetry_tells_it(ask: Ask, fleet: Any) -> None:
     """Each asset is judged as of its own latest telemetry."""
     answer = ask({"assets": [fleet.assets[5]]})
-    assert pd.Timestamp(answer.predictions[0].as_of) == fleet.end
+    assert pd.Timestamp(answer["predictions"][0]["as_of"]) == fleet.end
 
 
 def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: History, tmp_path: Path) -> None:
@@ -155,12 +156,12 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
     tables.append(workspace, "assets", history.assets, "assets")
     answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [history.assets["asset"].iloc[0]]}).encode(), 10)
-    told = answering.answer(request, champion).predictions[0]
-    assert (told.status, told.reason, told.as_of) == ("abstained", "no telemetry is stored", None)
+    told = answering.answer(request, champion)["predictions"][0]
+    assert (told["status"], told["reason"], told["as_of"]) == ("abstained", "no telemetry is stored", None)
     for part, until in enumerate((fleet_time(history, 0.5), fleet_time(history, 1.0))):
         rows = history.telemetry[history.telemetry["event_time"] <= until]
         tables.append(workspace, "telemetry/azure_machine", rows, str(part))
-        assert pd.Timestamp(answering.answer(request, champion).predictions[0].as_of) == until
+        assert pd.Timestamp(answering.answer(request, champion)["predictions"][0]["as_of"]) == until
 
 
 def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
@@ -176,7 +177,7 @@ def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
         rows = rows.assign(event_time=rows["event_time"] - age, known_time=rows["known_time"] - age)
         tables.append(workspace, "telemetry/azure_machine", rows, asset)
         request = parse_request(json.dumps({"assets": [asset]}).encode(), 10)
-        assert [told.asset for told in answering.answer(request, champion).predictions] == [asset]
+        assert [told["asset"] for told in answering.answer(request, champion)["predictions"]] == [asset]
 
 
 def fleet_time(history: History, share: float) -> pd.Timestamp:
@@ -186,9 +187,14 @@ def fleet_time(history: History, share: float) -> pd.Timestamp:
 
 def test_an_asset_without_telemetry_in_the_window_gets_no_number(ask: Ask, fleet: Any) -> None:
     """Where there is nothing to go by, the answer says so."""
-    told = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"}).predictions[0]
-    assert (told.asset, told.status, told.probability, told.alert) == (fleet.assets[0], "abstained", None, None)
-    assert "24 hours" in str(told.reason)
+    told = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"})["predictions"][0]
+    assert (told["asset"], told["status"], told["probability"], told["alert"]) == (
+        fleet.assets[0],
+        "abstained",
+        None,
+        None,
+    )
+    assert "24 hours" in str(told["reason"])
 
 
 def test_what_became_known_after_the_cut_off_changes_no_answer(
@@ -204,7 +210,7 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
             tables.append(workspace, table, getattr(known, table), table)
         tables.append(workspace, "telemetry/azure_machine", known.telemetry, "t")
         answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
-        probabilities.append([p.probability for p in answering.answer(request, champion).predictions])
+        probabilities.append([p["probability"] for p in answering.answer(request, champion)["predictions"]])
     assert probabilities[0] == probabilities[1]
 
 
@@ -224,14 +230,14 @@ def test_a_question_about_the_future_is_refused(ask: Ask, content: Any, status: 
 
 def test_an_unknown_asset_is_told_and_costs_the_others_nothing(ask: Ask, history: History, fleet: Any) -> None:
     """Of stored telemetry and of windows sent alike: a status, the name that was meant, and no number."""
-    stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"]}).predictions
+    stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"]})["predictions"]
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
-    sent = ask({"windows": [window | {"asset": "azure-1"}, window, window | {"asset": "lathe"}]}).predictions
+    sent = ask({"windows": [window | {"asset": "azure-1"}, window, window | {"asset": "lathe"}]})["predictions"]
     for told in (stored, sent):
-        assert [each.status for each in told] == ["abstained", "ok", "abstained"]
-        assert str(told[0].reason).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
-        assert told[2].reason == "unknown asset 'lathe'."
-        assert [each.probability is None for each in told] == [True, False, True]
+        assert [each["status"] for each in told] == ["abstained", "ok", "abstained"]
+        assert str(told[0]["reason"]).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
+        assert told[2]["reason"] == "unknown asset 'lathe'."
+        assert [each["probability"] is None for each in told] == [True, False, True]
 
 
 def edited(window: dict[str, Any], row: int, **changes: Any) -> dict[str, Any]:
@@ -305,7 +311,7 @@ def test_locked_records_refuse_the_request_and_keep_nothing_of_it(
     assert str(tmp_path) not in json.dumps(refusal.to_dict())
     assert records.predictions(engine).empty
     holder.execute("ROLLBACK")
-    assert len(answering.answer(request, champion).predictions) == len(records.predictions(engine)) == 3
+    assert len(answering.answer(request, champion)["predictions"]) == len(records.predictions(engine)) == 3
     holder.close()
 
 
@@ -318,7 +324,7 @@ def test_records_that_are_down_may_come_back(
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
     assert refusal_of(answering, request, champion).status == 503
     (tmp_path / "there").mkdir()
-    assert answering.answer(request, champion).predictions
+    assert answering.answer(request, champion)["predictions"]
 
 
 def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Predictor, ask: Ask, fleet: Any) -> None:
@@ -328,9 +334,9 @@ def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Predicto
     with ThreadPoolExecutor(2) as pool:
         with answering._computing:
             small = pool.submit(ask, few)
-            assert len(pool.submit(ask, many).result(60).predictions) == 30
+            assert len(pool.submit(ask, many).result(60)["predictions"]) == 30
             assert not small.done()
-        assert len(small.result(60).predictions) == 1
+        assert len(small.result(60)["predictions"]) == 1
 
 
 def refusal_of(answering: Predictor, request: Any, champion: Champion) -> ApiError:
@@ -377,6 +383,6 @@ def test_many_unknown_assets_are_told_at_once(workspace: Workspace, champion: Ch
     answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     names = [f"azure-0{number}x" for number in range(1, 10)]
     request = parse_request(json.dumps({"assets": names}).encode(), 10)
-    told = answering.answer(request, champion).predictions
-    assert {each.status for each in told} == {"abstained"}
-    assert ["Did you mean" in str(each.reason) for each in told] == [True] * 5 + [False] * 4
+    told = answering.answer(request, champion)["predictions"]
+    assert {each["status"] for each in told} == {"abstained"}
+    assert ["Did you mean" in str(each["reason"]) for each in told] == [True] * 5 + [False] * 4

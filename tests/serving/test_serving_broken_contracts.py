@@ -63,7 +63,7 @@ def take(workspace: Workspace, contract: Contract) -> Take:
         try:
             ingest(workspace, batch, contract, now=at(hour))
         except ContractError:
-            assert len(quarantine.listed(workspace))
+            assert len(quarantine.list_rows(workspace))
 
     return taking
 
@@ -126,7 +126,7 @@ def test_what_was_mended_and_replayed_counts_no_more(
     assert list(broken.why_broken(everyone(10))) == ["m2"]
     quarantine.export(workspace, contract, tmp_path / "bad.csv")
     mended = read_repaired(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
-    quarantine.replay(workspace, contract, now=at(7), mended=mended)
+    quarantine.replay(workspace, contract, now=at(7), repaired=mended)
     assert broken.why_broken(everyone(10)) == {}
 
 

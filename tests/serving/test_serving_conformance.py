@@ -1,4 +1,4 @@
-"""The endpoint does what its OpenAPI document says, and nothing that is broken brings it down."""
+"""The endpoint conforms to its OpenAPI document, and no broken request brings it down."""
 
 import json
 import random
@@ -51,7 +51,7 @@ def served(
     fleet: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
-    """Serve version 1 from a copy of the workspace: what is reported here shall not reach other tests."""
+    """Serve version 1 from a copy of the workspace: reports made here must not reach other tests."""
     registry.set_alias(fleet.model, CHAMPION, 1)
     folder = tmp_path_factory.mktemp("conformance")
     shutil.copytree(workspace.root, folder / "workspace")
@@ -71,14 +71,14 @@ def served(
 def operations(served: Any) -> list[Any]:
     """Every operation of the document that the running endpoint gives out."""
     schema = schemathesis.openapi.from_url(f"{served.url}/docs.json", config=SchemathesisConfig())
-    found = [result.ok() for result in schema.get_all_operations()]
-    assert {operation.path for operation in found} >= {"/predict", "/worklist", "/work-orders", "/model"}
-    return found
+    operations = [result.ok() for result in schema.get_all_operations()]
+    assert {operation.path for operation in operations} >= {"/predict", "/worklist", "/work-orders", "/model"}
+    return operations
 
 
 def test_no_answer_is_undocumented(operations: list[Any]) -> None:
     """Of 2,000 requests made up from the document none gets a 5xx, nor a status, header or shape that it omits."""
-    asked: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
     with_body = [operation for operation in operations if operation.body]
     few = 20 * (len(operations) - len(with_body))
     for operation in operations:
@@ -94,20 +94,20 @@ def test_no_answer_is_undocumented(operations: list[Any]) -> None:
         )
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            asked[case.operation.label] += 1
+            requests[case.operation.label] += 1
             case.call_and_validate(checks=CHECKS)
 
         ask()
-    assert asked.total() >= CASES * 0.9, asked
+    assert requests.total() >= CASES * 0.9, requests
 
 
 def test_broken_bodies_get_4xx_and_memory_stays(served: Any, fleet: Any) -> None:
-    """Of 10,000 broken bodies none gets a 5xx; each refusal has one shape; the workers' memory does not grow."""
+    """Of 10,000 broken bodies none gets a 5xx; each error has one format; the workers' memory does not grow."""
     draw = random.Random(7)
     valid = {
-        "/predict": _question(fleet),
-        "/worklist": _plan(fleet),
-        "/work-orders": _report(fleet),
+        "/predict": _predict_request(fleet),
+        "/worklist": _worklist_request(fleet),
+        "/work-orders": _work_orders_request(fleet),
     }
     workers = [worker["pid"] for worker in served.client.get("/model").json()["workers"]]
     seen: Counter[int] = Counter()
@@ -183,7 +183,7 @@ def _places(content: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(content[key])
 
 
-def _question(fleet: Any) -> dict[str, Any]:
+def _predict_request(fleet: Any) -> dict[str, Any]:
     readings = [
         {"event_time": f"2015-01-05T{hour:02d}:00:00Z", **dict.fromkeys(fleet.channels, 100.0 + hour)}
         for hour in range(12)
@@ -191,7 +191,7 @@ def _question(fleet: Any) -> dict[str, Any]:
     return {"windows": [{"asset": fleet.assets[0], "as_of": "2015-01-05T12:00:00Z", "telemetry": readings}]}
 
 
-def _plan(fleet: Any) -> dict[str, Any]:
+def _worklist_request(fleet: Any) -> dict[str, Any]:
     return {
         "start": "2015-01-06T00:00:00Z",
         "days": 3,
@@ -202,7 +202,7 @@ def _plan(fleet: Any) -> dict[str, Any]:
     }
 
 
-def _report(fleet: Any) -> dict[str, Any]:
+def _work_orders_request(fleet: Any) -> dict[str, Any]:
     order = {
         "work_order_id": "w1",
         "asset": fleet.assets[0],

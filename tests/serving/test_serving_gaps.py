@@ -17,7 +17,8 @@ from serving.deployment.champion import Champion
 from serving.deployment.model_validation import try_out
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
-from serving.schemas.schemas import PredictAnswer, parse_request
+from serving.schemas.answers import PredictAnswer
+from serving.schemas.predict_request import parse_request
 from serving.settings import Settings
 
 HOUR = pd.Timedelta("1h")
@@ -58,12 +59,12 @@ def test_too_little_telemetry_gets_the_reason_and_no_number(
         window_of(history, plenty, as_of, range(26)),
     ]
     sent = ask(workspace, ruled, {"windows": windows})
-    assert [told.asset for told in stored.predictions] == list(fleet.assets[4:6])
-    assert [told.status for told in stored.predictions] == ["abstained"] * 2
-    assert "volt@24h" in str(stored.predictions[0].reason)
-    assert "samples are missing, at most 50 % are allowed" in str(stored.predictions[0].reason)
-    assert [(told.asset, told.status) for told in sent.predictions] == [(scarce, "abstained"), (plenty, "ok")]
-    assert "vibration@3h: 100 % of their samples are missing" in str(sent.predictions[0].reason)
+    assert [told["asset"] for told in stored["predictions"]] == list(fleet.assets[4:6])
+    assert [told["status"] for told in stored["predictions"]] == ["abstained"] * 2
+    assert "volt@24h" in str(stored["predictions"][0]["reason"])
+    assert "samples are missing, at most 50 % are allowed" in str(stored["predictions"][0]["reason"])
+    assert [(told["asset"], told["status"]) for told in sent["predictions"]] == [(scarce, "abstained"), (plenty, "ok")]
+    assert "vibration@3h: 100 % of their samples are missing" in str(sent["predictions"][0]["reason"])
     kept = records.predictions(records.open_records(workspace.records_url), model_name="ruled")
     assert kept["asset"].tolist() == [plenty]
 
@@ -76,7 +77,7 @@ def test_batch_equals_online_under_the_rule(
     answer = ask(workspace, ruled, {"assets": assets, "as_of": as_of.isoformat()})
     expected = score(ruled, history, pd.DataFrame({"asset": assets, "as_of": as_of}))
     assert expected["reason"].isna().all()
-    assert [told.probability for told in answer.predictions] == expected["probability"].tolist()
+    assert [told["probability"] for told in answer["predictions"]] == expected["probability"].tolist()
 
 
 def test_a_trial_of_a_model_is_of_its_learner(ruled: Artifact) -> None:

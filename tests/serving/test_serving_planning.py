@@ -35,7 +35,7 @@ from tests.serving.conftest import END
 HOUR = pd.Timedelta(hours=1)
 NOW = pd.Timestamp("2015-01-09T00:00Z").as_unit("us")
 START = "2015-01-09T00:00:00Z"
-ASKED: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "days": 2,
     "crews": {"machines_per_day": 2},
     "costs": {"planned": 1000, "failure": 20000, "downtime_per_hour": 1000, "unplanned_hours": 10},
@@ -80,8 +80,8 @@ def client(plant: Workspace, artifacts: tuple[Artifact, Artifact]) -> Iterator[h
 def predicted(prediction_id: str, asset: str, probability: float, hours_ago: float = 1.0, **more: Any) -> Prediction:
     plain = {"horizon_s": 86400.0, "lead_s": 0.0, "remaining_life_h": None, "threshold": 0.5, "model_name": "tiny"}
     as_of = NOW - hours_ago * HOUR
-    told = {"asset": asset, "as_of": as_of, "made_at": as_of, "probability": probability, "alert": probability >= 0.5}
-    return Prediction(prediction_id=prediction_id, **plain | told | {"model_version": 1, "origin": "batch"} | more)
+    own = {"asset": asset, "as_of": as_of, "made_at": as_of, "probability": probability, "alert": probability >= 0.5}
+    return Prediction(prediction_id=prediction_id, **plain | own | {"model_version": 1, "origin": "batch"} | more)
 
 
 def store(plant: Workspace, *made: Prediction, answers: Sequence[Answer] = ()) -> None:
@@ -89,7 +89,7 @@ def store(plant: Workspace, *made: Prediction, answers: Sequence[Answer] = ()) -
 
 
 def answered(made: Prediction, **content: Any) -> Answer:
-    """Write down what was said beside a prediction, as the endpoint and the scheduled scoring do."""
+    """Build the stored answer of a prediction, as the endpoint and the scheduled scoring do."""
     text = json.dumps({"prediction_id": made.prediction_id} | content)
     return Answer(made.prediction_id, made.asset, made.as_of, made.made_at, "ok", None, "tiny", 1, "d", text)
 
@@ -104,30 +104,30 @@ def test_the_list_rests_on_the_newest_stored_prediction_of_each_asset(client: ht
         predicted("slight", "azure-03", 0.01),
         predicted("other", "azure-02", 0.1, hours_ago=0.5, model_version=2),
     )
-    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"], "crews": {"machines_per_day": 1}}
+    body = REQUEST | {"assets": ["azure-01", "azure-02", "azure-03"], "crews": {"machines_per_day": 1}}
     answer = client.post("/worklist", json=body)
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert [(line["asset"], line["day"], line["prediction_id"]) for line in told["lines"]] == [
+    content = answer.json()
+    assert [(line["asset"], line["day"], line["prediction_id"]) for line in content["lines"]] == [
         ("azure-02", 0, "sure"),
         ("azure-01", 1, "new"),
     ]
-    assert [(left["asset"], left["why"], left["prediction_id"]) for left in told["left_out"]] == [
+    assert [(left["asset"], left["why"], left["prediction_id"]) for left in content["left_out"]] == [
         ("azure-03", "saves_less_than_it_costs", "slight")
     ]
-    assert told["expected_cost"] + told["saves"] == pytest.approx(told["expected_cost_without"])
-    assert told["start"] == START
+    assert content["expected_cost"] + content["saves"] == pytest.approx(content["expected_cost_without"])
+    assert content["start"] == START
     assert len(predictions(open_records(plant.records_url))) == 5
 
 
 def test_assets_without_a_stored_prediction_are_predicted_now(client: httpx.Client, plant: Workspace) -> None:
     """All of the type are planned for, and every line's prediction is in the records."""
-    told = client.post("/worklist", json=ASKED).json()
+    content = client.post("/worklist", json=REQUEST).json()
     stored = predictions(open_records(plant.records_url)).set_index("prediction_id")
-    assert len(told["lines"]) + len(told["left_out"]) == 60
-    for line in [*told["lines"], *told["left_out"]]:
+    assert len(content["lines"]) + len(content["left_out"]) == 60
+    for line in [*content["lines"], *content["left_out"]]:
         assert stored.loc[line["prediction_id"], "asset"] == line["asset"]
-    assert len(told["lines"]) <= 4
+    assert len(content["lines"]) <= 4
 
 
 def test_several_horizons_are_used_where_they_were_answered(client: httpx.Client, plant: Workspace) -> None:
@@ -135,23 +135,25 @@ def test_several_horizons_are_used_where_they_were_answered(client: httpx.Client
     horizons = [{"hours": 24.0, "probability": 0.0}, {"hours": 72.0, "probability": 0.6}]
     late = predicted("late", "azure-01", 0.6, hours_ago=0.0)
     store(plant, late, answers=[answered(late, horizons=horizons)])
-    line = client.post("/worklist", json=ASKED | {"assets": ["azure-01"]}).json()["lines"][0]
+    line = client.post("/worklist", json=REQUEST | {"assets": ["azure-01"]}).json()["lines"][0]
     assert line["probability_without"] == pytest.approx(0.6)
     assert line["probability_before"] == 0
 
 
-def test_retired_mended_and_silent_assets_are_left_out_with_the_reason(client: httpx.Client, plant: Workspace) -> None:
-    """What is no longer there, or was mended since anything was foretold, is not made up."""
+def test_retired_repaired_and_silent_assets_are_left_out_with_the_reason(
+    client: httpx.Client, plant: Workspace
+) -> None:
+    """Nothing is invented for an asset that is retired, or was repaired since its last telemetry."""
     store(plant, *(predicted(f"p{number}", f"azure-0{number}", 0.9) for number in (1, 2, 3)))
     record = tables.read(plant, "assets", assets=["azure-01"])
     gone = record.assign(event_time=NOW - HOUR, known_time=NOW - HOUR, status="retired")
     tables.append(plant, "assets", gone, "retired")
     done = ORDER | {"asset": "azure-02", "event_time": "2015-01-08T23:30:00Z", "finding": "defect_confirmed"}
     assert client.post("/work-orders", json={"work_orders": [done]}).status_code == 200
-    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"]}
-    told = client.post("/worklist", json=body).json()
-    assert [line["asset"] for line in told["lines"]] == ["azure-03"]
-    reasons = {left["asset"]: (left["why"], left["reason"]) for left in told["left_out"]}
+    body = REQUEST | {"assets": ["azure-01", "azure-02", "azure-03"]}
+    content = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in content["lines"]] == ["azure-03"]
+    reasons = {left["asset"]: (left["why"], left["reason"]) for left in content["left_out"]}
     assert reasons["azure-01"] == ("retired", "asset retired")
     assert reasons["azure-02"][0] == "abstained"
     assert "2015-01-08 23:30" in reasons["azure-02"][1]
@@ -168,16 +170,16 @@ def test_a_machine_that_stands_is_not_planned_by_an_older_reading(client: httpx.
     failed = {"failure_id": "f1", "event_time": NOW - 3 * HOUR, "known_time": NOW - 3 * HOUR, "mode": "comp1"}
     for asset in ("azure-01", "azure-02"):
         tables.append(plant, "failures", pd.DataFrame([failed | {"asset": asset}]), f"f1/{asset}")
-    body = ASKED | {"assets": ["azure-01", "azure-02", "azure-03"]}
-    told = client.post("/worklist", json=body).json()
-    chosen = {line["asset"]: line["prediction_id"] for line in [*told["lines"], *told["left_out"]]}
-    # The one has telemetry since; of the others the latest there is is asked about anew.
+    body = REQUEST | {"assets": ["azure-01", "azure-02", "azure-03"]}
+    content = client.post("/worklist", json=body).json()
+    chosen = {line["asset"]: line["prediction_id"] for line in [*content["lines"], *content["left_out"]]}
+    # One has telemetry since; the others are predicted anew from their latest.
     assert chosen["azure-02"] == "p2"
     assert chosen["azure-01"] != "p1"
     assert chosen["azure-03"] != "p3"
 
 
-def test_who_gives_no_start_is_told_by_the_latest_telemetry(plant: Workspace, artifacts: Any) -> None:
+def test_without_a_start_the_latest_telemetry_counts(plant: Workspace, artifacts: Any) -> None:
     """The clock goes on while a plan is made: that does not turn the present into a cut-off that has passed."""
     now = [END + 20 * HOUR]
 
@@ -189,11 +191,11 @@ def test_who_gives_no_start_is_told_by_the_latest_telemetry(plant: Workspace, ar
     tables.append(plant, "failures", pd.DataFrame([failed | {"mode": "comp1"}]), "f1")
     worker = worker_of(plant, Champion("tiny", 1, artifacts[0], NOW), clock)
     with TestClient(Starlette(routes=routes(lambda: worker))) as ticking:
-        body = ASKED | {"assets": ["azure-01", "azure-02"]}
-        told = ticking.post("/worklist", json=body).json()
-        reasons = {left["asset"]: left["reason"] for left in told["left_out"]}
-        assert "mended or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
-        assert all(line["as_of"] == "2015-01-08T23:00:00Z" for line in told["lines"])
+        body = REQUEST | {"assets": ["azure-01", "azure-02"]}
+        content = ticking.post("/worklist", json=body).json()
+        reasons = {left["asset"]: left["reason"] for left in content["left_out"]}
+        assert "repaired or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
+        assert all(line["as_of"] == "2015-01-08T23:00:00Z" for line in content["lines"])
         old = ticking.post("/worklist", json=body | {"max_age_hours": 2}).json()["left_out"]
         assert all("the latest telemetry is from 2015-01-08 23:00 UTC" in left["reason"] for left in old)
         assert len(old) == 2
@@ -208,25 +210,25 @@ def test_a_correction_counts_also_where_it_moves_the_work(client: httpx.Client, 
     for time, known in (("2015-01-08T23:30:00Z", "2015-01-08T23:40:00Z"), ("2015-01-02T12:00:00Z", START)):
         reported = {"work_orders": [done | {"event_time": time, "known_time": known}]}
         assert client.post("/work-orders", json=reported).status_code == 200
-    told = client.post("/worklist", json=ASKED | {"assets": ["azure-03"]}).json()
-    assert [line["prediction_id"] for line in told["lines"]] == ["p1"]
+    content = client.post("/worklist", json=REQUEST | {"assets": ["azure-03"]}).json()
+    assert [line["prediction_id"] for line in content["lines"]] == ["p1"]
     for since, times in (("2015-01-08T00:00:00Z", []), ("2015-01-02T11:00:00Z", ["2015-01-02T12:00:00Z"])):
         history = client.get("/assets/azure-03/history", params={"since": since}).json()
         assert [one["event_time"] for one in history["work_orders"] if one["work_order_id"] == "w1"] == times
 
 
 def test_costs_and_repair_hours_may_differ_from_asset_to_asset(client: httpx.Client, plant: Workspace) -> None:
-    """The dearer failure goes first, and what takes longer than a day of crews is said to."""
+    """The dearer failure goes first, and a repair longer than a day of the crews is left out as such."""
     store(plant, *(predicted(f"p{number}", f"azure-0{number}", 0.5) for number in (1, 2, 3)))
-    body = ASKED | {
+    body = REQUEST | {
         "assets": ["azure-01", "azure-02", "azure-03"],
         "crews": {"machines_per_day": 1, "hours_per_day": 16},
         "days": 1,
         "per_asset": {"azure-02": {"downtime_per_hour": 9000}, "azure-03": {"repair_hours": 20}},
     }
-    told = client.post("/worklist", json=body).json()
-    assert [line["asset"] for line in told["lines"]] == ["azure-02"]
-    assert [(left["asset"], left["why"]) for left in told["left_out"]] == [
+    content = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in content["lines"]] == ["azure-02"]
+    assert [(left["asset"], left["why"]) for left in content["left_out"]] == [
         ("azure-01", "no_crew_free"),
         ("azure-03", "too_long_for_a_day"),
     ]
@@ -235,18 +237,18 @@ def test_costs_and_repair_hours_may_differ_from_asset_to_asset(client: httpx.Cli
 def test_machines_that_do_not_alert_may_be_left_to_tomorrow(client: httpx.Client, plant: Workspace) -> None:
     """On demand the list is of alerts only; the others are named with their prediction."""
     store(plant, predicted("loud", "azure-01", 0.6), predicted("quiet", "azure-02", 0.4))
-    body = ASKED | {"assets": ["azure-01", "azure-02"], "alerts_only": True}
-    told = client.post("/worklist", json=body).json()
-    assert [line["asset"] for line in told["lines"]] == ["azure-01"]
-    assert [(left["asset"], left["why"], left["prediction_id"]) for left in told["left_out"]] == [
+    body = REQUEST | {"assets": ["azure-01", "azure-02"], "alerts_only": True}
+    content = client.post("/worklist", json=body).json()
+    assert [line["asset"] for line in content["lines"]] == ["azure-01"]
+    assert [(left["asset"], left["why"], left["prediction_id"]) for left in content["left_out"]] == [
         ("azure-02", "no_alert", "quiet")
     ]
 
 
-def test_who_plans_for_tomorrow_counts_from_now(client: httpx.Client, plant: Workspace) -> None:
+def test_a_plan_for_tomorrow_counts_from_now(client: httpx.Client, plant: Workspace) -> None:
     """What is likely to fail before the first day saves less than if somebody came at once."""
     store(plant, predicted("p", "azure-01", 0.6))
-    body = ASKED | {"assets": ["azure-01"]}
+    body = REQUEST | {"assets": ["azure-01"]}
     now = client.post("/worklist", json=body).json()
     tomorrow = client.post("/worklist", json=body | {"start": "2015-01-09T12:00:00Z"}).json()
     assert (tomorrow["start"], tomorrow["counted_from"]) == ("2015-01-09T12:00:00Z", START)
@@ -277,11 +279,11 @@ def test_a_wrong_worklist_request_is_refused_with_the_path(
     client: httpx.Client, change: dict[str, Any], field: str
 ) -> None:
     """422, the one shape of errors, and the field at fault."""
-    answer = client.post("/worklist", json=ASKED | change)
+    answer = client.post("/worklist", json=REQUEST | change)
     assert answer.status_code == 422, answer.text
-    told = answer.json()
-    assert set(told) == {"error", "field", "found", "expected", "remedy"}
-    assert told["field"] == field
+    content = answer.json()
+    assert set(content) == {"error", "field", "found", "expected", "remedy"}
+    assert content["field"] == field
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"days": NaN}', b'{"days": 1, "days": 1}'])
@@ -296,7 +298,7 @@ def test_what_is_no_json_is_refused(client: httpx.Client, content: bytes) -> Non
 def test_an_unknown_asset_of_a_worklist_is_named(client: httpx.Client) -> None:
     """404 with the path, and what was likely meant."""
     for change, field in (({"assets": ["azure-0x"]}, "assets[0]"), ({"per_asset": {"m": {}}}, "per_asset.m")):
-        answer = client.post("/worklist", json=ASKED | change)
+        answer = client.post("/worklist", json=REQUEST | change)
         assert (answer.status_code, answer.json()["field"]) == (404, field)
 
 
@@ -309,20 +311,22 @@ def test_work_comes_back_once_and_is_corrected_by_a_later_report(client: httpx.C
     again = client.post("/work-orders", json=body).json()["work_orders"]
     assert [one["state"] for one in again] == ["already_there", "already_there"]
     assert [one["known_time"] for one in again] == [one["known_time"] for one in first.json()["work_orders"]]
-    found = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
-    assert client.post("/work-orders", json=found).json()["work_orders"][0]["state"] == "corrected"
+    corrected = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
+    assert client.post("/work-orders", json=corrected).json()["work_orders"][0]["state"] == "corrected"
     rows = tables.read(plant, "work_orders", assets=["azure-03"])
     assert sorted(rows.loc[rows["prompted_by"] == "alarm", "work_order_id"]) == ["w1", "w1", "w2"]
-    told = client.get("/assets/azure-03/history").json()["work_orders"]
-    assert {one["work_order_id"]: one["finding"] for one in told}["w1"] == "defect_confirmed"
+    content = client.get("/assets/azure-03/history").json()["work_orders"]
+    assert {one["work_order_id"]: one["finding"] for one in content}["w1"] == "defect_confirmed"
 
 
 def test_a_clock_a_little_ahead_does_not_make_a_correction_of_a_resend(client: httpx.Client, plant: Workspace) -> None:
-    """What happened stays when it was said to have happened; it is known from then on."""
+    """Work keeps the time it was reported for, and is known from then on."""
     ahead = (NOW + pd.Timedelta("3s")).isoformat()
     for state in ("stored", "already_there", "already_there"):
-        told = client.post("/work-orders", json={"work_orders": [ORDER | {"event_time": ahead}]}).json()
-        assert [(one["state"], one["known_time"]) for one in told["work_orders"]] == [(state, "2015-01-09T00:00:03Z")]
+        content = client.post("/work-orders", json={"work_orders": [ORDER | {"event_time": ahead}]}).json()
+        assert [(one["state"], one["known_time"]) for one in content["work_orders"]] == [
+            (state, "2015-01-09T00:00:03Z")
+        ]
     rows = tables.read(plant, "work_orders", assets=["azure-03"])
     assert rows.loc[rows["work_order_id"] == "w1", "event_time"].tolist() == [pd.Timestamp(ahead)]
 
@@ -378,7 +382,7 @@ def test_reports_from_two_workers_at_once_are_stored_once(plant: Workspace) -> N
 
 def test_a_plan_is_made_once_for_each_key(client: httpx.Client, plant: Workspace) -> None:
     """The same key gets the same bytes though predictions came since; without one, or under another, it is anew."""
-    body, headers = ASKED | {"assets": ["azure-01"]}, {"Idempotency-Key": "monday"}
+    body, headers = REQUEST | {"assets": ["azure-01"]}, {"Idempotency-Key": "monday"}
     store(plant, predicted("early", "azure-01", 0.6))
     first = client.post("/worklist", json=body, headers=headers)
     assert first.status_code == 200, first.text
@@ -396,15 +400,15 @@ def test_reports_are_answered_once_for_each_key(client: httpx.Client, plant: Wor
     body, headers = {"work_orders": [ORDER]}, {"Idempotency-Key": "shift-7"}
     first = client.post("/work-orders", json=body, headers=headers)
     assert [one["state"] for one in first.json()["work_orders"]] == ["stored"]
-    found = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
-    assert client.post("/work-orders", json=found).json()["work_orders"][0]["state"] == "corrected"
+    corrected = {"work_orders": [ORDER | {"finding": "defect_confirmed"}]}
+    assert client.post("/work-orders", json=corrected).json()["work_orders"][0]["state"] == "corrected"
     rows = tables.read(plant, "work_orders")
     assert client.post("/work-orders", json=body, headers=headers).content == first.content
     assert len(tables.read(plant, "work_orders")) == len(rows)
 
 
 def test_a_crash_before_the_reply_was_kept_doubles_no_report(client: httpx.Client, plant: Workspace) -> None:
-    """Who asks again is told that they are there, and told so from then on."""
+    """A repeated request gets that they are there, and the same from then on."""
     body, headers = {"work_orders": [ORDER]}, {"Idempotency-Key": "shift-7"}
 
     def crash(*_: Any) -> None:
@@ -419,7 +423,7 @@ def test_a_crash_before_the_reply_was_kept_doubles_no_report(client: httpx.Clien
     assert len(tables.read(plant, "work_orders")) == len(rows)
 
 
-KEYED = [("/worklist", ASKED | {"assets": ["azure-01", "azure-02"]}), ("/work-orders", {"work_orders": [ORDER]})]
+KEYED = [("/worklist", REQUEST | {"assets": ["azure-01", "azure-02"]}), ("/work-orders", {"work_orders": [ORDER]})]
 
 
 @pytest.mark.parametrize(("page", "body"), KEYED)
@@ -436,17 +440,17 @@ def test_a_key_stands_for_one_request(client: httpx.Client, page: str, body: dic
 
 
 def test_a_key_is_its_callers_own(plant: Workspace) -> None:
-    """Two callers who draw the same key get their own replies."""
+    """Two callers with the same key get their own replies."""
     worker = worker_of(plant, None)
     pages = Starlette(routes=routes(lambda: worker))
 
-    async def door(scope: Any, receive: Any, send: Any) -> None:
+    async def as_caller(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             request_context.begin("").caller = Headers(scope=scope)["Authorization"]
         await pages(scope, receive, send)
 
     body, states = {"work_orders": [ORDER]}, []
-    with TestClient(door) as client:
+    with TestClient(as_caller) as client:
         for caller in ("one", "another", "one"):
             headers = {"Idempotency-Key": "k", "Authorization": caller}
             states.append(client.post("/work-orders", json=body, headers=headers).json()["work_orders"][0]["state"])
@@ -477,9 +481,7 @@ def test_two_workers_asked_at_once_under_a_key_give_one_reply(
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
-    client: httpx.Client, plant: Workspace
-) -> None:
+def test_history_lists_predictions_outcomes_failures_and_work(client: httpx.Client, plant: Workspace) -> None:
     """The newest first; since and limit are kept; outcomes come from the ledger."""
     store(plant, *(predicted(f"p{number}", "azure-05", 0.9, hours_ago=number) for number in range(1, 6)))
     failed = {"failure_id": "f1", "asset": "azure-05", "event_time": NOW - HOUR, "known_time": NOW, "mode": "comp1"}
@@ -487,11 +489,11 @@ def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
     known = [OutcomeRow("episode", "azure-05", NOW - 5 * HOUR, "tp", NOW, ["failure:f1"])]
     records = open_records(plant.records_url)
     append_outcome_rows(records, known, model_name="tiny", model_version=1, known_at=NOW)
-    told = client.get("/assets/azure-05/history").json()
-    assert [one["prediction_id"] for one in told["predictions"]] == ["p1", "p2", "p3", "p4", "p5"]
-    assert [(one["state"], one["evidence"]) for one in told["episodes"]] == [("tp", ["failure:f1"])]
-    assert [one["failure_id"] for one in told["failures"]] == ["f1"]
-    assert [one["work_order_id"] for one in told["work_orders"]] == ["order/azure-05"]
+    content = client.get("/assets/azure-05/history").json()
+    assert [one["prediction_id"] for one in content["predictions"]] == ["p1", "p2", "p3", "p4", "p5"]
+    assert [(one["state"], one["evidence"]) for one in content["episodes"]] == [("tp", ["failure:f1"])]
+    assert [one["failure_id"] for one in content["failures"]] == ["f1"]
+    assert [one["work_order_id"] for one in content["work_orders"]] == ["order/azure-05"]
     later = client.get("/assets/azure-05/history", params={"since": "2015-01-08T20:30:00Z", "limit": "2"}).json()
     assert [one["prediction_id"] for one in later["predictions"]] == ["p1", "p2"]
     assert not later["episodes"]
@@ -506,12 +508,13 @@ def test_history_tells_what_was_foretold_what_happened_and_what_was_done(
         ("/assets/azure-01/history?limit=%C2%B2", 422, "limit"),
         ("/assets/azure-01/history?since=yesterday", 422, "since"),
         ("/assets/azure-01/history?until=1", 422, "until"),
+        ("/assets/azure-0x/history?since=2810-05-08T05:45:26.594289Z", 404, "asset"),
         ("/assets/a%00/history", 404, "asset"),
         ("/why/nothing", 404, "prediction_id"),
         ("/why/a%00", 404, "prediction_id"),
     ],
 )
-def test_a_wrong_question_gets_the_one_shape(client: httpx.Client, path: str, status: int, field: str) -> None:
+def test_a_wrong_request_gets_the_one_error_format(client: httpx.Client, path: str, status: int, field: str) -> None:
     """404 for what is not there, 422 for what cannot be understood."""
     answer = client.get(path)
     assert answer.status_code == status, answer.text
@@ -519,8 +522,8 @@ def test_a_wrong_question_gets_the_one_shape(client: httpx.Client, path: str, st
     assert answer.json()["field"] == field
 
 
-def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, plant: Workspace) -> None:
-    """Of an alert what the ledger says, of silence whether it failed, and until then that it cannot be known."""
+def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Workspace) -> None:
+    """For an alert the ledger's outcome, without one whether it failed, and until then that it is not known."""
     store(
         plant,
         predicted("alert", "azure-05", 0.9, hours_ago=50),
@@ -534,70 +537,75 @@ def test_why_tells_model_telemetry_and_what_became_of_it(client: httpx.Client, p
     tables.append(plant, "failures", pd.DataFrame([row]), "f1")
     known = [OutcomeRow("episode", "azure-05", NOW - 60 * HOUR, "tp", NOW, ["failure:f1"])]
     append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
-    asked = {name: client.get(f"/why/{name}").json() for name in ("alert", "silent", "unseen", "fine", "young")}
-    assert {name: told["outcome"] for name, told in asked.items()} == {
+    answers = {name: client.get(f"/why/{name}").json() for name in ("alert", "silent", "unseen", "fine", "young")}
+    assert {name: content["outcome"] for name, content in answers.items()} == {
         "alert": "tp",
         "silent": "failed",
         "unseen": "not_known_yet",
         "fine": "no_failure",
         "young": "not_known_yet",
     }
-    told = asked["alert"]
-    assert told["evidence"] == ["failure:f1"]
-    assert (told["model_name"], told["model_version"]) == ("tiny", 1)
-    assert told["model_digest"]
-    assert told["as_of"] == "2015-01-06T22:00:00Z"
-    text = " ".join(told["sentences"])
+    content = answers["alert"]
+    assert content["evidence"] == ["failure:f1"]
+    assert (content["model_name"], content["model_version"]) == ("tiny", 1)
+    assert content["model_digest"]
+    assert content["as_of"] == "2015-01-06T22:00:00Z"
+    text = " ".join(content["sentences"])
     assert "0.900" in text
-    assert "alerts from 0.500" in text
+    assert "alerts at a probability of 0.500 or more" in text
     assert "The alarm was right" in text
-    assert "2015-01-09 23:00" in asked["young"]["sentences"][-1]
+    assert "2015-01-09 23:00" in answers["young"]["sentences"][-1]
 
 
-def test_that_nothing_failed_is_told_when_it_would_have_been_reported(client: httpx.Client, plant: Workspace) -> None:
-    """Failures are reported late: the end of a claim is not the time to say that there was none."""
+def test_no_failure_is_concluded_once_one_would_have_been_reported(client: httpx.Client, plant: Workspace) -> None:
+    """Failures are reported late: at the end of the claimed period it is too early to conclude that there was none."""
     store(plant, predicted("ended", "azure-06", 0.1, hours_ago=26), predicted("older", "azure-06", 0.1, hours_ago=36))
     happened = NOW - 72 * HOUR
     row = {"failure_id": "f1", "asset": "azure-09", "event_time": happened, "known_time": happened + 6 * HOUR}
     tables.append(plant, "failures", pd.DataFrame([row | {"mode": "comp1"}]), "f1")
-    asked = {name: client.get(f"/why/{name}").json() for name in ("ended", "older")}
-    assert {name: told["outcome"] for name, told in asked.items()} == {"ended": "not_known_yet", "older": "no_failure"}
-    assert "2015-01-09 04:00" in asked["ended"]["sentences"][-1]
+    answers = {name: client.get(f"/why/{name}").json() for name in ("ended", "older")}
+    assert {name: content["outcome"] for name, content in answers.items()} == {
+        "ended": "not_known_yet",
+        "older": "no_failure",
+    }
+    assert "2015-01-09 04:00" in answers["ended"]["sentences"][-1]
 
 
 def test_an_alert_of_remaining_life_claimed_something(client: httpx.Client, plant: Workspace) -> None:
-    """It says a failure is near, which comes true or not; without an alert it says nothing of the kind."""
+    """It claims a failure, which comes true or not; a remaining life without an alert claims nothing."""
     life = {"remaining_life_h": 40.0, "threshold": 72.0, "horizon_s": 72 * 3600.0}
     near = replace(predicted("near", "azure-05", 0.0, hours_ago=100, **life), probability=None, alert=True)
     far = replace(predicted("far", "azure-05", 0.0, hours_ago=99, **life), probability=None)
     store(plant, near, far)
     known = [OutcomeRow("episode", "azure-05", near.as_of, "tp", NOW, ["failure:f1"])]
     append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
-    told = {name: client.get(f"/why/{name}").json() for name in ("near", "far")}
-    assert {name: one["outcome"] for name, one in told.items()} == {"near": "tp", "far": "nothing_claimed"}
-    assert any("alerts at 72 hours and less: this was an alert" in one for one in told["near"]["sentences"])
+    content = {name: client.get(f"/why/{name}").json() for name in ("near", "far")}
+    assert {name: one["outcome"] for name, one in content.items()} == {"near": "tp", "far": "nothing_claimed"}
+    assert any(
+        "alerts at 72 hours of remaining life or less: this was an alert" in one for one in content["near"]["sentences"]
+    )
 
 
-def test_why_names_the_work_that_goes_back_to_a_prediction(client: httpx.Client, plant: Workspace) -> None:
-    """Whoever reads it sees what the mechanics found, before any ledger does."""
+def test_why_names_the_work_that_a_prediction_prompted(client: httpx.Client, plant: Workspace) -> None:
+    """The mechanics' finding is answered before the ledger holds it."""
     store(plant, predicted("p", "azure-03", 0.9, hours_ago=20))
     done = ORDER | {"prediction_id": "p", "finding": "no_fault_found"}
     assert client.post("/work-orders", json={"work_orders": [done]}).status_code == 200
-    told = client.get("/why/p").json()
-    assert any("w1" in sentence and "no fault found" in sentence for sentence in told["sentences"])
+    content = client.get("/why/p").json()
+    assert any("w1" in sentence and "no fault found" in sentence for sentence in content["sentences"])
 
 
 def test_the_real_endpoint_serves_these_pages(endpoint: Any) -> None:
     """A plan, the history of what is on it, and why: each leads to the next."""
-    body = ASKED | {"start": START, "assets": ["azure-07", "azure-08"]}
+    body = REQUEST | {"start": START, "assets": ["azure-07", "azure-08"]}
     planned = endpoint.client.post("/worklist", json=body)
     assert planned.status_code == 200, planned.text
-    told = [*planned.json()["lines"], *planned.json()["left_out"]]
-    assert {line["asset"] for line in told} == {"azure-07", "azure-08"}
-    history = endpoint.client.get(f"/assets/{told[0]['asset']}/history").json()
-    assert told[0]["prediction_id"] in {one["prediction_id"] for one in history["predictions"]}
-    why = endpoint.client.get(f"/why/{told[0]['prediction_id']}").json()
-    assert why["asset"] == told[0]["asset"]
+    content = [*planned.json()["lines"], *planned.json()["left_out"]]
+    assert {line["asset"] for line in content} == {"azure-07", "azure-08"}
+    history = endpoint.client.get(f"/assets/{content[0]['asset']}/history").json()
+    assert content[0]["prediction_id"] in {one["prediction_id"] for one in history["predictions"]}
+    why = endpoint.client.get(f"/why/{content[0]['prediction_id']}").json()
+    assert why["asset"] == content[0]["asset"]
     assert why["sentences"]
     refused = endpoint.client.post("/work-orders", json={"work_orders": [ORDER | {"asset": "nobody"}]})
     assert (refused.status_code, refused.json()["field"]) == (422, "work_orders[0].asset")

@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.http.errors import ApiError
-from serving.schemas.schemas import parse_instant, parse_request, path_of
+from serving.http.json_bodies import path_of
+from serving.schemas.instants import parse_instant
+from serving.schemas.predict_request import parse_request
 
 WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_time": "2015-01-01T00:00:00Z"}]}
 
@@ -17,8 +19,8 @@ WINDOW = {"asset": "a", "as_of": "2015-01-02T00:00:00Z", "telemetry": [{"event_t
 def refused(body: bytes) -> ApiError | None:
     try:
         parse_request(body, 3)
-    except ApiError as refusal:
-        return refusal
+    except ApiError as error:
+        return error
     return None
 
 
@@ -73,7 +75,7 @@ def parse(content: object) -> Any:
 def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
     content: object, field: str | None, expected: str
 ) -> None:
-    """Whoever wrote the request learns which field to mend, and how."""
+    """The error names the field to fix, and how."""
     with pytest.raises(ApiError) as refused:
         parse(content)
     assert (refused.value.status, refused.value.field) == (422, field)
@@ -103,7 +105,7 @@ def test_a_request_that_breaks_a_rule_is_refused_with_the_path_of_its_field(
     ],
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:
-    """NaN, infinity, repeated names and broken text are no JSON object, and so no question."""
+    """NaN, infinity, repeated names and broken text are not a JSON object, and so not a request."""
     with pytest.raises(ApiError) as refused:
         parse_request(body, 3)
     assert refused.value.status == 400
@@ -117,9 +119,9 @@ def test_lists_of_numbers_are_read_into_arrays(values: str, dtype: type) -> None
     """They have the values that they are written with, to the last bit."""
     read = parse_request(columns(f'{{"volt": {values}}}'), 3).windows
     assert read is not None
-    found = read[0].telemetry["channels"]["volt"]
-    assert found.dtype == dtype
-    assert np.array_equal(found.view(np.int64), np.array(json.loads(values), dtype=dtype).view(np.int64))
+    parsed = read[0].telemetry["channels"]["volt"]
+    assert parsed.dtype == dtype
+    assert np.array_equal(parsed.view(np.int64), np.array(json.loads(values), dtype=dtype).view(np.int64))
     assert read[0].telemetry["event_time"].tolist() == [1, 2]
 
 
@@ -130,9 +132,9 @@ def test_other_lists_are_read_as_they_are(values: str) -> None:
     """What is no list of numbers, or holds a list, or a number of too many digits, is what it was."""
     read = parse_request(columns(f'{{"volt": {values}, "a[b:c": 1}}'), 3).windows
     assert read is not None
-    found = read[0].telemetry["channels"]["volt"]
-    assert found == json.loads(values)
-    assert list(map(type, found)) == list(map(type, json.loads(values)))
+    parsed = read[0].telemetry["channels"]["volt"]
+    assert parsed == json.loads(values)
+    assert list(map(type, parsed)) == list(map(type, json.loads(values)))
 
 
 @given(
@@ -151,8 +153,8 @@ def test_columns_are_read_as_json_is(channels: dict[str, list[float | None]]) ->
     """Arrays or lists, the values are those that Python's own reader finds."""
     read = parse_request(columns(json.dumps(channels)), 3).windows
     assert read is not None
-    found = read[0].telemetry["channels"]
-    assert {name: as_floats(values) for name, values in found.items()} == {
+    parsed = read[0].telemetry["channels"]
+    assert {name: as_floats(values) for name, values in parsed.items()} == {
         name: as_floats(values) for name, values in channels.items()
     }
 
@@ -170,10 +172,10 @@ def as_floats(values: Any) -> list[float | None]:
         ),
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_no_body_whatever_raises_anything_but_a_refusal(body: bytes) -> None:
+def test_no_body_raises_anything_but_an_api_error(body: bytes) -> None:
     """A body is a request or it is refused with a 4xx; nothing else comes of it."""
-    refusal = refused(body)
-    assert refusal is None or (400 <= refusal.status < 500 and json.dumps(refusal.to_dict()))
+    error = refused(body)
+    assert error is None or (400 <= error.status < 500 and json.dumps(error.to_dict()))
 
 
 @given(st.integers(40_000_000, 4_000_000_000), st.integers(-14 * 60, 14 * 60))
@@ -201,7 +203,7 @@ def test_a_path_names_lists_by_position() -> None:
     ],
 )
 def test_to_refuse_a_request_takes_no_longer_than_to_read_it(body: Any, field: str | None) -> None:
-    """However much is wrong with it: one fault is told, and the others are not even gathered."""
+    """However much is wrong with it: one fault is answered, and the others are not even collected."""
     text = json.dumps(body).encode()
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Probation, warnings and what is set aside: from the ledger and the records to a rollback, or a word of it."""
+"""Probation, warnings and assets set aside: from the ledger and the records to a rollback, or its suggestion."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from models.labels.observation_gaps import no_spans
 from models.registry.promotion import promote
 from pipelines.cli.renderers import render
 from pipelines.evidence import score_shift
-from pipelines.evidence.monitoring_snapshot import _since_first_found, gather_snapshot
+from pipelines.evidence.monitoring_snapshot import _set_aside_since_first_found, gather_snapshot
 from pipelines.evidence.probation_status import on_probation, roll_back
 from pipelines.flows import monitor as flow
 from pipelines.jobs.monitor import monitor_champion
@@ -45,55 +45,55 @@ def replaced(plant: Any, experiment: Any) -> Any:
 
 
 def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any) -> None:
-    """What it misses within the span suggests a rollback; page, evidence and drawing say so, and it can be undone."""
+    """Misses within the span suggest a rollback; page, evidence and output show it, and the promotion can be undone."""
     replaced.answer(56, 92)
     now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
     early = monitor_champion(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
     assert early.probation is not None
     assert early.probation.suggestion == "wait"
     assert "the evaluation of version 1".upper() in early.probation.reasons[0].upper()
-    found = monitor_champion(replaced.workspace, "plant", now=now, settings=settings)
-    assert found.probation is not None
-    assert found.probation.suggestion == "roll back"
-    assert found.to_dict()["probation"]["suggestion"] == "roll back"
-    assert "On probation: It is worse" in found.report.read_text(encoding="utf-8")
+    result = monitor_champion(replaced.workspace, "plant", now=now, settings=settings)
+    assert result.probation is not None
+    assert result.probation.suggestion == "roll back"
+    assert result.to_dict()["probation"]["suggestion"] == "roll back"
+    assert "On probation: It is worse" in result.report.read_text(encoding="utf-8")
     records = open_records(replaced.workspace.records_url)
-    assert decisions(records).iloc[-1]["evidence"]["probation"] == found.probation.to_dict()
-    told: Any = render(found)
-    assert any("on probation: It is worse" in str(part) for part in told.renderables)
+    assert decisions(records).iloc[-1]["evidence"]["probation"] == result.probation.to_dict()
+    rendered: Any = render(result)
+    assert any("on probation: It is worse" in str(part) for part in rendered.renderables)
     with pytest.raises(ModelError, match="is version 2 by now"):
         roll_back(replaced.workspace, "plant", 1, reason="late", now=now, settings=settings)
     moved = roll_back(replaced.workspace, "plant", 2, reason="worse", now=now, settings=settings)
     assert (moved.to_version, replaced.registry.champion("plant")) == (1, 1)
     assert promotions(records).iloc[-1]["actor"] == settings.retrain_actor
-    # Who comes back by a rollback is not on probation.
+    # A champion that came back by a rollback is not on probation.
     assert monitor_champion(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
 
 
-def test_bad_data_roll_nothing_back(replaced: Any) -> None:
-    """While there can be no verdict on the model, the same misses suggest nothing, and that is said."""
+def test_bad_data_suggest_no_rollback(replaced: Any) -> None:
+    """While the diagnosis is frozen, the same misses suggest no rollback, and the reasons say why."""
     replaced.answer(56, 92)
     now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
-    seen = gather_snapshot(replaced.workspace, "plant", now=now, settings=settings)
+    snapshot = gather_snapshot(replaced.workspace, "plant", now=now, settings=settings)
     breach = Finding(BREACH, (), (), now, "A contract is broken.", severity="freeze")
     for diagnosis, suggestion in ((Diagnosis(), "roll back"), (Diagnosis((breach,)), "wait")):
-        found = on_probation(
+        probation = on_probation(
             replaced.workspace,
-            seen.champion,
-            seen.history,
-            terms=seen.terms,
+            snapshot.champion,
+            snapshot.history,
+            terms=snapshot.terms,
             diagnosis=diagnosis,
             absent=no_spans(),
             now=now,
             settings=settings,
         )
-        assert found is not None
-        assert found.suggestion == suggestion
-        assert ("the data are in doubt" in found.reasons[-1]) == diagnosis.frozen
+        assert probation is not None
+        assert probation.suggestion == suggestion
+        assert ("the data are in doubt" in probation.reasons[-1]) == diagnosis.frozen
 
 
 def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
-    """Without a span, or long after it, there is none; nor for a champion that replaced nobody."""
+    """Without a span, or long after it, there is none; nor for a first champion."""
     none = dataclasses.replace(replaced.settings, probation_span=0 * DAY)
     assert monitor_champion(replaced.workspace, "plant", now=replaced.at(60), settings=none).probation is None
     short = dataclasses.replace(replaced.settings, probation_span=3 * DAY)
@@ -113,8 +113,8 @@ def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
 def test_the_flow_rolls_back_only_where_that_is_set(
     monkeypatch: pytest.MonkeyPatch, rolls_back: bool, suggestion: str, act: bool, done: list[str]
 ) -> None:
-    """Rolling back takes the setting, the suggestion and leave to act; it comes instead of a retraining."""
-    seen = {
+    """A rollback needs the setting, the suggestion and `act`; it takes the place of a retraining."""
+    looked = {
         "model_name": "m",
         "model_version": 2,
         "decision": "retrain",
@@ -125,17 +125,17 @@ def test_the_flow_rolls_back_only_where_that_is_set(
     }
     monkeypatch.setattr(flow, "opened", lambda _: (None, SimpleNamespace(probation_rolls_back=rolls_back)))
     monkeypatch.setattr(flow, "on_duty", lambda *_, **__: ["m"])
-    monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: seen))
+    monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
     monkeypatch.setattr(flow, "roll_back", lambda *_: "rolled back")
     monkeypatch.setattr(flow, "retrain_model", lambda *_, **__: "retrained")
-    (told,) = flow.monitor.fn("w", now="2026-01-01", act=act)
-    assert [key for key in ("rollback", "retraining") if key in told] == done
+    (result,) = flow.monitor.fn("w", now="2026-01-01", act=act)
+    assert [key for key in ("rollback", "retraining") if key in result] == done
 
 
-def _made(*recorded: dict[str, int]) -> pd.DataFrame:
+def _decided(*recorded: dict[str, int]) -> pd.DataFrame:
     evidence = [
-        {"diagnosis": {"set_aside": {asset: (START + day * DAY).isoformat() for asset, day in one.items()}}}
-        for one in recorded
+        {"diagnosis": {"set_aside": {asset: (START + day * DAY).isoformat() for asset, day in days.items()}}}
+        for days in recorded
     ]
     return pd.DataFrame({"evidence": pd.Series([*evidence, {}], dtype="object")})
 
@@ -145,14 +145,16 @@ def _made(*recorded: dict[str, int]) -> pd.DataFrame:
     [([], 9), ([{"a": 5}, {"a": 7}], 5), ([{"a": 5}, {}], 9), ([{"a": 5}, {}, {"a": 8}], 8), ([{"a": 12}], 9)],
 )
 def test_an_asset_stays_set_aside_from_the_first_time_found(recorded: list[dict[str, int]], day: int) -> None:
-    """The earliest time recorded counts as long as each look since has found the asset; others are not added."""
-    found = _since_first_found(Diagnosis(set_aside={"a": START + 9 * DAY}), _made(*recorded))
-    assert found.set_aside == {"a": START + day * DAY}
+    """The earliest time recorded counts as long as every look since has found the asset; no assets are added."""
+    diagnosis = _set_aside_since_first_found(Diagnosis(set_aside={"a": START + 9 * DAY}), _decided(*recorded))
+    assert diagnosis.set_aside == {"a": START + day * DAY}
 
 
-@pytest.mark.parametrize(("shift", "day", "told"), [(0.2, 60, 1), (0.0, 60, 0), (0.2, 41, 0)])
-def test_scores_that_moved_are_noticed(monkeypatch: pytest.MonkeyPatch, shift: float, day: int, told: int) -> None:
-    """A sentence when the last weeks differ from the first ones, none when they do not or both are not over."""
+@pytest.mark.parametrize(("shift", "day", "sentences"), [(0.2, 60, 1), (0.0, 60, 0), (0.2, 41, 0)])
+def test_scores_that_moved_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, shift: float, day: int, sentences: int
+) -> None:
+    """A sentence when the last weeks differ from the first ones, none when they do not or one of them is not over."""
     rng = np.random.default_rng(1)
 
     def predictions(_: Any, *, model_name: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
@@ -165,6 +167,6 @@ def test_scores_that_moved_are_noticed(monkeypatch: pytest.MonkeyPatch, shift: f
     monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
     champion: Any = SimpleNamespace(model=SimpleNamespace(name="m", version=2))
     settings: Any = SimpleNamespace(diagnosis_false_discovery=0.001)
-    found = list(score_shift.moved_scores(None, champion, now=START + day * DAY, settings=settings))
-    assert len(found) == told
-    assert all("0.1 on average" in sentence and "0.3 in the last 14" in sentence for sentence in found)
+    warnings = list(score_shift.moved_scores(None, champion, now=START + day * DAY, settings=settings))
+    assert len(warnings) == sentences
+    assert all("0.1 on average" in sentence and "0.3 in the last 14" in sentence for sentence in warnings)

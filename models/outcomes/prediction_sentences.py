@@ -1,0 +1,41 @@
+"""Plain sentences about a stored prediction: what it claimed, and when its model alerts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def claimed_period(prediction: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the period in which a stored prediction's failure would have to happen."""
+    opens = prediction["as_of"] + pd.Timedelta(seconds=prediction["lead_s"])
+    return opens, opens + pd.Timedelta(seconds=prediction["horizon_s"])
+
+
+def claim_sentence(prediction: Mapping[str, Any]) -> str:
+    """Say what a stored prediction claimed, and for which period."""
+    opens, closes = claimed_period(prediction)
+    period = f"between {to_the_minute(opens)} and {to_the_minute(closes)}"
+    model = f"Version {prediction['model_version']} of {prediction['model_name']}"
+    if pd.isna(prediction["probability"]):
+        life = f"{prediction['remaining_life_h']:.1f} hours of remaining life"
+        return f"{model} gave {prediction['asset']} {life}; an alert claims a failure {period}."
+    return f"{model} gave {prediction['asset']} a failure probability of {prediction['probability']:.3f} {period}."
+
+
+def alert_sentence(prediction: Mapping[str, Any]) -> str:
+    """Say when the model alerts, and whether a stored prediction was an alert."""
+    if pd.isna(prediction["probability"]):
+        rule = f"at {prediction['threshold']:g} hours of remaining life or less"
+    else:
+        rule = f"at a probability of {prediction['threshold']:.3f} or more"
+    return f"It alerts {rule}: this was {'an alert' if prediction['alert'] else 'no alert'}."
+
+
+def to_the_minute(time: pd.Timestamp) -> str:
+    """Write a time in UTC as sentences do.
+
+    >>> to_the_minute(pd.Timestamp("2015-03-05T06:00:59Z"))
+    '2015-03-05 06:00 UTC'
+    """
+    return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,41 @@
+"""What commands make of their arguments: the model that is meant, a time, the settings of the workspace."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_contracts.workspace import Workspace
+    from pipelines.settings.settings import Settings
+
+
+def model_name(workspace: "Workspace", name: str | None) -> str:
+    """Return the model that is meant: the one named, or the only one there is; UsageError if that is none."""
+    from data_contracts.errors import UsageError, did_you_mean
+    from models.registry.registry import Registry
+
+    names = Registry(workspace).names()
+    if name in names:
+        return str(name)
+    if name is None and len(names) == 1:
+        return names[0]
+    found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
+    hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
+    raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
+
+
+def settings_of(workspace: "Workspace") -> "Settings":
+    """Return the settings of a workspace, with this process's environment."""
+    from pipelines.settings.settings import read_settings
+
+    return read_settings(workspace, os.environ)
+
+
+def time_or_now(text: str | None) -> "pd.Timestamp":
+    """Return a time given on the command line (UTC where it names no zone), or the present."""
+    import pandas as pd
+
+    from pipelines.settings.timestamps import parse_timestamp
+
+    return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
