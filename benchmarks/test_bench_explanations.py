@@ -1,4 +1,4 @@
-"""The time to say what drives one prediction, beside LightGBM's own contributions."""
+"""Time to compute the contributions to one prediction, beside LightGBM's own."""
 
 import time
 from typing import Any

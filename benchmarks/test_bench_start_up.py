@@ -22,7 +22,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_cpu_seconds_until_the_command_line_answers(benchmark: Any, tmp_path: Path, name: str) -> None:
-    """A median within the limit; what a machine's other work takes from it is not counted as CPU time of ours."""
+    """The median stays within the limit; CPU time, so that other work on the machine does not count."""
     words, status, limit = COMMANDS[name]
     init_workspace(tmp_path)
     command = [sys.executable, "-c", "from pipelines.cli import main; main()", *words]

@@ -8,24 +8,12 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class MechanicReport:
-    """Hold one row of a work order or failure as the mechanics report it.
+    """One row of a work order or failure as the mechanics report it; of a failure only the component is used."""
 
-    Parameters
-    ----------
-    number : int
-        Number of the order or failure; a correction repeats it.
-    machine : int
-        Index of the machine.
-    hour, known_hour : float
-        When it happened and when it became known, in hours of the simulation.
-    kind, component, finding, prompted_by : str or None
-        As in the work orders; for a failure only the component.
-    """
-
-    number: int
-    machine: int
-    hour: float
-    known_hour: float
+    number: int  # of the order or failure; a correction repeats it
+    machine: int  # its index
+    hour: float  # when it happened, in hours of the simulation
+    known_hour: float  # when it became known
     kind: str
     component: str | None
     finding: str | None
@@ -33,22 +21,7 @@ class MechanicReport:
 
 
 def work_order_rows(reports: list[MechanicReport], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
-    """Return work orders and their corrections as rows.
-
-    Parameters
-    ----------
-    reports : list of MechanicReport
-        The reports.
-    start : pandas.Timestamp
-        Begin of the simulation, UTC.
-    assets : tuple of str
-        Asset ids.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows of the table ``work_orders``.
-    """
+    """Return the rows of the table ``work_orders``, corrections included."""
     frame = _rows(reports, start, assets, "work_order_id", "W")
     for name in ("kind", "component", "finding", "prompted_by"):
         frame[name] = pd.Series([getattr(report, name) for report in reports], dtype="str")
@@ -56,22 +29,7 @@ def work_order_rows(reports: list[MechanicReport], start: pd.Timestamp, assets: 
 
 
 def failure_rows(reports: list[MechanicReport], start: pd.Timestamp, assets: tuple[str, ...]) -> pd.DataFrame:
-    """Return failures as rows.
-
-    Parameters
-    ----------
-    reports : list of MechanicReport
-        The reports.
-    start : pandas.Timestamp
-        Begin of the simulation, UTC.
-    assets : tuple of str
-        Asset ids.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows of the table ``failures``.
-    """
+    """Return the rows of the table ``failures``."""
     frame = _rows(reports, start, assets, "failure_id", "F")
     frame["mode"] = pd.Series([report.component for report in reports], dtype="str")
     return frame

@@ -3,22 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pipelines.fleet.reports import MechanicReport
-from pipelines.fleet.wear import COMPONENTS, MODES, Wear
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
+from pipelines.fleet.plant.arrays import Flags, Floats, Integers, between
+from pipelines.fleet.plant.wear import COMPONENTS, MODES, Wear
+from pipelines.fleet.records.reports import MechanicReport
 
 NEVER = np.iinfo(np.int64).max
-DETECTABLE = np.array([mode.detectable for mode in MODES])[:, None]
+DETECTABLE = np.array([mode.detectable for mode in MODES])
 
 INSPECTION_AFTER = (4, 24)  # hours from the alarm
 NOT_INSPECTED_SHARE = 0.06
 OVERLOOKED_SHARE = 0.04
-REST_HOURS = 48  # a machine just mended or inspected is left alone
+REST_HOURS = 48  # a machine just repaired or inspected is left alone
 REPAIR_HOURS = (6, 24)
 REPLACEMENT_HOURS = 3
 ROUTINE_HOURS = 2
@@ -34,46 +30,19 @@ DELAY, LOOKED, ORDER_KNOWN, FINDING_KNOWN, MINUTE, FAILURE_KNOWN, DURATION, ROUT
 
 @dataclass
 class Workshop:
-    """Hold what the mechanics have before them; all arrays of int have shape (n_machines,), in hours.
+    """The mechanics' agenda; all arrays have shape (n_machines,), times are hours of the simulation."""
 
-    Parameters
-    ----------
-    inspection_due, routine_due, repaired_at : ndarray
-        When the next work of each kind is done; NEVER when none is due.
-    attended_at : ndarray
-        When the machine was last inspected or mended.
-    stands_until : ndarray
-        The machine stands (and sends nothing) before this hour.
-    broken : ndarray
-        Index of the component under repair.
-    turn : ndarray
-        Index of the component that routine maintenance renews next.
-    """
-
-    inspection_due: Integers
+    inspection_due: Integers  # NEVER when none is due
     routine_due: Integers
-    repaired_at: Integers
-    attended_at: Integers
-    stands_until: Integers
-    broken: Integers
-    turn: Integers
+    repaired_at: Integers  # NEVER when the machine is not under repair
+    attended_at: Integers  # when the machine was last inspected or repaired
+    stands_until: Integers  # the machine stands, and sends nothing, before this hour
+    broken: Integers  # index of the component under repair
+    turn: Integers  # index of the component that routine maintenance renews next
 
 
 def open_workshop(machines: int, rng: np.random.Generator) -> Workshop:
-    """Return a workshop whose routine visits are spread over their interval.
-
-    Parameters
-    ----------
-    machines : int
-        Number of machines.
-    rng : numpy.random.Generator
-        Stream of draws.
-
-    Returns
-    -------
-    Workshop
-        The state.
-    """
+    """Return a workshop whose routine visits are spread over their interval."""
     return Workshop(
         inspection_due=np.full(machines, NEVER),
         routine_due=rng.integers(24, ROUTINE_DAYS[1] * 24, size=machines),
@@ -85,42 +54,21 @@ def open_workshop(machines: int, rng: np.random.Generator) -> Workshop:
     )
 
 
-def accept(workshop: Workshop, machine: int, hour: int, draws: Floats) -> None:
-    """Plan an inspection because of an alarm, unless the machine is down, in hand or was just attended to.
+def plan_inspection(workshop: Workshop, machine: int, hour: int, draws: Floats) -> None:
+    """Plan an inspection after an alarm, unless one is due or the machine is under repair or was just attended to.
 
-    Parameters
-    ----------
-    workshop : Workshop
-        State; changed in place.
-    machine : int
-        Index of the machine.
-    hour : int
-        Hour of the alarm.
-    draws : ndarray, shape (DRAWS, n_machines)
-        Uniform random numbers.
+    Here and below, `draws` are uniform, shape (DRAWS, n_machines), and the workshop is changed in place.
     """
     busy = workshop.inspection_due[machine] != NEVER or workshop.repaired_at[machine] != NEVER
     if busy or hour - workshop.attended_at[machine] < REST_HOURS:
         return
-    workshop.inspection_due[machine] = hour + int(_between(INSPECTION_AFTER, draws[DELAY, machine]))
+    workshop.inspection_due[machine] = hour + int(between(INSPECTION_AFTER, draws[DELAY, machine]))
 
 
-def break_down(workshop: Workshop, failed: Flags, hour: int, draws: Floats) -> None:
-    """Take failed machines out of service and plan their repair.
-
-    Parameters
-    ----------
-    workshop : Workshop
-        State; changed in place.
-    failed : ndarray of bool, shape (n_modes, n_machines)
-        Components that failed in this hour.
-    hour : int
-        The hour.
-    draws : ndarray, shape (DRAWS, n_machines)
-        Uniform random numbers.
-    """
+def plan_repairs(workshop: Workshop, failed: Flags, hour: int, draws: Floats) -> None:
+    """Take machines out of service whose components, shape (n_modes, n_machines), failed; plan their repair."""
     for machine in np.flatnonzero(failed.any(axis=0)):
-        repaired = hour + 1 + int(_between(REPAIR_HOURS, draws[DURATION, machine]))
+        repaired = hour + 1 + int(between(REPAIR_HOURS, draws[DURATION, machine]))
         workshop.broken[machine] = int(np.argmax(failed[:, machine]))
         workshop.repaired_at[machine] = repaired
         workshop.stands_until[machine] = repaired
@@ -128,25 +76,9 @@ def break_down(workshop: Workshop, failed: Flags, hour: int, draws: Floats) -> N
 
 
 def work(workshop: Workshop, wear: Wear, hour: int, draws: Floats, number: int) -> tuple[Flags, list[MechanicReport]]:
-    """Do the work that is due in this hour.
+    """Do the work that is due in this hour; orders are numbered from `number`.
 
-    Parameters
-    ----------
-    workshop : Workshop
-        State; changed in place.
-    wear : Wear
-        Hidden state of the components; only looked at.
-    hour : int
-        The hour.
-    draws : ndarray, shape (DRAWS, n_machines)
-        Uniform random numbers.
-    number : int
-        Number of the first order.
-
-    Returns
-    -------
-    tuple of ndarray of bool, shape (n_modes, n_machines), and list of MechanicReport
-        Components replaced, and the work orders with their corrections.
+    Returns the components replaced, shape (n_modes, n_machines), and the work orders with their corrections.
     """
     replaced = np.zeros_like(wear.level, dtype=bool)
     reports: list[MechanicReport] = []
@@ -171,7 +103,7 @@ def _repair(workshop: Workshop, machine: int, hour: int, draws: Floats, number: 
     replaced[broken, machine] = True
     workshop.repaired_at[machine] = NEVER
     workshop.attended_at[machine] = hour
-    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    known = _known_hour(hour, ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
     return MechanicReport(number, machine, hour, known, "corrective", COMPONENTS[broken], "defect_confirmed", "failure")
 
 
@@ -182,9 +114,9 @@ def _maintain(
     component = workshop.turn[machine]
     replaced[component, machine] = True
     workshop.turn[machine] = (component + 1) % len(COMPONENTS)
-    workshop.routine_due[machine] = hour + int(24 * _between(ROUTINE_DAYS, draws[ROUTINE, machine]))
+    workshop.routine_due[machine] = hour + int(24 * between(ROUTINE_DAYS, draws[ROUTINE, machine]))
     workshop.stands_until[machine] = hour + ROUTINE_HOURS
-    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    known = _known_hour(hour, ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
     return MechanicReport(number, machine, hour, known, "routine", COMPONENTS[component], None, "schedule")
 
 
@@ -194,72 +126,43 @@ def _inspect(
     """Look for a defect, replace what is worn, and report the finding late."""
     workshop.inspection_due[machine] = NEVER
     workshop.attended_at[machine] = hour
-    finding, component = _find(wear.level[:, machine], draws[LOOKED, machine])
+    finding, component = _finding(wear.level[:, machine], draws[LOOKED, machine])
     if component is not None:
         replaced[COMPONENTS.index(component), machine] = True
         workshop.stands_until[machine] = hour + REPLACEMENT_HOURS
-    known = hour + _between(ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
-    found = hour + _between(FINDING_KNOWN_AFTER, draws[FINDING_KNOWN, machine])
+    order_known = _known_hour(hour, ORDER_KNOWN_AFTER, draws[ORDER_KNOWN, machine])
+    finding_known = _known_hour(hour, FINDING_KNOWN_AFTER, draws[FINDING_KNOWN, machine])
     return [
-        MechanicReport(number, machine, hour, known, "inspection", None, None, "alarm"),
-        MechanicReport(number, machine, hour, found, "inspection", component, finding, "alarm"),
+        MechanicReport(number, machine, hour, order_known, "inspection", None, None, "alarm"),
+        MechanicReport(number, machine, hour, finding_known, "inspection", component, finding, "alarm"),
     ]
 
 
-def _find(level: Floats, chance: float) -> tuple[str, str | None]:
+def _finding(level: Floats, draw: float) -> tuple[str, str | None]:
     """Return the finding, and the most worn of the components that are visibly worn."""
-    if chance < NOT_INSPECTED_SHARE:
+    if draw < NOT_INSPECTED_SHARE:
         return "not_inspected", None
-    worst = int(np.argmax(level / DETECTABLE[:, 0]))
-    if level[worst] < DETECTABLE[worst, 0] or chance > 1.0 - OVERLOOKED_SHARE:
+    worst = int(np.argmax(level / DETECTABLE))
+    if level[worst] < DETECTABLE[worst] or draw > 1.0 - OVERLOOKED_SHARE:
         return "no_fault_found", None
     return "defect_confirmed", COMPONENTS[worst]
 
 
 def failure_reports(failed: Flags, hour: int, draws: Floats, number: int) -> list[MechanicReport]:
-    """Report failures; most within hours, some only after days.
-
-    Parameters
-    ----------
-    failed : ndarray of bool, shape (n_modes, n_machines)
-        Components that failed in this hour.
-    hour : int
-        The hour.
-    draws : ndarray, shape (DRAWS, n_machines)
-        Uniform random numbers.
-    number : int
-        Number of the first failure.
-
-    Returns
-    -------
-    list of MechanicReport
-        One report for each machine that failed.
-    """
+    """Report each machine that failed; most are known within hours, some only after days."""
     reports = []
     for order, machine in enumerate(np.flatnonzero(failed.any(axis=0)), start=number):
         happened = hour + failure_minute(draws)[machine] / 60.0
-        known = happened + _between(FAILURE_KNOWN_AFTER, draws[FAILURE_KNOWN, machine] ** 2)
+        known = _known_hour(happened, FAILURE_KNOWN_AFTER, draws[FAILURE_KNOWN, machine] ** 2)
         component = COMPONENTS[int(np.argmax(failed[:, machine]))]
         reports.append(MechanicReport(order, int(machine), happened, known, "failure", component, None, None))
     return reports
 
 
 def failure_minute(draws: Floats) -> Floats:
-    """Return the minute of the hour at which a failure of this hour happens.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (..., DRAWS, n_machines)
-        Uniform random numbers.
-
-    Returns
-    -------
-    ndarray, shape (..., n_machines)
-        1 to 59.
-    """
+    """Return the minute, 1 to 59, at which a failure of this hour happens; (..., DRAWS, n_machines) draws."""
     return np.asarray(np.floor(1.0 + 58.0 * draws[..., MINUTE, :]))
 
 
-def _between(bounds: tuple[float, float], share: float) -> float:
-    """Return the value that lies this share of the way from the lower to the upper bound."""
-    return bounds[0] + (bounds[1] - bounds[0]) * float(share)
+def _known_hour(hour: float, delay: tuple[float, float], draw: float) -> float:
+    return hour + between(delay, draw)

@@ -1,14 +1,16 @@
-"""What becomes known of a fleet: rows wait until they are known, and are then handed over as a batch."""
+"""Delayed deliveries: rows wait until they are known and are then handed over as a batch."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipelines.fleet.channels import CHANNELS, Floats
-from pipelines.fleet.dirt import Deliveries
-from pipelines.fleet.machines import ASSET_TYPE
+from pipelines.fleet.plant.arrays import Flags, Floats
+from pipelines.fleet.plant.channels import CHANNELS
+from pipelines.fleet.plant.machines import ASSET_TYPE
+from pipelines.fleet.records.dirt import Transmission
 from pipelines.importers.batch import Batch
 
-TABLES = ("telemetry", "assets", "failures", "work_orders", "events")
 TIME = "datetime64[us, UTC]"
 COLUMNS = {
     "telemetry": ("asset", "event_time", "known_time", "source", *CHANNELS),
@@ -28,50 +30,23 @@ COLUMNS = {
 }
 
 
-class Outbox:
-    """Keep rows until they are known."""
+class DelayedDeliveries:
+    """Rows that wait until they are known."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[pd.DataFrame]] = {table: [] for table in TABLES}
+        self._waiting: dict[str, list[pd.DataFrame]] = {table: [] for table in COLUMNS}
 
     def add(self, table: str, rows: pd.DataFrame) -> None:
-        """Put in rows that may only be known later.
-
-        Parameters
-        ----------
-        table : str
-            One of ``TABLES``.
-        rows : pandas.DataFrame
-            Rows with the columns of the table.
-        """
+        """Put in rows of a table that may only be known later."""
         if len(rows):
             self._waiting[table].append(rows.loc[:, list(COLUMNS[table])])
 
     def deliver(self, until: pd.Timestamp) -> Batch:
-        """Take out the rows that are known by now.
-
-        Parameters
-        ----------
-        until : pandas.Timestamp
-            Now, UTC.
-
-        Returns
-        -------
-        Batch
-            Rows with ``known_time <= until`` in the order of their known times; late rows stand after younger ones.
-        """
-        known = {table: self._take(table, until) for table in TABLES}
-        return Batch(
-            asset_type=ASSET_TYPE,
-            telemetry=known["telemetry"],
-            assets=known["assets"],
-            failures=known["failures"],
-            work_orders=known["work_orders"],
-            events=known["events"],
-        )
+        """Take out the rows with ``known_time <= until``, ordered by it: late rows stand after younger ones."""
+        known: dict[str, Any] = {table: self._take(table, until) for table in COLUMNS}
+        return Batch(asset_type=ASSET_TYPE, **known)
 
     def _take(self, table: str, until: pd.Timestamp) -> pd.DataFrame:
-        """Take out the known rows of one table."""
         waiting = self._waiting[table]
         if not waiting:
             return _empty(table)
@@ -90,32 +65,17 @@ def _empty(table: str) -> pd.DataFrame:
 
 
 def telemetry_rows(
-    values: Floats, sends: np.ndarray, deliveries: Deliveries, ends: pd.DatetimeIndex, assets: tuple[str, ...]
+    values: Floats, runs: Flags, transmission: Transmission, ends: pd.DatetimeIndex, assets: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Return readings as rows, lost ones left out and duplicates put twice.
+    """Return readings as rows of the table ``telemetry``, lost ones left out and duplicates put twice.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_hours, n_machines, n_channels)
-        Readings.
-    sends : ndarray of bool, shape (n_hours, n_machines)
-        Whether the machine ran.
-    deliveries : Deliveries
-        What became of each reading.
-    ends : pandas.DatetimeIndex
-        End of each hour, UTC: the event time of its reading.
-    assets : tuple of str
-        Asset ids.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows of the table ``telemetry``.
+    `values` have shape (n_hours, n_machines, n_channels); only machines that run send. The end of an hour is the event
+    time of its reading.
     """
-    copies = np.where(sends & ~deliveries.lost, 1 + deliveries.twice, 0)
+    copies = np.where(runs & ~transmission.lost, 1 + transmission.twice, 0)
     hour, machine = (np.repeat(index, copies.ravel()) for index in map(np.ravel, np.indices(copies.shape)))
     event_time = ends[hour]
-    delay = pd.to_timedelta(np.round(deliveries.delay[hour, machine] * 60.0), unit="s")
+    delay = pd.to_timedelta(np.round(transmission.delay[hour, machine] * 60.0), unit="s")
     keys = pd.DataFrame(
         {
             "asset": pd.Series(np.array(assets, dtype=object)[machine], dtype="str"),

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pipelines.fleet.channels import CHANNELS
+from pipelines.fleet.plant.arrays import Floats, Integers
+from pipelines.fleet.plant.channels import CHANNELS
 
 ASSET_TYPE = "cnc_machine"
 MODELS = ("milling-5x", "turning-2s")
@@ -14,56 +14,26 @@ MACHINES_PER_LINE = 5
 LINES_PER_PLANT = 4
 MOST_PLANTS = 15
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Machines:
-    """Hold what never changes about each machine.
-
-    Parameters
-    ----------
-    assets : tuple of str
-        Asset ids, in the order of every array's machine axis.
-    models, plants, lines : tuple of str
-        Model, plant and line of each machine.
-    age_hours : ndarray, shape (n_machines,)
-        Hours in service when the simulation begins.
-    first_hour, last_hour : ndarray of int, shape (n_machines,)
-        Hours of the day between which the machine is staffed; ``last_hour`` may be 24.
-    gain : ndarray, shape (n_machines, n_channels)
-        How much each sensor of each machine reads of the fleet's common level.
-    """
+    """What never changes about each machine; every array's first axis is the machine, in the order of `assets`."""
 
     assets: tuple[str, ...]
     models: tuple[str, ...]
     plants: tuple[str, ...]
     lines: tuple[str, ...]
-    age_hours: Integers
-    first_hour: Integers
-    last_hour: Integers
-    gain: Floats
+    age_hours: Integers  # in service when the simulation begins
+    first_hour: Integers  # of the day, in which the machine is first staffed
+    last_hour: Integers  # of the day, until which it is staffed; may be 24
+    gain: Floats  # (n_machines, n_channels), factor on each sensor's common level
 
     def __len__(self) -> int:
         return len(self.assets)
 
 
 def make_machines(count: int, rng: np.random.Generator) -> Machines:
-    """Draw a fleet of machines spread over plants and lines.
-
-    Parameters
-    ----------
-    count : int
-        Number of machines.
-    rng : numpy.random.Generator
-        Stream of draws that nothing else uses.
-
-    Returns
-    -------
-    Machines
-        The fleet, ordered by asset id.
-    """
+    """Draw machines spread over plants and lines, ordered by asset id."""
     plant, line = _places(count)
     model = rng.integers(len(MODELS), size=count)
     three_shifts = rng.random(count) < 0.6
@@ -91,20 +61,7 @@ def _places(count: int) -> tuple[Integers, Integers]:
 
 
 def assets_frame(machines: Machines, start: pd.Timestamp) -> pd.DataFrame:
-    """Return the asset records of a fleet, known when the simulation begins.
-
-    Parameters
-    ----------
-    machines : Machines
-        The fleet.
-    start : pandas.Timestamp
-        Begin of the simulation, UTC.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a machine: asset, event_time (put into service), known_time, asset_type, model, plant, line.
-    """
+    """Return the rows of the table ``assets``, known at `start`; a row's event time is when it went into service."""
     in_service = start - pd.to_timedelta(machines.age_hours, unit="h")
     frame = pd.DataFrame(
         {

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pipelines.fleet.disturbances import DISTURBANCES
-from pipelines.fleet.wear import COMPONENTS
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from pipelines.fleet.plant.arrays import Flags, Floats
+from pipelines.fleet.plant.disturbances import DISTURBANCES
+from pipelines.fleet.plant.wear import COMPONENTS
 
 EMERGENCY_STOP = "emergency_stop"
 SENSOR_RECALIBRATED = "sensor_recalibrated"
@@ -21,24 +18,12 @@ DRAWS = 3
 
 @dataclass(frozen=True)
 class ErrorCode:
-    """Describe when a controller raises a code.
-
-    Parameters
-    ----------
-    code : str
-        The code.
-    days_between : float
-        Mean days between benign ones on one machine.
-    cause : str or None
-        Component or disturbance that raises it.
-    hourly : float
-        Probability in an hour at full strength of the cause.
-    """
+    """When a controller raises a code."""
 
     code: str
-    days_between: float
-    cause: str | None = None
-    hourly: float = 0.0
+    days_between: float  # mean, of benign ones on one machine
+    cause: str | None = None  # component or disturbance that raises it
+    hourly: float = 0.0  # probability in an hour at full strength of the cause
 
 
 CODES = (
@@ -55,23 +40,13 @@ CODES = (
 CODE_NAMES = tuple(code.code for code in CODES)
 
 
-def probabilities(strength: Floats, after: bool) -> Floats:
-    """Return how probable each code is in each hour.
+def probabilities(strength: Floats, new_process: bool) -> Floats:
+    """Return the probability of each code, independent of the others, shape (n_hours, n_codes, n_machines).
 
-    Parameters
-    ----------
-    strength : ndarray, shape (n_hours, n_modes + n_disturbances, n_machines)
-        Strengths of wear and disturbances.
-    after : bool
-        Whether the process has changed: under the new one a worn bearing raises no codes.
-
-    Returns
-    -------
-    ndarray, shape (n_hours, n_codes, n_machines)
-        Probabilities of independent codes.
+    `strength` is as `channels.strengths` returns it. Under the new process a worn bearing raises no codes.
     """
     causes = (*COMPONENTS, *DISTURBANCES)
-    silent = ("spindle_bearing",) if after else ()
+    silent = ("spindle_bearing",) if new_process else ()
     columns = []
     for code in CODES:
         probability = np.full(strength[:, 0].shape, 1.0 / (24.0 * code.days_between))
@@ -82,23 +57,9 @@ def probabilities(strength: Floats, after: bool) -> Floats:
 
 
 def code_rows(raised: Flags, hours: pd.DatetimeIndex, assets: tuple[str, ...], draws: Floats) -> pd.DataFrame:
-    """Return the event rows of the codes raised.
+    """Return the rows of the table ``events``, still without ids, ordered by hour.
 
-    Parameters
-    ----------
-    raised : ndarray of bool, shape (n_hours, n_codes, n_machines)
-        Codes raised.
-    hours : pandas.DatetimeIndex
-        The hours.
-    assets : tuple of str
-        Asset ids.
-    draws : ndarray, shape (n_hours, DRAWS, n_codes, n_machines)
-        Uniform random numbers.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns asset, event_time, known_time, code; ordered by hour.
+    `raised` has shape (n_hours, n_codes, n_machines), the uniform `draws` (n_hours, DRAWS, n_codes, n_machines).
     """
     hour, code, machine = np.nonzero(raised)
     minute = draws[hour, 1, code, machine] * 59.0
