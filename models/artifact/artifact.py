@@ -21,6 +21,7 @@ from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
+from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
@@ -28,8 +29,6 @@ from models.estimators.estimators import Target
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 
-_FORMAT = 1
-_JSON_FILE = "model.json"
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
 
@@ -196,7 +195,7 @@ class Artifact:
         """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _file_name(self.estimator)).write_bytes(self.stored)
-        (folder / _JSON_FILE).write_text(self._json(), encoding="utf-8")
+        (folder / JSON_FILE).write_text(self._json(), encoding="utf-8")
         return folder
 
     @classmethod
@@ -220,13 +219,13 @@ class Artifact:
         ModelError
             If it has another format, is damaged, or holds a type that is not reviewed.
         """
-        artifact = _from_json(_read_json(folder), folder)
+        artifact = _from_json(read_model_json(folder), folder)
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 
     def _json(self) -> str:
         content: dict[str, Any] = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "target": self.target,
             "estimator": self.estimator,
             "lead": format_duration(self.lead),
@@ -280,23 +279,6 @@ def contract_reference(asset_type: str, contract: Contract | None) -> ContractRe
 
 def _file_name(kind: str) -> str:
     return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
-
-
-def _read_json(folder: Path) -> Mapping[str, Any]:
-    file = folder / _JSON_FILE
-    if not file.is_file():
-        raise NotFoundError(f"no model at {folder}", f"a folder with a {_JSON_FILE}", "Register the model again")
-    try:
-        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{file} is not JSON ({error})", "an intact model", "Register the model again") from error
-    if content.get("format") != _FORMAT:
-        raise ModelError(
-            f"{file} is of format {content.get('format')!r}",
-            f"format {_FORMAT}",
-            "Use the version of forewarn that wrote it",
-        )
-    return content
 
 
 def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:

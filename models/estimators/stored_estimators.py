@@ -1,8 +1,6 @@
-"""Store a fitted estimator as bytes without pickle, and load it."""
+"""Store a fitted estimator as bytes without pickle, and load it; LightGBM's own text needs no skops."""
 
 from typing import Any, cast
-
-import skops.io
 
 from data_contracts.errors import ModelError
 from models.estimators import estimators
@@ -14,6 +12,8 @@ def store_estimator(kind: str, model: Any) -> bytes:
     """Turn a fitted estimator into LightGBM text or a skops file, refusing types that are not reviewed."""
     if isinstance(model, LightGBM):
         return model.text.encode()
+    import skops.io
+
     stored = cast("bytes", skops.io.dumps(model))
     _refuse_untrusted(kind, stored)
     return stored
@@ -23,11 +23,15 @@ def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
     """Turn bytes of `store_estimator` back into the fitted estimator, refusing types that are not reviewed."""
     if kind == "lightgbm":
         return LightGBM(target, {}, 0).read(stored.decode())
+    import skops.io
+
     _refuse_untrusted(kind, stored)
     return skops.io.loads(stored, trusted=list(estimators.trusted_types(kind)))
 
 
 def _refuse_untrusted(kind: str, stored: bytes) -> None:
+    import skops.io
+
     try:
         types = skops.io.get_untrusted_types(data=stored)
     except Exception as error:  # for a damaged file skops raises whatever its zip and JSON readers do

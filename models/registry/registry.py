@@ -19,9 +19,6 @@ import numpy as np
 
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
-from models.artifact.artifact import Artifact
-from models.artifact.golden_inputs import FILE, GoldenInputs
-from models.outcomes.error_rates import ErrorRates
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
 
@@ -29,6 +26,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from features.recipe.recipe import Recipe
+    from models.artifact.artifact import Artifact
+    from models.artifact.golden_inputs import GoldenInputs
+    from models.outcomes.error_rates import ErrorRates
     from models.training.training import Trained
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
@@ -57,8 +58,8 @@ class LoadedModel:
 
     name: str
     version: int
-    artifact: Artifact
-    reference: ErrorRates | None
+    artifact: "Artifact"
+    reference: "ErrorRates | None"
     tags: Mapping[str, str]
 
 
@@ -133,6 +134,10 @@ class Registry:
         ModelError
             If its files are damaged.
         """
+        # The learners take seconds to import, and aliases and tags need none of them.
+        from models.artifact.artifact import Artifact
+        from models.outcomes.error_rates import ErrorRates
+
         entry = self._version(name, version)
         with storage_errors(self.workspace), self._files(entry) as folder:
             artifact = Artifact.load(folder)
@@ -142,14 +147,23 @@ class Registry:
         rates = None if reference is None else ErrorRates.from_dict(json.loads(reference))
         return LoadedModel(name, int(entry.version), artifact, rates, dict(entry.tags))
 
+    def recipe(self, name: str, version: int | str) -> "Recipe":
+        """Return the recipe of a version, by number or alias, without loading its model."""
+        from models.artifact.model_json import read_recipe
+
+        with storage_errors(self.workspace), self._files(self._version(name, version)) as folder:
+            return read_recipe(folder)
+
     def tags(self, name: str, version: int | str) -> dict[str, str]:
         """Return the tags of a version, by number or alias."""
         return dict(self._version(name, version).tags)
 
-    def golden_inputs(self, name: str, version: int | str) -> GoldenInputs | None:
+    def golden_inputs(self, name: str, version: int | str) -> "GoldenInputs | None":
         """Return the rows with the scores recorded at a version's registration; None if it has none."""
         if "golden_inputs" not in self.tags(name, version):
             return None
+        from models.artifact.golden_inputs import FILE, GoldenInputs
+
         with self.run_file(name, version, FILE) as file:
             return GoldenInputs.read(file)
 
@@ -371,7 +385,7 @@ class Registry:
         return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **listed}
 
 
-def _signature(artifact: Artifact) -> Any:
+def _signature(artifact: "Artifact") -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 

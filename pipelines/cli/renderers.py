@@ -81,7 +81,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def refused(frame: pd.DataFrame) -> Group:
-    """Render rows of `data_contracts.ingestion.quarantine.listed`: the count of each reason, then the first rows."""
+    """Render rows of `data_contracts.ingestion.quarantine.list_rows`: the count of each reason, then the first rows."""
     if frame.empty:
         return Group(Text("No such row is in quarantine."))
     reasons = frame.explode("reasons")[["contract", "reasons"]].value_counts().reset_index()

@@ -68,7 +68,7 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     from data_contracts.contract.contract import load_contract
     from data_contracts.ingestion import quarantine
 
-    frame = quarantine.listed(options.open())
+    frame = quarantine.list_rows(options.open())
     contracts = set(frame["contract"])
     name = None if contract is None else contract if contract in contracts else load_contract(contract).name
     if name is not None:
@@ -123,4 +123,4 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
 
     loaded = load_contract(contract)
     mended = None if file is None else read_repaired(file)
-    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), mended=mended)
+    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=mended)

@@ -108,12 +108,13 @@ def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.settings.settings import read_settings, unknown_variables
+    from pipelines.settings.settings import read_settings, setting_sources, unknown_variables
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
+    read_settings(workspace, os.environ)
     sources = (
-        {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
+        {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}
+        for each in setting_sources(workspace, os.environ)
     )
     return DoctorResult(
         _versions(), tuple(sources), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
@@ -176,7 +177,7 @@ def _engine(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
     try:
         registry = Registry(workspace)
         champions = [(name, version) for name in registry.names() if (version := registry.champion(name)) is not None]
-        recipes = [(name, registry.load(name, version).artifact.recipe) for name, version in champions]
+        recipes = [(name, registry.recipe(name, version)) for name, version in champions]
     except ForewarnError:
         # The stores section reports what is out of reach.
         return tuple(state)

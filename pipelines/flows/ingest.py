@@ -36,7 +36,7 @@ def ingest(workspace: str, inbox: str | None = None, now: str | None = None) -> 
         The time of ingestion; the present by default.
     """
     _, settings = open_workspace_and_settings(workspace)
-    result = ingest_files(workspace, inbox or settings.ingest_inbox, now)
+    result = ingest_files(workspace, inbox or settings.ingest.inbox, now)
     if result["refused"]:
         raise ContractError(
             f"{len(result['refused'])} of {len(result['files'])} files were refused: {'; '.join(result['refused'])}",

@@ -56,7 +56,7 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
     results = [result for result in returned if isinstance(result, dict)]
     for result in results if act else ():
         name, probation = result["model_name"], result["probation"]
-        if settings.probation_rolls_back and probation is not None and probation["suggestion"] == ROLL_BACK:
+        if settings.probation.rolls_back and probation is not None and probation["suggestion"] == ROLL_BACK:
             why = "On probation: " + " ".join(probation["reasons"])
             result["rollback"] = roll_back_model(workspace, name, result["model_version"], at, why)
         elif result["decision"] == RETRAIN:

@@ -84,7 +84,7 @@ def deployments(workspace: Workspace, settings: Settings) -> "list[RunnerDeploym
     built: list[Any] = [
         load_flow(name).to_deployment(
             name=DEPLOYMENT,
-            schedules=[_cron(name, cron, settings.schedule_time_zone)],
+            schedules=[_cron(name, cron, settings.schedule.time_zone)],
             parameters={"workspace": str(workspace.root)},
             concurrency_limit=one_at_a_time,
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -98,10 +98,10 @@ def scheduled(settings: Settings) -> dict[str, str]:
     """Return the flows that have a schedule, with their cron expressions."""
     crons = {
         # Without an inbox there is nothing to ingest.
-        "ingest": settings.schedule_ingest if settings.ingest_inbox else "",
-        "score": settings.schedule_score,
-        "monitor": settings.schedule_monitor,
-        "retrain": settings.schedule_retrain,
+        "ingest": settings.schedule.ingest if settings.ingest.inbox else "",
+        "score": settings.schedule.score,
+        "monitor": settings.schedule.monitor,
+        "retrain": settings.schedule.retrain,
     }
     return {name: cron for name, cron in crons.items() if cron}
 
@@ -117,14 +117,14 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
     if "ingest" not in scheduled(settings):
-        unset = "schedule.ingest" if settings.ingest_inbox else "ingest.inbox"
+        unset = "schedule.ingest" if settings.ingest.inbox else "ingest.inbox"
         sys.stderr.write(f"Nothing is ingested: {unset} is empty. Set it in forewarn.toml, or {variable(unset)}.\n")
     prefect_environment(workspace)
     # MLflow creates its tables at the first query; two flows that did so at once would corrupt them.
     Registry(workspace).names()
     own = "PREFECT_API_URL" not in os.environ
     interrupt = Interrupt()
-    with interrupt.recording(), running_server(workspace, settings.schedule_port) if own else contextlib.nullcontext():
+    with interrupt.recording(), running_server(workspace, settings.schedule.port) if own else contextlib.nullcontext():
         if own:
             end_leftover_runs()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):

@@ -16,7 +16,7 @@ def train_and_register(workspace: str, experiment: str, overrides: list[str], no
     """Train one experiment and register the version."""
     opened, settings = open_workspace_and_settings(workspace)
     loaded = load_experiment(find_experiment(experiment), overrides)
-    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain_actor)
+    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain.actor)
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     return result.to_dict()
 

@@ -65,7 +65,7 @@ def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
     records = open_records(workspace.records_url)
     at = now.floor("D")
     silent = _silent_assets(records, champion, history, alarm_terms, at)
-    drawn = draw_audits(silent, share=settings.audits_share, drawn_at=at, seed=settings.audits_seed)
+    drawn = draw_audits(silent, share=settings.audits.share, drawn_at=at, seed=settings.audits.seed)
     version = champion.model.version
     rows = [
         Audit(model_name, version, row["asset"], at, row["stratum"], int(row["silent"]), float(row["probability"]))

@@ -15,7 +15,7 @@ from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
-from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gates, gather_snapshot
+from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -102,7 +102,7 @@ def decide_retraining(
     trigger: RetrainingTrigger = "drift",
 ) -> RetrainingDecision:
     """Decide whether to retrain; store the decision with its evidence, the rates and the outcomes."""
-    decision = decide(snapshot.evidence, gates(settings), now=now, trigger=trigger)
+    decision = decide(snapshot.evidence, settings.retrain, now=now, trigger=trigger)
     records = open_records(workspace.records_url)
     name, version = snapshot.champion.model.name, snapshot.champion.model.version
     append_outcomes(records, snapshot.outcomes, model_name=name, model_version=version, now=now, since=snapshot.since)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.leases import alone, wall_clock
+from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
@@ -98,9 +98,9 @@ def retrain_champion(
     "refresh" uses up no evidence. `urgent` (the champion has drifted) makes the holdout as short as
     `retrain.drift_events` allow, so that the challenger learns from the newest data.
     """
-    rules = promotion_rules(settings) if rules is None else rules
+    rules = settings.promotion if rules is None else rules
     records = open_records(workspace.records_url)
-    with alone(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
+    with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         holdout = _hold_out(workspace, model_name, settings, now=now, urgent=urgent)
         undecided = _too_few_events(holdout, rules)
@@ -114,21 +114,10 @@ def retrain_champion(
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
         evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
         if result.decision == PROMOTED:
-            actor, reason = actor or settings.retrain_actor, " ".join(result.reasons)
+            actor, reason = actor or settings.retrain.actor, " ".join(result.reasons)
             _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
         _store_decision(records, result, evidence, now)
         return result
-
-
-def promotion_rules(settings: Settings) -> PromotionRules:
-    """Return what the settings ask of a challenger."""
-    return PromotionRules(
-        confidence=settings.promotion_confidence,
-        missed_margin=settings.promotion_missed_margin,
-        min_events=settings.promotion_min_events,
-        slice_events=settings.promotion_slice_events,
-        calibration_tolerance=settings.promotion_calibration_tolerance,
-    )
 
 
 def challenger_holdout(
@@ -138,7 +127,7 @@ def challenger_holdout(
 
     If `urgent` (the champion has drifted), it is as short as its events allow.
     """
-    usual, events = settings.retrain_holdout, settings.retrain_drift_events
+    usual, events = settings.retrain.holdout, settings.retrain.drift_events
     if not urgent or not events:
         return usual
     return short_holdout(history, usual=usual, events=events, now=now, terms=alarm_terms)
@@ -188,7 +177,7 @@ def _train_challenger(
 ) -> MonitoredModel:
     """Train, register and alias a challenger of the champion."""
     champion = holdout.champion
-    reach = settings.retrain_history
+    reach = settings.retrain.history
     experiment = challenger_experiment(champion.experiment, now=holdout.now, holdout=holdout.length, history=reach)
     # The name is the champion's, whatever the experiment was called.
     experiment = replace(experiment, model=champion.model.name)

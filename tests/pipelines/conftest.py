@@ -1,6 +1,5 @@
 """Fixtures: a plant of twelve machines with a champion; from day 70 on failures show in another channel."""
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,7 +151,6 @@ def plant(_template: Workspace, tmp_path: Path) -> Plant:
     root = tmp_path / "plant"
     shutil.copytree(_template.root, root)
     workspace = init_workspace(root)
-    settings = dataclasses.replace(
-        read_settings(workspace, {}), monitor_span=40 * DAY, retrain_holdout=12 * DAY, retrain_min_failures=8
-    )
+    settings = read_settings(workspace, {}).with_section("monitor", span=40 * DAY)
+    settings = settings.with_section("retrain", holdout=12 * DAY, min_failures=8)
     return Plant(workspace, settings)

@@ -181,7 +181,7 @@ QUARANTINED = {
     "a wrong type": (rows(ROWS[0].replace("200", "high"), ROWS[1]), "flow: holds 'high' in row 1"),
     "a decimal comma": (rows(ROWS[0], ROWS[1].replace("210", '"2,1"')), "flow: holds '2,1' in row 2"),
     "an invalid time": (rows(ROWS[0].replace("2026-07-01T00:00:00Z", "yesterday", 1)), "holds 'yesterday'"),
-    "a column twice": (rows(header=HEADER.replace("pressure", "flow")), "flow is there 2 times"),
+    "a column twice": (rows(header=HEADER.replace("pressure", "flow")), "flow occurs 2 times"),
     "an undeclared column": (
         rows(*(f"{row},red" for row in ROWS), header=f"{HEADER},colour"),
         "colour is not in the contract",
@@ -199,7 +199,7 @@ def test_a_file_that_breaks_its_contract_is_quarantined(own: Line, case: str) ->
     own.refused(
         1, ("breaks the contract telemetry_pump", message, "quarantine"), "ingest", file, "--contract", own.contract
     )
-    quarantined = quarantine.listed(own.workspace)
+    quarantined = quarantine.list_rows(own.workspace)
     assert len(quarantined) == len(text.splitlines()) - 1
     # No value was lost on the way, not even that of a column of which there are two.
     values = [value for row in quarantined["row"] for value in json.loads(row).values() if value is not None]
@@ -244,12 +244,12 @@ def test_a_file_that_cannot_be_read_is_refused(shared: Line, case: str) -> None:
         (("simulate", "--machines", "-1"), 2, "at least one"),
         (("simulate", "--scenario", "proces_change"), 2, "Did you mean 'process_change'?"),
         (("models", "promote", "99", "--reason", "x"), 1, "no version 99"),
-        (("models", "promote", "1", "--reason", "x"), 1, "is the champion already"),
+        (("models", "promote", "1", "--reason", "x"), 1, "is already the champion"),
         (("models", "rollback", "--reason", "x"), 1, "no champion before version 1"),
         (("models", "shadow", "99"), 1, "no version 99"),
         (("models", "list", "--model", "pmp"), 1, "Did you mean 'pump'?"),
         (("reproduce", "99"), 1, "no version 99"),
-        (("score", "--as-of", "someday"), 2, "is no time"),
+        (("score", "--as-of", "someday"), 2, "is not a time"),
         (("score", "--as-of", "1999-01-01"), 1, "no telemetry of any pump"),
         (("train", "flet"), 2, "Did you mean 'fleet'?"),
         (("train", "azure"), 1, "no azure_machine"),
@@ -285,7 +285,7 @@ def test_fixed_rows_leave_quarantine_and_the_rest_stays(own: Line) -> None:
     assert (again.status, again.json["accepted"], again.json["already"]) == (1, 0, 2)
     stored = tables.read(own.workspace, "telemetry/pump", assets=["p1"])
     assert list(stored["flow"]) == [199, 210]
-    assert len(quarantine.listed(own.workspace)) == 2
+    assert len(quarantine.list_rows(own.workspace)) == 2
 
 
 def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
@@ -306,7 +306,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
     ("override", "status", "message"),
     [
         ("seed", 2, "key=value"),
-        ("label.horizon=-24h", 2, "a number and a unit"),
+        ("label.horizon=-24h", 2, "a duration above zero"),
         ("label.horizn=24h", 2, "Did you mean 'horizon'?"),
         ("seed=seven", 2, "a whole number"),
         ("windows.stride=0h", 2, "windows.stride"),
@@ -316,7 +316,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("split.test_start=2031-01-01", 1, "there is no sample from 2031-01-01"),
         ("split.test_start=2026-01-02T20:00:00Z", 1, "fails within the horizon"),
         ("label.horizon=4000h", 1, "no training sample"),
-        ("costs.false_alarm=0", 2, "costs above zero"),
+        ("costs.false_alarm=0", 2, "a number above 0"),
         ("estimator.kind=logistc", 2, "Did you mean 'logistic'?"),
         ("estimator.params={depth = 3}", 2, "depth"),
         ("features.tsfresh=minmal", 2, "Did you mean 'minimal'?"),
@@ -325,7 +325,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("features.tsfresh=['quantile']", 2, "cannot be computed"),
         ("features.channels=['flwo']", 2, "Did you mean 'flow'?"),
         ("data.asset_type=pmp", 1, "nothing is known of any pmp"),
-        ("data.plant=north", 1, "stands in plant 'north'"),
+        ("data.plant=north", 1, "in plant 'north'"),
     ],
 )
 def test_an_invalid_experiment_is_refused(shared: Line, override: str, status: int, message: str) -> None:

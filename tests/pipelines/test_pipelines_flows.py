@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.records.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions, promotions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
@@ -155,7 +155,7 @@ def test_monitor_records_its_decisions(outputs: dict[str, Any]) -> None:
     assert outputs["monitor"]["status"] == 0
     assert {name: result["decision"] for name, result in results.items()} == {"other": "hold", "plant": "retrain"}
     # The calendar's retraining gathers a snapshot for the policy, so plant was monitored twice.
-    assert sorted(monitor_runs(records)["model_name"]) == ["other", "plant", "plant"]
+    assert sorted(list_records(records, MonitorRun)["model_name"]) == ["other", "plant", "plant"]
     assert decisions(records, model_name="plant")["decision"].tolist()[0] == "retrain"
     assert "<html" in Path(results["plant"]["report"]).read_text(encoding="utf-8")
 
@@ -181,7 +181,7 @@ def test_prefect_lives_in_the_workspace(outputs: dict[str, Any]) -> None:
         ("sore", [], "Did you mean 'score'?"),
         ("score", ["modle=x"], "Did you mean 'model'?"),
         ("score", ["model"], "name=value"),
-        ("score", ["as_of=yesterdayish"], "'yesterdayish' is no time"),
+        ("score", ["as_of=yesterdayish"], "'yesterdayish' is not a time"),
         ("score", ["model=a", "model=b"], "parameter model was given twice"),
         ("monitor", ["act=perhaps"], "Write act=true or act=false"),
         ("train", [], "no value for experiment of train"),

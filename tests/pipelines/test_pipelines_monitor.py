@@ -8,7 +8,7 @@ import pytest
 
 from data_contracts.errors import NotFoundError
 from data_contracts.records.asset_records import answers_of
-from data_contracts.records.records import decisions, monitor_runs, open_records, predictions
+from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions
 from data_contracts.tables.stored_features import load_features
 from pipelines.evidence.champion import load_champion
 from pipelines.jobs.monitor import monitor_champion
@@ -69,7 +69,7 @@ def test_scoring_uses_nothing_known_later(plant: Any) -> None:
 
 def test_scoring_without_data_or_champion(plant: Any) -> None:
     """A time without telemetry and an unknown model each get their own error."""
-    with pytest.raises(NotFoundError, match="no azure_machine stands in plant"):
+    with pytest.raises(NotFoundError, match="no azure_machine in plant"):
         score_fleet(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
     with pytest.raises(NotFoundError, match="no model 'pump' is registered"):
         score_fleet(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
@@ -85,7 +85,7 @@ def test_a_good_champion_is_left_alone(plant: Any) -> None:
     records = open_records(plant.workspace.records_url)
     assert decisions(records)["decision"].tolist() == ["hold"]
     assert decisions(records).iloc[0]["reasons"] == list(result.reasons)
-    assert monitor_runs(records).iloc[0]["rates"] == result.rates.to_dict()
+    assert list_records(records, MonitorRun).iloc[0]["rates"] == result.rates.to_dict()
     page = result.report.read_text(encoding="utf-8")
     assert "Decision: hold" in page
     assert "v1 promoted" in page

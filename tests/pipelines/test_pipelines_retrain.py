@@ -1,6 +1,5 @@
 """Retraining, comparison, promotion and rollback, on real tables, real records and a real registry."""
 
-import dataclasses
 import io
 from typing import Any
 
@@ -62,14 +61,14 @@ def test_neither_was_trained_on_the_period(plant: Any) -> None:
     for version in (1, 2):
         trained = pd.Timestamp(plant.registry.tags("plant", version)["trained_until"])
         assert trained + DAY <= compared.start
-    assert compared.start == now - plant.settings.retrain_holdout
+    assert compared.start == now - plant.settings.retrain.holdout
     assert compared.end == now - pd.Timedelta(hours=36)
     assert compared.events > 0
 
 
 def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
     """A challenger that is not cheaper changes nothing; that is recorded with its reasons, and the exit status is 1."""
-    settings = dataclasses.replace(plant.settings, retrain_holdout=9 * DAY)
+    settings = plant.settings.with_section("retrain", holdout=9 * DAY)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings)
     assert result.decision == "rejected"
     assert result.exit_status == 1
@@ -86,7 +85,7 @@ def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) ->
 
 def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) -> None:
     """With too few matured events in the holdout nothing is trained, and no evidence is used up."""
-    settings = dataclasses.replace(plant.settings, retrain_holdout=3 * DAY)
+    settings = plant.settings.with_section("retrain", holdout=3 * DAY)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings, why="drift")
     assert (result.decision, result.challenger_version, result.exit_status) == ("postponed", None, 1)
     assert result.comparison.events < 5
@@ -108,7 +107,7 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
 
 def test_the_settings_hold_the_promotion_rules(plant: Any) -> None:
     """Settings that require more events than there are postpone the retraining."""
-    settings = dataclasses.replace(plant.settings, promotion_min_events=1000)
+    settings = plant.settings.with_section("promotion", min_events=1000)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=settings)
     assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
 
@@ -156,7 +155,7 @@ def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
 
 def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: Any) -> None:
     """After drift the models are compared on the latest events; a refresh uses the usual holdout and no evidence."""
-    settings = dataclasses.replace(plant.settings, retrain_drift_events=8)
+    settings = plant.settings.with_section("retrain", drift_events=8)
     urgent = retrain_champion(
         plant.workspace, "plant", now=plant.at(102), settings=settings, trigger="drift", urgent=True
     )

@@ -41,7 +41,7 @@ place, name = {
 }[where]
 setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
-settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
+settings = read_settings(workspace, {}).with_section("retrain", holdout=pd.Timedelta(days=12))
 try:
     result = pipelines.jobs.retrain.retrain_champion(workspace, "plant", now=pd.Timestamp(now), settings=settings)
     print(result.decision)
@@ -80,7 +80,7 @@ def test_the_next_retraining_succeeds(plant: Any, repository: Path, where: str, 
         with pytest.raises(ModelError, match=r"under way, by process \d+ on "):
             _retrain(plant)
         process.kill()
-    with pytest.raises(ModelError, match=r"by process \d+ on .*should it have died, this can be run again after"):
+    with pytest.raises(ModelError, match=r"by process \d+ on .*if it has died, this can be run again after"):
         _retrain(plant)
     result = _retrain(plant, clock=_later)
     records = open_records(plant.workspace.records_url)

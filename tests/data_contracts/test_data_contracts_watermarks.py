@@ -1,4 +1,4 @@
-"""The latest times of each asset, kept up from new files alone, are those that all of the table would tell."""
+"""Watermarks updated from new files alone equal those of the whole table."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from data_contracts.errors import StorageError
 from data_contracts.tables import tables
 from data_contracts.tables import watermarks as module
 from data_contracts.tables.table_access import open_to_read, query
-from data_contracts.tables.watermarks import NOTHING_HEARD, Watermarks, read_watermarks
+from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace, init_workspace
 
 TABLE, BEGIN = "telemetry/cnc_machine", pd.Timestamp("2024-05-01T00:00Z").as_unit("us")
@@ -31,35 +31,35 @@ def batch(rng: np.random.Generator, n: int) -> pd.DataFrame:
     return pd.DataFrame({"asset": assets, "event_time": happened, "known_time": known, "load": rng.normal(size=n)})
 
 
-def told(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
-    return tables.last_heard(workspace, TABLE, column=column)[0]
+def latest(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
+    return tables.latest_times(workspace, TABLE, column=column)[0]
 
 
-def check(workspace: Workspace, found: Watermarks) -> None:
-    assert dict(found.known_times) == told(workspace, "known_time")
-    assert dict(found.event_times) == told(workspace, "event_time")
-    assert found.version == tables.latest_version(workspace, TABLE)
+def check(workspace: Workspace, watermarks: Watermarks) -> None:
+    assert dict(watermarks.known_times) == latest(workspace, "known_time")
+    assert dict(watermarks.event_times) == latest(workspace, "event_time")
+    assert watermarks.version == tables.latest_version(workspace, TABLE)
 
 
 def test_new_files_alone_tell_what_all_would(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where batches come late, several since the last look, and after small files were gathered into one."""
+    """Also with late batches, several since the last read, and after small files were compacted."""
     rng = np.random.default_rng(0)
-    asked: list[str] = []
-    monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or query(delta, text))
-    found = read_watermarks(workspace, TABLE)
-    assert found is NOTHING_HEARD
+    queries: list[str] = []
+    monkeypatch.setattr(module, "query", lambda delta, text: queries.append(text) or query(delta, text))
+    watermarks = read_watermarks(workspace, TABLE)
+    assert watermarks is NO_WATERMARKS
     for number in range(40):
         tables.append(workspace, TABLE, batch(rng, 30), f"b{number}")
         if number % 3 == 0:
-            found = read_watermarks(workspace, TABLE, found)
-            check(workspace, found)
-            assert read_watermarks(workspace, TABLE, found) is found
+            watermarks = read_watermarks(workspace, TABLE, watermarks)
+            check(workspace, watermarks)
+            assert read_watermarks(workspace, TABLE, watermarks) is watermarks
     # All of it is read first of all, and when every file has been replaced by others.
-    assert 1 <= len(asked) <= 3
+    assert 1 <= len(queries) <= 3
 
 
 def test_a_batch_without_rows_tells_nothing_new(workspace: Workspace) -> None:
-    """It is a commit all the same, but one that adds no file."""
+    """A commit that adds no file changes only the version."""
     rng = np.random.default_rng(3)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
     before = read_watermarks(workspace, TABLE)
@@ -69,19 +69,19 @@ def test_a_batch_without_rows_tells_nothing_new(workspace: Workspace) -> None:
 
 
 def test_another_table_in_its_place_is_read_anew(workspace: Workspace) -> None:
-    """What was known of a table that was deleted is not known of the next one."""
+    """The watermarks of a deleted table are not used for the next one of its name."""
     rng = np.random.default_rng(1)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
     before = read_watermarks(workspace, TABLE)
     shutil.rmtree(Path(workspace.tables_url, TABLE))
-    assert read_watermarks(workspace, TABLE, before) is NOTHING_HEARD
+    assert read_watermarks(workspace, TABLE, before) is NO_WATERMARKS
     for name in ("c", "d"):
         tables.append(workspace, TABLE, batch(rng, 2), name)
     check(workspace, read_watermarks(workspace, TABLE, before))
 
 
-def test_a_lost_file_is_told(workspace: Workspace) -> None:
-    """A file that is gone is no reason to tell less."""
+def test_a_lost_file_is_latest(workspace: Workspace) -> None:
+    """A missing file is an error, not fewer assets."""
     rng = np.random.default_rng(2)
     tables.append(workspace, TABLE, batch(rng, 30), "a")
     before = read_watermarks(workspace, TABLE)
