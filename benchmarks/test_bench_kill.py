@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.conftest import Plant
 from tests.serving.callers import Question, ask_once
-from tests.serving.killing import answered_otherwise, kill_under_load, lost, service, stored_rows, twice
+from tests.serving.killing import answered_differently, kill_under_load, lost, service, stored_rows, twice
 
 KILLS, CALLERS, ASSETS = 20, 4, 3
 
@@ -24,7 +24,7 @@ def test_kills_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
 
     with service(own, plant.model, tmp_path, environ={"FOREWARN_RECORDS_URL": own.records_url}) as made:
         seen = kill_under_load(made, ask, KILLS, callers=CALLERS, seed=1)
-        otherwise = answered_otherwise(made.url, seen.answered)
+        otherwise = answered_differently(made.url, seen.answered)
         again = [ask_once(made.url, answer.question) for answer in seen.answers if answer.status != 200]
     rows = sum(len(answer.stored) for answer in [*seen.answered, *again])
     lines = [

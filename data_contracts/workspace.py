@@ -1,20 +1,17 @@
 """The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from data_contracts.errors import NotFoundError, UsageError, did_you_mean
+from pydantic import Field
+
+from data_contracts.configuration.places import read_toml
+from data_contracts.configuration.values import build, configuration
+from data_contracts.errors import NotFoundError, UsageError
 
 SETTINGS_FILE = "forewarn.toml"
-_ENVIRONMENT = {
-    "tables": "FOREWARN_TABLES_URL",
-    "records": "FOREWARN_RECORDS_URL",
-    "mlflow": "FOREWARN_MLFLOW_URI",
-}
-_STORES = (*_ENVIRONMENT, "artifacts")
 _INITIAL = """\
 # The settings of this workspace. All are optional.
 
@@ -25,6 +22,25 @@ _INITIAL = """\
 # mlflow = "..."      # experiments, models: an MLflow tracking URI    FOREWARN_MLFLOW_URI
 # artifacts = "..."   # model files: a folder or an MLflow artifact location
 """
+
+
+@configuration
+class StorageSettings:
+    """Where the stores are; read when the workspace is opened."""
+
+    tables: Annotated[str | None, Field(min_length=1)] = None
+    """Delta tables: a folder; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
+    records: Annotated[str | None, Field(min_length=1)] = None
+    """Predictions and the ledger: an SQLAlchemy URL; SQLite in the workspace by default. FOREWARN_RECORDS_URL wins."""
+    mlflow: Annotated[str | None, Field(min_length=1)] = None
+    """Experiments and models: an MLflow tracking URI; SQLite in the workspace by default. FOREWARN_MLFLOW_URI wins."""
+    artifacts: Annotated[str | None, Field(min_length=1)] = None
+    """Model files: a folder or an MLflow artifact location; `artifacts` in the workspace by default."""
+
+
+@configuration
+class _File:
+    storage: StorageSettings = StorageSettings()
 
 
 @dataclass(frozen=True)
@@ -118,15 +134,13 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             f"a folder with a {SETTINGS_FILE}",
             "Create one with `forewarn init`, or name another with --workspace",
         )
-    stores = _read_storage(settings)
-    stores |= {store: environ[name] for store, name in _ENVIRONMENT.items() if environ.get(name)}
-    home = root.resolve()
+    storage, home = _read_storage(settings), root.resolve()
     return Workspace(
         root=home,
-        tables_url=stores.get("tables", str(home / "tables")),
-        records_url=stores.get("records", f"sqlite:///{home / 'records.db'}"),
-        mlflow_uri=stores.get("mlflow", f"sqlite:///{home / 'mlflow.db'}"),
-        artifacts_url=stores.get("artifacts", str(home / "artifacts")),
+        tables_url=environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables"),
+        records_url=environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}",
+        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or f"sqlite:///{home / 'mlflow.db'}",
+        artifacts_url=storage.artifacts or str(home / "artifacts"),
     )
 
 
@@ -141,18 +155,7 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _read_storage(settings: Path) -> dict[str, str]:
-    try:
-        content: dict[str, Any] = tomllib.loads(settings.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{settings} is not TOML ({error})", "a valid TOML file", "Fix that line") from error
-    storage = content.get("storage", {})
-    if not isinstance(storage, dict):
-        raise UsageError(f"{settings}: storage is {storage!r}", "a table [storage]", "Write [storage] on its own line")
-    for name, value in storage.items():
-        if name not in _STORES:
-            hint = did_you_mean(name, _STORES) or "Remove it"
-            raise UsageError(f"{settings}: unknown key storage.{name}", f"one of {', '.join(_STORES)}", hint)
-        if not isinstance(value, str) or not value:
-            raise UsageError(f"{settings}: storage.{name} is {value!r}", "a string", "Put it in quotes, or remove it")
-    return dict(storage)
+def _read_storage(settings: Path) -> StorageSettings:
+    content, source = read_toml(settings)
+    # The other sections are the flows' own.
+    return build(_File, {name: table for name, table in content.items() if name == "storage"}, source).storage

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.configuration.values import configuration
 from data_contracts.errors import UsageError
 from features.kernels.compilation import compiled
 from features.names import SINCE_START, format_duration, parse_duration
+from features.setting_types import Number, UncheckedDuration
 from features.telemetry.sorted_times import IntArray, width
 from features.telemetry.spans import Segments
 
@@ -24,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 _ZERO = pd.Timedelta(0)
 
 
-@dataclass(frozen=True)
+@configuration
 class Gaps:
     """The rule for missing samples.
 
@@ -32,16 +34,6 @@ class Gaps:
     `interval`]. The last known value in a slot is its sample. An empty slot takes the last known value before it,
     inside the window or before it, if that is at most `fill_for` old at the slot's end; otherwise the sample is left
     out, as a null is. A window since the first reading has as many slots as reach back to that reading.
-
-    Parameters
-    ----------
-    interval
-        The time between due samples.
-    fill_for
-        How old a value may be to replace a missing sample; zero fills nothing.
-    most_missing
-        The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger
-        share has no features.
 
     Raises
     ------
@@ -54,9 +46,13 @@ class Gaps:
     {'interval': '1h', 'fill_for': '3h', 'most_missing': 0.3}
     """
 
-    interval: pd.Timedelta
-    fill_for: pd.Timedelta
-    most_missing: float
+    interval: UncheckedDuration
+    """The time between due samples."""
+    fill_for: UncheckedDuration
+    """How old a value may be to replace a missing sample; zero fills nothing."""
+    most_missing: Number
+    """The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger share
+    has no features."""
 
     def __post_init__(self) -> None:
         if not _ZERO < self.interval < SINCE_START:

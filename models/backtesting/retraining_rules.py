@@ -136,7 +136,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
         drifting = detect_drift(situation.known, situation.promise, budget, grid)
         since_training = _since_training(situation, prices)
         cooldown = max(gates.cooldown, situation.known.terms.maturity)
-        refresh = refresh_due(since_training, gates.refresh, cooldown=cooldown, now=situation.at)
+        refresh = refresh_due(since_training, gates, cooldown=cooldown, now=situation.at)
         if not drifting.drifted and refresh is None:
             return _HOLD
         # A diagnosis takes long, and can only hold a retraining back.
@@ -167,7 +167,7 @@ def _evidence(
         used_until=past[-1].used_until if past else None,
         last_retraining=changes[-1].at if changes else None,
         this_year=sum(one.at > at - YEAR and one.trigger != REFRESH for one in past),
-        rejected_in_a_row=_rejected_in_a_row(situation, gates.lapse),
+        rejected_in_a_row=_rejected_in_a_row(situation, gates.rejections_lapse),
         since_training=since_training,
         last_training=past[-1].at if past else None,
     )

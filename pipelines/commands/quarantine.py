@@ -44,9 +44,9 @@ class Exported:
         """Render it, with what to do next."""
         from rich.text import Text
 
-        from pipelines.terminal.figures import words
+        from pipelines.terminal.metrics import pluralize
 
-        written = f"{self.rows:,} {words('row', self.rows)} written to {self.file}. "
+        written = f"{self.rows:,} {pluralize('row', self.rows)} written to {self.file}. "
         next_step = (
             f"Fix them there, keep the column entry, then `forewarn quarantine replay {self.file} --contract ...`"
         )

@@ -144,7 +144,7 @@ def _look(stage: Stage, seen: DemoReplay, now: pd.Timestamp) -> None:
 
 
 def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
-    why, verdict = " ".join(look.reasons), look.verdict
+    why, decision = " ".join(look.reasons), look.retraining
     with traffic(stage.endpoint, stage.fleet.machines.assets[:5], now) as requests:
         result = retrain_champion(
             stage.workspace,
@@ -152,8 +152,8 @@ def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
             now=now,
             settings=stage.settings,
             why=why,
-            occasion=verdict.trigger,
-            urgent=verdict.urgent,
+            trigger=decision.trigger,
+            urgent=decision.urgent,
         )
         promoted = result.decision == PROMOTED
         version = result.challenger_version

@@ -148,7 +148,7 @@ def test_wrong_workspaces_say_what_to_do(tmp_path):
     for text, message in (
         ("[storage\n", "is not TOML"),
         ("[storage]\ntabels = 'x'\n", "Did you mean 'tables'"),
-        ("[storage]\ntables = 3\n", "storage.tables is 3"),
+        ("[storage]\ntables = 3\n", "storage.tables is the number 3"),
     ):
         settings.write_text(text, encoding="utf-8")
         with pytest.raises(UsageError, match=message):

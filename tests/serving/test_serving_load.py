@@ -21,7 +21,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         self.close_connection = self.answered == 2
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's word
-        """Say nothing."""
+        """Log nothing."""
 
 
 def test_callers_end_quietly_when_the_server_is_gone() -> None:
@@ -34,5 +34,5 @@ def test_callers_end_quietly_when_the_server_is_gone() -> None:
         server.shutdown()
         serving.join()
     assert (len(seen.seconds), seen.failed) == (2 * CALLERS, CALLERS)
-    nobody = load(endpoint, CALLERS, 30.0)
-    assert (len(nobody.seconds), nobody.failed) == (0, CALLERS)
+    unanswered = load(endpoint, CALLERS, 30.0)
+    assert (len(unanswered.seconds), unanswered.failed) == (0, CALLERS)

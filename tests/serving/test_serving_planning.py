@@ -60,11 +60,11 @@ def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], pd.Timestamp] = lambda: NOW) -> Any:
     log = PredictionLog(plant)
-    answering = Predictor(plant, Settings(), log, clock)
+    predictor = Predictor(plant, Settings(), log, clock)
     return SimpleNamespace(
         workspace=plant,
         settings=Settings(),
-        answering=answering,
+        predictor=predictor,
         watch=SimpleNamespace(current=champion),
         champion=lambda: champion,
     )
@@ -469,7 +469,7 @@ def test_two_workers_asked_at_once_under_a_key_give_one_reply(
 
     workers = [worker_of(plant, Champion("tiny", 1, artifacts[0], NOW)) for _ in range(3)]
     for worker in workers[:2]:
-        worker.answering.log.find = find_none
+        worker.predictor.log.find = find_none
     clients = [TestClient(Starlette(routes=routes(lambda worker=worker: worker))) for worker in workers]
 
     def ask(client: TestClient) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Answers without HTTP: what is predicted, what is stored, what is refused."""
+"""The predictor without HTTP: what is predicted, stored and refused."""
 
 import gc
 import json
@@ -25,7 +25,7 @@ from features.extraction.extract import extract
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.http.errors import ApiError, from_error
+from serving.http.errors import ApiError, to_api_error
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.prediction.request_windows import read_windows
@@ -43,17 +43,17 @@ def champion(artifacts: tuple[Artifact, Artifact]) -> Champion:
 
 
 @pytest.fixture(scope="module")
-def answering(workspace: Workspace) -> Predictor:
+def predictor(workspace: Workspace) -> Predictor:
     return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
 
 
 @pytest.fixture(scope="module")
-def ask(answering: Predictor, champion: Champion) -> Ask:
-    return lambda content: answering.answer(parse_request(json.dumps(content).encode(), 1000), champion)
+def ask(predictor: Predictor, champion: Champion) -> Ask:
+    return lambda content: predictor.predict(parse_request(json.dumps(content).encode(), 1000), champion)
 
 
 def window_of(history: History, asset: str, as_of: pd.Timestamp, width: pd.Timedelta) -> dict[str, Any]:
-    """Write down what a caller knows of an asset, as he would send it."""
+    """Return what a caller knows about an asset, as a window to send."""
     rows = reconcile(history.telemetry[history.telemetry["asset"] == asset], history.channels)
     rows = rows[(rows["event_time"] > as_of - width) & (rows["event_time"] <= as_of)]
     readings = [
@@ -74,10 +74,10 @@ def test_a_window_sent_predicts_what_stored_telemetry_and_training_do(
     artifact = champion.artifact
     sent = [window_of(history, asset, as_of, artifact.recipe.lookback) for asset in assets]
     request = parse_request(json.dumps({"windows": sent}).encode(), 10)
-    made = read_windows(request.windows or (), artifact.recipe.measured_channels, None, NOW).history(history)
+    sent_history = read_windows(request.windows or (), artifact.recipe.measured_channels, None, NOW).history(history)
     cut_offs = pd.DataFrame({"asset": list(assets), "as_of": pd.Series([as_of] * 2, dtype="datetime64[us, UTC]")})
     trained = extract(history, cut_offs, artifact.recipe)
-    pd.testing.assert_frame_equal(extract(made, cut_offs, artifact.recipe), trained, check_exact=True)
+    pd.testing.assert_frame_equal(extract(sent_history, cut_offs, artifact.recipe), trained, check_exact=True)
     expected = score(artifact, history, cut_offs)["probability"].tolist()
     for content in ({"windows": sent}, {"assets": list(assets), "as_of": as_of.isoformat()}):
         assert [prediction["probability"] for prediction in ask(content)["predictions"]] == expected
@@ -95,8 +95,8 @@ def test_events_and_work_orders_sent_count_like_stored_ones(history: History, ch
 
     def features(**extra: Any) -> "pd.Series[float]":
         request = parse_request(json.dumps({"windows": [window | extra]}).encode(), 10)
-        made = read_windows(request.windows or (), recipe.measured_channels, None, NOW).history(history)
-        return extract(made, cut_offs, recipe).iloc[0]
+        merged = read_windows(request.windows or (), recipe.measured_channels, None, NOW).history(history)
+        return extract(merged, cut_offs, recipe).iloc[0]
 
     plain, more = features(), features(events=[event, again], work_orders=[order])
     changed = plain.index[plain != more]
@@ -127,7 +127,7 @@ def test_what_is_stored_late_hides_nothing_that_was_sent(history: History, champ
 
 
 def test_every_answer_is_in_the_records_as_it_was_given(ask: Ask, workspace: Workspace, fleet: Any) -> None:
-    """A prediction that was answered can be looked up, with all that was said."""
+    """A prediction that was answered can be looked up, with everything that was answered."""
     answer = ask({"assets": list(fleet.assets[:3]), "as_of": "2015-01-05T00:00:00Z"})
     stored = records.predictions(records.open_records(workspace.records_url)).set_index("prediction_id")
     assert [prediction["asset"] for prediction in answer["predictions"]] == list(fleet.assets[:3])
@@ -144,8 +144,8 @@ def test_every_answer_is_in_the_records_as_it_was_given(ask: Ask, workspace: Wor
         assert (row["horizon_s"], row["lead_s"], row["origin"]) == (86_400.0, 0.0, "endpoint")
 
 
-def test_without_a_cut_off_the_latest_telemetry_tells_it(ask: Ask, fleet: Any) -> None:
-    """Each asset is judged as of its own latest telemetry."""
+def test_without_a_cut_off_the_latest_telemetry_decides(ask: Ask, fleet: Any) -> None:
+    """Each asset is predicted as of its own latest telemetry."""
     answer = ask({"assets": [fleet.assets[5]]})
     assert pd.Timestamp(answer["predictions"][0]["as_of"]) == fleet.end
 
@@ -154,14 +154,18 @@ def test_telemetry_that_arrives_moves_the_cut_off(champion: Champion, history: H
     """The next request after an ingest knows of it."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [history.assets["asset"].iloc[0]]}).encode(), 10)
-    told = answering.answer(request, champion)["predictions"][0]
-    assert (told["status"], told["reason"], told["as_of"]) == ("abstained", "no telemetry is stored", None)
+    prediction = predictor.predict(request, champion)["predictions"][0]
+    assert (prediction["status"], prediction["reason"], prediction["as_of"]) == (
+        "abstained",
+        "no telemetry is stored",
+        None,
+    )
     for part, until in enumerate((fleet_time(history, 0.5), fleet_time(history, 1.0))):
         rows = history.telemetry[history.telemetry["event_time"] <= until]
         tables.append(workspace, "telemetry/azure_machine", rows, str(part))
-        assert pd.Timestamp(answering.answer(request, champion)["predictions"][0]["as_of"]) == until
+        assert pd.Timestamp(predictor.predict(request, champion)["predictions"][0]["as_of"]) == until
 
 
 def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
@@ -170,14 +174,14 @@ def test_an_asset_that_is_brought_in_with_old_telemetry_is_answered(
     """A running endpoint knows an asset whose telemetry arrived last, however long ago it was measured."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "assets")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     old, new = history.assets["asset"].iloc[:2]
     for asset, age in ((new, pd.Timedelta(0)), (old, pd.Timedelta(days=90))):
         rows = history.telemetry[history.telemetry["asset"] == asset]
         rows = rows.assign(event_time=rows["event_time"] - age, known_time=rows["known_time"] - age)
         tables.append(workspace, "telemetry/azure_machine", rows, asset)
         request = parse_request(json.dumps({"assets": [asset]}).encode(), 10)
-        assert [told["asset"] for told in answering.answer(request, champion)["predictions"]] == [asset]
+        assert [one["asset"] for one in predictor.predict(request, champion)["predictions"]] == [asset]
 
 
 def fleet_time(history: History, share: float) -> pd.Timestamp:
@@ -186,15 +190,15 @@ def fleet_time(history: History, share: float) -> pd.Timestamp:
 
 
 def test_an_asset_without_telemetry_in_the_window_gets_no_number(ask: Ask, fleet: Any) -> None:
-    """Where there is nothing to go by, the answer says so."""
-    told = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"})["predictions"][0]
-    assert (told["asset"], told["status"], told["probability"], told["alert"]) == (
+    """The answer gives the reason."""
+    prediction = ask({"assets": [fleet.assets[0]], "as_of": "2015-03-01T00:00:00Z"})["predictions"][0]
+    assert (prediction["asset"], prediction["status"], prediction["probability"], prediction["alert"]) == (
         fleet.assets[0],
         "abstained",
         None,
         None,
     )
-    assert "24 hours" in str(told["reason"])
+    assert "24 hours" in str(prediction["reason"])
 
 
 def test_what_became_known_after_the_cut_off_changes_no_answer(
@@ -209,8 +213,8 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
         for table in ("assets", "events", "work_orders"):
             tables.append(workspace, table, getattr(known, table), table)
         tables.append(workspace, "telemetry/azure_machine", known.telemetry, "t")
-        answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
-        probabilities.append([p["probability"] for p in answering.answer(request, champion)["predictions"]])
+        predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+        probabilities.append([p["probability"] for p in predictor.predict(request, champion)["predictions"]])
     assert probabilities[0] == probabilities[1]
 
 
@@ -220,7 +224,7 @@ def test_what_became_known_after_the_cut_off_changes_no_answer(
         ({"assets": ["azure-01"], "as_of": "2016-01-01T00:00:06Z"}, 422, "as_of", "in the future"),
     ],
 )
-def test_a_question_about_the_future_is_refused(ask: Ask, content: Any, status: int, field: str, words: str) -> None:
+def test_a_cut_off_in_the_future_is_refused(ask: Ask, content: Any, status: int, field: str, words: str) -> None:
     """The future has no predictions; the answer names the field."""
     with pytest.raises(ApiError) as refused:
         ask(content)
@@ -228,16 +232,16 @@ def test_a_question_about_the_future_is_refused(ask: Ask, content: Any, status: 
     assert words in json.dumps(refused.value.to_dict())
 
 
-def test_an_unknown_asset_is_told_and_costs_the_others_nothing(ask: Ask, history: History, fleet: Any) -> None:
+def test_an_unknown_asset_abstains_and_the_others_are_predicted(ask: Ask, history: History, fleet: Any) -> None:
     """Of stored telemetry and of windows sent alike: a status, the name that was meant, and no number."""
     stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"]})["predictions"]
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
     sent = ask({"windows": [window | {"asset": "azure-1"}, window, window | {"asset": "lathe"}]})["predictions"]
-    for told in (stored, sent):
-        assert [each["status"] for each in told] == ["abstained", "ok", "abstained"]
-        assert str(told[0]["reason"]).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
-        assert told[2]["reason"] == "unknown asset 'lathe'."
-        assert [each["probability"] is None for each in told] == [True, False, True]
+    for predictions in (stored, sent):
+        assert [each["status"] for each in predictions] == ["abstained", "ok", "abstained"]
+        assert str(predictions[0]["reason"]).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
+        assert predictions[2]["reason"] == "unknown asset 'lathe'."
+        assert [each["probability"] is None for each in predictions] == [True, False, True]
 
 
 def edited(window: dict[str, Any], row: int, **changes: Any) -> dict[str, Any]:
@@ -276,7 +280,7 @@ def test_a_reading_that_breaks_a_rule_is_refused_with_its_path(
 
 
 def test_a_channel_without_any_reading_is_refused(ask: Ask, history: History, fleet: Any) -> None:
-    """Nothing vacuous: a window in which a channel says nothing is no window of that channel."""
+    """Nothing vacuous: a window without a reading of a channel is no window of that channel."""
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
     silent = window | {"telemetry": [reading | {"volt": None} for reading in window["telemetry"]]}
     with pytest.raises(ApiError, match="no reading of volt"):
@@ -302,16 +306,16 @@ def test_locked_records_refuse_the_request_and_keep_nothing_of_it(
     engine = records.open_records(moved.records_url)
     log = PredictionLog(moved)
     monkeypatch.setattr(log.commit, "_busy_seconds", 0.05)
-    answering = Predictor(moved, Settings(), log, lambda: NOW)
+    predictor = Predictor(moved, Settings(), log, lambda: NOW)
     request = parse_request(json.dumps({"assets": list(fleet.assets[:3])}).encode(), 10)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    refusal = refusal_of(answering, request, champion)
-    assert refusal.status == 503
-    assert str(tmp_path) not in json.dumps(refusal.to_dict())
+    error = error_of(predictor, request, champion)
+    assert error.status == 503
+    assert str(tmp_path) not in json.dumps(error.to_dict())
     assert records.predictions(engine).empty
     holder.execute("ROLLBACK")
-    assert len(answering.answer(request, champion)["predictions"]) == len(records.predictions(engine)) == 3
+    assert len(predictor.predict(request, champion)["predictions"]) == len(records.predictions(engine)) == 3
     holder.close()
 
 
@@ -320,56 +324,56 @@ def test_records_that_are_down_may_come_back(
 ) -> None:
     """A database that cannot be opened is a 503 until it can."""
     moved = replace(workspace, records_url=f"sqlite:///{tmp_path / 'there' / 'records.db'}")
-    answering = Predictor(moved, Settings(), PredictionLog(moved), lambda: NOW)
+    predictor = Predictor(moved, Settings(), PredictionLog(moved), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
-    assert refusal_of(answering, request, champion).status == 503
+    assert error_of(predictor, request, champion).status == 503
     (tmp_path / "there").mkdir()
-    assert answering.answer(request, champion)["predictions"]
+    assert predictor.predict(request, champion)["predictions"]
 
 
-def test_small_requests_take_turns_and_wait_for_no_large_one(answering: Predictor, ask: Ask, fleet: Any) -> None:
-    """Two that compute at once in one process are both late; but nobody waits until a whole fleet is answered."""
+def test_small_requests_take_turns_and_do_not_wait_for_large_ones(predictor: Predictor, ask: Ask, fleet: Any) -> None:
+    """Two that compute at once in one process are both late; but no small one waits for a whole fleet."""
     as_of = (fleet.end - pd.Timedelta("1D")).isoformat()
     few, many = ({"assets": list(fleet.assets[:n]), "as_of": as_of} for n in (1, 30))
     with ThreadPoolExecutor(2) as pool:
-        with answering._computing:
+        with predictor._compute_lock:
             small = pool.submit(ask, few)
             assert len(pool.submit(ask, many).result(60)["predictions"]) == 30
             assert not small.done()
         assert len(small.result(60)["predictions"]) == 1
 
 
-def refusal_of(answering: Predictor, request: Any, champion: Champion) -> ApiError:
+def error_of(predictor: Predictor, request: Any, champion: Champion) -> ApiError:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is what the caller asserts
-        answering.answer(request, champion)
-    return from_error(raised.value)
+        predictor.predict(request, champion)
+    return to_api_error(raised.value)
 
 
-def test_a_failure_of_ours_gives_nothing_away() -> None:
+def test_an_internal_error_reveals_nothing() -> None:
     """No stack, path or address stands in an answer."""
-    refusal = from_error(RuntimeError("/secret/path"))
-    assert refusal.status == 500
-    assert "secret" not in json.dumps(refusal.to_dict())
+    error = to_api_error(RuntimeError("/secret/path"))
+    assert error.status == 500
+    assert "secret" not in json.dumps(error.to_dict())
 
 
 def test_a_champion_that_was_replaced_is_let_go(workspace: Workspace, champion: Champion, fleet: Any) -> None:
-    """Who trains and promotes each week shall not fill a worker's memory with models."""
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    """Weekly promotions must not fill a worker's memory with models."""
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps({"assets": [fleet.assets[0]]}).encode(), 10)
-    held = []
+    artifacts = []
     for version in range(5):
         one = Champion("tiny", version, replace(champion.artifact), NOW)
-        answering.answer(request, one)
-        held.append(weakref.ref(one.artifact))
+        predictor.predict(request, one)
+        artifacts.append(weakref.ref(one.artifact))
     del one
     gc.collect()
-    assert sum(each() is not None for each in held) == 1
+    assert sum(each() is not None for each in artifacts) == 1
 
 
-def test_what_waits_for_challengers_does_not_keep_telemetry_as_it_was_sent(
+def test_queued_traffic_does_not_keep_telemetry_as_it_was_sent(
     history: History, champion: Champion, fleet: Any
 ) -> None:
-    """It takes ten times the room of what was read."""
+    """As it was sent it takes ten times the memory."""
     window = window_of(history, fleet.assets[0], fleet.end, pd.Timedelta("30h"))
     windows = parse_request(json.dumps({"windows": [window]}).encode(), 10).windows
     assert windows is not None
@@ -378,11 +382,11 @@ def test_what_waits_for_challengers_does_not_keep_telemetry_as_it_was_sent(
     assert (read.windows[0].asset, len(read.readings[0].times)) == (fleet.assets[0], len(window["telemetry"]))
 
 
-def test_many_unknown_assets_are_told_at_once(workspace: Workspace, champion: Champion) -> None:
-    """The first few with the name that was meant: to look for it takes long in a large fleet."""
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+def test_many_unknown_assets_are_answered_fast(workspace: Workspace, champion: Champion) -> None:
+    """Only the first few get a suggestion: finding one takes long in a large fleet."""
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     names = [f"azure-0{number}x" for number in range(1, 10)]
     request = parse_request(json.dumps({"assets": names}).encode(), 10)
-    told = answering.answer(request, champion)["predictions"]
-    assert {each["status"] for each in told} == {"abstained"}
-    assert ["Did you mean" in str(each["reason"]) for each in told] == [True] * 5 + [False] * 4
+    predictions = predictor.predict(request, champion)["predictions"]
+    assert {each["status"] for each in predictions} == {"abstained"}
+    assert ["Did you mean" in str(each["reason"]) for each in predictions] == [True] * 5 + [False] * 4
