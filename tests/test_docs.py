@@ -49,6 +49,14 @@ def test_the_index_links_every_page() -> None:
     assert [page for page in PAGES[1:] if page != index and page not in linked] == []
 
 
+def test_the_architecture_lists_every_room() -> None:
+    """The table of rooms grows with the rooms."""
+    page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [file.parent for package in PACKAGES.split("|") for file in (REPOSITORY / package).glob("*/__init__.py")]
+    names = [f"`{room.relative_to(REPOSITORY).as_posix()}/`" for room in rooms]
+    assert [name for name in names if f"| {name} |" not in page] == []
+
+
 @pytest.mark.parametrize(
     ("name", "exists"), [("models.train", True), ("models.outcomes.outcomes", True), ("models.no_such_room", False)]
 )
