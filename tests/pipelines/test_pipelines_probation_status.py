@@ -122,9 +122,8 @@ def test_the_flow_rolls_back_only_where_that_is_set(
         "reasons": ["r"],
         "probation": {"suggestion": suggestion, "reasons": ["worse"]},
     }
-    monkeypatch.setattr(
-        flow, "open_workspace_and_settings", lambda _: (None, SimpleNamespace(probation_rolls_back=rolls_back))
-    )
+    settings = SimpleNamespace(probation=SimpleNamespace(rolls_back=rolls_back))
+    monkeypatch.setattr(flow, "open_workspace_and_settings", lambda _: (None, settings))
     monkeypatch.setattr(flow, "models_to_run", lambda *_, **__: ["m"])
     monkeypatch.setattr(flow, "monitor_model", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
     monkeypatch.setattr(flow, "roll_back_model", lambda *_: "rolled back")
