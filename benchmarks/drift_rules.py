@@ -25,7 +25,7 @@ Rule = Callable[[Values, float], BoolArray]
 
 
 @dataclass(frozen=True)
-class Promise:
+class ReferenceRate:
     """A promised and a harmful rate, and the distribution of the values."""
 
     promised: float
@@ -64,7 +64,7 @@ class Promise:
         return p
 
 
-def e_process(promise: Promise) -> Rule:
+def e_process(promise: ReferenceRate) -> Rule:
     """Return the e-process; strictness is log(1 / alpha). It is not restarted."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -75,7 +75,7 @@ def e_process(promise: Promise) -> Rule:
     return fired
 
 
-def e_detector(promise: Promise) -> Rule:
+def e_detector(promise: ReferenceRate) -> Rule:
     """Return the e-detector; strictness is log(mean time between false alarms)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -100,7 +100,7 @@ def two_of_five(values: Values, strictness: float, *, ties: bool = True) -> Bool
     return fires
 
 
-def each_look_tested(promise: Promise, *, ties: bool = True) -> Rule:
+def each_look_tested(promise: ReferenceRate, *, ties: bool = True) -> Rule:
     """Return the binomial (or Poisson) test of each look alone; strictness is -log(level)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -110,7 +110,7 @@ def each_look_tested(promise: Promise, *, ties: bool = True) -> Rule:
     return fired
 
 
-def all_since_tested(promise: Promise, *, ties: bool = True) -> Rule:
+def all_since_tested(promise: ReferenceRate, *, ties: bool = True) -> Rule:
     """Return the binomial (or Poisson) test, at each look, of all since the start; strictness is -log(level)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -135,7 +135,7 @@ def adwin(values: Values, strictness: float) -> BoolArray:
     return _river(make, values, rises=True)
 
 
-def page_hinkley(promise: Promise) -> Rule:
+def page_hinkley(promise: ReferenceRate) -> Rule:
     """Return river's Page-Hinkley, upwards, tuned to half of the harmful increase; strictness is its threshold."""
 
     def fired(values: Values, strictness: float) -> BoolArray:

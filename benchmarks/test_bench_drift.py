@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.drift_rules import (
     RIVER_DEFAULTS,
-    Promise,
+    ReferenceRate,
     Rule,
     Values,
     adwin,
@@ -31,8 +31,8 @@ from benchmarks.drift_rules import (
     two_of_five,
 )
 
-MISSES = Promise(0.20, 0.35, "bernoulli")
-FALSE_ALARMS = Promise(0.10, 0.15, "poisson")
+MISSES = ReferenceRate(0.20, 0.35, "bernoulli")
+FALSE_ALARMS = ReferenceRate(0.10, 0.15, "poisson")
 LOOKS, HEALTHY, LONGEST = 24, 6, 60
 HISTORIES, RIVER_HISTORIES = 2000, 100
 MEAN_TIME = 100
@@ -68,7 +68,9 @@ def test_false_retrainings_without_drift(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("healthy", [HEALTHY, 8 * HEALTHY])
 @pytest.mark.parametrize(("promise", "units", "worse"), [(MISSES, 6, 0.45), (FALSE_ALARMS, 30, 0.2)])
-def test_delays(promise: Promise, units: int, worse: float, healthy: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_delays(
+    promise: ReferenceRate, units: int, worse: float, healthy: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     bound = math.log(MEAN_TIME) / (units * promise.information(worse))
     rules: dict[str, tuple[Rule, tuple[float, float]]] = {
         "2 of the last 5 looks": (two_of_five, (0, units)),

@@ -120,7 +120,7 @@ def test_maintenance_renews_the_component(fleet):
 def test_alarms_prevent_failures():
     """A fleet whose worn machines are inspected fails far less often than one without alarms."""
     until = START + 60 * DAY
-    unwatched = Fleet(4, 15, start=START).advance(until)
+    without_alarms = Fleet(4, 15, start=START).advance(until)
     watched = Fleet(4, 15, start=START)
     batches = [watched.advance(START + DAY)]
     while watched.now < until:
@@ -130,7 +130,7 @@ def test_alarms_prevent_failures():
         alarms = [(asset, watched.now) for asset in worn]
         batches.append(watched.advance(watched.now + DAY, alarms))
     failures = sum(len(batch.failures) for batch in batches)
-    assert failures < 0.6 * len(unwatched.failures)
+    assert failures < 0.6 * len(without_alarms.failures)
     orders = pd.concat([batch.work_orders for batch in batches])
     assert orders.loc[orders["kind"] == "inspection", "finding"].eq("defect_confirmed").sum() > 10
 
