@@ -1,4 +1,4 @@
-"""The endpoint without HTTP: from a request's bytes to the answer's, each prediction stored in between."""
+"""The endpoint without HTTP: from a request's bytes to the response's, each prediction stored in between."""
 
 import json
 
@@ -21,9 +21,9 @@ from serving.settings import Settings
 @pytest.fixture(scope="module")
 def watch(plant: Plant) -> ChampionWatch:
     registry = FollowedRegistry(plant.workspace)
-    found = ChampionWatch(registry, ModelCache(registry, plant.model), 1.0, now)
-    found.look()
-    return found
+    watch = ChampionWatch(registry, ModelCache(registry, plant.model), 1.0, now)
+    watch.poll()
+    return watch
 
 
 @pytest.mark.parametrize("assets", [1, 60])
@@ -33,19 +33,19 @@ def test_predict_from_stored_telemetry(
     champion = watch.current
     assert champion is not None
     settings = Settings(workspace=plant.workspace.root)
-    answering = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
-    asked = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
-    body = json.dumps(asked).encode()
+    predictor = Predictor(plant.workspace, settings, PredictionLog(plant.workspace), now)
+    question = {"assets": list(plant.fleet.machines.assets[:assets]), "as_of": plant.now.isoformat()}
+    body = json.dumps(question).encode()
 
     def respond() -> str:
-        return answer_json(PredictAnswer, answering.answer(parse_request(body, settings.max_batch), champion))
+        return answer_json(PredictAnswer, predictor.predict(parse_request(body, settings.max_batch), champion))
 
     answer = benchmark.pedantic(respond, rounds=30, warmup_rounds=3)
     assert len(json.loads(answer)["predictions"]) == assets
 
 
 def test_champion_poll(benchmark: BenchmarkFixture, watch: ChampionWatch) -> None:
-    changed = benchmark.pedantic(watch.look, rounds=50, warmup_rounds=3)
+    changed = benchmark.pedantic(watch.poll, rounds=50, warmup_rounds=3)
     assert not changed
 
 

@@ -6,20 +6,14 @@ quarantine with their reasons. Predictions and the promotion ledger are SQL reco
 importing this package is cheap.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from data_contracts.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from data_contracts.contract.contract import Column, Contract, contract_names, load_contract, telemetry_contract
     from data_contracts.contract.twins import SOURCE_PRIORITY, Channel, Twin, load_twin
-    from data_contracts.errors import (
-        ForewarnError,
-        ModelError,
-        NotFoundError,
-        StorageError,
-        UsageError,
-        did_you_mean,
-    )
+    from data_contracts.errors import ForewarnError, ModelError, NotFoundError, StorageError, UsageError, did_you_mean
     from data_contracts.ingestion.ingest import IngestResult, ingest
     from data_contracts.tables.history import History, read_history
     from data_contracts.tables.telemetry import reconcile
@@ -56,22 +50,18 @@ __all__ = [
     "reconcile",
     "telemetry_contract",
 ]
-_MODULES = {
-    "contract.contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
-    "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
-    "errors": ("ForewarnError", "ModelError", "NotFoundError", "StorageError", "UsageError", "did_you_mean"),
-    "ingestion.ingest": ("IngestResult", "ingest"),
-    "tables.history": ("History", "read_history"),
-    "validation.checks": ("check",),
-    "validation.report": ("CheckResult", "ContractError", "Report"),
-    "tables.telemetry": ("reconcile",),
-    "workspace": ("Workspace", "init_workspace", "open_workspace"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name's module on its first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "contract.contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
+        "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
+        "errors": ("ForewarnError", "ModelError", "NotFoundError", "StorageError", "UsageError", "did_you_mean"),
+        "ingestion.ingest": ("IngestResult", "ingest"),
+        "tables.history": ("History", "read_history"),
+        "tables.telemetry": ("reconcile",),
+        "validation.checks": ("check",),
+        "validation.report": ("CheckResult", "ContractError", "Report"),
+        "workspace": ("Workspace", "init_workspace", "open_workspace"),
+    },
+)

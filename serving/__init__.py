@@ -1,6 +1,6 @@
-"""The endpoint: failure predictions over HTTP for the program that schedules maintenance.
+"""The endpoint: failure predictions over HTTP for maintenance scheduling.
 
-A BentoML service answers from the champion of one registered model, for assets by name or for windows of telemetry sent
-along. Every prediction is in the records before its answer leaves. Start it with ``python -m serving`` or
-`serving.start.serve`; ask it with `serving.client.Client`, which needs nothing of the rest.
+A BentoML service that answers from the champion of one registered model, for assets by name or for windows of telemetry
+sent with the request. Every prediction is stored in the records before it is answered. Start it with
+``python -m serving`` or `serving.start.serve`; call it with `serving.client.Client`, which imports nothing of the rest.
 """

@@ -12,20 +12,7 @@ from serving.start import serve
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Serve until a signal ends it.
-
-    Parameters
-    ----------
-    arguments
-        The command line, without the program's name.
-    environ
-        The environment.
-
-    Returns
-    -------
-    int
-        The exit status: 0 ended on a signal, 1 the answer is no, 2 wrong usage.
-    """
+    """Serve until a signal; return the exit status: 0 ended by a signal, 1 failed, 2 wrong usage."""
     try:
         serve(read_settings(arguments, environ), environ)
     except ForewarnError as error:
@@ -35,27 +22,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Read the settings from the environment and, before that, from the command line.
-
-    Parameters
-    ----------
-    arguments
-        The command line, without the program's name.
-    environ
-        The environment.
-
-    Returns
-    -------
-    Settings
-        The settings.
-
-    Raises
-    ------
-    UsageError
-        If a value is wrong.
-    """
-    given = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
-    return from_environment(environ, given)
+    """Read the settings from the command line, or else from the environment; UsageError if a value is wrong."""
+    options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
+    return from_environment(environ, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="the registered model (the only one that has a champion)")
     parser.add_argument("--host", help=f"the IP address to listen on ({default.host})")
     parser.add_argument("--port", type=int, help=f"the port to listen on ({default.port})")
-    parser.add_argument("--workers", type=int, help=f"how many processes answer ({default.workers})")
+    parser.add_argument("--workers", type=int, help=f"the number of worker processes ({default.workers})")
     return parser
 
 

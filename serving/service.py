@@ -1,4 +1,4 @@
-"""The BentoML service: each worker process holds one of these and answers from its own champion."""
+"""The BentoML service: each worker process holds one instance and answers from its own champion."""
 
 import os
 from functools import lru_cache
@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from data_contracts.records.tokens import Token, TokenFinder
-from serving.deployment.bundled_model import open_place
-from serving.deployment.worker_status import balance_of
+from serving.deployment.bundled_model import open_endpoint_workspace
+from serving.deployment.worker_status import open_worker_load
 from serving.http import idempotency, request_context, request_log
-from serving.http.authentication import Access, tokens_needed
+from serving.http.authentication import Authenticator, tokens_needed
 from serving.http.errors import ApiError
-from serving.http.load_balancing import Balance
+from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
-from serving.http.responses import JSON, answered, read_body
+from serving.http.responses import JSON, read_body, respond
 from serving.http.supervision import end_with_parent
 from serving.routes import model_routes, planning_routes
 from serving.schemas.answers import PredictAnswer
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A worker process is an entry point: here, and only here, its settings are read.
 SETTINGS = from_environment(os.environ)
-# Whoever asks would rather hear "try again" than wait.
+# Callers are better served by "try again" than by a long wait for locked records.
 _BUSY_SECONDS = 2.0
 _SLACK_SECONDS = 5.0
 
@@ -43,125 +43,112 @@ _SLACK_SECONDS = 5.0
 class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] # bentoml ships no types
     """Ask about assets by name, from stored telemetry, or about windows of telemetry sent along."""
 
-    # BentoML's own reader takes NaN and answers errors in another form, so the bytes are handed on unread.
+    # BentoML's own parser accepts NaN and has another error format, so the bytes are passed on unparsed.
     __root_input__ = True
     _raw: bytes | ApiError = PrivateAttr(default=b"")
     _keys: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def raw(self) -> bytes:
-        """Return the bytes as they came, or refuse because there were too many."""
+        """Return the request's bytes; ApiError if there were too many."""
         if isinstance(self._raw, ApiError):
             raise self._raw
         return self._raw
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return the keys that the request came under."""
+        """Return the values of the header ``Idempotency-Key``."""
         return self._keys
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> "PredictBody":  # noqa: ARG003 - BentoML's call
-        """Take a request's body, up to the largest size allowed.
-
-        Parameters
-        ----------
-        request
-            The request.
-        serde
-            What BentoML would have read it with.
-
-        Returns
-        -------
-        PredictBody
-            Holding nothing but the bytes, or the refusal of too many.
-        """
-        unread = cls.model_construct()
-        unread._keys = tuple(request.headers.getlist(idempotency.HEADER))  # noqa: SLF001 - our own
+        """Keep a request's bytes, or the error that there were too many."""
+        body = cls.model_construct()
+        body._keys = tuple(request.headers.getlist(idempotency.HEADER))  # noqa: SLF001 - our own
         try:
-            unread._raw = await read_body(request, SETTINGS.max_body_bytes)  # noqa: SLF001 - our own
-        except ApiError as refusal:
-            unread._raw = refusal  # noqa: SLF001 - our own
-        return unread
+            body._raw = await read_body(request, SETTINGS.max_body_bytes)  # noqa: SLF001 - our own
+        except ApiError as error:
+            body._raw = error  # noqa: SLF001 - our own
+        return body
 
 
 async def _get_openapi(_: Request) -> Response:
-    """Give the OpenAPI document: ours, for BentoML's knows neither our errors nor the other pages."""
+    """Return our OpenAPI document: BentoML's lacks our errors and the other routes."""
     return JSONResponse(document())
 
 
 @lru_cache(maxsize=1)
-def _tokens() -> TokenFinder:
-    return TokenFinder(open_place(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
+def _token_finder() -> TokenFinder:
+    return TokenFinder(open_endpoint_workspace(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
 
 
 @lru_cache(maxsize=1)
-def _balance() -> Balance:
-    workspace = open_place(SETTINGS.workspace, os.environ)
-    return balance_of(workspace, SETTINGS.port, bentoml.server_context.worker_index or 0)
+def _worker_load() -> WorkerLoad:
+    workspace = open_endpoint_workspace(SETTINGS.workspace, os.environ)
+    return open_worker_load(workspace, SETTINGS.port, bentoml.server_context.worker_index or 0)
 
 
 def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
-    """Find a token; the workspace is opened when the first one is shown, not when this file is imported."""
-    return _tokens()(secret, at)
+    """Find a token; the workspace is opened when the first one is shown, not when this module is imported."""
+    return _token_finder()(secret, at)
 
 
-def _worker() -> "WorkerContext":
-    return cast("_Endpoint", bentoml.get_current_service()).worker
+def _context() -> "WorkerContext":
+    return cast("_Endpoint", bentoml.get_current_service()).context
 
 
-_PAGES = Starlette(
-    routes=[Route("/docs.json", _get_openapi), *model_routes.routes(_worker), *planning_routes.routes(_worker)]
+_ROUTES = Starlette(
+    routes=[Route("/docs.json", _get_openapi), *model_routes.routes(_context), *planning_routes.routes(_context)]
 )
 
 
-@bentoml.asgi_app(_PAGES, path="/", name="pages")
+@bentoml.asgi_app(_ROUTES, path="/", name="pages")
 class _Endpoint:
     """Failure predictions for maintenance scheduling."""
 
     def __init__(self) -> None:
-        request_log.write_json()
-        self.worker = start_worker(SETTINGS, os.environ)
+        request_log.log_as_json()
+        self.context = start_worker(SETTINGS, os.environ)
         end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types
     def predict(self, body: PredictBody, /) -> PredictAnswer:
         """Predict for assets by name or for windows sent along; every prediction is stored before it is answered."""
-        # BentoML sends a response as it is; the annotation is what it writes into the OpenAPI document.
-        return cast("PredictAnswer", answered(lambda: self._answer(body), SETTINGS))
+        # BentoML sends a Response as it is; the annotation is what it writes into its OpenAPI document.
+        return cast("PredictAnswer", respond(lambda: self._respond(body), SETTINGS))
 
     async def __is_ready__(self) -> bool:
-        return self.worker.watch.current is not None
+        return self.context.watch.current is not None
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator] # bentoml ships no types
     def stop(self) -> None:
-        """End what works beside the requests."""
-        _balance().close()
-        self.worker.stop()
+        """End the background threads."""
+        _worker_load().close()
+        self.context.stop()
 
-    def _answer(self, body: PredictBody) -> Response:
-        caller = request_context.current().caller
-        asked = idempotency.idempotent_request(body.keys, caller=caller, route="/predict", body=body.raw)
-        answering = self.worker.answering
-        text = answering.replied(asked)
+    def _respond(self, body: PredictBody) -> Response:
+        caller, predictor = request_context.current().caller, self.context.predictor
+        keyed = idempotency.idempotent_request(body.keys, caller=caller, route="/predict", body=body.raw)
+        text = predictor.stored_response(keyed)
         if text is None:
-            text = answering.reply(parse_request(body.raw, SETTINGS.max_batch), self.worker.champion(), asked)
+            request = parse_request(body.raw, SETTINGS.max_batch)
+            text = predictor.predict_json(request, self.context.champion(), keyed)
         return Response(text, media_type=JSON)
 
 
-# Spans that nobody takes cost a request a fiftieth of its time all the same, unless its address is left out.
+# Tracing costs a fiftieth of a request's time even without a collector, unless its address is excluded.
 _TRACING = {"excluded_urls": ".*"} if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" else {}
 Forewarn: Any = bentoml.service(
     name="forewarn",
     workers=SETTINGS.workers,
     threads=SETTINGS.threads,
-    # The door gives up first, and says so in the shape of all errors.
+    # The middleware times out first, with an error in our format.
     traffic={"timeout": SETTINGS.timeout_seconds + _SLACK_SECONDS},
     metrics={"enabled": True, "namespace": "forewarn"},
     tracing=_TRACING,
-    logging={"access": {"enabled": False}},  # the door logs every request, in a form that programs read
+    logging={"access": {"enabled": False}},  # the middleware logs every request, as JSON
 )(_Endpoint)
-# Started by `bentoml serve`, nobody says where it listens: then tokens are asked for.
+# Started by `bentoml serve`, the host is unknown: then tokens are needed.
 _HOST = os.environ.get(LISTENS, "")
-_ACCESS = Access(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
-Forewarn.add_asgi_middleware(RequestMiddleware, settings=SETTINGS, access=_ACCESS, balance=_balance)
+_AUTHENTICATOR = Authenticator(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
+Forewarn.add_asgi_middleware(RequestMiddleware, settings=SETTINGS, authenticator=_AUTHENTICATOR, load=_worker_load)

@@ -1,4 +1,4 @@
-"""Starting the endpoint: check what can be checked, then run BentoML's processes until a signal ends them."""
+"""Start the endpoint: check workspace, records and port, then run BentoML's processes until a signal."""
 
 import json
 import os
@@ -13,56 +13,43 @@ from collections.abc import Mapping
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
-from serving.deployment.bundled_model import find_bundled_model, open_place
-from serving.deployment.worker_status import BUSY
+from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
+from serving.deployment.worker_status import LOAD_FILE
 from serving.settings import LISTENS, Settings, to_environment
 
-_PATIENCE_SECONDS = 300.0
-# A plant's network has no way out, so nothing may try to call home.
-_QUIET = {
+_STARTUP_SECONDS = 300.0
+# A plant's network has no way out, so usage reporting is switched off.
+_NO_TELEMETRY = {
     "BENTOML_DO_NOT_TRACK": "True",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-# Spans that nobody gathers cost every request a tenth of a millisecond; who has a collector says "false".
-_UNTRACED = {"OTEL_SDK_DISABLED": "true"}
+# Tracing costs every request a tenth of a millisecond; set this to "false" where there is a collector.
+_NO_TRACING = {"OTEL_SDK_DISABLED": "true"}
 
 
 def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are still answered.
+    """Serve until SIGTERM or SIGINT; open requests are still answered.
 
-    Parameters
-    ----------
-    settings
-        What to serve, and where.
-    environ
-        The environment that the processes get, beside the settings.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no workspace.
-    StorageError
-        If the records cannot be used.
-    ModelError, UsageError
-        If no model was named and not exactly one has a champion, or the port is taken.
+    Raises NotFoundError without a workspace, StorageError if the records cannot be used, ModelError or UsageError if no
+    model is named and not exactly one has a champion, UsageError if the port is taken.
     """
-    workspace, sealed = open_place(settings.workspace, environ), find_bundled_model()
+    workspace, bundle = open_endpoint_workspace(settings.workspace, environ), find_bundled_model()
     open_records(workspace.records_url).dispose()
     _check_port(settings.host, settings.port)
-    if sealed and settings.model not in (None, sealed.name):
-        raise UsageError(f"the model {settings.model!r}", f"{sealed.name}, which is sealed in", "Leave --model out")
-    model = sealed.name if sealed else settings.model or _only_champion(workspace)
-    chosen = settings.model_copy(update={"workspace": workspace.root, "model": model})
-    home = workspace.root / "serving" / str(chosen.port)
+    if bundle and settings.model not in (None, bundle.name):
+        raise UsageError(f"the model {settings.model!r}", f"{bundle.name}, the bundled model", "Leave --model out")
+    model = bundle.name if bundle else settings.model or _only_champion(workspace)
+    resolved = settings.model_copy(update={"workspace": workspace.root, "model": model})
+    home = workspace.root / "serving" / str(resolved.port)
     home.mkdir(parents=True, exist_ok=True)
-    # Workers that were killed before count for nobody.
-    (home / BUSY).unlink(missing_ok=True)
+    # The load of workers that were killed before no longer counts.
+    (home / LOAD_FILE).unlink(missing_ok=True)
     # BentoML and its workers read their settings from the environment.
-    chosen_here = {**to_environment(chosen), LISTENS: chosen.host, "BENTOML_HOME": str(home)}
-    os.environ.update({**_UNTRACED, **environ, **_QUIET, **chosen_here})
-    threading.Thread(target=_announce, args=(chosen, workspace), daemon=True).start()
-    _run(chosen)
+    own_environ = {**to_environment(resolved), LISTENS: resolved.host, "BENTOML_HOME": str(home)}
+    os.environ.update({**_NO_TRACING, **environ, **_NO_TELEMETRY, **own_environ})
+    threading.Thread(target=_announce, args=(resolved, workspace), daemon=True).start()
+    _run(resolved)
 
 
 def _run(settings: Settings) -> None:
@@ -95,7 +82,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _announce(settings: Settings, workspace: Workspace) -> None:
-    """Print one line when the endpoint answers; and what it waits for, if it is not ready."""
+    """Print one line when the endpoint responds, and what it is waiting for if it is not ready."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
     ready = _await_ready(url)
@@ -107,18 +94,19 @@ def _announce(settings: Settings, workspace: Workspace) -> None:
     print(f"forewarn listens at {url}, not ready yet", flush=True)  # noqa: T201
     # Imported only when it is needed: MLflow takes seconds.
     from models.registry.registry import Registry
-    from serving.deployment.champion import why_waiting
+    from serving.deployment.champion import waiting_for_champion
 
     try:
-        print(why_waiting(settings.model or "", Registry(workspace).names()), file=sys.stderr, flush=True)  # noqa: T201
+        message: ForewarnError = waiting_for_champion(settings.model or "", Registry(workspace).names())
     except ForewarnError as error:
-        print(error, file=sys.stderr, flush=True)  # noqa: T201
+        message = error
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _await_ready(url: str) -> bool | None:
-    """Tell whether the endpoint is ready as soon as it answers; None if it never does."""
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < ends:
+    """Wait for the endpoint to respond; return whether it is ready, None if it never responds."""
+    deadline = time.monotonic() + _STARTUP_SECONDS
+    while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - our own address
                 return True
@@ -131,7 +119,7 @@ def _await_ready(url: str) -> bool | None:
 
 def _version(url: str) -> str:
     try:
-        with urllib.request.urlopen(f"{url}/model", timeout=5) as answer:  # noqa: S310 - our own address
-            return f" version {json.load(answer)['version']}"
+        with urllib.request.urlopen(f"{url}/model", timeout=5) as response:  # noqa: S310 - our own address
+            return f" version {json.load(response)['version']}"
     except (OSError, ValueError):
-        return ""  # where tokens are asked for, it is told to nobody without one
+        return ""  # a token is needed to see it

@@ -42,11 +42,11 @@ class EnvironmentSource(EnvSettingsSource):
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
         """Read one value, or a section's."""
-        found = super().prepare_field_value(field_name, field, value, value_is_complex)
-        if not isinstance(found, dict):
-            return _read(found, field)
+        prepared = super().prepare_field_value(field_name, field, value, value_is_complex)
+        if not isinstance(prepared, dict):
+            return _read(prepared, field)
         fields = field.annotation.__pydantic_fields__  # type: ignore[union-attr]
-        return {key: _read(text, fields[key]) for key, text in found.items()}
+        return {key: _read(text, fields[key]) for key, text in prepared.items()}
 
 
 def _read(text: Any, field: FieldInfo) -> Any:

@@ -73,25 +73,25 @@ def _field_docstrings(cls: type) -> dict[str, str]:
     # Read only when a schema is wanted: finding a class in its file takes longer than importing it.
     if cls.__module__.partition(".")[0] in ("builtins", "pydantic", "pydantic_settings"):
         return {}
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     for field, text in itertools.pairwise(node.body if isinstance(node, ast.ClassDef) else ()):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                found[name] = " ".join(words.split())
-    return found
+                descriptions[name] = " ".join(words.split())
+    return descriptions
 
 
 def property_at(schema: Mapping[str, Any], location: Sequence[str]) -> dict[str, Any] | None:
     """Find the schema of a property below another; None if there is none. References are resolved."""
-    found = _resolved(dict(schema), schema)
+    current = _resolved(dict(schema), schema)
     for part in location:
-        options = [_resolved(option, schema) for option in found.get("anyOf", (found,))]
+        options = [_resolved(option, schema) for option in current.get("anyOf", (current,))]
         inner = next((option["properties"][part] for option in options if part in option.get("properties", {})), None)
         if inner is None:
             return None
-        found = _resolved(inner, schema)
-    return found
+        current = _resolved(inner, schema)
+    return current
 
 
 def _resolved(part: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:

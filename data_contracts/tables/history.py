@@ -105,7 +105,7 @@ def read_history(
         if versions is not None and table not in versions:
             return set()
         at = None if versions is None else versions[table]
-        return set(tables.latest_times(workspace, table, as_of=as_of, version=at, assets=assets)[0])
+        return set(tables.asset_watermarks(workspace, table, as_of=as_of, version=at, assets=assets)[0])
 
     registered = _latest_matching(read("assets", assets), asset_type, plant)
     # An asset may have telemetry before it has a record, but only records place it in a plant.

@@ -113,7 +113,7 @@ def read_versioned(
         return to_pandas(query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
-def latest_times(
+def asset_watermarks(
     workspace: Workspace,
     table: str,
     *,

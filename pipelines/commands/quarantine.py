@@ -44,9 +44,9 @@ class Exported:
         """Render it, with what to do next."""
         from rich.text import Text
 
-        from pipelines.terminal.figures import words
+        from pipelines.terminal.metrics import pluralize
 
-        written = f"{self.rows:,} {words('row', self.rows)} written to {self.file}. "
+        written = f"{self.rows:,} {pluralize('row', self.rows)} written to {self.file}. "
         next_step = (
             f"Fix them there, keep the column entry, then `forewarn quarantine replay {self.file} --contract ...`"
         )
@@ -122,5 +122,5 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     from data_contracts.ingestion.repaired_files import read_repaired
 
     loaded = load_contract(contract)
-    mended = None if file is None else read_repaired(file)
-    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=mended)
+    repaired = None if file is None else read_repaired(file)
+    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=repaired)

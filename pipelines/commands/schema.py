@@ -32,10 +32,10 @@ def schema(
     """
     from data_contracts.configuration.reference import reference
 
-    found = schema_of(described)
+    schema_document = schema_of(described)
     as_tables = output == "markdown" and not options.json
     # Not through the console, which would wrap the lines.
-    sys.stdout.write(reference(found) if as_tables else json.dumps(found, indent=2) + "\n")
+    sys.stdout.write(reference(schema_document) if as_tables else json.dumps(schema_document, indent=2) + "\n")
 
 
 def schema_of(described: Described) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.tables import latest_times
+from data_contracts.tables.tables import asset_watermarks
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
@@ -113,7 +113,7 @@ def gather_snapshot(
 
 def observation_gaps(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return the spans in which assets were retired or their telemetry lost, as `models.outcomes.outcomes` takes it."""
-    known_times, _ = latest_times(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    known_times, _ = asset_watermarks(workspace, f"telemetry/{history.asset_type}", as_of=now)
     assets = set(history.assets["asset"])
     known_times = {asset: time for asset, time in known_times.items() if asset in assets}
     lost = lost_spans(known_times, silence=settings.monitor.silence, now=now)

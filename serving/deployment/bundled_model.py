@@ -1,8 +1,8 @@
-"""A model sealed in with the endpoint's code: it answers without a registry, and never changes.
+"""The model packed with the endpoint's code in a bento: served without a registry, and never replaced.
 
-sealed/sealed.json            its name, version and digest
-sealed/model/                 the artifact
-sealed/golden_inputs.parquet  rows with the scores it gave when it was registered, if it has any
+bundled_model/manifest.json          its name, version and digest
+bundled_model/model/                 the artifact
+bundled_model/golden_inputs.parquet  rows with the scores it gave when it was registered, if it has any
 """
 
 import json
@@ -18,31 +18,23 @@ if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
     from models.artifact.golden_inputs import GoldenInputs
 
-FOLDER = Path(__file__).resolve().parents[2] / "sealed"
-"""Where a model is sealed in: beside the packages. There is none in a checkout."""
-_NOTE = "sealed.json"
+FOLDER = Path(__file__).resolve().parents[2] / "bundled_model"
+"""Beside the packages; a checkout has none."""
+_MANIFEST = "manifest.json"
 _MODEL = "model"
-_GOLDEN = "golden_inputs.parquet"
+_GOLDEN_INPUTS = "golden_inputs.parquet"
 
 
 @dataclass(frozen=True)
 class LoadedBundle:
-    """A sealed model, loaded."""
+    """A bundled model, loaded."""
 
     artifact: "Artifact"
 
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A sealed model in place of a registry: it holds one version, and that is the champion.
-
-    Parameters
-    ----------
-    folder
-        Where it is sealed in.
-    name, version, digest
-        Which one.
-    """
+    """A registry of one version, the champion: the bundled model."""
 
     folder: Path
     name: str
@@ -50,31 +42,14 @@ class BundledModel:
     digest: str
 
     def alias_map(self, name: str) -> Mapping[str, int]:
-        """Return all aliases of a model, each with the version that it names."""
+        """Return all aliases of a model with their versions."""
         from models.registry.registry import CHAMPION
 
         return {CHAMPION: self.version} if name == self.name else {}
 
     def load(self, name: str, version: int) -> LoadedBundle:
-        """Load the version.
-
-        Parameters
-        ----------
-        name, version
-            The model's.
-
-        Returns
-        -------
-        LoadedBundle
-
-        Raises
-        ------
-        NotFoundError
-            If another one is asked for.
-        ModelError
-            If it is not the model that was sealed in.
-        """
-        # The process that only starts the workers asks for the name, and need not wait for the learners.
+        """Load the bundled version; NotFoundError for another one, ModelError if its digest is not the manifest's."""
+        # The process that starts the workers needs only the name, and must not wait for LightGBM to be imported.
         from models.artifact.artifact import Artifact
 
         if (name, version) != (self.name, self.version):
@@ -82,85 +57,41 @@ class BundledModel:
         artifact = Artifact.load(self.folder / _MODEL)
         if artifact.digest != self.digest:
             raise ModelError(
-                f"a sealed model of digest {artifact.digest[:12]}", f"digest {self.digest[:12]}", "Build it anew"
+                f"a bundled model of digest {artifact.digest[:12]}", f"digest {self.digest[:12]}", "Build it anew"
             )
         return LoadedBundle(artifact)
 
     def golden_inputs(self, name: str, version: int) -> "GoldenInputs | None":  # noqa: ARG002 - as of a registry
-        """Return rows with the scores that the version gave when it was registered; None if there are none."""
+        """Return rows with the scores that the version gave when it was registered; None if it has none."""
         from models.artifact.golden_inputs import GoldenInputs
 
-        file = self.folder / _GOLDEN
+        file = self.folder / _GOLDEN_INPUTS
         return GoldenInputs.read(file) if file.is_file() else None
 
 
 def find_bundled_model(folder: Path = FOLDER) -> BundledModel | None:
-    """Find the model that came with the code.
-
-    Parameters
-    ----------
-    folder
-        Where it would be.
-
-    Returns
-    -------
-    BundledModel or None
-        None where none was sealed in.
-    """
-    note = folder / _NOTE
-    if not note.is_file():
+    """Find the model packed with this code; None in a checkout."""
+    manifest = folder / _MANIFEST
+    if not manifest.is_file():
         return None
-    content: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
     return BundledModel(folder, content["name"], content["version"], content["digest"])
 
 
-def open_place(root: Path, environ: Mapping[str, str]) -> Workspace:
-    """Open the workspace of an endpoint; one with a sealed model makes its own where there is none.
-
-    Parameters
-    ----------
-    root
-        The workspace's folder.
-    environ
-        Environment variables, as of `open_workspace`.
-
-    Returns
-    -------
-    Workspace
-
-    Raises
-    ------
-    NotFoundError
-        If there is no workspace, and no sealed model to do without.
-    """
+def open_endpoint_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
+    """Open the workspace; with a bundled model, create it first if there is none."""
     if find_bundled_model() is not None:
         init_workspace(root)
     return open_workspace(root, environ)
 
 
 def bundle_model(
-    folder: Path, name: str, version: int, artifact: "Artifact", golden: "GoldenInputs | None"
+    folder: Path, name: str, version: int, artifact: "Artifact", golden_inputs: "GoldenInputs | None"
 ) -> BundledModel:
-    """Seal a model in.
-
-    Parameters
-    ----------
-    folder
-        Where; created with its parents.
-    name, version
-        Which one it is.
-    artifact
-        The model.
-    golden
-        Rows with the scores that it gave when it was registered; None if there are none.
-
-    Returns
-    -------
-    BundledModel
-    """
+    """Write a model and its manifest to a folder."""
     artifact.save(folder / _MODEL)
-    if golden is not None:
-        golden.save(folder / _GOLDEN)
-    note = {"name": name, "version": version, "digest": artifact.digest}
-    (folder / _NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+    if golden_inputs is not None:
+        golden_inputs.save(folder / _GOLDEN_INPUTS)
+    manifest = {"name": name, "version": version, "digest": artifact.digest}
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return BundledModel(folder, name, version, artifact.digest)

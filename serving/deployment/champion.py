@@ -1,4 +1,4 @@
-"""The champion: watched in the registry, loaded whole and tried before one reference is swapped."""
+"""The champion: polled from the registry, and swapped only after the new version is loaded and validated."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -10,54 +10,34 @@ import pandas as pd
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from models.artifact.artifact import Artifact
 from models.registry.registry import CHAMPION
-from serving.deployment.model_cache import ModelCache, Throttle, hurry
+from serving.deployment.model_cache import ModelCache, Throttle, no_pause
 from serving.deployment.model_validation import Retries, VersionRejected
-from serving.deployment.model_validation import check_predictions as check_predictions
-from serving.deployment.model_validation import try_out as try_out
-from serving.http.error_redaction import cause_of
+from serving.http.error_redaction import describe_error
 from serving.http.errors import LOGGER
 
 Clock = Callable[[], pd.Timestamp]
 
 
 class AliasSource(Protocol):
-    """What tells which version is the champion: the registry, or a stand-in for it."""
+    """The registry, or the bundled model in its place."""
 
     def alias_map(self, name: str) -> Mapping[str, int]:
-        """Return all aliases of a model, each with the version that it names."""
+        """Return all aliases of a model with their versions."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A model that answers.
-
-    Parameters
-    ----------
-    name, version
-        Which one.
-    artifact
-        The model.
-    since
-        When this process began to serve it.
-    """
+    """The model version that answers."""
 
     name: str
     version: int
     artifact: Artifact
-    since: pd.Timestamp
+    since: pd.Timestamp  # when this process began to serve it
 
 
 @dataclass(frozen=True)
 class RejectedVersion:
-    """A version that was to be the champion and may not answer.
-
-    Parameters
-    ----------
-    version
-        Which one.
-    reason
-        Why, in words that may be shown to a caller.
-    """
+    """A version that has the champion's alias and may not answer; the reason may be shown to callers."""
 
     version: int
     reason: str
@@ -70,31 +50,18 @@ def _ignore(_: Any) -> None:
 class ChampionWatch:
     """Follow a model's champion alias.
 
-    Whoever reads `current` holds on to that champion until his answer is done, so no answer is ever of two models. A
-    version is loaded, checked, tried and warm before it is the current one, all of that in the watch's own thread.
+    A request reads `current` once and keeps that champion until it is answered, so no response mixes two versions. A
+    version is loaded, validated and warmed up in the watch's own thread before it becomes current.
 
-    Parameters
-    ----------
-    source
-        The registry.
-    versions
-        The model's versions, proven.
-    poll_seconds
-        How often to look, in seconds.
-    clock
-        Tells the time.
-    warm
-        Called with a model before it takes over.
-    on_change
-        Called with the champion at the start and after each change; with None when there is none.
-    on_aliases
-        Called with all aliases of the model at each look; with those known before while the registry cannot be read.
+    `warm` is called with a model before it takes over; `on_change` with the champion at the start and after each
+    change, with None when there is none; `on_aliases` with the model's aliases at each poll, with the last ones known
+    while the registry cannot be read.
     """
 
     def __init__(
         self,
         source: AliasSource,
-        versions: ModelCache,
+        models: ModelCache,
         poll_seconds: float,
         clock: Clock,
         *,
@@ -102,11 +69,11 @@ class ChampionWatch:
         on_change: Callable[[Champion | None], None] = _ignore,
         on_aliases: Callable[[Mapping[str, int]], None] = _ignore,
     ) -> None:
-        self.name = versions.name
+        self.name = models.name
         self.current: Champion | None = None
-        self.refused: RejectedVersion | None = None
+        self.rejected: RejectedVersion | None = None
         self._source = source
-        self._versions = versions
+        self._models = models
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._warm = warm
@@ -114,36 +81,33 @@ class ChampionWatch:
         self._on_aliases = on_aliases
         self._aliases: Mapping[str, int] = {}
         self._retries = Retries(poll_seconds)
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="champion-watch", daemon=True)
 
-    def look(self) -> bool:
-        """Look once; a champion that cannot be found, loaded or tried leaves the one before it in place.
+    def poll(self) -> bool:
+        """Poll once; return whether the champion changed.
 
-        Returns
-        -------
-        bool
-            Whether the champion changed.
+        A champion that cannot be found, loaded or validated leaves the one before it in place.
         """
         try:
             aliases = self._source.alias_map(self.name)
-        except Exception as error:  # whatever a store raises, the old champion goes on
-            self._tell_once("looking for its champion", error)
-            self._call("telling of its aliases", self._on_aliases, self._aliases)
+        except Exception as error:  # whatever a store raises, the old champion stays
+            self._log_once("reading the aliases", error)
+            self._notify("the listener to aliases", self._on_aliases, self._aliases)
             return False
-        self._told.pop("looking for its champion", None)
+        self._logged.pop("reading the aliases", None)
         self._aliases = aliases
         changed = self._follow(aliases.get(CHAMPION))
         if changed:
-            self._call("telling of a swap", self._on_change, self.current)
-        self._call("telling of its aliases", self._on_aliases, aliases)
+            self._notify("the listener to swaps", self._on_change, self.current)
+        self._notify("the listener to aliases", self._on_aliases, aliases)
         return changed
 
     def start(self) -> None:
-        """Look now, tell what there is, then keep looking in a thread of its own."""
-        if not self.look():
-            self._call("telling of a swap", self._on_change, self.current)
+        """Poll now, report the champion, then go on polling in a thread."""
+        if not self.poll():
+            self._notify("the listener to swaps", self._on_change, self.current)
         self._thread.start()
 
     def stop(self) -> None:
@@ -154,88 +118,69 @@ class ChampionWatch:
 
     def _run(self) -> None:
         while not self._ended.wait(self._poll_seconds):
-            self.look()
+            self.poll()
 
     def _follow(self, version: int | None) -> bool:
         current = self.current
-        self._retries.keep(() if version is None else (version,))
+        self._retries.retain(() if version is None else (version,))
         if version == (current.version if current else None):
-            self.refused = None
+            self.rejected = None
             return False
         if version is None:
-            self.current = self.refused = None
-            self._versions.forget()
-            LOGGER.warning("%s has no champion any more", self.name)
+            self.current = self.rejected = None
+            self._models.clear()
+            LOGGER.warning("%s no longer has a champion", self.name)
             return True
         if not self._retries.is_due(version):
             return False
         try:
-            artifact = self._prepare(version)
-        except VersionRejected as refusal:
-            self._refuse(version, refusal)
+            artifact = self._load(version)
+        except VersionRejected as rejection:
+            self._reject(version, rejection)
             return False
-        self.refused = None
+        self.rejected = None
         self.current = Champion(self.name, version, artifact, self._clock())
         LOGGER.info("%s version %d answers from now on", self.name, version)
         return True
 
-    def _prepare(self, version: int) -> Artifact:
-        rest = Throttle().rest if self.current else hurry
-        artifact = self._versions.get(version, rest)
-        self._call("warming up", self._warm, artifact)
+    def _load(self, version: int) -> Artifact:
+        pause = Throttle().pause if self.current else no_pause
+        artifact = self._models.get(version, pause)
+        self._notify("warming up", self._warm, artifact)
         return artifact
 
-    def _refuse(self, version: int, refusal: VersionRejected) -> None:
-        self.refused = RejectedVersion(version, refusal.reason)
-        # The same trouble at every look would bury the rest of the log.
-        if self._retries.failed(version):
-            stays = f"version {self.current.version} goes on" if self.current else "there is no other"
-            told = (self.name, version, refusal.reason, cause_of(refusal.__cause__ or refusal), stays)
-            LOGGER.error("%s version %d does not take over: %s (%s); %s", *told)
+    def _reject(self, version: int, rejection: VersionRejected) -> None:
+        self.rejected = RejectedVersion(version, rejection.reason)
+        # The same line at every poll would bury the rest of the log.
+        if self._retries.record_failure(version):
+            outcome = f"version {self.current.version} stays" if self.current else "there is no other"
+            LOGGER.error("%s version %d does not take over: %s; %s", self.name, version, rejection.describe(), outcome)
 
-    def _call(self, doing: str, listener: Callable[[Any], None], told: Any) -> None:
+    def _notify(self, name: str, listener: Callable[[Any], None], event: Any) -> None:
         try:
-            listener(told)
-        except Exception as error:  # who listens must not end the watch
-            self._tell_once(doing, error)
+            listener(event)
+        except Exception as error:  # a listener that fails must not end the watch
+            self._log_once(name, error)
         else:
-            self._told.pop(doing, None)
+            self._logged.pop(name, None)
 
-    def _tell_once(self, doing: str, error: Exception) -> None:
-        message = cause_of(error)
-        if self._told.get(doing) != message:
-            LOGGER.error("%s failed for %s: %s", doing, self.name, message)
-        self._told[doing] = message
+    def _log_once(self, name: str, error: Exception) -> None:
+        description = describe_error(error)
+        if self._logged.get(name) != description:
+            LOGGER.error("%s failed for %s: %s", name, self.name, description)
+        self._logged[name] = description
 
 
-def choose_model(names: tuple[str, ...], champions: Callable[[str], int | None]) -> str:
-    """Choose the model to serve when none was named.
-
-    Parameters
-    ----------
-    names
-        The registered models.
-    champions
-        Tells a model's champion.
-
-    Returns
-    -------
-    str
-        The only model that has a champion.
-
-    Raises
-    ------
-    ModelError
-        If none has one.
-    UsageError
-        If several have one.
-    """
-    able = [name for name in names if champions(name) is not None]
-    if len(able) == 1:
-        return able[0]
-    if able:
+def choose_model(names: tuple[str, ...], champion_of: Callable[[str], int | None]) -> str:
+    """Return the only model that has a champion; ModelError if none has one, UsageError if several have."""
+    with_champion = [name for name in names if champion_of(name) is not None]
+    if len(with_champion) == 1:
+        return with_champion[0]
+    if with_champion:
         raise UsageError(
-            f"{len(able)} models have a champion: {', '.join(able)}", "one to serve", "Name it with --model"
+            f"{len(with_champion)} models have a champion: {', '.join(with_champion)}",
+            "one to serve",
+            "Name it with --model",
         )
     found = f"no champion among {', '.join(names)}" if names else "no registered model"
     raise ModelError(
@@ -243,30 +188,17 @@ def choose_model(names: tuple[str, ...], champions: Callable[[str], int | None])
     )
 
 
-def why_waiting(name: str, names: Iterable[str]) -> ModelError:
-    """Say what an endpoint without a champion waits for.
-
-    Parameters
-    ----------
-    name
-        The model it serves.
-    names
-        The registered models.
-
-    Returns
-    -------
-    ModelError
-        To be shown; the endpoint goes on waiting.
-    """
+def waiting_for_champion(name: str, names: Iterable[str]) -> ModelError:
+    """Return the error to show for an endpoint that waits for a champion of model `name`, with the registered names."""
     known = sorted(names)
     if name in known:
         return ModelError(
-            f"the endpoint waits for a champion of the model {name!r}, which has none that may answer",
+            f"the endpoint is waiting for a champion of the model {name!r}, which has none that may answer",
             "a version that was promoted and can be loaded",
             "Promote one with `forewarn models promote`",
         )
     return ModelError(
-        f"the endpoint waits for a champion of {name!r}, which is no registered model",
+        f"the endpoint is waiting for a champion of {name!r}, which is not a registered model",
         f"one of {', '.join(known)}" if known else "a registered model, and there is none yet",
         did_you_mean(name, known) or "Name another with --model, or train this one",
     )

@@ -1,4 +1,4 @@
-"""Who may ask for what: bearer tokens and their scopes."""
+"""Bearer tokens and their scopes: which caller may use which path."""
 
 import ipaddress
 import time
@@ -12,27 +12,16 @@ from data_contracts.records.tokens import Token, digest_of
 from serving.http.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
-"""Whoever keeps the endpoint running may ask for its health without a token."""
+"""Health checks, which need no token."""
 _SCOPES = {"/predict": ("predict",), "/worklist": ("predict",), "/work-orders": ("report",)}
-_SCOPES_BELOW = {"/assets/": ("predict", "report"), "/why/": ("predict", "report")}
-_REMEMBERED_SECONDS = 1.0
-_MOST_REMEMBERED = 1_024
-_LONGEST = 256
+_SCOPES_BY_PREFIX = {"/assets/": ("predict", "report"), "/why/": ("predict", "report")}
+_CACHE_SECONDS = 1.0
+_MAX_CACHED = 1_024
+_MAX_SECRET_LENGTH = 256
 
 
 def tokens_needed(auth: str, host: str) -> bool:
-    """Tell whether the endpoint asks for tokens.
-
-    Parameters
-    ----------
-    auth
-        ``"on"``, ``"off"``, or ``"auto"``: on, unless only this machine can ask.
-    host
-        The address that is listened on.
-
-    Returns
-    -------
-    bool
+    """Tell whether callers need tokens when the endpoint listens on a host.
 
     Examples
     --------
@@ -48,103 +37,45 @@ def tokens_needed(auth: str, host: str) -> bool:
 
 
 def scopes_for(path: str) -> tuple[str, ...]:
-    """Return the scopes of which a token needs one; none at all where every token will do.
-
-    Parameters
-    ----------
-    path
-        The path that is asked for.
-
-    Returns
-    -------
-    tuple of str
-    """
-    below = next((scopes for start, scopes in _SCOPES_BELOW.items() if path.startswith(start)), ())
-    return _SCOPES.get(path, below)
+    """Return the scopes of which a token needs one; empty where any token will do."""
+    by_prefix = next((scopes for prefix, scopes in _SCOPES_BY_PREFIX.items() if path.startswith(prefix)), ())
+    return _SCOPES.get(path, by_prefix)
 
 
-class Access:
-    """Check tokens against the records, remembering each good one for a second.
-
-    Parameters
-    ----------
-    find
-        Finds the token that is good at an instant, or None.
-    clock
-        Tells the time.
-    """
+class Authenticator:
+    """Check tokens against the records; each valid one is cached for a second."""
 
     def __init__(self, find: Callable[[str, pd.Timestamp], Token | None], clock: Callable[[], pd.Timestamp]) -> None:
         self._find = find
         self._clock = clock
-        self._good: OrderedDict[str, tuple[Token, float]] = OrderedDict()
+        self._valid: OrderedDict[str, tuple[Token, float]] = OrderedDict()
         self._lock = Lock()
 
-    def remembered(self, header: str | None) -> Token | None:
-        """Return the token of a header if it was found good within the last second; this asks no database.
-
-        Parameters
-        ----------
-        header
-            The request's ``Authorization``.
-
-        Returns
-        -------
-        Token or None
-        """
+    def cached_token(self, header: str | None) -> Token | None:
+        """Return the token of an ``Authorization`` header if it was valid a second ago; reads no database."""
         secret = _secret(header)
         with self._lock:
-            token, until = self._good.get(digest_of(secret), (None, 0.0)) if secret else (None, 0.0)
+            token, until = self._valid.get(digest_of(secret), (None, 0.0)) if secret else (None, 0.0)
         return token if time.monotonic() < until else None
 
-    def check(self, header: str | None) -> Token:
-        """Find the token of a header in the records.
-
-        Parameters
-        ----------
-        header
-            The request's ``Authorization``.
-
-        Returns
-        -------
-        Token
-
-        Raises
-        ------
-        ApiError
-            Of status 401 if there is none, or none that is good.
-        StorageError
-            If the records could not be read.
-        """
+    def authenticate(self, header: str | None) -> Token:
+        """Find the token of an ``Authorization`` header in the records; ApiError of status 401 without a valid one."""
         secret = _secret(header)
         if secret is None:
-            raise _unauthorized("no token" if header is None else "something else than a bearer token")
+            raise _unauthorized("no token" if header is None else "something other than a bearer token")
         token = self._find(secret, self._clock())
         if token is None:
             raise _unauthorized("a token that is unknown, revoked or expired")
         with self._lock:
-            self._good[digest_of(secret)] = (token, time.monotonic() + _REMEMBERED_SECONDS)
-            self._good.move_to_end(digest_of(secret))
-            if len(self._good) > _MOST_REMEMBERED:
-                self._good.popitem(last=False)
+            self._valid[digest_of(secret)] = (token, time.monotonic() + _CACHE_SECONDS)
+            self._valid.move_to_end(digest_of(secret))
+            if len(self._valid) > _MAX_CACHED:
+                self._valid.popitem(last=False)
         return token
 
 
 def check_scope(token: Token, path: str) -> None:
-    """Refuse a token without the scope that a path asks for.
-
-    Parameters
-    ----------
-    token
-        The token.
-    path
-        The path.
-
-    Raises
-    ------
-    ApiError
-        Of status 403.
-    """
+    """Reject a token that lacks the scope of a path: ApiError of status 403."""
     needed = scopes_for(path)
     if needed and not any(token.allows(scope) for scope in needed):
         raise ApiError(
@@ -158,10 +89,10 @@ def check_scope(token: Token, path: str) -> None:
 
 def _secret(header: str | None) -> str | None:
     scheme, _, secret = (header or "").partition(" ")
-    fits = scheme.lower() == "bearer" and 0 < len(secret.strip()) <= _LONGEST
-    return secret.strip() if fits else None
+    well_formed = scheme.lower() == "bearer" and 0 < len(secret.strip()) <= _MAX_SECRET_LENGTH
+    return secret.strip() if well_formed else None
 
 
 def _unauthorized(found: str) -> ApiError:
-    expected = "the header Authorization: Bearer TOKEN, with a token that is good"
+    expected = "the header Authorization: Bearer TOKEN, with a valid token"
     return ApiError(UNAUTHORIZED, None, found, expected, "Ask the operator for a token")

@@ -1,59 +1,38 @@
-"""What a log may say of an error: its kind and its words, without paths, addresses of stores, and stack traces."""
+"""Errors as they may be logged: type and message, without paths, store addresses and stack traces."""
 
 import re
 from types import TracebackType
 
-LEFT_OUT = "[path]"
-_OPENS = r"(?:[a-zA-Z][\w+.-]*://|[a-zA-Z]:[\\/]|~?[\\/]|\.{1,2}[\\/])"
+PLACEHOLDER = "[path]"
+_PATH_START = r"(?:[a-zA-Z][\w+.-]*://|[a-zA-Z]:[\\/]|~?[\\/]|\.{1,2}[\\/])"
 # Within quotes a path may hold anything but the quote.
 _QUOTED = re.compile(r"""(?<!\w)(['"`])[^'"`\n]*[\\/][^'"`\n]*\1""")
-# An absolute path, or an address. Folders may have spaces in their names: what follows belongs to it if there is
-# another slash within a few words.
-_ABSOLUTE = re.compile(rf"(?<![\w/\\]){_OPENS}\S*(?:(?:\s+[^\s/\\]+){{0,3}}\s+[^\s/\\]*[\\/]\S*)*")
-# A relative one has several slashes, or one and a file's ending; `telemetry/mill` is the name of a table.
+# An absolute path or an address. Folder names may contain spaces: the words that follow belong to the path if there is
+# another slash within a few of them.
+_ABSOLUTE = re.compile(rf"(?<![\w/\\]){_PATH_START}\S*(?:(?:\s+[^\s/\\]+){{0,3}}\s+[^\s/\\]*[\\/]\S*)*")
+# A relative path has several slashes, or one and a file extension; `telemetry/mill` is the name of a table.
 _RELATIVE = re.compile(r"\S*\w[\\/]\S*(?:[\\/]|\.\w)\S*")
-_CLOSING = re.compile(r"[).,:;!?\]]*$")
+_TRAILING_PUNCTUATION = re.compile(r"[).,:;!?\]]*$")
 
 
-def cause_of(error: BaseException) -> str:
-    """Say what an error is, for the log.
-
-    Parameters
-    ----------
-    error
-        What was raised.
-
-    Returns
-    -------
-    str
-        Its type and the first line of its words, what looks like a path or an address left out.
+def describe_error(error: BaseException) -> str:
+    """Return an error's type and the first line of its message, paths and addresses redacted.
 
     Examples
     --------
-    >>> cause_of(ValueError("model.txt is damaged"))
+    >>> describe_error(ValueError("model.txt is damaged"))
     'ValueError: model.txt is damaged'
-    >>> cause_of(FileNotFoundError(2, "No such file or directory", "/srv/plant/model.txt"))
+    >>> describe_error(FileNotFoundError(2, "No such file or directory", "/srv/plant/model.txt"))
     'FileNotFoundError: No such file or directory'
     """
-    # Where the system says what went wrong, the rest of an error's text is the file's name.
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    words = without_paths(told.strip().partition("\n")[0]).strip()
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    # Where the operating system gives a reason, the rest of the message is the file's name.
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first_line = redact_paths(message.strip().partition("\n")[0]).strip()
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
-def place_of(error: BaseException) -> str:
-    """Say where an error was raised: the module and line, for who looks for a fault in the code.
-
-    Parameters
-    ----------
-    error
-        What was raised.
-
-    Returns
-    -------
-    str
-        Such as ``"models.artifact.scoring, line 121"``; ``"an unknown place"`` of an error that was never raised.
-    """
+def error_location(error: BaseException) -> str:
+    """Return the module and line that raised an error, such as ``"models.artifact.scoring, line 121"``."""
     last: TracebackType | None = error.__traceback__
     if last is None:
         return "an unknown place"
@@ -62,29 +41,19 @@ def place_of(error: BaseException) -> str:
     return f"{last.tb_frame.f_globals.get('__name__', 'an unknown module')}, line {last.tb_lineno}"
 
 
-def without_paths(text: str) -> str:
-    """Leave out of a text what looks like a path or an address.
-
-    Parameters
-    ----------
-    text
-        Any words.
-
-    Returns
-    -------
-    str
-        The same words, `LEFT_OUT` in the place of each path.
+def redact_paths(text: str) -> str:
+    """Replace everything that looks like a path or an address.
 
     Examples
     --------
-    >>> without_paths("table telemetry/mill at /srv/plant 1/tables/telemetry/mill cannot be used (No file '/srv/x y')")
+    >>> redact_paths("table telemetry/mill at /srv/plant 1/tables/telemetry/mill cannot be used (No file '/srv/x y')")
     'table telemetry/mill at [path] cannot be used (No file [path])'
     """
     for pattern in (_QUOTED, _ABSOLUTE, _RELATIVE):
-        text = pattern.sub(_leave_out, text)
+        text = pattern.sub(_replacement, text)
     return text
 
 
-def _leave_out(found: re.Match[str]) -> str:
-    closing = _CLOSING.search(found.group())
-    return LEFT_OUT + (closing.group() if closing else "")
+def _replacement(path: re.Match[str]) -> str:
+    punctuation = _TRAILING_PUNCTUATION.search(path.group())
+    return PLACEHOLDER + (punctuation.group() if punctuation else "")

@@ -1,4 +1,4 @@
-"""The same question is answered once: what a caller's ``Idempotency-Key`` stands for."""
+"""Idempotency keys: a request sent again under its ``Idempotency-Key`` gets the stored response."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,97 +11,42 @@ from serving.http.errors import unprocessable
 
 HEADER = "Idempotency-Key"
 VALID_FOR = pd.Timedelta(hours=24)
-"""How long a reply stands under its key."""
-_MOST = 255
-_EXPECTED = f"1 to {_MOST} printable ASCII characters"
+"""How long a response is kept under its key."""
+_MAX_LENGTH = 255
+_EXPECTED = f"1 to {_MAX_LENGTH} printable ASCII characters"
 
 
 @dataclass(frozen=True)
 class IdempotentRequest:
-    """A request that shall be answered once.
+    """A request that came with an idempotency key."""
 
-    Parameters
-    ----------
-    key
-        SHA-256 of who asks, what route, and under what key, in hexadecimal digits.
-    request
-        SHA-256 of the request's body.
-    """
+    key: str  # SHA-256 of caller, route and key, in hexadecimal digits
+    body_digest: str  # SHA-256 of the request's body
 
-    key: str
-    request: str
+    def record(self, response: str, now: pd.Timestamp) -> Reply:
+        """Return the record of a response to this request."""
+        return Reply(self.key, self.body_digest, response, now)
 
-    def reply(self, body: str, now: pd.Timestamp) -> Reply:
-        """Make the record of what is replied.
-
-        Parameters
-        ----------
-        body
-            The reply's body.
-        now
-            The time.
-
-        Returns
-        -------
-        Reply
-        """
-        return Reply(self.key, self.request, body, now)
-
-    def check(self, before: Reply) -> str:
-        """Give the reply there was before, if it was to the same request.
-
-        Parameters
-        ----------
-        before
-            What was replied under this key.
-
-        Returns
-        -------
-        str
-            Its body.
-
-        Raises
-        ------
-        Refusal
-            Of status 422 if the request was another one.
-        """
-        if before.request != self.request:
+    def replay(self, stored: Reply) -> str:
+        """Return the response stored under this key; ApiError of status 422 if it answered another request."""
+        if stored.request != self.body_digest:
             raise unprocessable(
                 HEADER,
-                "a key that another request was made with",
+                "a key that was used for another request",
                 f"a new key for a new request, for {VALID_FOR // pd.Timedelta(hours=1)} hours",
                 "Draw a new key, or send the same body again",
             )
-        return before.reply
+        return stored.reply
 
 
 def idempotent_request(keys: Sequence[str], *, caller: str, route: str, body: bytes) -> IdempotentRequest | None:
-    """Read the key of a request.
+    """Read the values of the header ``Idempotency-Key``; None without one, ApiError of status 422 for an invalid one.
 
-    Parameters
-    ----------
-    keys
-        The values of the header ``Idempotency-Key``.
-    caller
-        Who asks; the keys of one caller are none of another's.
-    route
-        What he asks, such as ``"/predict"``.
-    body
-        The request's body.
-
-    Returns
-    -------
-    IdempotentRequest or None
-        None if there is no key.
-
-    Raises
-    ------
-    Refusal
-        Of status 422 if the key cannot be one.
+    Each caller has keys of its own.
 
     Examples
     --------
-    >>> asked_under([], caller="scheduler", route="/predict", body=b"{}") is None
+    >>> idempotent_request([], caller="scheduler", route="/predict", body=b"{}") is None
     True
     """
     if not keys:
@@ -109,9 +54,9 @@ def idempotent_request(keys: Sequence[str], *, caller: str, route: str, body: by
     if len(keys) > 1:
         raise unprocessable(HEADER, f"{len(keys)} of these headers", "one", "Send one key")
     key = keys[0]
-    if not 0 < len(key) <= _MOST or not (key.isascii() and key.isprintable()):
+    if not 0 < len(key) <= _MAX_LENGTH or not (key.isascii() and key.isprintable()):
         found = f"{len(key)} characters" if key.isascii() and key.isprintable() else "other characters"
         raise unprocessable(HEADER, found, _EXPECTED, "Send a key such as a UUID")
-    # A length before each part: no two different triples read the same.
-    told = "".join(f"{len(part)}:{part}" for part in (caller, route, key))
-    return IdempotentRequest(hashlib.sha256(told.encode()).hexdigest(), hashlib.sha256(body).hexdigest())
+    # Each part is preceded by its length, so that no two different triples give the same text.
+    text = "".join(f"{len(part)}:{part}" for part in (caller, route, key))
+    return IdempotentRequest(hashlib.sha256(text.encode()).hexdigest(), hashlib.sha256(body).hexdigest())

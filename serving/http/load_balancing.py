@@ -1,73 +1,64 @@
-"""How busy the workers are: a caller that keeps its connection stays with one, be it ever so busy beside idle ones.
+"""Load balancing between workers.
 
-So workers write how many requests they are at into one small file that all of them map into memory, and one that has
-more to do than another asks its callers to connect anew: a new connection goes to whoever is free to take it.
+A connection that is kept alive stays with one worker, however busy, even if others are idle. So the workers count their
+open requests in one small memory-mapped file, and a worker with more than another asks its callers to reconnect: the
+operating system gives a new connection to a worker that is free to accept it.
 """
 
 import mmap
 import os
 from pathlib import Path
 
-_MOST_WORKERS = 256
-_WORD = 8
-# One request more is what any odd number of callers comes to.
-_TOO_MANY_MORE = 2
+_MAX_WORKERS = 256
+_WORD_BYTES = 8
+# A difference of one request arises with any odd number of callers.
+_MAX_DIFFERENCE = 1
 
 
-class Balance:
-    """Count the requests that this worker is at, and compare with the others.
+class WorkerLoad:
+    """Count the open requests of this worker, and compare them with those of the others.
 
-    Parameters
-    ----------
-    file
-        What the workers of one endpoint share; made if it is not there. None where there are no others.
-    number
-        This worker's number; a later worker of the same number takes its place.
+    `file` is shared by the workers of one endpoint and created if missing; None where there is one worker. A later
+    worker with the same `number` takes over the slot.
     """
 
     def __init__(self, file: Path | None, number: int) -> None:
-        # Zero is what a new file holds, and what no worker writes: one who is at nothing writes 1.
-        self._busy = memoryview(_map(file)).cast("q")
-        self._number = number % _MOST_WORKERS
-        self._own = 0
+        # A new file holds zeros, which mean no worker: an idle worker writes 1.
+        self._slots = memoryview(_map(file)).cast("q")
+        self._number = number % _MAX_WORKERS
+        self._open_requests = 0
         self._write()
 
     def enter(self) -> None:
-        """Count a request."""
-        self._own += 1
+        """Count a request that begins."""
+        self._open_requests += 1
         self._write()
 
     def leave(self) -> None:
-        """Count a request no longer."""
-        self._own -= 1
+        """Count a request that has ended."""
+        self._open_requests -= 1
         self._write()
 
     def is_busier(self) -> bool:
-        """Tell whether this worker is at two requests or more above some other one."""
-        others = [each - 1 for number, each in enumerate(self._busy) if each > 0 and number != self._number]
-        return bool(others) and self._own - min(others) >= _TOO_MANY_MORE
+        """Tell whether another worker has at least two open requests fewer than this one."""
+        others = [slot - 1 for number, slot in enumerate(self._slots) if slot > 0 and number != self._number]
+        return bool(others) and self._open_requests - min(others) > _MAX_DIFFERENCE
 
     def close(self) -> None:
-        """Be counted among the workers no longer."""
-        self._busy[self._number] = 0
+        """Give up this worker's slot."""
+        self._slots[self._number] = 0
 
     def _write(self) -> None:
-        self._busy[self._number] = self._own + 1
+        self._slots[self._number] = self._open_requests + 1
 
 
-def alone() -> Balance:
-    """Count for a worker beside which there is no other.
-
-    Returns
-    -------
-    Balance
-        Never busier than another.
-    """
-    return Balance(None, 0)
+def single_worker() -> WorkerLoad:
+    """Return the load of an endpoint's only worker: never busier than another."""
+    return WorkerLoad(None, 0)
 
 
 def _map(file: Path | None) -> mmap.mmap:
-    size = _MOST_WORKERS * _WORD
+    size = _MAX_WORKERS * _WORD_BYTES
     if file is None:
         return mmap.mmap(-1, size)
     file.parent.mkdir(parents=True, exist_ok=True)

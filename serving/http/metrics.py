@@ -1,4 +1,4 @@
-"""What Prometheus is told at ``/metrics``; BentoML adds up what its worker processes count."""
+"""Prometheus metrics, shown at ``/metrics``; BentoML sums them over its worker processes."""
 
 from collections.abc import Iterable
 
@@ -8,29 +8,30 @@ _SECONDS = (0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5,
 _SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 REQUEST_SECONDS = Histogram(
-    "forewarn_request_seconds", "From a request's head to the end of its answer.", ["route", "status"], buckets=_SECONDS
+    "forewarn_request_seconds",
+    "From a request's head to the end of its response.",
+    ["route", "status"],
+    buckets=_SECONDS,
 )
-SCORES = Histogram(
-    "forewarn_score", "Probabilities of failure that were answered.", ["model", "version"], buckets=_SHARES
-)
-ANSWERS = Counter("forewarn_answers", "Assets answered for, by status.", ["status"])
-ABSTENTIONS = Counter("forewarn_abstentions", "Assets of which nothing could be said, by reason.", ["reason"])
+SCORES = Histogram("forewarn_score", "Predicted probabilities of failure.", ["model", "version"], buckets=_SHARES)
+ANSWERS = Counter("forewarn_answers", "Assets answered, by status.", ["status"])
+ABSTENTIONS = Counter("forewarn_abstentions", "Assets without a prediction, by reason.", ["reason"])
 CHAMPION_VERSION = Gauge(
     "forewarn_champion_version",
-    "The version a worker answers with; 0 without a champion.",
+    "The version that a worker serves; 0 without a champion.",
     ["model"],
     multiprocess_mode="liveall",
 )
-# BentoML reads what its processes wrote into files and asks none of them: an instant stays true there, an age ages.
+# BentoML reads files that its processes wrote some time ago: an instant in them stays true, an age does not.
 SWAPPED_AT = Gauge(
     "forewarn_swap_timestamp_seconds",
-    "When a worker began to answer with its champion, in seconds since 1970; its true age is `time()` less this.",
+    "When a worker began to serve its champion, in seconds since 1970; its true age is `time()` less this.",
     ["model"],
     multiprocess_mode="liveall",
 )
 SWAP_AGE = Gauge(
     "forewarn_swap_age_seconds",
-    "How long a worker has answered with its champion, at its last look at the registry.",
+    "How long a worker had served its champion when it last polled the registry.",
     ["model"],
     multiprocess_mode="liveall",
 )
@@ -38,24 +39,14 @@ SHADOW_LAG = Gauge(
     "forewarn_shadow_lag_seconds", "How far challengers are behind the traffic.", multiprocess_mode="livemax"
 )
 SHADOW_SCORED = Counter("forewarn_shadow_scored", "Predictions of challengers that were stored.")
-SHADOW_DROPPED = Counter("forewarn_shadow_dropped", "Predictions that challengers had no time for.")
+SHADOW_DROPPED = Counter("forewarn_shadow_dropped", "Predictions of challengers dropped because too much was waiting.")
 SHADOW_FAILED = Counter(
     "forewarn_shadow_failed", "Predictions that challengers could not make, or that could not be stored."
 )
 
 
 def count_answers(model: str, version: int, probabilities: Iterable[float], statuses: Iterable[str]) -> None:
-    """Count what a request was answered.
-
-    Parameters
-    ----------
-    model, version
-        The model that answered.
-    probabilities
-        Its probabilities.
-    statuses
-        The status of each asset asked about.
-    """
+    """Count the answers to one request: each asset's status, and the probabilities among them."""
     scores = SCORES.labels(model, str(version))
     for probability in probabilities:
         scores.observe(probability)

@@ -1,7 +1,4 @@
-"""The endpoint's door, which every request and every answer passes.
-
-It knows tokens and limits, gives every error one shape, and logs.
-"""
+"""ASGI middleware: authentication, rate limits, timeout, error format, access log."""
 
 import asyncio
 import json
@@ -19,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http import metrics, request_context, request_log
-from serving.http.authentication import OPEN_PATHS, Access, check_scope, tokens_needed
+from serving.http.authentication import OPEN_PATHS, Authenticator, check_scope, tokens_needed
 from serving.http.errors import (
     FORBIDDEN,
     NOT_ALLOWED,
@@ -29,105 +26,103 @@ from serving.http.errors import (
     UNAVAILABLE,
     UNSUPPORTED,
     ApiError,
-    from_error,
+    to_api_error,
     unavailable,
 )
-from serving.http.load_balancing import Balance, alone
+from serving.http.load_balancing import WorkerLoad, single_worker
 from serving.http.rate_limits import RateLimit
-from serving.http.responses import OURS, error_response
+from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _ROUTES = ("/predict", "/worklist", "/work-orders", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
-_ROUTES_BELOW = {"/assets/": "/assets/{asset}/history", "/why/": "/why/{prediction_id}"}
-_ERRORS_FROM = 400
-_FROM_ELSEWHERE: Final = ("origin", "forwarded", "x-forwarded-for")
-_CHECKS_AT_ONCE = 4
+_ROUTES_BY_PREFIX = {"/assets/": "/assets/{asset}/history", "/why/": "/why/{prediction_id}"}
+_FIRST_ERROR_STATUS = 400
+# A proxy or a browser adds these to requests that it passes on.
+_FORWARDING_HEADERS: Final = ("origin", "forwarded", "x-forwarded-for")
+_CONCURRENT_TOKEN_CHECKS = 4
 
 
 class RequestMiddleware:
-    """Let requests in, or say why not.
+    """Admit requests to an ASGI app, and give every error one format.
 
-    Parameters
-    ----------
-    app
-        What is behind the door.
-    settings
-        The endpoint's settings.
-    access
-        Checks tokens; None where none are asked for.
-    balance
-        Tells how busy the workers are; called with the first request, when the worker knows its number.
+    `authenticator` is None where no tokens are needed. `load` is called at the first request, when the worker knows its
+    number.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, access: Access | None, balance: Callable[[], Balance] = alone
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        authenticator: Authenticator | None,
+        load: Callable[[], WorkerLoad] = single_worker,
     ) -> None:
         self._app = app
         self._settings = settings
-        self._access = access
+        self._authenticator = authenticator
+        self._load = lru_cache(maxsize=1)(load)
         # Each worker sees its share of a caller's requests.
-        self._balance = lru_cache(maxsize=1)(balance)
-        self._rate = RateLimit(settings.rate_per_second / settings.workers)
+        self._rate_limit = RateLimit(settings.rate_per_second / settings.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks for it."""
+        """Answer one request, as ASGI calls it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = Headers(scope=scope).get("x-request-id", "")
-        notes = request_context.begin(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        balance = self._balance()
-        told = _ResponseSender(send, notes.request_id, balance, self._settings.retry_after_seconds)
-        balance.enter()
+        request_id = Headers(scope=scope).get("x-request-id", "")
+        context = request_context.begin(request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex)
+        load = self._load()
+        sender = _ResponseSender(send, context.request_id, load, self._settings.retry_after_seconds)
+        load.enter()
         try:
-            await self._admit(scope, notes)
+            await self._admit(scope, context)
             async with asyncio.timeout(self._settings.timeout_seconds):
-                await self._app(scope, receive, told.send)
+                await self._app(scope, receive, sender.send)
         except TimeoutError:
-            if told.status:
-                raise  # too late to say anything else
-            late = unavailable(f"no answer within {self._settings.timeout_seconds:g} s", "an answer by then")
-            await error_response(late, self._settings)(scope, receive, told.send)
+            if sender.status:
+                raise  # the response has begun
+            timeout = unavailable(f"no answer within {self._settings.timeout_seconds:g} s", "an answer by then")
+            await error_response(timeout, self._settings)(scope, receive, sender.send)
         except Exception as error:
-            if told.status:
-                raise  # too late to say anything else
-            await error_response(from_error(error), self._settings)(scope, receive, told.send)
+            if sender.status:
+                raise  # the response has begun
+            await error_response(to_api_error(error), self._settings)(scope, receive, sender.send)
         finally:
-            balance.leave()
+            load.leave()
             seconds = time.perf_counter() - started
             route = route_of(scope["path"])
             if route not in OPEN_PATHS:
-                metrics.REQUEST_SECONDS.labels(route, str(told.status)).observe(seconds)
-                request_log.tell(notes, scope["method"], route, told.status, seconds)
+                metrics.REQUEST_SECONDS.labels(route, str(sender.status)).observe(seconds)
+                request_log.log_request(context, scope["method"], route, sender.status, seconds)
 
-    async def _admit(self, scope: Scope, notes: request_context.RequestContext) -> None:
+    async def _admit(self, scope: Scope, context: request_context.RequestContext) -> None:
         path, headers = scope["path"], Headers(scope=scope)
         if path in OPEN_PATHS:
             return
         client = scope["client"][0] if scope.get("client") else request_context.ANYONE
-        if self._access is None:
+        if self._authenticator is None:
             if self._settings.auth == "auto":
-                _check_from_here(headers)
-            self._limit(client)
+                _check_local_caller(headers)
+            self._check_rate(client)
         else:
-            shown = headers.get("authorization")
-            token = self._access.remembered(shown)
+            authorization = headers.get("authorization")
+            token = self._authenticator.cached_token(authorization)
             if token is None:
-                # Whoever tries out tokens is held up before the records are asked.
-                self._limit(client)
-                token = await to_thread.run_sync(self._access.check, shown, limiter=_checking())
-            notes.caller = token.name
+                # Limited by address before the records are read, so that guessing tokens is slow.
+                self._check_rate(client)
+                check, limiter = self._authenticator.authenticate, _token_check_limiter()
+                token = await to_thread.run_sync(check, authorization, limiter=limiter)
+            context.caller = token.name
             check_scope(token, path)
-            self._limit(token.name)
+            self._check_rate(token.name)
         size = headers.get("content-length", "")
         if size.isdigit() and int(size) > self._settings.max_body_bytes:
             limit = f"at most {self._settings.max_body_bytes} bytes"
             raise ApiError(TOO_LARGE, None, f"{size} bytes", limit, "Send several requests")
 
-    def _limit(self, caller: str) -> None:
-        seconds = self._rate.wait(caller)
+    def _check_rate(self, caller: str) -> None:
+        seconds = self._rate_limit.take(caller)
         if seconds:
             raise ApiError(
                 TOO_MANY,
@@ -140,25 +135,25 @@ class RequestMiddleware:
 
 
 @lru_cache(maxsize=1)
-def _checking() -> CapacityLimiter:
-    """Give those who check tokens threads of their own: they shall not wait for those who plan."""
-    return CapacityLimiter(_CHECKS_AT_ONCE)
+def _token_check_limiter() -> CapacityLimiter:
+    """Give token checks threads of their own, so that they do not wait for long requests such as worklists."""
+    return CapacityLimiter(_CONCURRENT_TOKEN_CHECKS)
 
 
-def _check_from_here(headers: Headers) -> None:
-    """Refuse what comes from elsewhere, where no tokens are asked for because only this machine can ask.
+def _check_local_caller(headers: Headers) -> None:
+    """Reject callers from elsewhere where no tokens are needed because the endpoint listens on this machine only.
 
-    A proxy on this machine lets others in, and so does a browser that shows their pages: both say so.
+    A proxy on this machine lets others in, and so does a browser that shows their pages: the headers show both.
     """
-    told = next((name for name in _FROM_ELSEWHERE if name in headers), None)
-    if told is None and not tokens_needed("auto", _host_named(headers.get("host", "localhost"))):
+    header = next((name for name in _FORWARDING_HEADERS if name in headers), None)
+    if header is None and not tokens_needed("auto", _hostname(headers.get("host", "localhost"))):
         return
-    found = f"a request with the header {told}" if told else "a request to another host's name"
-    expected = "a program of this machine, since no tokens are asked for"
-    raise ApiError(FORBIDDEN, None, found, expected, "Serve with FOREWARN_SERVE_AUTH=on, and show a token")
+    found = f"a request with the header {header}" if header else "a request to another host's name"
+    expected = "a program on this machine, since no tokens are needed"
+    raise ApiError(FORBIDDEN, None, found, expected, "Serve with FOREWARN_SERVE_AUTH=on, and send a token")
 
 
-def _host_named(host: str) -> str:
+def _hostname(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -166,75 +161,65 @@ def _host_named(host: str) -> str:
 
 
 def route_of(path: str) -> str:
-    """Return the route of a path, without what a caller put into it.
-
-    Parameters
-    ----------
-    path
-        The path.
-
-    Returns
-    -------
-    str
-        One of a few; ``"other"`` for what is none of ours.
+    """Return the route of a path, without anything a caller put into it; ``"other"`` if it is none of ours.
 
     Examples
     --------
     >>> route_of("/why/7f3a"), route_of("/predict"), route_of("/etc/passwd")
     ('/why/{prediction_id}', '/predict', 'other')
     """
-    below = next((route for start, route in _ROUTES_BELOW.items() if path.startswith(start)), "other")
-    return path if path in _ROUTES else below
+    by_prefix = next((route for prefix, route in _ROUTES_BY_PREFIX.items() if path.startswith(prefix)), "other")
+    return path if path in _ROUTES else by_prefix
 
 
 class _ResponseSender:
-    """Pass an answer on, in our shape, and remember its status."""
+    """Send a response on, its errors in our format, and keep its status."""
 
-    def __init__(self, send: Send, request_id: str, balance: Balance, retry_after: int) -> None:
+    def __init__(self, send: Send, request_id: str, load: WorkerLoad, retry_after: int) -> None:
         self.status = 0
         self._send = send
         self._request_id = request_id
-        self._balance = balance
+        self._load = load
         self._retry_after = retry_after
-        self._instead: bytes | None = None
+        self._replacement: bytes | None = None
 
     async def send(self, message: Message) -> None:
-        """Pass one message on."""
+        """Send one ASGI message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": list(message.get("headers", ()))}
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
-            # Who was refused for asking this worker too often may find another with his next connection.
-            if self._balance.is_busier() or self.status == TOO_MANY:
+            # A caller over this worker's rate limit may reach another worker with its next connection.
+            if self._load.is_busier() or self.status == TOO_MANY:
                 headers["Connection"] = "close"
-            is_ours = OURS in headers
-            del headers[OURS]
-            if self.status >= _ERRORS_FROM and not is_ours:
-                self._instead = _in_our_shape(self.status)
+            is_ours = API_ERROR_HEADER in headers
+            del headers[API_ERROR_HEADER]
+            if self.status >= _FIRST_ERROR_STATUS and not is_ours:
+                self._replacement = _error_body(self.status)
                 headers["Content-Type"] = "application/json"
-                headers["Content-Length"] = str(len(self._instead))
+                headers["Content-Length"] = str(len(self._replacement))
                 if self.status == UNAVAILABLE:
                     headers.setdefault("Retry-After", str(self._retry_after))
-        elif message["type"] == "http.response.body" and self._instead is not None:
-            # What the server below wrote about an error is for nobody: its shape is another, and it may tell too much.
-            message = {"type": "http.response.body", "body": self._instead, "more_body": False}
-            if not self._instead:
+        elif message["type"] == "http.response.body" and self._replacement is not None:
+            # BentoML's own error body is dropped: it has another format, and may reveal too much.
+            message = {"type": "http.response.body", "body": self._replacement, "more_body": False}
+            if not self._replacement:
                 return
-            self._instead = b""
+            self._replacement = b""
         await self._send(message)
 
 
-def _in_our_shape(status: int) -> bytes:
-    found, expected, remedy = _WORDS.get(
-        status, ("this request could not be answered", "an answer", "Tell the operator; the log says why")
+def _error_body(status: int) -> bytes:
+    found, expected, remedy = _MESSAGES.get(
+        status, ("this request could not be answered", "an answer", "Tell the operator; see the log")
     )
     content: dict[str, Any] = ApiError(status, None, found, expected, remedy).to_dict()
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-_WORDS = {
-    NOT_FOUND: ("an unknown path", "one of those that /docs.json describes", "Look there"),
-    UNSUPPORTED: ("a body of another content type", "application/json", "Send JSON, and say so"),
-    NOT_ALLOWED: ("a method that this path does not take", "one that /docs.json describes", "Look there"),
+_MESSAGES = {
+    NOT_FOUND: ("an unknown path", "one that /docs.json describes", "See /docs.json"),
+    UNSUPPORTED: ("a body of another content type", "application/json", "Send JSON with that content type"),
+    NOT_ALLOWED: ("a method that this path does not accept", "one that /docs.json describes", "See /docs.json"),
 }

@@ -1,50 +1,31 @@
-"""What is noted about a request while it is answered: who asks, and which predictions it got."""
+"""Context of the request being answered: its id, its caller, and the predictions in the response."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 ANYONE = "anyone"
+"""The caller where no tokens are needed."""
 
 
 @dataclass
 class RequestContext:
-    """Notes about one request.
+    """What is known about one request, for the log."""
 
-    Parameters
-    ----------
-    request_id
-        Tells this request from every other; the caller's own, if it sent one.
-    caller
-        The name of the token that was shown; `ANYONE` where none is asked for.
-    predictions
-        The predictions that were answered.
-    """
-
-    request_id: str = ""
-    caller: str = ANYONE
-    predictions: list[str] = field(default_factory=list)
+    request_id: str = ""  # the caller's own, if it sent one
+    caller: str = ANYONE  # the token's name
+    predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
 
 
-_NOTES: ContextVar[RequestContext | None] = ContextVar("notes", default=None)
+_CURRENT: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
 
 def begin(request_id: str) -> RequestContext:
-    """Begin the notes of a request; whatever answers it, in this task or a thread of it, finds them.
-
-    Parameters
-    ----------
-    request_id
-        Its id.
-
-    Returns
-    -------
-    RequestContext
-    """
-    notes = RequestContext(request_id)
-    _NOTES.set(notes)
-    return notes
+    """Begin the context of a request, visible in this task and the threads it starts."""
+    context = RequestContext(request_id)
+    _CURRENT.set(context)
+    return context
 
 
 def current() -> RequestContext:
-    """Return the notes of the request that is being answered; blank ones outside any request."""
-    return _NOTES.get() or RequestContext()
+    """Return the context of the current request; an empty one outside any request."""
+    return _CURRENT.get() or RequestContext()

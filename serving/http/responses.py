@@ -1,4 +1,4 @@
-"""Replies of the endpoint's pages: an answer's JSON, or a refusal in the one shape that all of them have."""
+"""Responses: an error in the one format that all errors have, and the reading of a request's body."""
 
 from collections.abc import Callable
 
@@ -6,94 +6,39 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from serving.http.errors import TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, ApiError, from_error
+from serving.http.errors import TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, ApiError, to_api_error
 from serving.settings import Settings
 
 JSON = "application/json"
-OURS = "X-Forewarn-Refusal"
-"""Marks a refusal on its way to the door, where errors in any other shape are replaced; nobody outside sees it."""
+API_ERROR_HEADER = "X-Forewarn-Error"
+"""Marks our own errors for the middleware, which replaces all others and removes the header."""
 
 
-def error_response(refusal: ApiError, settings: Settings) -> Response:
-    """Answer with a refusal.
-
-    Parameters
-    ----------
-    refusal
-        Why there is no answer.
-    settings
-        Tell when to try again.
-
-    Returns
-    -------
-    Response
-        With ``Retry-After`` if it is worth trying again.
-    """
-    headers = {OURS: "1"}
-    if refusal.status == UNAVAILABLE or refusal.retry_after is not None:
-        headers["Retry-After"] = str(refusal.retry_after or settings.retry_after_seconds)
-    if refusal.status == UNAUTHORIZED:
+def error_response(error: ApiError, settings: Settings) -> Response:
+    """Respond with an error; with ``Retry-After`` if trying again makes sense."""
+    headers = {API_ERROR_HEADER: "1"}
+    if error.status == UNAVAILABLE or error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after or settings.retry_after_seconds)
+    if error.status == UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(refusal.to_dict(), status_code=refusal.status, headers=headers)
+    return JSONResponse(error.to_dict(), status_code=error.status, headers=headers)
 
 
-def answered(make: Callable[[], Response], settings: Settings) -> Response:
-    """Run what makes an answer; whatever goes wrong, the caller gets one shape and no stack.
-
-    Parameters
-    ----------
-    make
-        Makes the answer.
-    settings
-        Tell when to try again.
-
-    Returns
-    -------
-    Response
-    """
+def respond(build: Callable[[], Response], settings: Settings) -> Response:
+    """Build a response; any exception becomes an error in our format, without a stack trace."""
     try:
-        return make()
+        return build()
     except Exception as error:
-        return error_response(from_error(error), settings)
+        return error_response(to_api_error(error), settings)
 
 
-async def answered_aside(make: Callable[[], Response], settings: Settings) -> Response:
-    """Do as `answered` in a thread, so that other requests go on meanwhile.
-
-    Parameters
-    ----------
-    make
-        Makes the answer.
-    settings
-        Tell when to try again.
-
-    Returns
-    -------
-    Response
-    """
-    return await run_in_threadpool(answered, make, settings)
+async def respond_in_thread(build: Callable[[], Response], settings: Settings) -> Response:
+    """Do as `respond` in a thread, so that the event loop serves other requests meanwhile."""
+    return await run_in_threadpool(respond, build, settings)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read a request's body.
-
-    Parameters
-    ----------
-    request
-        The request.
-    max_bytes
-        The largest size that is taken.
-
-    Returns
-    -------
-    bytes
-        The body.
-
-    Raises
-    ------
-    ApiError
-        Of status 413 if it is larger.
-    """
+    """Read a request's body; ApiError of status 413 if it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""Worker processes end with the process that started them, even if that one was killed."""
+"""Worker processes end with their parent process, even if it was killed."""
 
 import os
 import signal
@@ -8,14 +8,9 @@ CHECK_SECONDS = 1.0
 
 
 def end_with_parent(check_seconds: float = CHECK_SECONDS) -> None:
-    """End this process, as SIGTERM does, once the process that started it is gone.
+    """Send this process SIGTERM once its parent is gone.
 
-    BentoML's workers would otherwise keep the port and answer on, with nobody to end them.
-
-    Parameters
-    ----------
-    check_seconds
-        How often to look, in seconds.
+    BentoML's workers would otherwise keep the port and go on answering, with no process left to end them.
     """
     parent = os.getppid()
     threading.Thread(target=_watch, args=(parent, check_seconds), name="parent-watch", daemon=True).start()

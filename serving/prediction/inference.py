@@ -1,10 +1,11 @@
-"""What a model says of assets: from telemetry, or from the features that the last scoring run stored."""
+"""Inference: a model's predictions from telemetry, or from the features that the last scoring run stored."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables import tables
@@ -18,158 +19,119 @@ from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver, drivers
 from models.artifact.scoring import predict_with_reasons
-from serving.deployment.champion import Champion, check_predictions
+from serving.deployment.champion import Champion
+from serving.deployment.model_validation import check_predictions
 from serving.prediction.response_builder import AssetPredictions
 from serving.schemas.instants import microseconds_of
 
-_HOUR, _NOTHING = pd.Timedelta(hours=1), pd.Timedelta(0)
-_GAP = "no telemetry known at the cut-off lies within the model's window of {window} before it"
+_HOUR, _NO_TIME = pd.Timedelta(hours=1), pd.Timedelta(0)
+_NO_TELEMETRY = "no telemetry known at the cut-off lies within the model's window of {window} before it"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some of the assets asked about, with what is known of them.
+class AssetBatch:
+    """Some of the assets of a request, with what is known about them."""
 
-    Parameters
-    ----------
-    asked
-        The assets, their cut-offs, and what is known of them.
-    read_at : (n,)
-        The latest reading used of each.
-    rows
-        Their telemetry, sorted; None if it has to be sorted first.
-    """
-
-    asked: PointInTimeQuery
-    read_at: IntArray
-    rows: Rows | None = None
+    query: PointInTimeQuery
+    read_at: IntArray  # (n,): the latest reading used of each asset, in microseconds since 1970, or UNKNOWN
+    rows: Rows | None = None  # their telemetry, sorted; None if it has to be sorted first
 
     @property
     def n_rows(self) -> int:
-        """How many rows of telemetry there are: what it takes to keep them."""
-        return len(self.asked.history.telemetry if self.rows is None else self.rows.event)
+        """The number of rows of telemetry, which is what takes memory."""
+        return len(self.query.history.telemetry if self.rows is None else self.rows.event)
 
 
-def predict_part(part: Part, champion: Champion, *, explain: bool) -> AssetPredictions:
-    """Ask a model about some assets.
-
-    Parameters
-    ----------
-    part
-        The assets, with what is known of them.
-    champion
-        The model.
-    explain
-        Whether to tell what drives its predictions.
-
-    Returns
-    -------
-    AssetPredictions
-    """
-    artifact, recipe, asked = champion.artifact, champion.artifact.recipe, part.asked
-    if part.rows is None:
-        features = extract(asked.history, asked.cut_offs, recipe)
+def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> AssetPredictions:
+    """Predict for some assets."""
+    artifact, recipe, query = champion.artifact, champion.artifact.recipe, batch.query
+    if batch.rows is None:
+        features = extract(query.history, query.cut_offs, recipe)
     else:
-        features = extract_rows(part.rows, asked, recipe)
-    said = predict_with_reasons(artifact, features, asked)
-    reasons = said.reasons
-    if recipe.lookback > _NOTHING:
-        gap = _GAP.format(window=f"{recipe.lookback / _HOUR:g} hours")
-        reasons = [gap if read == UNKNOWN else why for why, read in zip(reasons, part.read_at.tolist(), strict=True)]
-    told = np.array([reason is None for reason in reasons], dtype=np.bool_)
-    check_predictions(artifact, said.predictions[told])
-    causes = iter(drivers(artifact, features[told]) if explain and told.any() else [()] * int(told.sum()))
+        features = extract_rows(batch.rows, query, recipe)
+    scored = predict_with_reasons(artifact, features, query)
+    reasons = scored.reasons
+    if recipe.lookback > _NO_TIME:
+        silent = _NO_TELEMETRY.format(window=f"{recipe.lookback / _HOUR:g} hours")
+        read_at = batch.read_at.tolist()
+        reasons = [silent if read == UNKNOWN else reason for reason, read in zip(reasons, read_at, strict=True)]
+    predicted = np.array([reason is None for reason in reasons], dtype=np.bool_)
+    check_predictions(artifact, scored.predictions[predicted])
     return AssetPredictions(
-        assets=asked.assets,
-        as_of=asked.as_of,
-        read_at=part.read_at,
+        assets=query.assets,
+        as_of=query.as_of,
+        read_at=batch.read_at,
         reasons=reasons,
-        said=said.predictions,
-        alerts=artifact.alerts(said.predictions),
-        horizons=said.probabilities,
-        drivers=[next(causes) if one else () for one in told],
+        predictions=scored.predictions,
+        alerts=artifact.alerts(scored.predictions),
+        horizons=scored.probabilities,
+        drivers=_explain(artifact, features[predicted], predicted) if explain and predicted.any() else _none(predicted),
     )
 
 
-class StoredRuns:
-    """Hold the latest scoring runs that were asked for, read once a version of their table.
+def _explain(artifact: Artifact, features: pd.DataFrame, predicted: npt.NDArray[np.bool_]) -> list[Sequence[Driver]]:
+    """Return the drivers of each asset; `features` has the rows of those with a prediction."""
+    explained: Iterator[Sequence[Driver]] = iter(drivers(artifact, features))
+    return [next(explained) if has_prediction else () for has_prediction in predicted]
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    """
+
+def _none(predicted: npt.NDArray[np.bool_]) -> list[Sequence[Driver]]:
+    return [()] * len(predicted)
+
+
+class StoredRuns:
+    """Predict from the features of the latest scoring run, which are read once per version of their table."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._held: tuple[object, _Run | None] = (None, None)
+        self._cached: tuple[object, _Run | None] = (None, None)
 
     def predict(
         self, champion: Champion, assets: Sequence[str], until: pd.Timestamp | None, *, explain: bool
     ) -> AssetPredictions:
-        """Ask a model about assets by the features that the last scoring run stored.
-
-        Parameters
-        ----------
-        champion
-            The model.
-        assets
-            The assets.
-        until
-            Only runs up to this cut-off; the latest if None.
-        explain
-            Whether to tell what drives its predictions.
-
-        Returns
-        -------
-        AssetPredictions
-
-        Raises
-        ------
-        StorageError
-            If the table cannot be read.
-        """
-        run = self._run(champion, until)
+        """Predict for assets from the latest run, or the latest one up to a cut-off."""
+        artifact, run = champion.artifact, self._run(champion, until)
         places = [-1 if run is None else run.places.get(asset, -1) for asset in assets]
-        reasons = [_why_not(run, place) for place in places]
-        told = np.array([reason is None for reason in reasons], dtype=np.bool_)
-        artifact, chosen = champion.artifact, [place for place, one in zip(places, told, strict=True) if one]
-        said = np.full(len(assets), np.nan)
+        reasons = [_reason(run, place) for place in places]
+        predicted = np.array([reason is None for reason in reasons], dtype=np.bool_)
+        values = np.full(len(assets), np.nan)
         horizons = np.full((len(assets), len(artifact.horizons)), np.nan)
-        causes: Sequence[Sequence[Driver]] = []
-        if run is not None and chosen:
-            features = run.features.iloc[chosen]
-            horizons[told] = artifact.predict_horizons(features)
-            said[told] = horizons[told, artifact.decision_index] if artifact.horizons else artifact.predict(features)
-            check_predictions(artifact, said[told])
-            causes = drivers(artifact, features) if explain else [()] * len(chosen)
-        each = iter(causes)
+        explanations = _none(predicted)
+        if run is not None and predicted.any():
+            features = run.features.iloc[np.array(places)[predicted]]
+            horizons[predicted] = artifact.predict_horizons(features)
+            values[predicted] = (
+                horizons[predicted, artifact.decision_index] if artifact.horizons else artifact.predict(features)
+            )
+            check_predictions(artifact, values[predicted])
+            if explain:
+                explanations = _explain(artifact, features, predicted)
         return AssetPredictions(
             assets=assets,
             as_of=np.full(len(assets), UNKNOWN if run is None else run.as_of),
             read_at=np.array([UNKNOWN if run is None or place < 0 else run.read_at[place] for place in places]),
             reasons=reasons,
-            said=said,
-            alerts=artifact.alerts(said),
+            predictions=values,
+            alerts=artifact.alerts(values),
             horizons=horizons,
-            drivers=[next(each) if one else () for one in told],
+            drivers=explanations,
         )
 
     def _run(self, champion: Champion, until: pd.Timestamp | None) -> "_Run | None":
         recipe = champion.artifact.recipe
         with self._lock:
             version = tables.latest_version(self._workspace, table_of(champion.name))
-            wanted = (champion.name, version, champion.artifact.digest, until)
-            if self._held[0] != wanted:
-                found = load_features(self._workspace, champion.name, recipe.digest, until=until)
-                self._held = (wanted, None if found is None else _Run.of(found, champion.artifact))
-            return self._held[1]
+            key = (champion.name, version, champion.artifact.digest, until)
+            if self._cached[0] != key:
+                stored = load_features(self._workspace, champion.name, recipe.digest, until=until)
+                self._cached = (key, None if stored is None else _Run.of(stored, champion.artifact))
+            return self._cached[1]
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A scoring run, ready to be asked about."""
+    """A scoring run, indexed by asset."""
 
     as_of: int
     features: pd.DataFrame
@@ -188,7 +150,7 @@ class _Run:
         )
 
 
-def _why_not(run: _Run | None, place: int) -> str | None:
+def _reason(run: _Run | None, place: int) -> str | None:
     if run is None:
         return "no features are stored: no scoring run of this model has ended by then"
     if place < 0:

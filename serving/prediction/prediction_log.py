@@ -1,4 +1,4 @@
-"""The log of predictions: what is answered is in the records first."""
+"""The log of predictions: everything is stored in the records before it is answered."""
 
 from collections.abc import Sequence
 
@@ -10,73 +10,34 @@ from data_contracts.records.records import Prediction
 from data_contracts.workspace import Workspace
 from serving.http.idempotency import VALID_FOR
 
-# Replies that have expired are deleted a few at a time, faster than new ones come.
-_PURGE_EVERY, _PURGE_MOST = 100, 200
+# Expired responses are deleted a few at a time, faster than new ones arrive.
+_PURGE_EVERY, _MAX_PURGED = 100, 200
 
 
 class PredictionLog:
-    """Store predictions, answers and replies.
-
-    Parameters
-    ----------
-    workspace
-        Where the records are.
-    """
+    """Store predictions, answers and the responses to requests with an idempotency key."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.commit = GroupCommit(workspace.records_url)
-        self._replies = 0
+        self._n_responses = 0
 
     def store(
-        self, predictions: Sequence[Prediction], answers: Sequence[Answer] = (), reply: Reply | None = None
+        self, predictions: Sequence[Prediction], answers: Sequence[Answer] = (), response: Reply | None = None
     ) -> Reply | None:
-        """Store predictions with their answers, and the reply they are in under its key: all of it, or none.
+        """Store predictions, all answers (also those without a number) and the response, in one transaction.
 
-        Parameters
-        ----------
-        predictions
-            The predictions, those with a number.
-        answers
-            The answers, those without a number too.
-        reply
-            The reply; None if it was asked for without a key.
-
-        Returns
-        -------
-        Reply or None
-            The reply that someone else has given under this key: then nothing was stored. None if all was.
-
-        Raises
-        ------
-        StorageError
-            If the records are down, locked or damaged.
+        If the key already has a response, nothing is stored and that response is returned; otherwise None. Raises
+        StorageError if the records are down, locked or damaged.
         """
-        if reply is not None:
-            self._purge_now_and_then(reply.at)
-        return store_answers(self.commit, predictions, answers, reply, valid_for=VALID_FOR)
+        if response is not None:
+            self._purge_occasionally(response.at)
+        return store_answers(self.commit, predictions, answers, response, valid_for=VALID_FOR)
 
     def find(self, key: str, now: pd.Timestamp) -> Reply | None:
-        """Find the reply that was given under a key.
-
-        Parameters
-        ----------
-        key
-            The key's digest.
-        now
-            The time.
-
-        Returns
-        -------
-        Reply or None
-
-        Raises
-        ------
-        StorageError
-            If the records are down.
-        """
+        """Return the response stored under a key's digest, if it has not expired."""
         return find_reply(self.commit.engine(), key, expired=now - VALID_FOR)
 
-    def _purge_now_and_then(self, now: pd.Timestamp) -> None:
-        self._replies += 1
-        if self._replies % _PURGE_EVERY == 1:
-            purge_replies(self.commit, expired=now - VALID_FOR, limit=_PURGE_MOST)
+    def _purge_occasionally(self, now: pd.Timestamp) -> None:
+        self._n_responses += 1
+        if self._n_responses % _PURGE_EVERY == 1:
+            purge_replies(self.commit, expired=now - VALID_FOR, limit=_MAX_PURGED)

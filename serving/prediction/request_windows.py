@@ -1,4 +1,4 @@
-"""Windows of telemetry sent with a request, made into what is read of stored ones, so that one code predicts both."""
+"""Windows of telemetry sent with a request, converted to the form of stored ones, so that one code predicts both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ from serving.http.errors import unprocessable
 from serving.http.json_bodies import path_of
 from serving.prediction.request_telemetry import (
     EVENT_TIME,
-    Expected,
     IntArray,
     RequestReadings,
-    after_cut_off,
+    TelemetrySpec,
+    after_cut_off_error,
     read_telemetry,
 )
 from serving.schemas.instants import microseconds_of
@@ -31,24 +31,12 @@ _RANK = SOURCE_PRIORITY.index(_SOURCE)
 
 @dataclass(frozen=True)
 class RequestWindows:
-    """Windows that were read, beside which there may be more in store.
+    """Windows that were read; they can be merged with what is stored."""
 
-    Parameters
-    ----------
-    windows
-        As they were sent, one an asset, without their telemetry.
-    channels
-        The channels that may be sent.
-    readings
-        The telemetry of each.
-    rows
-        The telemetry of the channels that the model needs, sorted, the assets numbered as the windows.
-    """
-
-    windows: Sequence[Window]
-    channels: tuple[str, ...]
-    readings: Sequence[RequestReadings]
-    rows: Rows
+    windows: Sequence[Window]  # one an asset, without their telemetry
+    channels: tuple[str, ...]  # all channels that may be sent
+    readings: Sequence[RequestReadings]  # the telemetry of each window
+    rows: Rows  # the telemetry of the channels that the model needs, sorted, assets numbered as the windows
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -61,118 +49,76 @@ class RequestWindows:
         return np.array([microseconds_of(window.as_of) for window in self.windows])
 
     def history(self, stored: History) -> History:
-        """Make a history of what was sent and what is stored.
-
-        Parameters
-        ----------
-        stored
-            What is stored about these assets; its telemetry is left aside.
-
-        Returns
-        -------
-        History
-            As `data_contracts.tables.history.read_history` gives one.
-        """
+        """Merge what was sent with what is stored about these assets, except for the stored telemetry."""
         as_of = {window.asset: window.as_of for window in self.windows}
-        orders, told_by = _work_order_rows(self.windows), [EVENT_TIME, "kind", "component"]
+        orders, order_key = _work_order_rows(self.windows), [EVENT_TIME, "kind", "component"]
         return replace(
             stored,
             channels=self.channels,
             telemetry=_telemetry(self.assets, self.readings, self.channels),
-            events=_joined("events", stored.events, _event_rows(self.windows), [EVENT_TIME, "code"], as_of),
-            work_orders=_joined("work_orders", stored.work_orders, orders, told_by, as_of),
+            events=_merge("events", stored.events, _event_rows(self.windows), [EVENT_TIME, "code"], as_of),
+            work_orders=_merge("work_orders", stored.work_orders, orders, order_key, as_of),
         )
 
 
 def read_windows(
-    windows: Sequence[Window], needed: Sequence[str], contract: Contract | None, now: pd.Timestamp
+    windows: Sequence[Window], required: Sequence[str], contract: Contract | None, now: pd.Timestamp
 ) -> RequestWindows:
-    """Read the windows sent.
+    """Read windows, one an asset; ApiError names the field that breaks a rule.
 
-    A reading counts as known when it happened: whoever sends it knows it.
-
-    Parameters
-    ----------
-    windows
-        The windows, one an asset.
-    needed
-        The channels that the model needs; each reading has to have them.
-    contract
-        The contract of the telemetry: other channels that may be sent, and the ranges of all; only `needed` if None.
-    now
-        The latest instant a cut-off may name.
-
-    Returns
-    -------
-    RequestWindows
-
-    Raises
-    ------
-    Refusal
-        If a window breaks a rule; it names the field.
+    Each reading must have the `required` channels, which the model uses; with a contract its other channels may be sent
+    too. `now` is the latest instant that a cut-off may name. A reading counts as known when it happened: the caller
+    that sends it knows it.
     """
-    channels = tuple(dict.fromkeys((*needed, *(contract.channels if contract else ()))))
-    expected = Expected(channels, tuple(needed), contract)
-    read = [_read_window(index, window, expected, now) for index, window in enumerate(windows)]
-    # As it was sent, telemetry takes ten times the room, and what was read may wait for challengers.
+    channels = tuple(dict.fromkeys((*required, *(contract.channels if contract else ()))))
+    spec = TelemetrySpec(channels, tuple(required), contract)
+    readings = [_read_window(index, window, spec, now) for index, window in enumerate(windows)]
+    # As it was sent, telemetry takes ten times the memory, and windows may be queued for challengers.
     bare = [window.model_copy(update={"telemetry": None}) for window in windows]
-    return RequestWindows(bare, channels, read, _rows(read, len(needed)))
+    return RequestWindows(bare, channels, readings, _rows(readings, len(required)))
 
 
 def check_as_of(as_of: pd.Timestamp, field: str, now: pd.Timestamp) -> None:
-    """Refuse a cut-off that lies in the future.
-
-    Parameters
-    ----------
-    as_of
-        The cut-off.
-    field
-        The path of its field.
-    now
-        The latest instant that is allowed.
-
-    Raises
-    ------
-    Refusal
-        If it is later than `now`.
-    """
+    """Raise ApiError if a cut-off is later than `now`, the latest instant that is allowed."""
     if as_of > now:
-        raise unprocessable(field, f"{as_of.isoformat()}, in the future", "a cut-off that has passed", "Ask again then")
+        raise unprocessable(
+            field, f"{as_of.isoformat()}, in the future", "a cut-off that has passed", "Send a cut-off up to now"
+        )
 
 
-def _read_window(index: int, window: Window, expected: Expected, now: pd.Timestamp) -> RequestReadings:
-    here = ("windows", index)
-    check_as_of(window.as_of, str(path_of([*here, "as_of"])), now)
-    _check_times([*here, "events"], [event.event_time for event in window.events], window.as_of)
-    _check_times([*here, "work_orders"], [order.event_time for order in window.work_orders], window.as_of)
-    return read_telemetry(window.telemetry, window.units, here, window.as_of, expected)
+def _read_window(index: int, window: Window, spec: TelemetrySpec, now: pd.Timestamp) -> RequestReadings:
+    path = ("windows", index)
+    check_as_of(window.as_of, str(path_of([*path, "as_of"])), now)
+    _check_times([*path, "events"], [event.event_time for event in window.events], window.as_of)
+    _check_times([*path, "work_orders"], [order.event_time for order in window.work_orders], window.as_of)
+    return read_telemetry(window.telemetry, window.units, path, window.as_of, spec)
 
 
-def _check_times(place: Sequence[str | int], times: Sequence[pd.Timestamp], as_of: pd.Timestamp) -> None:
+def _check_times(path: Sequence[str | int], times: Sequence[pd.Timestamp], as_of: pd.Timestamp) -> None:
     for index, time in enumerate(times):
         if time > as_of:
-            raise after_cut_off(path_of([*place, index, EVENT_TIME]), microseconds_of(time), as_of)
+            raise after_cut_off_error(path_of([*path, index, EVENT_TIME]), microseconds_of(time), as_of)
 
 
-def _rows(read: Sequence[RequestReadings], n_needed: int) -> Rows:
-    """Put windows one after another: sorted by asset and time, as they came."""
-    asset = np.repeat(np.arange(len(read)), [len(window.times) for window in read])
-    times = np.concatenate([window.times for window in read])
-    readings = np.ascontiguousarray(np.concatenate([window.readings[:n_needed] for window in read], axis=1).T)
+def _rows(windows: Sequence[RequestReadings], n_required: int) -> Rows:
+    """Concatenate windows: they are sorted by asset and time already."""
+    asset = np.repeat(np.arange(len(windows)), [len(window.times) for window in windows])
+    times = np.concatenate([window.times for window in windows])
+    readings = np.ascontiguousarray(np.concatenate([window.readings[:n_required] for window in windows], axis=1).T)
     return Rows(asset, times, times, np.full(len(times), _RANK), readings)
 
 
-def _telemetry(assets: Sequence[str], read: Sequence[RequestReadings], channels: tuple[str, ...]) -> pd.DataFrame:
-    lengths = [len(window.times) for window in read]
-    times = pd.DatetimeIndex(np.concatenate([w.times for w in read]).view("datetime64[us]"), tz="UTC")
+def _telemetry(assets: Sequence[str], windows: Sequence[RequestReadings], channels: tuple[str, ...]) -> pd.DataFrame:
+    lengths = [len(window.times) for window in windows]
+    times = pd.DatetimeIndex(np.concatenate([window.times for window in windows]).view("datetime64[us]"), tz="UTC")
     keys: dict[str, Any] = {
-        # Repeating a text that is there is faster than reading the same one a thousand times.
+        # Repeating a string is faster than converting the same one a thousand times.
         "asset": pd.array(list(assets), dtype="str").repeat(lengths),
         EVENT_TIME: times,
         "known_time": times,
         "source": pd.array([_SOURCE], dtype="str").repeat(sum(lengths)),
     }
-    frame = pd.DataFrame(np.concatenate([window.readings for window in read], axis=1).T, columns=_labels(channels))
+    frame = pd.DataFrame(np.concatenate([window.readings for window in windows], axis=1).T, columns=_labels(channels))
     for place, (name, column) in enumerate(keys.items()):
         frame.insert(place, name, column)
     return frame
@@ -225,29 +171,29 @@ def _work_order_row(window: Window, order: RequestWorkOrder, number: int) -> dic
     }
 
 
-def _joined(
+def _merge(
     table: str,
     stored: pd.DataFrame,
     sent: pd.DataFrame | None,
-    told_by: Sequence[str],
+    key: Sequence[str],
     as_of: Mapping[str, pd.Timestamp],
 ) -> pd.DataFrame:
-    """Add to the stored rows those sent that were not known by the cut-off; what is sent twice over counts once."""
+    """Add the rows sent that were not stored yet at the cut-off; rows with the same key count once."""
     if sent is None:
         return stored
-    shape = _empty(table)
-    rows = sent.reindex(columns=shape.columns).astype(shape.dtypes.to_dict())
-    # A stored row known only after the cut-off must not make the same one that was sent disappear.
-    then = stored["asset"].map(as_of).astype("datetime64[us, UTC]")
-    known = set(_keys(stored[stored["known_time"] <= then], told_by))
-    fresh = []
-    for key in _keys(rows, told_by):
-        fresh.append(key not in known)
-        known.add(key)
-    new = rows[fresh]
+    empty = _empty(table)
+    rows = sent.reindex(columns=empty.columns).astype(empty.dtypes.to_dict())
+    # A stored row known only after the cut-off must not hide the same one that was sent.
+    cut_offs = stored["asset"].map(as_of).astype("datetime64[us, UTC]")
+    known = set(_keys(stored[stored["known_time"] <= cut_offs], key))
+    is_new = []
+    for values in _keys(rows, key):
+        is_new.append(values not in known)
+        known.add(values)
+    new = rows[is_new]
     return new if stored.empty else pd.concat([stored, new], ignore_index=True)
 
 
-def _keys(frame: pd.DataFrame, told_by: Sequence[str]) -> list[tuple[Any, ...]]:
-    columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in ("asset", *told_by)]
+def _keys(frame: pd.DataFrame, key: Sequence[str]) -> list[tuple[Any, ...]]:
+    columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in ("asset", *key)]
     return list(zip(*columns, strict=True))

@@ -1,4 +1,4 @@
-"""From what a model says to what is answered and stored: one entry for each asset asked about."""
+"""Build what is answered and stored for each asset from a model's predictions."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,58 +29,27 @@ _ADAPTER = adapter_of(PredictionAnswer)
 
 @dataclass(frozen=True)
 class AssetPredictions:
-    """What a model says of some of the assets that were asked about.
-
-    Parameters
-    ----------
-    assets
-        The assets.
-    as_of, read_at : (n,)
-        Cut-offs, and the latest readings used, in microseconds since 1970; `UNKNOWN` where there is none.
-    reasons
-        Why there is no number; None where there is one.
-    said : (n,)
-        Probabilities, or hours of remaining life; NaN where there is none.
-    alerts : (n,)
-        Which are alerts.
-    horizons : (n, n_horizons)
-        Probabilities within each horizon.
-    drivers
-        What drives each; empty where it was not asked for.
-    """
+    """A model's predictions for some of the assets of a request, or the reasons why there are none."""
 
     assets: Sequence[str]
-    as_of: IntArray
-    read_at: IntArray
-    reasons: Sequence[str | None]
-    said: FloatArray
-    alerts: npt.NDArray[np.bool_]
-    horizons: FloatArray
-    drivers: Sequence[Sequence[Driver]]
+    as_of: IntArray  # (n,): cut-offs in microseconds since 1970; UNKNOWN where there is none
+    read_at: IntArray  # (n,): latest readings used, likewise
+    reasons: Sequence[str | None]  # why there is no prediction; None where there is one
+    predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN without a prediction
+    alerts: npt.NDArray[np.bool_]  # (n,)
+    horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
+    drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
 
 
-def without_prediction(reasons: Mapping[str, str], as_of: pd.Timestamp | None = None) -> AssetPredictions:
-    """Judge assets of which nothing can be said.
-
-    Parameters
-    ----------
-    reasons
-        The assets, each with the reason.
-    as_of
-        The cut-off, where one was asked for.
-
-    Returns
-    -------
-    AssetPredictions
-    """
+def abstentions(reasons: Mapping[str, str], as_of: pd.Timestamp | None = None) -> AssetPredictions:
+    """Return entries without a prediction for assets with their reasons, at the request's cut-off if it has one."""
     n = len(reasons)
-    nothing = np.full(n, np.nan)
     return AssetPredictions(
         assets=list(reasons),
         as_of=np.full(n, UNKNOWN if as_of is None else microseconds_of(as_of)),
         read_at=np.full(n, UNKNOWN),
         reasons=list(reasons.values()),
-        said=nothing,
+        predictions=np.full(n, np.nan),
         alerts=np.zeros(n, dtype=np.bool_),
         horizons=np.empty((n, 0)),
         drivers=[()] * n,
@@ -89,103 +58,73 @@ def without_prediction(reasons: Mapping[str, str], as_of: pd.Timestamp | None = 
 
 @dataclass(frozen=True)
 class Response:
-    """What is answered and stored of one asset.
+    """What is answered and stored for one asset."""
 
-    Parameters
-    ----------
-    shown
-        What is answered.
-    answer
-        What is stored of it.
-    prediction
-        The prediction; None if there is no number.
-    """
-
-    shown: PredictionAnswer
-    answer: Answer
-    prediction: Prediction | None
+    answer: PredictionAnswer
+    record: Answer
+    prediction: Prediction | None  # None without a number
 
 
 @dataclass(frozen=True)
 class ResponseBuilder:
-    """Write the answers of one champion.
-
-    Parameters
-    ----------
-    champion
-        The champion.
-    freshness
-        What is fresh, and how long an answer holds.
-    """
+    """Build the responses of one champion."""
 
     champion: Champion
     freshness: Freshness
 
-    def compose(self, judged: AssetPredictions, made_at: pd.Timestamp, counted_to: int | None) -> list[Response]:
-        """Write an answer for each of the assets.
+    def build(self, predicted: AssetPredictions, made_at: pd.Timestamp, age_at: int | None) -> list[Response]:
+        """Build a response for each asset.
 
-        Parameters
-        ----------
-        judged
-            What the model says of them.
-        made_at
-            The time.
-        counted_to
-            The instant up to which the age of telemetry is counted, in microseconds since 1970; None for each one's
-            own cut-off.
-
-        Returns
-        -------
-        list of Response
+        The age of telemetry counts up to `age_at`, in microseconds since 1970; up to each asset's cut-off if None.
         """
-        return [self._one(judged, row, made_at, counted_to) for row in range(len(judged.assets))]
+        return [self._build(predicted, row, made_at, age_at) for row in range(len(predicted.assets))]
 
-    def _one(self, judged: AssetPredictions, row: int, made_at: pd.Timestamp, counted_to: int | None) -> Response:
-        artifact, identifier = self.champion.artifact, new_prediction_id()
-        as_of, read_at, reason = int(judged.as_of[row]), int(judged.read_at[row]), judged.reasons[row]
-        age = None if read_at == UNKNOWN else (as_of if counted_to is None else counted_to) - read_at
-        told = reason is None
-        if told and age is not None:
-            reason = self.freshness.why_stale(age)
-        status: Status = "abstained" if not told else "ok" if reason is None else "stale"
-        failure = artifact.target == "failure"
-        value = float(judged.said[row]) if told else None
-        shown = PredictionAnswer(
-            prediction_id=identifier,
-            asset=judged.assets[row],
+    def _build(self, predicted: AssetPredictions, row: int, made_at: pd.Timestamp, age_at: int | None) -> Response:
+        artifact, prediction_id = self.champion.artifact, new_prediction_id()
+        as_of, read_at, reason = int(predicted.as_of[row]), int(predicted.read_at[row]), predicted.reasons[row]
+        age = None if read_at == UNKNOWN else (as_of if age_at is None else age_at) - read_at
+        has_prediction = reason is None
+        if has_prediction and age is not None:
+            reason = self.freshness.staleness_reason(age)
+        status: Status = "abstained" if not has_prediction else "ok" if reason is None else "stale"
+        is_failure = artifact.target == "failure"
+        value = float(predicted.predictions[row]) if has_prediction else None
+        answer = PredictionAnswer(
+            prediction_id=prediction_id,
+            asset=predicted.assets[row],
             status=status,
             reason=reason,
             as_of=None if as_of == UNKNOWN else format_microseconds(as_of),
             last_reading_at=None if read_at == UNKNOWN else format_microseconds(read_at),
             feature_age_seconds=None if age is None else age / _MICROSECONDS,
-            valid_until=format_microseconds(as_of + self.freshness.valid_for) if told else None,
-            probability=value if failure else None,
-            horizons=self._horizons(judged.horizons[row]) if told else [],
+            valid_until=format_microseconds(as_of + self.freshness.valid_for) if has_prediction else None,
+            probability=value if is_failure else None,
+            horizons=self._horizons(predicted.horizons[row]) if has_prediction else [],
             horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
             lead_hours=artifact.lead / _HOUR,
-            remaining_life_hours=None if failure else value,
-            threshold=artifact.threshold if told else None,
-            alert=bool(judged.alerts[row]) if told else None,
-            drivers=[_driver(driver) for driver in judged.drivers[row]] if told else [],
+            remaining_life_hours=None if is_failure else value,
+            threshold=artifact.threshold if has_prediction else None,
+            alert=bool(predicted.alerts[row]) if has_prediction else None,
+            drivers=[_driver(driver) for driver in predicted.drivers[row]] if has_prediction else [],
             model_name=self.champion.name,
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
-        answer = Answer(
-            prediction_id=identifier,
-            asset=shown["asset"],
+        record = Answer(
+            prediction_id=prediction_id,
+            asset=answer["asset"],
             as_of=cut_off,
             made_at=made_at,
             status=status,
             reason=reason,
-            model_name=shown["model_name"],
-            model_version=shown["model_version"],
-            model_digest=shown["model_digest"],
-            answer=_ADAPTER.dump_json(shown).decode(),
+            model_name=answer["model_name"],
+            model_version=answer["model_version"],
+            model_digest=answer["model_digest"],
+            answer=_ADAPTER.dump_json(answer).decode(),
         )
-        prediction = _prediction(shown, artifact, cut_off, made_at) if told and cut_off is not None else None
-        return Response(shown, answer, prediction)
+        stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
+        return Response(answer, record, stored)
 
     def _horizons(self, probabilities: FloatArray) -> list[HorizonAnswer]:
         return [
@@ -194,30 +133,13 @@ class ResponseBuilder:
         ]
 
 
-def response_text(answers: Sequence[Answer]) -> str:
-    """Write the body of a reply: the answers as they are stored.
-
-    Parameters
-    ----------
-    answers
-        The answers, in the order asked.
-
-    Returns
-    -------
-    str
-        JSON of a `PredictAnswer`.
-    """
-    return f'{{"predictions":[{",".join(answer.answer for answer in answers)}]}}'
+def response_text(records: Sequence[Answer]) -> str:
+    """Return the JSON of a `PredictAnswer` from answers as they are stored, in the order of the request."""
+    return f'{{"predictions":[{",".join(record.answer for record in records)}]}}'
 
 
 def new_prediction_id() -> str:
-    """Draw an identifier that no other prediction has.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
+    """Return a unique identifier of 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 
@@ -227,19 +149,19 @@ def _driver(driver: Driver) -> DriverAnswer:
     )
 
 
-def _prediction(shown: PredictionAnswer, artifact: Artifact, as_of: pd.Timestamp, made_at: pd.Timestamp) -> Prediction:
+def _prediction(answer: PredictionAnswer, artifact: Artifact, as_of: pd.Timestamp, made_at: pd.Timestamp) -> Prediction:
     return Prediction(
-        prediction_id=shown["prediction_id"],
-        asset=shown["asset"],
+        prediction_id=answer["prediction_id"],
+        asset=answer["asset"],
         as_of=as_of,
         made_at=made_at,
         horizon_s=(artifact.horizon or pd.Timedelta(0)) / _SECOND,
         lead_s=artifact.lead / _SECOND,
-        probability=shown["probability"],
-        remaining_life_h=shown["remaining_life_hours"],
-        threshold=shown["threshold"],
-        alert=bool(shown["alert"]),
-        model_name=shown["model_name"],
-        model_version=shown["model_version"],
+        probability=answer["probability"],
+        remaining_life_h=answer["remaining_life_hours"],
+        threshold=answer["threshold"],
+        alert=bool(answer["alert"]),
+        model_name=answer["model_name"],
+        model_version=answer["model_version"],
         origin="endpoint",
     )

@@ -1,4 +1,4 @@
-"""How old what an answer goes by may be, how long an answer holds, and in which words it is told."""
+"""Freshness: how old telemetry may be, how long a prediction is valid, and the kinds of reasons for abstaining."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,14 +13,15 @@ from models.artifact.artifact import Artifact
 from serving.settings import Settings
 
 NEVER = "none"
-"""The setting by which no telemetry is ever too old."""
+"""The setting by which telemetry is never too old."""
 _SHARE_OF_HORIZON = 4
 _SECOND = 1_000_000
+# Words in the reasons that this package, features and models give, and the label of the metric for each kind.
 _KINDS = {
     "broke its contract": "contract",
     "no features are stored": "no_features",
     "unknown asset": "unknown_asset",
-    "the asset is of the type": "asset_type",
+    "the asset is of type": "asset_type",
     "no telemetry": "no_telemetry",
     "samples are missing": "gaps",
     "operating regime": "operating_regime",
@@ -30,54 +31,23 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Freshness:
-    """Say what is fresh and what holds, in microseconds.
+    """How old telemetry may be and how long a prediction is valid, in microseconds."""
 
-    Parameters
-    ----------
-    stale_after
-        From what age on the latest reading used makes an answer stale; None for any age.
-    valid_for
-        How long after its cut-off an answer holds.
-    """
+    stale_after: int | None  # age of the latest reading used; None for any age
+    valid_for: int  # after the cut-off
 
-    stale_after: int | None
-    valid_for: int
-
-    def why_stale(self, age: int) -> str | None:
-        """Say why telemetry is too old.
-
-        Parameters
-        ----------
-        age
-            Of the latest reading used.
-
-        Returns
-        -------
-        str or None
-            None if it is not.
-        """
+    def staleness_reason(self, age: int) -> str | None:
+        """Say why telemetry whose latest reading has this age is too old; None if it is not."""
         if self.stale_after is None or age <= self.stale_after:
             return None
-        return f"the latest reading used is {_words(age)} old, at most {_words(self.stale_after)} is declared"
+        return f"the latest reading used is {_format(age)} old, at most {_format(self.stale_after)} is declared"
 
 
 def freshness_of(artifact: Artifact, settings: Settings) -> Freshness:
-    """Find out what is declared of a model's telemetry and answers.
+    """Return the freshness declared by the settings, or else by the telemetry's contract and the model's horizon.
 
-    What makes an answer stale is the setting, or else the freshness that the contract of the telemetry promises. An
-    answer holds for as long as the setting says, or else for a quarter of the model's shortest horizon: by then a
-    quarter of what was looked at has passed. A model without a horizon is asked anew after a day.
-
-    Parameters
-    ----------
-    artifact
-        The model.
-    settings
-        The endpoint's settings.
-
-    Returns
-    -------
-    Freshness
+    A prediction is valid for a quarter of the model's shortest horizon: by then a quarter of the time predicted has
+    passed. Without a horizon it is valid for a day.
     """
     if settings.stale_after:
         limit = None if settings.stale_after == NEVER else parse_duration(settings.stale_after)
@@ -85,56 +55,36 @@ def freshness_of(artifact: Artifact, settings: Settings) -> Freshness:
         contract = contract_of(artifact.recipe.asset_type)
         limit = contract.max_age if contract else None
     if settings.valid_for:
-        holds = parse_duration(settings.valid_for)
+        valid_for = parse_duration(settings.valid_for)
     elif artifact.horizons:
-        holds = artifact.horizons[0] / _SHARE_OF_HORIZON
+        valid_for = artifact.horizons[0] / _SHARE_OF_HORIZON
     else:
-        holds = pd.Timedelta(days=1)
-    return Freshness(None if limit is None else width(limit), width(holds))
+        valid_for = pd.Timedelta(days=1)
+    return Freshness(None if limit is None else width(limit), width(valid_for))
 
 
 @lru_cache(maxsize=16)
 def contract_of(asset_type: str) -> Contract | None:
-    """Find the contract of an asset type's telemetry.
-
-    Parameters
-    ----------
-    asset_type
-        The asset type.
-
-    Returns
-    -------
-    Contract or None
-        None for an asset type of the user's own: then only the model says what it reads.
-    """
+    """Return the contract of an asset type's telemetry; None for a user's own type, which only the model describes."""
     try:
         return telemetry_contract(asset_type)
     except NotFoundError:
         return None
 
 
-def _words(age: int) -> str:
+def _format(age: int) -> str:
     for unit, microseconds, most in (("s", _SECOND, 90), ("min", 60 * _SECOND, 90), ("h", 3600 * _SECOND, 72)):
         if age < most * microseconds:
             return f"{age / microseconds:.3g} {unit}"
     return f"{age / (24 * 3600 * _SECOND):.3g} days"
 
 
-def kind_of(reason: str) -> str:
-    """Tell what kind of reason it is, in one word: there are as many reasons as assets, and few kinds.
-
-    Parameters
-    ----------
-    reason
-        Why nothing was said of an asset.
-
-    Returns
-    -------
-    str
+def reason_kind(reason: str) -> str:
+    """Return the kind of a reason for abstaining in one word, as a metric's label: reasons are many, kinds few.
 
     Examples
     --------
-    >>> kind_of("unknown asset 'azure-1'. Did you mean 'azure-01'?")
+    >>> reason_kind("unknown asset 'azure-1'. Did you mean 'azure-01'?")
     'unknown_asset'
     """
     return next((kind for words, kind in _KINDS.items() if words in reason), "other")

@@ -27,7 +27,7 @@ _LIMIT, _MOST = 100, 1_000
 def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> HistoryAnswer:
     """Collect an asset's history; ApiError 404 for an unknown asset, 422 for a bad ``since`` or ``limit``."""
     since, limit = _parse_query(query)
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     if not is_name(asset):
         raise ApiError(NOT_FOUND, "asset", "a text that cannot be an asset's name", "a known asset", "Correct it")
     predictions = asset_predictions(engine, asset, since=since, limit=limit)
@@ -36,7 +36,7 @@ def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str])
     # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.
     orders = _later_than(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
     failures = tables.read(worker.workspace, "failures", assets=[asset])
-    failures = _later_than(since, known_rows(failures, "failure_id", worker.answering.clock()))
+    failures = _later_than(since, known_rows(failures, "failure_id", worker.predictor.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
     outcomes = _latest_outcomes(asset_outcomes(engine, asset, since=since))
     return HistoryAnswer(
@@ -72,7 +72,7 @@ def _check_asset(worker: "WorkerContext", asset: str) -> None:
     assets = set(tables.read(worker.workspace, "assets")["asset"])
     champion = worker.watch.current
     if asset not in assets and champion is not None:
-        assets |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
+        assets |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
     if asset not in assets:
         hint = did_you_mean(asset, sorted(assets)) or "Ingest its record and telemetry first"
         raise ApiError(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.deployment.worker_status import agree
-from serving.http.responses import JSON, answered_aside
+from serving.http.responses import JSON, respond_in_thread
 from serving.schemas.answer_json import answer_json
 from serving.schemas.answers import ModelAnswer, RejectedVersionAnswer, ShadowAnswer, WorkerAnswer
 from serving.schemas.instants import format_instant
@@ -29,7 +29,7 @@ def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
     async def get_model(_: Request) -> Response:
         """Describe the model that this process serves."""
         worker = current_worker()
-        return await answered_aside(
+        return await respond_in_thread(
             lambda: Response(answer_json(ModelAnswer, describe_model(worker)), media_type=JSON), worker.settings
         )
 
@@ -38,8 +38,8 @@ def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
 
 def describe_model(worker: "WorkerContext") -> ModelAnswer:
     """Describe the champion and who serves it; ApiError 503 without a champion."""
-    champion, rejected = worker.champion(), worker.watch.refused
-    artifact, states = champion.artifact, worker.workers.states()
+    champion, rejected = worker.champion(), worker.watch.rejected
+    artifact, states = champion.artifact, worker.worker_status.states()
     return ModelAnswer(
         name=champion.name,
         version=champion.version,
@@ -61,7 +61,7 @@ def describe_model(worker: "WorkerContext") -> ModelAnswer:
 def _describe_shadow(shadow: "Shadow") -> ShadowAnswer:
     return ShadowAnswer(
         versions=list(shadow.challengers),
-        refused=[RejectedVersionAnswer(version=version, reason=reason) for version, reason in shadow.refused.items()],
+        refused=[RejectedVersionAnswer(version=version, reason=reason) for version, reason in shadow.rejected.items()],
         scored=shadow.scored,
         dropped=shadow.dropped,
         failed=shadow.failed,

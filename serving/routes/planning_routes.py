@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from serving.http import idempotency, request_context
 from serving.http.errors import ApiError
-from serving.http.responses import JSON, answered_aside, error_response, read_body
+from serving.http.responses import JSON, error_response, read_body, respond_in_thread
 from serving.schemas.answer_json import answer_json
 from serving.schemas.answers import HistoryAnswer, WhyAnswer, WorklistAnswer, WorkOrdersAnswer
 from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
@@ -28,12 +28,14 @@ def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
     async def get_history(request: Request) -> Response:
         """List an asset's predictions, outcomes, failures and work orders."""
         worker, query, asset = current_worker(), dict(request.query_params), request.path_params["asset"]
-        return await answered_aside(lambda: Response(_history(worker, asset, query), media_type=JSON), worker.settings)
+        return await respond_in_thread(
+            lambda: Response(_history(worker, asset, query), media_type=JSON), worker.settings
+        )
 
     async def get_why(request: Request) -> Response:
         """Explain a stored prediction."""
         worker, prediction_id = current_worker(), request.path_params["prediction_id"]
-        return await answered_aside(lambda: Response(_why(worker, prediction_id), media_type=JSON), worker.settings)
+        return await respond_in_thread(lambda: Response(_why(worker, prediction_id), media_type=JSON), worker.settings)
 
     return [
         _post_route(current_worker, "/worklist", _worklist),
@@ -53,7 +55,7 @@ def _post_route(current_worker: "Callable[[], WorkerContext]", path: str, respon
         except ApiError as error:
             return error_response(error, worker.settings)
         keys = request.headers.getlist(idempotency.HEADER)
-        return await answered_aside(lambda: _once(worker, path, keys, body, respond), worker.settings)
+        return await respond_in_thread(lambda: _once(worker, path, keys, body, respond), worker.settings)
 
     return Route(path, post, methods=["POST"])
 
@@ -62,10 +64,10 @@ def _once(worker: "WorkerContext", path: str, keys: Sequence[str], body: bytes, 
     """Answer once for each key; errors are not kept."""
     caller = request_context.current().caller
     keyed = idempotency.idempotent_request(keys, caller=caller, route=path, body=body)
-    text = worker.answering.replied(keyed)
+    text = worker.predictor.stored_response(keyed)
     if text is None:
         # Kept only once it is true: a reply that says "stored" must not be kept for reports that are not.
-        text = worker.answering.keep(respond(worker, body), keyed)
+        text = worker.predictor.store_response(respond(worker, body), keyed)
     return Response(text, media_type=JSON)
 
 

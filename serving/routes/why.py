@@ -34,7 +34,7 @@ _ALERT_OUTCOMES = {
 
 def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer:
     """Explain a stored prediction or abstention; ApiError 404 for an unknown id."""
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     is_known = is_name(prediction_id)
     rows = find_predictions(engine, [prediction_id]).to_dict("records") if is_known else []
     answers = find_answers(engine, prediction_id=prediction_id, limit=1) if is_known else []
@@ -93,7 +93,7 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any]) -> tuple[st
         if episode is not None:
             due = f"The outcome of the alarm is due at {to_the_minute(episode['matured_at'])}."
             return _NOT_KNOWN_YET, [], due
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     failures = known_rows(tables.read(worker.workspace, "failures", assets=[prediction["asset"]]), "failure_id", now)
     failures = failures[(failures["event_time"] > opens) & (failures["event_time"] <= closes)].sort_values("event_time")
     evidence = [f"failure:{identifier}" for identifier in failures["failure_id"]]
@@ -112,7 +112,7 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any]) -> tuple[st
 
 def _episode(worker: "WorkerContext", alert: Mapping[str, Any], claim: pd.Timedelta) -> Mapping[str, Any] | None:
     """Find an alert's alarm episode: the last one opened by then, which lasts a claim at most."""
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     rows = asset_outcomes(engine, alert["asset"], since=alert["as_of"] - claim - pd.Timedelta(1, "us"))
     own = (rows["unit"] == "episode") & (rows["model_name"] == alert["model_name"])
     own &= (rows["model_version"] == alert["model_version"]) & (rows["at"] <= alert["as_of"])

@@ -22,7 +22,7 @@ _TIMES = ("event_time", "known_time")
 
 def store_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> WorkOrdersAnswer:
     """Store all reports or, if one breaks a rule (ApiError 422, with its path) or a store is down, none."""
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     frame = _frame(request, worker.settings.clock_skew_seconds, now)
     known_times = frame["event_time"].where(frame["event_time"] > now, now)
     for breach in breaches(frame.fillna({"known_time": known_times}), now=now):
@@ -65,7 +65,7 @@ def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     champion = worker.watch.current
     if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
         # Telemetry may be there before the asset's record.
-        known |= set(worker.answering.latest(champion.artifact.recipe.asset_type).known_times())
+        known |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
     for row, order in enumerate(request.work_orders):
         if order.asset not in known:
             hint = did_you_mean(order.asset, sorted(known)) or "Ingest its record first"
@@ -78,7 +78,7 @@ def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> N
     ids = {order.prediction_id for order in request.work_orders if order.prediction_id is not None}
     if not ids:
         return
-    predictions = find_predictions(worker.answering.log.commit.engine(), sorted(ids))
+    predictions = find_predictions(worker.predictor.log.commit.engine(), sorted(ids))
     owner = dict(zip(predictions["prediction_id"], predictions["asset"], strict=True))
     for row, order in enumerate(request.work_orders):
         if order.prediction_id is not None and owner.get(order.prediction_id) != order.asset:

@@ -44,7 +44,7 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
         raise unprocessable(
             None, "a model of remaining life", "a model that predicts failure probabilities", "Serve such a model"
         )
-    now = worker.answering.clock()
+    now = worker.predictor.clock()
     start = _start(request, now)
     fleet = _forecast(worker, champion, request, start, now)
     silent = [asset for asset, forecast in fleet.forecasts.items() if request.alerts_only and not forecast.alert]
@@ -112,7 +112,7 @@ def _assets(
 ) -> tuple[set[str], set[str]]:
     """Return the assets to plan for, those in service and those retired."""
     asset_type = champion.artifact.recipe.asset_type
-    latest = worker.answering.latest(asset_type)
+    latest = worker.predictor.latest_telemetry(asset_type)
     fields = {f"per_asset.{asset}": asset for asset in request.per_asset}
     fields |= {f"assets[{index}]": asset for index, asset in enumerate(request.assets or ())}
     check_known(worker.workspace, latest, fields)
@@ -146,7 +146,7 @@ def _renewal_times(worker: "WorkerContext", assets: set[str], start: pd.Timestam
 def _stored(
     worker: "WorkerContext", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp
 ) -> Iterable[Forecast]:
-    engine = worker.answering.log.commit.engine()
+    engine = worker.predictor.log.commit.engine()
     rows = newest_predictions(
         engine, model_name=champion.name, model_version=champion.version, since=earliest, until=start
     )
@@ -162,7 +162,7 @@ def _predicted_now(
     for first in range(0, len(assets), batch_size):
         batch = list(assets[first : first + batch_size])
         request = PredictRequest.model_construct(assets=batch, as_of=as_of, windows=None, explain=False)
-        yield from forecasts_from_answer(worker.answering.answer(request, champion))
+        yield from forecasts_from_answer(worker.predictor.predict(request, champion))
 
 
 def _job(asset: str, forecast: Forecast, request: WorklistRequest) -> Job:

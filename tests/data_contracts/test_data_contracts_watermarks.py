@@ -32,7 +32,7 @@ def batch(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 def latest(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
-    return tables.latest_times(workspace, TABLE, column=column)[0]
+    return tables.asset_watermarks(workspace, TABLE, column=column)[0]
 
 
 def check(workspace: Workspace, watermarks: Watermarks) -> None:

@@ -80,7 +80,7 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "becomes", "told"),
+    ("line", "becomes", "message"),
     [
         ('horizon = "24h"', 'horizn = "24h"', r"azure.toml:9: label.horizn is not known.*Did you mean 'horizon'"),
         ('horizon = "24h"', "horizon = 24", r"azure.toml:9: label.horizon is the number 24\. Expected a duration"),
@@ -96,16 +96,16 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
         ('name = "azure-failure"', 'name = "a/b"', r"name is 'a/b'"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(file: Path, line: str, becomes: str, told: str) -> None:
+def test_what_is_wrong_is_reported_with_its_line(file: Path, line: str, becomes: str, message: str) -> None:
     """Unknown keys, wrong types and missing keys are refused with the line, what was expected, and a suggestion."""
     file.write_text(TEXT.replace(line, becomes))
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         load_experiment(file)
 
 
 @pytest.mark.parametrize("wrong", ["seed", "seed.x=1", "estimator.kidn=logistic", "=3", "label.horizon=3"])
 def test_wrong_overrides_are_blamed_on_the_command_line(file: Path, wrong: str) -> None:
-    """A wrong --set is told as such, not as a line of the file."""
+    """A wrong --set is reported as such, not as a line of the file."""
     with pytest.raises(UsageError, match="--set"):
         load_experiment(file, [wrong])
 

@@ -123,10 +123,10 @@ def test_the_flow_rolls_back_only_where_that_is_set(
         "probation": {"suggestion": suggestion, "reasons": ["worse"]},
     }
     settings = SimpleNamespace(probation=SimpleNamespace(rolls_back=rolls_back))
-    monkeypatch.setattr(flow, "opened", lambda _: (None, settings))
-    monkeypatch.setattr(flow, "on_duty", lambda *_, **__: ["m"])
-    monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
-    monkeypatch.setattr(flow, "roll_back", lambda *_: "rolled back")
+    monkeypatch.setattr(flow, "open_workspace_and_settings", lambda _: (None, settings))
+    monkeypatch.setattr(flow, "models_to_run", lambda *_, **__: ["m"])
+    monkeypatch.setattr(flow, "monitor_model", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
+    monkeypatch.setattr(flow, "roll_back_model", lambda *_: "rolled back")
     monkeypatch.setattr(flow, "retrain_model", lambda *_, **__: "retrained")
     (result,) = flow.monitor.fn("w", now="2026-01-01", act=act)
     assert [key for key in ("rollback", "retraining") if key in result] == done

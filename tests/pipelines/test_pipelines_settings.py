@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -140,13 +139,3 @@ def test_settings_of_the_endpoint_are_not_passed_over(workspace: Workspace) -> N
     _write(workspace, "[serving]\nport = 4000\n")
     with pytest.raises(UsageError, match=r"serving is not read.*FOREWARN_SERVE_PORT"):
         read_settings(workspace, {})
-
-
-def test_the_documented_defaults_are_the_defaults(workspace: Workspace, repository: Path) -> None:
-    """The documented defaults are those of a new workspace; inbox, schedules and monitor are all there."""
-    text = (repository / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+\.\w+)` \| ([^|]+) \|", text, re.MULTILINE)
-    told = {name: default.strip("`") for name, default in rows if not name.startswith("storage.")}
-    held = {source.name: source.value or "empty" for source in setting_sources(workspace, {})}
-    assert told.items() <= held.items()
-    assert {name for name in held if name.startswith(("ingest.", "schedule.", "monitor."))} <= set(told)

@@ -99,7 +99,7 @@ def make_fleet(workspace: Workspace) -> None:
 
 
 def make_artifact(history: History, recipe: Recipe, seed: int) -> Artifact:
-    """Train a few trees on labels drawn at random: nothing here is about how good a model is."""
+    """Train a few trees on random labels: these tests are not about a model's quality."""
     at = pd.date_range(BEGIN + pd.Timedelta("2D"), END, freq="6h", unit="us")
     grid = pd.MultiIndex.from_product([ASSETS[:10], at], names=["asset", "as_of"]).to_frame(index=False)
     features = extract(history, grid, recipe)
@@ -139,9 +139,9 @@ def fleet() -> Fleet:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    made = init_workspace(tmp_path_factory.mktemp("serving") / "workspace")
-    make_fleet(made)
-    return made
+    workspace = init_workspace(tmp_path_factory.mktemp("serving") / "workspace")
+    make_fleet(workspace)
+    return workspace
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +159,7 @@ def artifacts(history: History) -> tuple[Artifact, Artifact]:
 
 @pytest.fixture(scope="session")
 def registry(workspace: Workspace, artifacts: tuple[Artifact, Artifact]) -> Registry:
-    """Versions 1 and 2 of one model; nobody is champion."""
+    """Versions 1 and 2 of one model; neither is champion."""
     for artifact in artifacts:
         register(workspace, artifact)
     return Registry(workspace)
@@ -229,7 +229,7 @@ def free_port() -> int:
 
 
 def send_without_pause(endpoint: Endpoint, body: Any, over: threading.Event, callers: int) -> Traffic:
-    """Send requests from several threads until told to stop."""
+    """Send requests from several threads until the event is set."""
     seen = Traffic()
 
     def call() -> None:

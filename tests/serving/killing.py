@@ -18,7 +18,7 @@ import httpx
 
 from data_contracts.records.records import open_records, predictions
 from data_contracts.workspace import Workspace
-from serving.deployment.worker_status import WorkerStatus, workers_of
+from serving.deployment.worker_status import WorkerStatus, open_worker_status
 from tests.serving.callers import Answer, Callers, Question, ask_once
 from tests.serving.conftest import REPOSITORY, free_port
 
@@ -43,9 +43,9 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def told(self) -> WorkerStatus:
-        """What the workers say they serve."""
-        return workers_of(self.workspace, self.port)
+    def worker_status(self) -> WorkerStatus:
+        """What the workers serve."""
+        return open_worker_status(self.workspace, self.port)
 
     def start(self) -> None:
         """Start it; until the port is free again it ends at once, and is started anew."""
@@ -61,7 +61,7 @@ class Service:
         for _ in range(PATIENCE):
             if self.process is None or self.process.poll() is not None:
                 self.start()
-            served = [state for state in self.told.states() if state.version is not None]
+            served = [state for state in self.worker_status.states() if state.version is not None]
             if len(served) >= (count or self.workers) and self._is_ready():
                 return time.monotonic() - begun
             time.sleep(PAUSE)
@@ -72,7 +72,7 @@ class Service:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
-        while self.told.states():
+        while self.worker_status.states():
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -94,12 +94,12 @@ class Service:
 @contextmanager
 def service(workspace: Workspace, model: str, folder: Path, **more: Any) -> Iterator[Service]:
     """Run the endpoint with two workers."""
-    made = Service(workspace, model, 2, folder, **more)
+    running = Service(workspace, model, 2, folder, **more)
     try:
-        made.await_workers()
-        yield made
+        running.await_workers()
+        yield running
     finally:
-        made.stop()
+        running.stop()
 
 
 @dataclass(frozen=True)
@@ -123,31 +123,31 @@ class Killed:
 
 
 def kill_under_load(
-    made: Service, ask: Callable[[int], Question], kills: int, *, callers: int, seed: int, left: int | None = None
+    running: Service, ask: Callable[[int], Question], kills: int, *, callers: int, seed: int, left: int | None = None
 ) -> Killed:
     """Kill workers, and now and then the whole service, while callers ask.
 
     Before the next kill, wait until so many workers serve; all of them if no number is given, as at the end.
     """
     rng, back_after, services = random.Random(seed), [], 0
-    with Callers(made.url, ask, callers, rest=0.1) as asking:
+    with Callers(running.url, ask, callers, rest=0.1) as asking:
         for number in range(kills):
             time.sleep(rng.uniform(0.2, 1.0))
             if number % 4 == 3:
-                made.kill()
+                running.kill()
                 services += 1
             else:
-                kill_worker(made, rng.choice(made.told.states()).pid)
-            back_after.append(made.await_workers(left))
-        made.await_workers()
+                kill_worker(running, rng.choice(running.worker_status.states()).pid)
+            back_after.append(running.await_workers(left))
+        running.await_workers()
         time.sleep(0.5)
     return Killed(asking.answers, kills - services, services, back_after)
 
 
-def kill_worker(made: Service, pid: int) -> None:
+def kill_worker(running: Service, pid: int) -> None:
     """Kill a worker, and wait until it is dead."""
     os.kill(pid, signal.SIGKILL)
-    while any(state.pid == pid for state in made.told.states()):
+    while any(state.pid == pid for state in running.worker_status.states()):
         time.sleep(0.01)
 
 
@@ -167,7 +167,7 @@ def twice(answers: Sequence[Answer]) -> int:
     return sum(len(questions) > 1 for questions in owners.values())
 
 
-def answered_otherwise(url: str, answers: Sequence[Answer]) -> int:
+def answered_differently(url: str, answers: Sequence[Answer]) -> int:
     """Ask again with the same keys; count those that get another answer than the first time."""
     with ThreadPoolExecutor(4) as pool:
         again = pool.map(lambda answer: ask_once(url, answer.question).text, answers)

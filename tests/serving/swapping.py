@@ -56,7 +56,7 @@ class Swaps:
         return sum(answer.status != 200 for answer in self.answers)
 
     def mixed(self, truth: Mapping[int, Mapping[str, float]]) -> int:
-        """Answers that are not of one version, or not what that version says, bit for bit."""
+        """Answers that are not of one version, or not what that version predicts, bit for bit."""
         return sum(not _is_of_one(answer, truth) for answer in self.answers if answer.status == 200)
 
     def late(self) -> int:
@@ -91,8 +91,12 @@ class Swaps:
 
 def _is_of_one(answer: Answer, truth: Mapping[int, Mapping[str, float]]) -> bool:
     versions = {row["model_version"] for row in answer.predictions}
-    said = {row["asset"]: row["probability"] for row in answer.predictions}
-    return len(versions) == 1 and said == dict(truth[versions.pop()]) and list(said) == answer.question.body["assets"]
+    answered = {row["asset"]: row["probability"] for row in answer.predictions}
+    return (
+        len(versions) == 1
+        and answered == dict(truth[versions.pop()])
+        and list(answered) == answer.question.body["assets"]
+    )
 
 
 def swap_under_load(
@@ -152,13 +156,13 @@ def make_move(registry: Registry, records: Any, name: str, move: int) -> int:
 def await_agreement(client: httpx.Client, version: int, seconds: float = 30.0) -> None:
     """Wait until every worker serves a version."""
     ends = time.monotonic() + seconds
-    told: Any = None
+    page: Any = None
     while time.monotonic() < ends:
-        told = client.get("/model").json()
-        if told.get("agreed") and {worker["version"] for worker in told["workers"]} == {version}:
+        page = client.get("/model").json()
+        if page.get("agreed") and {worker["version"] for worker in page["workers"]} == {version}:
             return
         time.sleep(0.1)
-    raise AssertionError(f"no agreement on version {version}: {told}")
+    raise AssertionError(f"no agreement on version {version}: {page}")
 
 
 def truth_of(registry: Registry, name: str, versions: Sequence[int], history: Any, cut_offs: pd.DataFrame) -> Any:

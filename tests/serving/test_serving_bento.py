@@ -1,4 +1,4 @@
-"""A bento of the endpoint: sealed, whole, and the same answers without the workspace it came from."""
+"""A bento of the endpoint: complete, and the same answers without the workspace it came from."""
 
 import json
 import os
@@ -62,12 +62,12 @@ def test_it_answers_as_the_endpoint_it_was_built_from(
     body = windows(history)
     expected = endpoint.predict(body)
     assert expected.status_code == 200, expected.text
-    # Whoever imports MLflow here fails.
+    # Importing MLflow fails here.
     (tmp_path / "mlflow.py").write_text("raise ImportError('there is no MLflow here')\n")
     place = Workspace(tmp_path / "empty", "", "", "", "")
-    with run_endpoint(place, tmp_path / "log", code=f"{tmp_path}{os.pathsep}{bento / 'src'}") as sealed:
-        assert sealed.client.get("/model").json()["version"] == 1
-        answer = sealed.predict(body)
+    with run_endpoint(place, tmp_path / "log", code=f"{tmp_path}{os.pathsep}{bento / 'src'}") as bundled:
+        assert bundled.client.get("/model").json()["version"] == 1
+        answer = bundled.predict(body)
         assert answer.status_code == 200, answer.text
         assert numbers(answer) == numbers(expected)
         assert all(probability is not None for _, probability, _ in numbers(answer))
@@ -108,17 +108,17 @@ def test_a_model_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None
     assert not (tmp_path / "bento").exists()
 
 
-def test_a_sealed_model_that_was_changed_is_refused(artifacts: tuple[Artifact, Artifact], tmp_path: Path) -> None:
-    """The model that answers is the one that was sealed in."""
+def test_a_bundled_model_that_was_changed_is_refused(artifacts: tuple[Artifact, Artifact], tmp_path: Path) -> None:
+    """The model that answers is the one that was bundled."""
     bundle_model(tmp_path, "tiny", 1, artifacts[0], None)
     artifacts[1].save(tmp_path / "model")
-    found = find_bundled_model(tmp_path)
-    assert found is not None
+    bundle = find_bundled_model(tmp_path)
+    assert bundle is not None
     with pytest.raises(ModelError, match="digest"):
-        found.load("tiny", 1)
+        bundle.load("tiny", 1)
 
 
-def test_a_checkout_has_no_sealed_model() -> None:
-    """What is developed answers from the registry."""
+def test_a_checkout_has_no_bundled_model() -> None:
+    """Code under development answers from the registry."""
     assert find_bundled_model() is None
     assert not FOLDER.exists()

@@ -1,4 +1,4 @@
-"""An asset whose latest telemetry is in quarantine is told from one with a bad reading among good ones."""
+"""Assets whose latest telemetry is in quarantine, as opposed to a bad reading among good ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from data_contracts.tables import table_access, tables, watermarks
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from serving.prediction.broken_contracts import BrokenContracts
-from serving.prediction.statuses import kind_of
+from serving.prediction.statuses import reason_kind
 from serving.prediction.stored_telemetry import LatestTelemetry
 
 TYPE, ASSETS = "cnc_machine", ("m1", "m2")
@@ -57,7 +57,7 @@ def broken(workspace: Workspace) -> BrokenContracts:
 
 @pytest.fixture
 def take(workspace: Workspace, contract: Contract) -> Take:
-    """Take a batch in at an hour, whatever comes of it."""
+    """Ingest a batch at an hour, whether it is refused or not."""
 
     def taking(batch: pd.DataFrame, hour: float) -> None:
         try:
@@ -72,34 +72,34 @@ def everyone(hour: float) -> dict[str, pd.Timestamp]:
     return dict.fromkeys((*ASSETS, "m9"), at(hour))
 
 
-def test_an_asset_whose_newest_batch_was_refused_is_told(broken: BrokenContracts, take: Take) -> None:
+def test_an_asset_whose_newest_batch_was_refused_is_listed(broken: BrokenContracts, take: Take) -> None:
     """Telemetry that was refused as a whole and is newer than all that is stored: the contract is broken."""
     take(hours(0, 6), 6)
-    assert broken.why_broken(everyone(7)) == {}
+    assert broken.reasons(everyone(7)) == {}
     late = hours(6, 9).drop(columns="tool_load")
     take(late[late["asset"] == "m1"], 9)
-    found = broken.why_broken(everyone(9))
-    assert list(found) == ["m1"]
-    assert found["m1"].startswith("the latest reading, of 2024-05-01T08:00:00Z, broke its contract (")
-    assert "tool_load" in found["m1"]
-    assert found["m1"].endswith("; so did 2 before it")
-    assert kind_of(found["m1"]) == "contract"
+    reasons = broken.reasons(everyone(9))
+    assert list(reasons) == ["m1"]
+    assert reasons["m1"].startswith("the latest reading, of 2024-05-01T08:00:00Z, broke its contract (")
+    assert "tool_load" in reasons["m1"]
+    assert reasons["m1"].endswith("; so did 2 before it")
+    assert reason_kind(reasons["m1"]) == "contract"
 
 
 def test_a_bad_reading_among_good_ones_is_passed_over(broken: BrokenContracts, take: Take) -> None:
-    """Only what comes after the latest good reading counts; a good reading after it mends the matter."""
+    """Only what comes after the latest good reading counts; a good reading after it ends the matter."""
     take(hours(0, 6, bad=(("m1", 3), ("m2", 5))), 6)
-    found = broken.why_broken(everyone(6))
-    assert list(found) == ["m2"]
-    assert "range tool_load" in found["m2"]
+    reasons = broken.reasons(everyone(6))
+    assert list(reasons) == ["m2"]
+    assert "range tool_load" in reasons["m2"]
     take(hours(6, 7), 7)
-    assert broken.why_broken(everyone(7)) == {}
+    assert broken.reasons(everyone(7)) == {}
 
 
-def test_an_asset_of_which_nothing_is_good_is_told(broken: BrokenContracts, take: Take) -> None:
-    """An asset all of whose telemetry was refused has no older readings to go by, and the reason is the same."""
+def test_an_asset_without_good_readings_is_listed(broken: BrokenContracts, take: Take) -> None:
+    """An asset all of whose telemetry was refused has no older readings, and the reason is the same."""
     take(hours(0, 4, bad=tuple(("m1", hour) for hour in range(4))), 4)
-    assert list(broken.why_broken(everyone(4))) == ["m1"]
+    assert list(broken.reasons(everyone(4))) == ["m1"]
 
 
 def test_nothing_later_than_the_cut_off_counts(broken: BrokenContracts, take: Take) -> None:
@@ -109,47 +109,47 @@ def test_nothing_later_than_the_cut_off_counts(broken: BrokenContracts, take: Ta
     seen = []
     for batch, end in zip(steps, ends, strict=True):
         take(batch, end)
-        seen.append(list(broken.why_broken(everyone(end))))
+        seen.append(list(broken.reasons(everyone(end))))
     assert seen == [[], ["m1"], [], ["m1", "m2"]]
-    assert [list(broken.why_broken(everyone(end))) for end in ends] == seen
-    assert broken.why_broken({"m1": at(9), "m2": at(15)}).keys() == {"m1", "m2"}
-    assert broken.why_broken({"m1": at(12), "m2": at(14.9)}) == {}
+    assert [list(broken.reasons(everyone(end))) for end in ends] == seen
+    assert broken.reasons({"m1": at(9), "m2": at(15)}).keys() == {"m1", "m2"}
+    assert broken.reasons({"m1": at(12), "m2": at(14.9)}) == {}
 
 
-def test_what_was_mended_and_replayed_counts_no_more(
+def test_repaired_and_replayed_readings_no_longer_count(
     workspace: Workspace, contract: Contract, broken: BrokenContracts, take: Take, tmp_path: Path
 ) -> None:
     """A reading that left quarantine is a good one, also where it was its time that was wrong."""
     batch = hours(0, 6)
     batch.loc[batch.index[-1], "event_time"] = at(9)  # known before it happened
     take(batch, 6)
-    assert list(broken.why_broken(everyone(10))) == ["m2"]
+    assert list(broken.reasons(everyone(10))) == ["m2"]
     quarantine.export(workspace, contract, tmp_path / "bad.csv")
-    mended = read_repaired(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
-    quarantine.replay(workspace, contract, now=at(7), repaired=mended)
-    assert broken.why_broken(everyone(10)) == {}
+    repaired = read_repaired(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
+    quarantine.replay(workspace, contract, now=at(7), repaired=repaired)
+    assert broken.reasons(everyone(10)) == {}
 
 
 @pytest.mark.parametrize("wrong", ["soon", 1_714_521_600, None, "2031-05-01T00:00:00Z"])
-def test_a_time_that_cannot_be_believed_is_replaced(broken: BrokenContracts, take: Take, wrong: object) -> None:
-    """A refused batch whose event times say nothing counts by when it was known, or else from when it was refused."""
+def test_a_time_that_is_not_credible_is_replaced(broken: BrokenContracts, take: Take, wrong: object) -> None:
+    """A refused batch without credible event times counts by when it was known, or else from when it was refused."""
     take(hours(0, 6), 6)
     late = hours(6, 9).astype({"event_time": object})
     late["event_time"] = wrong
     take(late.drop(columns="tool_load"), 9)
-    found = broken.why_broken(everyone(9))
-    assert list(found) == ["m1", "m2"]
-    assert "of 2024-05-01T08:05:00Z" in found["m1"]
+    reasons = broken.reasons(everyone(9))
+    assert list(reasons) == ["m1", "m2"]
+    assert "of 2024-05-01T08:05:00Z" in reasons["m1"]
     late["known_time"] = wrong
     take(late.drop(columns="tool_load"), 9)
-    assert "of 2024-05-01T09:00:00Z" in broken.why_broken(everyone(9))["m1"]
+    assert "of 2024-05-01T09:00:00Z" in broken.reasons(everyone(9))["m1"]
 
 
-def test_rows_that_name_no_asset_are_nobodys(broken: BrokenContracts, take: Take) -> None:
-    """A refused batch without a column of assets says nothing of any."""
+def test_rows_without_an_asset_are_ignored(broken: BrokenContracts, take: Take) -> None:
+    """A refused batch without a column of assets concerns none."""
     take(hours(0, 6), 6)
     take(hours(6, 9).drop(columns="asset"), 9)
-    assert broken.why_broken(everyone(9)) == {}
+    assert broken.reasons(everyone(9)) == {}
 
 
 def test_the_tables_are_read_once_a_version(
@@ -157,14 +157,14 @@ def test_the_tables_are_read_once_a_version(
 ) -> None:
     """A question about the present costs no read until something new has been taken in or refused."""
     take(hours(0, 6, bad=(("m1", 5),)), 6)
-    assert list(broken.why_broken(everyone(6))) == ["m1"]
-    asked: list[str] = []
+    assert list(broken.reasons(everyone(6))) == ["m1"]
+    queries: list[str] = []
     ask = table_access.query
     for module in (watermarks, refused_readings, tables):
-        monkeypatch.setattr(module, "query", lambda delta, text: asked.append(text) or ask(delta, text))
+        monkeypatch.setattr(module, "query", lambda delta, text: queries.append(text) or ask(delta, text))
     for hour in (6, 6.5, 8):
-        assert list(broken.why_broken(everyone(hour))) == ["m1"]
-    assert asked == []
+        assert list(broken.reasons(everyone(hour))) == ["m1"]
+    assert queries == []
     take(hours(6, 7), 7)
-    assert broken.why_broken(everyone(8)) == {}
-    assert asked
+    assert broken.reasons(everyone(8)) == {}
+    assert queries

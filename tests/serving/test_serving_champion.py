@@ -18,21 +18,21 @@ from models.artifact.golden_inputs import GoldenInputs
 from models.artifact.tree_contributions import TreeContributions
 from models.registry.registry import CHAMPION
 from serving.deployment.champion import ChampionWatch, choose_model
-from serving.deployment.model_cache import ModelCache, Throttle, hurry
-from serving.deployment.model_validation import Retries, try_out
+from serving.deployment.model_cache import ModelCache, Throttle, no_pause
+from serving.deployment.model_validation import Retries, validate_scoring
 from serving.http.errors import LOGGER
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC")
 
 
 @dataclass
-class Held:
+class Loaded:
     artifact: Artifact
 
 
 @dataclass
 class Source:
-    """A registry one can break."""
+    """A registry that can be broken."""
 
     artifacts: dict[int, Artifact]
     version: int | None = 1
@@ -45,9 +45,9 @@ class Source:
             raise self.trouble
         return {} if self.version is None else {CHAMPION: self.version}
 
-    def load(self, name: str, version: int) -> Held:  # noqa: ARG002
+    def load(self, name: str, version: int) -> Loaded:  # noqa: ARG002
         self.loads.append(version)
-        return Held(replace(self.artifacts[version]))  # each time anew, as from a file
+        return Loaded(replace(self.artifacts[version]))  # each time anew, as from a file
 
     def golden_inputs(self, name: str, version: int) -> GoldenInputs | None:  # noqa: ARG002
         return self.golden.get(version)
@@ -69,9 +69,9 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def watch(source: Source) -> ChampionWatch:
-    made = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
-    made.look()
-    return made
+    watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
+    watch.poll()
+    return watch
 
 
 def served(watch: ChampionWatch) -> Any:
@@ -82,11 +82,11 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
     """A version is loaded when the alias comes to name it, and not again."""
     before = watch.current
     source.version = 2
-    assert watch.look()
-    assert not watch.look()
+    assert watch.poll()
+    assert not watch.poll()
     assert (served(watch), source.loads) == (2, [1, 2])
     assert before is not None
-    assert before.version == 1  # whoever holds the old champion can finish with it
+    assert before.version == 1  # a request that holds the old champion can finish with it
 
 
 def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
@@ -94,7 +94,7 @@ def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     first = watch.current
     for version in (2, 1, 2, 1):
         source.version = version
-        assert watch.look()
+        assert watch.poll()
     assert source.loads == [1, 2]
     assert first is not None
     assert watch.current is not None
@@ -102,50 +102,50 @@ def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in (5, 6, 7)}
     for version in (5, 6, 7, 1, 2):
         source.version = version
-        assert watch.look()
+        assert watch.poll()
     assert source.loads == [1, 2, 5, 6, 7, 2]
 
 
 def test_a_model_that_was_deleted_is_forgotten(watch: ChampionWatch, source: Source) -> None:
     """One of the same name that comes after it has the same numbers for other versions."""
     source.version = None
-    assert watch.look()
+    assert watch.poll()
     source.version, source.artifacts[1] = 1, source.artifacts[2]
     source.golden.clear()
-    assert watch.look()
+    assert watch.poll()
     assert watch.current is not None
     assert watch.current.artifact.digest == source.artifacts[2].digest
 
 
 def test_a_challenger_that_is_promoted_is_not_loaded_again(source: Source) -> None:
-    """Whatever is in use in the process is held, however much was loaded since."""
+    """What is in use in the process is kept, however much was loaded since."""
     source.artifacts |= {version: replace(source.artifacts[2], threshold=version / 10) for version in range(5, 12)}
-    versions = ModelCache(source, "m")
-    challenger = versions.get(5, hurry)
+    models = ModelCache(source, "m")
+    challenger = models.get(5, no_pause)
     for version in range(6, 12):
-        versions.get(version, hurry)
-    assert versions.get(5, hurry) is challenger
+        models.get(version, no_pause)
+    assert models.get(5, no_pause) is challenger
     del challenger
     for version in range(6, 12):
-        versions.get(version, hurry)
+        models.get(version, no_pause)
     gc.collect()
-    versions.get(5, hurry)
+    models.get(5, no_pause)
     assert source.loads.count(5) == 2
 
 
-def test_a_swap_leaves_the_cores_to_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between its steps it rests seven times as long as they took, and no longer than 0.6 s in all."""
-    rests: list[float] = []
-    monkeypatch.setattr(time, "sleep", rests.append)
-    begun, pace = time.thread_time(), Throttle()
+def test_a_swap_leaves_the_cores_to_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its steps it pauses seven times as long as they took, and no longer than 0.6 s in all."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    begun, throttle = time.thread_time(), Throttle()
     spend(0.03)
-    pace.rest()
-    assert 0.21 <= rests[0] <= 7 * (time.thread_time() - begun)
+    throttle.pause()
+    assert 0.21 <= pauses[0] <= 7 * (time.thread_time() - begun)
     for _ in range(3):
         spend(0.05)
-        pace.rest()
-    assert sum(rests) == pytest.approx(0.6)
-    assert rests[-1] == 0.0
+        throttle.pause()
+    assert sum(pauses) == pytest.approx(0.6)
+    assert pauses[-1] == 0.0
 
 
 def spend(seconds: float) -> None:
@@ -158,43 +158,43 @@ def spend(seconds: float) -> None:
 def test_a_champion_that_cannot_be_used_leaves_the_old_one(
     watch: ChampionWatch, source: Source, version: int, why: str
 ) -> None:
-    """A version that does not load, or does not score, never answers, and it is known why until another takes over."""
+    """A version that does not load or score never answers, and the reason is known until another takes over."""
     source.version = version
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
-    assert watch.refused is not None
-    assert (watch.refused.version, watch.refused.reason) == (version, why)
+    assert watch.rejected is not None
+    assert (watch.rejected.version, watch.rejected.reason) == (version, why)
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
-    assert watch.refused is None
+    assert watch.rejected is None
 
 
-def test_a_version_that_no_longer_agrees_with_itself_is_refused(watch: ChampionWatch, source: Source) -> None:
-    """A version that scores its golden inputs otherwise than when it was registered does not take over."""
+def test_a_version_that_scores_differently_is_rejected(watch: ChampionWatch, source: Source) -> None:
+    """A version that scores its golden inputs differently than when it was registered does not take over."""
     source.version, source.golden[2] = 2, golden_of(source.artifacts[1])
     source.golden[2].scores[0] += 1e-6
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
-    assert watch.refused is not None
-    assert "golden inputs otherwise" in watch.refused.reason
-    source.version = 1  # rolled back: nothing is refused any more
-    watch.look()
-    assert watch.refused is None
+    assert watch.rejected is not None
+    assert "golden inputs differently" in watch.rejected.reason
+    source.version = 1  # rolled back: nothing is rejected any more
+    watch.poll()
+    assert watch.rejected is None
 
 
-def test_a_version_without_golden_inputs_is_tried_out_only(watch: ChampionWatch, source: Source) -> None:
+def test_a_version_without_golden_inputs_takes_over(watch: ChampionWatch, source: Source) -> None:
     """Versions registered before golden inputs were kept still take over."""
     del source.golden[2]
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
-def test_a_refusal_is_told_once_and_tried_again_less_and_less_often(
+def test_a_rejection_is_logged_once_and_retried_with_backoff(
     watch: ChampionWatch, source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A damaged version costs a load now and then, not one at every look, and one line in the log."""
+    """A damaged version costs a load now and then, not one at every poll, and one line in the log."""
     monkeypatch.setattr(LOGGER, "propagate", True)
     seconds = [0.0]
     watch._retries = Retries(0.5, lambda: seconds[0])
@@ -202,46 +202,46 @@ def test_a_refusal_is_told_once_and_tried_again_less_and_less_often(
     with caplog.at_level(logging.ERROR):
         for step in range(200):
             seconds[0] = step * 0.5
-            watch.look()
+            watch.poll()
     assert source.loads.count(3) == 8  # at 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5 seconds
     assert len(caplog.records) == 1
-    source.artifacts[3] = source.artifacts[2]  # mended
+    source.artifacts[3] = source.artifacts[2]  # repaired
     seconds[0] += 60
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 3
 
 
 def test_no_log_line_names_a_path(
     watch: ChampionWatch, source: Source, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why a version is refused, or the registry not read, is told without the paths that an error names."""
+    """Why a version is rejected, or the registry not read, is logged without the paths that an error names."""
     monkeypatch.setattr(LOGGER, "propagate", True)
     monkeypatch.setattr(source, "load", lambda *_: Path("/srv/secret/model.txt").read_text())
     source.version = 2
-    watch.look()
+    watch.poll()
     source.trouble = StorageError("the table at /srv/secret/x is damaged", "y", "z")
-    watch.look()
+    watch.poll()
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert "it cannot be loaded (FileNotFoundError: No such file or directory)" in caplog.text
     assert "the table at [path] is damaged" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_what_drives_an_answer_is_ready_before_the_first_one(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that takes over has been taken apart for its drivers; the first caller does not wait for it."""
-    taken_apart: list[str] = []
+def test_explanations_are_ready_before_the_first_request(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trees of a model that takes over are decomposed already; the first caller does not wait for it."""
+    decomposed: list[str] = []
     from_text = TreeContributions.from_text
-    monkeypatch.setattr(TreeContributions, "from_text", lambda text: taken_apart.append("once") or from_text(text))
+    monkeypatch.setattr(TreeContributions, "from_text", lambda text: decomposed.append("once") or from_text(text))
     explanations._explainer.cache_clear()
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW)
-    watch.look()
-    assert taken_apart == ["once"]
+    watch.poll()
+    assert decomposed == ["once"]
     assert watch.current is not None
     assert any(drivers(watch.current.artifact, source.golden[1].features))
-    assert taken_apart == ["once"]
+    assert decomposed == ["once"]
 
 
-def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
+def test_a_swap_is_warmed_up_before_and_reported_after(source: Source) -> None:
     """The model is warmed up while the one before it still answers; listeners that fail change nothing."""
     seen: list[Any] = []
 
@@ -250,33 +250,33 @@ def test_a_swap_is_warm_before_and_told_after(source: Source) -> None:
 
     watch = ChampionWatch(source, ModelCache(source, "m"), 60.0, lambda: NOW, warm=lambda _: seen.append(watch.current))
     watch._on_change = lambda champion: seen.append(champion and champion.version)
-    watch.look()
+    watch.poll()
     source.version = None
-    watch.look()
+    watch.poll()
     assert seen == [None, 1, None]
     watch._warm = watch._on_change = watch._on_aliases = fail
     source.version = 2
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
 def test_a_registry_that_is_down_leaves_the_old_champion(watch: ChampionWatch, source: Source) -> None:
     """The endpoint goes on answering while the registry is away, and follows when it is back."""
-    looks: list[Mapping[str, int]] = []
-    watch._on_aliases = looks.append
+    polls: list[Mapping[str, int]] = []
+    watch._on_aliases = polls.append
     source.trouble, source.version = StorageError("x", "y", "z"), 2
-    assert not watch.look()
+    assert not watch.poll()
     assert served(watch) == 1
-    assert looks == [{CHAMPION: 1}]  # whoever is told at each look, such as of an age, still is
+    assert polls == [{CHAMPION: 1}]  # listeners to each poll, such as the age gauge, are still called
     source.trouble = None
-    assert watch.look()
+    assert watch.poll()
     assert served(watch) == 2
 
 
-def test_a_champion_that_is_withdrawn_answers_no_more(watch: ChampionWatch, source: Source) -> None:
+def test_a_champion_that_is_withdrawn_no_longer_answers(watch: ChampionWatch, source: Source) -> None:
     """Without the alias there is no champion."""
     source.version = None
-    assert watch.look()
+    assert watch.poll()
     assert watch.current is None
 
 
@@ -290,7 +290,7 @@ def test_a_model_that_predicts_no_probability_is_refused(artifacts: tuple[Artifa
     odd = replace(artifacts[0])
     odd.__dict__["model"] = Odd()
     with pytest.raises(ModelError):
-        try_out(odd)
+        validate_scoring(odd)
 
 
 def test_only_one_champion_may_be_served_without_naming_it() -> None:

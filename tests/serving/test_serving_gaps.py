@@ -1,4 +1,4 @@
-"""What the endpoint says of an asset of which too much telemetry is missing."""
+"""The endpoint's answer for an asset of which too much telemetry is missing."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from features import Gaps
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
-from serving.deployment.model_validation import try_out
+from serving.deployment.model_validation import validate_scoring
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.schemas.answers import PredictAnswer
@@ -31,9 +31,9 @@ def ruled(artifacts: tuple[Artifact, Artifact]) -> Artifact:
 
 
 def ask(workspace: Workspace, artifact: Artifact, content: dict[str, Any]) -> PredictAnswer:
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: NOW)
     request = parse_request(json.dumps(content).encode(), 1000)
-    return answering.answer(request, Champion("ruled", 1, artifact, NOW))
+    return predictor.predict(request, Champion("ruled", 1, artifact, NOW))
 
 
 def window_of(history: History, asset: str, as_of: pd.Timestamp, hours: range) -> dict[str, Any]:
@@ -59,11 +59,11 @@ def test_too_little_telemetry_gets_the_reason_and_no_number(
         window_of(history, plenty, as_of, range(26)),
     ]
     sent = ask(workspace, ruled, {"windows": windows})
-    assert [told["asset"] for told in stored["predictions"]] == list(fleet.assets[4:6])
-    assert [told["status"] for told in stored["predictions"]] == ["abstained"] * 2
+    assert [one["asset"] for one in stored["predictions"]] == list(fleet.assets[4:6])
+    assert [one["status"] for one in stored["predictions"]] == ["abstained"] * 2
     assert "volt@24h" in str(stored["predictions"][0]["reason"])
     assert "samples are missing, at most 50 % are allowed" in str(stored["predictions"][0]["reason"])
-    assert [(told["asset"], told["status"]) for told in sent["predictions"]] == [(scarce, "abstained"), (plenty, "ok")]
+    assert [(one["asset"], one["status"]) for one in sent["predictions"]] == [(scarce, "abstained"), (plenty, "ok")]
     assert "vibration@3h: 100 % of their samples are missing" in str(sent["predictions"][0]["reason"])
     kept = records.predictions(records.open_records(workspace.records_url), model_name="ruled")
     assert kept["asset"].tolist() == [plenty]
@@ -77,9 +77,9 @@ def test_batch_equals_online_under_the_rule(
     answer = ask(workspace, ruled, {"assets": assets, "as_of": as_of.isoformat()})
     expected = score(ruled, history, pd.DataFrame({"asset": assets, "as_of": as_of}))
     assert expected["reason"].isna().all()
-    assert [told["probability"] for told in answer["predictions"]] == expected["probability"].tolist()
+    assert [one["probability"] for one in answer["predictions"]] == expected["probability"].tolist()
 
 
-def test_a_trial_of_a_model_is_of_its_learner(ruled: Artifact) -> None:
-    """A champion whose rule asks for more samples than the trial makes up is loaded all the same."""
-    try_out(replace(ruled, recipe=replace(ruled.recipe, gaps=Gaps(pd.Timedelta("1s"), pd.Timedelta(0), 0.0))))
+def test_validation_ignores_the_rule_for_gaps(ruled: Artifact) -> None:
+    """A champion whose rule needs more samples than the synthetic telemetry has is loaded all the same."""
+    validate_scoring(replace(ruled, recipe=replace(ruled.recipe, gaps=Gaps(pd.Timedelta("1s"), pd.Timedelta(0), 0.0))))

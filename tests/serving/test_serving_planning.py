@@ -60,11 +60,11 @@ def plant(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], pd.Timestamp] = lambda: NOW) -> Any:
     log = PredictionLog(plant)
-    answering = Predictor(plant, Settings(), log, clock)
+    predictor = Predictor(plant, Settings(), log, clock)
     return SimpleNamespace(
         workspace=plant,
         settings=Settings(),
-        answering=answering,
+        predictor=predictor,
         watch=SimpleNamespace(current=champion),
         champion=lambda: champion,
     )
@@ -469,7 +469,7 @@ def test_two_workers_asked_at_once_under_a_key_give_one_reply(
 
     workers = [worker_of(plant, Champion("tiny", 1, artifacts[0], NOW)) for _ in range(3)]
     for worker in workers[:2]:
-        worker.answering.log.find = find_none
+        worker.predictor.log.find = find_none
     clients = [TestClient(Starlette(routes=routes(lambda worker=worker: worker))) for worker in workers]
 
     def ask(client: TestClient) -> httpx.Response:
@@ -528,7 +528,7 @@ def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Wo
         plant,
         predicted("alert", "azure-05", 0.9, hours_ago=50),
         predicted("silent", "azure-05", 0.1, hours_ago=49),
-        predicted("unseen", "azure-06", 0.9, hours_ago=50),
+        predicted("not_monitored", "azure-06", 0.9, hours_ago=50),
         predicted("fine", "azure-06", 0.1, hours_ago=50),
         predicted("young", "azure-06", 0.1),
     )
@@ -537,11 +537,12 @@ def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Wo
     tables.append(plant, "failures", pd.DataFrame([row]), "f1")
     known = [OutcomeRow("episode", "azure-05", NOW - 60 * HOUR, "tp", NOW, ["failure:f1"])]
     append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
-    answers = {name: client.get(f"/why/{name}").json() for name in ("alert", "silent", "unseen", "fine", "young")}
+    names = ("alert", "silent", "not_monitored", "fine", "young")
+    answers = {name: client.get(f"/why/{name}").json() for name in names}
     assert {name: content["outcome"] for name, content in answers.items()} == {
         "alert": "tp",
         "silent": "failed",
-        "unseen": "not_known_yet",
+        "not_monitored": "not_known_yet",
         "fine": "no_failure",
         "young": "not_known_yet",
     }

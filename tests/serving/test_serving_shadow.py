@@ -1,4 +1,4 @@
-"""Challengers in the shadow: what they say is stored beside the answer, and nothing they do harms one."""
+"""Challengers in the shadow: their predictions are stored beside the answer, and their failures harm none."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ from models.registry.registry import CHALLENGER, CHAMPION
 from serving.deployment.champion import ChampionWatch
 from serving.deployment.model_cache import ModelCache
 from serving.prediction import shadow as module
-from serving.prediction.shadow import Shadow, observe
+from serving.prediction.shadow import Shadow, update_gauges
 
 NOW = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta("1D")
 
 
 @dataclass
-class Held:
+class Loaded:
     artifact: Artifact
 
 
@@ -37,9 +37,9 @@ class Source:
     artifacts: dict[int, Artifact]
     loads: list[int] = field(default_factory=list)
 
-    def load(self, name: str, version: int) -> Held:  # noqa: ARG002
+    def load(self, name: str, version: int) -> Loaded:  # noqa: ARG002
         self.loads.append(version)
-        return Held(self.artifacts[version])
+        return Loaded(self.artifacts[version])
 
     def golden_inputs(self, name: str, version: int) -> None:  # noqa: ARG002
         return None
@@ -58,9 +58,9 @@ def source(artifacts: tuple[Artifact, Artifact]) -> Source:
 
 @pytest.fixture
 def shadow(workspace: Workspace, records_url: str, source: Source) -> Iterator[Shadow]:
-    made = Shadow(replace(workspace, records_url=records_url), ModelCache(source, "tiny"), lambda: NOW)
-    yield made
-    made.stop()
+    shadow = Shadow(replace(workspace, records_url=records_url), ModelCache(source, "tiny"), lambda: NOW)
+    yield shadow
+    shadow.stop()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def ids(cut_offs: pd.DataFrame, prefix: str = "p") -> list[str]:
 def test_every_challenger_scores_the_traffic_and_the_champion_does_not(
     shadow: Shadow, source: Source, history: History, cut_offs: pd.DataFrame, records_url: str
 ) -> None:
-    """What is stored is what each version says of the same telemetry, under the identifiers of the answers."""
+    """Each version's predictions from the same telemetry are stored under the identifiers of the answers."""
     shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4, "shadow-1": 1, "previous": 3})
     shadow.start()
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
@@ -92,23 +92,23 @@ def test_every_challenger_scores_the_traffic_and_the_champion_does_not(
     assert shadow.challengers == (2, 4)
     stored = shadow_predictions(open_records(records_url), model_name="tiny")
     for version in (2, 4):
-        said = stored[stored["model_version"] == version]
+        predictions = stored[stored["model_version"] == version]
         expected = score(source.artifacts[version], history, cut_offs)
-        assert said["prediction_id"].tolist() == ids(cut_offs)
-        assert said["asset"].tolist() == cut_offs["asset"].tolist()
-        assert said["probability"].tolist() == expected["probability"].tolist()
-        assert said["alert"].tolist() == expected["alert"].tolist()
+        assert predictions["prediction_id"].tolist() == ids(cut_offs)
+        assert predictions["asset"].tolist() == cut_offs["asset"].tolist()
+        assert predictions["probability"].tolist() == expected["probability"].tolist()
+        assert predictions["alert"].tolist() == expected["alert"].tolist()
     assert (shadow.dropped, shadow.failed) == (0, 0)
 
 
-def test_a_damaged_challenger_harms_nobody(
+def test_a_damaged_challenger_harms_no_other(
     shadow: Shadow,
     history: History,
     cut_offs: pd.DataFrame,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One that does not load is told once and known with its reason; the other goes on."""
+    """One that does not load is logged once and listed with its reason; the other goes on."""
     monkeypatch.setattr(module.LOGGER, "propagate", True)
     shadow.follow({CHAMPION: 1, CHALLENGER: 3, "shadow-9": 9, "shadow-2": 2})
     shadow.start()
@@ -116,13 +116,13 @@ def test_a_damaged_challenger_harms_nobody(
         shadow.offer(ids(cut_offs, f"{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
     assert settled(shadow, lambda: shadow.scored == 15)
     assert shadow.failed == 2 * 15
-    assert shadow.refused == {3: "it does not score", 9: "it cannot be loaded"}
+    assert shadow.rejected == {3: "it does not score", 9: "it cannot be loaded"}
     assert sum("version 9" in record.message for record in caplog.records) == 1
     shadow.follow({CHAMPION: 1, "shadow-2": 2})
-    assert settled(shadow, lambda: shadow.refused == {})
+    assert settled(shadow, lambda: shadow.rejected == {})
 
 
-def test_a_challenger_that_fails_on_traffic_is_counted_and_told_once(
+def test_a_challenger_that_fails_on_traffic_is_counted_and_logged_once(
     shadow: Shadow,
     history: History,
     cut_offs: pd.DataFrame,
@@ -142,7 +142,7 @@ def test_a_challenger_that_fails_on_traffic_is_counted_and_told_once(
     assert sum("could not score" in record.message for record in caplog.records) == 1
 
 
-def test_records_that_are_away_are_survived(
+def test_unavailable_records_are_survived(
     shadow: Shadow, history: History, cut_offs: pd.DataFrame, records_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be stored is counted and let go; what comes later is stored."""
@@ -162,23 +162,23 @@ def test_records_that_are_away_are_survived(
     assert len(shadow_predictions(open_records(records_url))) == 5
 
 
-def test_what_is_too_much_is_dropped_and_counted(
+def test_an_overfull_queue_drops_and_counts(
     shadow: Shadow, history: History, cut_offs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits is bounded, by its telemetry and by its number; without a challenger nothing waits at all."""
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert len(shadow._waiting) == 0
+    assert len(shadow._queue) == 0
     shadow.follow({CHAMPION: 1, CHALLENGER: 2, "shadow-4": 4})
-    monkeypatch.setattr(module, "_MOST_ROWS", 2 * len(history.telemetry))
+    monkeypatch.setattr(module, "_MAX_ROWS", 2 * len(history.telemetry))
     for batch in range(5):
         shadow.offer(ids(cut_offs, f"a{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert (len(shadow._waiting), shadow.dropped) == (2, 3 * 5 * 2)
+    assert (len(shadow._queue), shadow.dropped) == (2, 3 * 5 * 2)
     assert shadow.lag_seconds > 0
-    monkeypatch.setattr(module, "_MOST_BATCHES", 3)
-    monkeypatch.setattr(module, "_MOST_ROWS", 10**9)
+    monkeypatch.setattr(module, "_MAX_BATCHES", 3)
+    monkeypatch.setattr(module, "_MAX_ROWS", 10**9)
     for batch in range(3):
         shadow.offer(ids(cut_offs, f"b{batch}/"), GivenHistory(history, cut_offs), len(history.telemetry))
-    assert (len(shadow._waiting), shadow.dropped) == (3, 5 * 5 * 2)
+    assert (len(shadow._queue), shadow.dropped) == (3, 5 * 5 * 2)
     shadow.start()
     assert settled(shadow, lambda: shadow.scored == 3 * 5 * 2)
 
@@ -207,19 +207,19 @@ def test_a_model_is_warmed_up_on_the_latest_traffic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is scored before there is traffic; afterwards some of the latest, with challengers or without."""
-    asked: list[pd.DataFrame] = []
-    monkeypatch.setattr(module, "score", lambda _artifact, _history, cut_offs: asked.append(cut_offs))
+    scored_cut_offs: list[pd.DataFrame] = []
+    monkeypatch.setattr(module, "score", lambda _artifact, _history, cut_offs: scored_cut_offs.append(cut_offs))
     shadow.warm(artifacts[0])
-    assert asked == []
+    assert scored_cut_offs == []
     for begin in (0, 1):
         shadow.offer(ids(cut_offs)[begin:], GivenHistory(history, cut_offs[begin:]), len(history.telemetry))
-    # Traffic whose telemetry nobody has read yet would have to be read while requests wait.
+    # Traffic whose telemetry is not read yet would have to be read while requests wait.
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs[:1]), 0)
     shadow.warm(artifacts[0])
-    assert [list(part["asset"]) for part in asked] == [list(cut_offs["asset"])[1:3]]
+    assert [list(part["asset"]) for part in scored_cut_offs] == [list(cut_offs["asset"])[1:3]]
 
 
-def test_prometheus_is_told_of_the_champion_and_the_shadow(
+def test_gauges_show_the_champion_and_the_shadow(
     shadow: Shadow, source: Source, history: History, cut_offs: pd.DataFrame
 ) -> None:
     """Version, swap and lag stand in gauges, whenever they are read; what became of the predictions is counted."""
@@ -232,15 +232,15 @@ def test_prometheus_is_told_of_the_champion_and_the_shadow(
         return REGISTRY.get_sample_value(f"forewarn_{name}", labels) or 0.0
 
     followed = Followed(source.artifacts)
-    watch = ChampionWatch(followed, ModelCache(followed, "told"), 60.0, lambda: NOW)
-    watch.look()
+    watch = ChampionWatch(followed, ModelCache(followed, "gauges"), 60.0, lambda: NOW)
+    watch.poll()
     scored = read("shadow_scored_total")
     shadow.follow({CHAMPION: 1, CHALLENGER: 2})
     shadow.offer(ids(cut_offs), GivenHistory(history, cut_offs), len(history.telemetry))
-    observe(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
-    assert read("champion_version", model="told") == 1
-    assert read("swap_age_seconds", model="told") == 5
-    assert read("swap_timestamp_seconds", model="told") == NOW.timestamp()
+    update_gauges(watch, shadow, lambda: NOW + pd.Timedelta("5s"))
+    assert read("champion_version", model="gauges") == 1
+    assert read("swap_age_seconds", model="gauges") == 5
+    assert read("swap_timestamp_seconds", model="gauges") == NOW.timestamp()
     assert read("shadow_lag_seconds") > 0
     shadow.start()
     assert settled(shadow, lambda: shadow.scored == 5)

@@ -10,27 +10,27 @@ from serving.__main__ import main
 from serving.settings import Settings
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> str:
+def error_output(capsys: pytest.CaptureFixture[str]) -> str:
     written = capsys.readouterr()
     assert "Traceback" not in written.err
     return written.err
 
 
-def test_a_missing_workspace_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_workspace_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a workspace nothing starts: exit status 1 and what to do."""
     assert main(["--workspace", str(tmp_path / "none"), "--model", "m"], {}) == 1
-    assert "forewarn init" in told(capsys)
+    assert "forewarn init" in error_output(capsys)
 
 
-def test_records_that_are_damaged_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_records_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without records nothing starts, for nothing could be stored: exit status 1."""
     workspace = init_workspace(tmp_path)
     (workspace.root / "records.db").write_bytes(b"no database" * 1000)
     assert main(["--workspace", str(tmp_path), "--model", "m"], {}) == 1
-    assert "damaged" in told(capsys)
+    assert "damaged" in error_output(capsys)
 
 
-def test_a_taken_port_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A port someone else listens on is wrong usage: exit status 2."""
     init_workspace(tmp_path)
     with socket.socket() as taken:
@@ -38,68 +38,70 @@ def test_a_taken_port_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         taken.listen()
         port = taken.getsockname()[1]
         assert main(["--workspace", str(tmp_path), "--model", "m", "--port", str(port)], {}) == 2
-    assert str(port) in told(capsys)
+    assert str(port) in error_output(capsys)
 
 
-def test_a_wrong_setting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_setting_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A setting that cannot be understood is wrong usage: exit status 2."""
     assert main(["--port", "0"], {}) == 2
-    assert "1 to 65535" in told(capsys)
+    assert "1 to 65535" in error_output(capsys)
 
 
 @pytest.mark.parametrize(
     ("option", "value"), [("--port", "99999"), ("--port", "0"), ("--workers", "0"), ("--port", "-1")]
 )
-def test_a_wrong_option_is_told_by_its_own_name(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who mistyped an option is told of that option, not of a variable that was never set."""
+def test_a_wrong_option_is_named(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the mistyped option, not a variable that was never set."""
     assert main([option, value], {}) == 2
-    written = told(capsys)
+    written = error_output(capsys)
     assert written.startswith(f"{option} is the number {value}. Expected ")
     assert "FOREWARN" not in written
 
 
-def test_a_wrong_variable_is_told_by_its_own_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """A variable that is wrong is named, whatever the command line says."""
     assert main(["--port", "4000"], {"FOREWARN_SERVE_PORT": "99999"}) == 2
-    assert told(capsys).startswith("FOREWARN_SERVE_PORT is the number 99999. Expected a whole number from 1 to 65535")
+    assert error_output(capsys).startswith(
+        "FOREWARN_SERVE_PORT is the number 99999. Expected a whole number from 1 to 65535"
+    )
 
 
-def test_it_is_told_which_model_is_waited_for(
+def test_the_model_waited_for_is_named(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endpoint that is not ready says so: the model it waits for, and the names that are registered."""
+    """An endpoint that is not ready prints the model it waits for, and the registered names."""
     monkeypatch.setattr(start, "_await_ready", lambda _: False)
     start._announce(Settings(model="tony", port=4321), registry.workspace)
     written = capsys.readouterr()
     assert written.out == "forewarn listens at http://127.0.0.1:4321, not ready yet\n"
     assert written.err == (
-        "the endpoint waits for a champion of 'tony', which is no registered model. Expected one of tiny. "
+        "the endpoint is waiting for a champion of 'tony', which is not a registered model. Expected one of tiny. "
         "Did you mean 'tiny'?\n"
     )
     start._announce(Settings(model="tiny"), registry.workspace)
-    assert "forewarn models promote" in told(capsys)
+    assert "forewarn models promote" in error_output(capsys)
 
 
-def test_an_endpoint_that_asks_for_tokens_is_ready_too(
+def test_an_endpoint_with_tokens_is_ready_too(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands behind a token is not needed to tell that the endpoint answers."""
+    """The version is behind a token and left out of the line."""
     monkeypatch.setattr(start, "_await_ready", lambda _: True)
     start._announce(Settings(model="tiny", port=1), workspace)
     assert capsys.readouterr().out == "forewarn serves tiny at http://127.0.0.1:1\n"
 
 
 def test_the_only_champion_is_served_without_naming_it(workspace: Workspace, registry: Registry) -> None:
-    """Where exactly one model has a champion, nobody has to name it."""
+    """Where exactly one model has a champion, it need not be named."""
     registry.set_alias("tiny", CHAMPION, 1)
     assert start._only_champion(workspace) == "tiny"
 
 
-def test_no_champion_and_no_name_is_told(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_champion_and_no_name_is_an_error(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing can be served, nothing starts: exit status 1 and what to do."""
     registry.delete_alias("tiny", CHAMPION)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     assert main(["--workspace", str(registry.workspace.root), "--port", str(port)], {}) == 1
-    assert "forewarn models promote" in told(capsys)
+    assert "forewarn models promote" in error_output(capsys)

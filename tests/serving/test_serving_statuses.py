@@ -1,4 +1,4 @@
-"""What is answered of each asset: one entry, its status, and how old what it goes by is."""
+"""Each asset gets one entry: its status, and the age of the telemetry behind it."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -39,9 +39,9 @@ def ask(workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any) 
     """Ask two hours after the last telemetry."""
 
     def asking(content: Any, name: str = "statuses", **settings: Any) -> PredictAnswer:
-        answering = Predictor(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+        predictor = Predictor(workspace, Settings(**settings), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
         champion = Champion(name, 1, artifacts[0], fleet.end)
-        return answering.answer(parse_request(json.dumps(content).encode(), 100), champion)
+        return predictor.predict(parse_request(json.dumps(content).encode(), 100), champion)
 
     return asking
 
@@ -50,11 +50,11 @@ def window(history: History, fleet: Any, asset: str) -> dict[str, Any]:
     """Send a day of telemetry as rows, with one null in them."""
     rows = history.telemetry[(history.telemetry["asset"] == asset) & history.telemetry["source"].eq("physical")]
     rows = rows[rows["event_time"] > fleet.end - 24 * HOUR]
-    told = [
+    readings = [
         {"event_time": row["event_time"].isoformat()} | {c: None if pd.isna(row[c]) else row[c] for c in fleet.channels}
         for row in rows.to_dict("records")
     ]
-    return {"asset": asset, "as_of": fleet.end.isoformat(), "telemetry": told}
+    return {"asset": asset, "as_of": fleet.end.isoformat(), "telemetry": readings}
 
 
 def in_columns(window: dict[str, Any], *, numbers: bool = False) -> dict[str, Any]:
@@ -67,56 +67,61 @@ def in_columns(window: dict[str, Any], *, numbers: bool = False) -> dict[str, An
 
 
 def test_a_prediction_says_how_old_it_is_and_how_long_it_holds(ask: Ask, fleet: Any) -> None:
-    """The age counts to the cut-off that was asked for, and to now where none was."""
+    """The age counts to the cut-off of the request, and to now where it has none."""
     asset = fleet.assets[0]
     now = ask({"assets": [asset]})["predictions"][0]
     then = ask({"assets": [asset], "as_of": (fleet.end + HOUR).isoformat()})["predictions"][0]
     assert (now["status"], now["reason"], now["feature_age_seconds"]) == ("ok", None, 7200.0)
     assert (then["status"], then["feature_age_seconds"]) == ("ok", 3600.0)
     assert pd.Timestamp(then["valid_until"]) == fleet.end + HOUR + 6 * HOUR  # a quarter of the horizon
-    held = ask({"assets": [asset]}, valid_for="90min")["predictions"][0]
-    assert pd.Timestamp(held["valid_until"]) == fleet.end + pd.Timedelta("90min")
+    limited = ask({"assets": [asset]}, valid_for="90min")["predictions"][0]
+    assert pd.Timestamp(limited["valid_until"]) == fleet.end + pd.Timedelta("90min")
 
 
 @pytest.mark.parametrize(("limit", "status"), [("2h", "ok"), ("119min", "stale"), ("none", "ok"), ("", "ok")])
 def test_telemetry_older_than_declared_makes_an_answer_stale(ask: Ask, fleet: Any, limit: str, status: str) -> None:
-    """The number is real and stored; the status and the reason say that it is old."""
-    told = ask({"assets": [fleet.assets[0]]}, stale_after=limit)["predictions"][0]
+    """The prediction is made and stored; status and reason say that it is stale."""
+    prediction = ask({"assets": [fleet.assets[0]]}, stale_after=limit)["predictions"][0]
     fresh = ask({"assets": [fleet.assets[0]]})["predictions"][0]
-    assert (told["status"], told["probability"]) == (status, fresh["probability"])
+    assert (prediction["status"], prediction["probability"]) == (status, fresh["probability"])
     expected = "the latest reading used is 2 h old, at most 1.98 h is declared" if status == "stale" else None
-    assert told["reason"] == expected
+    assert prediction["reason"] == expected
 
 
 def test_an_abstention_holds_no_number_and_is_kept_all_the_same(ask: Ask, workspace: Workspace, fleet: Any) -> None:
     """It has an id, it is in the answers, and there is no prediction that an outcome could be held against."""
-    told = ask({"assets": ["azure-99", fleet.assets[0]]})["predictions"][0]
-    assert (told["probability"], told["remaining_life_hours"], told["alert"], told["threshold"]) == (None,) * 4
-    assert (told["horizons"], told["drivers"], told["valid_until"]) == ([], [], None)
+    prediction = ask({"assets": ["azure-99", fleet.assets[0]]})["predictions"][0]
+    assert (
+        prediction["probability"],
+        prediction["remaining_life_hours"],
+        prediction["alert"],
+        prediction["threshold"],
+    ) == (None,) * 4
+    assert (prediction["horizons"], prediction["drivers"], prediction["valid_until"]) == ([], [], None)
     engine = records.open_records(workspace.records_url)
-    kept = find_answers(engine, prediction_id=told["prediction_id"])[0]
-    assert (kept.asset, kept.status, kept.reason) == ("azure-99", "abstained", told["reason"])
-    assert kept.content == told
-    assert told["prediction_id"] not in set(records.predictions(engine)["prediction_id"])
+    kept = find_answers(engine, prediction_id=prediction["prediction_id"])[0]
+    assert (kept.asset, kept.status, kept.reason) == ("azure-99", "abstained", prediction["reason"])
+    assert kept.content == prediction
+    assert prediction["prediction_id"] not in set(records.predictions(engine)["prediction_id"])
 
 
-def test_an_asset_of_another_type_is_told_as_such(
+def test_an_asset_of_another_type_abstains(
     history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
 ) -> None:
-    """The model knows nothing of it, and says of what type it is."""
+    """The reason names its type and the model's."""
     workspace = init_workspace(tmp_path)
     lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
     tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(b'{"assets": ["lathe"]}', 1)
-    told = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end))["predictions"][0]
-    assert told["reason"] == "the asset is of the type cnc_machine, and the model for azure_machine"
+    prediction = predictor.predict(request, Champion("m", 1, artifacts[0], fleet.end))["predictions"][0]
+    assert prediction["reason"] == "the asset is of type cnc_machine, and the model is for azure_machine"
 
 
 def test_an_asset_whose_latest_telemetry_was_refused_abstains(
     history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
 ) -> None:
-    """Nothing is said of it from older readings, until a good one has come; others are answered meanwhile."""
+    """Older readings give no prediction, until a good one arrives; other assets are answered meanwhile."""
     workspace = init_workspace(tmp_path)
     tables.append(workspace, "assets", history.assets, "a")
     tables.append(workspace, "telemetry/azure_machine", history.telemetry, "t")
@@ -129,35 +134,35 @@ def test_an_asset_whose_latest_telemetry_was_refused_abstains(
     )
     refused = later.assign(volt=later["volt"].where(later["asset"] != bad, -1e9))
     ingest(workspace, refused, contract, now=fleet.end + HOUR)
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)
 
-    def told(**more: Any) -> list[tuple[str, str | None]]:
+    def statuses(**more: Any) -> list[tuple[str, str | None]]:
         request = parse_request(json.dumps({"assets": [bad, good], **more}).encode(), 2)
-        said = answering.answer(request, Champion("m", 1, artifacts[0], fleet.end))["predictions"]
-        return [(one["status"], one["reason"]) for one in said]
+        predictions = predictor.predict(request, Champion("m", 1, artifacts[0], fleet.end))["predictions"]
+        return [(one["status"], one["reason"]) for one in predictions]
 
-    (status, reason), other = told()
+    (status, reason), other = statuses()
     assert (status, other) == ("abstained", ("ok", None))
     assert "broke its contract (range volt" in str(reason)
-    assert told(as_of=fleet.end.isoformat()) == [("ok", None)] * 2
+    assert statuses(as_of=fleet.end.isoformat()) == [("ok", None)] * 2
     ingest(
         workspace,
         later.assign(event_time=fleet.end + 2 * HOUR, known_time=fleet.end + 2 * HOUR),
         contract,
         now=fleet.end + 2 * HOUR,
     )
-    assert told() == [("ok", None)] * 2
+    assert statuses() == [("ok", None)] * 2
 
 
-def test_drivers_are_told_unless_nobody_wants_them(
+def test_drivers_are_explained_unless_switched_off(
     ask: Ask, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
 ) -> None:
     """They are those of the features that were predicted from."""
     asset = fleet.assets[0]
-    told = ask({"assets": [asset], "as_of": fleet.end.isoformat()})["predictions"][0]
+    prediction = ask({"assets": [asset], "as_of": fleet.end.isoformat()})["predictions"][0]
     cut_offs = pd.DataFrame({"asset": [asset], "as_of": pd.Series([fleet.end], dtype="datetime64[us, UTC]")})
     expected = drivers(artifacts[0], extract(history, cut_offs, artifacts[0].recipe))[0]
-    assert [(d["channel"], d["share"], d["words"]) for d in told["drivers"]] == [
+    assert [(d["channel"], d["share"], d["words"]) for d in prediction["drivers"]] == [
         (d.channel, d.share, d.words) for d in expected
     ]
     assert ask({"assets": [asset], "explain": False})["predictions"][0]["drivers"] == []
@@ -232,29 +237,29 @@ def run(workspace: Workspace, artifacts: tuple[Artifact, Artifact], history: His
     """Store what a scoring run six hours before the end would have."""
     as_of, assets = fleet.end - 6 * HOUR, list(fleet.assets[:4])
     features = extract(history, pd.DataFrame({"asset": assets, "as_of": as_of}), artifacts[0].recipe)
-    made = StoredFeatures(
+    run = StoredFeatures(
         as_of, assets, [as_of, as_of - HOUR, as_of, None], [None, None, None, "too many gaps"], features.to_numpy()
     )
-    store_features(workspace, "stored", artifacts[0].recipe.digest, made, now=as_of)
-    return made
+    store_features(workspace, "stored", artifacts[0].recipe.digest, run, now=as_of)
+    return run
 
 
 def test_stored_features_answer_as_the_scoring_run_did(
     ask: Ask, run: StoredFeatures, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
 ) -> None:
     """The same numbers at the run's cut-off, dated by the readings it used; who was not in it gets none."""
-    asked = [run.assets[1], run.assets[0], run.assets[3], fleet.assets[9], "azure-99"]
-    told = ask({"assets": asked, "features": "stored"}, "stored")["predictions"]
-    cut_offs = pd.DataFrame({"asset": asked[:2], "as_of": pd.Series([run.as_of] * 2, dtype="datetime64[us, UTC]")})
+    names = [run.assets[1], run.assets[0], run.assets[3], fleet.assets[9], "azure-99"]
+    predictions = ask({"assets": names, "features": "stored"}, "stored")["predictions"]
+    cut_offs = pd.DataFrame({"asset": names[:2], "as_of": pd.Series([run.as_of] * 2, dtype="datetime64[us, UTC]")})
     expected = score(artifacts[0], history, cut_offs)
-    assert [each["status"] for each in told] == ["ok", "ok", "abstained", "abstained", "abstained"]
-    assert [each["probability"] for each in told[:2]] == expected["probability"].tolist()
-    assert [each["alert"] for each in told[:2]] == expected["alert"].tolist()
-    assert [pd.Timestamp(each["as_of"]) for each in told[:2]] == [run.as_of] * 2
-    assert [each["feature_age_seconds"] for each in told[:2]] == [9 * 3600.0, 8 * 3600.0]
-    assert told[0]["drivers"]
-    assert told[2]["reason"] == "too many gaps"
-    assert str(told[3]["reason"]).startswith("no features are stored")
+    assert [each["status"] for each in predictions] == ["ok", "ok", "abstained", "abstained", "abstained"]
+    assert [each["probability"] for each in predictions[:2]] == expected["probability"].tolist()
+    assert [each["alert"] for each in predictions[:2]] == expected["alert"].tolist()
+    assert [pd.Timestamp(each["as_of"]) for each in predictions[:2]] == [run.as_of] * 2
+    assert [each["feature_age_seconds"] for each in predictions[:2]] == [9 * 3600.0, 8 * 3600.0]
+    assert predictions[0]["drivers"]
+    assert predictions[2]["reason"] == "too many gaps"
+    assert str(predictions[3]["reason"]).startswith("no features are stored")
 
 
 def test_stored_features_of_a_later_run_are_not_known_before(ask: Ask, run: StoredFeatures) -> None:
@@ -268,35 +273,35 @@ def test_stored_features_of_a_later_run_are_not_known_before(ask: Ask, run: Stor
 def test_stored_features_of_another_recipe_are_not_used(
     run: StoredFeatures, workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
 ) -> None:
-    """A champion with other columns says nothing until it has scored."""
+    """A champion with other columns abstains until its first scoring run."""
     artifact = artifacts[0]
     fewer = replace(artifact, recipe=replace(artifact.recipe, columns=artifact.columns[::-1]))
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(json.dumps({"assets": list(run.assets), "features": "stored"}).encode(), 10)
-    told = answering.answer(request, Champion("stored", 2, fewer, fleet.end))["predictions"]
-    assert {each["status"] for each in told} == {"abstained"}
+    predictions = predictor.predict(request, Champion("stored", 2, fewer, fleet.end))["predictions"]
+    assert {each["status"] for each in predictions} == {"abstained"}
 
 
-def test_a_key_gets_the_same_reply_after_a_restart(
+def test_a_key_gets_the_same_response_after_a_restart(
     workspace: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
 ) -> None:
-    """Another process with another champion gives the same text, within a day; then it is asked anew."""
+    """Another process with another champion gives the same text, within a day; then it is predicted anew."""
     body = json.dumps({"assets": [fleet.assets[0], "azure-99"]}).encode()
-    asked = idempotent_request(["restart"], caller="c", route="/predict", body=body)
+    keyed = idempotent_request(["restart"], caller="c", route="/predict", body=body)
     request, clock = parse_request(body, 10), [fleet.end]
 
-    def answering() -> Predictor:
+    def predictor() -> Predictor:
         return Predictor(workspace, Settings(), PredictionLog(workspace), lambda: clock[0])
 
-    first = answering().reply(request, Champion("keys", 1, artifacts[0], fleet.end), asked)
-    again = answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked)
-    assert first == again == answering().replied(asked)
+    first = predictor().predict_json(request, Champion("keys", 1, artifacts[0], fleet.end), keyed)
+    again = predictor().predict_json(request, Champion("keys", 2, artifacts[1], fleet.end), keyed)
+    assert first == again == predictor().stored_response(keyed)
     assert json.loads(first)["predictions"][0]["model_version"] == 1
     kept = records.predictions(records.open_records(workspace.records_url), model_name="keys")
     assert len(kept) == 1
     clock[0] = fleet.end + pd.Timedelta("24h1s")
-    assert answering().replied(asked) is None
-    assert answering().reply(request, Champion("keys", 2, artifacts[1], fleet.end), asked) != first
+    assert predictor().stored_response(keyed) is None
+    assert predictor().predict_json(request, Champion("keys", 2, artifacts[1], fleet.end), keyed) != first
 
 
 def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
@@ -306,47 +311,47 @@ def test_traffic_is_offered_to_the_shadow_once_it_is_stored(
     offered: list[tuple[list[str], list[str]]] = []
 
     class Shadow:
-        def offer(self, ids: Any, asked: KnownHistory, rows: int, *, lookback: Any = None) -> None:
+        def offer(self, ids: Any, query: KnownHistory, n_rows: int, *, lookback: Any = None) -> None:
             assert lookback == artifacts[0].recipe.lookback
-            assert rows == len(asked.history.telemetry) > 0
-            assert set(asked.cut_offs["asset"]) <= set(asked.history.telemetry["asset"])
-            offered.append((list(ids), asked.cut_offs["asset"].tolist()))
+            assert n_rows == len(query.history.telemetry) > 0
+            assert set(query.cut_offs["asset"]) <= set(query.history.telemetry["asset"])
+            offered.append((list(ids), query.cut_offs["asset"].tolist()))
 
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     body = json.dumps({"assets": list(fleet.assets[:3])}).encode()
-    asked = idempotent_request(["shadow"], caller="c", route="/predict", body=body)
+    keyed = idempotent_request(["shadow"], caller="c", route="/predict", body=body)
     request, champion = parse_request(body, 10), Champion("keys", 1, artifacts[0], fleet.end)
-    text = answering.reply(request, champion, asked)
-    answering.reply(request, champion, asked)
-    told = {each["asset"]: each["prediction_id"] for each in json.loads(text)["predictions"]}
+    text = predictor.predict_json(request, champion, keyed)
+    predictor.predict_json(request, champion, keyed)
+    answered = {each["asset"]: each["prediction_id"] for each in json.loads(text)["predictions"]}
     assert len(offered) == 1
-    assert dict(zip(*reversed(offered[0]), strict=True)) == told
+    assert dict(zip(*reversed(offered[0]), strict=True)) == answered
 
 
 def test_what_stored_features_answered_is_offered_to_the_shadow_too(
     workspace: Workspace, run: StoredFeatures, artifacts: tuple[Artifact, Artifact], history: History, fleet: Any
 ) -> None:
-    """Who got a number, at the run's cut-off; the telemetry is read by whoever scores it, not by who answers."""
+    """The predicted assets, at the run's cut-off; their telemetry is read by the challenger, not for the response."""
     offered: list[tuple[Sequence[str], KnownHistory, int]] = []
 
     class Shadow:
-        def offer(self, ids: Any, asked: KnownHistory, rows: int, *, lookback: Any = None) -> None:
+        def offer(self, ids: Any, query: KnownHistory, n_rows: int, *, lookback: Any = None) -> None:
             assert lookback == artifacts[0].recipe.lookback
-            offered.append((ids, asked, rows))
+            offered.append((ids, query, n_rows))
 
-    answering = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end, Shadow())
     names = [run.assets[1], "azure-99", run.assets[3], run.assets[0]]
     request = parse_request(json.dumps({"assets": names, "features": "stored"}).encode(), 10)
-    told = answering.answer(request, Champion("stored", 1, artifacts[0], fleet.end))["predictions"]
-    ((ids, asked, rows),) = offered
-    assert (list(ids), rows, "history" in vars(asked)) == (
-        [told[0]["prediction_id"], told[3]["prediction_id"]],
+    predictions = predictor.predict(request, Champion("stored", 1, artifacts[0], fleet.end))["predictions"]
+    ((ids, query, n_rows),) = offered
+    assert (list(ids), n_rows, "history" in vars(query)) == (
+        [predictions[0]["prediction_id"], predictions[3]["prediction_id"]],
         0,
         False,
     )
-    assert asked.cut_offs["asset"].tolist() == [run.assets[1], run.assets[0]]
-    assert (asked.cut_offs["as_of"] == run.as_of).all()
-    # A challenger says of it what it says of all that was known then.
+    assert query.cut_offs["asset"].tolist() == [run.assets[1], run.assets[0]]
+    assert (query.cut_offs["as_of"] == run.as_of).all()
+    # A challenger predicts from it what it predicts from all that was known then.
     for artifact in artifacts:
-        said, expected = (score(artifact, known, asked.cut_offs) for known in (asked.history, history))
-        assert said["probability"].tolist() == expected["probability"].tolist()
+        scored, expected = (score(artifact, known, query.cut_offs) for known in (query.history, history))
+        assert scored["probability"].tolist() == expected["probability"].tolist()

@@ -29,7 +29,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    """No worker is left behind that nobody can end, whatever became of the process above it."""
+    """No orphaned worker is left behind, however its parent ended."""
     if not Path("/proc/self/stat").exists():
         return  # how to look at another process without a dependency is known for Linux only
     command = [sys.executable, "-c", _PARENT, str(tmp_path / "up"), _CHILD]
