@@ -80,11 +80,9 @@ def retrain_champion(
     *,
     now: pd.Timestamp,
     settings: Settings,
-    actor: str | None = None,
     why: str = "",
     trigger: RetrainingTrigger = CALENDAR,
     urgent: bool = False,
-    rules: PromotionRules | None = None,
     progress: ProgressCallback = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> RetrainResult:
@@ -94,27 +92,26 @@ def retrain_champion(
     outcomes have matured. Nothing is trained while the holdout has too few events to compare on. The decision is stored
     in any case. `ModelError` while another retraining of this model is under way: the lease goes by `clock`.
 
-    `why` and `actor` are for the ledger; `actor` and `rules` default to the settings. A retraining whose trigger is
-    "refresh" uses up no evidence. `urgent` (the champion has drifted) makes the holdout as short as
-    `retrain.drift_events` allow, so that the challenger learns from the newest data.
+    `why` is for the ledger. A retraining whose trigger is "refresh" uses up no evidence. `urgent` (the champion has
+    drifted) makes the holdout as short as `retrain.drift_events` allow, so that the challenger learns from the newest
+    data.
     """
-    rules = settings.promotion if rules is None else rules
     records = open_records(workspace.records_url)
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         holdout = _hold_out(workspace, model_name, settings, now=now, urgent=urgent)
-        undecided = _too_few_events(holdout, rules)
+        undecided = _too_few_events(holdout, settings.promotion)
         if undecided is not None:
             result = _result(holdout, None, undecided, why)
             # No evidence is used up: the next retraining may rest on the same outcomes.
             _store_decision(records, result, {"comparison": undecided.to_dict(), "why": why}, now)
             return result
         challenger = _train_challenger(workspace, holdout, settings, progress)
-        result = _result(holdout, challenger, _compare(workspace, holdout, challenger, settings, rules), why)
+        result = _result(holdout, challenger, _compare(workspace, holdout, challenger, settings), why)
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
         evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
         if result.decision == PROMOTED:
-            actor, reason = actor or settings.retrain.actor, " ".join(result.reasons)
+            actor, reason = settings.retrain.actor, " ".join(result.reasons)
             _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
         _store_decision(records, result, evidence, now)
         return result
@@ -188,9 +185,7 @@ def _train_challenger(
     return monitored_model(registry.load(champion.model.name, version))
 
 
-def _compare(
-    workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel, settings: Settings, rules: PromotionRules
-) -> Comparison:
+def _compare(workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel, settings: Settings) -> Comparison:
     champion, history, now = holdout.champion, holdout.history, holdout.now
     return compare(
         _contender(champion),
@@ -201,7 +196,7 @@ def _compare(
         stride=champion.experiment.windows.stride,
         terms=holdout.alarm_terms,
         costs=champion.experiment.costs,
-        rules=rules,
+        rules=settings.promotion,
         observation_gaps=observation_gaps(workspace, history, settings, now=now),
     )
 
