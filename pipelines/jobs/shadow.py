@@ -89,7 +89,7 @@ def _compare(
         alert_outcomes = outcomes(
             decisions, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=gaps
         )
-        # Nobody acts on an alert in the shadow, so other work that found a defect, or none, settles its outcome.
+        # Alerts in the shadow are not acted on, so other work that found a defect, or none, settles its outcome.
         return error_rates(reclassify_by_other_work(alert_outcomes, history.work_orders))
 
     shadow, answered = pairs["alert"].astype(bool), pairs["alert_answered"].astype(bool)
