@@ -88,7 +88,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
-    "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),
+    "demo": ("pipelines.commands.fleet:demo", "Watch a simulated fleet through a drift, end to end."),
     "doctor": (
         "pipelines.commands.workspace:doctor",
         "Show versions, settings, which stores are reachable and what is slow.",
