@@ -15,7 +15,7 @@ export BENTOML_DO_NOT_TRACK := True
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast verify check bench lock clean
+.PHONY: help setup demo test test-fast verify check bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ check: setup ## format, lint, types, import rules
 
 bench: setup ## measure, beside the peers, what has to be fast
 	$(BIN)/pytest benchmarks --benchmark-only
+
+reference: setup ## write docs/reference/configuration.md from the models
+	$(BIN)/python docs/reference/configuration.py
 
 lock: setup ## resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -o requirements.lock --upgrade

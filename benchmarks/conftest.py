@@ -1,4 +1,4 @@
-"""A fleet in a workspace as it is after a season of service: a champion, a history, and a batch for every day since."""
+"""A workspace after a season of service: a champion, a history, and a batch for every day since."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,24 +22,12 @@ EXPERIMENT = Path(__file__).parents[1] / "pipelines" / "experiments" / "fleet.to
 
 @dataclass(frozen=True)
 class Plant:
-    """A workspace in service.
-
-    Parameters
-    ----------
-    workspace
-        Where everything is.
-    fleet
-        The machines, simulated up to now.
-    model
-        The champion's name.
-    now
-        The end of the last day that was ingested.
-    """
+    """A workspace in service."""
 
     workspace: Workspace
-    fleet: Fleet
-    model: str
-    now: pd.Timestamp
+    fleet: Fleet  # simulated up to now
+    model: str  # the champion's name
+    now: pd.Timestamp  # the end of the last day that was ingested
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""The rules a champion's drift is watched with: ours, those one meets, and river's, each started over when it fires.
+"""Rules that detect a champion's drift: ours, common ones, and river's, each restarted when it fires.
 
-A history is what the looks saw: `values` (histories, looks, units), one for each failure (missed or not) or asset-month
-(its false alarms). A rule answers (histories, looks) booleans: at which looks it fired.
+A rule is given `values` (histories, looks, units), one for each failure (missed or not) or asset-month (its false
+alarms). It returns (histories, looks) booleans: at which looks it fired.
 """
 
 import math
@@ -20,31 +20,31 @@ from models.monitoring.e_processes import Alternatives, bernoulli_alternatives, 
 
 BoolArray = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
+# The second argument is a strictness: the greater, the more rarely it fires.
 Rule = Callable[[Values, float], BoolArray]
-"""Of histories and a strictness: the greater, the rarer it fires."""
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What was promised, what is harmful, and how the values scatter."""
+class ReferenceRate:
+    """A promised and a harmful rate, and the distribution of the values."""
 
     promised: float
     harmful: float
-    kind: str
+    kind: str  # bernoulli or poisson
 
     @property
     def alternatives(self) -> Alternatives:
         """The rates our tests bet on."""
-        spread = bernoulli_alternatives if self.kind == "bernoulli" else poisson_alternatives
-        return spread(self.promised, self.harmful)
+        alternatives = bernoulli_alternatives if self.kind == "bernoulli" else poisson_alternatives
+        return alternatives(self.promised, self.harmful)
 
     def draw(self, rates: npt.ArrayLike, histories: int, units: int, seed: int) -> Values:
         """Draw histories, each look at its rate."""
         rng = np.random.default_rng(seed)
         size = (histories, np.size(rates), units)
-        each = np.asarray(rates, dtype=float)[None, :, None]
-        drawn = rng.random(size) < each if self.kind == "bernoulli" else rng.poisson(each, size)
-        return drawn.astype(float)
+        by_look = np.asarray(rates, dtype=float)[None, :, None]
+        values = rng.random(size) < by_look if self.kind == "bernoulli" else rng.poisson(by_look, size)
+        return values.astype(float)
 
     def information(self, rate: float) -> float:
         """Return the KL divergence of a unit at a rate from one at the promised rate."""
@@ -64,8 +64,8 @@ class Promise:
         return p
 
 
-def e_process(promise: Promise) -> Rule:
-    """Return the e-process; strictness is log(1 / alpha). It is not started over."""
+def e_process(promise: ReferenceRate) -> Rule:
+    """Return the e-process; strictness is log(1 / alpha). It is not restarted."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
         alternatives, looks = promise.alternatives, np.arange(values.shape[1]) + 1
@@ -75,32 +75,32 @@ def e_process(promise: Promise) -> Rule:
     return fired
 
 
-def e_detector(promise: Promise) -> Rule:
-    """Return the e-detector; strictness is log(mean time between false answers)."""
+def e_detector(promise: ReferenceRate) -> Rule:
+    """Return the e-detector; strictness is log(mean time between false alarms)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
-        alternatives, found = promise.alternatives, np.zeros(values.shape[:2], dtype=bool)
+        alternatives, fires = promise.alternatives, np.zeros(values.shape[:2], dtype=bool)
         sums = np.full((len(values), len(alternatives.log_weights)), -np.inf)
         for look, counts in enumerate(values.sum(axis=2).T):
             sums = shiryaev_roberts(sums, counts, values.shape[2], alternatives, strictness)
-            found[:, look] = alternatives.log_mixture(sums) >= strictness
-            sums[found[:, look]] = -np.inf
-        return found
+            fires[:, look] = alternatives.log_mixture(sums) >= strictness
+            sums[fires[:, look]] = -np.inf
+        return fires
 
     return fired
 
 
 def two_of_five(values: Values, strictness: float, *, ties: bool = True) -> BoolArray:
     """Fire when 2 of the last 5 looks count more than the strictness; ties broken at random, or not."""
-    over, found = values.sum(axis=2) + _ties(values, ties) > strictness, np.zeros(values.shape[:2], dtype=bool)
+    over, fires = values.sum(axis=2) + _ties(values, ties) > strictness, np.zeros(values.shape[:2], dtype=bool)
     for look in range(values.shape[1]):
         last = over[:, max(0, look - 4) : look + 1]
-        found[:, look] = last.sum(axis=1) >= 2
-        last[found[:, look]] = False
-    return found
+        fires[:, look] = last.sum(axis=1) >= 2
+        last[fires[:, look]] = False
+    return fires
 
 
-def each_look_tested(promise: Promise, *, ties: bool = True) -> Rule:
+def each_look_tested(promise: ReferenceRate, *, ties: bool = True) -> Rule:
     """Return the binomial (or Poisson) test of each look alone; strictness is -log(level)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -110,24 +110,24 @@ def each_look_tested(promise: Promise, *, ties: bool = True) -> Rule:
     return fired
 
 
-def all_since_tested(promise: Promise, *, ties: bool = True) -> Rule:
+def all_since_tested(promise: ReferenceRate, *, ties: bool = True) -> Rule:
     """Return the binomial (or Poisson) test, at each look, of all since the start; strictness is -log(level)."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
-        broken = _ties(values, ties)
-        found = np.zeros(values.shape[:2], dtype=bool)
+        tie_breaks = _ties(values, ties)
+        fires = np.zeros(values.shape[:2], dtype=bool)
         counts, units = np.zeros(len(values)), np.zeros(len(values))
-        for look, seen in enumerate(values.sum(axis=2).T):
-            counts, units = counts + seen, units + values.shape[2]
-            found[:, look] = promise.randomised_p(counts, units, broken[:, look]) <= math.exp(-strictness)
-            counts, units = np.where(found[:, look], 0, counts), np.where(found[:, look], 0, units)
-        return found
+        for look, events in enumerate(values.sum(axis=2).T):
+            counts, units = counts + events, units + values.shape[2]
+            fires[:, look] = promise.randomised_p(counts, units, tie_breaks[:, look]) <= math.exp(-strictness)
+            counts, units = np.where(fires[:, look], 0, counts), np.where(fires[:, look], 0, units)
+        return fires
 
     return fired
 
 
 def adwin(values: Values, strictness: float) -> BoolArray:
-    """Fire with river's ADWIN, asked at every value, where the mean has risen; strictness is -log(delta)."""
+    """Fire with river's ADWIN, tested at every value, where the mean has risen; strictness is -log(delta)."""
 
     def make() -> Any:
         return drift.ADWIN(delta=math.exp(-strictness), clock=1)
@@ -135,7 +135,7 @@ def adwin(values: Values, strictness: float) -> BoolArray:
     return _river(make, values, rises=True)
 
 
-def page_hinkley(promise: Promise) -> Rule:
+def page_hinkley(promise: ReferenceRate) -> Rule:
     """Return river's Page-Hinkley, upwards, tuned to half of the harmful increase; strictness is its threshold."""
 
     def fired(values: Values, strictness: float) -> BoolArray:
@@ -150,10 +150,10 @@ def ddm(values: Values, strictness: float) -> BoolArray:
     return _river(lambda: DDM(drift_threshold=strictness), values > 0)
 
 
-RIVER_AS_IT_COMES: dict[str, Callable[[Values], BoolArray]] = {
-    "river ADWIN, as it comes": lambda values: _river(drift.ADWIN, values),
-    "river Page-Hinkley, as it comes": lambda values: _river(drift.PageHinkley, values),
-    "river DDM, as it comes": lambda values: _river(DDM, values > 0),
+RIVER_DEFAULTS: dict[str, Callable[[Values], BoolArray]] = {
+    "river ADWIN with defaults": lambda values: _river(drift.ADWIN, values),
+    "river Page-Hinkley with defaults": lambda values: _river(drift.PageHinkley, values),
+    "river DDM with defaults": lambda values: _river(DDM, values > 0),
 }
 
 
@@ -167,7 +167,7 @@ def _ties(values: Values, broken: bool) -> Values:
 
 
 def _river(make: Callable[[], Any], values: npt.NDArray[Any], *, rises: bool = False) -> BoolArray:
-    found = np.zeros(values.shape[:2], dtype=bool)
+    fires = np.zeros(values.shape[:2], dtype=bool)
     for history, looks in enumerate(values.tolist()):
         detector = make()
         for look, units in enumerate(looks):
@@ -175,21 +175,21 @@ def _river(make: Callable[[], Any], values: npt.NDArray[Any], *, rises: bool = F
                 before = detector.estimation if rises else 0.0
                 detector.update(value)
                 if detector.drift_detected and (not rises or detector.estimation > before):
-                    found[history, look], detector = True, make()
+                    fires[history, look], detector = True, make()
                     break
-    return found
+    return fires
 
 
-def mean_time(found: BoolArray, healthy: int = 0) -> float:
+def mean_time(fires: BoolArray, healthy: int = 0) -> float:
     """Return the looks to the first firing after so many looks, of the histories in which it had not fired before."""
-    after = found[~found[:, :healthy].any(axis=1), healthy:]
-    waited = np.where(after.any(axis=1), after.argmax(axis=1) + 1, after.shape[1])
-    return float(waited.sum() / max(after.any(axis=1).sum(), 1))
+    after = fires[~fires[:, :healthy].any(axis=1), healthy:]
+    waits = np.where(after.any(axis=1), after.argmax(axis=1) + 1, after.shape[1])
+    return float(waits.sum() / max(after.any(axis=1).sum(), 1))
 
 
-def every(found: BoolArray) -> float:
+def share_fired(fires: BoolArray) -> float:
     """Return the share of histories in which a rule fired."""
-    return float(found.any(axis=1).mean())
+    return float(fires.any(axis=1).mean())
 
 
 def calibrated(rare_enough: Callable[[float], bool], bounds: tuple[float, float], rounds: int = 8) -> float:
@@ -201,8 +201,8 @@ def calibrated(rare_enough: Callable[[float], bool], bounds: tuple[float, float]
     return high
 
 
-def delays(found: BoolArray, healthy: int) -> Values:
+def delays(fires: BoolArray, healthy: int) -> Values:
     """Return the looks after the change until a rule fired, of the histories in which it had not fired before."""
-    after = found[~found[:, :healthy].any(axis=1), healthy:]
+    after = fires[~fires[:, :healthy].any(axis=1), healthy:]
     delay: Values = np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf)
     return delay

@@ -1,7 +1,7 @@
-"""Three endpoints that serve one model, each in processes of its own, and callers beside them.
+"""Three endpoints that serve one model, each in processes of its own, and a load generator.
 
 Ours takes raw windows, computes the features and stores every answer. `mlflow models serve` and a bare BentoML service
-take features that are ready-made, and store nothing.
+take computed features and store nothing.
 """
 
 import http.client
@@ -43,7 +43,7 @@ STEP = pd.Timedelta("10ms")
 WINDOW = SAMPLES * STEP
 END = pd.Timestamp("2026-01-05T06:00Z").as_unit("us")
 WORKERS = 2
-_PATIENCE = 180.0
+_START_TIMEOUT = 180.0
 _BENTO = """
 import bentoml
 import numpy as np
@@ -65,7 +65,7 @@ class Bare:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that runs, and requests for it."""
+    """A running endpoint, and requests for it."""
 
     name: str
     port: int
@@ -75,15 +75,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Load:
-    """What callers saw: seconds a request, and requests a second."""
+    """What the callers measured."""
 
-    seconds: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64]  # of each request
     per_second: float
     failed: int
 
 
 def make_windows(count: int) -> list[pd.DataFrame]:
-    """Make windows of eight channels like a machine's."""
+    """Return windows of telemetry, an asset each."""
     values = telemetry_like(count, len(CHANNELS), SAMPLES, seed=3)
     times = pd.DatetimeIndex([END - STEP * (SAMPLES - 1 - step) for step in range(SAMPLES)]).as_unit("us")
     return [
@@ -95,7 +95,7 @@ def make_windows(count: int) -> list[pd.DataFrame]:
 
 
 def make_model(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> tuple[Artifact, pd.DataFrame]:
-    """Register a model of all features of the Efficient set; return it with the windows' features."""
+    """Register a model with all finite features of the Efficient set; return it with the windows' features."""
     telemetry = pd.concat(windows, ignore_index=True)
     empty = {name: empty_table(name) for name in ("assets", "failures", "work_orders", "events")}
     history = History(asset_type=ASSET_TYPE, channels=CHANNELS, telemetry=telemetry, **empty)
@@ -103,9 +103,9 @@ def make_model(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> tuple[A
     cut_offs = pd.DataFrame({"asset": [frame["asset"].iloc[0] for frame in windows], "as_of": END})
     features = extract(history, cut_offs, recipe)
     finite = np.isfinite(features.to_numpy()).all(axis=0)
-    # The same features of every channel, as a person would choose them.
-    left_out = {column.split("__", 1)[1] for column in features.columns[~finite]}
-    features = features[[column for column in features.columns if column.split("__", 1)[1] not in left_out]]
+    # The same features of every channel.
+    dropped = {column.split("__", 1)[1] for column in features.columns[~finite]}
+    features = features[[column for column in features.columns if column.split("__", 1)[1] not in dropped]]
     labels = np.random.default_rng(7).integers(0, 2, len(features)).astype(np.float64)
     learner = estimators.make("lightgbm", "failure", {"n_estimators": 100, "min_child_samples": 5}, 7)
     artifact = Artifact(
@@ -120,15 +120,15 @@ def make_model(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> tuple[A
         contract=ContractReference("none", "", ""),
         stored=store_estimator("lightgbm", learner.fit(features.to_numpy(), labels)),
     )
-    described = {"asset_type": ASSET_TYPE, "model": "m1", "plant": "p1", "line": "l1"}
-    assets = pd.DataFrame({"asset": cut_offs["asset"], "event_time": END, "known_time": END, **described})
+    attributes = {"asset_type": ASSET_TYPE, "model": "m1", "plant": "p1", "line": "l1"}
+    assets = pd.DataFrame({"asset": cut_offs["asset"], "event_time": END, "known_time": END, **attributes})
     tables.append(workspace, "assets", assets, "assets")
     _register(workspace, artifact)
     return artifact, features
 
 
 def raw_bodies(windows: Sequence[pd.DataFrame]) -> list[bytes]:
-    """Write a request a window, as ours takes it: channel by channel, times in microseconds."""
+    """Return a request for each window: readings by channel, times in microseconds."""
     bodies = []
     for frame in windows:
         telemetry = {
@@ -151,7 +151,7 @@ def ours(workspace: Workspace, windows: Sequence[pd.DataFrame]) -> Iterator[Endp
 
 @contextmanager
 def ours_of_stored(workspace: Workspace, artifact: Artifact, features: pd.DataFrame) -> Iterator[Endpoint]:
-    """Serve with forewarn; one request asks about the whole fleet, from what a scoring run has stored of it."""
+    """Serve with forewarn; one request is for all assets, from the features that a scoring run has stored."""
     assets = features.index.get_level_values("asset").tolist()
     n = len(assets)
     run = StoredFeatures(END, assets, [END] * n, [None] * n, features.to_numpy(dtype=np.float64))
@@ -193,26 +193,26 @@ def bare_bento(workspace: Workspace, artifact: Artifact, features: pd.DataFrame)
 
 
 def load(endpoint: Endpoint, callers: int, seconds: float) -> Load:
-    """Ask from several threads, each over its own connection, for so many seconds.
+    """Send requests from several threads, each over its own connection, for so many seconds.
 
-    A connection that breaks off is a failure, and the end of its thread.
+    A broken connection counts as a failure and ends its thread.
     """
-    over, lock = time.perf_counter() + seconds, threading.Lock()
-    taken: list[float] = []
+    end, lock = time.perf_counter() + seconds, threading.Lock()
+    latencies: list[float] = []
     failed = [0]
 
     def call(number: int) -> None:
-        mine: list[float] = []
-        broken = 0
+        own: list[float] = []
+        failures = 0
         try:
-            for answered, status in _answers(endpoint, number, callers, over):
-                mine.append(answered)
-                broken += status != 200
+            for latency, status in _request_until(end, endpoint, number, callers):
+                own.append(latency)
+                failures += status != 200
         except (OSError, http.client.HTTPException):
-            broken += 1
+            failures += 1
         with lock:
-            taken.extend(mine)
-            failed[0] += broken
+            latencies.extend(own)
+            failed[0] += failures
 
     threads = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
     begun = time.perf_counter()
@@ -220,26 +220,26 @@ def load(endpoint: Endpoint, callers: int, seconds: float) -> Load:
         thread.start()
     for thread in threads:
         thread.join()
-    return Load(np.array(taken), len(taken) / (time.perf_counter() - begun), failed[0])
+    return Load(np.array(latencies), len(latencies) / (time.perf_counter() - begun), failed[0])
 
 
-def _answers(endpoint: Endpoint, first: int, step: int, over: float) -> Iterator[tuple[float, int]]:
-    """Ask one thing after the other over one connection; yield how long each answer took (s), and its status.
+def _request_until(end: float, endpoint: Endpoint, first: int, step: int) -> Iterator[tuple[float, int]]:
+    """Send one request after the other over one connection; yield the latency (s) and status of each response.
 
-    The caller shares the cores with the endpoint, so it does no more than a caller must.
+    The caller shares the cores with the endpoint, so it does as little as possible.
     """
     head = f"POST {endpoint.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
     requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in endpoint.bodies]
-    with ExitStack() as held:
-        connection = held.enter_context(_connect(endpoint.port))
-        for asked in itertools.count(first, step):
-            if (begun := time.perf_counter()) >= over:
+    with ExitStack() as connections:
+        connection = connections.enter_context(_connect(endpoint.port))
+        for number in itertools.count(first, step):
+            if (begun := time.perf_counter()) >= end:
                 return
-            connection.sendall(requests[asked % len(requests)])
-            answer = _read_head(connection)
-            yield time.perf_counter() - begun, int(answer[9:12])
-            if b"connection: close" in answer:
-                connection = held.enter_context(_connect(endpoint.port))
+            connection.sendall(requests[number % len(requests)])
+            response_head = _read_response(connection)
+            yield time.perf_counter() - begun, int(response_head[9:12])
+            if b"connection: close" in response_head:
+                connection = connections.enter_context(_connect(endpoint.port))
 
 
 def _connect(port: int) -> socket.socket:
@@ -248,17 +248,17 @@ def _connect(port: int) -> socket.socket:
     return connection
 
 
-def _read_head(connection: socket.socket) -> bytes:
-    """Read a whole answer; return its head in lower case."""
-    answer, whole = b"", -1
-    while whole < 0 or len(answer) < whole:
+def _read_response(connection: socket.socket) -> bytes:
+    """Read a whole response; return its head in lower case."""
+    received, length = b"", -1
+    while length < 0 or len(received) < length:
         if not (more := connection.recv(1 << 20)):
-            raise http.client.IncompleteRead(answer)
-        answer += more
-        end = answer.find(b"\r\n\r\n")
-        if whole < 0 <= end:
-            whole = end + 4 + int(answer[:end].lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-    return answer[: answer.find(b"\r\n\r\n")].lower()
+            raise http.client.IncompleteRead(received)
+        received += more
+        end = received.find(b"\r\n\r\n")
+        if length < 0 <= end:
+            length = end + 4 + int(received[:end].lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+    return received[: received.find(b"\r\n\r\n")].lower()
 
 
 def _rows(features: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -272,8 +272,8 @@ def _register(workspace: Workspace, artifact: Artifact) -> None:
     client = MlflowClient(workspace.mlflow_uri, workspace.mlflow_uri)
     folder = artifact.save(Path(workspace.artifacts_url) / artifact.digest)
     client.create_registered_model(MODEL)
-    made = client.create_model_version(MODEL, str(folder), tags={"model_digest": artifact.digest})
-    Registry(workspace).set_alias(MODEL, CHAMPION, int(made.version))
+    version = client.create_model_version(MODEL, str(folder), tags={"model_digest": artifact.digest})
+    Registry(workspace).set_alias(MODEL, CHAMPION, int(version.version))
 
 
 @contextmanager
@@ -285,19 +285,19 @@ def _running(arguments: Sequence[str], port: int, health: str, log: Path) -> Ite
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with log.open("wb") as written:
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=written, stderr=written, env=environ, start_new_session=True
+            [sys.executable, *arguments], stdout=output, stderr=output, env=environ, start_new_session=True
         )
     try:
-        ends = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _START_TIMEOUT
         while not _healthy(port, health):
             assert process.poll() is None, log.read_text()[-3_000:]
-            assert time.monotonic() < ends, log.read_text()[-3_000:]
+            assert time.monotonic() < deadline, log.read_text()[-3_000:]
             time.sleep(0.2)
         yield
     finally:
-        # Servers that start workers of their own leave them behind when only they are told to end.
+        # Servers that start workers leave them behind when only they are signalled.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, 15)
         try:

@@ -1,7 +1,7 @@
-"""How often a champion as good as promised is retrained in vain, and how long a worse one is kept: ours and others.
+"""How often a champion as good as promised is retrained in vain, and how long a worse one stays: ours and others.
 
 Misses: 20 % promised, 35 % harmful, 45 % in the drift. False alarms: 0.1 an asset-month promised, 0.15 harmful, doubled
-in the drift. A rule is started over when it fires. river's detectors see one value at a time and get fewer histories.
+in the drift. A rule is restarted when it fires. river's detectors see one value at a time and get fewer histories.
 """
 
 import math
@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.drift_rules import (
-    RIVER_AS_IT_COMES,
-    Promise,
+    RIVER_DEFAULTS,
+    ReferenceRate,
     Rule,
     Values,
     adwin,
@@ -25,14 +25,14 @@ from benchmarks.drift_rules import (
     e_detector,
     e_process,
     each_look_tested,
-    every,
     mean_time,
     page_hinkley,
+    share_fired,
     two_of_five,
 )
 
-MISSES = Promise(0.20, 0.35, "bernoulli")
-FALSE_ALARMS = Promise(0.10, 0.15, "poisson")
+MISSES = ReferenceRate(0.20, 0.35, "bernoulli")
+FALSE_ALARMS = ReferenceRate(0.10, 0.15, "poisson")
 LOOKS, HEALTHY, LONGEST = 24, 6, 60
 HISTORIES, RIVER_HISTORIES = 2000, 100
 MEAN_TIME = 100
@@ -47,7 +47,7 @@ def test_false_retrainings_without_drift(capsys: pytest.CaptureFixture[str]) -> 
         "2 of the last 5 looks over 40 %": partial(two_of_five_over, 0.4),
         "binomial test at .05, each look alone": lambda values: each_look_tested(MISSES, ties=False)(values, alpha),
         "binomial test at .05 of all since": lambda values: all_since_tested(MISSES, ties=False)(values, alpha),
-        **RIVER_AS_IT_COMES,
+        **RIVER_DEFAULTS,
         "e-process at .05": lambda values: e_process(MISSES)(values, alpha),
         "e-detector, one in 500 looks": lambda values: e_detector(MISSES)(values, declared),
     }
@@ -61,14 +61,16 @@ def test_false_retrainings_without_drift(capsys: pytest.CaptureFixture[str]) -> 
         table.add_row(name, *(f"{share:.3f}" for share in shares))
         if name.startswith("e-"):
             assert max(shares) <= MOST
-    shown(capsys, f"Retrained in vain within {LOOKS} looks, 20 % missed as promised: share of histories", table)
+    _print(capsys, f"Retrained in vain within {LOOKS} looks, 20 % missed as promised: share of histories", table)
 
 
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("healthy", [HEALTHY, 8 * HEALTHY])
 @pytest.mark.parametrize(("promise", "units", "worse"), [(MISSES, 6, 0.45), (FALSE_ALARMS, 30, 0.2)])
-def test_delays(promise: Promise, units: int, worse: float, healthy: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_delays(
+    promise: ReferenceRate, units: int, worse: float, healthy: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     bound = math.log(MEAN_TIME) / (units * promise.information(worse))
     rules: dict[str, tuple[Rule, tuple[float, float]]] = {
         "2 of the last 5 looks": (two_of_five, (0, units)),
@@ -84,29 +86,31 @@ def test_delays(promise: Promise, units: int, worse: float, healthy: int, capsys
     table = Table("rule", *columns, box=None)
     ours, median_delay, mean_delay, _ = _row(e_detector(promise), math.log(MEAN_TIME), kept, drift, healthy)
     table.add_row("e-detector, as declared", *ours)
-    theirs = {}
+    others = {}
     for name, (rule, bounds) in rules.items():
         few = RIVER_HISTORIES if "river" in name else HISTORIES
-        seen, later = kept[:few], drift[:few]
-        strictness = calibrated(lambda strict, rule=rule, seen=seen: _as_rare(rule(seen, strict), healthy), bounds)
-        row, *theirs[name] = _row(rule, strictness, seen, later, healthy)
+        undrifted, drifting = kept[:few], drift[:few]
+        strictness = calibrated(
+            lambda strict, rule=rule, values=undrifted: _as_rare(rule(values, strict), healthy), bounds
+        )
+        row, *others[name] = _row(rule, strictness, undrifted, drifting, healthy)
         table.add_row(name, *row)
     title = f"{promise.kind}, {units} units a look, change after {healthy}; Lorden's bound {bound:.1f} looks"
-    shown(capsys, title, table)
+    _print(capsys, title, table)
     assert median_delay <= 1.5 * bound
-    for median, mean, error in theirs.values():
+    for median, mean, error in others.values():
         # Medians are whole looks; river's means rest on few histories.
         assert median_delay <= median
         assert mean_delay < mean + 2 * error
 
 
-def _as_rare(found: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], healthy: int) -> bool:
-    """Say whether a rule fires no more than once in the mean time, both before the moment of the change and after it.
+def _as_rare(fires: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], healthy: int) -> bool:
+    """Return whether a rule fires no more than once in the mean time, both before the time of the change and after it.
 
-    What the e-detector declares holds from any look on. A rule that fires in vain in its first looks, and seldom later,
-    or the other way round, is not set to the same time by its average.
+    The e-detector's mean time holds from any look on. The average alone would not do for a rule that fires often in its
+    first looks and seldom later, or the other way round.
     """
-    return every(found[:, :healthy]) <= healthy / MEAN_TIME and mean_time(found, healthy) >= MEAN_TIME
+    return share_fired(fires[:, :healthy]) <= healthy / MEAN_TIME and mean_time(fires, healthy) >= MEAN_TIME
 
 
 def two_of_five_over(share: float, values: Values) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -116,12 +120,12 @@ def two_of_five_over(share: float, values: Values) -> np.ndarray[tuple[int, ...]
 def _row(
     rule: Rule, strictness: float, kept: Values, drift: Values, healthy: int
 ) -> tuple[tuple[str, ...], float, float, float]:
-    found, delay = rule(kept, strictness), np.minimum(delays(rule(drift, strictness), healthy), LONGEST)
+    fires, delay = rule(kept, strictness), np.minimum(delays(rule(drift, strictness), healthy), LONGEST)
     median, mean, error = float(np.median(delay)), float(delay.mean()), float(delay.std() / math.sqrt(len(delay)))
-    figures = (f"{strictness:.2f}", f"{every(found[:, :healthy]):.2f}", f"{mean_time(found, healthy):.0f}")
+    figures = (f"{strictness:.2f}", f"{share_fired(fires[:, :healthy]):.2f}", f"{mean_time(fires, healthy):.0f}")
     return (*figures, f"{median:.0f}", f"{mean:.2f}", f"{error:.2f}"), median, mean, error
 
 
-def shown(capsys: pytest.CaptureFixture[str], title: str, table: Table) -> None:
+def _print(capsys: pytest.CaptureFixture[str], title: str, table: Table) -> None:
     with capsys.disabled():
         Console(width=120).print("", title, table, sep="\n")

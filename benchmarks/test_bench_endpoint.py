@@ -1,4 +1,4 @@
-"""The endpoint without HTTP: from a request's bytes to the answer's, each prediction stored in between."""
+"""The endpoint without HTTP: from a request's bytes to the response's, each prediction stored in between."""
 
 import json
 

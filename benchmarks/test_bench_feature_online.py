@@ -1,4 +1,4 @@
-"""One window at a time, as an endpoint computes it, and what the fleet of the case takes."""
+"""One window at a time, as an endpoint computes it, and the load of a whole fleet."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ CHANNELS = tuple(f"c{number}" for number in range(8))
 SAMPLES = 1024
 CALLS, ROUNDS = 2000, 5
 
-#: The case: machines, channels, samples a second, seconds a window.
+# The fleet: machines, samples a second, seconds a window.
 MACHINES, RATE, SECONDS = 200, 100, 10
 
 
@@ -43,7 +43,7 @@ def test_one_window_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
-def test_the_fleet_of_the_case(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_whole_fleet(capsys: pytest.CaptureFixture[str]) -> None:
     values = windows(MACHINES, len(CHANNELS), RATE * SECONDS, seed=5)
     extract_windows(values, CHANNELS, "efficient", threads=1)
     rounds = []

@@ -1,4 +1,4 @@
-"""A data set's worth of windows as a stream: time and memory, to a consumer that sums every column and to Parquet."""
+"""Windows of a whole data set as a stream: time and memory, to a consumer that sums every column and to Parquet."""
 
 import json
 import shutil
@@ -17,13 +17,13 @@ CHANNELS = 14
 SAMPLES = 30
 ROUNDS = 3
 
-# A process of its own for each run: its peak of memory is then the run's. The windows are made in another one, so that
-# nothing of theirs is left to be used again.
+# Each run has a process of its own, so that its peak of memory is the run's. The windows are made in another one, so
+# that none of their memory is reused.
 RUN = """
 import ctypes, gc, json, sys, time
 from pathlib import Path
 import numpy as np
-import tsfresh.feature_extraction.feature_calculators  # computes what kernels doubt, and is loaded when one does
+import tsfresh.feature_extraction.feature_calculators  # computes the values that kernels leave to it
 from features import stream_windows, write_features
 
 def memory(line):
@@ -32,7 +32,7 @@ def memory(line):
 
 values, target = np.load(sys.argv[1]), sys.argv[2]
 channels = [f"c{number}" for number in range(values.shape[1])]
-# What is compiled, imported and planned once is not the stream's.
+# Compiling, importing and planning once is not part of the measurement.
 def sums(batch):
     return np.asarray(batch.to_tensor(row_major=False)).sum(axis=0)
 
@@ -40,7 +40,7 @@ for batch in stream_windows(values[:64], channels, "efficient"):
     sums(batch)
 del batch
 gc.collect()
-# What has been freed is the system's again, and it forgets the peak so far.
+# Return freed memory to the system, and reset the peak.
 ctypes.CDLL(None).malloc_trim(0)
 Path("/proc/self/clear_refs").write_text("5")
 before = memory("VmRSS:")
@@ -68,9 +68,9 @@ def test_stream_of_windows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     for name in ("windows", "to", "seconds", "CPU seconds", "extra memory, MB"):
         table.add_column(name, justify="right")
     for n, target in ((52_000, "sum"), (104_000, "sum"), (13_000, "parquet"), (26_000, "parquet")):
-        made = tmp_path / f"{n}.npy"
-        np.save(made, windows(n, CHANNELS, SAMPLES, seed=1))
-        runs = [measure(made, target, tmp_path / f"{n}-{number}") for number in range(ROUNDS)]
+        file = tmp_path / f"{n}.npy"
+        np.save(file, windows(n, CHANNELS, SAMPLES, seed=1))
+        runs = [measure(file, target, tmp_path / f"{n}-{number}") for number in range(ROUNDS)]
         middle = sorted(runs, key=lambda run: run["seconds"])[ROUNDS // 2]
         table.add_row(f"{n:,}", target, *(f"{middle[name]:,.1f}" for name in ("seconds", "cpu", "mb")))
     with capsys.disabled():
@@ -78,17 +78,17 @@ def test_stream_of_windows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         Console(width=120).print("", title, table, sep="\n")
 
 
-def measure(made: Path, target: str, folder: Path) -> dict[str, float]:
-    where = "sum" if target == "sum" else str(folder)
+def measure(file: Path, target: str, folder: Path) -> dict[str, float]:
+    destination = "sum" if target == "sum" else str(folder)
     run = subprocess.run(
-        [sys.executable, "-c", RUN, str(made), where],
+        [sys.executable, "-c", RUN, str(file), destination],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,
     )
-    # Gigabytes a run: left until the end they would fill a disk that has room for each.
+    # Gigabytes a run: all of them together could fill the disk.
     shutil.rmtree(folder, ignore_errors=True)
     assert not run.returncode, f"exit status {run.returncode}:\n{run.stderr[-3_000:]}"
-    found: dict[str, float] = json.loads(run.stdout)
-    return found
+    measured: dict[str, float] = json.loads(run.stdout)
+    return measured

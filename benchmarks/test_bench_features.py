@@ -18,14 +18,14 @@ from benchmarks.telemetry_like import FloatArray, long_frame, windows
 from features import extract_windows, stream_windows
 
 ROUNDS = 5
-# Of tied and of stuck windows tsfresh gives what a processor or round-off decides: docs/reference/feature-values.md.
-EXCUSED = ("permutation_entropy", "partial_autocorrelation", "fourier_entropy", "ar_coefficient")
+# In tied and stuck windows tsfresh's values depend on the processor or on rounding: docs/reference/feature-values.md.
+NOT_COMPARED = ("permutation_entropy", "partial_autocorrelation", "fourier_entropy", "ar_coefficient")
 RUST = importlib.util.find_spec("tsfresh_rs") is not None
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many windows of how many channels each side gets: enough to be timed, few enough to wait for."""
+    """How many windows of how many channels each library gets."""
 
     samples: int
     channels: int
@@ -44,7 +44,7 @@ SIZES = {
 }
 
 
-# Every side takes its turn in one test, so that whatever else the machine does slows them alike.
+# All take turns in one test, so that other load on the machine slows them alike.
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.timeout(1800)
@@ -64,7 +64,7 @@ def test_sets_beside_tsfresh(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def compare(preset: str, sizes: Sizes) -> tuple[float, float, float, float]:
-    """Return the median CPU seconds a series of all sides, their values having been found equal."""
+    """Check that the values agree; return the median CPU seconds a series of each library."""
     values = windows(sizes.ours, sizes.channels, sizes.samples, seed=sizes.samples)
     channels = [f"c{number}" for number in range(sizes.channels)]
     by_tsfresh = tsfresh_side(preset, values[: sizes.tsfresh])
@@ -83,23 +83,23 @@ def compare(preset: str, sizes: Sizes) -> tuple[float, float, float, float]:
 
 
 def agree(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    columns = [column for column in theirs.columns if column.split("__")[1] not in EXCUSED]
+    columns = [column for column in theirs.columns if column.split("__")[1] not in NOT_COMPARED]
     np.testing.assert_allclose(ours[columns], theirs[columns].astype(float), rtol=1e-6, atol=1e-10)
 
 
 def tsfresh_side(preset: str, values: FloatArray) -> Callable[[], pd.DataFrame]:
-    frame, wanted = long_frame(values), getattr(settings, f"{preset.capitalize()}FCParameters")()
+    frame, parameters = long_frame(values), getattr(settings, f"{preset.capitalize()}FCParameters")()
 
     def run() -> pd.DataFrame:
-        found: pd.DataFrame = extract_features(
+        features: pd.DataFrame = extract_features(
             frame,
             column_id="window",
             column_sort="time",
-            default_fc_parameters=wanted,
+            default_fc_parameters=parameters,
             n_jobs=0,
             disable_progressbar=True,
         )
-        return found
+        return features
 
     return run
 
@@ -107,12 +107,12 @@ def tsfresh_side(preset: str, values: FloatArray) -> Callable[[], pd.DataFrame]:
 def rust_side(preset: str, values: FloatArray) -> Callable[[], object]:
     import tsfresh_rs
 
-    frame, wanted = long_frame(values), getattr(tsfresh_rs, f"{preset.capitalize()}FCParameters")()
+    frame, parameters = long_frame(values), getattr(tsfresh_rs, f"{preset.capitalize()}FCParameters")()
     return lambda: tsfresh_rs.extract_features(
         frame,
         column_id="window",
         column_sort="time",
-        default_fc_parameters=wanted,
+        default_fc_parameters=parameters,
         n_jobs=0,
         disable_progressbar=True,
     )

@@ -1,16 +1,17 @@
-"""What error rates make of a fleet whose mechanics prevent most of what was alarmed, and how fast."""
+"""Error rates of a fleet whose mechanics prevent most alarmed failures: bias and coverage, ours and the naive ones."""
 
 import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.intervened_fleet import DAY, Plant, judged_histories
+from pipelines.fleet.histories.recorded import DAY
+from pipelines.fleet.histories.slotted import SlottedPlant, estimated_rates
 
 HISTORIES = 300
 PLANTS = {
-    "reports at once": Plant(),
-    "reports three weeks late": Plant(late=21 * DAY),
-    "late, a third never told": Plant(late=21 * DAY, unreported_share=1 / 3),
+    "reports at once": SlottedPlant(),
+    "reports three weeks late": SlottedPlant(late=21 * DAY),
+    "late, a third unreported": SlottedPlant(late=21 * DAY, unreported_share=1 / 3),
 }
 
 
@@ -19,15 +20,15 @@ def test_rates_of_an_intervened_fleet(
     benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     plant = PLANTS[name]
-    found = benchmark.pedantic(judged_histories, args=(plant, HISTORIES), kwargs={"seed": 7}, rounds=1)
+    rates = benchmark.pedantic(estimated_rates, args=(plant, HISTORIES), kwargs={"seed": 7}, rounds=1)
     rows = []
-    for rate, truth in (("false", plant.false_a_month), ("missed", plant.missed)):
-        ours, naive = found[rate].mean(), found[f"naive_{rate}"].mean()
-        held = [
-            ((found[f"{rate}_{low}"] <= truth) & (truth <= found[f"{rate}_{high}"])).mean()
+    for rate, truth in (("false", plant.false_per_month), ("missed", plant.missed)):
+        ours, naive = rates[rate].mean(), rates[f"naive_{rate}"].mean()
+        coverage = [
+            ((rates[f"{rate}_{low}"] <= truth) & (truth <= rates[f"{rate}_{high}"])).mean()
             for low, high in (("low", "high"), ("bound_low", "bound_high"))
         ]
-        rows.append([rate, truth, naive, naive / truth, ours, *held])
+        rows.append([rate, truth, naive, naive / truth, ours, *coverage])
     columns = ["rate", "true", "naive", "naive/true", "ours", "interval holds", "bounds hold"]
     with capsys.disabled():
         print(f"\n{name}: {HISTORIES} histories, mechanics act on {plant.acted:.0%} of the alarms")

@@ -1,4 +1,4 @@
-"""The endpoint beside others that serve the same model, and what it costs to store every answer before it leaves."""
+"""The endpoint beside others that serve the same model, and the cost of storing every answer before it is sent."""
 
 import threading
 import time
@@ -29,28 +29,28 @@ STORED_BY_EACH = 200
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 @pytest.mark.timeout(1800)
 def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ours is asked with raw windows, the others with features: requests a second and latencies, round by round."""
+    """Ours is sent raw windows, the others features: requests a second and latencies, round by round."""
     workspace = init_workspace(tmp_path / "workspace")
     windows = endpoints.make_windows(WINDOWS)
     artifact, features = endpoints.make_model(workspace, windows)
     table = Table("endpoint", "callers", "requests/s", "p50 ms", "p99 ms", "failed", box=None)
     with ExitStack() as running:
-        asked = [
+        compared = [
             running.enter_context(endpoints.ours(workspace, windows)),
             running.enter_context(endpoints.mlflow(workspace, artifact, features)),
             running.enter_context(endpoints.bare_bento(workspace, artifact, features)),
         ]
-        for endpoint in asked:
+        for endpoint in compared:
             _warm_up(endpoint)
         for callers in CALLERS:
-            loads = {endpoint.name: [] for endpoint in asked}
+            loads = {endpoint.name: [] for endpoint in compared}
             for _ in range(ROUNDS):
-                for endpoint in asked:
+                for endpoint in compared:
                     loads[endpoint.name].append(endpoints.load(endpoint, callers, SECONDS))
-            for name, seen in loads.items():
-                middle = [np.median([np.percentile(one.seconds, share) for one in seen]) * 1e3 for share in (50, 99)]
-                per_second = np.median([one.per_second for one in seen])
-                failed = sum(one.failed for one in seen)
+            for name, runs in loads.items():
+                middle = [np.median([np.percentile(load.seconds, share) for load in runs]) * 1e3 for share in (50, 99)]
+                per_second = np.median([load.per_second for load in runs])
+                failed = sum(load.failed for load in runs)
                 table.add_row(name, str(callers), f"{per_second:.0f}", *(f"{ms:.1f}" for ms in middle), str(failed))
                 assert not failed
     with capsys.disabled():
@@ -79,19 +79,19 @@ def test_a_whole_fleet_in_one_request(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 def test_cost_of_durability(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """How long an answer waits for the disk, alone and with others that are stored in the same transaction."""
+    """How long an answer waits for the disk, alone and with others that share the transaction."""
     log = PredictionLog(init_workspace(tmp_path / "workspace"))
     table = Table("callers", "answers/s", "p50 ms", "p99 ms", box=None)
     for callers in CALLERS:
         begun = time.perf_counter()
         with ThreadPoolExecutor(callers) as pool:
             stored = pool.map(_store, [log] * callers, [threading.Barrier(callers)] * callers)
-            taken = [seconds for mine in stored for seconds in mine]
-        per_second = len(taken) / (time.perf_counter() - begun)
-        middle = [f"{np.percentile(taken, share) * 1e3:.2f}" for share in (50, 99)]
+            latencies = [seconds for own in stored for seconds in own]
+        per_second = len(latencies) / (time.perf_counter() - begun)
+        middle = [f"{np.percentile(latencies, share) * 1e3:.2f}" for share in (50, 99)]
         table.add_row(str(callers), f"{per_second:.0f}", *middle)
     with capsys.disabled():
-        Console(width=120).print("", "Stored before it is answered: SQLite, WAL, synchronous=FULL", table, sep="\n")
+        Console(width=120).print("", "Stored before it is sent: SQLite, WAL, synchronous=FULL", table, sep="\n")
 
 
 def _warm_up(endpoint: Endpoint) -> None:
@@ -101,12 +101,12 @@ def _warm_up(endpoint: Endpoint) -> None:
 
 def _store(log: PredictionLog, start: threading.Barrier) -> list[float]:
     start.wait()
-    taken = []
+    latencies = []
     for _ in range(STORED_BY_EACH):
         begun = time.perf_counter()
         log.store([_prediction()])
-        taken.append(time.perf_counter() - begun)
-    return taken
+        latencies.append(time.perf_counter() - begun)
+    return latencies
 
 
 def _prediction() -> Prediction:

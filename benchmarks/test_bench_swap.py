@@ -1,4 +1,4 @@
-"""Sixty seconds of load with twenty swaps and five rollbacks: what fails, what is mixed, how soon all agree."""
+"""Sixty seconds of load with twenty swaps and five rollbacks: failures, mixed answers, time until workers agree."""
 
 import time
 from dataclasses import replace
@@ -18,22 +18,22 @@ from tests.serving.conftest import running
 from tests.serving.swapping import AGREE_SECONDS, ROLLBACK, register_proven, swap_under_load, truth_of
 
 WORKERS = 2
-# Callers and how long each rests between two requests, in seconds: about half of two cores, and all that they give.
-LOADS = {"half of what it can": (2, 0.08), "all that it can": (4, 0.01)}
+# Callers and their pause between two requests, in seconds: about half of two cores, and all of them.
+LOADS = {"half load": (2, 0.08), "full load": (4, 0.01)}
 SECONDS, SWAPS, ROLLBACKS = 60.0, 20, 5
 ASSETS = 5
 
 
 @pytest.mark.usefixtures("benchmark")
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("asked", LOADS)
-def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: str) -> None:
-    callers, rest = LOADS[asked]
+@pytest.mark.parametrize("load", LOADS)
+def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str], load: str) -> None:
+    callers, rest = LOADS[load]
     body = {"assets": list(plant.fleet.machines.assets[:ASSETS]), "as_of": plant.now.isoformat()}
     registry = Registry(plant.workspace)
     champion = registry.champion(plant.model)
     assert champion is not None
-    # Each is another one, that no worker has loaded before.
+    # No worker has loaded any of them before.
     fresh = register_versions(plant, registry, champion, tmp_path, SWAPS)
     moves = plan_moves(fresh)
     with pytest.MonkeyPatch.context() as patch:
@@ -42,7 +42,7 @@ def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
     await_workers(endpoint)
     with Callers(endpoint.url, lambda _: Question(body), callers, rest) as control:
         time.sleep(20)
-    seen = swap_under_load(
+    result = swap_under_load(
         endpoint.url, plant.workspace, plant.model, moves, body, callers=callers, rest=rest, pause=SECONDS / 25 - 0.8
     )
     served.close()
@@ -50,21 +50,21 @@ def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
     truth = truth_of(
         registry, plant.model, (champion, *fresh), read_history(plant.workspace, asset_type), plant_cut_offs(body)
     )
-    meeting, before = (1e3 * seconds for seconds in seen.longest())
+    meeting, before = (1e3 * seconds for seconds in result.longest())
     lines = [
-        f"{asked}: {len(seen.answers)} answers in {seen.answers[-1].begun - seen.answers[0].begun:.0f} s, "
+        f"{load}: {len(result.answers)} answers in {result.answers[-1].begun - result.answers[0].begun:.0f} s, "
         f"{len(moves)} moves",
-        f"failed {seen.failed}, mixed {seen.mixed(truth)}, of an old version after all agreed {seen.late()}",
-        f"all {WORKERS} workers agree after at most {seen.slowest_agreement():.2f} s",
+        f"failed {result.failed}, mixed {result.mixed(truth)}, of an old version after all agreed {result.late()}",
+        f"all {WORKERS} workers agree after at most {result.slowest_agreement():.2f} s",
         f"without swaps   {quantiles(control.answers)}",
-        f"with swaps      {quantiles(seen.answers)}",
+        f"with swaps      {quantiles(result.answers)}",
         f"longest answer that met a swap: median {np.median(meeting):.0f}, at most {meeting.max():.0f} ms",
         f"as long before each: median {np.median(before):.0f}, at most {before.max():.0f} ms",
     ]
     with capsys.disabled():
         print("", *lines, sep="\n")
-    assert (seen.failed, seen.mixed(truth), seen.late()) == (0, 0, 0)
-    assert seen.slowest_agreement() < AGREE_SECONDS
+    assert (result.failed, result.mixed(truth), result.late()) == (0, 0, 0)
+    assert result.slowest_agreement() < AGREE_SECONDS
 
 
 def register_versions(plant: Plant, registry: Registry, champion: int, scratch: Path, count: int) -> list[int]:
@@ -77,7 +77,7 @@ def register_versions(plant: Plant, registry: Registry, champion: int, scratch: 
 
 
 def plan_moves(fresh: list[int]) -> list[int]:
-    """Promote one version after the other, and go back after every fourth."""
+    """Return the versions to promote in turn, with a rollback after every fourth."""
     return [move for n, version in enumerate(fresh, 1) for move in ([version, ROLLBACK] if n % 4 == 0 else [version])]
 
 
@@ -91,6 +91,6 @@ def quantiles(answers: list[Answer]) -> str:
 
 
 def await_workers(endpoint: Any) -> None:
-    ends = time.monotonic() + 60
-    while len(endpoint.client.get("/model").json()["workers"]) < WORKERS and time.monotonic() < ends:
+    deadline = time.monotonic() + 60
+    while len(endpoint.client.get("/model").json()["workers"]) < WORKERS and time.monotonic() < deadline:
         time.sleep(0.05)

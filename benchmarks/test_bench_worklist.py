@@ -1,4 +1,4 @@
-"""What a season of maintenance costs by whose list the crews go: ours, first come first served, most likely first."""
+"""What a season of maintenance costs by the rule of the crews: the worklist, first come, most likely first."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import stats
 
-from benchmarks.planned_fleet import RULES, Crews, plant, season, trained
+from pipelines.fleet.seasons.priced_fleet import make_priced_fleet, train_model
+from pipelines.fleet.seasons.rules import RULES, Crews
+from pipelines.fleet.seasons.season import run_season
 
 SEEDS = range(201, 213)
 DAYS = 45
@@ -16,12 +18,12 @@ CREWS = Crews(machines=2, hours=16.0)
 
 def _seasons() -> pd.DataFrame:
     """Let every rule plan the same seasons; a row a seed and rule."""
-    artifact, rows = trained(), []
+    artifact, rows = train_model(), []
     for seed in SEEDS:
-        fleet = plant(seed, MACHINES)
+        fleet = make_priced_fleet(seed, MACHINES)
         for name, rule in RULES.items():
-            bill = season(fleet, rule, CREWS, DAYS, artifact)
-            rows.append({"seed": seed, "rule": name, "total": bill.total} | vars(bill))
+            cost = run_season(fleet, rule, CREWS, DAYS, artifact)
+            rows.append({"seed": seed, "rule": name, "total": cost.total} | vars(cost))
     return pd.DataFrame(rows)
 
 
@@ -30,9 +32,9 @@ def test_the_worklist_is_cheaper_than_either_rule(
     benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In total over all seasons, and by more than chance."""
-    found = benchmark.pedantic(_seasons, rounds=1)
-    total = found.pivot_table(index="seed", columns="rule", values="total") / 1e6
-    table = found.groupby("rule")[["failures", "visits", "in_vain"]].sum().assign(millions=total.sum())
+    seasons = benchmark.pedantic(_seasons, rounds=1)
+    total = seasons.pivot_table(index="seed", columns="rule", values="total") / 1e6
+    table = seasons.groupby("rule")[["failures", "visits", "in_vain"]].sum().assign(millions=total.sum())
     extra = {}
     for name in total.columns.drop("worklist"):
         more = total[name] - total["worklist"]

@@ -1,25 +1,19 @@
-"""What our data is, whether it is so, and the only door to disk.
+"""Contracts, validation and storage: the only package that reads or writes data on disk.
 
-Contracts (Open Data Contract Standard) say what a batch has to be, and the channels of telemetry follow from digital
-twins (DTDL); Great Expectations runs the checks. What passes goes into Delta tables, once; what does not goes into
-quarantine with its reasons. Predictions and the ledger are records in SQL. Names load their module when first used, so
-that importing this package costs nothing.
+Contracts (Open Data Contract Standard) state what a batch must look like; the channels of telemetry come from digital
+twins (DTDL). Great Expectations runs the checks. Rows that pass are stored in Delta tables, once; rows that fail go to
+quarantine with their reasons. Predictions and the promotion ledger are SQL records. Names are imported on first use, so
+importing this package is cheap.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from data_contracts.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from data_contracts.contract.contract import Column, Contract, contract_names, load_contract, telemetry_contract
     from data_contracts.contract.twins import SOURCE_PRIORITY, Channel, Twin, load_twin
-    from data_contracts.errors import (
-        ForewarnError,
-        ModelError,
-        NotFoundError,
-        StorageError,
-        UsageError,
-        did_you_mean,
-    )
+    from data_contracts.errors import ForewarnError, ModelError, NotFoundError, StorageError, UsageError, did_you_mean
     from data_contracts.ingestion.ingest import IngestResult, ingest
     from data_contracts.tables.history import History, read_history
     from data_contracts.tables.telemetry import reconcile
@@ -56,29 +50,18 @@ __all__ = [
     "reconcile",
     "telemetry_contract",
 ]
-_MODULES = {
-    "validation.checks": ("check",),
-    "contract.contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
-    "errors": (
-        "ForewarnError",
-        "ModelError",
-        "NotFoundError",
-        "StorageError",
-        "UsageError",
-        "did_you_mean",
-    ),
-    "tables.history": ("History", "read_history"),
-    "ingestion.ingest": ("IngestResult", "ingest"),
-    "validation.report": ("CheckResult", "ContractError", "Report"),
-    "tables.telemetry": ("reconcile",),
-    "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
-    "workspace": ("Workspace", "init_workspace", "open_workspace"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    """Load a name's module when the name is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "contract.contract": ("Column", "Contract", "contract_names", "load_contract", "telemetry_contract"),
+        "contract.twins": ("SOURCE_PRIORITY", "Channel", "Twin", "load_twin"),
+        "errors": ("ForewarnError", "ModelError", "NotFoundError", "StorageError", "UsageError", "did_you_mean"),
+        "ingestion.ingest": ("IngestResult", "ingest"),
+        "tables.history": ("History", "read_history"),
+        "tables.telemetry": ("reconcile",),
+        "validation.checks": ("check",),
+        "validation.report": ("CheckResult", "ContractError", "Report"),
+        "workspace": ("Workspace", "init_workspace", "open_workspace"),
+    },
+)

@@ -1,9 +1,9 @@
-"""The errors forewarn raises on purpose, each with what was found, what was expected and what to do.
+"""The errors of forewarn, each with what was found, what was expected and what to do.
 
-ForewarnError            exit status 1: the answer is no
-├── UsageError           exit status 2: a wrong command, option, setting or experiment file
-├── ContractError        data that breaks its contract; in validation.report, beside the report it carries
-├── NotFoundError        a workspace, table, asset, contract or model that is not there
+ForewarnError            exit status 1: the command failed, or its result is negative
+├── UsageError           exit status 2: an invalid command, option, setting or experiment file
+├── ContractError        data that breaks its contract; defined in validation.report, as it carries a Report
+├── NotFoundError        a workspace, table, asset, contract or model that does not exist
 ├── StorageError         a database or table that is locked, corrupt or out of reach
 └── ModelError           a model that cannot be trained, loaded or applied
 """
@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 
 class ForewarnError(Exception):
-    """Tell a person what was found, what was expected and what to do.
+    """Base of all errors that forewarn raises on purpose.
 
     Parameters
     ----------
     found
-        What was there, without a closing full stop.
+        What was found, without a closing full stop.
     expected
-        What should have been there.
+        What was expected instead.
     remedy
         What the reader can do about it.
     """
@@ -38,13 +38,13 @@ class ForewarnError(Exception):
 
 
 class UsageError(ForewarnError):
-    """A command, option, setting or experiment file is wrong."""
+    """A command, option, setting or experiment file is invalid."""
 
     exit_status = 2
 
 
 class NotFoundError(ForewarnError):
-    """Something that was named is not there."""
+    """A workspace, table, asset, contract or model does not exist."""
 
 
 class StorageError(ForewarnError):
@@ -60,19 +60,19 @@ def _sentence(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that a mistyped one most likely meant.
+    """Suggest the known word that is closest to a mistyped one.
 
     Parameters
     ----------
     word
-        What was written.
+        The mistyped word.
     known
-        The words that would have been right.
+        The valid words.
 
     Returns
     -------
     str
-        ``"Did you mean 'x'?"``, or nothing when no known word is close.
+        ``"Did you mean 'x'?"``, or an empty string if no known word is close.
 
     Examples
     --------

@@ -1,25 +1,22 @@
-"""The workspace: one folder that holds all embedded state; delete it and nothing is left."""
+"""The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from data_contracts.errors import NotFoundError, UsageError, did_you_mean
+from pydantic import Field
+
+from data_contracts.configuration.places import read_toml
+from data_contracts.configuration.values import build, configuration
+from data_contracts.errors import NotFoundError, UsageError
 
 SETTINGS_FILE = "forewarn.toml"
-_ENVIRONMENT = {
-    "tables": "FOREWARN_TABLES_URL",
-    "records": "FOREWARN_RECORDS_URL",
-    "mlflow": "FOREWARN_MLFLOW_URI",
-}
-_STORES = (*_ENVIRONMENT, "artifacts")
 _INITIAL = """\
-# The settings of this workspace. Nothing has to be set.
+# The settings of this workspace. All are optional.
 
 [storage]
-# Where the stores are, unless under this folder. Environment variables win over this file.
+# Where the stores are, if not in this folder. Environment variables override this file.
 # tables = "..."      # Delta tables: a folder                         FOREWARN_TABLES_URL
 # records = "..."     # predictions, ledger: an SQLAlchemy URL         FOREWARN_RECORDS_URL
 # mlflow = "..."      # experiments, models: an MLflow tracking URI    FOREWARN_MLFLOW_URI
@@ -27,22 +24,41 @@ _INITIAL = """\
 """
 
 
+@configuration
+class StorageSettings:
+    """Where the stores are; read when the workspace is opened."""
+
+    tables: Annotated[str | None, Field(min_length=1)] = None
+    """Delta tables: a folder; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
+    records: Annotated[str | None, Field(min_length=1)] = None
+    """Predictions and the ledger: an SQLAlchemy URL; SQLite in the workspace by default. FOREWARN_RECORDS_URL wins."""
+    mlflow: Annotated[str | None, Field(min_length=1)] = None
+    """Experiments and models: an MLflow tracking URI; SQLite in the workspace by default. FOREWARN_MLFLOW_URI wins."""
+    artifacts: Annotated[str | None, Field(min_length=1)] = None
+    """Model files: a folder or an MLflow artifact location; `artifacts` in the workspace by default."""
+
+
+@configuration
+class _File:
+    storage: StorageSettings = StorageSettings()
+
+
 @dataclass(frozen=True)
 class Workspace:
-    """Say where everything is kept.
+    """Where a workspace keeps its data.
 
     Parameters
     ----------
     root
         The workspace's folder.
     tables_url
-        Where the Delta tables are: a folder (an object store later).
+        The folder of the Delta tables.
     records_url
         The SQLAlchemy URL of the records.
     mlflow_uri
         MLflow's tracking and registry URI.
     artifacts_url
-        Where MLflow keeps the files of its models.
+        Where MLflow keeps the files of its models: a folder or an artifact location.
     """
 
     root: Path
@@ -63,7 +79,7 @@ class Workspace:
 
 
 def init_workspace(root: Path) -> Workspace:
-    """Create a workspace, or complete one that is there already.
+    """Create a workspace, or complete an existing one.
 
     Parameters
     ----------
@@ -73,7 +89,12 @@ def init_workspace(root: Path) -> Workspace:
     Returns
     -------
     Workspace
-        The workspace with its own settings, environment variables left aside.
+        The workspace by its settings file; environment variables are ignored.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be created, or an existing settings file is invalid.
     """
     for folder in (root, root / "tables", root / "artifacts", root / "prefect", root / "reports"):
         _make_folder(folder)
@@ -84,27 +105,27 @@ def init_workspace(root: Path) -> Workspace:
 
 
 def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
-    """Read where a workspace keeps its stores.
+    """Open an existing workspace.
 
     Parameters
     ----------
     root
         The workspace's folder.
     environ
-        Environment variables; ``FOREWARN_TABLES_URL``, ``FOREWARN_RECORDS_URL`` and ``FOREWARN_MLFLOW_URI`` win over
+        Environment variables; ``FOREWARN_TABLES_URL``, ``FOREWARN_RECORDS_URL`` and ``FOREWARN_MLFLOW_URI`` override
         the settings file.
 
     Returns
     -------
     Workspace
-        The workspace.
+        Where its data is.
 
     Raises
     ------
     NotFoundError
         If there is no workspace at `root`.
     UsageError
-        If its settings file cannot be understood.
+        If its settings file is invalid.
     """
     settings = root / SETTINGS_FILE
     if not settings.is_file():
@@ -113,15 +134,13 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             f"a folder with a {SETTINGS_FILE}",
             "Create one with `forewarn init`, or name another with --workspace",
         )
-    stores = _read_storage(settings)
-    stores |= {store: environ[name] for store, name in _ENVIRONMENT.items() if environ.get(name)}
-    home = root.resolve()
+    storage, home = _read_storage(settings), root.resolve()
     return Workspace(
         root=home,
-        tables_url=stores.get("tables", str(home / "tables")),
-        records_url=stores.get("records", f"sqlite:///{home / 'records.db'}"),
-        mlflow_uri=stores.get("mlflow", f"sqlite:///{home / 'mlflow.db'}"),
-        artifacts_url=stores.get("artifacts", str(home / "artifacts")),
+        tables_url=environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables"),
+        records_url=environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}",
+        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or f"sqlite:///{home / 'mlflow.db'}",
+        artifacts_url=storage.artifacts or str(home / "artifacts"),
     )
 
 
@@ -131,23 +150,12 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be created ({error.strerror})",
-            "a folder that may be written to",
+            "a writable folder",
             "Choose another with --workspace",
         ) from error
 
 
-def _read_storage(settings: Path) -> dict[str, str]:
-    try:
-        content: dict[str, Any] = tomllib.loads(settings.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{settings} is not TOML ({error})", "a valid TOML file", "Mend that line") from error
-    storage = content.get("storage", {})
-    if not isinstance(storage, dict):
-        raise UsageError(f"{settings}: storage is {storage!r}", "a table [storage]", "Write [storage] on its own line")
-    for name, value in storage.items():
-        if name not in _STORES:
-            hint = did_you_mean(name, _STORES) or "Remove it"
-            raise UsageError(f"{settings}: unknown key storage.{name}", f"one of {', '.join(_STORES)}", hint)
-        if not isinstance(value, str) or not value:
-            raise UsageError(f"{settings}: storage.{name} is {value!r}", "a text", "Put it in quotes, or remove it")
-    return dict(storage)
+def _read_storage(settings: Path) -> StorageSettings:
+    content, source = read_toml(settings)
+    # The other sections are the flows' own.
+    return build(_File, {name: table for name, table in content.items() if name == "storage"}, source).storage

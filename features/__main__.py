@@ -1,11 +1,11 @@
-"""``python -m features``: compile the kernels now, so that nobody waits for them later."""
+"""``python -m features``: compile the kernels ahead of the first prediction."""
 
 import sys
 
 from features.extraction.warm_up import warm_up
 
 
-def _tell(what: str, done: int, total: int) -> None:
+def _show_progress(what: str, done: int, total: int) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\rcompiling {what}: {done} of {total}{'' if done < total else chr(10)}")
         sys.stderr.flush()
@@ -14,4 +14,4 @@ def _tell(what: str, done: int, total: int) -> None:
 
 
 if __name__ == "__main__":
-    warm_up(progress=_tell)
+    warm_up(progress=_show_progress)

@@ -1,14 +1,14 @@
-"""Feature names that parse back.
+"""Feature names, which can be parsed back into their parts.
 
-A column is named as tsfresh names it, ``kind__calculator[__parameter_value...]``. The kind says which series went in::
+A column is named as in tsfresh, ``kind__calculator[__parameter_value...]``. The kind is the series that went in::
 
     spindle_power                a channel, when the recipe has one window
     spindle_power@50h            a channel in the window of 50 hours, when it has several
     spindle_power~regime         a channel normalised by operating regime
     spindle_power~regime@start   ... over everything since the asset's first reading
 
-Context features (events, work orders, failures, the asset itself) follow the same grammar under the kinds
-in `CONTEXT_KINDS`: ``events__count__code_"error1"__span_"24h"``.
+Context features (events, work orders, failures, the asset itself) follow the same grammar under the kinds in
+`CONTEXT_KINDS`: ``events__count__code_"error1"__span_"24h"``.
 """
 
 import ast
@@ -36,22 +36,22 @@ _UNITS = {
     "us": pd.Timedelta(microseconds=1),
 }
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|s|ms|us)")
-# Double underscores outside quotes: a user's error code may hold some.
+# Double underscores outside quotes: a user's error code may contain some.
 _SEPARATOR = re.compile(r'__(?=(?:[^"]*"[^"]*")*[^"]*$)')
 
 
 @dataclass(frozen=True)
 class FeatureName:
-    """Hold the parts of a feature's name.
+    """The parts of a feature's name.
 
     Parameters
     ----------
     kind
         The series the feature is computed on, without its window.
     feature
-        Calculator and parameters: the name's part that is the same for every series.
+        Calculator and parameters: the part of the name that is the same for every series.
     window
-        The window the kind names; None when it names none.
+        The window in the kind; None if it has none.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class FeatureName:
 
     @property
     def is_context(self) -> bool:
-        """Whether the feature is about the asset's circumstances rather than a channel."""
+        """Whether the feature describes the asset's context rather than a channel."""
         return self.kind in CONTEXT_KINDS
 
     def __str__(self) -> str:
@@ -73,14 +73,14 @@ class FeatureName:
 
 
 def parse_duration(text: str, *, zero: bool = False) -> pd.Timedelta:
-    """Read a duration such as ``"50h"``, ``"30d"``, ``"10min"`` or ``"start"``.
+    """Parse a duration such as ``"50h"``, ``"30d"``, ``"10min"`` or ``"start"``.
 
     Parameters
     ----------
     text
         A number and one of the units d, h, min, s, ms, us; or ``"start"``: since the first reading.
     zero
-        Whether none at all will do, as it does for a lead or a gap.
+        Whether zero is allowed, as for a lead or a gap.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def parse_duration(text: str, *, zero: bool = False) -> pd.Timedelta:
     Raises
     ------
     UsageError
-        When the text is no duration, or is none at all where that will not do.
+        When the text is not a duration, or is zero where that is not allowed.
 
     Examples
     --------
@@ -108,14 +108,14 @@ def parse_duration(text: str, *, zero: bool = False) -> pd.Timedelta:
 
 
 def _duration(number: float, unit: pd.Timedelta) -> pd.Timedelta | None:
-    """Multiply, rounded to microseconds; None for longer than machines, and pandas, last."""
+    """Multiply, rounded to microseconds; None beyond `SINCE_START`, where pandas may overflow."""
     return (number * unit).as_unit("us") if number * (unit / SINCE_START) <= 1 else None
 
 
 def format_duration(duration: pd.Timedelta) -> str:
-    """Write a duration so that `parse_duration` reads it back.
+    """Format a duration so that `parse_duration` reads it back.
 
-    Hours are preferred, as ``24h`` and ``50h`` sort and compare better in a list of features than ``1d`` and ``50h``.
+    Hours are preferred: ``24h`` and ``50h`` sort and compare better in a list of features than ``1d`` and ``50h``.
 
     Parameters
     ----------
@@ -125,6 +125,11 @@ def format_duration(duration: pd.Timedelta) -> str:
     Returns
     -------
     str
+
+    Raises
+    ------
+    UsageError
+        When the duration is not a whole number of microseconds.
 
     Examples
     --------
@@ -141,21 +146,8 @@ def format_duration(duration: pd.Timedelta) -> str:
 
 
 def format_kind(kind: str, window: pd.Timedelta | None) -> str:
-    """Name a channel in a window.
+    """Name a channel in a window; None leaves the window out.
 
-    Parameters
-    ----------
-    kind
-        A channel's name.
-    window
-        Its window, or None to leave it unnamed.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> format_kind("s2", pd.Timedelta("50h"))
     's2@50h'
     """
@@ -163,20 +155,8 @@ def format_kind(kind: str, window: pd.Timedelta | None) -> str:
 
 
 def parse_kind(text: str) -> tuple[str, pd.Timedelta | None]:
-    """Split a kind into the channel and the window it names, if any.
+    """Split a kind into its channel and its window, if it has one.
 
-    Parameters
-    ----------
-    text
-        A kind, with or without its window.
-
-    Returns
-    -------
-    tuple
-        The channel and the window or None.
-
-    Examples
-    --------
     >>> parse_kind("s2@50h")
     ('s2', Timedelta('2 days 02:00:00'))
     """
@@ -185,19 +165,8 @@ def parse_kind(text: str) -> tuple[str, pd.Timedelta | None]:
 
 
 def raw_channel(kind: str) -> str:
-    """Give the measured channel behind a kind, normalised or not.
+    """Return the measured channel behind a kind.
 
-    Parameters
-    ----------
-    kind
-        A channel's name, with or without the mark of regime normalisation.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> raw_channel("s2~regime")
     's2'
     """
@@ -205,7 +174,7 @@ def raw_channel(kind: str) -> str:
 
 
 def parse_name(text: str) -> FeatureName:
-    """Take a feature column's name apart.
+    """Parse a feature column's name.
 
     Parameters
     ----------
@@ -219,7 +188,7 @@ def parse_name(text: str) -> FeatureName:
     Raises
     ------
     UsageError
-        When the text is no full feature name.
+        When the text is not a full feature name.
 
     Examples
     --------
@@ -234,51 +203,21 @@ def parse_name(text: str) -> FeatureName:
 
 
 def format_feature(calculator: str, parameters: Mapping[str, object] | None = None) -> str:
-    """Name a calculator with its parameters as tsfresh does.
+    """Name a calculator with its parameters, as tsfresh does.
 
-    Parameters
-    ----------
-    calculator
-        tsfresh's name of the calculator.
-    parameters
-        Its parameters; None or empty for none.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> format_feature("linear_trend", {"attr": "slope"})
     'linear_trend__attr_"slope"'
     """
-    given = dict(parameters or {})
+    values = dict(parameters or {})
     if calculator == "augmented_dickey_fuller":
-        # The one calculator whose name tells a parameter that was left at its default.
-        given.setdefault("autolag", "AIC")
-    return "__".join([calculator, *(f"{name}_{_literal(given[name])}" for name in sorted(given))])
+        # The one calculator whose name shows a parameter left at its default.
+        values.setdefault("autolag", "AIC")
+    return "__".join([calculator, *(f"{name}_{_literal(values[name])}" for name in sorted(values))])
 
 
 def parse_feature(text: str) -> tuple[str, dict[str, object]]:
     """Split the part of a name behind the kind into calculator and parameters.
 
-    Parameters
-    ----------
-    text
-        For instance ``quantile__q_0.1``.
-
-    Returns
-    -------
-    tuple
-        The calculator's name and its parameters, empty for none.
-
-    Raises
-    ------
-    UsageError
-        When a parameter's value cannot be read.
-
-    Examples
-    --------
     >>> parse_feature('agg_linear_trend__attr_"slope"__chunk_len_5__f_agg_"max"')
     ('agg_linear_trend', {'attr': 'slope', 'chunk_len': 5, 'f_agg': 'max'})
     """
@@ -287,19 +226,8 @@ def parse_feature(text: str) -> tuple[str, dict[str, object]]:
 
 
 def is_parameter(part: str) -> bool:
-    """Say whether a part of a name is a parameter with its value, and not a calculator.
+    """Whether a piece between double underscores is a parameter with its value, not a calculator.
 
-    Parameters
-    ----------
-    part
-        One of the pieces between double underscores.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
     >>> is_parameter("q_0.1"), is_parameter("mean_n_absolute_max")
     (True, False)
     """
@@ -314,9 +242,9 @@ def _literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _parse_parameter(part: str, whole: str) -> tuple[str, object]:
+def _parse_parameter(part: str, full_name: str) -> tuple[str, object]:
     name, _, value = part.rpartition("_")
-    # A quoted value may hold underscores itself.
+    # A quoted value may contain underscores.
     if part.endswith('"') and '_"' in part:
         name, _, value = part[:-1].partition('_"')
         return name, value
@@ -327,5 +255,5 @@ def _parse_parameter(part: str, whole: str) -> tuple[str, object]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         raise UsageError(
-            f"The part {part!r} of the feature name {whole!r}", "parameter_value", "Correct the name"
+            f"The part {part!r} of the feature name {full_name!r}", "parameter_value", "Correct the name"
         ) from None

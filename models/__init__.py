@@ -5,8 +5,9 @@ needed to reproduce it, and `score` applies it. Names are loaded on first use: t
 seconds to import, and joining predictions with outcomes needs neither.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from data_contracts.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
@@ -21,28 +22,6 @@ if TYPE_CHECKING:
     from models.registry.revision import code_revision
     from models.training.evaluation import Evaluation
     from models.training.training import Trained, train
-
-_MODULES = {
-    "Artifact": "artifact.artifact",
-    "ErrorRates": "outcomes.error_rates",
-    "Evaluation": "training.evaluation",
-    "Experiment": "experiment.experiment",
-    "LabelState": "labels.labels",
-    "LoadedModel": "registry.registry",
-    "Outcomes": "outcomes.outcomes",
-    "Registry": "registry.registry",
-    "Reproduction": "registry.reproduce",
-    "Terms": "outcomes.outcomes",
-    "Trained": "training.training",
-    "code_revision": "registry.revision",
-    "failure_labels": "labels.labels",
-    "load_experiment": "experiment.experiment",
-    "register_estimator": "estimators.estimators",
-    "remaining_life": "labels.labels",
-    "score": "artifact.scoring",
-    "score_features": "artifact.scoring",
-    "train": "training.training",
-}
 
 __all__ = [
     "Artifact",
@@ -66,8 +45,20 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'models' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"models.{_MODULES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "artifact.artifact": ("Artifact",),
+        "artifact.scoring": ("score", "score_features"),
+        "estimators.estimators": ("register_estimator",),
+        "experiment.experiment": ("Experiment", "load_experiment"),
+        "labels.labels": ("LabelState", "failure_labels", "remaining_life"),
+        "outcomes.error_rates": ("ErrorRates",),
+        "outcomes.outcomes": ("Outcomes", "Terms"),
+        "registry.registry": ("LoadedModel", "Registry"),
+        "registry.reproduce": ("Reproduction",),
+        "registry.revision": ("code_revision",),
+        "training.evaluation": ("Evaluation",),
+        "training.training": ("Trained", "train"),
+    },
+)

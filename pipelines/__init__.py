@@ -1,7 +1,7 @@
-"""The flows that run by the clock, and the command line that people and programs call.
+"""Operations: the scheduled flows, and the command line for people and programs.
 
-Each of `ingest`, `train`, `score`, `monitor` and `retrain` is one plain function in a file of its own; `flows` wraps
-them for Prefect, `schedules` runs those by the clock, `commands` gives them to people. `importers` read what public
-data sets and a plant's own files hold, `fleet` simulates machines, `demo` plays the whole. Nothing is re-exported: the
-command line answers ``--help`` before anything heavy is loaded.
+`jobs` has one plain function for each operation; `flows` wraps some of them for Prefect and runs them on schedules,
+`commands` exposes them on the command line. `importers` read public data sets and a plant's own files, `fleet`
+simulates machines, `demo` plays the whole. Nothing is re-exported: the command line answers ``--help`` before anything
+heavy is loaded.
 """

@@ -3,11 +3,10 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from data_contracts.errors import ForewarnError
-from serving.settings import Settings, WrongSettingError, from_environment
+from serving.settings import Settings, from_environment
 from serving.start import serve
 
 
@@ -24,12 +23,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Read the settings from the command line, or else from the environment; UsageError if a value is wrong."""
     options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
-    settings = from_environment(environ)
-    try:
-        return replace(settings, **options)
-    except WrongSettingError as error:
-        # The environment's own values were valid, so it is an option.
-        raise error.as_option() from None
+    return from_environment(environ, options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,131 +1,103 @@
 """The endpoint's settings: read once from the environment, frozen, and handed down."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field, Strict, WithJsonSchema
+from pydantic_settings import SettingsConfigDict
+
+from data_contracts.configuration.environment import EnvironmentSettings, EnvironmentSource
+from data_contracts.configuration.places import Source
+from data_contracts.configuration.values import build
 from data_contracts.errors import UsageError, did_you_mean
 
 PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
 LISTENS = "FOREWARN_LISTENS_ON"
-"""Where the endpoint really listens, said by who started it; a setting alone is not what BentoML goes by."""
-_MAX_PORT = 65_535
+"""Where the endpoint really listens, set by who started it; a setting alone is not what BentoML goes by."""
 _NEVER = "none"
-_AUTH = ("auto", "on", "off")
 
 
-class WrongSettingError(UsageError):
-    """A setting has a value that it cannot have.
+def _check_duration(text: str) -> str:
+    if text and text != _NEVER:
+        # Imported only when it is needed: this file is read by the process that only supervises.
+        from features.names import parse_duration
 
-    Parameters
-    ----------
-    name
-        The setting.
-    found
-        Its value.
-    expected
-        What it can have.
-    called
-        What the reader knows it by; its environment variable if None.
-    """
-
-    def __init__(self, name: str, found: str, expected: str, called: str | None = None) -> None:
-        called = called or variable_of(name)
-        super().__init__(f"{called} is {found}", expected, f"Set {called} to such a value, or leave it out")
-        self.name = name
-        self.value = found
-
-    def as_option(self) -> "WrongSettingError":
-        """Return the same error about the option of the command line."""
-        return WrongSettingError(self.name, self.value, self.expected, f"--{self.name.replace('_', '-')}")
+        try:
+            parse_duration(text)
+        except UsageError as error:
+            raise ValueError(error.expected) from error
+    return text
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Say what the endpoint serves, where, and how much it takes on.
+def _check_span(text: str) -> str:
+    if text == _NEVER:
+        raise ValueError("not a duration")
+    return _check_duration(text)
+
+
+_SECONDS: dict[str, Any] = {"unit": "s"}
+_Positive = Annotated[int, Strict(), Field(gt=0)]
+_Seconds = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False, json_schema_extra=_SECONDS)]
+_PositiveSeconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False, json_schema_extra=_SECONDS)]
+_Rate = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False, json_schema_extra={"unit": "requests/s"})]
+_DURATION = {"type": "string", "title": "a duration", "examples": ["6h"], "unit": "d, h, min, s, ms, us"}
+
+
+class Settings(EnvironmentSettings):
+    """What the endpoint serves, where, and how much it takes on.
 
     Every setting but the workspace has an environment variable of its name after ``FOREWARN_SERVE_``, such as
     ``FOREWARN_SERVE_MAX_BATCH``; the workspace's is ``FOREWARN_WORKSPACE``.
-
-    Parameters
-    ----------
-    workspace
-        The workspace's folder.
-    model
-        The registered model to serve; None for the only one that has a champion.
-    host
-        The IP address to listen on.
-    port
-        The TCP port to listen on, 1 to 65535.
-    workers
-        How many processes answer.
-    threads
-        How many requests one process works on at a time.
-    poll_seconds
-        How often the registry is asked for its champion, in seconds.
-    max_batch
-        The most assets or windows in one request.
-    max_body_bytes
-        The largest request body, in bytes.
-    timeout_seconds
-        After how long a request is given up, in seconds.
-    retry_after_seconds
-        When to try again after a 503, in seconds.
-    clock_skew_seconds
-        How far ahead of our clock a caller's may be, in seconds.
-    auth
-        Whether tokens are asked for: ``"on"``, ``"off"``, or ``"auto"``: on unless only this machine can ask.
-    rate_per_second
-        How many requests a second one caller may send; 0 for any number.
-    stale_after
-        From what age on telemetry makes an answer stale, such as ``"6h"``; ``"none"`` for never. If it is empty, what
-        the contract of the telemetry promises.
-    valid_for
-        How long after its cut-off an answer holds, such as ``"6h"``; a quarter of the shortest horizon if it is empty.
     """
 
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
     workspace: Path = Path(".forewarn")
+    """The workspace's folder."""
     model: str | None = None
+    """The registered model to serve; by default the only one that has a champion."""
     host: str = "127.0.0.1"
-    port: int = 3000
-    workers: int = 1
-    threads: int = 2
-    poll_seconds: float = 0.25
-    max_batch: int = 1_000
-    max_body_bytes: int = 32 * 2**20
-    timeout_seconds: float = 60.0
-    retry_after_seconds: int = 5
-    clock_skew_seconds: float = 5.0
-    auth: str = "auto"
-    rate_per_second: float = 1_000.0
-    stale_after: str = ""
-    valid_for: str = ""
+    """The IP address to listen on."""
+    port: Annotated[int, Strict(), Field(ge=1, le=65_535)] = 3000
+    """The TCP port to listen on."""
+    workers: _Positive = 1
+    """How many processes answer."""
+    threads: _Positive = 2
+    """How many requests one process works on at a time."""
+    poll_seconds: _PositiveSeconds = 0.25
+    """How often the registry is asked for its champion, in seconds."""
+    max_batch: _Positive = 1_000
+    """The most assets or windows in one request."""
+    max_body_bytes: Annotated[_Positive, Field(json_schema_extra={"unit": "bytes"})] = 32 * 2**20
+    """The largest request body, in bytes."""
+    timeout_seconds: _PositiveSeconds = 60.0
+    """After how long a request is given up, in seconds."""
+    retry_after_seconds: Annotated[int, Strict(), Field(ge=0, json_schema_extra=_SECONDS)] = 5
+    """When to try again after a 503, in seconds."""
+    clock_skew_seconds: _Seconds = 5.0
+    """How far ahead of this machine's clock a caller's may be, in seconds."""
+    auth: Literal["auto", "on", "off"] = "auto"
+    """Whether tokens are required; "auto": unless only this machine can connect."""
+    rate_per_second: _Rate = 1_000.0
+    """How many requests a second one caller may send; 0 for any number."""
+    stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""
+    """The age from which telemetry makes a prediction stale, such as "6h"; "none" for never. If empty, the latency that
+    the contract of the telemetry promises."""
+    valid_for: Annotated[str, AfterValidator(_check_span), WithJsonSchema(_DURATION)] = ""
+    """How long after its cut-off a prediction holds, such as "6h"; if empty, a quarter of the shortest horizon."""
 
-    def __post_init__(self) -> None:
-        for name in ("workers", "threads", "poll_seconds", "max_batch", "max_body_bytes", "timeout_seconds"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise WrongSettingError(name, str(getattr(self, name)), "more than 0")
-        for name in ("retry_after_seconds", "clock_skew_seconds", "rate_per_second"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise WrongSettingError(name, str(getattr(self, name)), "0 or more")
-        if self.auth not in _AUTH:
-            raise WrongSettingError("auth", repr(self.auth), f"one of {', '.join(_AUTH)}")
-        _check_duration("stale_after", self.stale_after.replace(_NEVER, ""))
-        _check_duration("valid_for", self.valid_for)
-        if not 0 < self.port <= _MAX_PORT:
-            raise WrongSettingError("port", str(self.port), f"1 to {_MAX_PORT}")
 
-
-def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Read the settings from environment variables.
+def from_environment(environ: Mapping[str, str], options: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings from environment variables; options of the command line win.
 
     Parameters
     ----------
     environ
         The environment; variables that are not set, or empty, leave the default.
+    options
+        Settings that the command line gave.
 
     Returns
     -------
@@ -137,20 +109,19 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     UsageError
         If a value cannot be understood, or a variable with our prefix is unknown.
     """
-    given: dict[str, Any] = {}
-    if environ.get(WORKSPACE_VARIABLE):
-        given["workspace"] = Path(environ[WORKSPACE_VARIABLE])
-    kinds = _kinds()
+    known = {name: variable_of(name) for name in Settings.model_fields}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or not text:
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        if name not in kinds:
-            known = [variable_of(known) for known in kinds]
-            hint = did_you_mean(variable, known) or "Unset it"
-            raise UsageError(f"unknown environment variable {variable}", f"one of {', '.join(known)}", hint)
-        given[name] = _parse(name, text, kinds[name])
-    return Settings(**given)
+        if text and variable.startswith(PREFIX) and variable not in known.values():
+            hint = did_you_mean(variable, known.values()) or "Unset it"
+            raise UsageError(f"unknown environment variable {variable}", f"one of {', '.join(known.values())}", hint)
+    given: dict[str, Any] = EnvironmentSource(Settings, environ)()
+    if environ.get(WORKSPACE_VARIABLE):
+        given["workspace"] = environ[WORKSPACE_VARIABLE]
+    settings = build(Settings, given, Source("the endpoint's settings", places=known))
+    if not options:
+        return settings
+    places = known | {name: f"--{name.replace('_', '-')}" for name in options}
+    return build(Settings, {**given, **options}, Source("the endpoint's settings", places=places))
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
@@ -166,9 +137,7 @@ def to_environment(settings: Settings) -> dict[str, str]:
     dict of str to str
         Variables and their values.
     """
-    values = {name: getattr(settings, name) for name in _kinds()}
-    variables = {variable_of(name): str(value) for name, value in values.items() if value is not None}
-    return {WORKSPACE_VARIABLE: str(settings.workspace), **variables}
+    return {variable_of(name): str(value) for name, value in settings if value is not None}
 
 
 def variable_of(name: str) -> str:
@@ -189,28 +158,4 @@ def variable_of(name: str) -> str:
     >>> variable_of("max_batch")
     'FOREWARN_SERVE_MAX_BATCH'
     """
-    return f"{PREFIX}{name.upper()}"
-
-
-def _kinds() -> dict[str, type]:
-    """Pair the settings that have a variable with the type their text is read as."""
-    kinds = {int: int, float: float}
-    return {field.name: kinds.get(type(field.default), str) for field in fields(Settings) if field.name != "workspace"}
-
-
-def _check_duration(name: str, text: str) -> None:
-    if text:
-        # Imported only when it is needed: this file is read by the process that only supervises.
-        from features.names import parse_duration
-
-        try:
-            parse_duration(text)
-        except UsageError as error:
-            raise WrongSettingError(name, repr(text), "a duration such as 6h") from error
-
-
-def _parse(name: str, text: str, kind: type) -> Any:
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise WrongSettingError(name, text, "a whole number" if kind is int else "a number") from error
+    return WORKSPACE_VARIABLE if name == "workspace" else f"{PREFIX}{name.upper()}"

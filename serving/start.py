@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import replace
 
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
@@ -41,7 +40,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     if bundle and settings.model not in (None, bundle.name):
         raise UsageError(f"the model {settings.model!r}", f"{bundle.name}, the bundled model", "Leave --model out")
     model = bundle.name if bundle else settings.model or _only_champion(workspace)
-    resolved = replace(settings, workspace=workspace.root, model=model)
+    resolved = settings.model_copy(update={"workspace": workspace.root, "model": model})
     home = workspace.root / "serving" / str(resolved.port)
     home.mkdir(parents=True, exist_ok=True)
     # The load of workers that were killed before no longer counts.

@@ -21,7 +21,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-# The same examples in every run, so that a red run stays red until it is mended;
+# The same examples in every run, so that a red run stays red until it is fixed;
 # HYPOTHESIS_PROFILE=roam looks for new ones.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("roam", deadline=None, print_blob=True)

@@ -1,1 +1,1 @@
-"""Contracts: what a batch of rows must look like, and the digital twins that name its channels."""
+"""Contracts of batches, and the digital twins that define their channels."""

@@ -1,9 +1,9 @@
-"""Contracts: what a batch of data has to be, read from an Open Data Contract Standard file into one frozen value.
+"""Contracts: what a batch of data must look like, read from an Open Data Contract Standard (ODCS) file.
 
-Standard: https://bitol-io.github.io/open-data-contract-standard/ (3.x). Used of it: `schema` with one object, its
+Standard: https://bitol-io.github.io/open-data-contract-standard/ (3.x). Supported: `schema` with one object, its
 `properties` (`logicalType`, `required`, `primaryKey`, `logicalTypeOptions`, `enum`, `quality`), its `quality`
-(`rowCount`) and `slaProperties` (`latency`: freshness). What the standard has no word for stands in `customProperties`:
-of the contract `assetType` and `twinInterface`; of a property `unit` and `maxRatePerSecond`.
+(`rowCount`) and `slaProperties` (`latency`: freshness). What the standard has no word for is in `customProperties`: of
+the contract `assetType` and `twinInterface`; of a property `unit` and `maxRatePerSecond`.
 """
 
 import functools
@@ -31,37 +31,37 @@ DTYPES: dict[str, str] = {
     "timestamp": "datetime64[us, UTC]",
     "boolean": "boolean",
 }
-"""The column types of a contract with the pandas types that tables hold."""
+"""The pandas dtype of each column type of a contract."""
 _KEY_COLUMNS = ("asset", "event_time", "known_time", "source")
 _TELEMETRY = "telemetry"
-_NOT_ALL = 1 - 1e-9
+_BELOW_ONE = 1 - 1e-9  # a null share that only a column without any value exceeds
 _DAYS = {"d": "D", "day": "D", "days": "D"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one column has to be.
+    """The rules for one column.
 
     Parameters
     ----------
     name
         The column's name.
     type
-        What its values are.
+        The type of its values.
     unit
-        The symbol of their unit; None if they have none, or none is known.
+        The symbol of their unit; None if they have none, or it is unknown.
     required
-        Whether every row has to have a value.
+        Whether every row must have a value.
     minimum, maximum
-        The least and the greatest value, in `unit`; None where there is no limit.
+        The limits of the values, inclusive, in `unit`; None for no limit.
     allowed
-        The only values allowed; None where any is.
+        The allowed values; None for any.
     max_null_share
-        The largest share of a batch's rows without a value, 0 to 1. Below 1 the column has to be there.
+        The largest share of a batch's rows without a value, 0 to 1. Below 1 the column must be present.
     max_rate_per_second
-        The largest change between one row of an asset and the next, in `unit` a second; None where any is.
+        The largest change between consecutive rows of an asset, in `unit` a second; None for any.
     description
-        What a person should know about it.
+        What the values mean.
     """
 
     name: str
@@ -77,13 +77,13 @@ class Column:
 
     @property
     def needed(self) -> bool:
-        """Return whether the column has to be there."""
+        """Return whether the column must be present."""
         return self.required or self.max_null_share < 1
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What a batch of one kind of data has to be.
+    """The rules for batches of one kind of data.
 
     Parameters
     ----------
@@ -97,13 +97,13 @@ class Contract:
     columns
         The columns, in order.
     key
-        The columns that tell one row of a batch from every other.
+        The columns that identify a row within a batch.
     min_rows
-        The fewest rows a batch may have; at least 1.
+        The fewest rows of a batch; at least 1.
     max_age
-        How long ago the latest event of a batch may lie; None if any time.
+        The largest age of a batch's latest event; None for any.
     asset_type
-        The asset type that telemetry is of; None for other kinds.
+        The asset type of telemetry; None for other kinds.
     """
 
     name: str
@@ -117,45 +117,28 @@ class Contract:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Return the names of the telemetry channels, in order; none for other kinds."""
+        """Return the names of the telemetry channels, in order; empty for other kinds."""
         if self.kind != _TELEMETRY:
             return ()
         return tuple(column.name for column in self.columns if column.name not in _KEY_COLUMNS)
 
     @property
     def table(self) -> str:
-        """Return the name of the table that accepted rows go to."""
+        """Return the name of the table that stores accepted rows."""
         return f"{_TELEMETRY}/{self.asset_type}" if self.kind == _TELEMETRY else self.kind
 
     @property
     def digest(self) -> str:
-        """Return a digest of all that the contract demands."""
+        """Return a digest of all rules and descriptions; models record it, so renaming a field would change it."""
         content = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def column(self, name: str) -> Column | None:
-        """Find a column by its name.
-
-        Parameters
-        ----------
-        name
-            The column's name.
-
-        Returns
-        -------
-        Column or None
-            The column, if the contract has it.
-        """
+        """Return the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
     def empty(self) -> pd.DataFrame:
-        """Make a frame with the contract's columns and types and no rows.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The empty frame.
-        """
+        """Return a frame with the contract's columns and dtypes, and no rows."""
         return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in self.columns})
 
 
@@ -165,13 +148,13 @@ def contract_names() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Their names, ordered.
+        Their names, sorted.
     """
     return tuple(sorted(path.name.removesuffix(".odcs.yaml") for path in CONTRACTS.glob("*.odcs.yaml")))
 
 
 def telemetry_contract(asset_type: str) -> Contract:
-    """Read the shipped contract for the telemetry of an asset type.
+    """Load the shipped contract for the telemetry of an asset type.
 
     Parameters
     ----------
@@ -186,18 +169,18 @@ def telemetry_contract(asset_type: str) -> Contract:
     Raises
     ------
     NotFoundError
-        If forewarn ships none for that asset type.
+        If no contract for that asset type is shipped.
     """
     return load_contract(f"telemetry_{asset_type}")
 
 
 def load_contract(name_or_path: str | Path) -> Contract:
-    """Read a contract.
+    """Load a contract.
 
     Parameters
     ----------
     name_or_path
-        The name of a shipped contract, such as ``"failures"``, or the path of an ODCS file.
+        The name of a shipped contract, such as ``"failures"``, or the path of an ODCS file (``.yaml``).
 
     Returns
     -------
@@ -209,7 +192,7 @@ def load_contract(name_or_path: str | Path) -> Contract:
     NotFoundError
         If there is no such contract.
     UsageError
-        If the file breaks the standard, or demands what cannot be checked.
+        If the file violates the standard, or has a rule that is not supported.
 
     Examples
     --------
@@ -226,24 +209,16 @@ def load_contract(name_or_path: str | Path) -> Contract:
 
 
 def empty_table(table: str) -> pd.DataFrame:
-    """Make an empty frame of what a table would hold.
+    """Return an empty frame with a table's columns and dtypes.
 
-    Parameters
-    ----------
-    table
-        The table's name, such as ``"failures"`` or ``"telemetry/cnc_machine"``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The empty frame; only the columns every table has if no shipped contract describes the table.
+    A table without a shipped contract gets the columns that every table has.
     """
     name = table.replace("/", "_")
     if name in contract_names():
         return load_contract(name).empty()
-    columns = _KEY_COLUMNS if table.startswith(f"{_TELEMETRY}/") else _KEY_COLUMNS[:3]
-    kinds = {"event_time": "timestamp", "known_time": "timestamp"}
-    return pd.DataFrame({column: pd.Series(dtype=DTYPES[kinds.get(column, "string")]) for column in columns})
+    names = _KEY_COLUMNS if table.startswith(f"{_TELEMETRY}/") else _KEY_COLUMNS[:3]
+    types = {"event_time": "timestamp", "known_time": "timestamp"}
+    return pd.DataFrame({name: pd.Series(dtype=DTYPES[types.get(name, "string")]) for name in names})
 
 
 @functools.lru_cache(maxsize=64)
@@ -251,7 +226,7 @@ def _read(path: Path, _modified_ns: int) -> Contract:
     document = _parse(path)
     custom = _custom(document)
     if not document.schema_ or len(document.schema_) != 1:
-        raise _broken(path, f"has {len(document.schema_ or [])} schema objects", "exactly one")
+        raise _invalid(path, f"has {len(document.schema_ or [])} schema objects", "exactly one")
     table = document.schema_[0]
     kind = str(table.name)
     twin = custom.get("twinInterface")
@@ -259,12 +234,12 @@ def _read(path: Path, _modified_ns: int) -> Contract:
     if twin:
         columns = _with_twin(path, columns, twin)
     if kind == _TELEMETRY:
-        columns = tuple(_never_vacuous(column) for column in columns)
+        columns = tuple(_require_some_values(column) for column in columns)
         if "assetType" not in custom:
-            raise _broken(path, "is about telemetry but names no asset type", "a custom property assetType")
+            raise _invalid(path, "is for telemetry but has no asset type", "a custom property assetType")
     keys = sorted((item.primaryKeyPosition or 0, str(item.name)) for item in table.properties or [] if item.primaryKey)
     if not keys:
-        raise _broken(path, "has no key", "primaryKey: true at the properties that tell rows apart")
+        raise _invalid(path, "has no key", "primaryKey: true on the properties that identify a row")
     return Contract(
         name=str(document.name or path.name.split(".")[0]),
         version=str(document.version),
@@ -278,7 +253,7 @@ def _read(path: Path, _modified_ns: int) -> Contract:
 
 
 def _parse(path: Path) -> "OpenDataContractStandard":
-    # Its models take half a second to import, which commands that read no contract need not pay.
+    # Its models take half a second to import, which only commands that read a contract should pay for.
     import pydantic
     import yaml
     from open_data_contract_standard.model import OpenDataContractStandard
@@ -286,10 +261,11 @@ def _parse(path: Path) -> "OpenDataContractStandard":
     try:
         return OpenDataContractStandard.from_file(str(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _broken(path, f"is not YAML ({' '.join(str(error).split())})", "a valid YAML file") from error
+        raise _invalid(path, f"is not YAML ({' '.join(str(error).split())})", "a valid YAML file") from error
     except (pydantic.ValidationError, TypeError) as error:
         problem = "; ".join(_problems(error)) if isinstance(error, pydantic.ValidationError) else str(error)
-        raise _broken(path, f"breaks the standard ({problem})", "an Open Data Contract Standard 3 document") from error
+        expected = "an Open Data Contract Standard 3 document"
+        raise _invalid(path, f"violates the standard ({problem})", expected) from error
 
 
 def _problems(error: Any) -> Iterator[str]:
@@ -297,8 +273,8 @@ def _problems(error: Any) -> Iterator[str]:
         yield f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
 
 
-def _broken(path: Path, found: str, expected: str) -> UsageError:
-    return UsageError(f"contract {path} {found}", expected, "Mend the file; data_contracts/contracts has examples")
+def _invalid(path: Path, found: str, expected: str) -> UsageError:
+    return UsageError(f"contract {path} {found}", expected, "Fix the file; data_contracts/contracts has examples")
 
 
 def _custom(item: Any) -> dict[str, Any]:
@@ -309,10 +285,10 @@ def _column(path: Path, item: "SchemaProperty", default_type: str | None) -> Col
     kind = item.logicalType or default_type
     custom, options = _custom(item), item.logicalTypeOptions or {}
     if kind not in get_args(ColumnType):
-        raise _broken(path, f"gives {item.name} the type {kind!r}", f"one of {', '.join(get_args(ColumnType))}")
+        raise _invalid(path, f"gives {item.name} the type {kind!r}", f"one of {', '.join(get_args(ColumnType))}")
     unknown = set(options) - {"minimum", "maximum", "timezone", "defaultTimezone", "format"}
     if unknown:
-        raise _broken(path, f"asks of {item.name} what is not checked: {sorted(unknown)}", "minimum or maximum")
+        raise _invalid(path, f"has unsupported options of {item.name}: {sorted(unknown)}", "minimum or maximum")
     required = bool(item.required)
     return Column(
         name=str(item.name),
@@ -337,9 +313,9 @@ def _max_null_share(path: Path, item: "SchemaProperty") -> float:
     for rule in item.quality or []:
         limit = rule.mustBeLessOrEqualTo
         if _metric(rule) != "nullValues" or limit is None or rule.unit != "percent":
-            raise _broken(
+            raise _invalid(
                 path,
-                f"has a rule on {item.name} that is not checked ({_metric(rule)})",
+                f"has a rule on {item.name} that is not supported ({_metric(rule)})",
                 "metric: nullValues with unit: percent and mustBeLessOrEqualTo",
             )
         share = float(limit) / 100
@@ -347,16 +323,16 @@ def _max_null_share(path: Path, item: "SchemaProperty") -> float:
 
 
 def _min_rows(path: Path, table: "SchemaObject") -> int:
-    fewest = 1
+    min_rows = 1
     for rule in table.quality or []:
         if _metric(rule) != "rowCount" or rule.mustBeGreaterOrEqualTo is None:
-            raise _broken(
+            raise _invalid(
                 path,
-                f"has a rule on {table.name} that is not checked ({_metric(rule)})",
+                f"has a rule on {table.name} that is not supported ({_metric(rule)})",
                 "metric: rowCount with mustBeGreaterOrEqualTo",
             )
-        fewest = max(fewest, int(rule.mustBeGreaterOrEqualTo))
-    return fewest
+        min_rows = max(min_rows, int(rule.mustBeGreaterOrEqualTo))
+    return min_rows
 
 
 def _metric(rule: "DataQuality") -> str | None:
@@ -364,29 +340,28 @@ def _metric(rule: "DataQuality") -> str | None:
 
 
 def _max_age(path: Path, document: "OpenDataContractStandard") -> pd.Timedelta | None:
-    for promise in document.slaProperties or []:
-        if promise.property == "latency":
+    for sla in document.slaProperties or []:
+        if sla.property == "latency":
             try:
-                return pd.Timedelta(f"{promise.value}{_DAYS.get(str(promise.unit), promise.unit)}")
+                return pd.Timedelta(f"{sla.value}{_DAYS.get(str(sla.unit), sla.unit)}")
             except ValueError as error:
-                found = f"has the latency {promise.value!r} {promise.unit!r}"
-                raise _broken(path, found, "a number with unit: d, h, m or s") from error
+                found = f"has the latency {sla.value!r} {sla.unit!r}"
+                raise _invalid(path, found, "a number with unit: d, h, m or s") from error
     return None
 
 
 def _with_twin(path: Path, columns: tuple[Column, ...], interface: str) -> tuple[Column, ...]:
-    """Take name, type and unit of every channel from the twin, and only the limits from the contract."""
-    beside = path.parent / interface
-    twin = load_twin(beside if interface.endswith(".json") else interface)
+    """Take the name, type and unit of every channel from the twin, and only the limits from the contract."""
+    twin = load_twin(path.parent / interface if interface.endswith(".json") else interface)
     names = [channel.name for channel in twin.channels]
     limits = {column.name: column for column in columns if column.name not in _KEY_COLUMNS}
     for name, column in limits.items():
         if name not in names:
             hint = did_you_mean(name, names)
             found = f"limits the channel {name!r}, which its twin {twin.name} does not have. {hint}".rstrip()
-            raise _broken(path, found, f"one of {', '.join(names)}")
+            raise _invalid(path, found, f"one of {', '.join(names)}")
         if column.unit is not None:
-            raise _broken(path, f"gives a unit to {name!r}", f"the unit to come from its twin {twin.name} alone")
+            raise _invalid(path, f"gives a unit to {name!r}", f"units only in its twin {twin.name}")
     keys = tuple(column for column in columns if column.name in _KEY_COLUMNS)
     return keys + tuple(_channel_column(channel, limits.get(channel.name)) for channel in twin.channels)
 
@@ -396,6 +371,6 @@ def _channel_column(channel: Channel, limit: Column | None) -> Column:
     return replace(column, type="number", unit=channel.unit, description=column.description or channel.description)
 
 
-def _never_vacuous(column: Column) -> Column:
-    """Demand of a channel without a limit of its own that at least some rows have a value."""
-    return column if column.needed else replace(column, max_null_share=_NOT_ALL)
+def _require_some_values(column: Column) -> Column:
+    """Require at least one value of a channel whose contract sets no limit on nulls."""
+    return column if column.needed else replace(column, max_null_share=_BELOW_ONE)

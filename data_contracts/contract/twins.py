@@ -1,8 +1,8 @@
-"""Digital twins: DTDL v3 interfaces, from which the columns of a telemetry contract follow.
+"""Digital twins: DTDL v3 interfaces, which define the channels of telemetry contracts.
 
 Language: https://azure.github.io/opendigitaltwins-dtdl/DTDL/v3/DTDL.v3.html, with its extension `quantitativeTypes;1`
-for semantic types and units. Units the extension does not know (mm/s, degrees Rankine) stand in `unitSymbol`, a
-property of our own extension, which the language lets a parser skip.
+for semantic types and units. Units that the extension does not know (mm/s, degrees Rankine) are in `unitSymbol`, a
+property of our own extension, which the language allows a parser to skip.
 """
 
 import functools
@@ -15,7 +15,7 @@ from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 
 INTERFACES = Path(__file__).parents[1] / "interfaces"
 SOURCE_PRIORITY = ("manual_override", "physical", "simulation")
-"""The sources of telemetry, the most trusted first."""
+"""The sources of telemetry, from the most to the least trusted."""
 
 _SYMBOLS = {
     "ampere": "A",
@@ -39,18 +39,18 @@ _LANGUAGE = "dtmi:dtdl:context;3"
 
 @dataclass(frozen=True)
 class Channel:
-    """One sensor of an asset.
+    """One measured quantity of an asset.
 
     Parameters
     ----------
     name
         The column's name in telemetry.
     unit
-        The unit's symbol; None where the source states none.
+        The unit's symbol; None if the interface states none.
     semantic_type
-        What is measured, in DTDL's words; None where it has no word for it.
+        The DTDL semantic type of the quantity; None if it has none.
     description
-        What a person should know about it.
+        What the values mean.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Twin:
-    """What a digital-twin interface says of an asset type.
+    """A digital-twin interface: the description of an asset type.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ class Twin:
     description
         What it is a twin of.
     channels
-        Its telemetry.
+        Its telemetry, in order.
     properties
-        Names of its properties.
+        The names of its properties.
     relationships
-        Names of its relationships, with the DTMI of what they lead to.
+        The names of its relationships, each with the DTMI of its target.
     """
 
     name: str
@@ -91,18 +91,12 @@ class Twin:
 
 
 def twin_names() -> tuple[str, ...]:
-    """List the shipped interfaces.
-
-    Returns
-    -------
-    tuple of str
-        Their names, ordered.
-    """
+    """List the shipped interfaces, sorted."""
     return tuple(sorted(path.stem for path in INTERFACES.glob("*.json")))
 
 
 def load_twin(name: str | Path) -> Twin:
-    """Read an interface.
+    """Load an interface.
 
     Parameters
     ----------
@@ -112,14 +106,14 @@ def load_twin(name: str | Path) -> Twin:
     Returns
     -------
     Twin
-        What it says.
+        The interface.
 
     Raises
     ------
     NotFoundError
         If there is no such interface.
     UsageError
-        If the file is not a DTDL v3 interface this reader understands.
+        If the file is not a DTDL v3 interface, or uses what this reader does not support.
 
     Examples
     --------
@@ -138,13 +132,13 @@ def _read(path: Path) -> Twin:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not JSON ({error})", "a DTDL v3 interface", "Mend that line") from error
+        raise UsageError(f"{path} is not JSON ({error})", "a DTDL v3 interface", "Fix that line") from error
     contexts = content.get("@context", []) if isinstance(content, dict) else []
     if _LANGUAGE not in contexts or content.get("@type") != "Interface":
         raise UsageError(
-            f"{path} is no DTDL v3 interface",
+            f"{path} is not a DTDL v3 interface",
             f'"@type": "Interface" and "{_LANGUAGE}" in its "@context"',
-            "Give one interface a file",
+            "Put one interface in the file",
         )
     contents = content.get("contents", [])
     identifier = str(content.get("@id", ""))
@@ -174,7 +168,7 @@ def _channel(path: Path, element: dict[str, Any]) -> Channel:
         raise UsageError(
             f"{path}: telemetry {name!r} has the schema {element.get('schema')!r}",
             f"one of {', '.join(_NUMERIC_SCHEMAS)}",
-            "A channel is one number a reading; make anything else a property",
+            "A channel is one number per reading; make anything else a property",
         )
     unit = element.get("unit")
     if unit is not None and unit not in _SYMBOLS and "unitSymbol" not in element:

@@ -1,1 +1,1 @@
-"""Ingestion: every row of a batch is stored or quarantined, exactly once, and quarantined rows can be replayed."""
+"""Ingestion: every row of a batch is stored or quarantined, exactly once; quarantined rows can be replayed."""

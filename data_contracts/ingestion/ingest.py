@@ -1,7 +1,7 @@
-"""Intake: a batch is checked against its contract, and every row of it ends in the table or in quarantine, once.
+"""Ingestion of a batch: checked against its contract, each row stored in its table or in quarantine, once.
 
-The rows refused are held before the good ones are stored. Each is one atomic commit that carries the batch's id; so
-after a kill anywhere the same call goes on where it stopped.
+The refused rows are quarantined before the good ones are stored. Each is one atomic commit with the batch's id, so that
+after a kill at any point the same call continues where it stopped.
 """
 
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ from data_contracts.workspace import Workspace
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What came of a batch.
+    """The result of ingesting a batch.
 
     Parameters
     ----------
     batch_id
-        What tells the batch from every other.
+        The batch's id.
     contract
         The contract's name.
     rows
-        How many rows came.
+        The number of rows of the batch.
     accepted
-        How many were stored now.
+        How many were stored by this call.
     quarantined
-        How many were refused now, one by one.
+        How many were refused one by one by this call.
     already
-        Whether the batch had been taken in before; then nothing was done.
+        Whether the batch had been ingested before and was skipped.
     report
-        What the checks found; None if the batch had been taken in before.
+        The results of the checks; None if the batch was skipped.
     """
 
     batch_id: str
@@ -52,66 +52,47 @@ class IngestResult:
     report: Report | None
 
     def to_dict(self) -> Mapping[str, Any]:
-        """Make JSON values of it.
-
-        Returns
-        -------
-        dict
-            The fields by their names.
-        """
+        """Return the fields by name, as JSON values."""
         return {**vars(self), "report": None if self.report is None else self.report.to_dict()}
 
 
 def batch_digest(frame: pd.DataFrame, contract: Contract) -> str:
-    """Compute the id of a batch from its content, whatever the order of its rows.
-
-    Parameters
-    ----------
-    frame
-        The batch as it came.
-    contract
-        Its contract.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
+    """Return a digest of a batch's content that does not depend on the order of its rows, 32 hexadecimal digits."""
     shaped, results = conform(frame, contract)
-    # A batch that fits no contract is told by its own columns: the shape would have lost some.
+    # A batch without the contract's shape is digested as it is, as the conversion would lose some columns.
     return fingerprint(shaped if all(result.passed for result in results) else frame.astype("str"))
 
 
 def ingest(
     workspace: Workspace, frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, batch_id: str | None = None
 ) -> IngestResult:
-    """Take a batch in: good rows into the contract's table, bad rows into quarantine.
+    """Ingest a batch: good rows go into the contract's table, bad rows into quarantine.
 
-    Taking the same batch in again changes nothing, also after a kill in between or from two processes at once. A batch
-    that had been refused as a whole leaves quarantine when it is accepted after all.
+    Ingesting the same batch again changes nothing, also after a kill in between or from two processes at once. A batch
+    that was refused as a whole leaves quarantine if it is accepted later.
 
     Parameters
     ----------
     workspace
         Where the tables are.
     frame
-        The batch as it came.
+        The batch as it arrived.
     contract
-        What it has to be.
+        Its contract.
     now
         The time.
     batch_id
-        What tells the batch from every other; a digest of its content if None.
+        The batch's id; a digest of its content if None.
 
     Returns
     -------
     IngestResult
-        What came of it.
+        How many rows were stored and refused, and the report.
 
     Raises
     ------
     ContractError
-        If the batch as a whole breaks the contract, or none of its rows is good; all of them are in quarantine then.
+        If the batch as a whole breaks the contract, or every row does; all rows are in quarantine then.
     UsageError
         If `batch_id` was used for other rows before.
     StorageError
@@ -122,24 +103,25 @@ def ingest(
     mark = int(digest[:15], 16)
     stored = tables.batch_mark(workspace, contract.table, name)
     if stored is not None:
-        _refuse_reuse(name, stored, mark)
+        _check_same_content(name, stored, mark)
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
-    # Rows held one by one mean that this batch was found good before, and that a kill came between the two commits. It
-    # is judged as of then: what was too early for the clock must not be stored now, being held.
-    begun = quarantine.held_since(workspace, contract, name)
-    if begun is not None:
-        _refuse_reuse(name, begun[0], mark)
-        now = begun[1]
-    found = examine(frame, contract, now=now)
-    if not found.report.batch_passed or len(found.reasons) == len(found.frame):
-        _refuse(workspace, frame, contract, name, found, mark, now)
-    bad = found.frame.index.isin(list(found.reasons))
-    if found.reasons:
-        why = [found.reasons[row] for row in found.frame.index[bad]]
-        quarantine.hold(workspace, contract, name, found.frame[bad], why, whole_batch=False, mark=mark, now=now)
-    new = tables.append(workspace, contract.table, found.frame[~bad], name, mark=mark)
+    # If single rows are in quarantine, this batch passed before and the process was killed between the two commits. It
+    # is checked as of then: a row that was refused as ahead of the clock is in quarantine and must not be stored too.
+    interrupted = quarantine.held_since(workspace, contract, name)
+    if interrupted is not None:
+        _check_same_content(name, interrupted[0], mark)
+        now = interrupted[1]
+    checked = examine(frame, contract, now=now)
+    report, rows, reasons = checked.report, checked.frame, checked.reasons
+    if not report.batch_passed or len(reasons) == len(rows):
+        _refuse(workspace, frame, contract, name, checked, mark, now)
+    bad = rows.index.isin(list(reasons))
+    if reasons:
+        row_reasons = [reasons[row] for row in rows.index[bad]]
+        quarantine.hold(workspace, contract, name, rows[bad], row_reasons, whole_batch=False, mark=mark, now=now)
+    new = tables.append(workspace, contract.table, rows[~bad], name, mark=mark)
     accepted, refused = (int((~bad).sum()), int(bad.sum())) if new else (0, 0)
-    return IngestResult(name, contract.name, len(frame), accepted, refused, not new, found.report if new else None)
+    return IngestResult(name, contract.name, len(frame), accepted, refused, not new, report if new else None)
 
 
 def _refuse(
@@ -147,33 +129,34 @@ def _refuse(
     frame: pd.DataFrame,
     contract: Contract,
     name: str,
-    found: Examination,
+    checked: Examination,
     mark: int,
     now: pd.Timestamp,
 ) -> None:
-    """Hold the whole batch, and say why."""
-    whole = [
+    """Put the whole batch into quarantine, and raise the report's error."""
+    batch_reasons = [
         f"{result.check} {result.column}".strip() + f": {result.detail}"
-        for result in found.report.breaches
+        for result in checked.report.breaches
         if result.level == "batch"
     ]
-    why = [(*whole, *found.reasons.get(row, ())) for row in range(len(frame))]
+    reasons = [(*batch_reasons, *checked.reasons.get(row, ())) for row in range(len(frame))]
     if len(frame):
-        quarantine.hold(workspace, contract, name, frame, why, whole_batch=True, mark=mark, now=now)
+        quarantine.hold(workspace, contract, name, frame, reasons, whole_batch=True, mark=mark, now=now)
     try:
-        found.report.raise_if_failed()
+        checked.report.raise_if_failed()
     except ContractError as error:
         remedy = (
             f"{error.remedy}; all {len(frame)} rows are in quarantine as batch {name}, "
-            "from where `forewarn quarantine export` writes them to a file to be mended"
+            "and `forewarn quarantine export` writes them to a file to be repaired"
         )
-        raise ContractError(error.found, error.expected, remedy if len(frame) else error.remedy, found.report) from None
+        remedy = remedy if len(frame) else error.remedy
+        raise ContractError(error.found, error.expected, remedy, checked.report) from None
 
 
-def _refuse_reuse(name: str, stored: int, mark: int) -> None:
+def _check_same_content(name: str, stored: int, mark: int) -> None:
     if stored != mark:
         raise UsageError(
             f"the batch id {name!r} was used for other rows before",
-            "an id of its own for every batch",
-            "Give these rows another batch id, or none: then their content tells them apart",
+            "a unique id for every batch",
+            "Give these rows another batch id, or none, to use a digest of their content",
         )

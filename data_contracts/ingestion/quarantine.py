@@ -1,8 +1,8 @@
-"""Quarantine: rows that were refused, with the reasons, until they are mended.
+"""Quarantine: refused rows with their reasons, until they are repaired.
 
-It is one Delta table that is only ever appended to. An entry leaves it by what other tables hold: a row of a batch that
-was refused as a whole is released once the table holds that batch, and a mended row once the table holds its replay.
-So a process may be killed between any two writes, and a row is still in exactly one place.
+It is one Delta table that is only appended to. What releases an entry is in other tables: a row of a batch refused as a
+whole is released once its table has that batch, and a repaired row once its table has the replay. So a process may be
+killed between any two writes, and a row is still in exactly one place.
 """
 
 import json
@@ -17,15 +17,15 @@ from data_contracts.contract.contract import Contract
 from data_contracts.errors import NotFoundError, UsageError
 from data_contracts.ingestion.quarantine_entries import (
     HELD,
-    MENDED,
     REFUSED,
+    REPAIRED,
     TABLE,
     read_entries,
     store_entries,
     subjects,
 )
 from data_contracts.ingestion.repaired_files import write_rows
-from data_contracts.ingestion.replay_shape import part
+from data_contracts.ingestion.replay_shape import split_by_shape
 from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
 from data_contracts.tables import tables
 from data_contracts.validation.checks import Examination, examine
@@ -37,45 +37,23 @@ _BESIDE_ROW = ("entry", "reasons")
 
 @dataclass(frozen=True)
 class QuarantineReplay:
-    """What came of rows that were taken out of quarantine.
+    """The result of replaying quarantined rows."""
 
-    Parameters
-    ----------
-    contract
-        The contract's name.
-    rows
-        How many rows were tried.
-    accepted
-        How many went into the table now.
-    refused
-        How many are still held.
-    already
-        How many had been released before.
-    reasons
-        For every row that is still held, by its entry, why.
-    """
-
-    contract: str
-    rows: int
-    accepted: int
-    refused: int
-    already: int
-    reasons: Mapping[str, tuple[str, ...]]
+    contract: str  # the contract's name
+    rows: int  # rows tried
+    accepted: int  # rows stored by this replay
+    refused: int  # rows still in quarantine
+    already: int  # rows that had been released before
+    reasons: Mapping[str, tuple[str, ...]]  # by entry, why a row is still in quarantine
 
     @property
     def exit_status(self) -> int:
-        """Return 1 when the answer is no: rows were tried, and every one of them is still refused."""
+        """Return 1 if rows were tried and all of them are still refused, else 0."""
         return 1 if self.refused and not self.accepted else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Make JSON values of it.
-
-        Returns
-        -------
-        dict
-            The fields by their names.
-        """
-        reasons = {entry: list(found) for entry, found in self.reasons.items()}
+        """Return the fields by name, as JSON values."""
+        reasons = {entry: list(why) for entry, why in self.reasons.items()}
         return {**vars(self), "reasons": reasons}
 
 
@@ -90,35 +68,14 @@ def hold(
     mark: int,
     now: pd.Timestamp,
 ) -> bool:
-    """Put refused rows of a batch into quarantine, once.
+    """Put refused rows of a batch, of any shape, into quarantine, once; return False if they are there already.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    contract
-        The contract they break.
-    batch_id
-        The batch they came in.
-    rows
-        The rows, of any shape.
-    reasons
-        For each row why it is refused.
-    whole_batch
-        Whether the whole batch is refused: then the entries are released when the batch is accepted after all.
-    mark
-        A number that tells the batch's content: refused batches of one id and different content are all held.
-    now
-        The time.
-
-    Returns
-    -------
-    bool
-        False if they are there already.
+    `reasons` has the reasons of each row. With `whole_batch` the rows are released if the batch is accepted later.
+    `mark` identifies the batch's content: refused batches of one id and different content are all kept.
     """
     action = f"{REFUSED}:{mark:x}" if whole_batch else HELD
     units, texts = rows.attrs.get("units"), to_texts(rows)
-    of = subjects(texts, now, whole_batch=whole_batch)
+    about = subjects(texts, now, whole_batch=whole_batch)
     entries = pd.DataFrame(
         {
             "entry": [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
@@ -128,65 +85,31 @@ def hold(
             "contract": contract.name,
             "contract_version": contract.version,
             "table": contract.table,
-            "reasons": [json.dumps(list(found)) for found in reasons],
+            "reasons": [json.dumps(list(row_reasons)) for row_reasons in reasons],
             "row": texts,
             "units": json.dumps(dict(units), sort_keys=True) if units else None,
-            "asset": of["asset"],
-            "event_time": of["event_time"],
+            "asset": about["asset"],
+            "event_time": about["event_time"],
         }
     )
     return store_entries(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
 
 
 def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple[int, pd.Timestamp] | None:
-    """Tell when single rows of a batch were put into quarantine, the rest of it having been found good.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    contract
-        The contract they break.
-    batch_id
-        The batch.
-
-    Returns
-    -------
-    mark : int
-        What tells the batch's content.
-    time : Timestamp
-        The time that the batch was judged at. None in place of both if no row of it is held by itself.
-    """
+    """Return the mark and the time of a batch's rows that were quarantined one by one; None if there are none."""
     mark = tables.batch_mark(workspace, TABLE, f"{contract.table}:{batch_id}:{HELD}")
     if mark is None:
         return None
     entries = read_entries(workspace)
-    mine = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
-    return mark, pd.Timestamp(entries.loc[mine, "known_time"].min())
+    of_batch = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
+    return mark, pd.Timestamp(entries.loc[of_batch, "known_time"].min())
 
 
-def listed(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:
-    """List the rows that are in quarantine now.
+def list_rows(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:
+    """Return the rows in quarantine, optionally of one contract or batch.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    contract
-        Only rows refused by this contract.
-    batch
-        Only rows of this batch.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an entry: entry, batch_id, contract, contract_version, reasons (list of str), row (a JSON object),
-        known_time (when it was refused).
-
-    Raises
-    ------
-    StorageError
-        If a table is corrupt.
+    Columns: entry, batch_id, contract, contract_version, reasons (list of str), row (a JSON object) and known_time,
+    when it was refused.
     """
     held = _held(workspace)
     if contract is not None:
@@ -197,30 +120,11 @@ def listed(workspace: Workspace, contract: str | None = None, batch: str | None 
 
 
 def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str | None = None) -> int:
-    """Write the rows in quarantine to a file, to be mended there and replayed.
+    """Write a contract's rows in quarantine to a ``.csv`` or ``.parquet`` file to be repaired; return their number.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    contract
-        The contract that refused them.
-    path
-        A ``.csv`` or ``.parquet`` file. It has the columns of the rows, and `entry` and `reasons` beside them.
-    batch
-        Only rows of this batch.
-
-    Returns
-    -------
-    int
-        How many rows were written.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be written, or is of another kind.
+    The file has the columns of the rows, and `entry` and `reasons`.
     """
-    held = listed(workspace, contract.name, batch)
+    held = list_rows(workspace, contract.name, batch)
     rows = from_texts(held["row"], contract)
     rows.insert(0, "entry", held["entry"])
     rows.insert(1, "reasons", held["reasons"].map("; ".join).astype("str"))
@@ -229,135 +133,113 @@ def export(workspace: Workspace, contract: Contract, path: Path, *, batch: str |
 
 
 def replay(
-    workspace: Workspace, contract: Contract, *, now: pd.Timestamp, mended: pd.DataFrame | None = None
+    workspace: Workspace, contract: Contract, *, now: pd.Timestamp, repaired: pd.DataFrame | None = None
 ) -> QuarantineReplay:
-    """Try rows in quarantine again; those that are good now go into their table, once.
+    """Check rows in quarantine again, and store those that are good now, once.
 
-    Each row is judged beside what the table holds of its assets, so that a copy of a stored row, or a spike between
-    stored rows, stays out. What is judged of a whole batch (its size, its share of nulls, freshness) is not asked of
-    rows that come one by one.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    contract
-        The contract they have to meet.
-    now
-        The time.
-    mended
-        The rows as `export` wrote them, mended, with their `entry`; all rows of the contract as they are if None.
-
-    Returns
-    -------
-    QuarantineReplay
-        What came of them.
-
-    Raises
-    ------
-    ContractError
-        If none of the rows has the contract's columns, units and types.
-    NotFoundError
-        If a row's entry is not known.
-    StorageError
-        If a table is corrupt.
+    `repaired` are the rows as `export` wrote them, repaired, with their `entry`; if None, all rows of the contract are
+    tried unchanged. Each row is checked together with the stored rows of its assets, so that a copy of a stored row, or
+    a spike between stored rows, stays in quarantine. Batch checks (size, share of nulls, freshness) do not apply.
     """
     _finish_replays(workspace, contract)
     held = _held(workspace)
     held = held[held["contract"] == contract.name]
-    rows = _mended(workspace, held, contract, mended) if mended is not None else _as_held(held, contract)
+    rows = _held_rows(held, contract) if repaired is None else _repaired_rows(workspace, held, contract, repaired)
     is_held = rows["entry"].isin(held["entry"])
-    parted = part(rows[is_held], contract)
+    split = split_by_shape(rows[is_held], contract)
     if is_held.all():
-        parted.raise_if_none_fits()
-    tried, reasons = parted.fit, dict(parted.reasons)
-    if len(tried):
-        found = _examine_beside_stored(workspace, tried, contract, now)
-        bad = tried.index.isin(list(found.reasons))
-        reasons |= {str(tried["entry"][row]): why for row, why in sorted(found.reasons.items())}
-        _release(workspace, contract, tried["entry"][~bad], found.frame[~bad], now)
+        split.raise_if_none_fits()
+    fitting, reasons = split.fitting, dict(split.reasons)
+    if len(fitting):
+        checked = _examine_with_stored(workspace, fitting, contract, now)
+        bad = fitting.index.isin(list(checked.reasons))
+        reasons |= {str(fitting["entry"][row]): why for row, why in sorted(checked.reasons.items())}
+        _release(workspace, contract, fitting["entry"][~bad], checked.frame[~bad], now)
     accepted = int(is_held.sum()) - len(reasons)
     return QuarantineReplay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
 
 def _held(workspace: Workspace) -> pd.DataFrame:
-    """Read the entries that have not been released, reasons as lists."""
+    """Read the entries that have not been released, with reasons as lists."""
     entries = read_entries(workspace)
-    mended, waiting = entries[entries["action"] == MENDED], entries[entries["action"] != MENDED]
-    done = _committed(workspace, mended, "replay_id")
-    released = set(mended["entry"][done])
-    whole = waiting[waiting["action"] == REFUSED]
-    released |= set(whole["entry"][_committed(workspace, whole, "batch_id")])
-    held = waiting[~waiting["entry"].isin(released)].sort_values(["known_time", "entry"], ignore_index=True)
+    is_repair = entries["action"] == REPAIRED
+    repairs, refusals = entries[is_repair], entries[~is_repair]
+    released = set(repairs["entry"][_committed(workspace, repairs, "replay_id")])
+    whole_batches = refusals[refusals["action"] == REFUSED]
+    released |= set(whole_batches["entry"][_committed(workspace, whole_batches, "batch_id")])
+    held = refusals[~refusals["entry"].isin(released)].sort_values(["known_time", "entry"], ignore_index=True)
     held["reasons"] = held["reasons"].map(json.loads).astype(object)
     return held
 
 
 def _committed(workspace: Workspace, entries: pd.DataFrame, column: str) -> "pd.Series[bool]":
-    """Say of each entry whether its table holds the batch that a column names."""
+    """Return for each entry whether its table has the batch whose id is in a column."""
     pairs = entries[["table", column]].drop_duplicates().itertuples(index=False, name=None)
-    there = {(table, batch) for table, batch in pairs if tables.has_batch(workspace, table, batch)}
-    found = [pair in there for pair in entries[["table", column]].itertuples(index=False, name=None)]
-    return pd.Series(found, index=entries.index, dtype=bool)
+    stored = {(table, batch) for table, batch in pairs if tables.has_batch(workspace, table, batch)}
+    is_stored = [pair in stored for pair in entries[["table", column]].itertuples(index=False, name=None)]
+    return pd.Series(is_stored, index=entries.index, dtype=bool)
 
 
-def _as_held(held: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+def _held_rows(held: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     rows = from_texts(held["row"], contract)
     rows.insert(0, "entry", held["entry"].to_numpy())
     rows.attrs["units"] = {name: unit for text in held["units"].dropna() for name, unit in json.loads(text).items()}
     return rows
 
 
-def _mended(workspace: Workspace, held: pd.DataFrame, contract: Contract, mended: pd.DataFrame) -> pd.DataFrame:
-    if "entry" not in mended.columns:
+def _repaired_rows(
+    workspace: Workspace, held: pd.DataFrame, contract: Contract, repaired: pd.DataFrame
+) -> pd.DataFrame:
+    if "entry" not in repaired.columns:
         raise UsageError(
-            "the mended rows have no column entry",
+            "the repaired rows have no column entry",
             "the column entry as export wrote it",
             "Export them again, and keep it",
         )
     entries = read_entries(workspace)
-    unknown = sorted(set(mended["entry"]) - set(entries["entry"][entries["contract"] == contract.name]))
+    unknown = sorted(set(repaired["entry"]) - set(entries["entry"][entries["contract"] == contract.name]))
     if unknown:
         raise NotFoundError(
-            f"{len(unknown)} mended rows have unknown entries, such as {unknown[0]!r}",
-            f"entries that were in the quarantine of {contract.name}, of which {len(held)} are held",
+            f"{len(unknown)} repaired rows have unknown entries, such as {unknown[0]!r}",
+            f"entries of the contract {contract.name}, of which {len(held)} are in quarantine",
             "Keep the column entry as export wrote it",
         )
-    if mended["entry"].duplicated().any():
-        raise UsageError("the mended rows name an entry twice", "each entry once", "Remove the rows too many")
-    # A CSV file has lost the types; texts are the form that both kinds of file share.
-    rows = mended.drop(columns=[name for name in _BESIDE_ROW if name in mended.columns])
+    if repaired["entry"].duplicated().any():
+        raise UsageError("the repaired rows have an entry twice", "each entry once", "Remove the duplicates")
+    # A CSV file has no types; JSON texts are the form that both kinds of file share.
+    rows = repaired.drop(columns=[name for name in _BESIDE_ROW if name in repaired.columns])
     shaped = from_texts(to_texts(rows), contract)
-    shaped.insert(0, "entry", mended["entry"].to_numpy())
-    shaped.attrs = dict(mended.attrs)
+    shaped.insert(0, "entry", repaired["entry"].to_numpy())
+    shaped.attrs = dict(repaired.attrs)
     return shaped
 
 
-def _examine_beside_stored(
-    workspace: Workspace, tried: pd.DataFrame, contract: Contract, now: pd.Timestamp
+def _examine_with_stored(
+    workspace: Workspace, rows: pd.DataFrame, contract: Contract, now: pd.Timestamp
 ) -> Examination:
-    """Examine rows together with those the table holds of their assets; keep what concerns the former."""
-    rows = tried.drop(columns=list(_BESIDE_ROW), errors="ignore")
-    alone = examine(rows, contract, now=now)
+    """Examine rows together with the stored rows of their assets, and return what concerns the former."""
+    alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now)
     stored = tables.read(workspace, contract.table, assets=sorted(set(alone.frame["asset"].dropna())))
     stored = stored[[column.name for column in contract.columns if column.name in stored.columns]]
-    beside = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now) if len(stored) else alone
+    if stored.empty:
+        return alone
+    together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now)
     offset = len(stored)
-    reasons = {row - offset: why for row, why in beside.reasons.items() if row >= offset}
+    reasons = {row - offset: why for row, why in together.reasons.items() if row >= offset}
     return Examination(alone.report, alone.frame, reasons)
 
 
 def _release(
     workspace: Workspace, contract: Contract, entries: "pd.Series[str]", rows: pd.DataFrame, now: pd.Timestamp
 ) -> None:
-    """Write down what is to be released before releasing it, so that a kill in between can be made good."""
+    """Record what is to be released before releasing it, so that the next replay can finish after a kill."""
     if entries.empty:
         return
     replay_id = f"replay:{fingerprint(rows.assign(entry=entries.to_numpy()))}"
     intents = pd.DataFrame(
         {
             "entry": entries.to_numpy(),
-            "action": MENDED,
+            "action": REPAIRED,
             "batch_id": None,
             "replay_id": replay_id,
             "contract": contract.name,
@@ -375,8 +257,8 @@ def _release(
 
 
 def _finish_replays(workspace: Workspace, contract: Contract) -> None:
-    """Do what an earlier replay had written down and was killed before doing."""
+    """Finish what earlier replays recorded but were killed before storing."""
     entries = read_entries(workspace)
-    mended = entries[(entries["action"] == MENDED) & (entries["table"] == contract.table)]
-    for replay_id, group in mended[~_committed(workspace, mended, "replay_id")].groupby("replay_id"):
+    repaired = entries[(entries["action"] == REPAIRED) & (entries["table"] == contract.table)]
+    for replay_id, group in repaired[~_committed(workspace, repaired, "replay_id")].groupby("replay_id"):
         tables.append(workspace, contract.table, from_texts(group["row"], contract), str(replay_id))

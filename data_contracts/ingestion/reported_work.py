@@ -1,8 +1,7 @@
-"""Work orders that are reported one by one, as mechanics finish: checked by their contract and stored once.
+"""Work orders that mechanics report one by one: checked by their contract and stored once.
 
-The same report again changes nothing. Another report about the same work order is a correction, known later. Whoever
-reports at once with others, from whatever process, neither loses a report nor stores one twice: a report that meets a
-newer one looks again.
+The same report again changes nothing. Another report of the same work order is a correction with a later known time.
+Processes that report at once neither lose a report nor store one twice: one that meets a newer report tries again.
 """
 
 import hashlib
@@ -30,119 +29,70 @@ _MICROSECOND = pd.Timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Breach:
-    """A value that breaks the contract.
+    """A value that breaks the contract of work orders."""
 
-    Parameters
-    ----------
-    row
-        Its row, from 0.
-    column
-        Its column; of time order ``event_time``, of the key its first column.
-    expected
-        What the contract demands.
-    """
-
-    row: int
-    column: str
-    expected: str
+    row: int  # from 0
+    column: str  # event_time for the time order, the first key column for the key
+    expected: str  # what the contract demands
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What became of a report.
-
-    Parameters
-    ----------
-    state
-        Whether it was stored, as a new work order or a correction, or was there already.
-    known_time
-        Since when it is known.
-    """
+class StoredReport:
+    """The result of storing a report."""
 
     state: State
-    known_time: pd.Timestamp
+    known_time: pd.Timestamp  # of the stored report
 
 
 def breaches(frame: pd.DataFrame, *, now: pd.Timestamp) -> list[Breach]:
-    """Find what breaks the contract of work orders.
+    """Return the breaches of the contract of work orders, ordered by row; a wrong column is a `ContractError`.
 
     The rules are those of `data_contracts.validation.checks`, which needs Great Expectations and a second; this is for
     a few rows in a request.
-
-    Parameters
-    ----------
-    frame
-        Reported work orders, known times too.
-    now
-        The time.
-
-    Returns
-    -------
-    list of Breach
-        Ordered by row.
-
-    Raises
-    ------
-    ContractError
-        If a column is unknown, missing or of another type.
     """
     contract = load_contract(TABLE)
     shaped = _shaped(frame, contract)
-    found = []
+    result = []
     for column in contract.columns:
         values = shaped[column.name]
         if column.required:
-            found += [Breach(row, column.name, "a value") for row in np.flatnonzero(values.isna()).tolist()]
+            result += [Breach(row, column.name, "a value") for row in np.flatnonzero(values.isna()).tolist()]
         if column.allowed is not None:
-            strange = values.notna() & ~values.isin(column.allowed)
+            unknown = values.notna() & ~values.isin(column.allowed)
             allowed = "one of " + ", ".join(column.allowed)
-            found += [Breach(row, column.name, allowed) for row in np.flatnonzero(strange).tolist()]
+            result += [Breach(row, column.name, allowed) for row in np.flatnonzero(unknown).tolist()]
     measured = measure(shaped, contract, now)
     early = np.flatnonzero(measured[EARLY] > 0).tolist()
-    found += [Breach(row, "event_time", "no time after the known time, nor after now") for row in early]
-    again = np.flatnonzero(measured[REPEATED] > 0).tolist()
-    found += [Breach(row, contract.key[0], "each work order once") for row in again]
-    return sorted(found, key=lambda breach: (breach.row, [c.name for c in contract.columns].index(breach.column)))
+    result += [Breach(row, "event_time", "no time after the known time, nor after now") for row in early]
+    repeated = np.flatnonzero(measured[REPEATED] > 0).tolist()
+    result += [Breach(row, contract.key[0], "each work order once") for row in repeated]
+    order = [column.name for column in contract.columns]
+    return sorted(result, key=lambda breach: (breach.row, order.index(breach.column)))
 
 
-def report_work_orders(workspace: Workspace, frame: pd.DataFrame, *, now: pd.Timestamp) -> list[Stored]:
-    """Store reported work orders, all or none of those that are new.
+def report_work_orders(workspace: Workspace, frame: pd.DataFrame, *, now: pd.Timestamp) -> list[StoredReport]:
+    """Store those work orders that are new, all or none, and return the result of each in their order.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    frame
-        Work orders without a breach, each once; a known time that is missing is now.
-    now
-        The time.
-
-    Returns
-    -------
-    list of Stored
-        What became of each, in their order.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or cannot be written, or changed under every attempt.
+    They have no breach and each occurs once; a missing known time is now.
     """
     reports = _shaped(frame, load_contract(TABLE))
     for _ in range(_ATTEMPTS):
-        held = tables.read(workspace, TABLE, assets=sorted(set(reports["asset"])))
-        before = dict(iter(held.groupby(_KEY)))
-        found = [
-            _judge(report, before.get((report["asset"], report["work_order_id"])), now) for report in _rows(reports)
+        stored = tables.read(workspace, TABLE, assets=sorted(set(reports["asset"])))
+        before = dict(iter(stored.groupby(_KEY)))
+        results = [
+            _compare(report, before.get((report["asset"], report["work_order_id"])), now) for report in _rows(reports)
         ]
-        new = [row for row, stored in enumerate(found) if stored.state != "already_there"]
+        new = [row for row, result in enumerate(results) if result.state != "already_there"]
         if not new:
-            return found
-        rows = reports.iloc[new].assign(known_time=[found[row].known_time for row in new])
-        names = [_name(report, before) for report in _rows(rows)]
-        if tables.append(workspace, TABLE, rows.astype({"known_time": "datetime64[us, UTC]"}), names):
-            return found
+            return results
+        rows = reports.iloc[new].assign(known_time=[results[row].known_time for row in new])
+        batch_ids = [_batch_id(report, before) for report in _rows(rows)]
+        if tables.append(workspace, TABLE, rows.astype({"known_time": "datetime64[us, UTC]"}), batch_ids):
+            return results
     raise StorageError(
-        "the work orders changed each time a report was to be stored", "few who report at once", "Report again"
+        f"the work orders changed during each of {_ATTEMPTS} attempts to store a report",
+        "fewer reports at once",
+        "Report again",
     )
 
 
@@ -150,7 +100,7 @@ def _shaped(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     shaped, results = conform(frame, contract)
     wrong = [f"{result.column}: {result.detail}" for result in results if not result.passed]
     if wrong:
-        raise ContractError(f"work orders that are none ({'; '.join(wrong)})", "the contract's columns", "Correct them")
+        raise ContractError(f"invalid work orders ({'; '.join(wrong)})", "the contract's columns", "Correct them")
     return shaped
 
 
@@ -158,19 +108,19 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _judge(report: dict[str, Any], held: pd.DataFrame | None, now: pd.Timestamp) -> Stored:
-    """Tell what is to become of a report, given the reports of its work order so far."""
-    told = report["known_time"]
-    # A clock that is a little ahead of ours is no lie; but nothing is known before it happens.
+def _compare(report: dict[str, Any], earlier: pd.DataFrame | None, now: pd.Timestamp) -> StoredReport:
+    """Compare a report with the earlier reports of its work order, to see whether and since when it is known."""
+    known_time = report["known_time"]
+    # A clock that is a little ahead of ours is allowed; but nothing is known before it happens.
     now = max(now, report["event_time"])
-    if held is None:
-        return Stored("stored", now if pd.isna(told) else told)
-    latest = held["known_time"].max()
-    # A report that says when it was made is told from others by that; one that does not is new if it says new things.
-    same = held[held["known_time"] == (latest if pd.isna(told) else told)]
+    if earlier is None:
+        return StoredReport("stored", now if pd.isna(known_time) else known_time)
+    latest = earlier["known_time"].max()
+    # A report with a known time is identified by it; one without is new if its content differs from the latest.
+    same = earlier[earlier["known_time"] == (latest if pd.isna(known_time) else known_time)]
     if any(_content(row) == _content(report) for row in _rows(same)):
-        return Stored("already_there", same["known_time"].iloc[0])
-    return Stored("corrected", max(now, latest + _MICROSECOND) if pd.isna(told) else told)
+        return StoredReport("already_there", same["known_time"].iloc[0])
+    return StoredReport("corrected", max(now, latest + _MICROSECOND) if pd.isna(known_time) else known_time)
 
 
 def _content(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -178,27 +128,14 @@ def _content(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(None if pd.isna(row.get(name)) else row[name] for name in names)
 
 
-def _name(report: dict[str, Any], before: dict[Any, pd.DataFrame]) -> str:
-    """Name a report by its work order and how many there were of it: who reports the same at once collides here."""
+def _batch_id(report: dict[str, Any], before: dict[Any, pd.DataFrame]) -> str:
+    """Identify a report by its work order and the number of earlier ones, so that concurrent reports of it collide."""
     key = (report["asset"], report["work_order_id"])
-    told = "\n".join((*key, str(len(before.get(key, ())))))
-    return f"report/{hashlib.sha256(told.encode()).hexdigest()}"
+    content = "\n".join((*key, str(len(before.get(key, ())))))
+    return f"report/{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 def latest_work(orders: pd.DataFrame, keys: Sequence[str] = _KEY) -> pd.DataFrame:
-    """Keep of each work order what was reported last.
-
-    Parameters
-    ----------
-    orders
-        Rows of the table.
-    keys
-        What tells work orders apart.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a work order, the newest first.
-    """
+    """Return the last report of each work order, which `keys` identify, the newest event first."""
     last = orders.sort_values([*keys, "known_time"], kind="stable").drop_duplicates(list(keys), keep="last")
     return last.sort_values(["event_time", *keys], ascending=[False, *(True for _ in keys)], ignore_index=True)

@@ -1,8 +1,9 @@
-"""Rows of any shape as JSON texts and back, so that quarantine can hold what fits no table."""
+"""Rows of any shape as JSON texts and back, so that quarantine can store what fits no table."""
 
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,38 +14,14 @@ from data_contracts.contract.contract import Contract
 
 
 def to_texts(frame: pd.DataFrame) -> list[str]:
-    """Write each row as a JSON object.
-
-    Parameters
-    ----------
-    frame
-        Rows of any shape.
-
-    Returns
-    -------
-    list of str
-        One text a row, in order; instants in ISO 8601, NaN as null. Reading them again loses nothing.
-    """
-    names = _told_apart([str(name) for name in frame.columns])
+    """Write each row as a JSON object, without loss; instants in ISO 8601, NaN as null."""
+    names = _unique([str(name) for name in frame.columns])
     plain = {name: [_plain(value) for value in frame.iloc[:, place]] for place, name in enumerate(names)}
     return [json.dumps(dict(zip(plain, row, strict=True))) for row in zip(*plain.values(), strict=True)]
 
 
 def from_texts(texts: Iterable[str], contract: Contract) -> pd.DataFrame:
-    """Read rows back that were written as JSON objects.
-
-    Parameters
-    ----------
-    texts
-        One JSON object a row.
-    contract
-        The contract they should meet; columns that can be read as its types are.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows, in order. A column that cannot be read as its type stays as it was written.
-    """
+    """Read rows written by `to_texts`, with the contract's types; a column that cannot have its type stays as it is."""
     frame = pd.DataFrame([json.loads(text) for text in texts], dtype=object)
     for column in contract.columns:
         if column.name in frame.columns:
@@ -53,18 +30,7 @@ def from_texts(texts: Iterable[str], contract: Contract) -> pd.DataFrame:
 
 
 def fingerprint(frame: pd.DataFrame) -> str:
-    """Compute a digest of rows that does not depend on their order.
-
-    Parameters
-    ----------
-    frame
-        The rows.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
+    """Return a digest of rows that does not depend on their order, 32 hexadecimal digits."""
     digest = hashlib.sha256(json.dumps([str(name) for name in frame.columns]).encode())
     if len(frame):
         try:
@@ -75,9 +41,14 @@ def fingerprint(frame: pd.DataFrame) -> str:
     return digest.hexdigest()[:32]
 
 
-def _told_apart(names: list[str]) -> list[str]:
-    """Give columns that share a name numbers, since an object would keep only the last of them."""
-    return [f"{name} ({n})" if (n := names[: place + 1].count(name)) > 1 else name for place, name in enumerate(names)]
+def _unique(names: list[str]) -> list[str]:
+    """Append a number to repeated names, since a JSON object would keep only the last column of a name."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
 
 
 def _plain(value: Any) -> Any:

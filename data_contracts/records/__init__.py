@@ -1,1 +1,1 @@
-"""Records in SQL that are looked up and updated: predictions, outcomes, the ledger, leases and tokens."""
+"""SQL records: predictions, answers, outcomes, the promotion ledger, leases and tokens."""

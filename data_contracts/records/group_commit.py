@@ -1,7 +1,7 @@
-"""Group commit: whatever waits to be written goes into one transaction, and nobody goes on before it is on disk.
+"""Group commit: concurrent writes share one transaction, and each returns once it is on disk.
 
-A commit costs one write-through to the disk, however much is in it. So the first to come commits for all who are
-waiting, and whoever comes meanwhile waits for the next turn.
+A commit costs one flush to the disk, however much is in it. So the first thread to arrive commits for all that are
+waiting, and those that arrive meanwhile wait for the next commit.
 """
 
 import sqlite3
@@ -21,14 +21,13 @@ from data_contracts.records.records_handle import RecordsHandle
 
 T = TypeVar("T")
 
-# Whoever asks would rather hear "try again" than wait.
-BUSY_SECONDS = 2.0
-_LOOK_AGAIN_SECONDS = 0.0005
+BUSY_SECONDS = 2.0  # a caller of the endpoint would rather retry than wait
+_LOCK_RETRY_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """Something to write, and what becomes of it."""
+    """A write that waits for its commit, and its result."""
 
     order: str
     write: Callable[[sa.Connection], Any]
@@ -36,16 +35,9 @@ class _Entry:
 
 
 class GroupCommit:
-    """Write into the records for many threads at once.
+    """Write into the records for many threads at once; `busy_seconds` is the wait for another process that writes.
 
-    The records are opened at the first use, and anew after they were out of reach.
-
-    Parameters
-    ----------
-    url
-        The SQLAlchemy URL of the records.
-    busy_seconds
-        How long to wait for another process that writes, in seconds.
+    The database is opened on first use, and again after it was out of reach.
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -55,48 +47,23 @@ class GroupCommit:
         self._turn = threading.Lock()
 
     def run(self, write: Callable[[sa.Connection], T], *, order: str = "") -> T:
-        """Write, and return once it is durable.
+        """Execute statements in a shared transaction and return their result once it is durable.
 
-        Parameters
-        ----------
-        write
-            Executes statements in a transaction that may be shared with others. It may be called again if the
-            transaction failed, and must not end it.
-        order
-            Writes of one transaction run in this order, so that processes do not wait for each other in a circle.
-
-        Returns
-        -------
-        object
-            What `write` returned.
-
-        Raises
-        ------
-        StorageError
-            If the records are out of reach, locked or damaged, or refuse what is written; nothing of it is stored.
+        `write` may be called again if the transaction failed, and must not end it. Writes of one transaction run in the
+        order of `order`, so that processes do not deadlock. A `StorageError` means that nothing of it was stored.
         """
         entry = _Entry(order, write)
         self._waiting.append(entry)
         with self._turn:
             if not entry.written.done():
-                # A list of a deque that others append to may fail; taking one by one does not.
+                # Iterating over a deque that others append to may fail; popping one by one does not.
                 batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
                 self._commit_all(sorted(batch, key=lambda waiting: waiting.order))
         result: T = entry.written.result(timeout=0.0)
         return result
 
     def engine(self) -> sa.Engine:
-        """Return the records to read from.
-
-        Returns
-        -------
-        sqlalchemy.Engine
-
-        Raises
-        ------
-        StorageError
-            If they are out of reach.
-        """
+        """Return the engine to read from; raise a `StorageError` if the database is out of reach."""
         return self._records.engine()
 
     def close(self) -> None:
@@ -113,12 +80,12 @@ class GroupCommit:
             if len(batch) == 1:
                 batch[0].written.set_exception(error)
             else:
-                # One of them cannot be written: the others shall not suffer for it.
+                # One of them cannot be written: that must not fail the others.
                 for entry in batch:
                     self._commit_all([entry])
 
     def _commit(self, batch: list[_Entry]) -> None:
-        """Write a batch; raise a StorageError where no entry of several is to blame."""
+        """Write a batch; raise a StorageError if the database failed, or the only entry did."""
         engine = self.engine()
         try:
             with engine.connect() as connection:
@@ -141,28 +108,28 @@ class GroupCommit:
             return
         connection.begin()
         if not self._lock(connection.connection.dbapi_connection):
-            # It is not locked, or for too long: SQLAlchemy says why, in the words that are listened for.
+            # Locked for too long, or another error: let SQLAlchemy raise it, as the callers expect its exceptions.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def _lock(self, connection: Any) -> bool:
-        """Begin as a writer, for a transaction that begins as a reader may be unable to become one.
+        """Begin as a writer: a transaction that begins as a reader may be unable to become one.
 
-        SQLite's own waiting sleeps ever longer, up to a tenth of a second, where other processes hold the lock for a
-        millisecond or two. And it is the driver that is asked: SQLAlchemy's errors hold on to whatever the frames that
-        they went through know, which is the whole request, until somebody collects garbage.
+        SQLite's own waiting sleeps ever longer, up to a tenth of a second, while other processes hold the lock for a
+        millisecond or two. And this uses the driver directly: SQLAlchemy's errors keep the frames they went through
+        alive, and with them the whole request, until the garbage collector runs.
         """
-        ends = time.monotonic() + self._busy_seconds
+        deadline = time.monotonic() + self._busy_seconds
         connection.execute("PRAGMA busy_timeout=0")
         try:
             while True:
                 try:
                     connection.execute("BEGIN IMMEDIATE")
                 except sqlite3.Error as error:
-                    if not _is_busy(error) or time.monotonic() > ends:
+                    if not _is_busy(error) or time.monotonic() > deadline:
                         return False
                 else:
                     return True
-                time.sleep(_LOOK_AGAIN_SECONDS)
+                time.sleep(_LOCK_RETRY_SECONDS)
         finally:
             connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_seconds)}")
 

@@ -1,188 +1,172 @@
-"""What the records hold: one frozen value a row."""
+"""The records: one frozen class a table, which is both the type of its rows and the definition of its columns."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import pandas as pd
+import sqlalchemy as sa
+
+from data_contracts.records.record_schema import Code, Digest, Instant, Name, Record, Text
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model said of one asset at one cut-off.
+class Prediction(Record, table="predictions"):
+    """What a model predicted for one asset at one cut-off."""
 
-    Parameters
-    ----------
-    prediction_id
-        Tells this prediction from every other.
-    asset
-        The asset.
-    as_of
-        The cut-off.
-    made_at
-        When it was made.
-    horizon_s, lead_s
-        How far ahead it looks and the shortest warning that is of use, in seconds.
-    probability
-        The probability of a failure within the horizon; None if the model foretells remaining life.
-    remaining_life_h
-        Hours until the next failure; None if the model foretells failures.
-    threshold
-        From where on it is an alert; None if the model has no threshold.
-    alert
-        Whether it is an alert.
-    model_name, model_version
-        The registered model.
-    origin
-        ``"endpoint"`` or ``"batch"``.
-    """
-
-    prediction_id: str
-    asset: str
-    as_of: pd.Timestamp
+    prediction_id: Annotated[str, sa.Column(sa.String(64), primary_key=True)]
+    asset: Annotated[str, sa.Column(sa.String(255), index=True)]
+    as_of: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]  # the cut-off
     made_at: pd.Timestamp
-    horizon_s: float
-    lead_s: float
-    probability: float | None
-    remaining_life_h: float | None
-    threshold: float | None
+    horizon_s: float  # how far ahead it looks, in seconds
+    lead_s: float  # shortest useful warning, in seconds
+    probability: float | None  # of a failure within the horizon; None if the model predicts remaining life
+    remaining_life_h: float | None  # hours until the next failure; None if the model predicts failures
+    threshold: float | None  # smallest score that is an alert; None if the model has no threshold
     alert: bool
-    model_name: str
+    model_name: Name
     model_version: int
-    origin: str
+    origin: Code  # "endpoint" or "batch"
 
 
 @dataclass(frozen=True)
-class Promotion:
-    """A row of the ledger: which version took over from which, and why.
+class Answer(Record, table="answers"):
+    """What the endpoint answered about one asset; if with a number, ``predictions`` has a row of the same id."""
 
-    Parameters
-    ----------
-    at
-        When it happened.
-    model_name
-        The registered model.
-    from_version, to_version
-        The versions; from None if there was no champion.
-    actor
-        Who did it: a person or a flow.
-    reason
-        Why, in words.
-    evidence
-        The figures behind it, as JSON values.
-    data_versions
-        The tables' versions it was judged on.
-    """
+    prediction_id: Annotated[str, sa.Column(sa.String(64), primary_key=True)]
+    asset: Annotated[str, sa.Column(sa.String(255), index=True)]
+    as_of: pd.Timestamp | None  # the cut-off; None if the asset had no reading to take it from
+    made_at: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]
+    status: Code  # "ok", "stale" or "abstained"
+    reason: Text | None  # why the status is not "ok"
+    model_name: Name
+    model_version: int
+    model_digest: Digest
+    answer: Text  # the JSON as it was sent
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the answer, parsed from its JSON."""
+        content: dict[str, Any] = json.loads(self.answer)
+        return content
+
+
+@dataclass(frozen=True)
+class Reply(Record, table="idempotency_keys"):
+    """The response to a request that had an idempotency key."""
+
+    key: Annotated[str, sa.Column(sa.String(64), primary_key=True)]  # SHA-256 of caller, route and key, hexadecimal
+    request: Digest  # SHA-256 of the request's body
+    reply: Text  # the response's body
+    at: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]
+
+
+@dataclass(frozen=True)
+class ShadowPrediction(Record, table="shadow_predictions"):
+    """What a challenger predicted for one asset at one cut-off; never sent to a caller."""
+
+    prediction_id: Annotated[str, sa.Column(sa.String(64), primary_key=True)]  # of the champion's prediction
+    model_name: Name
+    model_version: Annotated[int, sa.Column(sa.Integer, primary_key=True, autoincrement=False)]
+    asset: Name
+    as_of: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]
+    probability: float | None  # None if it predicts remaining life, or abstained
+    remaining_life_h: float | None  # None if it predicts failures, or abstained
+    alert: bool  # whether it would have been an alert
+    made_at: pd.Timestamp  # after the champion's answer
+
+
+@dataclass(frozen=True)
+class Promotion(Record, table="promotions", serial=True):
+    """A row of the ledger: which version took over from which, and why."""
 
     at: pd.Timestamp
-    model_name: str
-    from_version: int | None
+    model_name: Annotated[str, sa.Column(sa.String(255), index=True)]
+    from_version: int | None  # None if there was no champion
     to_version: int
-    actor: str
-    reason: str
-    evidence: Mapping[str, Any]
-    data_versions: Mapping[str, int]
+    actor: Name  # a person or a flow
+    reason: Text
+    evidence: Mapping[str, Any]  # the figures behind it, as JSON values
+    data_versions: Mapping[str, int]  # the table versions it was evaluated on
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What was decided about retraining, and why.
-
-    Parameters
-    ----------
-    at
-        When it was decided.
-    model_name, model_version
-        The model in question; no version if there is no champion.
-    decision
-        The decision, such as ``"retrain"`` or ``"hold"``.
-    reasons
-        Why, in words.
-    evidence
-        The figures behind it, as JSON values.
-    """
+class Decision(Record, table="decisions", serial=True):
+    """What was decided about retraining, and why."""
 
     at: pd.Timestamp
-    model_name: str
-    model_version: int | None
-    decision: str
+    model_name: Annotated[str, sa.Column(sa.String(255), index=True)]
+    model_version: int | None  # None if there is no champion
+    decision: Annotated[str, sa.String(64)]  # such as "retrain" or "hold"
     reasons: Sequence[str]
-    evidence: Mapping[str, Any]
+    evidence: Mapping[str, Any]  # the figures behind it, as JSON values
 
 
 @dataclass(frozen=True)
-class MonitorRun:
-    """The error rates that one run of the monitor found.
+class MonitorRun(Record, table="monitor_runs", serial=True):
+    """The error rates that one run of the monitor found."""
 
-    Parameters
-    ----------
-    at
-        The time it looked at them from.
-    model_name, model_version
-        The model it judged.
-    rates
-        The rates with their counts and intervals, as JSON values.
-    """
-
-    at: pd.Timestamp
-    model_name: str
+    at: pd.Timestamp  # the run's cut-off
+    model_name: Annotated[str, sa.Column(sa.String(255), index=True)]
     model_version: int
-    rates: Mapping[str, Any]
+    rates: Mapping[str, Any]  # rates with their counts and intervals, as JSON values
 
 
 @dataclass(frozen=True)
-class OutcomeRow:
-    """What was believed of one alarm episode or failure from a moment on.
+class OutcomeRow(
+    Record,
+    table="outcomes",
+    serial=True,
+    unique=("model_name", "model_version", "unit", "asset", "at", "revision"),
+):
+    """The state of one alarm episode or failure from a known time on.
 
-    Parameters
-    ----------
-    unit
-        ``"episode"`` or ``"failure"``.
-    asset
-        The asset.
-    at
-        When the episode was opened, or the failure happened.
-    state
-        What it is, such as ``"tp"`` or ``"missed"``; ``"pending"`` until it has matured, ``"withdrawn"`` once a
-        correction says that there was no such thing.
-    matured_at
-        From when on it counts.
-    evidence
-        What decided it, such as ``"failure:f1"`` or ``"work_order:w1"``.
+    The fields without init belong to the ledger, which fills them in when the row is appended.
     """
 
-    unit: str
-    asset: str
-    at: pd.Timestamp
-    state: str
+    model_name: Annotated[str, sa.Column(sa.String(255), index=True)] = field(init=False, repr=False, compare=False)
+    model_version: int = field(init=False, repr=False, compare=False)
+    unit: Code  # "episode" or "failure"
+    asset: Name
+    at: pd.Timestamp  # when the episode was opened, or the failure happened
+    # Counts the states of one unit from 0: two processes that append the same change at once collide here.
+    revision: int = field(init=False, repr=False, compare=False)
+    state: Code  # such as "tp" or "missed"; "pending" before it matures, "withdrawn" if a correction removed it
+    known_at: pd.Timestamp = field(init=False, repr=False, compare=False)
     matured_at: pd.Timestamp
-    evidence: Sequence[str]
+    evidence: Sequence[str]  # what decided the state, such as "failure:f1" or "work_order:w1"
 
 
 @dataclass(frozen=True)
-class Audit:
-    """A silent asset that was drawn for inspection.
+class Audit(Record, table="audits", serial=True, unique=("model_name", "asset", "drawn_at")):
+    """An asset without an alert that was drawn at random for inspection."""
 
-    Parameters
-    ----------
-    model_name, model_version
-        The model that said nothing of it.
-    asset
-        The asset.
-    drawn_at
-        When it was drawn.
-    stratum
-        The part of the fleet it was drawn from.
-    silent
-        Silent assets in that part.
-    probability
-        Of an asset of that part to be drawn.
-    """
-
-    model_name: str
+    model_name: Annotated[str, sa.Column(sa.String(255), index=True)]  # the model that gave no alert
     model_version: int
-    asset: str
+    asset: Name
     drawn_at: pd.Timestamp
-    stratum: str
-    silent: int
-    probability: float
+    stratum: Name  # the part of the fleet it was drawn from
+    silent: int  # assets of the stratum without an alert
+    probability: float  # of an asset of the stratum to be drawn
+
+
+@dataclass(frozen=True)
+class Lease(Record, table="leases"):
+    """A lock that expires unless its holder renews it."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
+    holder: Name
+    expires_at: pd.Timestamp
+
+
+@dataclass(frozen=True)
+class TokenRow(Record, table="tokens", serial=True):
+    """A token of the endpoint; only its digest is stored."""
+
+    name: Annotated[str, sa.Column(sa.String(64), unique=True)]
+    digest: Annotated[str, sa.Column(sa.String(64), unique=True)]
+    scopes: Sequence[str]
+    created_at: pd.Timestamp
+    expires_at: pd.Timestamp | None
+    revoked_at: pd.Timestamp | None

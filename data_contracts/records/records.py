@@ -1,15 +1,14 @@
-"""Records that are looked up and updated: predictions, promotions, decisions and monitor runs, in SQL.
+"""The records in SQL: opening the database, predictions, promotions, decisions and monitor runs.
 
-One URL reaches them: SQLite under the workspace now, another database later; the statements are SQLAlchemy Core and
-keep to what both understand. Instants are stored as microseconds since 1970 in UTC, which every database orders alike.
+One URL reaches them: SQLite in the workspace by default, or another database; the statements are SQLAlchemy Core and
+use only what both understand.
 """
 
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -17,55 +16,30 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.errors import StorageError
-from data_contracts.records.record_tables import (
-    DECISIONS,
-    METADATA,
-    MONITOR_RUNS,
-    PREDICTIONS,
-    PROMOTIONS,
-    Instant,
-    Json,
-)
+from data_contracts.records.record_schema import METADATA, Instant, Json, Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
 from data_contracts.records.record_types import Prediction as Prediction
 from data_contracts.records.record_types import Promotion as Promotion
 
-BUSY_SECONDS = 10.0
-"""How long to wait, unless the caller says otherwise, for another process that holds the records."""
+BUSY_SECONDS = 10.0  # default wait for another process that holds the database
 
 
 def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
-    """Open the records, and create what is missing.
-
-    Parameters
-    ----------
-    url
-        The SQLAlchemy URL.
-    busy_seconds
-        How long to wait, in seconds, for another process that holds the database, before it counts as locked.
-
-    Returns
-    -------
-    sqlalchemy.Engine
-        The engine that the other functions take.
-
-    Raises
-    ------
-    StorageError
-        If the database is locked, corrupt or out of reach.
-    """
+    """Open the database and create missing tables; `busy_seconds` is the wait before it counts as locked."""
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
         raise StorageError(
-            f"the records' URL {url!r} is none", "an SQLAlchemy URL such as sqlite:////var/lib/x.db", "Mend it"
+            f"the records' URL {url!r} is not a valid SQLAlchemy URL",
+            "one such as sqlite:////var/lib/x.db",
+            "Fix FOREWARN_RECORDS_URL, or records in forewarn.toml",
         ) from error
     backend = parsed.get_backend_name()
     try:
         # A server may have been restarted since a connection was last used; a file has not.
         engine = sa.create_engine(
-            parsed, connect_args=_patience(backend, busy_seconds), pool_pre_ping=backend != "sqlite"
+            parsed, connect_args=_connect_args(backend, busy_seconds), pool_pre_ping=backend != "sqlite"
         )
     except (ImportError, sa.exc.ArgumentError) as error:
         raise StorageError(
@@ -88,31 +62,9 @@ def predictions(
     until: pd.Timestamp | None = None,
     asset: str | None = None,
 ) -> pd.DataFrame:
-    """Read stored predictions.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    model_name
-        Only of this model.
-    since, until
-        Only with ``since < as_of <= until``.
-    asset
-        Only of this asset.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a prediction, ordered by cut-off, asset and the time it was made.
-
-    Raises
-    ------
-    StorageError
-        If they could not be read.
-    """
-    table = PREDICTIONS.c
-    query = sa.select(PREDICTIONS).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
+    """Read predictions with ``since < as_of <= until``, ordered by cut-off, asset and the time they were made."""
+    table = Prediction.table.c
+    query = sa.select(Prediction.table).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
     if model_name is not None:
         query = query.where(table.model_name == model_name)
     if since is not None:
@@ -125,145 +77,51 @@ def predictions(
 
 
 def add_promotion(engine: sa.Engine, promotion: Promotion) -> None:
-    """Write a row into the ledger.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    promotion
-        What happened.
-
-    Raises
-    ------
-    StorageError
-        If it could not be stored.
-    """
-    _add(engine, PROMOTIONS, promotion)
+    """Append a row to the ledger."""
+    add_records(engine, [promotion])
 
 
 def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
-    """Read the ledger.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    model_name
-        Only of this model.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a promotion, in the order they were written.
-
-    Raises
-    ------
-    StorageError
-        If it could not be read.
-    """
-    return read_frame(engine, _of_model(PROMOTIONS, model_name))
+    """Read the ledger, in the order it was written."""
+    return list_records(engine, Promotion, model_name=model_name)
 
 
 def add_decision(engine: sa.Engine, decision: Decision) -> None:
-    """Store what was decided about retraining.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    decision
-        The decision.
-
-    Raises
-    ------
-    StorageError
-        If it could not be stored.
-    """
-    _add(engine, DECISIONS, decision)
+    """Store a decision about retraining."""
+    add_records(engine, [decision])
 
 
 def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
-    """Read what was decided about retraining.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    model_name
-        Only about this model.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a decision, in the order they were written.
-
-    Raises
-    ------
-    StorageError
-        If they could not be read.
-    """
-    return read_frame(engine, _of_model(DECISIONS, model_name))
+    """Read the decisions about retraining, in the order they were written."""
+    return list_records(engine, Decision, model_name=model_name)
 
 
 def add_monitor_run(engine: sa.Engine, run: MonitorRun) -> None:
-    """Store the error rates that a run of the monitor found.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    run
-        The run.
-
-    Raises
-    ------
-    StorageError
-        If it could not be stored.
-    """
-    _add(engine, MONITOR_RUNS, run)
+    """Store the error rates that a run of the monitor found."""
+    add_records(engine, [run])
 
 
-def monitor_runs(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
-    """Read the error rates that the runs of the monitor found.
-
-    Parameters
-    ----------
-    engine
-        The records.
-    model_name
-        Only of this model.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a run, in the order they were written.
-
-    Raises
-    ------
-    StorageError
-        If they could not be read.
-    """
-    return read_frame(engine, _of_model(MONITOR_RUNS, model_name))
+def insert_records(connection: sa.Connection, records: Sequence[Record]) -> None:
+    """Insert records of one type within the caller's transaction."""
+    if records:
+        connection.execute(sa.insert(records[0].table), [record.values() for record in records])
 
 
-def record_values(record: Any) -> dict[str, Any]:
-    """Return a record's fields by the names of its table's columns."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _add(engine: sa.Engine, table: sa.Table, record: Any) -> None:
+def add_records(engine: sa.Engine, records: Sequence[Record]) -> None:
+    """Store records of one type, all or none."""
     with storage_errors(engine), engine.begin() as connection:
-        connection.execute(sa.insert(table).values(record_values(record)))
+        insert_records(connection, records)
 
 
-def _of_model(table: sa.Table, model_name: str | None) -> sa.Select[Any]:
+def list_records(engine: sa.Engine, record_type: type[Record], *, model_name: str | None = None) -> pd.DataFrame:
+    """Read the rows of a table with serial ids, in the order they were written."""
+    table = record_type.table
     query = sa.select(table).order_by(table.c.id)
-    return query if model_name is None else query.where(table.c.model_name == model_name)
+    return read_frame(engine, query if model_name is None else query.where(table.c.model_name == model_name))
 
 
 def read_frame(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
-    """Read what a query selects, every column with its type even where nothing was found."""
+    """Read the rows of a query, each column with its own type even if there are no rows."""
     with storage_errors(engine), engine.connect() as connection:
         rows = connection.execute(query).all()
     frame = pd.DataFrame([tuple(row) for row in rows], columns=[column.name for column in query.selected_columns])
@@ -283,22 +141,26 @@ def _dtype(column: sa.ColumnElement[Any]) -> str:
     return "float64" if isinstance(column.type, sa.Float) else "str"
 
 
-def _patience(backend: str, busy_seconds: float) -> dict[str, Any]:
-    """Tell the driver how long to wait."""
+def _connect_args(backend: str, busy_seconds: float) -> dict[str, Any]:
+    """Return the driver's options for waiting on locks and dead servers."""
     if backend == "sqlite":
         return {"timeout": busy_seconds}
     if backend == "postgresql":
         milliseconds = int(1000 * busy_seconds)
-        # A server that has lost its network says nothing any more, and the system would wait for a quarter of an hour.
-        alive = {"keepalives_idle": math.ceil(busy_seconds), "keepalives_interval": 1, "keepalives_count": 3}
-        unheard = {"tcp_user_timeout": milliseconds, **alive}
-        return {"connect_timeout": math.ceil(busy_seconds), "options": f"-c lock_timeout={milliseconds}", **unheard}
+        # A server that lost its network sends nothing, and by default TCP would wait for a quarter of an hour.
+        keepalive = {"keepalives_idle": math.ceil(busy_seconds), "keepalives_interval": 1, "keepalives_count": 3}
+        return {
+            "connect_timeout": math.ceil(busy_seconds),
+            "options": f"-c lock_timeout={milliseconds}",
+            "tcp_user_timeout": milliseconds,
+            **keepalive,
+        }
     return {}
 
 
 def _create_missing(engine: sa.Engine) -> None:
-    # Between looking for a table and creating it another process may have done so. Each such collision means that one
-    # table more is there, so there are no more of them than tables.
+    # Another process may create a table between our check and our CREATE. Each such collision means one more table
+    # exists, so there are at most as many collisions as tables.
     for _ in METADATA.tables:
         try:
             return METADATA.create_all(engine)
@@ -315,8 +177,8 @@ def _set_up_sqlite(busy_seconds: float, connection: sqlite3.Connection, _record:
 
 
 def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    # Of those who switch a new database at once, SQLite turns all but one away without the wait that it otherwise
-    # grants (its busy handler is not asked where two hold a read lock that both want to raise). So we wait.
+    # When several processes switch a new database at once, SQLite refuses all but one without waiting: it does not call
+    # its busy handler where two connections hold a read lock that both want to upgrade. So we wait here.
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -329,24 +191,13 @@ def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
 
 @contextmanager
 def storage_errors(engine: sa.Engine) -> Iterator[None]:
-    """Turn what the database raises into one of our own errors.
-
-    Parameters
-    ----------
-    engine
-        The records.
-
-    Raises
-    ------
-    StorageError
-        In place of what SQLAlchemy raised.
-    """
+    """Raise a `StorageError` in place of SQLAlchemy's errors."""
     try:
         yield
     except sa.exc.IntegrityError as error:
         raise StorageError(
             f"the records at {engine.url} refused a row ({error.orig})",
-            "rows with an identifier of their own and no missing value",
+            "rows with unique identifiers and no missing value",
             "Nothing of this call was stored",
         ) from error
     except sa.exc.DBAPIError as error:
@@ -363,5 +214,5 @@ def _remedy(reason: str) -> str:
     if "malformed" in reason or "not a database" in reason:
         return "The file is damaged: move it away, and restore it from a backup"
     if "unable to open" in reason or "readonly" in reason:
-        return "See that its folder is there and may be written to"
-    return "See that the database runs and FOREWARN_RECORDS_URL is right"
+        return "Check that its folder exists and is writable"
+    return "Check that the database is running and FOREWARN_RECORDS_URL is right"

@@ -1,4 +1,4 @@
-"""The records as a process that runs for long holds them: opened at the first use, and anew when they were replaced."""
+"""A long-running process's connection to the records: opened on first use, reopened if the database was replaced."""
 
 import threading
 from dataclasses import dataclass
@@ -11,18 +11,7 @@ from data_contracts.records.records import open_records
 
 
 class RecordsHandle:
-    """Hold the records open.
-
-    A database that was down may come back, and a file may be restored from a backup in the place of the one before:
-    whatever is asked next goes to what is there then.
-
-    Parameters
-    ----------
-    url
-        The SQLAlchemy URL of the records.
-    busy_seconds
-        How long to wait for another process that writes, in seconds.
-    """
+    """An engine for the records that survives a server's restart and a file's replacement by its backup."""
 
     def __init__(self, url: str, busy_seconds: float) -> None:
         self._url = url
@@ -32,21 +21,11 @@ class RecordsHandle:
         self._file: _File | None = None
 
     def engine(self) -> sa.Engine:
-        """Return the records.
-
-        Returns
-        -------
-        sqlalchemy.Engine
-
-        Raises
-        ------
-        StorageError
-            If they are out of reach.
-        """
+        """Return the engine, opened if need be; raise a `StorageError` if the database is out of reach."""
         with self._opening:
-            if self._file is not None and not self._file.is_there():
+            if self._file is not None and not self._file.exists():
                 raise StorageError(f"the records at {self._file.path} are gone", "the file they were in", "Put it back")
-            if self._file is not None and self._file.is_another():
+            if self._file is not None and self._file.was_replaced():
                 self._close()
             if self._engine is None:
                 self._engine = open_records(self._url, busy_seconds=self._busy_seconds)
@@ -66,7 +45,7 @@ class RecordsHandle:
 
 @dataclass(frozen=True)
 class _File:
-    """The file of records in SQLite: what is written into one that was moved away would be lost."""
+    """An SQLite file, identified by its inode: rows written into one that was moved away would be lost."""
 
     path: Path
     inode: int
@@ -78,8 +57,8 @@ class _File:
             return None
         return cls(Path(name), Path(name).stat().st_ino)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return self.path.exists()
 
-    def is_another(self) -> bool:
+    def was_replaced(self) -> bool:
         return self.path.stat().st_ino != self.inode

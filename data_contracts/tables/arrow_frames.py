@@ -1,38 +1,30 @@
-"""Frames as the Arrow tables that Delta holds, and back."""
+"""Conversion between pandas frames and the Arrow tables that Delta stores."""
 
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-# Identifiers break ties, so that a table reads the same whatever order its files came in.
+# Identifiers break ties, so that a table reads the same whatever the order of its files.
 _ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id")
 
 
 def to_arrow(frame: pd.DataFrame) -> pa.Table:
-    """Make an Arrow table that Delta can hold.
+    """Convert rows to an Arrow table for Delta, in order of event time so that reads of a span can skip the rest.
 
-    Parameters
-    ----------
-    frame
-        Rows in any order; times with a zone.
-
-    Returns
-    -------
-    pyarrow.Table
-        The rows in order of event time, so that a read of some days can skip the others; times in UTC, microseconds.
+    Times, which need a zone, become UTC in microseconds.
     """
     order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
     ordered = frame.sort_values(order, kind="stable") if order else frame
     rows = pa.table({str(name): _to_array(ordered[name]) for name in ordered.columns})
-    # Delta has no type for a column of nothing but nulls; such a column is one of texts not filled in.
+    # Delta has no null type: a column of nulls only is stored as a string column.
     fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
 
 
 def _to_array(values: "pd.Series[Any]") -> pa.Array:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        # pyarrow's own conversion relies on what pandas is about to change, and warns of it.
+        # pyarrow's own conversion relies on a pandas behaviour that will change, and warns about it.
         instants = values.dt.tz_convert(None).to_numpy()
         return pa.array(instants, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
     return pa.array(values, from_pandas=True)
@@ -45,23 +37,12 @@ def _is_text(kind: pa.DataType) -> bool:
 def _sortable(kind: pa.DataType) -> pa.DataType:
     if _is_text(kind):
         return pa.large_string()
-    # Arrow takes no rows of a view.
+    # Arrow cannot sort view types.
     return pa.large_binary() if pa.types.is_binary_view(kind) else kind
 
 
 def to_pandas(rows: pa.Table) -> pd.DataFrame:
-    """Make a frame of what Delta holds.
-
-    Parameters
-    ----------
-    rows
-        Rows in any order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows ordered by asset, event time and known time, identifiers breaking ties.
-    """
+    """Convert Delta's rows to a frame, ordered by asset, event time and known time, identifiers breaking ties."""
     order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
     fields = [field.with_type(_sortable(field.type)) for field in rows.schema]
     rows = rows.cast(pa.schema(fields))

@@ -1,4 +1,4 @@
-"""Everything known about the assets of one type, as one value that can be cut back to any earlier time."""
+"""The history of the assets of one type: everything known about them, now or as of an earlier time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,13 +11,12 @@ from data_contracts.tables import tables
 from data_contracts.tables.telemetry import KEY
 from data_contracts.workspace import Workspace
 
-FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
-"""The frames of a history."""
+FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")  # the frames of a history
 
 
 @dataclass(frozen=True)
 class History:
-    """What is known about the assets of one type.
+    """Everything known about the assets of one type.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ class History:
     telemetry
         Telemetry, not reconciled: asset, event_time, known_time, source and the channels.
     assets, failures, work_orders, events
-        The tables of those names.
+        The rows of the tables of those names.
     versions
         The versions of the tables it was read from.
     """
@@ -43,18 +42,7 @@ class History:
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def as_of(self, time: pd.Timestamp) -> "History":
-        """Leave out whatever became known after a time.
-
-        Parameters
-        ----------
-        time
-            The last known time to keep.
-
-        Returns
-        -------
-        History
-            What was known then.
-        """
+        """Return the history as it was known at a time: the rows whose known time is not later."""
         frames = {name: getattr(self, name) for name in FRAMES}
         known = {name: frame[frame["known_time"] <= time].reset_index(drop=True) for name, frame in frames.items()}
         return replace(self, **known)
@@ -79,55 +67,55 @@ def read_history(
     asset_type
         The asset type.
     plant
-        Only the assets that, by their latest record, stand in this plant.
+        Only the assets whose latest record places them in this plant.
     assets
         Only these assets.
     as_of
-        Leave out what became known later.
+        Leave out rows that became known later.
     versions
-        The versions of the tables to read; a table that is missing here counts as empty. The latest if None.
+        The versions of the tables to read, where a table that is missing counts as empty; the latest if None.
     start
         Leave out telemetry with an event time up to this one.
 
     Returns
     -------
     History
-        What is known.
+        What is known about them.
 
     Raises
     ------
     NotFoundError
-        If an asset, or every asset of the plant, is unknown.
+        If one of `assets` is unknown, or `plant` has no assets of the type.
     StorageError
         If a table is corrupt.
     """
     used: dict[str, int] = {}
 
-    def read(table: str, wanted: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
+    def read(table: str, names: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
         if versions is not None and table not in versions:
             return empty_table(table)
         at = None if versions is None else versions[table]
-        frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=wanted, start=since)
+        frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=names, start=since)
         if version is not None:
             used[table] = version
         return frame
 
-    def heard_of() -> set[str]:
+    def assets_with_telemetry() -> set[str]:
         table = f"telemetry/{asset_type}"
         if versions is not None and table not in versions:
             return set()
         at = None if versions is None else versions[table]
-        return set(tables.last_heard(workspace, table, as_of=as_of, version=at, assets=assets)[0])
+        return set(tables.asset_watermarks(workspace, table, as_of=as_of, version=at, assets=assets)[0])
 
     registered = _latest_matching(read("assets", assets), asset_type, plant)
-    # Telemetry may be there before anyone has entered the asset, unless a plant is asked for, which only records tell.
+    # An asset may have telemetry before it has a record, but only records place it in a plant.
     chosen = sorted(set(registered["asset"])) if plant is not None else assets
     telemetry = read(f"telemetry/{asset_type}", chosen, start)
     known = set(registered["asset"]) | set(telemetry["asset"])
     if start is not None and plant is None and (assets is None or not known.issuperset(assets)):
-        # Without a record an asset is known by its telemetry alone, be it before `start`: its failures count all the
-        # same.
-        known |= heard_of()
+        # An asset without a record is known by its telemetry alone, even if all of that is before `start`: its failures
+        # count nevertheless.
+        known |= assets_with_telemetry()
     for asset in assets or ():
         if asset not in known:
             raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])
@@ -157,14 +145,14 @@ def _latest_matching(assets: pd.DataFrame, asset_type: str, plant: str | None) -
 
 def _unknown_asset(asset: str, asset_type: str, plant: str | None, known: Iterable[str]) -> NotFoundError:
     where = f"{asset_type} of plant {plant!r}" if plant is not None else asset_type
-    hint = did_you_mean(asset, sorted(set(known))) or "List the assets there are, or ingest this one's data first"
-    return NotFoundError(f"unknown asset {asset!r}", f"a {where} whose record or telemetry is known by then", hint)
+    hint = did_you_mean(asset, sorted(set(known))) or "List the known assets, or ingest this one's data first"
+    return NotFoundError(f"unknown asset {asset!r}", f"a {where} with a record or telemetry known by then", hint)
 
 
 def _unknown_plant(plant: str, asset_type: str, assets: pd.DataFrame) -> NotFoundError:
     plants = sorted(assets.loc[assets["asset_type"] == asset_type, "plant"].dropna().unique())
     if not plants:
-        remedy = "Bring them in with `forewarn import`, `simulate` or `ingest`"
-        return NotFoundError(f"no {asset_type} stands in plant {plant!r}, nor in any", "assets of that type", remedy)
+        remedy = "Add them with `forewarn import`, `simulate` or `ingest`"
+        return NotFoundError(f"no {asset_type} in plant {plant!r}, nor in any other", "assets of that type", remedy)
     hint = did_you_mean(plant, plants) or "Ingest its assets first"
-    return NotFoundError(f"no {asset_type} stands in plant {plant!r}", f"one of {', '.join(plants)}", hint)
+    return NotFoundError(f"no {asset_type} in plant {plant!r}", f"one of {', '.join(plants)}", hint)

@@ -1,4 +1,4 @@
-"""Which rows to read, in the words of the query engine."""
+"""SQL conditions on the rows of a table, for the query engine."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -14,23 +14,9 @@ def where(
     *,
     equal: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Write the condition that rows have to meet.
+    """Return a WHERE clause with a leading space for ``known_time <= as_of`` and ``start < event_time <= end``.
 
-    Parameters
-    ----------
-    as_of
-        The latest known time.
-    assets
-        The assets.
-    start, end
-        Rows with ``start < event_time <= end``. None asks for nothing, here as above.
-    equal
-        Columns with the texts they have to hold.
-
-    Returns
-    -------
-    str
-        A WHERE clause with a space before it; empty if there is nothing to meet.
+    `equal` maps columns to the strings they must have. None sets no condition; without any the clause is empty.
     """
     conditions = []
     if as_of is not None:
@@ -46,52 +32,17 @@ def where(
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str:
-    """Write the condition that a column holds one of some texts.
-
-    Parameters
-    ----------
-    column
-        The column.
-    values
-        The texts.
-
-    Returns
-    -------
-    str
-        The condition; one that nothing meets if there are none.
-    """
+    """Return the condition that a column has one of some strings; false if there are none."""
     listed = ", ".join(text(value) for value in values)
     return f'"{column}" IN ({listed})' if listed else "false"
 
 
 def instant(time: pd.Timestamp) -> str:
-    """Write an instant.
-
-    Parameters
-    ----------
-    time
-        The instant, in any zone.
-
-    Returns
-    -------
-    str
-        A literal, in UTC.
-    """
+    """Return an instant as a literal, in UTC."""
     return f"TIMESTAMP '{time.tz_convert('UTC').isoformat()}'"
 
 
 def text(value: str) -> str:
-    """Write a text.
-
-    Parameters
-    ----------
-    value
-        Any text.
-
-    Returns
-    -------
-    str
-        A literal, quotes doubled.
-    """
+    """Return a string as a literal, quotes doubled."""
     quoted = value.replace("'", "''")
     return f"'{quoted}'"

@@ -1,7 +1,7 @@
-"""The features that scoring runs computed, kept so that what was said can be said again without the telemetry.
+"""The features computed by scoring runs, stored so that predictions can be reproduced without the telemetry.
 
-A run is one batch of the table ``features/<model>``: a row for each asset, its features packed into one value, for a
-model may have thousands of columns. They belong to the recipe that they were computed by, whatever version used it.
+A run is one batch of the table ``features/<model>``: a row per asset, whose features, possibly thousands, are packed
+into one value. They belong to the recipe that computed them, whatever model version used it.
 """
 
 from collections.abc import Sequence
@@ -19,57 +19,19 @@ _PACKED = np.dtype("<f8")
 
 @dataclass(frozen=True)
 class StoredFeatures:
-    """What one scoring run computed.
+    """The features that one scoring run computed."""
 
-    Parameters
-    ----------
-    as_of
-        Its cut-off.
-    assets
-        The assets.
-    read_at
-        The latest reading used of each; None where there is none.
-    reasons
-        Why nothing can be predicted; None where something can.
-    features : (n_assets, n_columns)
-        The features, in the order of the recipe's columns.
-    """
-
-    as_of: pd.Timestamp
+    as_of: pd.Timestamp  # the cut-off
     assets: Sequence[str]
-    read_at: Sequence[pd.Timestamp | None]
-    reasons: Sequence[str | None]
-    features: npt.NDArray[np.float64]
+    read_at: Sequence[pd.Timestamp | None]  # by asset, the latest reading used; None without one
+    reasons: Sequence[str | None]  # by asset, why it cannot be predicted; None if it can
+    features: npt.NDArray[np.float64]  # (n_assets, n_columns), in the order of the recipe's columns
 
 
 def store_features(
     workspace: Workspace, model_name: str, recipe_digest: str, run: StoredFeatures, *, now: pd.Timestamp
 ) -> bool:
-    """Store what a scoring run computed, once.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    model_name
-        The model that was asked.
-    recipe_digest
-        Of the recipe that the features were computed by.
-    run
-        What was computed.
-    now
-        The time.
-
-    Returns
-    -------
-    bool
-        False if this run is stored already.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or cannot be written.
-    """
+    """Store the features of a scoring run, once; return False if they are stored already."""
     frame = pd.DataFrame(
         {
             "asset": pd.Series(list(run.assets), dtype="str"),
@@ -87,29 +49,7 @@ def store_features(
 def load_features(
     workspace: Workspace, model_name: str, recipe_digest: str, *, until: pd.Timestamp | None = None
 ) -> StoredFeatures | None:
-    """Read what the latest scoring run computed by a recipe.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    model_name
-        The model.
-    recipe_digest
-        Of the recipe.
-    until
-        Only runs up to this cut-off.
-
-    Returns
-    -------
-    StoredFeatures or None
-        None if there is no such run.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt.
-    """
+    """Read the features of the recipe's latest scoring run with a cut-off up to `until`, or None."""
     table = table_of(model_name)
     latest = tables.last_event(workspace, table, "recipe", recipe_digest, until=until)
     if latest is None:
@@ -126,5 +66,5 @@ def load_features(
 
 
 def table_of(model_name: str) -> str:
-    """Name the table of a model's features."""
+    """Return the name of the table of a model's features."""
     return f"features/{model_name}"

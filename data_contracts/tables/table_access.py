@@ -1,4 +1,4 @@
-"""How the Delta tables are opened and asked: for the modules that know tables, and for nobody else."""
+"""Opening and querying Delta tables, for the modules of `tables` and `ingestion`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,91 +13,28 @@ from data_contracts.workspace import Workspace
 
 
 def location(workspace: Workspace, table: str) -> str:
-    """Say where a table is.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-
-    Returns
-    -------
-    str
-        Its folder, or its address in an object store.
-    """
+    """Return a table's folder, or its address in an object store."""
     return f"{workspace.tables_url.rstrip('/')}/{table}"
 
 
 def open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:
-    """Open a table that is not to be changed.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-    version
-        The version; the latest if None.
-
-    Returns
-    -------
-    DeltaTable or None
-        None when there is no table.
-
-    Raises
-    ------
-    DeltaError
-        If the table is corrupt or does not have that version.
-    """
+    """Open a table for reading, at its latest version if None; return None if there is no table."""
     where = location(workspace, table)
     return open_latest(where) if version is None else open_table(where, version)
 
 
 def query(delta: DeltaTable, statement: str) -> pa.Table:
-    """Ask a table.
-
-    Parameters
-    ----------
-    delta
-        The table.
-    statement
-        A SELECT that calls it ``t``.
-
-    Returns
-    -------
-    pyarrow.Table
-
-    Raises
-    ------
-    DeltaError
-        If a file of the table is lost or damaged.
-    """
+    """Run a SELECT on a table that it calls ``t``."""
     # The query engine skips files by their statistics; building an Arrow dataset first takes ten times as long.
     try:
         return pa.table(QueryBuilder().register("t", delta).execute(statement).read_all())
-    except Exception as error:  # it raises nothing narrower when a file is lost or damaged
+    except Exception as error:  # the engine raises nothing narrower if a file is lost or damaged
         raise DeltaError(str(error)) from error
 
 
 @contextmanager
 def storage(workspace: Workspace, table: str) -> Iterator[None]:
-    """Turn what the storage engine raises into one of our own errors.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-
-    Raises
-    ------
-    StorageError
-        In place of whatever the engine raised.
-    """
+    """Raise a `StorageError` in place of the storage engine's errors."""
     try:
         yield
     except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
@@ -105,5 +42,5 @@ def storage(workspace: Workspace, table: str) -> Iterator[None]:
         raise StorageError(
             f"table {table} at {location(workspace, table)} cannot be used ({reason})",
             "a readable Delta table with that version, and a disk with room",
-            "Restore the folder from a backup, make room, or let it be written to; nothing was changed",
+            "Restore the folder from a backup, free disk space, or make it writable; nothing was changed",
         ) from error

@@ -1,4 +1,4 @@
-"""Open tables, kept from read to read: whether one is still the latest is told by its log's folder alone."""
+"""A cache of open tables: the files of a table's log show whether a cached one is still the latest version."""
 
 import os
 import threading
@@ -9,43 +9,27 @@ from pathlib import Path
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-CHECKPOINT_EVERY = 8
-"""So many commits are summed up at a time: opening a table means reading the log since."""
+CHECKPOINT_EVERY = 8  # commits; opening a table reads the log since the last checkpoint
 _EMPTY_LOG = "No files in log segment"
 
-_MOST = 64
+_CACHE_SIZE = 64
 _LOCK = threading.Lock()
-_HELD: "OrderedDict[str, _Handle]" = OrderedDict()
+_CACHE: "OrderedDict[str, _Handle]" = OrderedDict()
 
 
 @dataclass(frozen=True)
 class _Handle:
-    """A table as it was opened, and the commit it was opened at."""
+    """An open table, and the commit it was opened at."""
 
     delta: DeltaTable
     version: int
-    commit: tuple[int, int, int]
+    commit: tuple[int, int, int]  # see `_commit`
 
 
 def open_table(location: str, version: int | None = None) -> DeltaTable | None:
-    """Open a table.
+    """Open a table, at its latest version if None; return None if there is no table.
 
-    Parameters
-    ----------
-    location
-        Where it is.
-    version
-        The version to open; the latest if None.
-
-    Returns
-    -------
-    DeltaTable or None
-        None when there is no table.
-
-    Raises
-    ------
-    DeltaError
-        If the table is corrupt or does not have that version.
+    A table that is corrupt or does not have that version raises a `DeltaError`.
     """
     if _is_missing(location):
         return None
@@ -55,11 +39,11 @@ def open_table(location: str, version: int | None = None) -> DeltaTable | None:
             _refuse_empty_commits(location, int(delta.version()))
             return delta
         except DeltaError as error:
-            # Another process that is just creating the table makes its log's folder first.
+            # A process that is just creating the table creates its log's folder first.
             if not isinstance(error, TableNotFoundError) and _EMPTY_LOG not in str(error):
                 raise
-            # A folder whose log is there but unreadable is no missing table: what it held must not be taken for
-            # nothing. Perhaps, though, it came to be while we looked.
+            # A folder with an unreadable log is not a missing table: its rows must not count as none. But the log may
+            # have been written since, so the first failure is retried.
             if any(Path(location, "_delta_log").glob("*.json")):
                 if is_last:
                     raise
@@ -69,12 +53,12 @@ def open_table(location: str, version: int | None = None) -> DeltaTable | None:
 
 
 def _is_missing(location: str) -> bool:
-    """Whether there is certainly no table: of a folder of this machine that is told a hundred times faster."""
+    """Return whether there is certainly no table; for a local folder this is a hundred times faster than opening it."""
     return "://" not in location and not os.path.isdir(f"{location}/_delta_log")  # noqa: PTH112 - on every request
 
 
 def _refuse_empty_commits(location: str, version: int) -> None:
-    """Refuse a commit that a power cut has left empty: read as it is, its rows would be gone without a word."""
+    """Raise an error for a commit that a power cut left empty: otherwise its rows would be missing silently."""
     log = Path(location, "_delta_log")
     for number in range(max(0, version - CHECKPOINT_EVERY), version + 1):
         commit = log / f"{number:020}.json"
@@ -83,29 +67,15 @@ def _refuse_empty_commits(location: str, version: int) -> None:
 
 
 def open_latest(location: str) -> DeltaTable | None:
-    """Return a table at its latest version, opening it only if there is a newer one than was opened last.
+    """Return a table at its latest version, opened only if it is newer than the cached one; None if there is no table.
 
-    Versions follow one another, so a table is the latest as long as the next commit is not there.
-
-    Parameters
-    ----------
-    location
-        Where the table is.
-
-    Returns
-    -------
-    DeltaTable or None
-        To read from and not to be changed: others read from it too. None when there is no table.
-
-    Raises
-    ------
-    DeltaError
-        If the table is corrupt.
+    The table is shared, and must not be changed. Versions are consecutive, so a table is the latest as long as the next
+    commit does not exist.
     """
     with _LOCK:
-        held = _HELD.get(location)
-    if held is not None and _is_latest(location, held):
-        return held.delta
+        cached = _CACHE.get(location)
+    if cached is not None and _is_latest(location, cached):
+        return cached.delta
     delta = open_table(location)
     if delta is None:
         return None
@@ -113,22 +83,22 @@ def open_latest(location: str) -> DeltaTable | None:
     commit = _commit(location, version)
     if commit is not None:
         with _LOCK:
-            _HELD[location] = _Handle(delta, version, commit)
-            _HELD.move_to_end(location)
-            if len(_HELD) > _MOST:
-                _HELD.popitem(last=False)
+            _CACHE[location] = _Handle(delta, version, commit)
+            _CACHE.move_to_end(location)
+            if len(_CACHE) > _CACHE_SIZE:
+                _CACHE.popitem(last=False)
     return delta
 
 
-def _is_latest(location: str, held: _Handle) -> bool:
-    # Another table may have been made in the place of one that was deleted.
-    return _commit(location, held.version) == held.commit and _commit(location, held.version + 1) is None
+def _is_latest(location: str, cached: _Handle) -> bool:
+    # A table may have been deleted, and another created in its place.
+    return _commit(location, cached.version) == cached.commit and _commit(location, cached.version + 1) is None
 
 
 def _commit(location: str, version: int) -> tuple[int, int, int] | None:
-    """Tell a commit's file from every other; None if there is none, or the table is not in a folder of this machine."""
+    """Return what identifies a commit's file: inode, mtime in ns and size; None if it is missing or not local."""
     try:
-        told = os.stat(f"{location}/_delta_log/{version:020}.json")  # noqa: PTH116 - on every request
+        status = os.stat(f"{location}/_delta_log/{version:020}.json")  # noqa: PTH116 - on every request
     except OSError:
         return None
-    return told.st_ino, told.st_mtime_ns, told.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

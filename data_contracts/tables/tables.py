@@ -1,7 +1,7 @@
-"""The Delta tables: the only door to what has arrived.
+"""Appending to and reading the Delta tables.
 
-A batch is one atomic commit that carries the batch's id, so the same batch again changes nothing, whatever was killed
-in between. Nothing is ever overwritten or vacuumed: every version stays readable, which `forewarn reproduce` needs.
+A batch is one atomic commit that has the batch's id, so appending the same batch again changes nothing, even after a
+kill. Nothing is ever overwritten or vacuumed: every version stays readable, which `forewarn reproduce` needs.
 """
 
 import logging
@@ -21,44 +21,23 @@ from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
 
 _LOGGER = logging.getLogger("forewarn.tables")
-# A daily batch is a small file, and a millisecond of every read: one commit in so many gathers the small ones, up to a
-# size that need not be written anew each time.
+# A daily batch is a small file, which costs every read a millisecond. So one commit in so many compacts the small ones,
+# up to a size that is not rewritten each time.
 _COMPACT_EVERY = 16
 _COMPACTED_BYTES = 16 * 2**20
 _ATTEMPTS = 10
 _CONFIGURATION = {"delta.checkpointInterval": str(CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
-# Small row groups, in order of event time, let a read of the last days skip nearly all of a big file.
+# Small row groups, in order of event time, let a read of the last days skip most of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
 
 def append(
     workspace: Workspace, table: str, frame: pd.DataFrame, batch_id: str | Sequence[str], *, mark: int = 1
 ) -> bool:
-    """Append one batch to a table, once.
+    """Append a batch to a table, once; return False if the table has a batch with one of the ids already.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name, such as ``"failures"`` or ``"telemetry/cnc_machine"``; it is created when missing.
-    frame
-        The rows. A column that the table does not have yet is added to it.
-    batch_id
-        What tells this batch from every other of the table. Several ids, such as one a row, if it shall not be stored
-        beside any batch that has one of them.
-    mark
-        A number to keep with the batch, for `batch_mark` to return.
-
-    Returns
-    -------
-    bool
-        False if the table holds the batch, or one with the same id, already.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or cannot be written.
+    The table is created, and columns are added to it, as needed. Several ids, such as one a row, keep the batch from
+    being stored beside any batch that has one of them. `mark` is stored with the batch for `batch_mark`.
     """
     rows = to_arrow(frame)
     ids = (batch_id,) if isinstance(batch_id, str) else batch_id
@@ -66,68 +45,28 @@ def append(
         for attempt in range(_ATTEMPTS):
             delta = _open(workspace, table)
             try:
-                # Of those who create a table at once one may come after another's first batch, so it is looked at too.
+                # Another process that created the table at the same time may have stored this batch: check that too.
                 target = delta or _create(workspace, table, rows.schema)
-                if any(target.transaction_version(each) is not None for each in ids):
+                if any(target.transaction_version(batch) is not None for batch in ids):
                     return False
-                # Against the version just looked at: had another process stored this batch since, it would conflict.
+                # Commits against the version just checked: if another process stored this batch since, it conflicts.
                 _commit(target, rows, ids, mark)
             except DeltaError:
-                if attempt == _ATTEMPTS - 1 or not _has_moved(workspace, table, delta):
+                if attempt == _ATTEMPTS - 1 or not _has_new_version(workspace, table, delta):
                     raise
                 continue
-            _compact_now_and_then(target, table)
+            _compact_periodically(target, table)
             return True
     return False
 
 
 def has_batch(workspace: Workspace, table: str, batch_id: str) -> bool:
-    """Say whether a table holds a batch.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-    batch_id
-        The batch.
-
-    Returns
-    -------
-    bool
-        Whether the batch has been committed.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt.
-    """
+    """Return whether a table has a batch."""
     return batch_mark(workspace, table, batch_id) is not None
 
 
 def batch_mark(workspace: Workspace, table: str, batch_id: str) -> int | None:
-    """Return the number that a batch was committed with.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-    batch_id
-        The batch.
-
-    Returns
-    -------
-    int or None
-        The number; None if the table does not hold the batch.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt.
-    """
+    """Return the `mark` that a batch was appended with; None if the table does not have the batch."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         mark = None if delta is None else delta.transaction_version(batch_id)
@@ -144,33 +83,10 @@ def read(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> pd.DataFrame:
-    """Read what a table holds, or held, about some assets and a span of time.
+    """Read the rows with ``known_time <= as_of`` and ``start < event_time <= end``, at the latest version if None.
 
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-    as_of
-        Leave out rows whose known time is later.
-    version
-        The version of the table to read; the latest if None.
-    assets
-        The assets to read; all if None.
-    start, end
-        Read rows with ``start < event_time <= end``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows, ordered by asset, event time and known time; times in UTC. Empty, with the contract's columns, when
-        the table does not exist yet.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or does not have that version.
+    They are ordered by asset, event time and known time. Without a table the frame is empty, with its contract's
+    columns.
     """
     frame, _ = read_versioned(workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end)
     return frame
@@ -186,25 +102,7 @@ def read_versioned(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> tuple[pd.DataFrame, int | None]:
-    """Read as `read` does, and tell which version of the table it was.
-
-    Parameters
-    ----------
-    workspace, table, as_of, version, assets, start, end
-        As `read` takes them.
-
-    Returns
-    -------
-    frame : pandas.DataFrame
-        The rows.
-    version : int or None
-        The version they were read from; None when the table does not exist yet.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or does not have that version.
-    """
+    """Read as `read` does, and return the version too; None if the table does not exist."""
     condition = where(as_of, assets, start, end)
     with storage(workspace, table):
         delta = open_to_read(workspace, table, version)
@@ -215,7 +113,7 @@ def read_versioned(
         return to_pandas(query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
-def last_heard(
+def asset_watermarks(
     workspace: Workspace,
     table: str,
     *,
@@ -225,116 +123,40 @@ def last_heard(
     start: pd.Timestamp | None = None,
     column: str = "known_time",
 ) -> tuple[dict[str, pd.Timestamp], int | None]:
-    """Tell of each asset when the last of its rows became known.
-
-    Parameters
-    ----------
-    workspace, table, as_of, version, start
-        As `read` takes them.
-    assets
-        Look for these only; for any if None.
-    column
-        The time that is asked for; ``"event_time"`` for when the latest row happened.
-
-    Returns
-    -------
-    times : dict of str to Timestamp
-        The assets that the table has such rows of, ordered, with the latest known time (UTC).
-    version : int or None
-        The version this was read from; None when the table does not exist yet.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt or does not have that version.
-    """
-    latest = f"SELECT asset, max({column}) AS heard FROM t{where(as_of, assets, start, None)} GROUP BY asset"  # noqa: S608
+    """Return the latest known (or event) time of each asset's rows, and the version read; see `read`."""
+    latest = f"SELECT asset, max({column}) AS latest FROM t{where(as_of, assets, start, None)} GROUP BY asset"  # noqa: S608
     with storage(workspace, table):
         delta = open_to_read(workspace, table, version)
         if delta is None:
             return {}, None
-        found = to_pandas(query(delta, latest))
-        return dict(zip(found["asset"], found["heard"], strict=True)), int(delta.version())
+        times = to_pandas(query(delta, latest))
+        return dict(zip(times["asset"], times["latest"], strict=True)), int(delta.version())
 
 
 def last_event(
     workspace: Workspace, table: str, column: str, value: str, *, until: pd.Timestamp | None = None
 ) -> pd.Timestamp | None:
-    """Tell the latest event time of the rows that have a value.
-
-    Parameters
-    ----------
-    workspace, table
-        As `read` takes them.
-    column, value
-        Look at rows with this text in this column.
-    until
-        Pass over later ones.
-
-    Returns
-    -------
-    Timestamp or None
-        In UTC; None if there is no such row, or no such table.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt.
-    """
+    """Return the latest event time, up to `until`, of the rows that have `value` in `column`; None without any."""
     condition = where(None, None, None, until, equal={column: value})
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         if delta is None:
             return None
-        found = to_pandas(query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
-        return None if found.isna().all() else pd.Timestamp(found.iloc[0])
+        latest = to_pandas(query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
+        return None if latest.isna().all() else pd.Timestamp(latest.iloc[0])
 
 
 def versions(workspace: Workspace) -> dict[str, int]:
-    """List the tables with their latest versions.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-
-    Returns
-    -------
-    dict of str to int
-        Table names to versions, ordered by name.
-
-    Raises
-    ------
-    StorageError
-        If a table is corrupt.
-    """
+    """Return the latest version of every table by name, sorted."""
     root = Path(workspace.tables_url)
     logs = (*root.glob("*/_delta_log"), *root.glob("telemetry/*/_delta_log"))
     names = sorted(log.parent.relative_to(root).as_posix() for log in logs)
-    found = {name: latest_version(workspace, name) for name in names}
-    return {name: version for name, version in found.items() if version is not None}
+    latest = {name: latest_version(workspace, name) for name in names}
+    return {name: version for name, version in latest.items() if version is not None}
 
 
 def latest_version(workspace: Workspace, table: str) -> int | None:
-    """Tell a table's latest version.
-
-    Parameters
-    ----------
-    workspace
-        Where the tables are.
-    table
-        The table's name.
-
-    Returns
-    -------
-    int or None
-        The version; None when the table does not exist yet.
-
-    Raises
-    ------
-    StorageError
-        If the table is corrupt.
-    """
+    """Return a table's latest version; None if the table does not exist."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         return None if delta is None else int(delta.version())
@@ -345,7 +167,7 @@ def _open(workspace: Workspace, table: str) -> DeltaTable | None:
 
 
 def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
-    # Empty, as a commit of its own: the first batch then conflicts with itself like every other.
+    # An empty commit of its own, so that the first batch, like any other, conflicts if it is appended twice.
     return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
@@ -356,20 +178,20 @@ def _commit(target: DeltaTable, rows: pa.Table, ids: Sequence[str], mark: int) -
         mode="append",
         schema_mode="merge",
         writer_properties=_WRITER,
-        commit_properties=CommitProperties(app_transactions=[Transaction(each, mark) for each in ids]),
+        commit_properties=CommitProperties(app_transactions=[Transaction(batch, mark) for batch in ids]),
     )
 
 
-def _has_moved(workspace: Workspace, table: str, seen: DeltaTable | None) -> bool:
+def _has_new_version(workspace: Workspace, table: str, seen: DeltaTable | None) -> bool:
     latest = _open(workspace, table)
     return latest is not None and (seen is None or latest.version() > seen.version())
 
 
-def _compact_now_and_then(delta: DeltaTable, table: str) -> None:
+def _compact_periodically(delta: DeltaTable, table: str) -> None:
     if (delta.version() + 1) % _COMPACT_EVERY:
         return
     try:
         delta.optimize.compact(target_size=_COMPACTED_BYTES, writer_properties=_WRITER)
     except DeltaError as error:
-        # The batch is stored all the same. Mostly another process gathers the same files.
-        _LOGGER.info("the small files of %s were not gathered: %s", table, error)
+        # The batch is stored nevertheless. Mostly another process is compacting the same files.
+        _LOGGER.info("the small files of %s were not compacted: %s", table, error)

@@ -1,4 +1,4 @@
-"""Telemetry read back: several sources of one asset and instant made one row."""
+"""Reconciliation of telemetry: the rows of several sources merged into one row per asset and instant."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ KEY = ("asset", "event_time", "source")
 
 
 def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
-    """Make one row of all that is known about an asset and an instant.
+    """Merge the telemetry of all sources into one row per asset and event time.
 
-    Of every source the row that became known last counts (a correction replaces the whole row); of those, each channel
-    takes the first value there is, in the order manual override, physical, simulation. The losers stay stored.
+    Of each source the row that became known last counts (a correction replaces the whole row); of those, each channel
+    takes the first value in the order manual override, physical, simulation. The stored rows are not changed.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Asset, event_time, known_time and the channels: one row per asset and event time, in that order; its known time
-        is the latest of the rows it was made from.
+        Asset, event_time, known_time and the channels: one row per asset and event time, in that order; the known time
+        is the latest of the merged rows.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
     instant = ["asset", "event_time"]
     if not frame.duplicated(instant).any():
         return frame[columns].sort_values(instant, ignore_index=True)
-    # Values break ties between rows of one source that became known together, so that no order can show through.
+    # Values break ties between rows of one source that became known together, so that the order of rows has no effect.
     rank = frame["source"].map({source: rank for rank, source in enumerate(SOURCE_PRIORITY)})
     ranked = frame[columns].assign(_rank=rank).sort_values([*instant, "_rank", "known_time", *channels])
     latest = ranked.drop_duplicates([*instant, "_rank"], keep="last")

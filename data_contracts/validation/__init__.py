@@ -1,1 +1,1 @@
-"""Running a contract against a batch: Great Expectations does the checks, and a report holds their results."""
+"""Validation of a batch against its contract: Great Expectations runs the checks, a report holds the results."""

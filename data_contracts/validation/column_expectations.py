@@ -1,10 +1,10 @@
-"""Great Expectations' column expectations, made to find the rows at fault and nothing beside them.
+"""Great Expectations' column expectations, reduced to the rows that fail.
 
-An expectation as it comes asks for six metrics (counts, examples, a query for the rows), each with metrics of its own,
-and works its configuration out anew some seventy times: 10 ms a column, however few the rows. These ask for the one
-metric that the others are derived from, the verdict on every value: 2 ms.
+A stock expectation computes six metrics (counts, examples, a query for the rows), each with metrics of its own, and
+rebuilds its configuration some seventy times: 10 ms a column, however few the rows. These compute the one metric that
+the others are derived from, the condition on every value: 2 ms.
 
-Only who checks a batch imports this module, as it imports Great Expectations.
+Importing this module imports Great Expectations, so only checks import it.
 """
 
 from typing import Any
@@ -20,10 +20,10 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.validator import ValidationDependencies
 
 
-class _RowsAtFault(ColumnMapExpectation):
-    """Judge the values of a column by the metric of the expectation that this is mixed into."""
+class _FailingRows(ColumnMapExpectation):
+    """Evaluate only the condition metric of the expectation that this is mixed into."""
 
-    # An expectation does not change once it is made.
+    # Cached, as an expectation does not change once it is created.
     _configuration: ExpectationConfiguration | None = PrivateAttr(default=None)
 
     @property
@@ -33,37 +33,37 @@ class _RowsAtFault(ColumnMapExpectation):
         return self._configuration
 
     @property
-    def _verdicts(self) -> str:
+    def _condition(self) -> str:
         return f"{self.map_metric}.condition"
 
     def get_validation_dependencies(
         self, execution_engine: Any = None, runtime_configuration: dict[str, Any] | None = None, **_: Any
     ) -> ValidationDependencies:
-        # What every expectation asks for, less what ColumnMapExpectation adds.
-        needed = BatchExpectation.get_validation_dependencies(self, execution_engine, runtime_configuration)
-        found = get_metric_kwargs(self._verdicts, self.configuration, runtime_configuration)
-        metric = MetricConfiguration(self._verdicts, found["metric_domain_kwargs"], found["metric_value_kwargs"])
-        needed.set_metric_configuration(self._verdicts, metric)
-        return needed
+        # The metrics of every expectation, without those that ColumnMapExpectation adds.
+        dependencies = BatchExpectation.get_validation_dependencies(self, execution_engine, runtime_configuration)
+        kwargs = get_metric_kwargs(self._condition, self.configuration, runtime_configuration)
+        metric = MetricConfiguration(self._condition, kwargs["metric_domain_kwargs"], kwargs["metric_value_kwargs"])
+        dependencies.set_metric_configuration(self._condition, metric)
+        return dependencies
 
     def _validate(
         self,
         metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any] | None = None,  # noqa: ARG002 - Great Expectations' call
+        runtime_configuration: dict[str, Any] | None = None,  # noqa: ARG002 - the signature is Great Expectations'
         execution_engine: Any = None,  # noqa: ARG002
     ) -> dict[str, Any]:
-        at_fault = metrics[self._verdicts][0]  # a truth value for every value judged; nulls are not, unless asked about
-        rows = at_fault.index[at_fault].tolist()
-        return {"success": not rows, "result": {"judged": len(at_fault), "unexpected_index_list": rows}}
+        failing = metrics[self._condition][0]  # a truth value for every value; without nulls, except in the null check
+        rows = failing.index[failing].tolist()
+        return {"success": not rows, "result": {"evaluated": len(failing), "unexpected_index_list": rows}}
 
 
-class ExpectValuesBetween(_RowsAtFault, ExpectColumnValuesToBeBetween):
+class ExpectValuesBetween(_FailingRows, ExpectColumnValuesToBeBetween):
     """Expect numbers within limits."""
 
 
-class ExpectValuesInSet(_RowsAtFault, ExpectColumnValuesToBeInSet):
+class ExpectValuesInSet(_FailingRows, ExpectColumnValuesToBeInSet):
     """Expect one of some values."""
 
 
-class ExpectValuesNotNull(_RowsAtFault, ExpectColumnValuesToNotBeNull):
+class ExpectValuesNotNull(_FailingRows, ExpectColumnValuesToNotBeNull):
     """Expect a value in every row."""

@@ -1,6 +1,6 @@
-"""The shape of a batch: its columns, their units and types, brought to what the contract names.
+"""The shape of a batch: its columns, units and types, converted to the contract's.
 
-Only what loses nothing is converted (whole numbers to numbers, any time zone to UTC); the rest is a breach.
+Only lossless conversions are made (whole numbers to numbers, any time zone to UTC); anything else is a failed check.
 """
 
 import re
@@ -17,23 +17,10 @@ _WITH_UNIT = re.compile(r"^(?P<name>[^\[\]]*?)\s*\[(?P<unit>[^\[\]]*)\]$")
 
 
 def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, tuple[CheckResult, ...]]:
-    """Bring a batch into the contract's shape, and say where it does not fit.
+    """Convert a batch to the contract's columns and types, and check columns, units and types.
 
-    Parameters
-    ----------
-    frame
-        The batch as it came. A unit may be declared in a header, as in ``"spindle_vibration [mm/s]"``, or in
-        ``frame.attrs["units"]``.
-    contract
-        What it has to be.
-
-    Returns
-    -------
-    frame : pandas.DataFrame
-        The columns that fit, with the contract's types, and a fresh index; a column that may be missing and is,
-        without values.
-    results : tuple of CheckResult
-        The checks of columns, units and types.
+    A unit may be given in a header, as in ``"spindle_vibration [mm/s]"``, or in ``frame.attrs["units"]``. The frame
+    returned has the columns that fit and a fresh index; an optional column that is missing is there without values.
     """
     names, units = _names_and_units(frame)
     named = frame.set_axis(names, axis="columns").reset_index(drop=True)
@@ -53,17 +40,7 @@ def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, tupl
 
 
 def split_unit(header: str) -> tuple[str, str | None]:
-    """Part a header into the column's name and the unit it declares.
-
-    Parameters
-    ----------
-    header
-        Such as ``"spindle_vibration [mm/s]"``.
-
-    Returns
-    -------
-    tuple of str and (str or None)
-        The name, and the unit; None if the header declares none.
+    """Split a header into the column's name and its unit; None if it has no unit.
 
     Examples
     --------
@@ -94,30 +71,30 @@ def _check_columns(names: list[str], contract: Contract) -> CheckResult:
             hint = did_you_mean(name, missing or known)
             problems.append(f"{name} is not in the contract. {hint}" if hint else f"{name} is not in the contract")
         elif names.count(name) > 1:
-            problems.append(f"{name} is there {names.count(name)} times")
+            problems.append(f"{name} occurs {names.count(name)} times")
     return CheckResult("columns", "", not problems, "; ".join(problems) or f"{len(known)} columns as named")
 
 
 def _check_units(units: Mapping[str, str], contract: Contract) -> Iterator[CheckResult]:
-    for name, found in units.items():
+    for name, unit in units.items():
         column = contract.column(name)
         if column is not None and column.unit is not None:
-            same = _plain(found) == _plain(column.unit)
-            detail = f"is in {found}" if same else f"is in {found}; the contract demands {column.unit}"
+            same = _normalise(unit) == _normalise(column.unit)
+            detail = f"is in {unit}" if same else f"is in {unit}; the contract demands {column.unit}"
             yield CheckResult("unit", name, same, detail)
 
 
-def _plain(unit: str) -> str:
+def _normalise(unit: str) -> str:
     return unit.replace("°", "deg").replace(" ", "").removeprefix("degrees")
 
 
 def _convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any] | str":
-    """Return the values with the contract's type, or what is wrong with them."""
+    """Return the values with the contract's type, or a description of why they cannot have it."""
     kind: Any = DTYPES[column.type]
     if values.dtype == object and values.isna().all():
-        # Nothing in it says what it is; so it is what the contract says.
-        nothing: pd.Series[Any] = pd.Series(None, index=values.index, dtype=kind)
-        return nothing
+        # Without values its type is unknown, so it is the contract's.
+        empty: pd.Series[Any] = pd.Series(None, index=values.index, dtype=kind)
+        return empty
     if not _FITS[column.type](values):
         return f"{_describe(values, column)}; the contract demands {_DEMANDED[column.type]}"
     if column.type == "timestamp":
@@ -130,10 +107,10 @@ def _describe(values: "pd.Series[Any]", column: Column) -> str:
     if pd.api.types.is_datetime64_dtype(values):
         return "is a timestamp without a time zone"
     if values.dtype == object or pd.api.types.is_string_dtype(values):
-        # The first value at fault, rather than the first: in a file of thousands of rows it is the one to be mended.
-        there = values.dropna()
-        unfit = there[[not _reads_as(value, column.type) for value in there]]
-        row = (unfit if len(unfit) else there).index[0]
+        # The first wrong value rather than the first: in a file of thousands of rows it is the one to fix.
+        present = values.dropna()
+        wrong = present[[not _reads_as(value, column.type) for value in present]]
+        row = (wrong if len(wrong) else present).index[0]
         return f"holds {values[row]!r} in row {row + 1}"
     return f"is {values.dtype}"
 

@@ -1,4 +1,4 @@
-"""A contract as a Great Expectations suite, and what the suite finds in a batch."""
+"""A contract as a Great Expectations suite, and the suite's results for a batch."""
 
 import functools
 import os
@@ -13,83 +13,54 @@ import pandas as pd
 from data_contracts.contract.contract import Column, Contract
 from data_contracts.validation.row_measures import AGE, EARLY, RATE, REPEATED
 
-# One context and its suites serve all threads; Great Expectations promises nothing about that.
+# All threads share one context and its suites, which Great Expectations does not promise to be thread-safe.
 _LOCK = threading.Lock()
 _LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one expectation found.
+class ExpectationResult:
+    """The result of one expectation for a batch."""
 
-    Parameters
-    ----------
-    check
-        The check it stands for.
-    column
-        The contract's column it looked at; empty if it looked at the whole batch.
-    success
-        Whether it is met.
-    rows
-        The index of each row that breaks it.
-    missing
-        How many rows have no value in the column.
-    observed
-        What was measured of the whole batch; None if rows were judged, or there was nothing to measure.
-    """
-
-    check: str
-    column: str
+    check: str  # the check it stands for
+    column: str  # the contract's column; empty for a check of the whole batch
     success: bool
-    rows: tuple[int, ...]
-    missing: int
-    observed: float | None
+    rows: tuple[int, ...]  # index of each row that fails
+    missing: int  # rows without a value in the column
+    observed: float | None  # aggregate of the whole batch; None for row checks, or if there was nothing to measure
 
 
-def findings(frame: pd.DataFrame, contract: Contract) -> tuple[Finding, ...]:
-    """Run a contract's suite over a batch.
-
-    Parameters
-    ----------
-    frame
-        A batch in the contract's shape, with its row measures beside it.
-    contract
-        What it has to be.
-
-    Returns
-    -------
-    tuple of Finding
-        What each expectation found, in the contract's order.
-    """
+def run_suite(frame: pd.DataFrame, contract: Contract) -> tuple[ExpectationResult, ...]:
+    """Run a contract's suite over a batch in the contract's shape with its row measures, in the contract's order."""
     with _LOCK:
         suite = _suite(contract)
         batch = _batch_definition().get_batch(batch_parameters={"dataframe": frame})
         outcome = batch.validate(suite, result_format="COMPLETE")
-    judged = (_finding(item, len(frame)) for item in outcome.results)
-    found = {finding.check + finding.column: finding for finding in judged}
-    return tuple(found[item.meta["check"] + item.meta["column"]] for item in suite.expectations)
+    results = [_result(item, len(frame)) for item in outcome.results]
+    by_check = {(result.check, result.column): result for result in results}
+    return tuple(by_check[item.meta["check"], item.meta["column"]] for item in suite.expectations)
 
 
-def _finding(item: Any, n_rows: int) -> Finding:
+def _result(item: Any, n_rows: int) -> ExpectationResult:
     if item.exception_info.get("raised_exception", True):
         raise RuntimeError(f"{item.expectation_config.type} could not be run: {item.exception_info}")
     meta, result = item.expectation_config.meta, item.result
     rows = tuple(result.get("unexpected_index_list", ()))
     observed = result.get("observed_value")
     is_null_check = meta["check"] == "null"
-    return Finding(
+    return ExpectationResult(
         check=meta["check"],
         column=meta["column"],
         success=bool(item.success),
         rows=() if is_null_check else rows,
-        missing=len(rows) if is_null_check else n_rows - result.get("judged", n_rows),
+        missing=len(rows) if is_null_check else n_rows - result.get("evaluated", n_rows),
         observed=None if observed is None or pd.isna(observed) else float(observed),
     )
 
 
 @functools.cache
 def _batch_definition() -> Any:
-    # Four to ten seconds to import: only who checks a batch pays for it. A plant's network has no way out.
+    # It takes four to ten seconds to import, so only checks do. A plant's network has no way out for its analytics.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations
 
@@ -103,7 +74,7 @@ def _batch_definition() -> Any:
 def _suite(contract: Contract) -> Any:
     import great_expectations
 
-    _batch_definition()  # a suite needs a context to be there
+    _batch_definition()  # a suite needs an existing context
     suite = great_expectations.ExpectationSuite(name=f"{contract.name}-{contract.version}-{contract.digest}")
     for expectation in _expectations(contract):
         suite.add_expectation(expectation)
@@ -118,7 +89,7 @@ def _expectations(contract: Contract) -> Iterator[Any]:
 
     yield ExpectTableRowCountToBeBetween(min_value=contract.min_rows, meta=_meta("row_count"))
     for column in contract.columns:
-        yield from _of_column(column)
+        yield from _column_expectations(column)
     yield own.ExpectValuesBetween(column=REPEATED, max_value=0, meta=_meta("unique"))
     names = {column.name for column in contract.columns}
     if {"event_time", "known_time"} <= names:
@@ -133,8 +104,8 @@ def _expectations(contract: Contract) -> Iterator[Any]:
             )
 
 
-def _of_column(column: Column) -> Iterator[Any]:
-    # One expectation a column, as each takes its time; the others count nulls as they go.
+def _column_expectations(column: Column) -> Iterator[Any]:
+    # One expectation a column, as each takes time; all of them count nulls too.
     from data_contracts.validation import column_expectations as own
 
     if column.type in ("number", "integer"):

@@ -1,4 +1,4 @@
-"""What the checks of a batch found: a report first, and only on request an error."""
+"""The results of a batch's checks: a report, which raises an error only on request."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,22 +13,22 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Parameters
     ----------
     check
         The check, such as ``"range"``.
     column
-        The column it looked at; empty if it looked at the whole batch.
+        The column checked; empty for a check of the whole batch.
     passed
-        Whether the data are as the contract demands.
+        Whether the data meets the contract.
     detail
-        What was found and what was expected.
+        What the contract demands, and what was found if that is known.
     rows
-        How many rows break it.
+        How many rows fail.
     level
-        ``"row"`` if only those rows are refused, ``"batch"`` if the whole batch is.
+        ``"row"`` if only the failing rows are refused, ``"batch"`` if the whole batch is.
     """
 
     check: str
@@ -41,16 +41,16 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What all checks of a batch found.
+    """The results of all checks of a batch.
 
     Parameters
     ----------
     contract, version
         The contract's name and version.
     results
-        What each check found.
+        The result of each check.
     n_rows
-        How many rows the batch has.
+        The number of rows of the batch.
     """
 
     contract: str
@@ -60,17 +60,17 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Return whether every check passed; a report without checks has not."""
+        """Return whether every check passed; False for a report without checks."""
         return bool(self.results) and all(result.passed for result in self.results)
 
     @property
     def exit_status(self) -> int:
-        """Return 1 when the answer is no: a check failed."""
+        """Return 1 if a check failed, else 0."""
         return 0 if self.passed else 1
 
     @property
     def batch_passed(self) -> bool:
-        """Return whether the batch can be accepted, be it without some of its rows."""
+        """Return whether the batch can be accepted, possibly without some of its rows."""
         return bool(self.results) and not any(result.level == "batch" for result in self.breaches)
 
     @property
@@ -79,24 +79,12 @@ class Report:
         return tuple(result for result in self.results if not result.passed)
 
     def to_frame(self) -> pd.DataFrame:
-        """List the checks.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a check: check, column, passed, detail, rows, level.
-        """
+        """Return one row per check: check, column, passed, detail, rows, level."""
         columns = ["check", "column", "passed", "detail", "rows", "level"]
         return pd.DataFrame([asdict(result) for result in self.results], columns=columns)
 
     def to_dict(self) -> Mapping[str, Any]:
-        """Make JSON values of the report.
-
-        Returns
-        -------
-        dict
-            The contract, its version, the number of rows, whether it passed, and the checks.
-        """
+        """Return the report as JSON values: contract, version, rows, passed and checks."""
         return {
             "contract": self.contract,
             "version": self.version,
@@ -106,13 +94,7 @@ class Report:
         }
 
     def raise_if_failed(self) -> None:
-        """Raise an error that names what is broken, if anything is.
-
-        Raises
-        ------
-        ContractError
-            If a check failed.
-        """
+        """Raise a `ContractError` that lists the failed checks, if any."""
         if self.passed:
             return
         broken = [f"{result.check} {result.column}".strip() + f": {result.detail}" for result in self.breaches]
@@ -120,8 +102,8 @@ class Report:
         raise ContractError(
             f"a batch of {self.n_rows} rows breaks the contract {self.contract} {self.version} "
             f"({'; '.join(broken[:_SHOWN])}{more})",
-            "data as the contract demands",
-            "Mend the data at its source, or the contract if it demands too much",
+            "data that meets the contract",
+            "Fix the data at its source, or the contract if it demands too much",
             self,
         )
 
@@ -132,9 +114,9 @@ class ContractError(ForewarnError):
     Parameters
     ----------
     found, expected, remedy
-        As for every error.
+        See `ForewarnError`.
     report
-        The checks that ran, if it came to that.
+        The results of the checks, if they ran.
     """
 
     def __init__(self, found: str, expected: str, remedy: str, report: Report | None = None) -> None:

@@ -1,6 +1,6 @@
-"""What the checks need to know of each row beyond its own values, as extra columns of numbers to be judged.
+"""Row measures: numbers that the checks need of each row beyond its own values, as extra columns.
 
-None of it depends on the order of the rows in the batch.
+None of them depends on the order of the rows in the batch.
 """
 
 from typing import Any
@@ -10,39 +10,19 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract
 
-CLOCK_SKEW = pd.Timedelta(hours=1)
-"""How far a plant's clock may be ahead of ours."""
-AGE = "~age_s"
-"""Seconds from the event to now."""
-EARLY = "~early_s"
-"""Seconds by which the row says it was known before it happened, or after now, whichever is more."""
-REPEATED = "~repeated"
-"""1 for every further copy of a row, 2 for rows with one key and different values, else 0."""
-RATE = "~rate/"
-"""Prefix, before a column's name: the change a second since the last good row of the asset and source."""
+CLOCK_SKEW = pd.Timedelta(hours=1)  # how far a plant's clock may be ahead of ours
+AGE = "~age_s"  # seconds from the event to now
+EARLY = "~early_s"  # seconds by which the known time is before the event or after now, whichever is more
+REPEATED = "~repeated"  # 1 for each further copy of a row, 2 for rows of one key with different values, else 0
+RATE = "~rate/"  # prefix of a column's name: change a second since the last good row of the asset and source
 
 
 def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.DataFrame:
-    """Measure of each row what cannot be read off one column.
-
-    Parameters
-    ----------
-    frame
-        A batch in the contract's shape.
-    contract
-        Its contract.
-    now
-        The time to count ages from.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The measures as columns, with the batch's index.
-    """
+    """Return the measures of a batch in the contract's shape as columns, with the batch's index."""
     measures = {REPEATED: _repeated(frame, contract)}
     if {"event_time", "known_time"} <= set(frame.columns):
         early = (frame["event_time"] - frame["known_time"]).dt.total_seconds()
-        # A clock that is years ahead would pass for the present, and everything else for long ago.
+        # Checked too: a row from a clock that is years ahead would count as the latest, and all others as old.
         ahead = (frame["known_time"] - now - CLOCK_SKEW).dt.total_seconds()
         measures[EARLY] = early.where(early >= ahead, ahead)
     if contract.max_age is not None and "event_time" in frame.columns:
@@ -54,24 +34,10 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
 
 
 def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":
-    """Compute how fast a channel changed since the last row that was within the limit.
+    """Compute a channel's absolute change a second since the last row within `limit`; NaN without one.
 
     A spike is one bad row: the value after it is compared with the one before it. Rows of one instant are not compared
-    with each other; the first row of an asset and source is compared with nothing.
-
-    Parameters
-    ----------
-    frame
-        Telemetry with asset, source, event_time, known_time and the channel.
-    channel
-        The channel.
-    limit
-        The largest change allowed, in the channel's unit a second.
-
-    Returns
-    -------
-    pandas.Series
-        Absolute change a second, with the frame's index; NaN where there is nothing to compare.
+    with each other, and the first row of an asset and source has nothing to compare with.
     """
     keys = [name for name in ("asset", "source") if name in frame.columns]
     known = frame[[*keys, "event_time", "known_time", channel]].dropna()
@@ -80,28 +46,29 @@ def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":
     groups = ordered.groupby(keys, sort=False)
     elapsed = seconds.groupby([ordered[key] for key in keys]).diff()
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = (groups[channel].diff().abs() / elapsed).where(elapsed > 0)
-    # Nearly always nothing is too fast; only then is the exact answer, row after row, needed.
-    suspects = groups.ngroup()[(found > limit) | (elapsed == 0)].unique()
+        rates_per_s = (groups[channel].diff().abs() / elapsed).where(elapsed > 0)
+    # The exact rates, row by row, are needed only for groups with a rate above the limit or a repeated instant.
+    suspects = groups.ngroup()[(rates_per_s > limit) | (elapsed == 0)].unique()
     for _, group in ordered[groups.ngroup().isin(suspects)].groupby(keys, sort=False):
-        found[group.index] = _rates_since_last_good(seconds[group.index].to_numpy(), group[channel].to_numpy(), limit)
-    return found.reindex(frame.index)
+        group_seconds, values = seconds[group.index].to_numpy(), group[channel].to_numpy()
+        rates_per_s[group.index] = _rates_since_last_good(group_seconds, values, limit)
+    return rates_per_s.reindex(frame.index)
 
 
 def _rates_since_last_good(
     seconds: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]", limit: float
 ) -> list[float]:
-    last: tuple[float, float] | None = None  # of the last instant before this one
-    pending: tuple[float, float] | None = None  # of this instant
-    found = []
+    last: tuple[float, float] | None = None  # time and value of the last good row before this instant
+    pending: tuple[float, float] | None = None  # of the last good row of this instant
+    rates_per_s = []
     for second, value in zip(seconds.tolist(), values.tolist(), strict=True):
         if pending is not None and second > pending[0]:
             last, pending = pending, None
         rate = abs(value - last[1]) / (second - last[0]) if last is not None else float("nan")
-        found.append(rate)
+        rates_per_s.append(rate)
         if not rate > limit:
             pending = (second, value)
-    return found
+    return rates_per_s
 
 
 def _repeated(frame: pd.DataFrame, contract: Contract) -> "pd.Series[Any]":

@@ -1,1 +1,1 @@
-"""Feature calculators: which compiled kernel, or which function of tsfresh, computes a named feature."""
+"""Feature calculators: the compiled kernel, or the function of tsfresh, behind each feature."""

@@ -1,4 +1,4 @@
-"""From series of one length to their features, in one call."""
+"""Features of series of one length, in one call."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,9 @@ from features.kernels.block import FloatArray
 
 
 def calculate(values: FloatArray, features: Sequence[str]) -> FloatArray:
-    """Compute features of series of one length.
+    """Compute features of series (n, samples) of one length, (n, n_features); NaN throughout without samples.
 
     A row's values depend on that row alone, bit for bit, whatever else is in the block.
-
-    Parameters
-    ----------
-    values : (n, samples)
-        One series a row.
-    features
-        Names without the kind.
-
-    Returns
-    -------
-    (n, len(features)) array
-        NaN throughout when there are no samples.
     """
     if values.size == 0 or not features:
         return np.full((len(values), len(features)), np.nan)

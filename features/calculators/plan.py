@@ -1,4 +1,4 @@
-"""What to run for a list of features and a window's length, decided once."""
+"""Execution plans: what to run for a list of features and a series length, worked out once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.calculators.tsfresh_calculators import calculate_by_tsfresh, say_slow
+from features.calculators.tsfresh_calculators import calculate_by_tsfresh, warn_slow
 from features.kernels.block import Block, BoolArray, FloatArray
 from features.kernels.kernel import Kernel, Parameters
 from features.kernels.registry import KERNELS
@@ -17,27 +17,13 @@ from features.names import parse_feature
 
 @dataclass(frozen=True)
 class Step:
-    """Run one kernel.
-
-    Parameters
-    ----------
-    kernel
-        The kernel.
-    features
-        What it computes, names without the kind.
-    parameters
-        The parameters in them.
-    first
-        The row of the plan's result where its values begin.
-    tables
-        What it prepared for a length of series; None before that.
-    """
+    """One kernel and the features it computes."""
 
     kernel: Kernel
-    features: tuple[str, ...]
+    features: tuple[str, ...]  # names without the kind
     parameters: tuple[Parameters, ...]
-    first: int
-    tables: Any = None
+    first: int  # the row of the plan's result where its values begin
+    tables: Any = None  # what the kernel prepared for a series length; None before that
 
     @property
     def rows(self) -> slice:
@@ -45,27 +31,17 @@ class Step:
         return slice(self.first, self.first + len(self.features))
 
     def prepared(self, samples: int) -> "Step":
-        """Give the step for series of one length."""
+        """Prepare the kernel's tables for series of one length."""
         return replace(self, tables=self.kernel.prepare(self.parameters, samples))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Say which kernel computes which features, whatever the length of the series.
+    """The kernel behind each feature, for series of any length."""
 
-    Parameters
-    ----------
-    steps
-        One for each calculator that has a kernel.
-    slow
-        The features that have none: they run through tsfresh, a thousand times slower.
-    order
-        Where each wanted feature stands in what the steps and tsfresh fill; None when it is in place already.
-    """
-
-    steps: tuple[Step, ...]
-    slow: tuple[str, ...]
-    order: npt.NDArray[np.int64] | None
+    steps: tuple[Step, ...]  # one for each calculator that has a kernel
+    slow: tuple[str, ...]  # the features without a kernel: computed by tsfresh, a thousand times slower
+    order: npt.NDArray[np.int64] | None  # where each requested feature stands in `filled`; None when the orders agree
 
     @cached_property
     def filled(self) -> tuple[str, ...]:
@@ -75,45 +51,27 @@ class Layout:
 
 @dataclass(frozen=True)
 class Plan:
-    """Compute features of series of one length.
+    """A plan for series of one length.
 
-    A stage that several calculators share (the sorted series, moments, the spectrum, lagged products) is run when the
-    first of them asks for it, and not at all when none does.
-
-    Parameters
-    ----------
-    layout
-        Which kernel computes what, prepared for the length.
-    samples
-        The length of every series.
+    A stage that several calculators share (the sorted series, moments, the spectrum, lagged products) is run for the
+    first of them that needs it, and not at all when none does.
     """
 
-    layout: Layout
+    layout: Layout  # prepared for the length
     samples: int
 
     def run(self, series: FloatArray, hours: FloatArray | None = None, out: FloatArray | None = None) -> FloatArray:
-        """Compute the features of a block of series.
+        """Compute the features, (n_features, n), of series (n, samples) with at least one sample.
 
-        A series' values depend on that series alone, bit for bit, whatever else is in the block.
-
-        Parameters
-        ----------
-        series : (n, samples)
-            At least one sample; NaN and infinity get what tsfresh's functions give for them.
-        hours : (n, samples), optional
-            When each sample was taken, in hours since the first of its series. Without it what needs times is NaN.
-        out : (n_features, n) array, optional
-            Is filled; when it is contiguous and the features are in the order of the plan, nothing is copied.
-
-        Returns
-        -------
-        (n_features, n) array
-            Each feature contiguous; `out` where it was given.
+        A series' values depend on that series alone, bit for bit, whatever else is in the block. NaN and infinity get
+        what tsfresh's functions give for them. `hours` (n, samples) since each series' first sample: without them,
+        features that need times are NaN. `out` is filled and returned if given; nothing is copied when it is contiguous
+        and the features are in the plan's order.
         """
         if out is None:
-            found = np.empty((len(self.layout.filled), len(series)))
-            self._run(series, hours, found)
-            return found if self.layout.order is None else found[self.layout.order]
+            values = np.empty((len(self.layout.filled), len(series)))
+            self._run(series, hours, values)
+            return values if self.layout.order is None else values[self.layout.order]
         if out.flags.c_contiguous and self.layout.order is None:
             self._run(series, hours, out)
         else:
@@ -122,13 +80,13 @@ class Plan:
 
     def _run(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
         filled = self.layout.filled
-        # One sum tells in most cases that all is finite.
+        # In most cases one sum shows that all values are finite.
         if np.isfinite(series.sum()) or (finite := np.isfinite(series).all(axis=1)).all():
             self._fill(series, hours, out)
         else:
-            some = np.empty((len(out), int(finite.sum())))
-            self._fill(series[finite], None if hours is None else hours[finite], some)
-            out[:, finite] = some
+            finite_values = np.empty((len(out), int(finite.sum())))
+            self._fill(series[finite], None if hours is None else hours[finite], finite_values)
+            out[:, finite] = finite_values
             out[:, ~finite] = calculate_by_tsfresh(series[~finite], filled, None if hours is None else hours[~finite]).T
 
     def _fill(self, series: FloatArray, hours: FloatArray | None, out: FloatArray) -> None:
@@ -142,55 +100,33 @@ class Plan:
                     _recompute(block, doubtful, step, out)
         slow = self.layout.slow
         if slow:
-            say_slow(frozenset(feature.split("__", 1)[0] for feature in slow))
+            warn_slow(frozenset(feature.split("__", 1)[0] for feature in slow))
             out[len(out) - len(slow) :] = calculate_by_tsfresh(block.series, slow, hours).T
 
 
 @lru_cache(maxsize=512)
 def plan_for(features: tuple[str, ...], samples: int) -> Plan:
-    """Compile features into a plan, or find the one that was.
-
-    Parameters
-    ----------
-    features
-        Names without the kind.
-    samples
-        The length of the series, at least 1.
-
-    Returns
-    -------
-    Plan
-    """
-    layout = lay_out(features)
+    """Build the plan for features, named without the kind, and a series length of at least 1."""
+    layout = build_layout(features)
     return Plan(replace(layout, steps=tuple(step.prepared(samples) for step in layout.steps)), samples)
 
 
 @lru_cache(maxsize=64)
-def lay_out(features: tuple[str, ...]) -> Layout:
-    """Find the kernel of each feature.
-
-    Parameters
-    ----------
-    features
-        Names without the kind.
-
-    Returns
-    -------
-    Layout
-    """
-    wanted: dict[str, list[tuple[str, Parameters]]] = {}
+def build_layout(features: tuple[str, ...]) -> Layout:
+    """Find the kernel of each feature."""
+    by_calculator: dict[str, list[tuple[str, Parameters]]] = {}
     slow = []
     for feature in features:
         calculator, parameters = parse_feature(feature)
         if calculator in KERNELS and KERNELS[calculator].supports(parameters):
-            wanted.setdefault(calculator, []).append((feature, parameters))
+            by_calculator.setdefault(calculator, []).append((feature, parameters))
         else:
             slow.append(feature)
     steps: list[Step] = []
     first = 0
-    for calculator, chosen in wanted.items():
-        names, parameters_of = zip(*chosen, strict=True)
-        steps.append(Step(KERNELS[calculator], names, parameters_of, first))
+    for calculator, chosen in by_calculator.items():
+        names, parameter_sets = zip(*chosen, strict=True)
+        steps.append(Step(KERNELS[calculator], names, parameter_sets, first))
         first += len(names)
     layout = Layout(tuple(steps), tuple(slow), None)
     place = {feature: number for number, feature in enumerate(layout.filled)}
@@ -199,7 +135,7 @@ def lay_out(features: tuple[str, ...]) -> Layout:
 
 
 def slow_features(features: Sequence[str]) -> tuple[str, ...]:
-    """Name the features that have no kernel and run through tsfresh, a thousand times slower.
+    """Return the features that have no kernel and are computed by tsfresh, a thousand times slower.
 
     Parameters
     ----------
@@ -210,7 +146,7 @@ def slow_features(features: Sequence[str]) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    return lay_out(tuple(features)).slow
+    return build_layout(tuple(features)).slow
 
 
 def _recompute(block: Block, doubtful: BoolArray, step: Step, out: FloatArray) -> None:

@@ -1,7 +1,7 @@
-"""tsfresh's own sets of features, held as data: importing tsfresh takes seconds, and a first prediction cannot wait.
+"""tsfresh's own feature sets, stored as data because importing tsfresh would delay a first prediction by seconds.
 
-``comprehensive.txt`` holds the names of ComprehensiveFCParameters, a line each, in tsfresh's order. A test compares all
-three sets with the tsfresh that is installed.
+``comprehensive.txt`` holds the names of ComprehensiveFCParameters, one a line, in tsfresh's order. A test compares all
+three sets with the installed tsfresh.
 """
 
 from functools import cache
@@ -26,31 +26,15 @@ MINIMAL = (
     "minimum",
 )
 
-#: What EfficientFCParameters leaves out for its cost, which grows with the square of the window's length.
+#: EfficientFCParameters leaves these out: their cost grows with the square of the window's length.
 _COSTLY = ("sample_entropy", "approximate_entropy")
 
 
 @cache
 def preset_features(preset: str) -> tuple[str, ...]:
-    """Name the features of one of tsfresh's sets.
-
-    Parameters
-    ----------
-    preset
-        "minimal" (10 features a channel), "efficient" (777) or "comprehensive" (783).
-
-    Returns
-    -------
-    tuple of str
-        Names without the kind, in tsfresh's order.
-
-    Raises
-    ------
-    UsageError
-        For another name.
-    """
+    """Return the features, named without the kind, of "minimal" (10), "efficient" (777) or "comprehensive" (783)."""
     if preset not in PRESETS:
-        hint = did_you_mean(preset, PRESETS) or "Choose one of these, or list the names of features"
+        hint = did_you_mean(preset, PRESETS) or "Choose one of them, or list the names of features"
         raise UsageError(f"unknown preset {preset!r}", f"one of {', '.join(PRESETS)}", hint)
     if preset == "minimal":
         return MINIMAL

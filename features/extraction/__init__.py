@@ -1,1 +1,1 @@
-"""Extraction: compute a recipe or a feature set, from stored telemetry or arrays, whole or as a stream."""
+"""Feature extraction from stored telemetry or arrays, in memory or as a stream."""

@@ -1,4 +1,4 @@
-"""Features of windows that stand in an array, block by block on all cores."""
+"""Features of windows in an array, computed block by block on all cores."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -36,13 +36,13 @@ def extract_windows(
     """Compute features of windows of one length.
 
     A window's features depend on that window alone, bit for bit. NaN and infinity give what tsfresh's calculator gives
-    for the array (`tsfresh.extract_features` itself refuses NaN); where the calculator refuses, NaN. Truth values are
-    1.0 and 0.0. Windows without samples have NaN throughout, their length included.
+    for the array (`tsfresh.extract_features` itself rejects NaN), and NaN where the calculator fails. Booleans are 1.0
+    and 0.0. Windows without samples have NaN throughout, their length included.
 
     Parameters
     ----------
     values : (n_windows, n_channels, n_samples)
-        Readings. Any view will do, overlapping windows of ``numpy.lib.stride_tricks.sliding_window_view`` among them:
+        Readings. Any view works, including overlapping windows of ``numpy.lib.stride_tricks.sliding_window_view``:
         only a block at a time is copied.
     channels
         Names of the channels.
@@ -50,7 +50,8 @@ def extract_windows(
         A FeatureSet, a preset's name ("minimal", "efficient", "comprehensive"), a tsfresh settings object, or names.
     times : (n_samples,) or (n_windows, n_samples), optional
         When the samples were taken, ascending in each window: datetime64 or a DatetimeIndex. Only the calculator
-        linear_trend_timewise looks at them; without them a settings object loses it, as in tsfresh. No preset has it.
+        linear_trend_timewise uses them; without them it is dropped from a settings object, as in tsfresh. No preset
+        has it.
     threads
         How many cores to use; all if None. The result is the same.
 
@@ -87,7 +88,7 @@ def stream_windows(
     times: "TimeArray | pd.DatetimeIndex | None" = None,
     threads: int | None = None,
 ) -> "pa.RecordBatchReader":
-    """Compute features of windows of one length, a batch at a time: the memory does not grow with the windows.
+    """Compute features of windows of one length, a batch at a time: memory does not grow with the windows.
 
     Parameters
     ----------
@@ -97,14 +98,13 @@ def stream_windows(
     Returns
     -------
     pyarrow.RecordBatchReader
-        The rows and columns of `extract_windows`. A batch is computed when it is asked for. What reads such a reader
-        (``deltalake.write_deltalake``, ``pyarrow.dataset.write_dataset``) never holds more than a batch or two.
+        The rows and columns of `extract_windows`. A batch is computed while the one before is read. A consumer of the
+        reader (``deltalake.write_deltalake``, ``pyarrow.dataset.write_dataset``) never holds more than a batch or two.
 
     Raises
     ------
     UsageError
-        When the array or the times do not have that shape, times are not ascending, or a named feature needs times and
-        there are none.
+        As `extract_windows` does.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def stream_windows(
     >>> [batch.num_rows for batch in reader]
     [3]
     """
-    # pyarrow takes a third of a second to import, and one window at a time needs none of it.
+    # pyarrow takes a third of a second to import, and single windows do not need it.
     import pyarrow as pa
 
     job = _job(values, channels, feature_set, times)
@@ -125,28 +125,16 @@ def stream_windows(
 
 @dataclass(frozen=True)
 class _Job:
-    """Hold what is to be computed.
+    """What to compute, from checked arguments."""
 
-    Parameters
-    ----------
-    readings : (n_windows, n_channels, n_samples)
-        Readings.
-    wanted
-        The features of each channel.
-    columns
-        The names of the results.
-    times : (1, n_samples) or (n_windows, n_samples)
-        When the samples were taken; None when no feature asks.
-    """
-
-    readings: npt.NDArray[Any]
-    wanted: tuple[tuple[str, ...], ...]
-    columns: tuple[str, ...]
-    times: TimeArray | None
+    readings: npt.NDArray[Any]  # (n_windows, n_channels, n_samples)
+    features: tuple[tuple[str, ...], ...]  # the features of each channel
+    columns: tuple[str, ...]  # names of the results
+    times: TimeArray | None  # (1 or n_windows, n_samples); None when no feature needs them
 
     def hours(self, channel: int, n_channels: int, first: int, n_windows: int) -> FloatArray | None:
-        """Give the hours since the first sample, (n_channels * n_windows, n_samples), to channels that ask for them."""
-        if self.times is None or not needs_times(self.wanted[channel]):
+        """Return hours since the first sample, (n_channels * n_windows, n_samples); None if no feature needs them."""
+        if self.times is None or not needs_times(self.features[channel]):
             return None
         chosen = self.times if len(self.times) == 1 else self.times[first : first + n_windows]
         hours = hours_since_first(chosen)
@@ -168,38 +156,26 @@ def _job(
         )
     checked = None if times is None else checked_times(times, len(array), array.shape[2])
     chosen = parse_feature_set(feature_set, timed=checked is not None)
-    wanted = tuple(chosen.of_kind(channel) for channel in channels)
-    timed = needs_times(chosen.features) and any(map(needs_times, wanted))
+    features = tuple(chosen.of_kind(channel) for channel in channels)
+    timed = needs_times(chosen.features) and any(map(needs_times, features))
     if timed and checked is None:
         raise UsageError(
-            "the feature linear_trend_timewise and no times",
-            "when each sample was taken",
-            "Give times=, or leave the feature out; linear_trend goes by the samples' order",
+            "the feature linear_trend_timewise without times",
+            "the time of each sample",
+            "Pass times=, or leave the feature out; linear_trend uses the order of the samples",
         )
-    return _Job(array, wanted, _columns(chosen, tuple(channels)), checked if timed else None)
+    return _Job(array, features, _columns(chosen, tuple(channels)), checked if timed else None)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Neighbouring channels that want the same features: a block holds them all, for some windows.
+    """Neighbouring channels with the same features: a block holds them all, for some windows."""
 
-    Parameters
-    ----------
-    channel, n_channels
-        The first, and how many.
-    features
-        What they want.
-    column
-        The first of their columns.
-    n_windows
-        How many windows a block holds at most.
-    """
-
-    channel: int
+    channel: int  # the first one
     n_channels: int
     features: tuple[str, ...]
-    column: int
-    n_windows: int
+    column: int  # the first of their columns
+    n_windows: int  # the most windows in a block
 
     @property
     def columns(self) -> slice:
@@ -208,17 +184,17 @@ class _Part:
 
 
 def _parts(job: _Job, n_windows: int, threads: int) -> tuple[_Part, ...]:
-    """Cut the channels into parts, for so many windows: blocks that fit the cache, and one at least for each thread."""
+    """Cut the channels into parts so that blocks fit the cache and every thread gets one at least."""
     parts = list[_Part]()
     column, channel = 0, 0
-    while channel < len(job.wanted):
-        features, alike = job.wanted[channel], 1
-        while channel + alike < len(job.wanted) and job.wanted[channel + alike] == features:
+    while channel < len(job.features):
+        features, alike = job.features[channel], 1
+        while channel + alike < len(job.features) and job.features[channel + alike] == features:
             alike += 1
         room = min(series_a_block(max(job.readings.shape[2], 1)), -(-alike * n_windows // threads))
         together = min(alike, max(1, room // max(n_windows, 1)))
-        for one in range(0, alike, together):
-            part = _Part(channel + one, min(together, alike - one), features, column, max(1, room // together))
+        for first in range(0, alike, together):
+            part = _Part(channel + first, min(together, alike - first), features, column, max(1, room // together))
             column = part.columns.stop
             parts += [part] if features else []
         channel += alike
@@ -226,7 +202,7 @@ def _parts(job: _Job, n_windows: int, threads: int) -> tuple[_Part, ...]:
 
 
 def _places(parts: Sequence[_Part]) -> IntArray:
-    """Say where each column stands when the columns of a part stand by feature, not by channel."""
+    """Return where each column stands when the columns of a part are ordered by feature, not by channel."""
     orders = [
         part.column + np.arange(part.columns.stop - part.column).reshape(-1, part.n_channels).T.ravel()
         for part in parts
@@ -237,22 +213,22 @@ def _places(parts: Sequence[_Part]) -> IntArray:
 def _start(
     job: _Job, parts: Sequence[_Part], begin: int, matrix: FloatArray, pool: Executor, *, by_feature: bool = False
 ) -> list[Future[None]]:
-    """Have the windows from `begin` on computed, as many as the matrix (n_columns, n_windows) has room for.
+    """Submit the windows from `begin` on, as many as the matrix (n_columns, n_windows) has room for.
 
-    Within a part the rows of the matrix stand by channel; or by feature, as they are computed, and nothing is copied.
+    Within a part the rows of the matrix are ordered by channel; or by feature, as they are computed, without a copy.
     """
     if matrix.size == 0 or job.readings.shape[2] == 0:
         matrix.fill(np.nan)
         return []
-    started = []
+    futures = []
     for part in parts:
         shape = (len(part.features), part.n_channels) if by_feature else (part.n_channels, len(part.features))
         rows = matrix[part.columns].reshape(*shape, matrix.shape[1])
         target = rows if by_feature else rows.transpose(1, 0, 2)
         for first in range(0, matrix.shape[1], part.n_windows):
-            some = target[:, :, first : first + part.n_windows]
-            started.append(pool.submit(_compute, job, part, begin + first, some))
-    return started
+            block = target[:, :, first : first + part.n_windows]
+            futures.append(pool.submit(_compute, job, part, begin + first, block))
+    return futures
 
 
 def _compute(job: _Job, part: _Part, first: int, target: FloatArray) -> None:

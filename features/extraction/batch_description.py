@@ -1,7 +1,7 @@
-"""The description of a record batch in Arrow's interprocess format, made without the batch.
+"""The description (metadata) of a record batch in Arrow's interprocess format, built without the batch.
 
-Arrow writes a description only together with the numbers that it describes. So it is asked for that of a batch of a
-few rows, and what differs in one of more rows is written over: the lengths, and where each column stands.
+Arrow writes a description only together with the numbers it describes. So a batch of a few rows is serialised once, and
+what differs for more rows is overwritten: the lengths, and where each column begins.
 
 References
 ----------
@@ -21,26 +21,15 @@ _PREFIX = 8
 # Fields of the tables Message and RecordBatch, by their numbers in Message.fbs.
 _HEADER, _BODY_LENGTH = 2, 3
 _LENGTH, _NODES, _BUFFERS = 0, 1, 2
-# A column of so many numbers fills a line of the cache, and needs no padding.
+# A column of that many numbers fills a cache line, and needs no padding.
 _FEW_ROWS = 8
 
 
 def describe_batch(n_columns: int, rows: int, places: IntArray) -> BytesArray:
-    """Describe a batch of numbers, float64 and none of them missing. The names of columns are no part of it.
+    """Describe a batch of float64 columns without nulls or names, with at least one row.
 
-    Parameters
-    ----------
-    n_columns
-        How many columns it has.
-    rows
-        How many rows, at least 1.
-    places : (n_columns,)
-        Which of the columns' places in the body each column takes: 0 for the first, and so on.
-
-    Returns
-    -------
-    (n_bytes,) array
-        With the body behind it, n_columns * rows numbers, it is what ``pyarrow.ipc.read_record_batch`` reads.
+    `places` (n_columns,) are the columns' positions in the body, 0 for the first. Followed by the body, n_columns *
+    rows numbers, the result (n_bytes,) is what ``pyarrow.ipc.read_record_batch`` reads.
     """
     described = np.frombuffer(_describe_few_rows(n_columns), dtype=np.uint8).copy()
     if not n_columns:
@@ -48,15 +37,15 @@ def describe_batch(n_columns: int, rows: int, places: IntArray) -> BytesArray:
     message = described[_PREFIX:]
     root = _read(message, 0, np.uint32)
     body_length = _field(message, root, _BODY_LENGTH)
-    header = _follow(message, _field(message, root, _HEADER))
+    header = _target(message, _field(message, root, _HEADER))
     length = _field(message, header, _LENGTH)
-    nodes = _follow(message, _field(message, header, _NODES))
-    buffers = _follow(message, _field(message, header, _BUFFERS))
+    nodes = _target(message, _field(message, header, _NODES))
+    buffers = _target(message, _field(message, header, _BUFFERS))
     _write(message, body_length, np.array([8 * rows * n_columns]))
     _write(message, length, np.array([rows]))
     # A node for each column: how many rows, how many of them missing. Vectors begin with their length, four bytes.
     _write(message, nodes + 4, np.stack([np.full(n_columns, rows), np.zeros(n_columns, np.int64)], axis=1))
-    # Two buffers for each column, where they begin and how long they are: what is missing (nothing), and the numbers.
+    # Two buffers for each column, with begin and length: the validity bitmap (empty), and the numbers.
     begins = 8 * rows * places
     none, full = np.zeros(n_columns, np.int64), np.full(n_columns, 8 * rows)
     _write(message, buffers + 4, np.stack([begins, none, begins, full], axis=1))
@@ -77,13 +66,13 @@ def _read(message: BytesArray, place: int, kind: type[np.integer]) -> int:
 
 
 def _field(message: BytesArray, table: int, number: int) -> int:
-    """Find a field of a table: a table begins with the way back to a list of where its fields stand."""
+    """Find a field of a table, which begins with the offset back to its list of fields."""
     fields = table - _read(message, table, np.int32)
     return table + _read(message, fields + 4 + 2 * number, np.uint16)
 
 
-def _follow(message: BytesArray, place: int) -> int:
-    """Go to what a field refers to."""
+def _target(message: BytesArray, place: int) -> int:
+    """Follow a field's reference."""
     return place + _read(message, place, np.uint32)
 
 

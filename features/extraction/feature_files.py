@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def write_features(batches: "pa.RecordBatchReader", folder: Path | str) -> int:
-    """Write batches as the Parquet files of one folder, a file a batch.
+    """Write batches as the Parquet files of one folder, one file a batch.
 
-    The memory is that of a batch or two: a single file would have to hold the places of all its columns in all its row
-    groups until it is closed, which for thousands of columns is more than the data of a batch. Any reader of Parquet
-    takes the folder for one table. A file appears under its name when it is whole.
+    Memory is bounded by a batch or two: a single file would have to keep the metadata of all its columns in all its row
+    groups until it is closed, which for thousands of columns is more than the data of a batch. Any Parquet reader takes
+    the folder for one table. A file appears under its name once it is complete.
 
     Parameters
     ----------
     batches
-        What `stream_windows` gives, or any other reader.
+        What `stream` or `stream_windows` return, or any other reader.
     folder
         A new or empty folder.
 
@@ -31,7 +31,7 @@ def write_features(batches: "pa.RecordBatchReader", folder: Path | str) -> int:
     Raises
     ------
     UsageError
-        When the folder holds something already.
+        When the folder is not empty.
     """
     import pyarrow.parquet as pq
 
@@ -41,11 +41,11 @@ def write_features(batches: "pa.RecordBatchReader", folder: Path | str) -> int:
         raise UsageError(f"The folder {folder} holds files already", "a new or an empty folder", "Name another folder")
     rows = 0
     for number, batch in enumerate(batches):
-        whole = folder / f"part-{number:05d}.parquet"
-        partial = whole.with_suffix(".partial")
-        # Real numbers hardly repeat: looking for a dictionary of them costs half of the time and saves no space.
+        final = folder / f"part-{number:05d}.parquet"
+        partial = final.with_suffix(".partial")
+        # Real numbers hardly repeat: building dictionaries of them costs half of the time and saves no space.
         with pq.ParquetWriter(partial, batch.schema, use_dictionary=False, write_statistics=False) as writer:
             writer.write_batch(batch)
-        partial.rename(whole)
+        partial.rename(final)
         rows += batch.num_rows
     return rows

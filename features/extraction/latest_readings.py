@@ -1,4 +1,4 @@
-"""How old features are: the latest reading that went into them."""
+"""The age of features: the latest reading that went into them."""
 
 from typing import TYPE_CHECKING
 
@@ -14,25 +14,13 @@ if TYPE_CHECKING:
     from data_contracts.tables.history import History
 
 UNKNOWN = int(np.iinfo(np.int64).min)
-"""Stands for an instant that there is none of, among microseconds since 1970."""
+"""Stands for a missing instant among microseconds since 1970."""
 
 
 def latest_readings(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> IntArray:
-    """Find for each cut-off the latest reading that its features go by.
+    """Find the latest reading behind the features of each cut-off (columns asset, each once, and as_of), (n,).
 
-    Parameters
-    ----------
-    history
-        What is known.
-    cut_offs
-        Columns ``asset`` and ``as_of``, an asset once.
-    recipe
-        Which channels are read, and how far back.
-
-    Returns
-    -------
-    (n,) array
-        Microseconds since 1970; `UNKNOWN` where no channel has a reading known by the cut-off in the longest window.
+    Microseconds since 1970; `UNKNOWN` where no channel has a reading known by the cut-off in the longest window.
     """
     telemetry = history.telemetry
     owner = pd.Index(cut_offs["asset"]).get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
@@ -42,21 +30,7 @@ def latest_readings(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) 
 
 
 def latest_of_rows(rows: Rows, as_of: IntArray, recipe: Recipe) -> IntArray:
-    """Find for each cut-off the latest reading as `latest_readings` does, from telemetry that is sorted already.
-
-    Parameters
-    ----------
-    rows
-        Telemetry of the measured channels, its assets numbered as the cut-offs.
-    as_of : (n,)
-        Cut-offs, in microseconds since 1970.
-    recipe
-        As for `latest_readings`.
-
-    Returns
-    -------
-    (n,) array
-    """
+    """Find the latest readings as `latest_readings` does, from sorted rows with assets numbered as the cut-offs."""
     return _latest(rows.asset, rows.event, rows.known, rows.readings, as_of, recipe)
 
 
@@ -69,8 +43,8 @@ def _latest(
     recipe: Recipe,
 ) -> IntArray:
     latest = np.full(len(as_of), UNKNOWN)
-    until = as_of[owner]
-    inside = (owner >= 0) & (event > until - width(recipe.lookback)) & (np.maximum(event, known) <= until)
+    cut_off = as_of[owner]
+    inside = (owner >= 0) & (event > cut_off - width(recipe.lookback)) & (np.maximum(event, known) <= cut_off)
     inside &= ~np.isnan(readings).all(axis=1)
     np.maximum.at(latest, owner[inside], event[inside])
     return latest

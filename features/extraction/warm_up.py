@@ -1,4 +1,4 @@
-"""Compile the kernels before they are needed: once on a machine, so that no first window has to wait."""
+"""Compile the kernels ahead of time, once on a machine, so that no first prediction has to wait."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,8 +16,8 @@ from features.telemetry.array_gaps import fill_gaps
 from features.telemetry.gaps import Gaps, samples_as_due
 from features.telemetry.spans import Segments
 
-# What hardly any window asks for (a tie that only exact arithmetic decides, a matrix that has to be scaled) must not be
-# compiled while a prediction waits: so short windows and long ones, and a few that are like no noise.
+# Rare code paths (a tie that only exact arithmetic decides, a matrix that has to be scaled) must not be compiled while
+# a prediction waits: hence short and long windows, and a few that are not noise.
 _LENGTHS = (30, 64, 1024)
 
 
@@ -26,14 +26,19 @@ def warm_up(
     *,
     progress: ProgressCallback = silent,
 ) -> None:
-    """Run what fills gaps and every kernel of a feature set once: it is compiled, or loaded if it has been before.
+    """Run gap filling and every kernel of a feature set once, which compiles them or loads them from the cache.
 
     Parameters
     ----------
     feature_set
-        What will be computed; everything if not told.
+        What will be computed; everything by default.
     progress
-        Told how many kernels are ready.
+        Called with how many kernels are ready.
+
+    Raises
+    ------
+    UsageError
+        For an unknown feature set.
     """
     features = parse_feature_set(feature_set).features
     kernels = list(zip(*(plan_for(features, samples).layout.steps for samples in _LENGTHS), strict=True))

@@ -1,4 +1,4 @@
-"""The series as a regression on its own past."""
+"""Autoregression: a series regressed on its own past."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from features.kernels.lags import products_of_centred
 
 _MOST_LAGS = 30
 
-# How wrong the coefficients are was measured against sums in extended precision. Here the normal equations lose as much
-# as their inverse is large; in tsfresh, whose least squares work with the series as it is, the root of that shows it,
-# and statsmodels drops singular values under 1e-15 of the largest.
+# The error of the coefficients was measured against sums in extended precision. Here it grows with the inverse of the
+# normal equations; in tsfresh, whose least squares work on the series itself, with the root of that, and statsmodels
+# drops singular values under 1e-15 of the largest.
 _OURS, _THEIRS = 2e-15, 5e-15
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-10
 _LARGEST_CONDITION = 1e13
@@ -27,70 +27,50 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Order:
-    """Say what is wanted of the autoregression of one order.
+    """What is requested of the autoregression of one order."""
 
-    Parameters
-    ----------
-    lags
-        The number of lags.
-    rows : (m,)
-        Rows of the result.
-    numbers : (m,)
-        The number of the coefficient that each holds.
-    """
-
-    lags: int
-    rows: IntArray
-    numbers: IntArray
+    lags: int  # the number of lags
+    rows: IntArray  # (m,), rows of the result
+    numbers: IntArray  # (m,), the number of the coefficient that each holds
 
 
-def prepare_orders(wanted: Sequence[Parameters], _samples: int) -> tuple[Order, ...]:
-    """Sort the wanted coefficients by the number of lags."""
+def prepare_orders(parameters: Sequence[Parameters], _samples: int) -> tuple[Order, ...]:
+    """Group the requested coefficients by the number of lags."""
     places: dict[int, list[tuple[int, int]]] = {}
-    for row, parameters in enumerate(wanted):
-        places.setdefault(parameters["k"], []).append((row, parameters["coeff"]))
-    return tuple(Order(lags, *np.array(of_order, dtype=np.int64).T.copy()) for lags, of_order in places.items())
+    for row, p in enumerate(parameters):
+        places.setdefault(p["k"], []).append((row, p["coeff"]))
+    return tuple(Order(lags, *np.array(members, dtype=np.int64).T.copy()) for lags, members in places.items())
 
 
 def ar_coefficient(block: Block, orders: tuple[Order, ...], out: FloatArray) -> BoolArray | None:
     """Fit ``x[t] = c + sum(a[j] x[t-j])``, j = 1 ... k, by conditional least squares (tsfresh: ar_coefficient).
 
     Coefficient 0 is the constant c. NaN where there are fewer equations than coefficients, but 0 for coefficient k, as
-    in tsfresh. For a series that is constant itself the least of the many solutions. The normal equations of the
-    centred series come from its lagged products: k**3 / 6 steps beside them.
+    in tsfresh. For a constant series the solution of least norm. The normal equations of the centred series come from
+    its lagged products, at the cost of another k**3 / 6 steps.
 
     References
     ----------
     Hamilton (1994), Time Series Analysis, section 5.2; Golub and Van Loan (2013), Matrix Computations, section 5.3.8.
     """
-    doubtful, some = np.zeros(block.n, dtype=np.bool_), False
+    doubtful, any_doubtful = np.zeros(block.n, dtype=np.bool_), False
     for order in orders:
         if block.samples - order.lags < order.lags + 1:
             out[order.rows] = np.where(order.numbers == order.lags, 0.0, np.nan)[:, None]
             continue
         products = products_of_centred(block).upto(order.lags)
-        some |= fit_autoregressions(
+        any_doubtful |= fit_autoregressions(
             block.centred, products, block.mean, order.lags, order.rows, order.numbers, out, doubtful
         )
-        if some and block.constant.any():
+        if any_doubtful and block.constant.any():
             out[np.ix_(order.rows, block.constant)] = least_solution(block.series[block.constant, 0], order)
-    return doubtful & ~block.constant if some else None
+    return doubtful & ~block.constant if any_doubtful else None
 
 
 def least_solution(value: FloatArray, order: Order) -> FloatArray:
-    """Give the coefficients of least length for constant series, of the many that fit them.
+    """Return the coefficients of least norm for constant series of value (n,), (m, n).
 
-    Parameters
-    ----------
-    value : (n,)
-        The values of the series.
-    order
-        The autoregression, and which of its coefficients are wanted.
-
-    Returns
-    -------
-    (n_wanted, n) array
-        ``value / (1 + k value**2)`` for the constant, ``value**2 / (1 + k value**2)`` for each lag, NaN beyond these.
+    ``value / (1 + k value**2)`` for the constant, ``value**2 / (1 + k value**2)`` for each lag, NaN beyond.
     """
     constant = 1 / (1 / value + order.lags * value)
     lagged = 1 / (1 / value**2 + order.lags)
@@ -110,29 +90,11 @@ def fit_autoregressions(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> bool:
-    """Fit an autoregression with a constant to each series.
+    """Fit an autoregression with a constant to each series; true if any is doubtful.
 
-    Parameters
-    ----------
-    centred : (n, samples)
-        The series less their means.
-    products : (n, lags + 1 or more)
-        Their lagged products.
-    means : (n,)
-        Their means.
-    lags
-        The number of lags, at least 1.
-    rows, numbers : (m,)
-        Which rows of the result to fill, and with which coefficient: 0 is the constant; NaN beyond the last.
-    out : (rows, n)
-        Is filled.
-    doubtful : (n,)
-        Is set where coefficients have not the digits that they show.
-
-    Returns
-    -------
-    bool
-        Whether any is doubtful.
+    `centred` (n, samples) are the series less their `means`, `products` (n, lags + 1 or more) their lagged products.
+    Row ``rows[j]`` of `out` gets coefficient ``numbers[j]``: 0 is the constant; NaN beyond the last. `doubtful` (n,) is
+    set where coefficients are not accurate to all the digits compared.
     """
     n, samples = centred.shape
     size, lanes, any_doubtful = lags + 1, min(LANES, n), False
@@ -174,17 +136,7 @@ def fit_autoregressions(
 
 @compiled
 def normal_equations(gram: FloatArray, sums: FloatArray, equations: int, system: FloatArray) -> None:
-    """Take the means off lagged products, and put the target, which has lag 0, last.
-
-    Parameters
-    ----------
-    gram, sums : (lags + 1, lags + 1, lanes), (lags + 1, lanes)
-        From `products_of_lags`.
-    equations
-        The number of times summed over.
-    system : (lags + 1, lags + 1, lanes)
-        Its upper triangle is filled.
-    """
+    """Centre lagged products, and put the target, which has lag 0, last; fills the upper triangle of `system`."""
     lags = len(sums) - 1
     for a in range(1, lags + 1):
         centre_products(gram[a, a:], sums[a], sums[a:], equations, system[a - 1, a - 1 : lags])
@@ -194,21 +146,9 @@ def normal_equations(gram: FloatArray, sums: FloatArray, equations: int, system:
 
 @compiled
 def bound_inverse(factor: FloatArray, size: int, sums: FloatArray, bound: FloatArray) -> None:
-    """Bound what `trace_of_inverse` sums, by what it would be if nothing cancelled: size**2 steps, not size**3.
+    """Bound what `trace_of_inverse` sums, as if nothing cancelled: size**2 steps, not size**3.
 
-    Parameters
-    ----------
-    factor : (size or more, size or more, lanes)
-        Upper Cholesky factors, with the reciprocals of the diagonals.
-    size
-        The number of rows.
-    sums : (size or more, lanes)
-        Scratch: what the sizes of a row of the inverse factor add up to, at most.
-    bound : (lanes,)
-        Is filled.
-
-    References
-    ----------
+    `factor` are upper Cholesky factors with the reciprocals of the diagonals, `sums` (size or more, lanes) is scratch.
     Higham (2002), Accuracy and Stability of Numerical Algorithms, section 8.3 (the comparison matrix).
     """
     bound[:] = 0.0
@@ -226,18 +166,10 @@ def bound_inverse(factor: FloatArray, size: int, sums: FloatArray, bound: FloatA
 
 @compiled
 def trace_of_inverse(factor: FloatArray, size: int, column: FloatArray, trace: FloatArray) -> None:
-    """Sum the inverse eigenvalues of matrices: small pivots that multiply show here, not in the smallest of them.
+    """Sum the inverse eigenvalues of matrices (lanes,), which reveal small pivots that multiply.
 
-    Parameters
-    ----------
-    factor : (size or more, size or more, lanes)
-        Their upper Cholesky factors, with the reciprocals of the diagonals.
-    size
-        The number of rows.
-    column : (size or more, lanes)
-        Scratch.
-    trace : (lanes,)
-        Is filled.
+    `factor` are upper Cholesky factors with the reciprocals of the diagonals, `column` (size or more, lanes) is
+    scratch.
     """
     trace[:] = 0.0
     for k in range(size):
@@ -257,21 +189,7 @@ def trace_of_inverse(factor: FloatArray, size: int, column: FloatArray, trace: F
 def fill_coefficients(
     solution: FloatArray, sums: FloatArray, lane: int, mean: float, equations: int, coefficients: FloatArray
 ) -> None:
-    """Collect the coefficients of one series, its constant first.
-
-    Parameters
-    ----------
-    solution, sums : (lags, lanes), (lags + 1, lanes)
-        Coefficients of the centred series, and the sums of its lagged samples.
-    lane
-        Where the series stands.
-    mean
-        Its mean.
-    equations
-        The number of times summed over.
-    coefficients : (lags + 1,)
-        Is filled.
-    """
+    """Collect the coefficients of the series in one lane, its constant first."""
     constant, remaining = sums[0, lane], 1.0
     for j in range(len(solution)):
         coefficients[j + 1] = solution[j, lane]
@@ -282,20 +200,9 @@ def fill_coefficients(
 
 @compiled
 def is_sure(coefficients: FloatArray, mean: float, deviation: float, inverse: float) -> bool:
-    """Say whether coefficients have the digits that they show, here and in tsfresh.
+    """Whether coefficients, the constant first, are accurate enough, here and in tsfresh.
 
-    Parameters
-    ----------
-    coefficients : (lags + 1,)
-        The constant first.
-    mean, deviation
-        Those of the series.
-    inverse
-        The mean of the inverse eigenvalues of the normal equations, in units of the series' energy.
-
-    Returns
-    -------
-    bool
+    `inverse` is the mean of the inverse eigenvalues of the normal equations, in units of the series' energy.
     """
     lags = coefficients.size - 1
     smallest = deviation / np.sqrt(inverse)

@@ -1,4 +1,4 @@
-"""First digits."""
+"""The distribution of first digits."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -36,9 +36,9 @@ def benford_correlation(block: Block, steps: FloatArray, out: FloatArray) -> Boo
 def _first_digit_steps() -> FloatArray:
     """Tabulate where the first digit changes, (exponents, 1 + STEPS), for each power of two.
 
-    The digit just under that power, then the numbers with one decimal digit from there to the next power of two, then
-    infinities. Such a number is rounded as reading it does, so that whatever is printed with another first digit lies
-    on the other side.
+    The digit just below that power, then the numbers with one decimal digit from there to the next power of two, then
+    infinities. Such a number is rounded as parsing it would round it, so that whatever is printed with another first
+    digit lies on the other side.
     """
     table = np.full((_EXPONENTS, 1 + STEPS), np.inf)
     table[0, 0] = 0.0  # Of zero, whose exponent this is.
@@ -59,7 +59,7 @@ def _steps(_wanted: Sequence[Parameters], _samples: int) -> FloatArray:
 
 @cache
 def _expected() -> FloatArray:
-    """Give Benford's shares of the digits 1 to 9, less their mean and over the root of their sum of squares."""
+    """Return Benford's shares of the digits 1 to 9, less their mean and over the root of their sum of squares."""
     shares: FloatArray = np.log10(1 + 1 / np.arange(1, 10))
     shares = shares - shares.mean()
     return shares / np.sqrt((shares * shares).sum())
@@ -74,20 +74,9 @@ def correlations(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> None:
-    """Count first digits and correlate them.
+    """Count first digits and correlate them with Benford's shares, into `out` and `doubtful` (n,).
 
-    Parameters
-    ----------
-    series, bits : (n, samples)
-        The series, and the same memory as integers.
-    steps : (exponents, 1 + STEPS)
-        Where the first digit changes.
-    expected : (9,)
-        Benford's shares, of mean 0 and length 1.
-    out : (n,)
-        Is filled.
-    doubtful : (n,)
-        Is set where the correlation is not sure.
+    `bits` is the memory of `series` as integers; `expected` (9,) has mean 0 and length 1.
     """
     n, samples = series.shape
     counts = np.empty(10, np.int64)
@@ -110,19 +99,7 @@ def correlations(
 
 @compiled
 def first_digit(size: float, steps: FloatArray) -> int:
-    """Find the first digit of a number.
-
-    Parameters
-    ----------
-    size
-        At least 0.
-    steps : (1 + STEPS,)
-        The digit under its power of two, and where the next ones begin.
-
-    Returns
-    -------
-    int
-    """
+    """Find the first digit of a number >= 0, given the steps of its power of two."""
     digit = int(steps[0])
     for step in range(1, 1 + STEPS):
         digit += size >= steps[step]

@@ -16,16 +16,10 @@ T = TypeVar("T")
 
 
 class Block:
-    """Hold finite series of one length; a shared stage is computed when it is first asked for, once.
+    """Finite series (n, samples) of one length, with shared stages computed once, on first access.
 
-    Whatever is computed for a series depends on that series alone, to the last bit, and on nothing else in the block.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        One finite series a row, at least one sample, contiguous.
-    hours : (n, samples), optional
-        Hours since each series' first sample, for the calculators that look at time stamps.
+    Every value computed for a series depends on that series alone, to the last bit, not on others in the block. `hours`
+    (n, samples) since each series' first sample are for the calculators that use time stamps.
     """
 
     def __init__(self, series: FloatArray, hours: FloatArray | None = None) -> None:
@@ -44,17 +38,7 @@ class Block:
         return int(self.series.shape[1])
 
     def full(self, value: float) -> FloatArray:
-        """Give one and the same value for every series.
-
-        Parameters
-        ----------
-        value
-            That value.
-
-        Returns
-        -------
-        (n,) array
-        """
+        """Return the same value for every series, (n,)."""
         return np.full(self.n, value, dtype=np.float64)
 
     @cached_property
@@ -105,7 +89,7 @@ class Block:
 
     @cached_property
     def constant(self) -> BoolArray:
-        """Whether a series has one value only, (n,)."""
+        """Whether a series has a single value, (n,)."""
         return self.minimum == self.maximum
 
     @cached_property
@@ -114,24 +98,13 @@ class Block:
 
 
 def stage(compute: Callable[[Block], T]) -> Callable[[Block], T]:
-    """Make a function of a block one that is computed once a block: for what several calculators of a family share.
-
-    Parameters
-    ----------
-    compute
-        From the block to anything.
-
-    Returns
-    -------
-    callable
-        Gives the same object at every call with the same block.
-    """
+    """Decorate a function of a block that several calculators share: it runs once a block."""
 
     @wraps(compute)
     def once(block: Block) -> T:
         if compute not in block.stages:
             block.stages[compute] = compute(block)
-        found: T = block.stages[compute]
-        return found
+        result: T = block.stages[compute]
+        return result
 
     return once

@@ -1,8 +1,8 @@
 """Changes inside a corridor between two quantiles.
 
 A change counts when the samples at both its ends lie in the corridor. So for each pair of neighbours two numbers decide
-about all corridors at once: the highest lower edge that neither is under, and the lowest upper edge that neither is
-over. What pairs add up to is kept in a table of these two; the sums over its corners are the sums of the corridors.
+for all corridors at once: the highest lower edge that neither is below, and the lowest upper edge that neither is
+above. Sums over pairs are tabulated by these two numbers; sums over the table's corners are the sums of the corridors.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 Levels = npt.NDArray[np.int16]
 
 _AGGREGATES = ("mean", "var")
-#: What a table's cell holds: how many changes, their sum, the sum of their sizes, the sum of their squares.
+#: A table's cell holds: how many changes, their sum, the sum of their sizes, the sum of their squares.
 COUNT, SUM, SIZES, SQUARES = 0, 1, 2, 3
 #: Rounding in a sum of a few thousand terms, in parts of the sum of their sizes.
 ROUNDING = 1e-14
@@ -32,79 +32,57 @@ _GRID = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Corridors:
-    """Hold which corridors are wanted.
+    """The corridors of several features."""
 
-    Parameters
-    ----------
-    places : (edges,)
-        Where the edges lie in a sorted series.
-    wanted : (m, 4)
-        Lower edge, upper edge, whether changes count without their sign, whether the variance is wanted, not the mean.
-    """
-
-    places: FloatArray
-    wanted: IntArray
+    places: FloatArray  # (edges,), where the edges lie in a sorted series
+    # (m, 4), lower edge, upper edge, whether changes are absolute, whether to take the variance, not the mean
+    features: IntArray
 
 
 Grids = tuple[tuple[Corridors, IntArray], ...]
 
 
 def change_quantiles(block: Block, grids: Grids, out: FloatArray) -> None:
-    """Give mean or variance of the changes inside a corridor (tsfresh: change_quantiles; one pass for all corridors).
+    """Compute mean or variance of the changes in a corridor (tsfresh: change_quantiles; one pass for all corridors).
 
-    Over the i with both ``x[i]`` and ``x[i+1]`` in [quantile ql, quantile qh], of ``x[i+1] - x[i]`` or its size; 0 when
-    there are none. The quantiles are those of pandas, to the last bit. Where a mean or a variance is mostly rounding,
-    numpy's own steps are repeated.
+    Over the i with both ``x[i]`` and ``x[i+1]`` in [quantile ql, quantile qh], of ``x[i+1] - x[i]`` or its absolute
+    value; 0 when there are none. The quantiles are those of pandas, to the last bit. Where a mean or a variance is
+    mostly rounding, numpy's own steps are repeated.
     """
     for corridors, rows in grids:
         filled = out if len(rows) == len(out) else np.empty((len(rows), block.n))
-        aggregate_changes(block.series, block.ordered, corridors.places, corridors.wanted, filled)
+        aggregate_changes(block.series, block.ordered, corridors.places, corridors.features, filled)
         if filled is not out:
             out[rows] = filled
 
 
-def _prepare(wanted: Sequence[Parameters], samples: int) -> Grids:
-    # A corridor's sum is one over the cells of a grid. tsfresh's corridors share theirs, and any other has one of its
-    # own, so that a value does not hang on what else is wanted.
+def _prepare(parameters: Sequence[Parameters], samples: int) -> Grids:
+    # A corridor's sum is taken over the cells of a grid. tsfresh's corridors share one grid, and any other has its own,
+    # so that a value does not depend on the other requested features.
     rows: dict[tuple[float, ...], list[int]] = {}
-    for row, given in enumerate(wanted):
-        edges = (float(given["ql"]), float(given["qh"]))
+    for row, p in enumerate(parameters):
+        edges = (float(p["ql"]), float(p["qh"]))
         rows.setdefault(_GRID if set(edges) <= set(_GRID) else tuple(sorted(set(edges))), []).append(row)
     return tuple(
-        (_corridors(edges, [wanted[row] for row in chosen], samples), np.array(chosen))
+        (_corridors(edges, [parameters[row] for row in chosen], samples), np.array(chosen))
         for edges, chosen in rows.items()
     )
 
 
-def _corridors(edges: tuple[float, ...], wanted: Sequence[Parameters], samples: int) -> Corridors:
-    table = [
-        (edges.index(given["ql"]), edges.index(given["qh"]), bool(given["isabs"]), given["f_agg"] == "var")
-        for given in wanted
-    ]
+def _corridors(edges: tuple[float, ...], parameters: Sequence[Parameters], samples: int) -> Corridors:
+    table = [(edges.index(p["ql"]), edges.index(p["qh"]), bool(p["isabs"]), p["f_agg"] == "var") for p in parameters]
     return Corridors(places_of(list(edges), samples), np.array(table, dtype=np.int64))
 
 
-def _is_supported(given: Parameters) -> bool:
-    return given["f_agg"] in _AGGREGATES and 0 <= given["ql"] <= 1 and 0 <= given["qh"] <= 1
+def _is_supported(p: Parameters) -> bool:
+    return p["f_agg"] in _AGGREGATES and 0 <= p["ql"] <= 1 and 0 <= p["qh"] <= 1
 
 
 @compiled
 def aggregate_changes(
     series: FloatArray, ordered: FloatArray, places: FloatArray, wanted: IntArray, out: FloatArray
 ) -> None:
-    """Aggregate the changes of each series inside corridors.
-
-    Parameters
-    ----------
-    series, ordered : (n, samples)
-        The series, and each sorted upwards.
-    places : (edges,)
-        Where the edges lie in a sorted series, upwards.
-    wanted : (m, 4)
-        As in `Corridors`.
-    out : (m, n)
-        Is filled.
-    """
+    """Aggregate the changes of each series inside corridors into `out` (m, n); `wanted` is `Corridors.features`."""
     n, samples = series.shape
     edges = np.empty(places.size)
     reached, within = np.empty(samples, np.int16), np.empty(samples, np.int16)
@@ -119,7 +97,7 @@ def aggregate_changes(
         add_corners(table)
         for j in range(len(wanted)):
             lower, upper, sizes, spread = wanted[j, 0], wanted[j, 1], wanted[j, 2], wanted[j, 3]
-            # A pair is over the lower edge when it has reached one more edge than stand before it.
+            # A pair is above the lower edge when it has reached one more edge than stand before it.
             cell = table[lower + 1, upper]
             if lower >= upper or cell[COUNT] == 0:
                 out[j, row] = 0.0
@@ -128,7 +106,7 @@ def aggregate_changes(
             square = cell[SQUARES] / cell[COUNT]
             value = max(square - mean * mean, 0.0) if spread else mean
             scale = square if spread else cell[SIZES] / cell[COUNT]
-            # Not the other way round: what is infinite or NaN goes numpy's way, too.
+            # Not the other way round: infinity and NaN are computed as numpy does, too.
             if not ROUNDING * scale < 1e-11 + 1e-7 * abs(value):
                 taken = take_changes(x, edges[lower], edges[upper], sizes, inside)
                 value = pairwise_sum(inside, taken, begins, sums) / taken
@@ -141,16 +119,7 @@ def aggregate_changes(
 
 @compiled
 def find_levels(x: FloatArray, edges: FloatArray, reached: Levels, within: Levels) -> None:
-    """Count for each sample the edges that it is not under, and those that it is over.
-
-    Parameters
-    ----------
-    x : (samples,)
-    edges : (m,)
-        Upwards.
-    reached, within : (samples,)
-        Are filled: sample i lies at or over the first ``reached[i]`` edges, and at or under all from ``within[i]`` on.
-    """
+    """Count for each sample the ascending edges that it is not below (`reached`), and those it is above (`within`)."""
     reached[:] = 0
     within[:] = 0
     # Edges outside, samples inside: that runs eight samples at a time.
@@ -163,14 +132,7 @@ def find_levels(x: FloatArray, edges: FloatArray, reached: Levels, within: Level
 
 @compiled
 def tabulate(x: FloatArray, reached: Levels, within: Levels, table: FloatArray) -> None:
-    """Add each change to the cell of what both its ends have reached and are within.
-
-    Parameters
-    ----------
-    x, reached, within : (samples,)
-    table : (m + 1, m + 1, 4)
-        Is filled.
-    """
+    """Add each change to the cell of `table` (m + 1, m + 1, 4) of what both its ends have reached and are within."""
     table[:] = 0.0
     for i in range(1, x.size):
         change = x[i] - x[i - 1]
@@ -183,13 +145,7 @@ def tabulate(x: FloatArray, reached: Levels, within: Levels, table: FloatArray) 
 
 @compiled
 def add_corners(table: FloatArray) -> None:
-    """Add to each cell all those that have reached as much or more, and are within as little or less.
-
-    Parameters
-    ----------
-    table : (m + 1, m + 1, 4)
-        Is changed.
-    """
+    """Add to each cell all those that have reached as much or more, and are within as little or less."""
     m = len(table)
     for lower in range(m - 2, -1, -1):
         for upper in range(m):
@@ -203,23 +159,7 @@ def add_corners(table: FloatArray) -> None:
 
 @compiled
 def take_changes(x: FloatArray, lowest: float, highest: float, sizes: bool, inside: FloatArray) -> int:
-    """Collect the changes inside one corridor.
-
-    Parameters
-    ----------
-    x : (samples,)
-    lowest, highest
-        The corridor.
-    sizes
-        Whether without their sign.
-    inside : (samples,)
-        Its beginning is filled.
-
-    Returns
-    -------
-    int
-        How many there are.
-    """
+    """Collect the changes inside one corridor at the beginning of `inside` (samples,), and return their number."""
     taken = 0
     for i in range(1, x.size):
         change = x[i] - x[i - 1]

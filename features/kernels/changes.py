@@ -42,7 +42,7 @@ def mean_second_derivative_central(block: Block) -> FloatArray:
 def cid_ce(block: Block, normalized: BoolArray, out: FloatArray) -> BoolArray:
     """Compute ``sqrt(sum((x[i+1] - x[i])**2))``, over ``std(x)`` or not (tsfresh: cid_ce; shares the sum).
 
-    The normalised one of a series without any spread is 0. Doubtful where squares leave the range of numbers.
+    The normalised value of a constant series is 0. Doubtful where squares overflow or underflow.
 
     References
     ----------
@@ -67,27 +67,17 @@ def _sums_of_changes(block: Block) -> FloatArray:
     return sums_of_changes(block.series)
 
 
-def _normalized(wanted: Sequence[Parameters], _samples: int) -> BoolArray:
-    return np.array([given["normalize"] for given in wanted], dtype=np.bool_)
+def _normalized(parameters: Sequence[Parameters], _samples: int) -> BoolArray:
+    return np.array([p["normalize"] for p in parameters], dtype=np.bool_)
 
 
-def _levels(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
-    return np.array([given["m"] for given in wanted], dtype=np.float64)
+def _levels(parameters: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([p["m"] for p in parameters], dtype=np.float64)
 
 
 @compiled_sums
 def sums_of_changes(series: FloatArray) -> FloatArray:
-    """Add up the absolute and the squared changes of each series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-
-    Returns
-    -------
-    (2, n) array
-        Sum of absolute changes, sum of squared changes.
-    """
+    """Sum the absolute and the squared changes of each series, (2, n)."""
     n, samples = series.shape
     out = np.empty((2, n))
     for row in range(n):
@@ -103,15 +93,7 @@ def sums_of_changes(series: FloatArray) -> FloatArray:
 
 @compiled
 def count_crossings(series: FloatArray, levels: FloatArray, out: FloatArray) -> None:
-    """Count, for several levels, the consecutive samples of which one is over the level and the other is not.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    levels : (m,)
-    out : (m, n)
-        Is filled.
-    """
+    """Count consecutive samples on either side of each level (m,), into `out` (m, n)."""
     n, samples = series.shape
     for row in range(n):
         before, after = series[row, : samples - 1], series[row, 1:samples]

@@ -1,12 +1,12 @@
-"""Compiled loops: numba, without the interpreter's lock, kept on disk from one process to the next.
+"""Compiled loops: numba without the interpreter's lock, cached on disk between processes.
 
-The cache stands beside this file, or in the user's cache folder where that cannot be written (``NUMBA_CACHE_DIR``
-overrides both). numba looks only at the file of the function that it loads: after a change in a function that this one
-calls, from another file, it would go on using the old one. So families of kernels do not call each other, what they
-share stands in `features.kernels.arithmetic`, and the cache's folder is named after a digest of that.
+The cache is beside this file, or in the user's cache folder where that is not writable (``NUMBA_CACHE_DIR`` overrides
+both). numba checks only the file of the function it loads: after a change in a function that this one calls, in another
+file, it would go on using the old code. So families of kernels do not call each other, what they share is in
+`features.kernels.arithmetic`, and the cache's folder is named after a digest of that.
 
-A new process should answer at once, so compiled loops use nothing of `numba.np.arraymath` (``max``, ``sum``,
-``searchsorted``, ... of arrays): code made with it brings it back when it is loaded, and all of scipy.linalg with it.
+A new process should be ready at once, so compiled loops use nothing of `numba.np.arraymath` (``max``, ``sum``,
+``searchsorted``, ... of arrays): loading code compiled with it imports it again, and all of scipy.linalg with it.
 """
 
 import hashlib
@@ -34,89 +34,67 @@ _logger = logging.getLogger("forewarn.features")
 
 
 def compiled(function: F) -> F:
-    """Compile a function on its first call, with IEEE arithmetic in the order it is written.
+    """Compile a function on its first call, with IEEE arithmetic in written order and without the interpreter's lock.
 
-    Parameters
-    ----------
-    function
-        Of contiguous arrays and scalars only. Tables come as arguments: numba cannot cache a function that reads a
-        global array.
-
-    Returns
-    -------
-    callable
-        The same function, hundreds of times faster; it releases the interpreter's lock.
+    It may take contiguous arrays and scalars only; tables are arguments, as numba cannot cache a function that reads a
+    global array.
     """
-    made: F = _cached(numba.njit(nogil=True, error_model="numpy")(function))
-    return made
+    dispatcher: F = _cached(numba.njit(nogil=True, error_model="numpy")(function))
+    return dispatcher
 
 
 def compiled_sums(function: F) -> F:
-    """Compile as `compiled` does, but let sums be taken in another order and multiplications be fused with additions.
+    """Compile as `compiled` does, but allow reordered sums and fused multiply-adds.
 
-    That makes reductions several times faster. It is for functions in which no comparison hangs on the last bit, and
-    whose input is finite.
-
-    Parameters
-    ----------
-    function
-        As for `compiled`.
-
-    Returns
-    -------
-    callable
+    That makes reductions several times faster. Only for functions with finite input in which no comparison depends on
+    the last bit.
     """
-    made: F = _cached(numba.njit(nogil=True, error_model="numpy", fastmath=_FREE_SUMS)(function))
-    return made
+    dispatcher: F = _cached(numba.njit(nogil=True, error_model="numpy", fastmath=_FREE_SUMS)(function))
+    return dispatcher
 
 
 @cache
 def cache_folder() -> Path:
-    """Name the folder of the compiled kernels, and make it.
-
-    Returns
-    -------
-    pathlib.Path
-    """
+    """Return the folder of the compiled kernels, creating it if necessary."""
     sources = hashlib.sha256(numba.__version__.encode())
     for path in (Path(__file__), *sorted((_HERE / "arithmetic").glob("*.py"))):
         sources.update(path.read_bytes())
-    named = f"compiled-{sources.hexdigest()[:16]}"
-    asked = os.environ.get("NUMBA_CACHE_DIR")
-    for base in (Path(asked),) if asked else (_HERE / "__pycache__", _user_cache()):
-        if _is_writable(base / named):
-            return base / named
+    name = f"compiled-{sources.hexdigest()[:16]}"
+    configured = os.environ.get("NUMBA_CACHE_DIR")
+    for base in (Path(configured),) if configured else (_HERE / "__pycache__", _user_cache()):
+        if _is_writable(base / name):
+            return base / name
     return Path(tempfile.mkdtemp(prefix="forewarn-"))
 
 
 def kernels_compiled() -> bool:
-    """Say whether all kernels, as they are now, have been compiled on this machine.
+    """Whether all kernels, in their current version, have been compiled on this machine.
 
     Returns
     -------
     bool
-        True once a whole `features.extraction.warm_up` has come to its end, until a kernel changes.
+        True once a complete `features.warm_up` has finished, until a kernel changes.
     """
     return _mark().exists()
 
 
 def mark_compiled() -> None:
-    """Leave word that all kernels, as they are now, have been compiled."""
+    """Record that all kernels, in their current version, have been compiled."""
     _mark().touch()
 
 
 def _mark() -> Path:
-    """Name the mark of a whole compilation, after what numba looks at before it loads a function."""
-    about = hashlib.sha256(repr(sys.version_info[:2]).encode())
-    about.update(binding.get_host_cpu_name().encode())
+    """Return the marker file of a complete compilation, named after what numba checks before it loads a function."""
+    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    digest.update(binding.get_host_cpu_name().encode())
     for path in sorted(_HERE.glob("*.py")):
-        told = path.stat()
-        about.update(f"{path.name} {told.st_size} {told.st_mtime}".encode())
-    return cache_folder() / f"whole-{about.hexdigest()[:16]}"
+        status = path.stat()
+        digest.update(f"{path.name} {status.st_size} {status.st_mtime}".encode())
+    return cache_folder() / f"whole-{digest.hexdigest()[:16]}"
 
 
 @cache
-def _say_compiling() -> None:
+def _warn_compiling() -> None:
     _logger.warning("compiling feature kernels, once on this machine: it takes up to a minute")
 
 
@@ -125,20 +103,20 @@ def _cached(dispatcher: Any) -> Any:
     with _cache_in(cache_folder()):
         disk = kind(dispatcher.py_func)
     disk.load_overload = partial(_load, disk, disk.load_overload)
-    # As numba's own enable_caching does, with a cache of ours.
+    # As numba's own enable_caching does, with our cache.
     dispatcher._cache = disk  # noqa: SLF001
     return dispatcher
 
 
-def _load(disk: Any, make_ready_and_load: Callable[..., Any], signature: Any, target: Any) -> Any:
-    # numba would always make its compiler ready first, which takes longer than to load all kernels.
+def _load(disk: Any, prepare_and_load: Callable[..., Any], signature: Any, target: Any) -> Any:
+    # numba would always initialise its compiler first, which takes longer than loading all kernels.
     runtime: Any = nrt.rtsys
     runtime.initialize(target)
-    found = disk._load_overload(signature, target)  # noqa: SLF001
-    if found is not None:
-        return found
-    _say_compiling()
-    return make_ready_and_load(signature, target)
+    overload = disk._load_overload(signature, target)  # noqa: SLF001
+    if overload is not None:
+        return overload
+    _warn_compiling()
+    return prepare_and_load(signature, target)
 
 
 def _user_cache() -> Path:
@@ -156,7 +134,7 @@ def _is_writable(folder: Path) -> bool:
 
 @contextmanager
 def _cache_in(folder: Path) -> Iterator[None]:
-    # numba reads its setting when a function's cache is made; other libraries' functions keep theirs.
+    # numba reads its setting when a function's cache is created; other libraries' functions keep theirs.
     settings: Any = config
     before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
     try:

@@ -1,4 +1,4 @@
-"""The series against itself, later: products of two and of three samples."""
+"""Autocorrelation, and averages of products of three samples at fixed lags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from features.kernels.compilation import compiled
 from features.kernels.kernel import Kernel, Parameters
 from features.kernels.lags import products_of_centred
 
-# tsfresh's bounds under which a variance counts as none: numpy.isclose to zero, and one of its own.
+# tsfresh's bounds below which a variance counts as zero: numpy.isclose to zero, and one of its own.
 _NO_VARIANCE = 1e-8
 _NO_VARIANCE_AT_ALL = 1e-10
 
@@ -30,40 +30,22 @@ _MEAN, _MEDIAN, _VARIANCE, _DEVIATION, _MINIMUM = 0, 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class Lags:
-    """List the wanted lags.
-
-    Parameters
-    ----------
-    lags : (m,)
-        All of them.
-    largest
-        The largest for which the series is long enough; 0 when there is none.
-    """
+    """The requested lags."""
 
     lags: LagArray
-    largest: int
+    largest: int  # the largest for which the series is long enough; 0 when there is none
 
 
 @dataclass(frozen=True)
 class Aggregates:
-    """Say what is wanted of the autocorrelation up to one lag.
+    """What is requested of the autocorrelation up to one lag."""
 
-    Parameters
-    ----------
-    lags
-        The largest lag, less than the length of the series.
-    rows : (m,)
-        Rows of the result.
-    reducers : (m,)
-        What each holds, a number among ``_REDUCERS``.
-    """
-
-    lags: int
-    rows: LagArray
-    reducers: LagArray
+    lags: int  # the largest lag, less than the length of the series
+    rows: LagArray  # (m,), rows of the result
+    reducers: LagArray  # (m,), what each holds, a number among `_REDUCERS`
 
 
-def autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> None:
+def autocorrelation(block: Block, lags: Lags, out: FloatArray) -> None:
     """Compute ``sum((x[t] - m)(x[t+lag] - m)) / ((n - lag) var(x))`` (tsfresh: autocorrelation; a pass a lag).
 
     NaN where the variance is no more than 1e-8, and for lags as long as the window or longer, as in tsfresh.
@@ -72,29 +54,15 @@ def autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> None:
     ----------
     Brockwell and Davis (1991), Time Series: Theory and Methods, section 7.2.
     """
-    products = products_of_centred(block).upto(wanted.largest)
-    fill_autocorrelations(products, block.variance, block.samples, wanted.lags, out)
+    products = products_of_centred(block).upto(lags.largest)
+    fill_autocorrelations(products, block.variance, block.samples, lags.lags, out)
 
 
 @compiled
 def fill_autocorrelations(
     products: FloatArray, variances: FloatArray, samples: int, lags: LagArray, out: FloatArray
 ) -> None:
-    """Divide lagged products by the variance.
-
-    Parameters
-    ----------
-    products : (n, largest lag under samples + 1, or more)
-        Lagged products of the centred series.
-    variances : (n,)
-        Their variances.
-    samples
-        The length of the series.
-    lags : (m,)
-        Each at least 0.
-    out : (m, n)
-        Is filled.
-    """
+    """Divide lagged products of the centred series by the variance, for lags (m,) >= 0, into `out` (m, n)."""
     for place in range(lags.size):
         lag = lags[place]
         for row in range(variances.size):
@@ -102,16 +70,16 @@ def fill_autocorrelations(
             out[place, row] = products[row, lag] / ((samples - lag) * variances[row]) if exists else np.nan
 
 
-def agg_autocorrelation(block: Block, wanted: tuple[Aggregates, ...], out: FloatArray) -> None:
+def agg_autocorrelation(block: Block, by_lags: tuple[Aggregates, ...], out: FloatArray) -> None:
     """Aggregate the autocorrelation over lags 1 ... maxlag (tsfresh: agg_autocorrelation; a pass a lag).
 
-    Zeros stand for the autocorrelation where the variance is under 1e-10, and for a single sample, as in tsfresh.
+    The autocorrelation is taken as zero where the variance is below 1e-10, and for a single sample, as in tsfresh.
 
     References
     ----------
     Brockwell and Davis (1991), Time Series: Theory and Methods, section 7.2.
     """
-    for aggregates in wanted:
+    for aggregates in by_lags:
         if aggregates.lags == 0:
             out[aggregates.rows] = 0.0
             continue
@@ -123,19 +91,7 @@ def agg_autocorrelation(block: Block, wanted: tuple[Aggregates, ...], out: Float
 
 @compiled
 def fill_correlations(products: FloatArray, variances: FloatArray, samples: int, correlations: FloatArray) -> None:
-    """Compute the autocorrelation at lags 1, 2, ...; zero where there is no variance.
-
-    Parameters
-    ----------
-    products : (n, lags + 1 or more)
-        Lagged products of the centred series.
-    variances : (n,)
-        Their variances.
-    samples
-        The length of the series.
-    correlations : (n, lags)
-        Is filled.
-    """
+    """Compute the autocorrelation at lags 1, 2, ... (n, lags) from lagged products; zero where there is no variance."""
     n, lags = correlations.shape
     for row in range(n):
         varies = not variances[row] < _NO_VARIANCE_AT_ALL
@@ -146,17 +102,7 @@ def fill_correlations(products: FloatArray, variances: FloatArray, samples: int,
 
 @compiled
 def reduce_rows(ordered: FloatArray, rows: LagArray, reducers: LagArray, out: FloatArray) -> None:
-    """Reduce each row of an array to a few numbers.
-
-    Parameters
-    ----------
-    ordered : (n, lags)
-        Each row sorted upwards.
-    rows, reducers : (m,)
-        Which rows of the result to fill, and with what.
-    out : (rows, n)
-        Is filled.
-    """
+    """Reduce each sorted row (lags,) of an array to some rows of the result."""
     n, lags = ordered.shape
     for i in range(n):
         x = ordered[i]
@@ -182,54 +128,37 @@ def reduce_rows(ordered: FloatArray, rows: LagArray, reducers: LagArray, out: Fl
             out[rows[place], i] = value
 
 
-def partial_autocorrelation(block: Block, wanted: Lags, out: FloatArray) -> BoolArray | None:
+def partial_autocorrelation(block: Block, lags: Lags, out: FloatArray) -> BoolArray | None:
     """Correlate ``x[t]`` with ``x[t+lag]`` given those between (tsfresh: partial_autocorrelation; lag**2 steps).
 
-    By the recursion of Levinson and Durbin on the unbiased autocovariances, as statsmodels' method "ld". NaN for lags
-    of half the window or more, and for a constant, whose autocovariances are at most the rounding of its mean.
+    By the Levinson-Durbin recursion on the unbiased autocovariances, as statsmodels' method "ld". NaN for lags of half
+    the window or more, and for a constant, whose autocovariances are at most the rounding of its mean.
 
     References
     ----------
     Durbin (1960), "The fitting of time-series models", doi:10.2307/1401322; Cybenko (1980), "The numerical stability of
-    the Levinson-Durbin algorithm for Toeplitz systems of equations", doi:10.1137/0901021, for the doubt.
+    the Levinson-Durbin algorithm for Toeplitz systems of equations", doi:10.1137/0901021, for doubtful series.
     """
     if block.samples < _SHORTEST_PARTIAL:
         out[:] = np.nan
         return None
     doubtful = np.empty(block.n, dtype=np.bool_)
-    products = products_of_centred(block).upto(wanted.largest)
-    some = durbin_levinson(products, block.samples, wanted.largest, wanted.lags, out, doubtful)
-    if some and block.constant.any():
+    products = products_of_centred(block).upto(lags.largest)
+    any_doubtful = durbin_levinson(products, block.samples, lags.largest, lags.lags, out, doubtful)
+    if any_doubtful and block.constant.any():
         doubtful &= ~block.constant
-        out[:, block.constant] = np.where(wanted.lags == 0, 1.0, np.nan)[:, None]
-    return doubtful if some else None
+        out[:, block.constant] = np.where(lags.lags == 0, 1.0, np.nan)[:, None]
+    return doubtful if any_doubtful else None
 
 
 @compiled
 def durbin_levinson(
     products: FloatArray, samples: int, largest: int, lags: LagArray, out: FloatArray, doubtful: BoolArray
 ) -> bool:
-    """Run the recursion of Levinson and Durbin on each series.
+    """Run the Levinson-Durbin recursion on each series up to the largest lag; true if any is doubtful.
 
-    Parameters
-    ----------
-    products : (n, largest + 1 or more)
-        Lagged products of the centred series.
-    samples
-        The length of the series.
-    largest
-        The lag at which to stop.
-    lags : (m,)
-        Which lags are wanted, each at least 0.
-    out : (m, n)
-        Is filled with the partial autocorrelation at these; NaN beyond the largest.
-    doubtful : (n,)
-        Is set where round-off may grow large: by Cybenko's bound on how much the recursion magnifies it.
-
-    Returns
-    -------
-    bool
-        Whether any is doubtful.
+    `products` (n, largest + 1 or more) are of the centred series. `out` (m, n) is filled at `lags` (m,), NaN beyond the
+    largest. `doubtful` (n,) is set where round-off may grow large, by Cybenko's bound on its growth in the recursion.
     """
     size = largest + 1
     any_doubtful = False
@@ -265,7 +194,7 @@ def durbin_levinson(
 def c3(block: Block, lags: LagArray, out: FloatArray) -> None:
     """Average ``x[t+2lag] x[t+lag] x[t]``, zero for too short a series (tsfresh: c3; a pass a lag).
 
-    In numpy's order of operations: where the products all but cancel, what remains is round-off, here and there.
+    In numpy's order of operations: where the products nearly cancel, what remains is round-off, here and in numpy.
 
     References
     ----------
@@ -290,17 +219,7 @@ def time_reversal_asymmetry_statistic(block: Block, lags: LagArray, out: FloatAr
 
 @compiled
 def third_moments(series: FloatArray, lags: LagArray, out: FloatArray) -> None:
-    """Average the products of three samples that lie one lag apart, for every lag and series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
-    lags : (m,)
-        Each at least 0.
-    out : (m, n)
-        Is filled.
-    """
+    """Average the products of three samples one lag apart, for lags (m,) >= 0, into `out` (m, n)."""
     n, samples = series.shape
     products = np.empty(samples)
     begins, sums = np.empty(128, np.int64), np.empty(64)
@@ -320,17 +239,7 @@ def third_moments(series: FloatArray, lags: LagArray, out: FloatArray) -> None:
 
 @compiled
 def asymmetries(series: FloatArray, lags: LagArray, out: FloatArray) -> None:
-    """Average how products of three samples change when time runs backwards, for every lag and series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
-    lags : (m,)
-        Each at least 0.
-    out : (m, n)
-        Is filled.
-    """
+    """Average how products of three samples change under time reversal, for lags (m,) >= 0, into `out` (m, n)."""
     n, samples = series.shape
     products = np.empty(samples)
     begins, sums = np.empty(128, np.int64), np.empty(64)
@@ -348,30 +257,30 @@ def asymmetries(series: FloatArray, lags: LagArray, out: FloatArray) -> None:
                 out[place, row] = pairwise_sum(products, triples, begins, sums) / triples
 
 
-def prepare_lags(wanted: Sequence[Parameters], _samples: int) -> LagArray:
-    """List the lags of the wanted parameter sets."""
-    return np.array([parameters["lag"] for parameters in wanted], dtype=np.int64)
+def prepare_lags(parameters: Sequence[Parameters], _samples: int) -> LagArray:
+    """List the requested lags."""
+    return np.array([p["lag"] for p in parameters], dtype=np.int64)
 
 
-def prepare_lags_within(wanted: Sequence[Parameters], samples: int) -> Lags:
-    """List the wanted lags, for some samples."""
-    lags = prepare_lags(wanted, samples)
+def prepare_lags_within(parameters: Sequence[Parameters], samples: int) -> Lags:
+    """List the requested lags and find the largest within the series."""
+    lags = prepare_lags(parameters, samples)
     return Lags(lags, int(max(lags[lags < samples], default=0)))
 
 
-def prepare_partial_lags(wanted: Sequence[Parameters], samples: int) -> Lags:
-    """List the wanted lags, for some samples; those of half the window or more have no partial autocorrelation."""
-    lags = prepare_lags(wanted, samples)
+def prepare_partial_lags(parameters: Sequence[Parameters], samples: int) -> Lags:
+    """List the requested lags and find the largest below half the window, where partial autocorrelations end."""
+    lags = prepare_lags(parameters, samples)
     return Lags(lags, int(max(lags[lags < samples // 2], default=0)))
 
 
-def prepare_aggregates(wanted: Sequence[Parameters], samples: int) -> tuple[Aggregates, ...]:
-    """Gather the wanted parameter sets by the largest lag."""
+def prepare_aggregates(parameters: Sequence[Parameters], samples: int) -> tuple[Aggregates, ...]:
+    """Group the requested parameters by the largest lag."""
     places: dict[int, list[tuple[int, int]]] = {}
-    for row, parameters in enumerate(wanted):
-        lags = min(parameters["maxlag"], samples - 1)
-        places.setdefault(lags, []).append((row, _REDUCERS.index(parameters["f_agg"])))
-    return tuple(Aggregates(lags, *np.array(of_lags, dtype=np.int64).T.copy()) for lags, of_lags in places.items())
+    for row, p in enumerate(parameters):
+        lags = min(p["maxlag"], samples - 1)
+        places.setdefault(lags, []).append((row, _REDUCERS.index(p["f_agg"])))
+    return tuple(Aggregates(lags, *np.array(members, dtype=np.int64).T.copy()) for lags, members in places.items())
 
 
 def _lag_from_zero(parameters: Parameters) -> bool:

@@ -1,4 +1,4 @@
-"""Where in the window, how many, how long: locations, counts, strikes and peaks."""
+"""Locations, counts, strikes and peaks."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,54 +14,54 @@ IntArray = npt.NDArray[np.int64]
 
 
 def first_location_of_maximum(block: Block) -> FloatArray:
-    """Give the first index of the maximum over n (tsfresh: first_location_of_maximum; one pass for all locations)."""
+    """Return the first index of the maximum over n (tsfresh: first_location_of_maximum; one pass for all locations)."""
     return _places_of_extremes(block)[0] / block.samples
 
 
 def last_location_of_maximum(block: Block) -> FloatArray:
-    """Give one more than the last index of the maximum over n (tsfresh: last_location_of_maximum; shares the pass)."""
+    """Return one plus the last index of the maximum over n (tsfresh: last_location_of_maximum; shares the pass)."""
     return 1.0 - (block.samples - 1 - _places_of_extremes(block)[1]) / block.samples
 
 
 def first_location_of_minimum(block: Block) -> FloatArray:
-    """Give the first index of the minimum over n (tsfresh: first_location_of_minimum; shares the pass)."""
+    """Return the first index of the minimum over n (tsfresh: first_location_of_minimum; shares the pass)."""
     return _places_of_extremes(block)[2] / block.samples
 
 
 def last_location_of_minimum(block: Block) -> FloatArray:
-    """Give one more than the last index of the minimum over n (tsfresh: last_location_of_minimum; shares the pass)."""
+    """Return one plus the last index of the minimum over n (tsfresh: last_location_of_minimum; shares the pass)."""
     return 1.0 - (block.samples - 1 - _places_of_extremes(block)[3]) / block.samples
 
 
 def has_duplicate_max(block: Block) -> FloatArray:
-    """Say whether the maximum occurs twice (tsfresh: has_duplicate_max; shares the pass for locations)."""
+    """Whether the maximum occurs twice (tsfresh: has_duplicate_max; shares the pass for locations)."""
     first, last, _, _ = _places_of_extremes(block)
     return (first < last).astype(np.float64)
 
 
 def has_duplicate_min(block: Block) -> FloatArray:
-    """Say whether the minimum occurs twice (tsfresh: has_duplicate_min; shares the pass for locations)."""
+    """Whether the minimum occurs twice (tsfresh: has_duplicate_min; shares the pass for locations)."""
     _, _, first, last = _places_of_extremes(block)
     return (first < last).astype(np.float64)
 
 
 def count_above_mean(block: Block) -> FloatArray:
-    """Count samples over the mean (tsfresh: count_above_mean; one pass for counts and strikes)."""
+    """Count samples above the mean (tsfresh: count_above_mean; one pass for counts and strikes)."""
     return _sides_of_the_mean(block)[0]
 
 
 def count_below_mean(block: Block) -> FloatArray:
-    """Count samples under the mean (tsfresh: count_below_mean; shares the pass)."""
+    """Count samples below the mean (tsfresh: count_below_mean; shares the pass)."""
     return _sides_of_the_mean(block)[1]
 
 
 def longest_strike_above_mean(block: Block) -> FloatArray:
-    """Give the longest run of samples over the mean (tsfresh: longest_strike_above_mean; shares the pass)."""
+    """Return the longest run of samples above the mean (tsfresh: longest_strike_above_mean; shares the pass)."""
     return _sides_of_the_mean(block)[2]
 
 
 def longest_strike_below_mean(block: Block) -> FloatArray:
-    """Give the longest run of samples under the mean (tsfresh: longest_strike_below_mean; shares the pass)."""
+    """Return the longest run of samples below the mean (tsfresh: longest_strike_below_mean; shares the pass)."""
     return _sides_of_the_mean(block)[3]
 
 
@@ -71,18 +71,18 @@ def count_between(block: Block, bounds: FloatArray, out: FloatArray) -> None:
 
 
 def share_between(block: Block, bounds: FloatArray, out: FloatArray) -> None:
-    """Give the share of samples at or over t, at or under t (tsfresh: count_above, count_below; one pass for each)."""
+    """Return the share of samples >= t or <= t (tsfresh: count_above, count_below; one pass for each)."""
     count_in_bounds(block.series, bounds, out)
     out /= block.samples
 
 
 def number_peaks(block: Block, supports: IntArray, out: FloatArray) -> None:
-    """Count samples over their n neighbours on both sides (tsfresh: number_peaks; one pass and some for all n)."""
+    """Count samples above their n neighbours on both sides (tsfresh: number_peaks; about one pass for all n)."""
     count_peaks(block.series, supports, out)
 
 
 def query_similarity_count(_block: Block, _tables: None, out: FloatArray) -> None:
-    """Give NaN for no query, the only one in tsfresh's sets (tsfresh: query_similarity_count; free)."""
+    """Return NaN for no query, the only one in tsfresh's sets (tsfresh: query_similarity_count; free)."""
     out[:] = np.nan
 
 
@@ -97,31 +97,21 @@ def _sides_of_the_mean(block: Block) -> FloatArray:
 
 
 def _bounds(lowest_and_highest: Callable[[Parameters], tuple[float, float]]) -> Callable[..., FloatArray]:
-    """Make a table (m, 2) of the lowest and the highest sample that counts."""
+    """Make a function that tabulates the lowest and the highest value to count, (m, 2)."""
 
-    def prepare(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
-        return np.array([lowest_and_highest(given) for given in wanted], dtype=np.float64)
+    def prepare(parameters: Sequence[Parameters], _samples: int) -> FloatArray:
+        return np.array([lowest_and_highest(p) for p in parameters], dtype=np.float64)
 
     return prepare
 
 
-def _supports(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    return np.array([given["n"] for given in wanted], dtype=np.int64)
+def _supports(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    return np.array([p["n"] for p in parameters], dtype=np.int64)
 
 
 @compiled
 def places_of_extremes(series: FloatArray) -> FloatArray:
-    """Find the extremes of each series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-
-    Returns
-    -------
-    (4, n) array
-        First and last index of the maximum, first and last index of the minimum.
-    """
+    """Find first and last index of the maximum, first and last index of the minimum of each series, (4, n)."""
     n, samples = series.shape
     out = np.empty((4, n))
     for row in range(n):
@@ -142,18 +132,7 @@ def places_of_extremes(series: FloatArray) -> FloatArray:
 
 @compiled
 def sides_of(series: FloatArray, level: FloatArray) -> FloatArray:
-    """Count the samples on either side of a level, and the longest runs there.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    level : (n,)
-
-    Returns
-    -------
-    (4, n) array
-        Samples above and below, longest run above and below.
-    """
+    """Count the samples above and below a level (n,), and the longest runs above and below, (4, n)."""
     n, samples = series.shape
     out = np.empty((4, n))
     for row in range(n):
@@ -176,16 +155,7 @@ def sides_of(series: FloatArray, level: FloatArray) -> FloatArray:
 
 @compiled
 def count_in_bounds(series: FloatArray, bounds: FloatArray, out: FloatArray) -> None:
-    """Count the samples between pairs of bounds, the bounds with them.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    bounds : (m, 2)
-        The lowest and the highest value that counts.
-    out : (m, n)
-        Is filled.
-    """
+    """Count the samples between pairs of bounds (m, 2), both included, into `out` (m, n)."""
     n, samples = series.shape
     for row in range(n):
         x = series[row]
@@ -199,21 +169,15 @@ def count_in_bounds(series: FloatArray, bounds: FloatArray, out: FloatArray) -> 
 
 @compiled
 def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None:
-    """Count the peaks of several supports: step by step outwards, samples under a neighbour drop out of a list.
+    """Count the peaks of several supports (m,), each at least 1, into `out` (m, n).
 
-    Parameters
-    ----------
-    series : (n, samples)
-    supports : (m,)
-        How many neighbours on each side a peak is over, each at least 1.
-    out : (m, n)
-        Is filled.
+    Step by step outwards, samples below a neighbour drop out of a list of candidates.
     """
     n, samples = series.shape
     widest = min(greatest(supports), samples)
-    # Infinity on both sides: whoever looks over the edge finds somebody higher, and is no peak.
+    # Infinity on both sides: a sample whose support reaches beyond the edge is no peak.
     padded = np.full(samples + 2 * widest, np.inf)
-    # Without a sign, so that an index is not tried for being negative.
+    # Unsigned, so that indexing does not check for negative numbers.
     candidates = np.empty(samples, np.uint64)
     peaks = np.empty(widest + 1, np.int64)
     for row in range(n):
@@ -232,7 +196,7 @@ def count_peaks(series: FloatArray, supports: IntArray, out: FloatArray) -> None
                 kept += (x[i] > before[i]) & (x[i] > after[i])
             peaks[support] = kept
         for j in range(supports.size):
-            # Where nobody is left after some steps, nobody is after more.
+            # No candidates left after some steps means none after more.
             out[j, row] = peaks[min(supports[j], support)]
 
 
@@ -247,11 +211,11 @@ KERNELS: dict[str, Kernel] = {
     "count_below_mean": plain(count_below_mean),
     "longest_strike_above_mean": plain(longest_strike_above_mean),
     "longest_strike_below_mean": plain(longest_strike_below_mean),
-    "count_above": Kernel(share_between, _bounds(lambda given: (given["t"], np.inf))),
-    "count_below": Kernel(share_between, _bounds(lambda given: (-np.inf, given["t"]))),
-    # The largest number under max makes [min, max) a range with both its ends.
-    "range_count": Kernel(count_between, _bounds(lambda given: (given["min"], np.nextafter(given["max"], -np.inf)))),
-    "value_count": Kernel(count_between, _bounds(lambda given: (given["value"], given["value"]))),
-    "number_peaks": Kernel(number_peaks, _supports, lambda given: bool(given["n"] >= 1)),
-    "query_similarity_count": Kernel(query_similarity_count, supports=lambda given: given.get("query") is None),
+    "count_above": Kernel(share_between, _bounds(lambda p: (p["t"], np.inf))),
+    "count_below": Kernel(share_between, _bounds(lambda p: (-np.inf, p["t"]))),
+    # The largest number below max makes [min, max) a closed range.
+    "range_count": Kernel(count_between, _bounds(lambda p: (p["min"], np.nextafter(p["max"], -np.inf)))),
+    "value_count": Kernel(count_between, _bounds(lambda p: (p["value"], p["value"]))),
+    "number_peaks": Kernel(number_peaks, _supports, lambda p: bool(p["n"] >= 1)),
+    "query_similarity_count": Kernel(query_similarity_count, supports=lambda p: p.get("query") is None),
 }

@@ -1,4 +1,4 @@
-"""The drift of a series: a polynomial through its mean change by level, and where that comes to rest."""
+"""The drift of a series: a polynomial fitted to its mean change by level, and its fixed point."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from features.kernels.lapack import fit_as_polyfit, largest_roots
 _HIGHEST_DEGREE = 5
 _CUBIC = 3
 
-# What a fit may end in: no bins, digits that hold here and in numpy, digits that are LAPACK's own, bins that pandas
-# may join.
+# How a fit may end: without bins, with digits that agree with numpy's, with digits only LAPACK has, with bins that
+# pandas may join.
 _NO_BINS, _SURE, _ILL_CONDITIONED, _NEARLY_JOINED = 0, 1, 2, 3
 
-# The error of coefficients and roots that is let pass: inside a relative 1e-6.
+# The accepted error of coefficients and roots: inside a relative 1e-6.
 _RELATIVE, _ABSOLUTE = 3e-7, 3e-11
 
 # Edges nearer to each other than this may get the same label from pandas, and their bins become one.
 _DISTINCT = 1e-13
 
-# By which share of a column's length least squares are wrong, here and in LAPACK.
+# The error of least squares, as a share of a column's length, here and in LAPACK.
 _ROUND_OFF = 2e-15
 
 IntArray = npt.NDArray[np.int64]
@@ -37,52 +37,34 @@ Places = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Fit:
-    """Say which polynomial is wanted, and where its coefficients go.
-
-    Parameters
-    ----------
-    degree, bins
-        Of the polynomial, and how many means it runs through.
-    rows
-        Rows of the result, each with the number of its coefficient.
-    """
+    """A requested polynomial."""
 
     degree: int
-    bins: int
-    rows: tuple[tuple[int, int], ...]
+    bins: int  # how many means it is fitted to
+    rows: tuple[tuple[int, int], ...]  # rows of the result, each with the number of its coefficient
 
 
 @dataclass(frozen=True)
 class Drifts:
-    """Polynomials through the mean changes of a block's series.
+    """Polynomials fitted to the mean changes of a block's series."""
 
-    Parameters
-    ----------
-    coefficients : (n, degree + 1)
-        Highest power first; NaN where bins cannot be told apart.
-    rest : (n,)
-        The largest real part of the roots; NaN except for cubics.
-    doubtful : (n,), optional
-        Series whose bins pandas may join.
-    """
-
-    coefficients: FloatArray
-    rest: FloatArray
-    doubtful: BoolArray | None
+    coefficients: FloatArray  # (n, degree + 1), highest power first; NaN where bins coincide
+    rest: FloatArray  # (n,), the largest real part of the roots; NaN except for cubics
+    doubtful: BoolArray | None  # (n,), series whose bins pandas may join
 
 
 @stage
 def fitted_drifts(_block: Block) -> dict[tuple[int, int], Drifts]:
-    """Keep the fits by degree and number of bins: both calculators want the same."""
+    """Return the block's fits by degree and number of bins, which both calculators share."""
     return {}
 
 
 def drifts_of(block: Block, degree: int, bins: int) -> Drifts:
-    """Fit a polynomial to the mean change in each of some equally filled bins, as ``pandas.qcut`` makes them."""
-    known = fitted_drifts(block)
-    if (degree, bins) not in known:
-        known[degree, bins] = _fit(block, degree, bins)
-    return known[degree, bins]
+    """Fit a polynomial to the mean change in each of some equally filled bins, as ``pandas.qcut`` defines them."""
+    fits = fitted_drifts(block)
+    if (degree, bins) not in fits:
+        fits[degree, bins] = _fit(block, degree, bins)
+    return fits[degree, bins]
 
 
 def _fit(block: Block, degree: int, bins: int) -> Drifts:
@@ -120,8 +102,8 @@ def _places_of_edges(bins: int, samples: int) -> FloatArray:
 def friedrich_coefficients(block: Block, fits: tuple[Fit, ...], out: FloatArray) -> BoolArray | None:
     """Fit a polynomial to the mean change by level, in equally filled bins (tsfresh: friedrich_coefficients).
 
-    Highest power first; NaN where two bins have the same edge, and beyond the last coefficient. As many comparisons
-    as samples and bins; beside that a few microseconds for LAPACK where the level is large beside its changes.
+    Highest power first; NaN where two bins have the same edge, and beyond the last coefficient. One comparison a sample
+    and bin, and a few microseconds of LAPACK where the level is large against its changes.
 
     References
     ----------
@@ -138,7 +120,7 @@ def friedrich_coefficients(block: Block, fits: tuple[Fit, ...], out: FloatArray)
 
 
 def max_langevin_fixed_point(block: Block, fits: tuple[Fit, ...], out: FloatArray) -> BoolArray | None:
-    """Give the largest root of the cubic drift, its real part if complex (tsfresh: max_langevin_fixed_point).
+    """Return the largest root of the cubic drift, its real part if complex (tsfresh: max_langevin_fixed_point).
 
     Shares the fit with `friedrich_coefficients`.
 
@@ -156,10 +138,10 @@ def max_langevin_fixed_point(block: Block, fits: tuple[Fit, ...], out: FloatArra
     return doubtful
 
 
-def _either(one: BoolArray | None, other: BoolArray | None) -> BoolArray | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one | other
+def _either(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first | second
 
 
 @compiled
@@ -174,29 +156,12 @@ def fit_drifts(
     rest: FloatArray,
     ends: IntArray,
 ) -> bool:
-    """Fit a polynomial to the mean change by level of each series.
+    """Fit a polynomial to the mean change by level of each series; true if every fit is accurate or has no bins.
 
-    Parameters
-    ----------
-    series, ordered : (n, samples)
-        One series a row, and the same sorted.
-    places : (bins + 1,)
-        Where the edges lie among the sorted samples, the last sample left out.
-    levels, changes : (n, bins)
-        Are filled from the left with the means of bins that hold samples.
-    used : (n,)
-        Is filled with how many those are.
-    coefficients : (n, degree + 1)
-        Is filled, highest power first, except where there are no bins or fewer than that.
-    rest : (n,)
-        Is filled with the largest real part of the roots of cubics.
-    ends : (n,)
-        Is filled: what each fit ended in.
-
-    Returns
-    -------
-    bool
-        Whether none ended in anything but sure digits or no bins.
+    `ordered` are the sorted series, `places` (bins + 1,) the edges among the sorted samples without the last sample.
+    Filled: `levels` and `changes` (n, bins) from the left with the means of non-empty bins, `used` (n,) with their
+    number, `coefficients` (n, degree + 1), highest power first, `rest` (n,) with the largest real part of the roots of
+    cubics, `ends` (n,) with how each fit ended.
     """
     n, samples = series.shape
     size, bins = coefficients.shape[1], levels.shape[1]
@@ -236,7 +201,7 @@ def fit_drifts(
 
 @compiled
 def are_sure(values: FloatArray, errors: FloatArray) -> bool:
-    """Say whether no value may be more wrong than is let pass."""
+    """Whether all errors are within the accepted tolerance."""
     sure = True
     for k in range(values.size):
         sure &= errors[k] < _RELATIVE * abs(values[k]) + _ABSOLUTE
@@ -245,7 +210,7 @@ def are_sure(values: FloatArray, errors: FloatArray) -> bool:
 
 @compiled
 def are_nearly_joined(edges: FloatArray) -> bool:
-    """Say whether two edges, upwards, are so near to each other that pandas may give them one label."""
+    """Whether two ascending edges are so close that pandas may give them one label."""
     near = False
     below, above = edges[:-1], edges[1:]
     for k in range(below.size):
@@ -255,7 +220,7 @@ def are_nearly_joined(edges: FloatArray) -> bool:
 
 @compiled
 def empty_ladder(bins: int) -> FloatArray:
-    """Make room for the inner edges of some bins: a power of two less one, filled up with infinities."""
+    """Allocate the inner edges of some bins: a power of two less one, padded with infinities."""
     rungs = 1
     while rungs < bins:
         rungs *= 2
@@ -264,10 +229,10 @@ def empty_ladder(bins: int) -> FloatArray:
 
 @compiled
 def place_in_bins(series: FloatArray, ladder: FloatArray, place: Places) -> None:
-    """Count the inner edges under each sample but the last: bisections without a branch, all of them step by step.
+    """Count the inner edges below each sample but the last: branchless bisections, all of them in step.
 
-    `ladder` holds ``2**steps - 1`` inner edges upwards, the last of them infinite; `place` has no sign, so that an
-    index is not tried for being negative.
+    `ladder` holds ``2**steps - 1`` ascending inner edges, the last of them infinite; `place` is unsigned, so that
+    indexing does not check for negative numbers.
     """
     x = series[: place.size]
     step = np.uint64((ladder.size + 1) // 2)
@@ -283,10 +248,10 @@ def place_in_bins(series: FloatArray, ladder: FloatArray, place: Places) -> None
 
 @compiled
 def average_bins(series: FloatArray, place: Places, sums: FloatArray, levels: FloatArray, changes: FloatArray) -> int:
-    """Average the level and the change that follows it in each bin of the level, to the last bit of pandas.
+    """Average the level and the following change in each bin of the level, to the last bit of pandas.
 
-    `sums` (5, bins) is scratch; `levels` and `changes` are filled from the left with the means of bins that hold
-    samples. Says how many those are.
+    `sums` (5, bins) is scratch; `levels` and `changes` are filled from the left with the means of non-empty bins, whose
+    number is returned.
     """
     sums[:] = 0.0
     counts, of_levels, lost_levels, of_changes, lost_changes = sums[0], sums[1], sums[2], sums[3], sums[4]
@@ -314,23 +279,12 @@ def fit_polynomial(
     coefficients: FloatArray,
     errors: FloatArray,
 ) -> None:
-    """Fit a polynomial to points through polynomials that are orthogonal on them, from the constant up.
+    """Fit a polynomial to points through polynomials orthogonal on them, from the constant up.
 
-    Parameters
-    ----------
-    x, values : (points,), (points or more,)
-        Where the points are, at least as many as coefficients, and their values.
-    scratch : (size + 3, points or more)
-        Becomes the residual, the powers of x, and the orthogonal polynomials at x.
-    expansions : (size + 1, size + 1)
-        Becomes the orthogonal polynomials' own coefficients, the constant first.
-    coefficients, errors : (size,)
-        Are filled: highest power first, and how wrong each may be, here or in LAPACK.
-
-    References
-    ----------
-    Forsythe (1957), "Generation and use of orthogonal polynomials for data-fitting with a digital computer",
-    J. SIAM 5(2).
+    `scratch` (size + 3, points or more) becomes the residual, the powers of x, and the orthogonal polynomials at x;
+    `expansions` (size + 1, size + 1) their coefficients, the constant first. `coefficients` and `errors` (size,) are
+    filled, highest power first; the errors bound those here and in LAPACK. Forsythe (1957), "Generation and use of
+    orthogonal polynomials for data-fitting with a digital computer", J. SIAM 5(2).
     """
     points, size = x.size, coefficients.size
     residual, powers = scratch[0][:points], scratch[1][:points]
@@ -377,11 +331,11 @@ def expand_next(expansions: FloatArray, degree: int, centre: float, overlap: flo
         expansions[degree + 1, k] = coefficient
 
 
-def prepare_fits(wanted: Sequence[Parameters], _samples: int) -> tuple[Fit, ...]:
-    """Gather the wanted parameter sets by polynomial."""
+def prepare_fits(parameters: Sequence[Parameters], _samples: int) -> tuple[Fit, ...]:
+    """Group the requested parameters by polynomial."""
     rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for row, parameters in enumerate(wanted):
-        rows.setdefault((parameters["m"], parameters["r"]), []).append((row, parameters.get("coeff", 0)))
+    for row, p in enumerate(parameters):
+        rows.setdefault((p["m"], p["r"]), []).append((row, p.get("coeff", 0)))
     return tuple(Fit(degree, bins, tuple(places)) for (degree, bins), places in rows.items())
 
 

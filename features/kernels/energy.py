@@ -1,4 +1,4 @@
-"""How energy and mass lie along the window."""
+"""The distribution of energy and mass over the window."""
 
 from collections.abc import Sequence
 
@@ -22,43 +22,35 @@ def energy_ratio_by_chunks(block: Block, chunks: IntArray, out: FloatArray) -> N
 
 
 def index_mass_quantile(block: Block, shares: FloatArray, out: FloatArray) -> None:
-    """Give the part of the window that holds the share q of ``sum(|x|)`` (tsfresh: index_mass_quantile; two passes).
+    """Return the part of the window that holds the share q of ``sum(|x|)`` (tsfresh: index_mass_quantile; two passes).
 
-    NaN when all samples are zero. Total and running sum have numpy's rounding: a sample just on the share decides.
+    NaN when all samples are zero. Total and running sum have numpy's rounding, as a sample exactly at the share
+    decides.
     """
     mass_quantiles(block.series, shares, out)
 
 
-def _has_chunk(given: Parameters) -> bool:
-    return bool(0 <= given["segment_focus"] < given["num_segments"])
+def _has_chunk(p: Parameters) -> bool:
+    return bool(0 <= p["segment_focus"] < p["num_segments"])
 
 
-def _chunks(wanted: Sequence[Parameters], samples: int) -> IntArray:
-    """Make a table (m, 2) of the first sample of each chunk and the one after its last."""
-    chunks = np.empty((len(wanted), 2), dtype=np.int64)
-    for number, given in enumerate(wanted):
-        least, longer = divmod(samples, given["num_segments"])
+def _chunks(parameters: Sequence[Parameters], samples: int) -> IntArray:
+    """Tabulate the first sample of each chunk and the one after its last, (m, 2)."""
+    chunks = np.empty((len(parameters), 2), dtype=np.int64)
+    for number, p in enumerate(parameters):
+        least, longer = divmod(samples, p["num_segments"])
         # The first chunks are one sample longer until nothing is left over.
-        chunks[number] = [least * k + min(k, longer) for k in (given["segment_focus"], given["segment_focus"] + 1)]
+        chunks[number] = [least * k + min(k, longer) for k in (p["segment_focus"], p["segment_focus"] + 1)]
     return chunks
 
 
-def _shares(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
-    return np.array([given["q"] for given in wanted], dtype=np.float64)
+def _shares(parameters: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([p["q"] for p in parameters], dtype=np.float64)
 
 
 @compiled_sums
 def energy_of(x: FloatArray) -> float:
-    """Add up squares.
-
-    Parameters
-    ----------
-    x : (m,)
-
-    Returns
-    -------
-    float
-    """
+    """Sum the squares."""
     energy = 0.0
     for i in range(x.size):
         energy += x[i] * x[i]
@@ -67,16 +59,7 @@ def energy_of(x: FloatArray) -> float:
 
 @compiled
 def energy_ratios(series: FloatArray, chunks: IntArray, out: FloatArray) -> None:
-    """Divide the energies of chunks by that of each series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    chunks : (m, 2)
-        First sample, and the one after the last.
-    out : (m, n)
-        Is filled.
-    """
+    """Divide the energies of chunks (m, 2) by that of each series, into `out` (m, n)."""
     for row in range(len(series)):
         x = series[row]
         energy = energy_of(x)
@@ -87,15 +70,7 @@ def energy_ratios(series: FloatArray, chunks: IntArray, out: FloatArray) -> None
 
 @compiled
 def mass_quantiles(series: FloatArray, shares: FloatArray, out: FloatArray) -> None:
-    """Find where the running sum of absolute samples reaches shares of the total.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    shares : (m,)
-    out : (m, n)
-        Is filled with one more than that index, over the number of samples.
-    """
+    """Find where the running sum of absolute samples reaches shares (m,) of the total, over n, into `out` (m, n)."""
     n, samples = series.shape
     mass = np.empty(samples)
     begins, sums = np.empty(128, np.int64), np.empty(64)
@@ -113,21 +88,9 @@ def mass_quantiles(series: FloatArray, shares: FloatArray, out: FloatArray) -> N
 
 @compiled
 def first_reaching(running: FloatArray, total: float, share: float) -> int:
-    """Find the first running sum that is a share of the total or more, by halving.
+    """Find the first running sum that reaches a share of the total, by bisection; 0 when none does, as `numpy.argmax`.
 
-    Parameters
-    ----------
-    running : (samples,)
-        Rising.
-    total
-        The total, which may differ from the last running sum by rounding.
-    share
-        The share.
-
-    Returns
-    -------
-    int
-        Its index; 0 when none is, as `numpy.argmax` has it.
+    The total may differ from the last running sum by rounding.
     """
     first, beyond = 0, running.size
     while first < beyond:

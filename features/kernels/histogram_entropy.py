@@ -16,30 +16,22 @@ IntArray = npt.NDArray[np.int64]
 
 
 class EntropyTables(NamedTuple):
-    """What the entropies of histograms need beside the series.
+    """What histogram entropies need besides the series."""
 
-    Parameters
-    ----------
-    bins : (n_wanted,)
-        How many bins each wanted histogram has.
-    surprise : (samples + 1,)
-        ``-p log p`` by count.
-    """
-
-    bins: IntArray
-    surprise: FloatArray
+    bins: IntArray  # (n_features,), bins of each histogram
+    surprise: FloatArray  # (samples + 1,), ``-p log p`` by count
 
 
-def prepare_entropies(wanted: Sequence[Parameters], samples: int) -> EntropyTables:
+def prepare_entropies(parameters: Sequence[Parameters], samples: int) -> EntropyTables:
     """Tabulate the bins and the logarithms."""
-    return EntropyTables(np.array([p["max_bins"] for p in wanted], dtype=np.int64), surprises(samples))
+    return EntropyTables(np.array([p["max_bins"] for p in parameters], dtype=np.int64), surprises(samples))
 
 
 def binned_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> BoolArray | None:
-    """Give ``-sum(p log p)`` over equal bins from minimum to maximum.
+    """Compute ``-sum(p log p)`` over equal bins from minimum to maximum (tsfresh: binned_entropy).
 
-    tsfresh: binned_entropy. In nats; NaN where the range is too small for so many bins. The cost is that of the sorted
-    series, which other calculators share; the rest is a bisection for every edge.
+    In nats; NaN where the range is too small for that many bins. Costs the sorted series, which other calculators
+    share, and a bisection for every edge.
     """
     fill_binned_entropies(block.ordered, tables.bins, tables.surprise, out)
     overflows: BoolArray = ~np.isfinite(block.maximum - block.minimum)
@@ -47,14 +39,14 @@ def binned_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> Bool
 
 
 def has_bins(parameters: Parameters) -> bool:
-    """Say whether the number of bins is one that a histogram can have."""
+    """Whether a histogram can have this number of bins."""
     bins = parameters["max_bins"]
     return isinstance(bins, int) and 1 <= bins <= 100_000
 
 
 @compiled
 def fill_binned_entropies(ordered: FloatArray, bins: IntArray, surprise: FloatArray, out: FloatArray) -> None:
-    """Fill the entropies of sorted series, a row for each number of bins."""
+    """Fill in the entropies of sorted series, a row for each number of bins."""
     most = greatest(bins)
     edges, counts = np.empty(most + 1), np.empty(most, np.int64)
     for row in range(ordered.shape[0]):

@@ -1,4 +1,4 @@
-"""What a kernel is: one calculator of tsfresh for a whole block of series."""
+"""Kernels: one calculator of tsfresh for a whole block of series."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from features.kernels.block import Block, BoolArray, FloatArray
 Parameters = Mapping[str, Any]
 
 
-def _nothing(_wanted: Sequence[Parameters], _samples: int) -> None:
+def _nothing(_parameters: Sequence[Parameters], _samples: int) -> None:
     return None
 
 
@@ -19,19 +19,16 @@ def _anything(_parameters: Parameters) -> bool:
 
 @dataclass(frozen=True)
 class Kernel:
-    """Compute one calculator on a block for every wanted set of parameters.
+    """One calculator, for a block of finite series and several sets of parameters.
 
-    Parameters
-    ----------
-    compute
-        Takes the block, the tables that `prepare` made, and an array (n_wanted, n_series) to fill. Returns flags
-        (n_series,) of the series it is not sure of, or None when it is sure of all: those are computed again by
-        tsfresh's own function, so a kernel never has to guess. Every series it gets is finite.
-    prepare
-        From the wanted parameters and the number of samples to whatever `compute` wants to have once, not for
-        every block: arrays of parameters, wavelets, logarithms. Must not depend on the data.
-    supports
-        Whether a set of parameters can be computed here; others go through tsfresh.
+    `compute` takes the block, the tables that `prepare` built, and an array (n_parameters, n_series) to fill. It
+    returns flags (n_series,) of doubtful series, or None if there are none: those are recomputed by tsfresh's own
+    function, so a kernel never has to guess.
+
+    `prepare` turns the parameters and the number of samples into what `compute` needs only once, not for every block:
+    arrays of parameters, wavelets, logarithms. It must not depend on the data.
+
+    `supports` is false for parameters the kernel cannot compute; those go through tsfresh.
     """
 
     compute: Callable[[Block, Any, FloatArray], BoolArray | None]
@@ -40,17 +37,7 @@ class Kernel:
 
 
 def plain(compute: Callable[[Block], FloatArray]) -> Kernel:
-    """Make a kernel of a calculator without parameters that is always sure.
-
-    Parameters
-    ----------
-    compute
-        From the block to one value a series.
-
-    Returns
-    -------
-    Kernel
-    """
+    """Make a kernel of a calculator that has no parameters and is never doubtful."""
 
     def fill(block: Block, _tables: None, out: FloatArray) -> None:
         out[:] = compute(block)

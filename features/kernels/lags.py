@@ -1,4 +1,4 @@
-"""Products of a series with itself some samples later: what correlation and regression on the past have in common.
+"""Lagged products of a series with itself, shared by correlation and autoregression.
 
 Not a family of its own: it has no calculators, only a stage.
 """
@@ -10,14 +10,9 @@ from features.kernels.block import Block, FloatArray, stage
 
 
 class LaggedProducts:
-    """Hold the lagged products of some series, as many as have been asked for.
+    """The lagged products of series (n, samples), as many as have been requested.
 
-    The table grows by whole groups, so that a product does not depend on how many lags somebody else has asked for.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
+    The table grows by whole groups, so that a product does not depend on how many lags other calculators requested.
     """
 
     def __init__(self, series: FloatArray) -> None:
@@ -25,18 +20,7 @@ class LaggedProducts:
         self._products: FloatArray = np.empty((len(series), 0))
 
     def upto(self, lag: int) -> FloatArray:
-        """Give the products of lags 0 ... lag, and perhaps a few more.
-
-        Parameters
-        ----------
-        lag
-            The largest lag wanted.
-
-        Returns
-        -------
-        (n, lag + 1 or more) array
-            ``sum(x[t] x[t+h])`` in column h.
-        """
+        """Return the products ``sum(x[t] x[t+h])`` in column h, (n, lag + 1 or more)."""
         known = self._products.shape[1]
         missing = lag + 1 - known
         if missing > 0:
@@ -48,5 +32,5 @@ class LaggedProducts:
 
 @stage
 def products_of_centred(block: Block) -> LaggedProducts:
-    """Give the lagged products of the series less their means."""
+    """Return the lagged products of the series less their means."""
     return LaggedProducts(block.centred)

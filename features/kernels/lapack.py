@@ -1,8 +1,8 @@
 """Polynomials fitted and solved by LAPACK, to the last bit of ``numpy.polyfit`` and ``numpy.roots``.
 
-Not a family of its own. Sensors read 642.3 +- 0.5: the powers of such numbers are all but parallel, LAPACK's own
-round-off shows in the coefficients, and only LAPACK has the same. numpy's two functions spend nine tenths of their time
-on other things than LAPACK.
+Not a family of its own. Sensors read 642.3 +- 0.5: the powers of such numbers are nearly parallel, LAPACK's own
+round-off shows in the coefficients, and only LAPACK reproduces it. numpy's two functions spend nine tenths of their
+time outside LAPACK.
 """
 
 import numpy as np
@@ -19,23 +19,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 def fit_as_polyfit(x: FloatArray, y: FloatArray, used: IntArray, rows: IntArray, degree: int) -> FloatArray:
-    """Fit a polynomial to each of some rows of points, with the bits of ``numpy.polyfit``.
+    """Fit polynomials to some rows of points x, y (n, points), with the bits of ``numpy.polyfit``.
 
-    Parameters
-    ----------
-    x, y : (n, points)
-        The points.
-    used : (n,)
-        How many of them count, at least one.
-    rows : (k,)
-        Which rows to fit.
-    degree
-        Of the polynomials.
-
-    Returns
-    -------
-    (k, degree + 1) array
-        Highest power first; NaN where LAPACK refuses.
+    The first ``used[row]`` points count, at least one. Returns (k, degree + 1) coefficients, highest power first; NaN
+    where LAPACK fails.
     """
     powers, scales = np.empty((rows.size, x.shape[1], degree + 1)), np.empty((rows.size, degree + 1))
     scale_powers_of_rows(x, used, rows, powers, scales)
@@ -51,43 +38,21 @@ def fit_as_polyfit(x: FloatArray, y: FloatArray, used: IntArray, rows: IntArray,
 
 @compiled
 def scale_powers_of_rows(x: FloatArray, used: IntArray, rows: IntArray, powers: FloatArray, scales: FloatArray) -> None:
-    """Tabulate the scaled powers of the points in some rows.
-
-    Parameters
-    ----------
-    x : (n, points)
-        The points.
-    used : (n,)
-        How many of them count.
-    rows : (k,)
-        Which rows.
-    powers : (k, points, size)
-        Is filled where points count, highest power first.
-    scales : (k, size)
-        Is filled.
-    """
+    """Tabulate scaled powers of the points in some rows, highest first, into `powers` and `scales`."""
     for k in range(rows.size):
         row = rows[k]
         scale_powers(x[row, : used[row]], powers[k], scales[k])
 
 
 def largest_roots(cubics: FloatArray) -> FloatArray:
-    """Find the largest real part among the roots of each cubic, with the bits of ``numpy.roots``.
+    """Find the largest real part among the roots of each cubic (n, 4), with the bits of ``numpy.roots``.
 
-    Parameters
-    ----------
-    cubics : (n, 4)
-        Highest power first.
-
-    Returns
-    -------
-    (n,) array
-        NaN where there are no roots, or LAPACK refuses.
+    Highest power first; NaN where there are no roots, or LAPACK fails.
     """
     companions = np.zeros((len(cubics), _CUBIC, _CUBIC))
     companions[:, 0] = -cubics[:, 1:] / cubics[:, :1]
     companions[:, 1, 0] = companions[:, 2, 1] = 1.0
-    # numpy strips zeros at both ends; those cubics, and what is not finite, are left to itself.
+    # numpy strips zeros at both ends; those cubics, and non-finite ones, are left to it.
     plain = np.isfinite(companions[:, 0]).all(axis=1) & (cubics[:, -1] != 0.0)
     roots = np.empty(len(cubics))
     try:

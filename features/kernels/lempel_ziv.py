@@ -1,4 +1,4 @@
-"""Complexity by compression: how many different words does a series fall into when it is read once, left to right.
+"""Lempel-Ziv complexity: the number of distinct words a series is parsed into, left to right.
 
 The series is put into equal bins, and each word is the shortest run of bins that has not been a word yet: the parsing
 of LZ78, whose dictionary is a trie.
@@ -26,15 +26,15 @@ Places = npt.NDArray[np.uint64]
 Symbols = npt.NDArray[np.uint32]
 Nodes = npt.NDArray[np.uint32]
 
-# The tries that are advanced together: each waits for its own memory, so five take hardly longer than one.
+# Tries advanced together: each waits for its own memory, so five take hardly longer than one.
 _TOGETHER = 5
-# A trie's nodes are numbered by 32 bits, and its room is one child a bin and word.
+# A trie's nodes are numbered by 32 bits, and it has room for one child a bin and word.
 _LARGEST_ROOM = 2**30
 _LAST_NODE = 2**32 - 1
-# What a thread keeps for its next block, at most: 16 MB.
+# The most a thread keeps for its next block: 16 MB.
 _KEPT_ROOM = 2**22
 _MOST_BINS = 1000
-# So many samples are put into bins at a time: what is left over by vector instructions takes longer than they do.
+# Samples binned at a time: those left over by vector instructions would take longer than they do.
 _WHOLE_VECTORS = 16
 # A bin has to be wider than the rounding of its edges, or the quotient below could miss by more than one bin.
 _WIDTH_OVER_ROUNDING = 4 * float(np.finfo(np.float64).eps)
@@ -42,17 +42,14 @@ _NARROWEST_BIN = 1e-290
 
 
 class _Tries(threading.local):
-    """A thread's tries, kept from block to block: clearing them would cost as much as parsing a series.
-
-    Nodes are numbered on from series to series: what an earlier one has left is not over the root.
-    """
+    """A thread's tries, kept from block to block: clearing them would cost as much as parsing a series."""
 
     def __init__(self) -> None:
         self.nodes: Nodes = np.zeros(0, np.uint32)
         self.root: Places = np.zeros(1, np.uint64)
 
     def of_room(self, room: int) -> tuple[Nodes, Places]:
-        """Give nodes, and the number of the last one used."""
+        """Return the nodes, and the number of the last one used."""
         if self.nodes.size >= room:
             return self.nodes, self.root
         nodes, root = np.zeros(room, np.uint32), np.zeros(1, np.uint64)
@@ -66,32 +63,22 @@ _tries = _Tries()
 
 @dataclass(frozen=True)
 class _Alphabets:
-    """The wanted numbers of bins, and the room their tries need.
+    """The requested numbers of bins, and the room their tries need."""
 
-    Parameters
-    ----------
-    bins : (5 * groups,)
-        Bins; the last group is filled up with ones.
-    rooms : (5 * groups,)
-        Children in the trie of the most words that so many samples can fall into.
-    room
-        The most that tries parsed together need.
-    """
-
-    bins: Integers
-    rooms: Integers
-    room: int
+    bins: Integers  # (5 * groups,), the last group padded with ones
+    rooms: Integers  # (5 * groups,), children in the trie of the most words that fit into the samples
+    room: int  # the most that tries parsed together need
 
 
-def _prepare(wanted: Sequence[Parameters], samples: int) -> _Alphabets:
-    bins = [given["bins"] for given in wanted]
+def _prepare(parameters: Sequence[Parameters], samples: int) -> _Alphabets:
+    bins = [p["bins"] for p in parameters]
     bins += [1] * (-len(bins) % _TOGETHER)
     rooms = np.array([(most_words(each, samples) + 1) * each for each in bins])
     return _Alphabets(np.array(bins), rooms, int(rooms.reshape(-1, _TOGETHER).sum(axis=1).max()))
 
 
 def most_words(bins: int, samples: int) -> int:
-    """Count the shortest different words over so many bins that fit into so many samples."""
+    """Count the shortest distinct words over `bins` symbols that fit into `samples`."""
     words, length = 0, 1
     while samples >= length:
         fitting = min(bins**length, samples // length)

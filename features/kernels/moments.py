@@ -1,4 +1,4 @@
-"""Sums, means, variances and the like: what adds up over a window."""
+"""Sums, means, variances and higher moments."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def mean(block: Block) -> FloatArray:
 
 
 def length(block: Block) -> FloatArray:
-    """Give the number of samples n (tsfresh: length; free)."""
+    """Return the number of samples n (tsfresh: length; free)."""
     return block.full(block.samples)
 
 
@@ -55,19 +55,19 @@ def variation_coefficient(block: Block) -> FloatArray:
 
 
 def variance_larger_than_standard_deviation(block: Block) -> FloatArray:
-    """Say whether ``var(x) > std(x)`` (tsfresh: variance_larger_than_standard_deviation; shares both)."""
+    """Whether ``var(x) > std(x)`` (tsfresh: variance_larger_than_standard_deviation; shares both)."""
     return (block.variance > block.deviation).astype(np.float64)
 
 
 def large_standard_deviation(block: Block, radii: FloatArray, out: FloatArray) -> None:
-    """Say whether ``std(x) > r * (max(x) - min(x))`` (tsfresh: large_standard_deviation; shares all three)."""
+    """Whether ``std(x) > r * (max(x) - min(x))`` (tsfresh: large_standard_deviation; shares all three)."""
     np.greater(block.deviation, radii[:, None] * (block.maximum - block.minimum), out=out)
 
 
 def ratio_beyond_r_sigma(block: Block, radii: FloatArray, out: FloatArray) -> None:
-    """Give the share of samples over ``r * std(x)`` from the mean (tsfresh: ratio_beyond_r_sigma; one pass for each r).
+    """Return the share of samples over ``r * std(x)`` from the mean (tsfresh: ratio_beyond_r_sigma; a pass for each r).
 
-    Mean, deviation and radius have numpy's rounding: a sample just on the radius decides.
+    Mean, deviation and radius have numpy's rounding, as a sample exactly at the radius decides.
     """
     shares_beyond(block.series, block.mean, block.deviation, radii, out)
 
@@ -75,8 +75,8 @@ def ratio_beyond_r_sigma(block: Block, radii: FloatArray, out: FloatArray) -> No
 def skewness(block: Block, _tables: None, out: FloatArray) -> BoolArray:
     """Compute the adjusted Fisher-Pearson skewness G1 (tsfresh: skewness; one pass, shared with the kurtosis).
 
-    ``sqrt(n (n-1)) / (n-2) * m3 / m2**1.5`` with the mean powers m2 and m3 of ``x - mean(x)``; NaN under three samples
-    and for a constant, as in pandas. Doubtful where ``m2**2`` leaves the range of numbers.
+    ``sqrt(n (n-1)) / (n-2) * m3 / m2**1.5`` with the mean powers m2 and m3 of ``x - mean(x)``; NaN below three samples
+    and for a constant, as in pandas. Doubtful where ``m2**2`` overflows or underflows.
 
     References
     ----------
@@ -89,8 +89,8 @@ def skewness(block: Block, _tables: None, out: FloatArray) -> BoolArray:
 def kurtosis(block: Block, _tables: None, out: FloatArray) -> BoolArray:
     """Compute the adjusted excess kurtosis G2 (tsfresh: kurtosis; one pass, shared with the skewness).
 
-    ``(n-1) / ((n-2) (n-3)) * ((n+1) m4 / m2**2 - 3 (n-1))``; NaN under four samples and for a constant, as in pandas.
-    Doubtful where ``m2**2`` leaves the range of numbers.
+    ``(n-1) / ((n-2) (n-3)) * ((n+1) m4 / m2**2 - 3 (n-1))``; NaN below four samples and for a constant, as in pandas.
+    Doubtful where ``m2**2`` overflows or underflows.
 
     References
     ----------
@@ -102,28 +102,19 @@ def kurtosis(block: Block, _tables: None, out: FloatArray) -> BoolArray:
 
 @stage
 def _shapes(block: Block) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Give skewness, kurtosis, and where both are doubtful."""
+    """Return skewness, kurtosis, and where both are doubtful."""
     skew, tail, doubtful = block.full(np.nan), block.full(np.nan), np.empty(block.n, dtype=np.bool_)
     standardise(block.series, block.mean, block.constant, skew, tail, doubtful)
     return skew, tail, doubtful
 
 
-def _radii(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
-    return np.array([given["r"] for given in wanted], dtype=np.float64)
+def _radii(parameters: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([p["r"] for p in parameters], dtype=np.float64)
 
 
 @compiled_sums
 def energies(series: FloatArray) -> FloatArray:
-    """Add up the squares of each series.
-
-    Parameters
-    ----------
-    series : (n, samples)
-
-    Returns
-    -------
-    (n,) array
-    """
+    """Sum the squares of each series, (n,)."""
     n, samples = series.shape
     out = np.empty(n)
     for row in range(n):
@@ -139,17 +130,7 @@ def energies(series: FloatArray) -> FloatArray:
 def shares_beyond(
     series: FloatArray, mean: FloatArray, deviation: FloatArray, radii: FloatArray, out: FloatArray
 ) -> None:
-    """Give the shares of samples that lie further from the mean than some multiples of the deviation.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    mean, deviation : (n,)
-    radii : (m,)
-        The multiples.
-    out : (m, n)
-        Is filled.
-    """
+    """Compute the shares of samples further from the mean than multiples (m,) of the deviation, into `out` (m, n)."""
     n, samples = series.shape
     distances = np.empty(samples)
     for row in range(n):
@@ -169,19 +150,7 @@ def shares_beyond(
 def standardise(
     series: FloatArray, mean: FloatArray, constant: BoolArray, skew: FloatArray, tail: FloatArray, doubtful: BoolArray
 ) -> None:
-    """Turn central powers into skewness and kurtosis, as far as there are samples enough and more than one value.
-
-    Parameters
-    ----------
-    series : (n, samples)
-    mean : (n,)
-    constant : (n,)
-        Whether a series has one value only.
-    skew, tail : (n,)
-        NaN at first; filled.
-    doubtful : (n,)
-        Is filled.
-    """
+    """Compute skewness and kurtosis (n,), initially NaN, where there are enough samples and more than one value."""
     n = series.shape[1]
     for row in range(len(series)):
         second, third, fourth = central_powers(series[row], mean[row])
@@ -195,23 +164,11 @@ def standardise(
 
 @compiled_sums
 def central_powers(x: FloatArray, mean: float) -> tuple[float, float, float]:
-    """Add up the second, third and fourth powers of the distances to the mean.
+    """Sum the second, third and fourth powers of the distances to the mean.
 
-    The mean that is given is rounded; what the distances to it have left as their own mean is taken out afterwards.
-
-    Parameters
-    ----------
-    x : (samples,)
-    mean
-
-    Returns
-    -------
-    tuple of float
-
-    References
-    ----------
-    Pébay (2008), "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
-    moments", doi:10.2172/1028931, section 2.
+    The given mean is rounded; the remaining mean of the distances is taken out afterwards: Pébay (2008), "Formulas for
+    robust, one-pass parallel computation of covariances and arbitrary-order statistical moments", doi:10.2172/1028931,
+    section 2.
     """
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
     for i in range(x.size):

@@ -15,22 +15,22 @@ IntArray = npt.NDArray[np.int64]
 
 
 def maximum(block: Block) -> FloatArray:
-    """Give ``max(x)`` (tsfresh: maximum; one pass)."""
+    """Return ``max(x)`` (tsfresh: maximum; one pass)."""
     return block.maximum
 
 
 def minimum(block: Block) -> FloatArray:
-    """Give ``min(x)`` (tsfresh: minimum; one pass)."""
+    """Return ``min(x)`` (tsfresh: minimum; one pass)."""
     return block.minimum
 
 
 def absolute_maximum(block: Block) -> FloatArray:
-    """Give ``max(|x|)`` (tsfresh: absolute_maximum; shares both extremes)."""
+    """Return ``max(|x|)`` (tsfresh: absolute_maximum; shares both extremes)."""
     return np.maximum(np.abs(block.maximum), np.abs(block.minimum))
 
 
 def median(block: Block) -> FloatArray:
-    """Give the middle of the sorted samples, or the mean of the two (tsfresh: median; shares one sort)."""
+    """Return the middle of the sorted samples, or the mean of the two (tsfresh: median; shares one sort)."""
     lower, upper = (block.samples - 1) // 2, block.samples // 2
     ordered = block.ordered
     middle: FloatArray = ordered[:, lower] if lower == upper else (ordered[:, lower] + ordered[:, upper]) / 2
@@ -43,7 +43,7 @@ def quantile(block: Block, places: FloatArray, out: FloatArray) -> None:
 
 
 def symmetry_looking(block: Block, radii: FloatArray, out: FloatArray) -> None:
-    """Say whether ``|mean(x) - median(x)| < r * (max(x) - min(x))`` (tsfresh: symmetry_looking; shares all)."""
+    """Whether ``|mean(x) - median(x)| < r * (max(x) - min(x))`` (tsfresh: symmetry_looking; shares all)."""
     np.less(np.abs(block.mean - median(block)), radii[:, None] * (block.maximum - block.minimum), out=out)
 
 
@@ -53,7 +53,7 @@ def mean_n_absolute_max(block: Block, numbers: IntArray, out: FloatArray) -> Non
 
 
 def has_duplicate(block: Block) -> FloatArray:
-    """Say whether a value occurs twice (tsfresh: has_duplicate; one sort and one pass for all of these)."""
+    """Whether a value occurs twice (tsfresh: has_duplicate; one sort and one pass for all of these)."""
     different, *_ = _repetitions(block)
     return (different < block.samples).astype(np.float64)
 
@@ -65,13 +65,13 @@ def ratio_value_number_to_time_series_length(block: Block) -> FloatArray:
 
 
 def percentage_of_reoccurring_values_to_all_values(block: Block) -> FloatArray:
-    """Give the share of different values that occur twice or more (tsfresh's name is the same; shares)."""
+    """Return the share of different values that occur twice or more (tsfresh's name is the same; shares)."""
     different, values, *_ = _repetitions(block)
     return values / different
 
 
 def percentage_of_reoccurring_datapoints_to_all_datapoints(block: Block) -> FloatArray:
-    """Give the share of samples whose value occurs twice or more (tsfresh's name is the same; shares)."""
+    """Return the share of samples whose value occurs twice or more (tsfresh's name is the same; shares)."""
     _, _, points, *_ = _repetitions(block)
     return points / block.samples
 
@@ -93,33 +93,24 @@ def _repetitions(block: Block) -> FloatArray:
     return repetitions(block.ordered)
 
 
-def _places(wanted: Sequence[Parameters], samples: int) -> FloatArray:
-    for given in wanted:
-        if not 0 <= given["q"] <= 1:
-            raise ValueError(f"the quantile {given['q']:g} does not lie between 0 and 1")
-    return places_of([given["q"] for given in wanted], samples)
+def _places(parameters: Sequence[Parameters], samples: int) -> FloatArray:
+    for p in parameters:
+        if not 0 <= p["q"] <= 1:
+            raise ValueError(f"the quantile {p['q']:g} does not lie between 0 and 1")
+    return places_of([p["q"] for p in parameters], samples)
 
 
-def _radii(wanted: Sequence[Parameters], _samples: int) -> FloatArray:
-    return np.array([given["r"] for given in wanted], dtype=np.float64)
+def _radii(parameters: Sequence[Parameters], _samples: int) -> FloatArray:
+    return np.array([p["r"] for p in parameters], dtype=np.float64)
 
 
-def _numbers(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    return np.array([given["number_of_maxima"] for given in wanted], dtype=np.int64)
+def _numbers(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    return np.array([p["number_of_maxima"] for p in parameters], dtype=np.int64)
 
 
 @compiled
 def all_quantiles(ordered: FloatArray, places: FloatArray, out: FloatArray) -> None:
-    """Interpolate each sorted series at several places.
-
-    Parameters
-    ----------
-    ordered : (n, samples)
-    places : (m,)
-        From `places_of`.
-    out : (m, n)
-        Is filled.
-    """
+    """Interpolate each sorted series at places (m,) from `places_of`, into `out` (m, n)."""
     for row in range(len(ordered)):
         for j in range(places.size):
             out[j, row] = quantile_at(ordered[row], places[j])
@@ -127,15 +118,9 @@ def all_quantiles(ordered: FloatArray, places: FloatArray, out: FloatArray) -> N
 
 @compiled
 def mean_of_largest(ordered: FloatArray, numbers: IntArray, out: FloatArray) -> None:
-    """Average the samples furthest from zero: they stand at the two ends of the sorted series.
+    """Average the samples furthest from zero, at the two ends of the sorted series, into `out` (m, n).
 
-    Parameters
-    ----------
-    ordered : (n, samples)
-    numbers : (m,)
-        How many samples, each at least 1.
-    out : (m, n)
-        Is filled; NaN where there are not more samples than that.
+    `numbers` (m,) are at least 1; NaN where there are not more samples than that.
     """
     n, samples = ordered.shape
     for row in range(n):
@@ -157,18 +142,9 @@ def mean_of_largest(ordered: FloatArray, numbers: IntArray, out: FloatArray) -> 
 
 @compiled
 def repetitions(ordered: FloatArray) -> FloatArray:
-    """Count and add up the values that occur twice or more.
+    """Count distinct values, repeated ones and their samples, and sum repeated values and samples, (5, n).
 
-    Parameters
-    ----------
-    ordered : (n, samples)
-        Each sorted upwards.
-
-    Returns
-    -------
-    (5, n) array
-        Different values; those that occur twice or more; their samples; the sum of these values; the sum of these
-        samples. The sums are numpy's to the last bit, for what cancels in them may leave nothing else.
+    The sums are numpy's to the last bit, as cancellation may leave nothing else.
     """
     n, samples = ordered.shape
     out = np.empty((5, n))
@@ -202,16 +178,7 @@ def repetitions(ordered: FloatArray) -> FloatArray:
 
 @compiled
 def count_steps(ordered: FloatArray) -> int:
-    """Count the samples of a sorted series that differ from the one before.
-
-    Parameters
-    ----------
-    ordered : (samples,)
-
-    Returns
-    -------
-    int
-    """
+    """Count the samples of a sorted series that differ from the one before."""
     before, after = ordered[: ordered.size - 1], ordered[1 : ordered.size]
     steps = 0
     for i in range(before.size):
@@ -226,7 +193,7 @@ KERNELS: dict[str, Kernel] = {
     "median": plain(median),
     "quantile": Kernel(quantile, _places),
     "symmetry_looking": Kernel(symmetry_looking, _radii),
-    "mean_n_absolute_max": Kernel(mean_n_absolute_max, _numbers, lambda given: bool(given["number_of_maxima"] > 0)),
+    "mean_n_absolute_max": Kernel(mean_n_absolute_max, _numbers, lambda p: bool(p["number_of_maxima"] > 0)),
     "has_duplicate": plain(has_duplicate),
     "ratio_value_number_to_time_series_length": plain(ratio_value_number_to_time_series_length),
     "percentage_of_reoccurring_values_to_all_values": plain(percentage_of_reoccurring_values_to_all_values),

@@ -1,8 +1,8 @@
-"""The entropy of ordinal patterns: how evenly do the orders occur in which a few consecutive samples stand.
+"""Permutation entropy: how evenly the orders of a few consecutive samples are distributed.
 
-Equal samples stand in the order of time (stable ties), on every processor. tsfresh sorts by numpy's default, which
-leaves that order to the processor's sort: its values for tied series differ from one machine to the next, and ours are
-those of the machines without a vector sort.
+Equal samples are ordered by time (stable ties), on every processor. tsfresh sorts by numpy's default, whose order of
+ties depends on the processor: its values for tied series differ between machines, and ours are those of machines
+without a vectorised sort.
 
 References
 ----------
@@ -31,35 +31,27 @@ _LONGEST_PATTERN = 8
 
 # Entropies are added up as whole numbers of 2**-58: exactly, in one cycle each, whatever the order. None reaches 16.
 _UNIT = 2.0**-58
-# What is left over by vector instructions takes longer than they do: so many patterns are coded at a time.
+# Patterns coded at a time: those left over by vector instructions would take longer than they do.
 _WHOLE_VECTORS = 16
 
 
 @dataclass(frozen=True)
 class _Patterns:
-    """What the wanted entropies need of the number of samples.
+    """What the requested entropies need for a number of samples."""
 
-    Parameters
-    ----------
-    dimensions, strides : (n_wanted,)
-        Samples in a pattern, and from the start of one pattern to the start of the next.
-    surprise, rise : (n_wanted, samples + 1)
-        -p log p of a pattern that occurs c times, in units, at [c]; by how much once more changes that.
-    """
-
-    dimensions: Integers
-    strides: Integers
-    surprise: Integers
-    rise: Integers
+    dimensions: Integers  # (n_features,), samples in a pattern
+    strides: Integers  # (n_features,), from the start of one pattern to the start of the next
+    surprise: Integers  # (n_features, samples + 1), -p log p of a pattern that occurs c times, in units, at [c]
+    rise: Integers  # how much one more occurrence changes `surprise`
 
 
-def _prepare(wanted: Sequence[Parameters], samples: int) -> _Patterns:
-    dimensions = np.array([given["dimension"] for given in wanted], dtype=np.int64)
-    strides = np.array([given["tau"] for given in wanted], dtype=np.int64)
+def _prepare(parameters: Sequence[Parameters], samples: int) -> _Patterns:
+    dimensions = np.array([p["dimension"] for p in parameters], dtype=np.int64)
+    strides = np.array([p["tau"] for p in parameters], dtype=np.int64)
     patterns = np.maximum((samples - dimensions) // strides + 1, 1)
     # More occurrences than there are patterns do not occur.
     share = np.minimum(np.arange(1, samples + 2) / patterns[:, None], 1.0)
-    surprise = np.zeros((len(wanted), samples + 2), dtype=np.int64)
+    surprise = np.zeros((len(parameters), samples + 2), dtype=np.int64)
     surprise[:, 1:] = np.rint(-share * np.log(share) / _UNIT)
     return _Patterns(dimensions, strides, surprise[:, :-1].copy(), np.diff(surprise))
 
@@ -70,7 +62,7 @@ def _supports(parameters: Parameters) -> bool:
 
 
 def permutation_entropy(block: Block, patterns: _Patterns, out: FloatArray) -> None:
-    """Give ``-sum(p log p)`` over the orders in which `dimension` consecutive samples stand.
+    """Compute ``-sum(p log p)`` over the orders of `dimension` consecutive samples.
 
     tsfresh: permutation_entropy(tau, dimension); a pattern starts at every tau-th sample. One comparison a sample and
     dimension for all dimensions up to the longest, and two visits to a table of counts; Bandt & Pompe (2002).

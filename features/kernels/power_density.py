@@ -1,4 +1,4 @@
-"""The power density of a series, and how evenly it is spread."""
+"""The power density of a series, and its entropy."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -18,25 +18,16 @@ ComplexArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 
 SEGMENT = 256
-# What is too near to the edge of a bin, as a share of it; for up to 1000 bins the rounding of a density is far less.
+# Too near to the edge of a bin, as a share of its width; for up to 1000 bins a density's rounding is far less.
 NEARNESS = 1e-9
 
 
 @stage
 def welch(block: Block) -> FloatArray:
-    """Estimate the power density by averaged periodograms of half-overlapping segments (Welch's method).
+    """Estimate the power density by averaged periodograms of half-overlapping segments, (n, segment // 2 + 1).
 
     The segments have at most 256 samples, their mean removed, a Hann window and a scale for unit sampling frequency.
     Every operation is scipy's, in its order, so the bits are, too.
-
-    Parameters
-    ----------
-    block
-        The series.
-
-    Returns
-    -------
-    (n, segment // 2 + 1) array
 
     References
     ----------
@@ -54,17 +45,7 @@ def welch(block: Block) -> FloatArray:
 
 @cache
 def welch_window(length: int) -> FloatArray:
-    """Give the Hann window, scaled to a density.
-
-    Parameters
-    ----------
-    length
-        Of a segment.
-
-    Returns
-    -------
-    (length,) array
-    """
+    """Return the Hann window, scaled to a density."""
     if length == 1:
         return np.ones(1)
     angles = np.linspace(-np.pi, np.pi, length + 1)[:-1]
@@ -72,80 +53,58 @@ def welch_window(length: int) -> FloatArray:
     return window * (1 / np.sqrt(sum(window**2)))
 
 
-def spkt_welch_density(block: Block, wanted: IntArray, out: FloatArray) -> None:
-    """Give coefficients of Welch's power density (tsfresh: spkt_welch_density).
+def spkt_welch_density(block: Block, coefficients: IntArray, out: FloatArray) -> None:
+    """Return coefficients of Welch's power density (tsfresh: spkt_welch_density).
 
     NaN for coefficients beyond it. Costs the transform of the segments, shared with fourier_entropy.
     """
     density = welch(block)
-    for row, coefficient in zip(out, wanted, strict=True):
+    for row, coefficient in zip(out, coefficients, strict=True):
         row[:] = density[:, coefficient] if coefficient < density.shape[1] else np.nan
 
 
-def prepare_coefficients(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    """List the wanted coefficients."""
-    return np.array([p["coeff"] for p in wanted], dtype=np.int64)
+def prepare_coefficients(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    """List the requested coefficients."""
+    return np.array([p["coeff"] for p in parameters], dtype=np.int64)
 
 
 def has_coefficient(parameters: Parameters) -> bool:
-    """Say whether the coefficient is a number that a density may have."""
+    """Whether a density may have this coefficient."""
     return isinstance(parameters["coeff"], int) and parameters["coeff"] >= 0
 
 
 class EntropyTables(NamedTuple):
-    """What the entropies of a density need beside it.
+    """What the entropies of a density need besides it."""
 
-    Parameters
-    ----------
-    bins : (n_wanted,)
-        How many bins each wanted histogram has.
-    surprise : (coefficients + 1,)
-        ``-p log p`` by count.
-    """
-
-    bins: IntArray
-    surprise: FloatArray
+    bins: IntArray  # (n_features,), bins of each histogram
+    surprise: FloatArray  # (coefficients + 1,), ``-p log p`` by count
 
 
-def prepare_entropies(wanted: Sequence[Parameters], samples: int) -> EntropyTables:
+def prepare_entropies(parameters: Sequence[Parameters], samples: int) -> EntropyTables:
     """Tabulate the bins and the logarithms."""
     return EntropyTables(
-        np.array([p["bins"] for p in wanted], dtype=np.int64), surprises(min(samples, SEGMENT) // 2 + 1)
+        np.array([p["bins"] for p in parameters], dtype=np.int64), surprises(min(samples, SEGMENT) // 2 + 1)
     )
 
 
 def fourier_entropy(block: Block, tables: EntropyTables, out: FloatArray) -> BoolArray:
-    """Give the entropy of a histogram of Welch's power density (tsfresh: fourier_entropy).
+    """Compute the entropy of a histogram of Welch's power density (tsfresh: fourier_entropy).
 
-    NaN where the density is zero everywhere but for round-off, that is for a constant. In nats. Costs a pass over the
-    density for each number of bins; where a density stands on the edge of a bin, scipy's rounding decides.
+    In nats. NaN where the density is zero everywhere except for round-off, that is for a constant. Costs a pass over
+    the density for each number of bins; where a density stands on the edge of a bin, scipy's rounding decides.
     """
     doubtful, on_edge = np.zeros(block.n, dtype=np.bool_), np.zeros(out.shape, dtype=np.bool_)
     if not fill_entropies(welch(block), block.constant, tables.bins, tables.surprise, out, doubtful, on_edge):
         return doubtful
-    for wanted, row in np.argwhere(on_edge):
+    for number, row in np.argwhere(on_edge):
         if not doubtful[row]:
-            out[wanted, row] = entropy_by_scipy(block.series[row], int(tables.bins[wanted]), tables.surprise)
+            out[number, row] = entropy_by_scipy(block.series[row], int(tables.bins[number]), tables.surprise)
     return doubtful
 
 
 def entropy_by_scipy(series: FloatArray, bins: int, surprise: FloatArray) -> float:
-    """Take density and histogram of one series from the libraries that tsfresh takes them from.
-
-    Parameters
-    ----------
-    series : (samples,)
-        Not constant.
-    bins
-        Of the histogram.
-    surprise
-        From `surprises`.
-
-    Returns
-    -------
-    float
-    """
-    # scipy.signal takes a second to load, and is hardly ever needed.
+    """Compute the entropy of one series that is not constant with the libraries that tsfresh uses."""
+    # scipy.signal takes a second to import, and is rarely needed.
     from scipy.signal import welch as welch_of
 
     density = welch_of(series, nperseg=min(len(series), SEGMENT))[1]
@@ -154,13 +113,13 @@ def entropy_by_scipy(series: FloatArray, bins: int, surprise: FloatArray) -> flo
 
 
 def has_bins(parameters: Parameters) -> bool:
-    """Say whether the number of bins is one that is computed here."""
+    """Whether the number of bins is supported."""
     return isinstance(parameters["bins"], int) and 1 <= parameters["bins"] <= 1000
 
 
 @compiled
 def cut_segments(series: FloatArray, window: FloatArray, hop: int, segments: FloatArray) -> None:
-    """Cut each series into segments, take their means off and window them."""
+    """Cut each series into segments, subtract their means and window them."""
     length = window.size
     begins, sums = np.empty(128, np.int64), np.empty(64)
     for row in range(series.shape[0]):
@@ -181,7 +140,7 @@ def average(transforms: ComplexArray, even: bool, density: FloatArray) -> None:
     for row in range(n):
         mean = density[row]
         if segments >= 8:
-            # numpy sums so many in another order.
+            # numpy sums that many in another order.
             for k in range(frequencies):
                 for number in range(segments):
                     powers[number] = power(transforms[row, number, k]) * (2 if 0 < k < unpaired else 1)
@@ -198,7 +157,7 @@ def average(transforms: ComplexArray, even: bool, density: FloatArray) -> None:
 
 @compiled
 def power(coefficient: complex) -> float:
-    """Give the square of an amplitude."""
+    """Return the square of an amplitude."""
     return coefficient.real * coefficient.real + coefficient.imag * coefficient.imag
 
 
@@ -212,9 +171,9 @@ def fill_entropies(
     doubtful: BoolArray,
     on_edge: BoolArray,
 ) -> bool:
-    """Fill the entropies of scaled densities, a row for each number of bins; doubt a density that is flat.
+    """Compute the entropies of scaled densities, a row for each number of bins; a flat density is doubtful.
 
-    Says whether any density stands on the edge of a bin.
+    True if any density stands on the edge of a bin.
     """
     frequencies = density.shape[1]
     shares, places = np.empty(frequencies), np.empty(frequencies, np.int64)
@@ -225,7 +184,7 @@ def fill_entropies(
         for k in range(frequencies):
             highest = values[k] if values[k] > highest else highest
             lowest = values[k] if values[k] < lowest else lowest
-        # The density of a constant is the rounding of its mean, or nothing.
+        # The density of a constant is the rounding of its mean, or zero.
         if constant[row] or not 0 < highest < np.inf:
             out[:, row] = np.nan
             continue
@@ -244,7 +203,7 @@ def fill_entropies(
 
 @compiled
 def count_bins(shares: FloatArray, places: IntArray, counts: IntArray) -> int:
-    """Count shares of the range in equal bins, and say how many of them are very near to an inner edge."""
+    """Count shares of the range in equal bins, and return how many are very near to an inner edge."""
     bins = counts.size
     on_edge = 0
     for k in range(shares.size):

@@ -1,6 +1,6 @@
-"""All kernels by tsfresh's calculator name.
+"""All kernels, by tsfresh's calculator name.
 
-To add one: write it in its family's file, name it in that file's ``KERNELS``, and give the parity tests its parameters
+To add one: write it in its family's file, add it to that file's ``KERNELS``, and give the parity tests its parameters
 if it has any. A calculator without a kernel is computed by tsfresh itself.
 """
 

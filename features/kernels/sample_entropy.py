@@ -1,6 +1,6 @@
-"""Entropies of templates: how surely do two stretches that are alike stay alike for one sample more.
+"""Entropies of templates: how often two matching stretches still match for one more sample.
 
-Two templates of m samples are alike when no sample of the one is further than a tolerance from its fellow in the
+Two templates of m samples match when no sample of the one is further than a tolerance from its counterpart in the
 other. The samples within the tolerance of x[i] are neighbours in the sorted series (rounding keeps the order of
 differences), so the sets of their times are differences of two prefixes of the sorted series: bits of 64 times a word.
 One set shifted by a sample and intersected with the next lengthens the templates by one; the sizes are exact integers.
@@ -29,11 +29,11 @@ Integers = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
-# Words of 64 times that are held at once: with 2,048 samples their sets fill half a megabyte.
+# Words of 64 times held at once: with 2,048 samples their sets fill half a megabyte.
 _WORDS_AT_ONCE = 16
-# A template lengthened so often still takes in no more bits than one word holds beyond the words at once.
+# A template lengthened this often still needs no more bits than one word beyond the words held at once.
 _LONGEST = 32
-# Times the largest deviation that is finite, about 1e154, this is finite.
+# Finite when multiplied by the largest finite deviation, about 1e154.
 _LARGEST_SHARE = 1e100
 _SAMPLE_SHARE, _SAMPLE_LENGTH = 0.2, 2
 
@@ -42,13 +42,13 @@ def _count_ones(_context: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), lambda _target, builder, _signature, arguments: builder.ctpop(arguments[0])
 
 
-# How many bits of a word are set: the processor's own instruction, for which numba has no name.
+# Counts the bits set in a word by the processor's own instruction, which numba does not expose.
 _ones: Any = intrinsic(_count_ones)
 
 
 @stage
 def _order(block: Block) -> Integers:
-    """Sort the times of each series by its values; in which order equal ones come does not matter."""
+    """Sort the times of each series by value; the order of ties does not matter."""
     return np.argsort(block.series, axis=1)
 
 
@@ -56,8 +56,8 @@ def _order(block: Block) -> Integers:
 def _add_up(
     series: FloatArray, order: Integers, tolerances: FloatArray, length: int, worth: FloatArray, sums: FloatArray
 ) -> None:
-    # For each series, tolerance, and templates of `length` and of one sample more: add up over all templates what it is
-    # worth to be like so many templates.
+    # For each series, tolerance, and templates of `length` and of one sample more: sum over all templates the worth of
+    # their number of matches.
     n, samples = series.shape
     wanted, words = tolerances.shape[1], (samples + 63) // 64
     at_once = min(words, _WORDS_AT_ONCE)
@@ -90,7 +90,7 @@ def _find_neighbours(
     ordered: FloatArray, tolerances: FloatArray, left: Words, right: Words, begins: Places, ends: Places
 ) -> None:
     # Sample k of the sorted series is within the tolerance of those from begins[k] to before ends[k]. Each step moves
-    # one end of a window over the sorted series, without a branch; what is written last before an end moves is right.
+    # one end of a window over the sorted series, without a branch; the last write before an end moves is the right one.
     one = np.uint64(1)
     left[:] = 0
     right[:] = 0
@@ -117,7 +117,7 @@ def _collect(order: Integers, first: int, prefixes: Words) -> None:
 
 @compiled
 def _match(prefixes: Words, order: Integers, begins: Places, ends: Places, alike: Words) -> None:
-    # Row i: the times of the samples that are like sample i.
+    # Row i: the times of the samples that match sample i.
     for k in range(len(order)):
         upto, before, row = prefixes[ends[k]], prefixes[begins[k]], alike[order[k]]
         for w in range(len(row)):
@@ -126,7 +126,7 @@ def _match(prefixes: Words, order: Integers, begins: Places, ends: Places, alike
 
 @compiled
 def _lengthen(alike: Words, templates: int) -> None:
-    # The last word is there for its lowest bits only: the word before it takes them in.
+    # The last word only supplies its lowest bits to the word before it.
     last = alike.shape[1] - 1
     for i in range(templates):
         row, after = alike[i], alike[i + 1]
@@ -137,7 +137,7 @@ def _lengthen(alike: Words, templates: int) -> None:
 
 @compiled
 def _count(alike: Words, templates: int, counts: Places) -> None:
-    # From templates one sample shorter to the number of those alike, and of those one sample longer.
+    # From templates one sample shorter to the number of matches, and of matches one sample longer.
     words = alike.shape[1] - 1
     for i in range(templates):
         here, after, after_next = alike[i, :words], alike[i + 1, :words], alike[i + 2, :words]
@@ -161,31 +161,19 @@ def _total_worth(counts: Places, templates: int, worth: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class _Group:
-    """Approximate entropies of one template length.
+    """Approximate entropies of one template length."""
 
-    Parameters
-    ----------
-    places
-        Where they stand among those wanted.
-    length
-        Samples in the shorter templates, tsfresh's m.
-    shares
-        Tolerances as shares of the standard deviation, tsfresh's r.
-    worth : (2, samples + 1)
-        For the shorter and the longer templates, log of the share of the templates that c of them are, at [c].
-    """
-
-    places: list[int]
-    length: int
-    shares: FloatArray
-    worth: FloatArray
+    places: list[int]  # their positions among all requested
+    length: int  # samples in the shorter templates, tsfresh's m
+    shares: FloatArray  # tolerances as shares of the standard deviation, tsfresh's r
+    worth: FloatArray  # (2, samples + 1), log share of c matches at [c], for the shorter and the longer templates
 
 
-def _prepare(wanted: Sequence[Parameters], samples: int) -> list[_Group]:
+def _prepare(parameters: Sequence[Parameters], samples: int) -> list[_Group]:
     groups = []
-    for length in sorted({given["m"] for given in wanted}):
-        places = [place for place, given in enumerate(wanted) if given["m"] == length]
-        shares = np.array([wanted[place]["r"] for place in places], dtype=np.float64)
+    for length in sorted({p["m"] for p in parameters}):
+        places = [place for place, p in enumerate(parameters) if p["m"] == length]
+        shares = np.array([parameters[place]["r"] for place in places], dtype=np.float64)
         worth = np.zeros((2, samples + 1))
         if samples > length + 1:
             templates = np.array([[samples - length + 1], [samples - length]])
@@ -200,10 +188,10 @@ def _supports(parameters: Parameters) -> bool:
 
 
 def approximate_entropy(block: Block, groups: Sequence[_Group], out: FloatArray) -> BoolArray:
-    """Give ``|phi(m) - phi(m + 1)|``, phi the mean log share of templates alike, self matches included.
+    """Compute ``|phi(m) - phi(m + 1)|``, phi the mean log share of matching templates, self matches included.
 
-    tsfresh: approximate_entropy(m, r), alike within r standard deviations; 0 for m + 1 samples and fewer. A sort, then
-    n * n / 64 words of bits for each r; Pincus (1991). Doubtful when the deviation overflows.
+    tsfresh: approximate_entropy(m, r), matching within r standard deviations; 0 for m + 1 samples and fewer. A sort,
+    then n * n / 64 words of bits for each r; Pincus (1991). Doubtful when the deviation overflows.
     """
     for group in groups:
         if block.samples <= group.length + 1:
@@ -216,9 +204,9 @@ def approximate_entropy(block: Block, groups: Sequence[_Group], out: FloatArray)
 
 
 def sample_entropy(block: Block, _tables: None, out: FloatArray) -> BoolArray:
-    """Give ``-log(A / B)`` of the pairs of templates alike for 3 and for 2 samples, self matches excluded.
+    """Compute ``-log(A / B)`` of the pairs of templates that match for 3 and for 2 samples, self matches excluded.
 
-    tsfresh: sample_entropy, alike within 0.2 standard deviations. Cost as for one approximate_entropy; Richman &
+    tsfresh: sample_entropy, matching within 0.2 standard deviations. Cost as for one approximate_entropy; Richman &
     Moorman (2000). Doubtful when the deviation overflows.
     """
     others = np.tile(np.arange(-1.0, block.samples), (2, 1))

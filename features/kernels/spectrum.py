@@ -1,7 +1,7 @@
-"""What the Fourier transform tells: its coefficients, and the moments of its amplitudes.
+"""The Fourier transform: its coefficients, and the moments of its amplitudes.
 
-The transform is numpy's own, taken of a whole block at once: every row has the bits that it has alone, and those are
-tsfresh's bits. So an angle that is only the direction of a rounding error agrees as well.
+The transform is numpy's own, of a whole block at once: every row has the bits that it has alone, and those are
+tsfresh's bits. So even an angle that is only the direction of a rounding error agrees.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ IntArray = npt.NDArray[np.int64]
 PARTS = ("real", "imag", "abs", "angle")
 REAL, IMAGINARY, AMPLITUDE, ANGLE = range(len(PARTS))
 MOMENTS = ("centroid", "variance", "skew", "kurtosis")
-# The tolerance that every feature has against tsfresh.
+# Every feature's tolerance against tsfresh.
 RELATIVE, ABSOLUTE = 1e-6, 1e-10
-# Two sums of the same positive terms in another order differ by so much at most, as a share of the sum.
+# The most by which two sums of the same positive terms in different orders differ, as a share of the sum.
 ROUNDING = 2e-15
-# tsfresh gives neither skew nor kurtosis to a narrower spectrum.
+# tsfresh computes neither skew nor kurtosis of a narrower spectrum.
 NARROWEST = 0.5
 # Squares of larger and smaller amplitudes may leave the range of a double.
 LARGEST, SMALLEST = 1e150, 1e-140
@@ -32,87 +32,67 @@ LARGEST, SMALLEST = 1e150, 1e-140
 
 @stage
 def spectrum(block: Block) -> ComplexArray:
-    """Transform each series: ``sum(x[m] exp(-2 pi i m k / n))`` for k up to n / 2.
-
-    Parameters
-    ----------
-    block
-        The series.
-
-    Returns
-    -------
-    (n, samples // 2 + 1) array
-    """
+    """Transform each series: ``sum(x[m] exp(-2 pi i m k / n))`` for k up to n / 2, (n, samples // 2 + 1)."""
     return np.fft.rfft(block.series, axis=1)
 
 
 class PartTables(NamedTuple):
-    """Which parts of which coefficients are wanted.
+    """The requested parts of coefficients."""
 
-    Parameters
-    ----------
-    coefficients, parts : (n_wanted,)
-        The coefficient, -1 for one beyond the transform, and the number of its part among `PARTS`.
-    angles : slice or (n_angles,) array
-        The wanted numbers that are angles.
-    n_angles
-        How many.
-    """
-
-    coefficients: IntArray
-    parts: IntArray
-    angles: slice | IntArray
+    coefficients: IntArray  # (n_features,), -1 for one beyond the transform
+    parts: IntArray  # (n_features,), the number of the part among `PARTS`
+    angles: slice | IntArray  # which of the features are angles
     n_angles: int
 
 
-def prepare_parts(wanted: Sequence[Parameters], samples: int) -> PartTables:
-    """Look the wanted numbers up, once."""
-    coefficients = [p["coeff"] if p["coeff"] <= samples // 2 else -1 for p in wanted]
-    angles = [i for i, p in enumerate(wanted) if p["attr"] == "angle" and coefficients[i] >= 0]
-    parts = [PARTS.index(p["attr"]) for p in wanted]
-    return PartTables(_integers(coefficients), _integers(parts), _run(_integers(angles)), len(angles))
+def prepare_parts(parameters: Sequence[Parameters], samples: int) -> PartTables:
+    """Tabulate the requested coefficients and parts."""
+    coefficients = [p["coeff"] if p["coeff"] <= samples // 2 else -1 for p in parameters]
+    angles = [i for i, p in enumerate(parameters) if p["attr"] == "angle" and coefficients[i] >= 0]
+    parts = [PARTS.index(p["attr"]) for p in parameters]
+    return PartTables(_integers(coefficients), _integers(parts), _as_slice(_integers(angles)), len(angles))
 
 
 def fft_coefficient(block: Block, tables: PartTables, out: FloatArray) -> None:
-    """Give real and imaginary part, amplitude and angle in degrees of Fourier coefficients.
+    """Compute real part, imaginary part, amplitude or angle of Fourier coefficients (tsfresh: fft_coefficient).
 
-    tsfresh: fft_coefficient. NaN for coefficients beyond n / 2. Costs the transform and an arc tangent for each angle.
+    Angles in degrees; NaN for coefficients beyond n / 2. Costs the transform and an arc tangent for each angle.
     """
-    # One more, for parts on their way to an amplitude.
+    # One more row, as scratch for amplitudes.
     real, imaginary = np.empty((2, tables.n_angles + 1, block.n))
     write_parts(spectrum(block), tables.coefficients, tables.parts, real, imaginary, out)
     if tables.n_angles:
         # numpy takes several arc tangents at a time.
-        beside = isinstance(tables.angles, slice)
-        angles = np.arctan2(imaginary[:-1], real[:-1], out=out[tables.angles] if beside else imaginary[:-1])
+        contiguous = isinstance(tables.angles, slice)
+        angles = np.arctan2(imaginary[:-1], real[:-1], out=out[tables.angles] if contiguous else imaginary[:-1])
         np.multiply(angles, 180 / np.pi, out=angles)
-        if not beside:
+        if not contiguous:
             out[tables.angles] = angles
 
 
 def has_part(parameters: Parameters) -> bool:
-    """Say whether the part and the coefficient are such as a transform has."""
+    """Whether a transform has this part and coefficient."""
     return parameters["attr"] in PARTS and isinstance(parameters["coeff"], int) and parameters["coeff"] >= 0
 
 
-def prepare_moments(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    """Give the wanted moments their numbers."""
-    return _integers([MOMENTS.index(p["aggtype"]) for p in wanted])
+def prepare_moments(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    """Return the numbers of the requested moments."""
+    return _integers([MOMENTS.index(p["aggtype"]) for p in parameters])
 
 
-def fft_aggregated(block: Block, wanted: IntArray, out: FloatArray) -> BoolArray:
-    """Give centroid, variance, skew and kurtosis of the amplitudes, taken as a distribution over k.
+def fft_aggregated(block: Block, moments: IntArray, out: FloatArray) -> BoolArray:
+    """Compute centroid, variance, skew and kurtosis of the amplitudes, taken as a distribution over k.
 
     tsfresh: fft_aggregated, whose kurtosis is ``(m4 - 4 c m3 + 6 m2 c^2 - 3 c) / v^2``. They are differences of moments
-    about zero: a spectrum as narrow as a few coefficients, far from zero, leaves nothing but rounding, and is doubted.
+    about zero: a spectrum only a few coefficients wide, far from zero, leaves nothing but rounding, and is doubtful.
     """
     doubtful = np.zeros(block.n, dtype=np.bool_)
-    aggregate(spectrum(block), wanted, out, doubtful)
+    aggregate(spectrum(block), moments, out, doubtful)
     return doubtful
 
 
 def has_moment(parameters: Parameters) -> bool:
-    """Say whether the moment is one of tsfresh's."""
+    """Whether the moment is one of tsfresh's."""
     return parameters["aggtype"] in MOMENTS
 
 
@@ -125,18 +105,9 @@ def write_parts(
     imaginary: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Write parts of Fourier coefficients, a row for each of them.
+    """Write parts of Fourier coefficients, a row for each, except for angles.
 
-    Parameters
-    ----------
-    transforms : (n, frequencies)
-        Of each series.
-    coefficients, parts : (n_wanted,)
-        As in `PartTables`.
-    real, imaginary : (n_angles + 1, n)
-        Filled for the angles, one after the other; the last row is scratch.
-    out : (n_wanted, n)
-        Filled, but for the angles.
+    Their real and imaginary parts are filled into `real` and `imaginary` (n_angles + 1, n), whose last row is scratch.
     """
     angles = 0
     for number in range(coefficients.size):
@@ -164,13 +135,13 @@ def write_parts(
 
 @compiled
 def amplitudes(real: FloatArray, imaginary: FloatArray, size: FloatArray) -> None:
-    """Fill the absolute values of complex numbers."""
+    """Compute the absolute values of complex numbers."""
     extreme = 0
     for i in range(size.size):
         size[i] = np.sqrt(real[i] * real[i] + imaginary[i] * imaginary[i])
         extreme += int((size[i] > LARGEST) | (size[i] < SMALLEST))
     if extreme > 0:
-        # Only these: a value must not depend on the series beside it.
+        # Only these: a value must not depend on the series next to it.
         for i in range(size.size):
             if size[i] > LARGEST or size[i] < SMALLEST:
                 size[i] = np.hypot(real[i], imaginary[i])
@@ -178,7 +149,7 @@ def amplitudes(real: FloatArray, imaginary: FloatArray, size: FloatArray) -> Non
 
 @compiled
 def aggregate(coefficients: ComplexArray, wanted: IntArray, out: FloatArray, doubtful: BoolArray) -> None:
-    """Fill the wanted moments of the amplitudes of each series, and flag those that cancellation has eaten."""
+    """Compute the requested moments of the amplitudes of each series, and flag those lost to cancellation."""
     n = coefficients.shape[1]
     real, imaginary, size = np.empty(n), np.empty(n), np.empty(n)
     moments, values, errors = np.empty(5), np.empty(4), np.empty(4)
@@ -191,7 +162,7 @@ def aggregate(coefficients: ComplexArray, wanted: IntArray, out: FloatArray, dou
         standardise(moments, values, errors)
         for number in range(wanted.size):
             out[number, row] = values[wanted[number]]
-        # All four decide, whichever are wanted: a value must not depend on the others that are.
+        # All four decide, whichever are requested: a value must not depend on the other requests.
         doubt = abs(values[1] - NARROWEST) <= errors[1]
         for number in range(4):
             doubt |= errors[number] > ABSOLUTE + RELATIVE * abs(values[number])
@@ -239,7 +210,7 @@ def _integers(values: Sequence[int]) -> IntArray:
     return np.array(values, dtype=np.int64)
 
 
-def _run(numbers: IntArray) -> slice | IntArray:
+def _as_slice(numbers: IntArray) -> slice | IntArray:
     if numbers.size and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
         return slice(int(numbers[0]), int(numbers[0]) + numbers.size)
     return numbers

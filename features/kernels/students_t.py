@@ -1,4 +1,4 @@
-"""Student's t-distribution: how surprising a slope is."""
+"""Student's t-distribution: the p-value of a slope."""
 
 import math
 
@@ -16,18 +16,7 @@ _TINY = 1e-300
 
 
 def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
-    """Give the probability that Student's t is at least so large, or as small.
-
-    Parameters
-    ----------
-    t : (n,)
-        At least 0, or NaN.
-    freedom
-        Degrees of freedom; NaN for less than one.
-
-    Returns
-    -------
-    (n,) array
+    """Return the probability that Student's t is as far from zero as t (n,) >= 0; NaN below one degree of freedom.
 
     References
     ----------
@@ -35,7 +24,7 @@ def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
     """
     if freedom < 1:
         return np.full_like(t, np.nan)
-    # Not scipy.special: it takes a quarter of a second to load.
+    # Not scipy.special, which takes a quarter of a second to import.
     out = np.empty_like(t)
     if freedom > _FEW:
         return fill_p_values(t, freedom, out)
@@ -47,27 +36,10 @@ def two_sided_p_value(t: FloatArray, freedom: int) -> FloatArray:
 
 @compiled
 def fill_closed_form(t: FloatArray, freedom: int, out: FloatArray) -> FloatArray:
-    """Sum the finite series that the probability is for a whole number of degrees of freedom.
+    """Sum the finite series for a whole number of degrees of freedom >= 1 into `out`; its far tail loses digits.
 
-    It costs a multiplication for every two degrees of freedom, for all values side by side.
-
-    Parameters
-    ----------
-    t : (n,)
-        At least 0, or NaN.
-    freedom
-        Degrees of freedom, at least one.
-    out : (n,)
-        Is filled; its far tail has lost digits.
-
-    Returns
-    -------
-    (n,) array
-        `out`.
-
-    References
-    ----------
-    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, equations 26.7.3 and 26.7.4.
+    Costs a multiplication for every two degrees of freedom, for all values side by side. Abramowitz and Stegun (1964),
+    Handbook of Mathematical Functions, equations 26.7.3 and 26.7.4.
     """
     odd = freedom % 2 == 1
     cosine = freedom / (freedom + t * t)
@@ -88,28 +60,10 @@ def fill_closed_form(t: FloatArray, freedom: int, out: FloatArray) -> FloatArray
 
 @compiled
 def fill_p_values(t: FloatArray, freedom: int, out: FloatArray) -> FloatArray:
-    """Fill in the regularised incomplete beta function I(a, b; x): a = freedom / 2, b = 1/2, x = a / (a + t^2 / 2).
+    """Compute the regularised incomplete beta function I(a, b; x), a = freedom / 2, b = 1/2, x = a / (a + t^2 / 2).
 
-    It costs some ten steps of a continued fraction for each value.
-
-    Parameters
-    ----------
-    t : (n,)
-        At least 0, or NaN.
-    freedom
-        Degrees of freedom, at least one.
-    out : (n,)
-        Is filled.
-
-    Returns
-    -------
-    (n,) array
-        `out`.
-
-    References
-    ----------
-    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, equations 26.7.1 and 6.1.49;
-    DLMF, https://dlmf.nist.gov/8.17, equations 8.17.4 and 8.17.22.
+    Costs some ten steps of a continued fraction for each value. Abramowitz and Stegun (1964), Handbook of Mathematical
+    Functions, equations 26.7.1 and 6.1.49; DLMF, https://dlmf.nist.gov/8.17, equations 8.17.4 and 8.17.22.
     """
     a, b = freedom / 2.0, 0.5
     if a < _MANY:
@@ -141,7 +95,7 @@ def _continued_fraction(a: float, b: float, x: float) -> float:
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
         ):
             down, up = 1.0 + coefficient * down, 1.0 + coefficient / up
-            # A quotient of nothing would end the evaluation.
+            # A quotient of zero would end the evaluation.
             down = 1.0 / (down if abs(down) > _TINY else _TINY)
             up = up if abs(up) > _TINY else _TINY
             step = down * up

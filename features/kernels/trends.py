@@ -1,4 +1,4 @@
-"""Straight lines through a window or through what its chunks add up to, in closed form."""
+"""Straight lines through a window or through aggregates of its chunks, in closed form."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,36 +62,25 @@ def linear_trend_timewise(block: Block, attributes: IntArray, out: FloatArray) -
 
 @dataclass(frozen=True)
 class ChunkLines:
-    """Name the wanted attributes of lines through chunks.
+    """The requested attributes of lines through chunks."""
 
-    Parameters
-    ----------
-    lengths : (n_lengths,)
-        The numbers of samples in a chunk.
-    places : (n_wanted,)
-        Where each wanted number stands in all of them: lengths by attributes by aggregates, flat.
-    p_values
-        Whether any of them is wanted.
-    """
-
-    lengths: IntArray
-    places: IntArray
-    p_values: bool
+    lengths: IntArray  # (n_lengths,), samples in a chunk
+    places: IntArray  # (n_features,), each feature's position in the flat array of lengths by attributes by aggregates
+    p_values: bool  # whether any p-value is requested
 
 
-def prepare_chunk_lines(wanted: Sequence[Parameters], _samples: int) -> ChunkLines:
-    """Look the wanted parameter sets up, once."""
-    lengths = tuple(dict.fromkeys(int(parameters["chunk_len"]) for parameters in wanted))
+def prepare_chunk_lines(parameters: Sequence[Parameters], _samples: int) -> ChunkLines:
+    """Tabulate the requested parameters."""
+    lengths = tuple(dict.fromkeys(int(p["chunk_len"]) for p in parameters))
     numbers = [
-        (lengths.index(given["chunk_len"]), _ATTRIBUTES.index(given["attr"]), _AGGREGATES.index(given["f_agg"]))
-        for given in wanted
+        (lengths.index(p["chunk_len"]), _ATTRIBUTES.index(p["attr"]), _AGGREGATES.index(p["f_agg"])) for p in parameters
     ]
     shape = len(lengths), len(_ATTRIBUTES), len(_AGGREGATES)
     places = np.ravel_multi_index(tuple(zip(*numbers, strict=True)), shape)
-    return ChunkLines(np.array(lengths), places.astype(np.int64), any(given["attr"] == "pvalue" for given in wanted))
+    return ChunkLines(np.array(lengths), places.astype(np.int64), any(p["attr"] == "pvalue" for p in parameters))
 
 
-def agg_linear_trend(block: Block, wanted: ChunkLines, out: FloatArray) -> None:
+def agg_linear_trend(block: Block, chunk_lines: ChunkLines, out: FloatArray) -> None:
     """Fit a line to the max, min, mean or var of chunks (tsfresh: agg_linear_trend; a pass for each chunk length).
 
     NaN unless the window is longer than a chunk, as in tsfresh. The last chunk may be short.
@@ -100,15 +89,15 @@ def agg_linear_trend(block: Block, wanted: ChunkLines, out: FloatArray) -> None:
     ----------
     Draper and Smith (1998), Applied Regression Analysis, chapter 1.
     """
-    lines = np.empty((wanted.lengths.size, len(_ATTRIBUTES), len(_AGGREGATES) * block.n))
-    unclear = np.empty((wanted.lengths.size, len(_AGGREGATES) * block.n), dtype=np.bool_)
-    if draw_chunk_lines(block.series, wanted.lengths, lines, unclear):
-        _draw_chunk_lines_as_scipy(block.series, wanted.lengths, lines, unclear)
-    if wanted.p_values:
-        for length, found in zip(wanted.lengths, lines, strict=True):
+    lines = np.empty((chunk_lines.lengths.size, len(_ATTRIBUTES), len(_AGGREGATES) * block.n))
+    unclear = np.empty((chunk_lines.lengths.size, len(_AGGREGATES) * block.n), dtype=np.bool_)
+    if draw_chunk_lines(block.series, chunk_lines.lengths, lines, unclear):
+        _draw_chunk_lines_as_scipy(block.series, chunk_lines.lengths, lines, unclear)
+    if chunk_lines.p_values:
+        for length, line in zip(chunk_lines.lengths, lines, strict=True):
             freedom = max(-(-block.samples // length) - 2, 1)
-            found[_P_VALUE] = two_sided_p_value(np.abs(found[_P_VALUE]), freedom)
-    np.take(lines.reshape(-1, block.n), wanted.places, axis=0, out=out, mode="clip")
+            line[_P_VALUE] = two_sided_p_value(np.abs(line[_P_VALUE]), freedom)
+    np.take(lines.reshape(-1, block.n), chunk_lines.places, axis=0, out=out, mode="clip")
 
 
 def _draw_chunk_lines_as_scipy(series: FloatArray, lengths: IntArray, lines: FloatArray, unclear: BoolArray) -> None:
@@ -121,23 +110,9 @@ def _draw_chunk_lines_as_scipy(series: FloatArray, lengths: IntArray, lines: Flo
 
 @compiled
 def draw_chunk_lines(series: FloatArray, lengths: IntArray, lines: FloatArray, unclear: BoolArray) -> bool:
-    """Draw lines through the aggregates of chunks of several lengths.
+    """Draw lines through the aggregates of chunks of several lengths; true if any line is unclear.
 
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
-    lengths : (n_lengths,)
-        The numbers of samples in a chunk.
-    lines : (n_lengths, 5, 4 * n)
-        Is filled as by `draw_lines`; with NaN for chunks as long as the series.
-    unclear : (n_lengths, 4 * n)
-        Is filled.
-
-    Returns
-    -------
-    bool
-        Whether any line is unclear.
+    `lines` (n_lengths, 5, 4 * n) is filled as by `draw_lines`, with NaN for chunks as long as the series.
     """
     n, samples = series.shape
     any_unclear = False
@@ -161,73 +136,31 @@ def draw_chunk_lines(series: FloatArray, lengths: IntArray, lines: FloatArray, u
 
 @dataclass(frozen=True)
 class Times:
-    """Hold when the samples of some series were taken.
+    """When the samples of some series were taken."""
 
-    Parameters
-    ----------
-    centred : (1, m) or (n, m)
-        The times less their mean; one row when all series share them.
-    mean, variance : (1,) or (n,)
-        Theirs.
-    """
-
-    centred: FloatArray
-    mean: FloatArray
+    centred: FloatArray  # (1 or n, m), the times less their mean; one row when all series share them
+    mean: FloatArray  # (1,) or (n,), like `variance`
     variance: FloatArray
 
 
 @lru_cache(maxsize=256)
 def steps(m: int) -> Times:
-    """Give the times 0, 1, ..., m - 1.
-
-    Parameters
-    ----------
-    m
-        How many.
-
-    Returns
-    -------
-    Times
-    """
+    """Return the times 0, 1, 2, ..., m - 1, the same for all series."""
     middle = (m - 1) / 2
     return Times((np.arange(m, dtype=np.float64) - middle)[None, :], np.array([middle]), np.array([(m * m - 1) / 12]))
 
 
 def fit_steps(series: FloatArray, mean: FloatArray, variance: FloatArray, p_values: bool) -> FloatArray:
-    """Fit a line to each series against 0, 1, 2, ...
-
-    Parameters
-    ----------
-    series, mean, variance, p_values
-        As for `fit_lines`.
-
-    Returns
-    -------
-    (5, n) array
-        As `fit_lines` gives it.
-    """
+    """Fit a line to each series against 0, 1, 2, ..., as `fit_lines` does."""
     return fit_lines(steps(series.shape[1]), series, mean, variance, p_values)
 
 
 def fit_lines(times: Times, series: FloatArray, mean: FloatArray, variance: FloatArray, p_values: bool) -> FloatArray:
-    """Fit a line to each series, as ``scipy.stats.linregress`` does.
+    """Fit a line to each series (n, m), as ``scipy.stats.linregress`` does.
 
-    Parameters
-    ----------
-    times
-        Of the samples.
-    series : (n, m)
-        One series a row.
-    mean, variance : (n,)
-        Those of the series, in numpy's rounding.
-    p_values
-        Whether they are wanted: they cost more than the rest together.
-
-    Returns
-    -------
-    (5, n) array
-        Slope, intercept, r, standard error of the slope, and the p-value of no slope (Student's t when that is not
-        wanted). NaN for a single sample.
+    Returns (5, n): slope, intercept, r, standard error of the slope, and the p-value of a zero slope, or Student's t if
+    `p_values` is false, as they cost more than the rest together. NaN for a single sample. `mean` and `variance` have
+    numpy's rounding.
 
     References
     ----------
@@ -241,13 +174,13 @@ def fit_lines(times: Times, series: FloatArray, mean: FloatArray, variance: Floa
         for row in np.flatnonzero(unclear).tolist():
             _draw_as_scipy(times, row if len(times.centred) > 1 else 0, series[row], lines, row)
     if p_values:
-        # Two points leave no residual, and one degree of freedom to say so with.
+        # Two points leave no residual; scipy uses one degree of freedom.
         lines[_P_VALUE] = two_sided_p_value(np.abs(lines[_P_VALUE]), max(m - 2, 1))
     return lines
 
 
 def _draw_as_scipy(times: Times, k: int, y: FloatArray, lines: FloatArray, row: int) -> None:
-    """Draw a line whose digits hang on the order of summation from sums in scipy's."""
+    """Draw a line whose digits depend on the order of summation from sums in scipy's."""
     mean = y.mean()
     spread, product, variance = products_as_numpy(times.centred[k], y - mean)
     draw_line(times.mean[k], spread, y, mean, variance, product, lines, row)
@@ -264,27 +197,11 @@ def draw_lines(
     lines: FloatArray,
     unclear: BoolArray,
 ) -> bool:
-    """Draw lines through series, and say where sums in any order have not digits enough.
+    """Draw lines through series of at least two samples; true if any needs sums in scipy's order.
 
-    Parameters
-    ----------
-    times : (1, m) or (n, m)
-        Centred.
-    mean_time, spread : (1,) or (n,)
-        Mean and variance of the times.
-    series : (n, m)
-        One series a row, two samples at least.
-    means, variances : (n,)
-        Those of the series.
-    lines : (5, n)
-        Is filled: slope, intercept, r, standard error, t.
-    unclear : (n,)
-        Is filled.
-
-    Returns
-    -------
-    bool
-        Whether any is unclear.
+    `times` (1 or n, m) are centred, `mean_time` and `spread` (1 or n,) their mean and variance, `means` and `variances`
+    (n,) those of the series. `lines` (5, n) gets slope, intercept, r, standard error and t, `unclear` (n,) where sums
+    in any order are not accurate enough.
     """
     any_unclear = False
     for row in range(len(series)):
@@ -315,25 +232,10 @@ def draw_line(
     lines: FloatArray,
     row: int,
 ) -> bool:
-    """Draw one line from mean and variance of the times and of the series, and their covariance.
+    """Draw one line, into column `row` of `lines`; true if its digits depend on the order of summation.
 
-    Parameters
-    ----------
-    middle, width
-        Mean and variance of the times.
-    y : (m,)
-        The series, two samples at least.
-    mean, variance, product
-        Its mean and variance, and its covariance with the times.
-    lines : (5, n)
-        One column is filled: slope, intercept, r, standard error, t.
-    row
-        Which one.
-
-    Returns
-    -------
-    bool
-        Whether its digits hang on the order in which the sums were taken.
+    `middle` and `width` are mean and variance of the times, `mean` and `variance` those of the series, and `product`
+    their covariance. The column gets slope, intercept, r, standard error and t.
     """
     m = y.size
     r = product / np.sqrt(width * variance)
@@ -341,7 +243,7 @@ def draw_line(
     intercept = mean - slope * middle
     error = _ROUND_OFF * np.sqrt(variance / width) * max(1.0, abs(middle))
     visible = error < 1e-7 * min(abs(slope), abs(intercept))
-    # A line through two points is always perfect, and has no standard error that could say how nearly.
+    # A line through two points is always perfect, and has no standard error.
     unclear = (m > 2 and abs(r) > _NEARLY_ONE) or (error > 1e-11 and not visible)
     if variance == 0:
         r = np.nan if product == 0 else 0.0
@@ -349,7 +251,7 @@ def draw_line(
         r = 1.0 if r > 0 else -1.0
     lines[0, row], lines[1, row], lines[2, row] = slope, intercept, r
     if m == 2:
-        # Two points leave no residual: scipy calls the slope certain unless it is nothing.
+        # Two points leave no residual: scipy calls the slope certain unless it is zero.
         lines[3, row] = 0.0
         lines[4, row] = 0.0 if y[0] == y[1] else np.inf
     else:
@@ -359,28 +261,19 @@ def draw_line(
 
 
 def products_as_numpy(times: FloatArray, series: FloatArray) -> tuple[float, float, float]:
-    """Average squares and products of centred times and a centred series to the last bit of ``numpy.cov``.
+    """Average squares and products of centred times and a centred series (m,) to the last bit of ``numpy.cov``.
 
-    BLAS decides the order of summation, so it is BLAS that we call.
-
-    Parameters
-    ----------
-    times, series : (m,)
-        Centred.
-
-    Returns
-    -------
-    tuple of float
-        The means of times squared, of times by series, of series squared.
+    BLAS decides the order of summation, so BLAS is called here too. Returns the means of times squared, of times by
+    series, of series squared.
     """
     pair = np.stack([times, series])
     covariances = np.dot(pair, pair.T) * (1 / series.size)
     return covariances[0, 0], covariances[0, 1], covariances[1, 1]
 
 
-def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    """Look the wanted attributes up, once."""
-    return np.array([_ATTRIBUTES.index(parameters["attr"]) for parameters in wanted])
+def prepare_attributes(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    """Return the numbers of the requested attributes."""
+    return np.array([_ATTRIBUTES.index(p["attr"]) for p in parameters])
 
 
 def _known_attribute(parameters: Parameters) -> bool:

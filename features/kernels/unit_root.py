@@ -1,4 +1,4 @@
-"""Whether a series is drawn back to a level or wanders off: the test of a unit root."""
+"""The augmented Dickey-Fuller test of a unit root."""
 
 import math
 from collections.abc import Sequence
@@ -20,30 +20,19 @@ _ATTRIBUTES = ("teststat", "pvalue", "usedlag")
 
 IntArray = npt.NDArray[np.int64]
 
-# The normal equations here are wrong by the first share of a regressor's energy, the singular values on which
-# tsfresh's least squares stand by the second share of the largest; and where the smallest is less than a fraction of
-# that, statsmodels drops it. The error that passes is well inside a relative 1e-6.
+# Relative errors: of the normal equations here, as a share of a regressor's energy, and of the singular values in
+# tsfresh's least squares, as a share of the largest; statsmodels drops a singular value that is too small a fraction of
+# it. The accepted error is well inside a relative 1e-6.
 _OURS, _THEIRS = 1e-13, 3e-16
 _LARGEST_CONDITION = 1e13
 _RELATIVE, _ABSOLUTE = 1e-7, 1e-11
 
 
 def most_lags(samples: int) -> int:
-    """Give the largest number of lags that is tried: Schwert's rule, and half the window at most.
+    """Return the largest number of lags to try: Schwert's rule, and half the window at most.
 
-    Parameters
-    ----------
-    samples
-        The length of the series.
-
-    Returns
-    -------
-    int
-        Negative for fewer than four samples: too short for the test.
-
-    References
-    ----------
-    Schwert (1989), "Tests for unit roots: a Monte Carlo investigation", doi:10.2307/1391432.
+    Negative below four samples, too few for the test. Schwert (1989), "Tests for unit roots: a Monte Carlo
+    investigation", doi:10.2307/1391432.
     """
     return min(samples // 2 - 2, math.ceil(12 * (samples / 100) ** 0.25))
 
@@ -52,8 +41,8 @@ def augmented_dickey_fuller(block: Block, attributes: IntArray, out: FloatArray)
     """Test for a unit root, the number of lags by Akaike's criterion (tsfresh: augmented_dickey_fuller).
 
     ``x[t] - x[t-1] = c + b x[t-1] + sum(a[j] (x[t-j] - x[t-j-1]))``: the t-statistic of b, its p-value, the number of
-    lags j. NaN for constants and for fewer than four samples, as in tsfresh. One factorisation of the normal equations
-    gives the criterion for every number of lags: lags**3 / 6 steps beside the lagged products.
+    lags j. NaN for constants and below four samples, as in tsfresh. One factorisation of the normal equations gives the
+    criterion for every number of lags: lags**3 / 6 steps besides the lagged products.
 
     References
     ----------
@@ -67,43 +56,29 @@ def augmented_dickey_fuller(block: Block, attributes: IntArray, out: FloatArray)
         return None
     doubtful = np.empty(block.n, dtype=np.bool_)
     products = products_of_centred(block).upto(lags + 1)
-    some = test_unit_roots(block.series, block.centred, products, block.mean, lags, attributes, out, doubtful)
-    return doubtful if some else None
+    any_doubtful = test_unit_roots(block.series, block.centred, products, block.mean, lags, attributes, out, doubtful)
+    return doubtful if any_doubtful else None
 
 
 class Regression(NamedTuple):
-    """Hold the regression of the change on the level before it and on the changes before that, a series a lane.
+    """The regression of the change on the level before it and on earlier changes, a series a lane."""
 
-    Parameters
-    ----------
-    levels, changes
-        Ends of the centred series, and of their centred changes.
-    system, gram : (size, size, lanes)
-        The normal equations, the target last, and the lagged products of the changes.
-    sums, cross, energy, residuals : (size, lanes)
-        Sums of lagged changes, lagged products of level and changes, and what `factorise` takes and gives.
-    total, square : (1, lanes)
-        Sums of the levels and of their squares.
-    share : (lanes,)
-        The least share of a regressor's energy that the others leave.
-    """
-
-    levels: Ends
-    changes: Ends
-    system: FloatArray
-    gram: FloatArray
-    sums: FloatArray
-    cross: FloatArray
-    energy: FloatArray
-    residuals: FloatArray
-    total: FloatArray
-    square: FloatArray
-    share: FloatArray
+    levels: Ends  # ends of the centred series
+    changes: Ends  # ends of their centred changes
+    system: FloatArray  # (size, size, lanes), the normal equations, the target last
+    gram: FloatArray  # (size, size, lanes), lagged products of the changes
+    sums: FloatArray  # (size, lanes), of lagged changes
+    cross: FloatArray  # (size, lanes), lagged products of level and changes
+    energy: FloatArray  # (size, lanes), input of `factorise`
+    residuals: FloatArray  # (size, lanes), output of `factorise`
+    total: FloatArray  # (1, lanes), sums of the levels
+    square: FloatArray  # (1, lanes), sums of their squares
+    share: FloatArray  # (lanes,), the least share of a regressor's energy that the others leave
 
 
 @compiled
 def make_regression(most: int, lanes: int) -> Regression:
-    """Make room for the regressions of some series, with so many lags at most."""
+    """Allocate the regressions of some series, with at most `most` lags."""
     shape, square = (most + 2, lanes), (most + 2, most + 2, lanes)
     levels, changes = make_ends(most + 2, lanes), make_ends(most + 1, lanes)
     system, gram, sums, cross = np.empty(square), np.empty(square), np.empty(shape), np.empty(shape)
@@ -123,29 +98,11 @@ def test_unit_roots(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> bool:
-    """Test each series.
+    """Test each series; true if any is doubtful.
 
-    Parameters
-    ----------
-    series, levels : (n, samples)
-        One series a row, and the same less its mean.
-    level_products : (n, most + 2 or more)
-        Lagged products of the levels.
-    means : (n,)
-        Means of the series.
-    most
-        The largest number of lags to try.
-    attributes : (m,)
-        What each row of the result holds: 0 for the statistic, 1 for its p-value, 2 for the number of lags.
-    out : (m, n)
-        Is filled.
-    doubtful : (n,)
-        Is set unless the statistic has the digits that it shows and no other number of lags is as good.
-
-    Returns
-    -------
-    bool
-        Whether any is doubtful.
+    `levels` are the series less their `means`, `level_products` (n, most + 2 or more) their lagged products.
+    `attributes` (m,) are what each row of `out` holds: 0 the statistic, 1 its p-value, 2 the number of lags. `doubtful`
+    (n,) is set unless the statistic is accurate and no other number of lags is as good.
     """
     n, samples = series.shape
     changes, change_products = np.empty((n, samples - 1)), np.empty((n, -(-(most + 1) // GROUP) * GROUP))
@@ -162,7 +119,7 @@ def test_unit_roots(
         fit(model, samples, most, True)
         choose_lags(model, samples, most, means, chosen[:taken], theirs, lags)
     for lag in range(most + 1):
-        # Series with one number of lags stand side by side.
+        # Series with the same number of lags are computed side by side.
         end = list_rows(lags, lag, rows)
         for begin in range(0, end, lanes):
             taken = choose_rows(rows[:end], begin, chosen)
@@ -182,7 +139,7 @@ def write_results(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> bool:
-    """Write what is wanted of each series, and say whether any is doubtful."""
+    """Write the requested attributes of each series; true if any is doubtful."""
     any_doubtful = False
     for row in range(len(series)):
         constant, statistic = holds_one_value(series[row]), statistics[row]
@@ -198,7 +155,7 @@ def write_results(
 
 @compiled
 def choose_rows(rows: IntArray, begin: int, chosen: IntArray) -> int:
-    """Choose the next rows for the lanes, the last one again for those left over; say how many there are."""
+    """Choose the next rows for the lanes, repeating the last one in unused lanes; return their number."""
     for lane in range(chosen.size):
         chosen[lane] = rows[min(begin + lane, rows.size - 1)]
     return min(chosen.size, rows.size - begin)
@@ -206,7 +163,7 @@ def choose_rows(rows: IntArray, begin: int, chosen: IntArray) -> int:
 
 @compiled
 def list_rows(lags: IntArray, lag: int, rows: IntArray) -> int:
-    """List the series that take so many lags; say how many there are."""
+    """List the series with this number of lags; return how many there are."""
     found = 0
     for row in range(lags.size):
         rows[found] = row
@@ -226,7 +183,7 @@ def centre_changes(series: FloatArray, changes: FloatArray) -> None:
 
 @compiled
 def holds_one_value(series: FloatArray) -> bool:
-    """Say whether a series is constant."""
+    """Whether a series is constant."""
     i = 1
     while i < series.size and series[i] == series[0]:
         i += 1
@@ -235,11 +192,11 @@ def holds_one_value(series: FloatArray) -> bool:
 
 @compiled
 def products_with_level(model: Regression, samples: int, lags: int) -> None:
-    """Form the products of levels with themselves and with the centred changes after them.
+    """Compute products of levels with themselves and with the centred changes after them.
 
     With w for the levels the changes are ``d[t] = w[t+1] - w[t] - mean change``. Fills `cross` with
-    ``sum(w[t] d[t-b])`` for b = 0 ... lags, `total` with ``sum(w[t])``, `square` with ``sum(w[t]**2)``, all over
-    t = lags ... samples - 2.
+    ``sum(w[t] d[t-b])`` for b = 0 ... lags, `total` with ``sum(w[t])``, `square` with ``sum(w[t]**2)``, all over t =
+    lags ... samples - 2.
     """
     levels, cross, total, square = model.levels, model.cross, model.total[0], model.square[0]
     first, last = levels.first, levels.last
@@ -265,9 +222,9 @@ def products_with_level(model: Regression, samples: int, lags: int) -> None:
 
 @compiled
 def fit(model: Regression, samples: int, lags: int, level_first: bool) -> None:
-    """Regress the change on the level before it and on so many changes before that, the level first or last.
+    """Regress the change on the level before it and on earlier changes, the level first or last.
 
-    The ends of the series are given, all else is filled.
+    The ends of the series are input, everything else is filled.
     """
     system, gram, sums, total, energy = model.system, model.gram, model.sums, model.total, model.energy
     products_of_lags(model.changes, lags, gram, sums)
@@ -298,23 +255,11 @@ def fit(model: Regression, samples: int, lags: int, level_first: bool) -> None:
 def choose_lags(
     model: Regression, samples: int, most: int, means: FloatArray, rows: IntArray, theirs: FloatArray, lags: IntArray
 ) -> None:
-    """Choose numbers of lags by Akaike's criterion.
+    """Choose numbers of lags by Akaike's criterion from a model fitted with the level first.
 
-    Parameters
-    ----------
-    model
-        Fitted with the level first.
-    samples
-        The length of the series.
-    most
-        The largest number of lags.
-    means : (n,)
-        Means of all series.
-    rows : (lanes or fewer,)
-        Which of them stand in the lanes.
-    theirs, lags : (n,)
-        Are filled in these rows: by how much tsfresh's own least squares may be wrong, to be divided by the root of
-        the share that is left; and the number of lags, -1 when two are as good or nothing is certain.
+    `rows` are the series in the lanes. `theirs` and `lags` (n,) are filled for them: the error of tsfresh's own least
+    squares, to be divided by the root of the share that is left; and the number of lags, -1 when two are as good or the
+    choice is uncertain.
     """
     equations = samples - 1 - most
     for lane in range(rows.size):
@@ -322,7 +267,7 @@ def choose_lags(
         level_variance = model.levels.products[0, lane] / samples
         smallest = np.sqrt(min(level_variance, model.changes.products[0, lane] / (samples - 1)))
         largest = 1.0 + means[row] * means[row] + level_variance
-        # The column of ones is one of theirs, and the least of them when the series is large.
+        # The column of ones is one of the regressors there, and the smallest when the series is large.
         theirs[row] = _THEIRS * np.sqrt(largest) / min(1.0, smallest)
         error = error_of(model, lane, theirs[row])
         # The criterion is a logarithm: its exponential has the same order.
@@ -340,7 +285,7 @@ def choose_lags(
 
 @compiled
 def error_of(model: Regression, lane: int, theirs: float) -> float:
-    """Bound the error of a regression's residuals, as a share of them."""
+    """Bound the relative error of a regression's residuals."""
     # The products of level and changes are differences of products of levels, and no better than those.
     ours = _OURS * max(1.0, np.sqrt(model.levels.products[0, lane] / model.changes.products[0, lane]))
     return ours / model.share[lane] + theirs / np.sqrt(model.share[lane])
@@ -356,22 +301,9 @@ def judge_statistics(
     statistics: FloatArray,
     lags: IntArray,
 ) -> None:
-    """Compute the t-statistics of the level, and take the number of lags back where a statistic is uncertain.
+    """Compute the t-statistics of the level, and reset the number of lags to -1 where a statistic is uncertain.
 
-    Parameters
-    ----------
-    model
-        Fitted with the level last.
-    samples
-        The length of the series.
-    lag
-        The number of lags.
-    rows : (lanes or fewer,)
-        Which series stand in the lanes.
-    theirs : (n,)
-        From `choose_lags`.
-    statistics, lags : (n,)
-        Are filled in these rows; -1 for the lags where the statistic may be wrong.
+    The model is fitted with the level last; `rows` are the series in the lanes, `theirs` is from `choose_lags`.
     """
     equations = samples - 1 - lag
     for lane in range(rows.size):
@@ -383,9 +315,9 @@ def judge_statistics(
         lags[row] = lag if error < _RELATIVE * abs(statistic) + _ABSOLUTE else -1
 
 
-def prepare_attributes(wanted: Sequence[Parameters], _samples: int) -> IntArray:
-    """Turn the wanted attributes into numbers."""
-    return np.array([_ATTRIBUTES.index(parameters["attr"]) for parameters in wanted], dtype=np.int64)
+def prepare_attributes(parameters: Sequence[Parameters], _samples: int) -> IntArray:
+    """Return the numbers of the requested attributes."""
+    return np.array([_ATTRIBUTES.index(p["attr"]) for p in parameters], dtype=np.int64)
 
 
 def _supports(parameters: Parameters) -> bool:

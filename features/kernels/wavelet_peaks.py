@@ -1,9 +1,9 @@
 """Peaks that stand out at several widths: ridge lines through a wavelet transform.
 
-The transform is computed twice at most. A quick one uses the symmetry of the wavelets. What is then counted hangs on
-comparisons only (which value is a local maximum, which is louder than the noise), so it is right unless two of the
-values compared differ by no more than the rounding of either transform. Such a series is transformed again by the very
-call that scipy makes, and counted without doubt. Mirrored stretches of quantised sensors are the usual case.
+The transform is computed at most twice. A fast one uses the symmetry of the wavelets. The counts depend on comparisons
+only (which value is a local maximum, which is louder than the noise), so they are right unless two compared values
+differ by no more than the rounding of either transform. Such a series is transformed again by the very call that scipy
+makes, and counted exactly. Mirrored stretches of quantised sensors are the usual case.
 
 References
 ----------
@@ -27,62 +27,40 @@ BytesArray = npt.NDArray[np.int8]
 
 WIDEST = 20
 PAIRS_AT_ONCE = 5
-# A transform has room for so many values at a time: what is left over by vector instructions takes longer than they do.
+# Transforms are padded to multiples of this: values left over by vector instructions would take longer than they do.
 WHOLE_VECTORS = 16
 # A line ends when it has missed more than one width.
 LONGEST_GAP = 1
 NOISE_SHARE = 10 / 100.0
 UNKNOWN, LOUD, QUIET, UNSURE = 0, 1, 2, 3
 _ROUNDING = 2.0**-53
-# Above so many products scipy may choose to convolve by FFT, whose rounding is another.
+# Above this many products scipy may convolve by FFT, with different rounding.
 _DIRECT_PRODUCTS = 3_000_000
 
 
 class RidgeTables(NamedTuple):
-    """What ridge lines need beside the series.
+    """What ridge lines need besides the series."""
 
-    Parameters
-    ----------
-    wanted : (n_wanted,)
-        The largest width of each wanted count.
-    weights : (widths + 1, pairs)
-        Half of each wavelet from its middle outwards, then zeros; the last row is all zeros.
-    sizes : (widths,)
-        The number of points of each wavelet.
-    rounding : (widths,)
-        By how much two sums of the same products may differ, as a share of the largest sample.
-    wavelets : tuple of arrays
-        The whole wavelets, as scipy convolves with them.
-    """
-
-    wanted: IntArray
+    largest_widths: IntArray  # (n_features,), the largest width of each count
+    # (widths + 1, pairs), half of each wavelet from its middle outwards, then zeros; the last row is zero
     weights: FloatArray
-    sizes: IntArray
+    sizes: IntArray  # (widths,), points of each wavelet
+    # (widths,), how much two sums of the same products may differ, as a share of the largest sample
     rounding: FloatArray
-    wavelets: tuple[FloatArray, ...]
+    wavelets: tuple[FloatArray, ...]  # the whole wavelets, as scipy convolves with them
 
 
 def ricker(points: int, width: int) -> FloatArray:
-    """Sample the Ricker wavelet with tsfresh's own operations.
-
-    Parameters
-    ----------
-    points, width
-        How many points, one apart, the middle of them at 0; where the wavelet crosses zero.
-
-    Returns
-    -------
-    (points,) array
-    """
+    """Sample the Ricker wavelet of a width at points one apart, centred on 0, with tsfresh's own operations."""
     squares = (np.arange(0, points) - (points - 1.0) / 2) ** 2
     height = 2 / (np.sqrt(3 * width) * (np.pi**0.25))
     wave: FloatArray = height * (1 - squares / width**2) * np.exp(-squares / (2 * width**2))
     return wave
 
 
-def prepare_ridges(wanted: Sequence[Parameters], samples: int) -> RidgeTables:
-    """Sample the wavelets of all widths up to the largest wanted."""
-    largest = np.array([p["n"] for p in wanted], dtype=np.int64)
+def prepare_ridges(parameters: Sequence[Parameters], samples: int) -> RidgeTables:
+    """Sample the wavelets of all widths up to the largest."""
+    largest = np.array([p["n"] for p in parameters], dtype=np.int64)
     widths = range(1, int(largest.max()) + 1)
     wavelets = tuple(ricker(min(10 * width, samples), width)[::-1] for width in widths)
     sizes = np.array([len(wave) for wave in wavelets], dtype=np.int64)
@@ -93,18 +71,18 @@ def prepare_ridges(wanted: Sequence[Parameters], samples: int) -> RidgeTables:
         row[: len(half)] = half
         if len(wave) % 2:
             row[0] /= 2  # the middle point makes a pair with itself
-    # Each of two values compared, in each of two transforms, is off by n roundings of the sum of absolute products.
+    # Each of two compared values, in each of two transforms, is off by n roundings of the sum of absolute products.
     rounding = np.array([4 * (len(wave) + 4) * _ROUNDING * np.abs(wave).sum() for wave in wavelets])
     return RidgeTables(largest, weights, sizes, rounding, wavelets)
 
 
 def number_cwt_peaks(block: Block, tables: RidgeTables, out: FloatArray) -> BoolArray | None:
-    """Count the ridge lines that are long and loud enough, for widths 1 to n.
+    """Count the ridge lines that are long and loud enough, for widths 1 to n (tsfresh: number_cwt_peaks).
 
-    tsfresh: number_cwt_peaks. A ridge line joins the maxima of the transform from the largest width down, each within
-    a quarter of the width of the one before; it counts when it has a maximum at a quarter of the widths and its last
-    one is no smaller than the 10 % quantile of the narrowest transform around it. Costs 25 multiplications a width and
-    a sample for widths up to 5.
+    A ridge line joins the maxima of the transform from the largest width down, each within a quarter of the width of
+    the one before; it counts when it has a maximum at a quarter of the widths and its last one is no smaller than the
+    10 % quantile of the narrowest transform around it. Costs 25 multiplications a width and a sample for widths up to
+    5.
     """
     if block.samples * int(tables.sizes.max()) > _DIRECT_PRODUCTS:
         return np.ones(block.n, dtype=np.bool_)
@@ -115,12 +93,12 @@ def number_cwt_peaks(block: Block, tables: RidgeTables, out: FloatArray) -> Bool
         series = block.series[row]
         transform = np.array([np.convolve(series, wave, "same") for wave in tables.wavelets])
         slack = tables.rounding * largest[row]
-        count_exactly(transform, tables.wanted, slack, out, int(row))
+        count_exactly(transform, tables.largest_widths, slack, out, int(row))
     return None
 
 
 def has_width(parameters: Parameters) -> bool:
-    """Say whether the largest width is one that is computed here."""
+    """Whether the largest width is supported."""
     return isinstance(parameters["n"], int) and 1 <= parameters["n"] <= WIDEST
 
 
@@ -180,9 +158,9 @@ def count_exactly(transform: FloatArray, wanted: IntArray, slack: FloatArray, ou
 def transform_series(
     padded: FloatArray, margin: int, weights: FloatArray, sizes: IntArray, transform: FloatArray
 ) -> None:
-    """Convolve a series with all wavelets, two at a time: both need the sums of two samples at one distance."""
+    """Convolve a series with all wavelets, two at a time, as both need the sums of two samples at one distance."""
     transform[:] = 0.0
-    spare = sizes.size  # a row of no weight, beside a wavelet without a partner
+    spare = sizes.size  # a row of zero weights, paired with a wavelet without a partner
     wide = sizes.size - 1
     while wide >= 0:
         odd = sizes[wide] % 2
@@ -204,9 +182,9 @@ def add_five_pairs(
     narrow: int,
     transform: FloatArray,
 ) -> None:
-    """Add five pairs of samples, weighted, to two transforms; every sum is taken in the same order.
+    """Add five pairs of samples, weighted, to two transforms, every sum in the same order.
 
-    So equal samples give equal values, wherever in the series they stand.
+    So equal samples give equal values anywhere in the series.
     """
     of_wide, of_narrow = transform[wide], transform[narrow]
     n = of_wide.size
@@ -227,7 +205,7 @@ def add_five_pairs(
 
 @compiled
 def find_maxima(values: FloatArray, positions: IntArray) -> int:
-    """List the inner values that are larger than both neighbours, each written before it is known to count."""
+    """List the inner values larger than both neighbours, each written before it is known to count."""
     found = 0
     before, here, after = values[:-2], values[1:-1], values[2:]
     for i in range(values.size - 2):
@@ -238,9 +216,9 @@ def find_maxima(values: FloatArray, positions: IntArray) -> int:
 
 @compiled
 def may_round(values: FloatArray, slack: float, x: FloatArray, size: int) -> bool:
-    """Say whether a maximum hangs on two neighbours that differ by less than the rounding of the transform.
+    """Whether a maximum depends on two neighbours that differ by less than the rounding of the transform.
 
-    It does not where the series stands still under both wavelets (the sums are equal in every transform), nor at the
+    It does not where the series is constant under both wavelets (the sums are equal in every transform), nor at the
     bottom of a valley.
     """
     n, near = values.size, 0
@@ -266,22 +244,15 @@ def may_round(values: FloatArray, slack: float, x: FloatArray, size: int) -> boo
 def join_lines(maxima: IntArray, counts: IntArray, widths: int, lines: IntArray, place: IntArray) -> None:
     """Join the maxima from the largest width down to ridge lines.
 
-    Parameters
-    ----------
-    maxima, counts
-        Positions of the maxima at each width, and how many there are.
-    widths
-        The largest width.
-    lines : (4, n)
-        Filled: last position, last width, length; the last row is scratch, and ``lines[3, -1]`` the number of lines.
-    place : (samples + 2 margins,)
-        Scratch: which line ended at a position; -1 everywhere, and left so.
+    `maxima` and `counts` are positions and number of the maxima at each width. `lines` (4, n) gets last position, last
+    width and length; the last row is scratch, and ``lines[3, -1]`` the number of lines. `place` (samples + 2 margins,)
+    is scratch: which line ended at a position; -1 everywhere, before and after.
     """
     column, bottom, length, target = lines[0], lines[1], lines[2], lines[3]
     margin, n_lines = (place.size - maxima.shape[1]) // 2, 0
     for width in range(widths - 1, -1, -1):
         reach = (width + 1) // 4
-        # All maxima look at the lines as they ended at larger widths, so looking and joining are two passes.
+        # All maxima see the lines as they ended at larger widths, so finding and joining are two passes.
         for k in range(counts[width]):
             target[k] = nearest_line(place, margin + maxima[width, k], reach, bottom, width + 1 + LONGEST_GAP)
         for k in range(counts[width]):
@@ -300,7 +271,7 @@ def join_lines(maxima: IntArray, counts: IntArray, widths: int, lines: IntArray,
 
 @compiled
 def nearest_line(place: IntArray, position: int, reach: int, bottom: IntArray, oldest: int) -> int:
-    """Find the line that ended nearest to a position, the older of two as near; -1 when there is none in reach."""
+    """Find the line that ended nearest to a position, the older of a tie; -1 when none is in reach."""
     line = place[position]
     line = -1 if bottom[line] > oldest else line
     if line >= 0 or reach == 0:
@@ -343,8 +314,8 @@ def count_lines(
 def judge(narrowest: FloatArray, column: int, value: float, slack: float, exact: bool, itself: int) -> int:
     """Compare the end of a line with the 10 % quantile of the narrowest transform around it: LOUD, QUIET or UNSURE.
 
-    Two counts decide nearly always: of the values below -|value| and of those above |value|. `slack` is a difference
-    that rounding may make; in an `exact` transform, scipy's own, rounding decides as it does there. `itself` is 1 when
+    Two counts nearly always decide: of the values below -|value| and of those above |value|. `slack` is a difference
+    that rounding may cause; in an `exact` transform, scipy's own, rounding decides as it does there. `itself` is 1 when
     the value is one of those around it, otherwise 0.
     """
     samples = narrowest.size
@@ -377,7 +348,7 @@ def judge(narrowest: FloatArray, column: int, value: float, slack: float, exact:
 
 @compiled
 def interpolate_at(values: FloatArray, limit: float, rank: float, low: int, high: int) -> float:
-    """Interpolate between the largest value below a limit and the smallest that is not."""
+    """Interpolate between the largest value below a limit and the smallest at or above it."""
     down, up = -np.inf, np.inf
     for i in range(values.size):
         is_below = values[i] < limit

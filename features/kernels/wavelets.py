@@ -1,4 +1,4 @@
-"""Coefficients of a continuous wavelet transform: a product with the wavelets' impulse responses."""
+"""Coefficients of a continuous wavelet transform: products with the wavelets' impulse responses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,50 +16,27 @@ IntArray = npt.NDArray[np.int64]
 # pywt samples the Mexican hat from -8 to 8 widths.
 _REACH = 8
 _WIDEST = 10_000
-# So many series stand side by side, a sample a row: the products then run along contiguous memory.
+# Series computed side by side, a sample a row, so that products run along contiguous memory.
 TILE = 64
-# The tolerance that every feature has against tsfresh.
+# Every feature's tolerance against tsfresh.
 RELATIVE, ABSOLUTE = 1e-6, 1e-10
 # pywt takes differences of products with the wavelet's integral; a few roundings of their sum of absolute values.
 _ROUNDINGS = 4 * 2.0**-53
 
 
 class ImpulseTables(NamedTuple):
-    """The rows of the transform's matrix that are wanted.
+    """The requested rows of the transform's matrix."""
 
-    Parameters
-    ----------
-    widths, places : tuple of float, tuple of int
-        The wavelet's width and the place of each coefficient.
-    weights : (n_wanted, longest)
-        The weights of the samples from the first one that counts.
-    begins, ends : (n_wanted,)
-        The samples that count; none for a coefficient beyond the series.
-    rounding : (n_wanted,)
-        By how much pywt's own value may be off, as a share of the largest sample.
-    """
-
-    widths: tuple[float, ...]
-    places: tuple[int, ...]
-    weights: FloatArray
-    begins: IntArray
-    ends: IntArray
-    rounding: FloatArray
+    widths: tuple[float, ...]  # the wavelet's width for each coefficient
+    places: tuple[int, ...]  # where each coefficient stands
+    weights: FloatArray  # (n_features, longest), of the samples from the first one that counts
+    begins: IntArray  # (n_features,), the first sample that counts
+    ends: IntArray  # (n_features,), the one after the last; equal to `begins` for a coefficient beyond the series
+    rounding: FloatArray  # (n_features,), the error of pywt's own value, as a share of the largest sample
 
 
 def impulse_response(width: float) -> FloatArray:
-    """Transform an impulse with pywt.
-
-    Parameters
-    ----------
-    width
-        The wavelet's scale.
-
-    Returns
-    -------
-    (2 reach + 1,) array
-        The impulse stands in the middle.
-    """
+    """Transform an impulse with pywt; it stands in the middle of the result, (2 reach + 1,)."""
     reach = int(_REACH * width) + 2
     impulse = np.zeros(2 * reach + 1)
     impulse[reach] = 1.0
@@ -67,34 +44,22 @@ def impulse_response(width: float) -> FloatArray:
 
 
 def transform(series: FloatArray, width: float) -> FloatArray:
-    """Transform one series with pywt, as tsfresh does.
-
-    Parameters
-    ----------
-    series : (samples,)
-        The series.
-    width
-        The wavelet's scale.
-
-    Returns
-    -------
-    (samples,) array
-    """
-    # pywt takes a tenth of a second to load: only those who want these coefficients wait for it.
+    """Transform one series with pywt, as tsfresh does."""
+    # pywt takes a tenth of a second to import, so only these coefficients import it.
     import pywt
 
-    made: FloatArray = pywt.cwt(series, scales=(width,), wavelet="mexh")[0][0]
-    return made
+    transformed: FloatArray = pywt.cwt(series, scales=(width,), wavelet="mexh")[0][0]
+    return transformed
 
 
-def prepare_impulses(wanted: Sequence[Parameters], samples: int) -> ImpulseTables:
-    """Write the rows of the transform's matrix: one impulse response a width, shifted."""
-    responses = {width: impulse_response(width) for width in {p["w"] for p in wanted}}
+def prepare_impulses(parameters: Sequence[Parameters], samples: int) -> ImpulseTables:
+    """Tabulate the rows of the transform's matrix: one impulse response a width, shifted."""
+    responses = {width: impulse_response(width) for width in {p["w"] for p in parameters}}
     longest = min(samples, max(len(response) for response in responses.values()))
-    weights, rounding = np.zeros((len(wanted), longest)), np.zeros(len(wanted))
-    begins, ends = np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.int64)
-    for row, parameters in enumerate(wanted):
-        response, place = responses[parameters["w"]], parameters["coeff"]
+    weights, rounding = np.zeros((len(parameters), longest)), np.zeros(len(parameters))
+    begins, ends = np.zeros(len(parameters), np.int64), np.zeros(len(parameters), np.int64)
+    for row, p in enumerate(parameters):
+        response, place = responses[p["w"]], p["coeff"]
         if place >= samples:
             continue
         reach = len(response) // 2
@@ -102,16 +67,16 @@ def prepare_impulses(wanted: Sequence[Parameters], samples: int) -> ImpulseTable
         begins[row], ends[row] = begin, end
         weights[row, : end - begin] = response[::-1][begin - place + reach : end - place + reach]
         rounding[row] = _ROUNDINGS * np.abs(np.cumsum(response)).sum()
-    widths, places = tuple(p["w"] for p in wanted), tuple(p["coeff"] for p in wanted)
+    widths, places = tuple(p["w"] for p in parameters), tuple(p["coeff"] for p in parameters)
     return ImpulseTables(widths, places, weights, begins, ends, rounding)
 
 
 def cwt_coefficients(block: Block, tables: ImpulseTables, out: FloatArray) -> None:
-    """Give coefficients of the transform with the Mexican hat.
+    """Compute coefficients of the transform with the Mexican hat (tsfresh: cwt_coefficients).
 
-    The value at place c for width w is ``sum(x[m] psi((m - c) / w)) / sqrt(w)``, with pywt's samples of psi. tsfresh:
-    cwt_coefficients. NaN at places beyond the series. Costs one multiplication a sample within 8 widths, for every
-    coefficient. A value so small beside its terms that rounding shows is pywt's own.
+    The value at place c for width w is ``sum(x[m] psi((m - c) / w)) / sqrt(w)``, with pywt's samples of psi. NaN at
+    places beyond the series. Costs one multiplication a sample within 8 widths, for every coefficient. Where a value is
+    so small against its terms that rounding shows, pywt itself is used.
     """
     doubtful = np.empty(out.shape, dtype=np.bool_)
     if not multiply(block.series, tables.weights, tables.begins, tables.ends, tables.rounding, out, doubtful):
@@ -124,7 +89,7 @@ def cwt_coefficients(block: Block, tables: ImpulseTables, out: FloatArray) -> No
 
 
 def has_widths(parameters: Parameters) -> bool:
-    """Say whether the transform is one that pywt can make of any series."""
+    """Whether pywt can compute the transform for any series."""
     widths, width, place = parameters["widths"], parameters["w"], parameters["coeff"]
     return (
         isinstance(place, int)
@@ -145,10 +110,7 @@ def multiply(
     out: FloatArray,
     doubtful: BoolArray,
 ) -> bool:
-    """Fill one row for each coefficient, a tile of series at a time; doubt values that are little but rounding.
-
-    Says whether any is doubtful.
-    """
+    """Compute coefficients, a tile of series at a time, and flag those that are mostly rounding; true if any is."""
     n, samples = series.shape[0], greatest(ends)
     tile, any_doubtful = min(TILE, n), False
     columns, largest = np.zeros((samples + 1, tile)), np.zeros((samples + 1, tile))
@@ -176,7 +138,7 @@ def multiply(
 
 @compiled
 def track_largest(before: FloatArray, column: FloatArray, largest: FloatArray) -> None:
-    """Follow the largest absolute sample of each series."""
+    """Update the largest absolute sample of each series."""
     for row in range(column.size):
         size = abs(column[row])
         largest[row] = size if size > before[row] else before[row]
@@ -184,7 +146,7 @@ def track_largest(before: FloatArray, column: FloatArray, largest: FloatArray) -
 
 @compiled
 def weigh(columns: FloatArray, weights: FloatArray, begin: int, end: int, values: FloatArray) -> None:
-    """Sum the weighted samples of a tile of series, each in the order of time: its sum does not see the others."""
+    """Sum the weighted samples of a tile of series, each in the order of time, independently of the others."""
     values[:] = 0.0
     whole = end - (end - begin) % 4
     for i in range(begin, whole, 4):

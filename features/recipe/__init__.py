@@ -1,1 +1,1 @@
-"""Recipes: which columns a model is made of, and everything that was learned in order to compute them."""
+"""Recipes: the columns a model is made of, and everything learned to compute them."""

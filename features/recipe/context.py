@@ -1,4 +1,4 @@
-"""Features of an asset's circumstances: events, work orders, failures, its age and model."""
+"""Context features: an asset's events, work orders, failures, age and model."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Kinds of work that renew a component; an inspection does not.
+#: Kinds of work order that renew a component; an inspection does not.
 MAINTENANCE = ("routine", "corrective")
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True)
 class Context:
-    """Say which circumstances become features.
+    """The choice of context features.
 
     Parameters
     ----------
     event_codes
-        Codes that are counted and timed: ``events__count__code_"error1"__span_"24h"``,
+        Codes to count and time: ``events__count__code_"error1"__span_"24h"``,
         ``events__hours_since__code_"error1"``.
     event_spans
         How far back to count them.
     components
-        Components whose last maintenance (routine or corrective) is timed:
+        Components whose hours since the last maintenance (routine or corrective) are a feature:
         ``work_orders__hours_since_maintenance__component_"comp1"``.
     work_order_kinds
-        Kinds of work order that are timed: ``work_orders__hours_since__kind_"inspection"``; with any of them
+        Kinds of work order to time: ``work_orders__hours_since__kind_"inspection"``; with any of them
         ``work_orders__count``, all so far.
     failures
-        Whether the last failure is timed: ``failures__hours_since``.
+        Whether to time the last failure: ``failures__hours_since``.
     age
-        Whether the hours in service are given: ``asset__age_hours``.
+        Whether to include the hours in service: ``asset__age_hours``.
     models
-        Models told apart by ones and zeros: ``asset__is_model__model_"model3"``.
+        Models to one-hot encode: ``asset__is_model__model_"model3"``.
     """
 
     event_codes: tuple[str, ...] = ()
@@ -58,84 +58,72 @@ class Context:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Context":
-        """Read what `to_dict` wrote.
-
-        Parameters
-        ----------
-        content
-            As JSON has it.
-
-        Returns
-        -------
-        Context
-        """
-        plain: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in content.items()}
-        plain["event_spans"] = tuple(map(parse_duration, content["event_spans"]))
-        return cls(**plain)
+        """Read what `to_dict` wrote."""
+        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in content.items()}
+        fields["event_spans"] = tuple(map(parse_duration, content["event_spans"]))
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return values as JSON has them."""
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {**plain, "event_spans": [format_duration(span) for span in self.event_spans]}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns' names, in order."""
-        return tuple(self._questions())
+        return tuple(self._calculations())
 
     def calculate(
-        self, history: "History", assets: "pd.Index[str]", asset: IntArray, as_of: IntArray, wanted: Iterable[str]
+        self, history: "History", assets: "pd.Index[str]", asset: IntArray, as_of: IntArray, columns: Iterable[str]
     ) -> dict[str, FloatArray]:
-        """Compute the columns that are wanted.
+        """Compute those of the context columns that are among `columns`.
 
         Parameters
         ----------
         history
-            What is known, and later known, about the assets.
+            The assets' history; records that became known after a cut-off do not count at it.
         assets
             The assets by number.
         asset, as_of : (n,)
             Numbers of the assets, and cut-offs in microseconds since 1970.
-        wanted
-            Names of columns.
+        columns
+            Names of columns; others than context columns are ignored.
 
         Returns
         -------
         dict
             Column to (n,) values.
         """
-        told = _Told(history, assets, asset, as_of)
-        chosen = set(wanted)
-        return {name: ask(told) for name, ask in self._questions().items() if name in chosen}
+        asset_context = _AssetContext(history, assets, asset, as_of)
+        chosen = set(columns)
+        return {name: calculate(asset_context) for name, calculate in self._calculations().items() if name in chosen}
 
-    def _questions(self) -> dict[str, Callable[["_Told"], FloatArray]]:
-        """Give each column its question, in the columns' order."""
-        asked: dict[str, Callable[[_Told], FloatArray]] = {}
+    def _calculations(self) -> dict[str, Callable[["_AssetContext"], FloatArray]]:
+        """Return how each column is calculated, in the columns' order."""
+        calculations: dict[str, Callable[[_AssetContext], FloatArray]] = {}
         for code in self.event_codes:
             for span in self.event_spans:
                 name = format_feature("events__count", {"code": code, "span": format_duration(span)})
-                asked[name] = partial(_Told.event_count, code=code, span=span)
+                calculations[name] = partial(_AssetContext.event_count, code=code, span=span)
         for code in self.event_codes:
-            asked[format_feature("events__hours_since", {"code": code})] = partial(_Told.since_event, code=code)
+            name = format_feature("events__hours_since", {"code": code})
+            calculations[name] = partial(_AssetContext.since_event, code=code)
         for component in self.components:
             name = format_feature("work_orders__hours_since_maintenance", {"component": component})
-            asked[name] = partial(_Told.since_maintenance, component=component)
+            calculations[name] = partial(_AssetContext.since_maintenance, component=component)
         for kind in self.work_order_kinds:
-            asked[format_feature("work_orders__hours_since", {"kind": kind})] = partial(_Told.since_work, kind=kind)
+            name = format_feature("work_orders__hours_since", {"kind": kind})
+            calculations[name] = partial(_AssetContext.since_work, kind=kind)
         if self.work_order_kinds:
-            asked["work_orders__count"] = _Told.work_count
+            calculations["work_orders__count"] = _AssetContext.work_count
         if self.failures:
-            asked["failures__hours_since"] = _Told.since_failure
+            calculations["failures__hours_since"] = _AssetContext.since_failure
         if self.age:
-            asked["asset__age_hours"] = _Told.age
+            calculations["asset__age_hours"] = _AssetContext.age
         for model in self.models:
-            asked[format_feature("asset__is_model", {"model": model})] = partial(_Told.is_model, model=model)
-        return asked
+            name = format_feature("asset__is_model", {"model": model})
+            calculations[name] = partial(_AssetContext.is_model, model=model)
+        return calculations
 
 
 def learn_context(history: "History", *, events: bool, ages: bool, event_spans: Sequence[pd.Timedelta]) -> Context:
@@ -148,7 +136,7 @@ def learn_context(history: "History", *, events: bool, ages: bool, event_spans: 
     events
         Whether events are counted and timed.
     ages
-        Whether the asset's age and model, its work orders and its failures are told.
+        Whether the asset's age and model, its work orders and its failures become features.
     event_spans
         How far back to count events.
 
@@ -170,13 +158,13 @@ def learn_context(history: "History", *, events: bool, ages: bool, event_spans: 
     )
 
 
-class _Told:
-    """Answer each column's question; what several columns share is read once."""
+class _AssetContext:
+    """Calculate columns at cut-offs; tables that several columns share are prepared once."""
 
     def __init__(self, history: "History", assets: "pd.Index[str]", asset: IntArray, as_of: IntArray) -> None:
         self._history, self._assets, self._asset, self._as_of = history, assets, asset, as_of
-        self._read: dict[str, Occurrences] = {}
-        self._of_code: dict[str, Occurrences] = {}
+        self._tables: dict[str, Occurrences] = {}
+        self._by_code: dict[str, Occurrences] = {}
         self._models: npt.NDArray[np.object_] | None = None
 
     def event_count(self, code: str, span: pd.Timedelta) -> FloatArray:
@@ -186,8 +174,8 @@ class _Told:
         return self._events(code).hours_since(self._asset, self._as_of)
 
     def since_maintenance(self, component: str) -> FloatArray:
-        renewed = self._work_orders().where("kind", MAINTENANCE).where("component", [component])
-        return renewed.hours_since(self._asset, self._as_of)
+        maintenance = self._work_orders().where("kind", MAINTENANCE).where("component", [component])
+        return maintenance.hours_since(self._asset, self._as_of)
 
     def since_work(self, kind: str) -> FloatArray:
         return self._work_orders().where("kind", [kind]).hours_since(self._asset, self._as_of)
@@ -200,36 +188,36 @@ class _Told:
         return failures.hours_since(self._asset, self._as_of)
 
     def age(self) -> FloatArray:
-        """Give hours since the asset was first put into service, by the records known at the cut-off."""
+        """Return hours since the asset was first put into service, by the records known at the cut-off."""
         hours = np.full(len(self._asset), np.nan)
-        # From the latest event back, so that the earliest one known is written last.
-        for record, told in self._held_records():
-            hours[told] = (self._as_of[told] - record.event) / _MICROSECONDS_PER_HOUR
+        # Latest event first, so that the earliest known one is written last.
+        for record, places in self._known_records():
+            hours[places] = (self._as_of[places] - record.event) / _MICROSECONDS_PER_HOUR
         return hours
 
     def is_model(self, model: str) -> FloatArray:
-        """Say whether the asset was of a model, by the latest record known at the cut-off."""
+        """Whether the asset was of a model, by the latest record known at the cut-off."""
         if self._models is None:
             self._models = np.full(len(self._asset), None, dtype=object)
-            for record, told in reversed(self._held_records()):
-                self._models[told] = record.model
-        return np.array([told == model for told in self._models], dtype=np.float64)
+            for record, places in reversed(self._known_records()):
+                self._models[places] = record.model
+        return np.array([known_model == model for known_model in self._models], dtype=np.float64)
 
-    def _held_records(self) -> list[tuple["_Record", IntArray]]:
-        """Give the asset table's records, the latest event first, with the cut-offs at which each was known."""
-        places = dict(by_group(self._asset))
+    def _known_records(self) -> list[tuple["_Record", IntArray]]:
+        """Return the asset table's records, latest event first, with the cut-offs at which each was known."""
+        places_by_asset = dict(by_group(self._asset))
         none = np.zeros(0, dtype=np.int64)
-        held = []
+        records = []
         for record in _records(self._history.assets, self._assets):
-            mine = places.get(record.asset, none)
-            held.append((record, mine[self._as_of[mine] >= max(record.known, record.event)]))
-        return held
+            places = places_by_asset.get(record.asset, none)
+            records.append((record, places[self._as_of[places] >= max(record.known, record.event)]))
+        return records
 
     def _events(self, code: str) -> Occurrences:
-        if code not in self._of_code:
+        if code not in self._by_code:
             events = self._occurrences("events", "event_id", ("code",), strictly_before=False)
-            self._of_code[code] = events.where("code", [code])
-        return self._of_code[code]
+            self._by_code[code] = events.where("code", [code])
+        return self._by_code[code]
 
     def _work_orders(self) -> Occurrences:
         return self._occurrences("work_orders", "work_order_id", ("kind", "component"), strictly_before=True)
@@ -237,29 +225,29 @@ class _Told:
     def _occurrences(
         self, table: str, identifier: str, labels: tuple[str, ...], *, strictly_before: bool
     ) -> Occurrences:
-        if table not in self._read:
-            self._read[table] = Occurrences.from_frame(
+        if table not in self._tables:
+            self._tables[table] = Occurrences.from_frame(
                 getattr(self._history, table),
                 self._assets,
                 identifier=identifier,
                 labels=labels,
                 strictly_before=strictly_before,
             )
-        return self._read[table]
+        return self._tables[table]
 
 
 @dataclass(frozen=True)
 class _Record:
-    """Hold a row of the asset table, times in microseconds since 1970."""
+    """A row of the asset table."""
 
     asset: int
-    event: int
+    event: int  # microseconds since 1970, like `known`
     known: int
     model: str | None
 
 
 def _records(frame: pd.DataFrame, assets: "pd.Index[str]") -> list[_Record]:
-    """Give the asset table's rows, from the latest event (and known time) back."""
+    """Return the asset table's rows, latest event (and known time) first."""
     columns = zip(
         assets.get_indexer(pd.Index(frame["asset"])).tolist(),
         microseconds(frame["event_time"]).tolist(),

@@ -1,4 +1,4 @@
-"""Which features to compute: frozen, hashable, JSON, and reduced to what a model uses."""
+"""The set of features to compute: frozen, hashable, stored as JSON, reducible to what a model uses."""
 
 import hashlib
 import json
@@ -14,22 +14,22 @@ from features.calculators.presets import preset_features
 from features.calculators.tsfresh_calculators import CALCULATORS, NEEDS_TIMES
 from features.names import format_feature, is_parameter
 
-#: A series to try features on, long enough for all of tsfresh's, and what calculators raise for impossible parameters.
+#: A series to try features on, long enough for all of tsfresh's, and what calculators raise for invalid parameters.
 _TRIAL = np.random.default_rng(0).normal(size=(1, 64))
 _TRIAL_HOURS = np.arange(64.0)[None, :]
-_IMPOSSIBLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+_PARAMETER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Hold the features to compute, by the part of tsfresh's name that stands behind the kind.
+    """The features to compute, named by the part of tsfresh's name behind the kind.
 
     Parameters
     ----------
     features
-        For instance ``("mean", "quantile__q_0.1")``, in the order the columns shall have.
+        For instance ``("mean", "quantile__q_0.1")``, in the order of the columns.
     by_kind
-        When not empty, the features of each kind (a channel, or a channel in a window), and no other kind has any.
+        When not empty, the features of each kind (a channel, or a channel in a window); other kinds have none.
 
     Examples
     --------
@@ -51,8 +51,8 @@ class FeatureSet:
         ----------
         settings
             tsfresh's ComprehensiveFCParameters or a child of it, or a plain dict of the same shape:
-            calculator name to None or a list of parameter dicts. A user's own calculator is named
-            after it was given to `features.register_calculator`.
+            calculator name to None or a list of parameter dicts. A user's own calculator must be registered with
+            `features.register_calculator` first.
         timed
             Whether there will be time stamps. Without them, calculators that need some are left out, as in tsfresh.
 
@@ -63,7 +63,7 @@ class FeatureSet:
         Raises
         ------
         UsageError
-            For a calculator nobody knows.
+            For an unknown calculator.
         """
         features = []
         for key, parameter_list in settings.items():
@@ -71,7 +71,7 @@ class FeatureSet:
             if calculator in NEEDS_TIMES and not timed:
                 continue
             features += [format_feature(calculator, parameters) for parameters in parameter_list or [None]]
-        return cls(_checked(features))
+        return cls(_known(features))
 
     @classmethod
     def from_preset(cls, preset: str) -> "FeatureSet":
@@ -109,118 +109,81 @@ class FeatureSet:
         Raises
         ------
         UsageError
-            For a calculator nobody knows, or that cannot have these parameters, or names with and without kind in one
-            list.
+            For an unknown calculator, parameters it does not accept, or names with and without a kind in one list.
         """
         names = list(names)
-        full = [_names_a_kind(name) for name in names]
-        if not any(full):
-            return cls(_tried(names))
-        if not all(full):
+        with_kind = [_names_a_kind(name) for name in names]
+        if not any(with_kind):
+            return cls(_computable(names))
+        if not all(with_kind):
             raise UsageError(
-                f"Feature names with a kind ({names[full.index(True)]!r}) beside others without "
-                f"({names[full.index(False)]!r})",
-                "all with or all without",
-                "Write the channel before each name, or before none",
+                f"Feature names with a kind ({names[with_kind.index(True)]!r}) beside others without "
+                f"({names[with_kind.index(False)]!r})",
+                "all of them with a kind, or none",
+                "Prefix the channel to every name, or to none",
             )
         kinds: dict[str, list[str]] = {}
         for name in names:
             kind, _, feature = name.partition("__")
             kinds.setdefault(kind, []).append(feature)
-        by_kind = tuple((kind, _tried(features)) for kind, features in kinds.items())
+        by_kind = tuple((kind, _computable(features)) for kind, features in kinds.items())
         return cls(_union(features for _, features in by_kind), by_kind)
 
     @classmethod
     def from_json(cls, text: str) -> "FeatureSet":
-        """Read what `to_json` wrote.
-
-        Parameters
-        ----------
-        text
-            JSON.
-
-        Returns
-        -------
-        FeatureSet
-        """
+        """Read what `to_json` wrote."""
         content = json.loads(text)
         by_kind = tuple((kind, tuple(features)) for kind, features in content["by_kind"])
         return cls(tuple(content["features"]), by_kind)
 
     def to_json(self) -> str:
-        """Write the set as JSON, the same bytes for the same set.
-
-        Returns
-        -------
-        str
-        """
+        """Write the set as JSON, the same bytes for the same set."""
         content = {"by_kind": self.by_kind, "features": self.features}
         return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that are the same in every process and Python for the same set."""
+        """Sixteen hexadecimal digits, the same in every process and Python version for the same set."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
-        """Give the features of one kind.
-
-        Parameters
-        ----------
-        kind
-            A channel, or a channel in a window.
-
-        Returns
-        -------
-        tuple of str
-            Names without the kind; empty when the set has none for it.
-        """
+        """Return the features of a kind, named without it; empty if the set has none."""
         return dict(self.by_kind).get(kind, ()) if self.by_kind else self.features
 
     def columns(self, channels: Sequence[str]) -> tuple[str, ...]:
-        """Name the columns the set has for these channels, in tsfresh's order.
-
-        Parameters
-        ----------
-        channels
-            Kinds, in the order of the data.
-
-        Returns
-        -------
-        tuple of str
-        """
+        """Name the set's columns for these kinds, in tsfresh's order."""
         return tuple(f"{kind}__{feature}" for kind in channels for feature in self.of_kind(kind))
 
     def reduce(self, columns: Iterable[str]) -> "FeatureSet":
-        """Keep what these columns need and nothing else, in this set's order.
+        """Keep only what these columns need, in this set's order.
 
         Parameters
         ----------
         columns
-            Full feature names; those of context features are passed over.
+            Full feature names; context features are ignored.
 
         Returns
         -------
         FeatureSet
         """
-        wanted: dict[str, set[str]] = {}
+        by_kind: dict[str, set[str]] = {}
         for column in columns:
             kind, _, feature = column.partition("__")
-            wanted.setdefault(kind, set()).add(feature)
-        by_kind = ((kind, tuple(f for f in self.of_kind(kind) if f in wanted[kind])) for kind in wanted)
-        kept = tuple((kind, features) for kind, features in by_kind if features)
+            by_kind.setdefault(kind, set()).add(feature)
+        reduced = ((kind, tuple(f for f in self.of_kind(kind) if f in features)) for kind, features in by_kind.items())
+        kept = tuple((kind, features) for kind, features in reduced if features)
         # A set without kinds means "every channel": an empty reduction names a kind that cannot exist.
         return FeatureSet(_union(features for _, features in kept), kept or (("", ()),))
 
 
 def parse_feature_set(
-    given: "FeatureSet | str | Mapping[Any, Any] | Iterable[str]", *, timed: bool = False
+    feature_set: "FeatureSet | str | Mapping[Any, Any] | Iterable[str]", *, timed: bool = False
 ) -> FeatureSet:
-    """Accept whatever may stand for a feature set.
+    """Convert any of the accepted forms to a feature set.
 
     Parameters
     ----------
-    given
+    feature_set
         A FeatureSet, a preset's name, a tsfresh settings object or dict, or a list of feature names.
     timed
         Whether there will be time stamps: a settings object keeps the calculators that need some.
@@ -228,14 +191,19 @@ def parse_feature_set(
     Returns
     -------
     FeatureSet
+
+    Raises
+    ------
+    UsageError
+        For an unknown preset or calculator, or parameters a calculator does not accept.
     """
-    if isinstance(given, FeatureSet):
-        return given
-    if isinstance(given, str):
-        return FeatureSet.from_preset(given)
-    if isinstance(given, Mapping):
-        return FeatureSet.from_settings(given, timed=timed)
-    return FeatureSet.from_names(given)
+    if isinstance(feature_set, FeatureSet):
+        return feature_set
+    if isinstance(feature_set, str):
+        return FeatureSet.from_preset(feature_set)
+    if isinstance(feature_set, Mapping):
+        return FeatureSet.from_settings(feature_set, timed=timed)
+    return FeatureSet.from_names(feature_set)
 
 
 def _names_a_kind(name: str) -> bool:
@@ -247,36 +215,36 @@ def _union(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(feature for group in groups for feature in group))
 
 
-def _checked(features: Sequence[str]) -> tuple[str, ...]:
+def _known(features: Sequence[str]) -> tuple[str, ...]:
     for feature in features:
         calculator = feature.split("__", 1)[0]
         if not CALCULATORS.knows(calculator):
             raise UsageError(
                 f"unknown calculator {calculator!r}",
-                "one of tsfresh's, or one given to features.register_calculator",
+                "one of tsfresh's, or one registered with features.register_calculator",
                 did_you_mean(calculator, CALCULATORS.names()) or "See tsfresh's list of feature calculators",
             )
     return _union([features])
 
 
-def _tried(features: Sequence[str]) -> tuple[str, ...]:
-    """Try the features on a made-up series: a parameter nobody can compute with shows now, not after an hour."""
-    checked = _checked(features)
-    if _refusal(checked) is not None:
-        for feature in checked:
-            error = _refusal([feature])
+def _computable(features: Sequence[str]) -> tuple[str, ...]:
+    """Try features on a random series, so that invalid parameters fail now, not after an hour."""
+    features = _known(features)
+    if _trial_error(features) is not None:
+        for feature in features:
+            error = _trial_error([feature])
             if error is not None:
                 raise UsageError(
                     f"the feature {feature!r} cannot be computed ({error})",
-                    "parameters that its calculator takes, such as quantile__q_0.9",
-                    "Correct its parameters; tsfresh's documentation names them",
+                    "parameters that its calculator accepts, such as quantile__q_0.9",
+                    "Correct its parameters; see tsfresh's documentation",
                 ) from error
-    return checked
+    return features
 
 
-def _refusal(features: Sequence[str]) -> Exception | None:
+def _trial_error(features: Sequence[str]) -> Exception | None:
     try:
         plan_for(tuple(features), _TRIAL.shape[1]).run(_TRIAL, _TRIAL_HOURS)
-    except _IMPOSSIBLE as error:
+    except _PARAMETER_ERRORS as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""Learn a recipe on training data: which codes and components there are, and the operating regimes."""
+"""Recipe fitting: learn event codes, components and operating regimes from training data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ from features.telemetry.regimes import Regimes, fit_regimes
 if TYPE_CHECKING:
     from data_contracts.tables.history import History
 
-#: Channels that say how a machine is run rather than how it fares, by the names of the shipped asset types.
+#: Channels that describe how a machine is operated rather than its condition, in the shipped asset types.
 OPERATING_PATTERNS = ("setting_*", "*_setpoint", "spindle_speed", "feed_rate")
 
 
@@ -37,12 +37,12 @@ def fit_recipe(
     gaps: Gaps | None = None,
     seed: int = 0,
 ) -> Recipe:
-    """Make a recipe out of choices and of what training data hold.
+    """Make a recipe from settings and from what occurs in the training data.
 
     Parameters
     ----------
     history
-        What was known when the training period ended, of the training assets and nothing else.
+        What was known when the training period ended, of the training assets only.
     windows
         How far back each window looks.
     feature_set
@@ -52,17 +52,17 @@ def fit_recipe(
     events
         Whether events are counted and timed, by code.
     ages
-        Whether the asset's age and model, its work orders and its failures are told.
+        Whether the asset's age and model, its work orders and its failures become features.
     event_spans
-        How far back to count events; the windows (but not the one since the start) if None.
+        How far back to count events; the windows (except the one since the start) if None.
     regimes
         How many operating regimes to learn; 0 for none.
     operating
-        The channels that tell the regime; those that look like settings if None.
+        The channels that define the regime; those that look like settings if None.
     regime_channels
         Whether normalised channels replace the raw ones or join them.
     gaps
-        What is done about missing samples; None takes the samples there are.
+        The rule for missing samples; None takes the samples there are.
     seed
         For learning the regimes.
 
@@ -73,7 +73,7 @@ def fit_recipe(
     Raises
     ------
     UsageError
-        For an unknown channel, regimes without operating channels, or windows that the gap rule does not fit.
+        For an unknown channel, regimes without operating channels, or windows that do not fit the rule for gaps.
     """
     chosen = named_channels(channels, history.channels)
     spans = [window for window in windows if window != SINCE_START] if event_spans is None else event_spans
@@ -90,7 +90,7 @@ def fit_recipe(
 
 
 def operating_channels(channels: Sequence[str]) -> tuple[str, ...]:
-    """Find the channels that say how a machine is run.
+    """Find the channels that describe how a machine is operated (speeds, settings).
 
     Parameters
     ----------
@@ -112,16 +112,18 @@ def operating_channels(channels: Sequence[str]) -> tuple[str, ...]:
 def _learn_regimes(
     history: "History", chosen: Sequence[str], k: int, operating: Sequence[str] | None, seed: int
 ) -> Regimes:
-    telling = operating_channels(history.channels) if operating is None else named_channels(operating, history.channels)
-    if not telling:
+    settings = (
+        operating_channels(history.channels) if operating is None else named_channels(operating, history.channels)
+    )
+    if not settings:
         raise UsageError(
             f"{k} operating regimes, but no channel of {', '.join(history.channels)} looks like a setting",
-            "channels that tell the regime",
+            "channels that define the regime",
             "Set regimes = 0, or name the operating channels",
         )
-    normalised = [channel for channel in chosen if channel not in telling]
-    needed = list(dict.fromkeys([*telling, *normalised]))
-    return fit_regimes(reconcile(history.telemetry, needed), operating=telling, k=k, channels=normalised, seed=seed)
+    normalised = [channel for channel in chosen if channel not in settings]
+    needed = list(dict.fromkeys([*settings, *normalised]))
+    return fit_regimes(reconcile(history.telemetry, needed), operating=settings, k=k, channels=normalised, seed=seed)
 
 
 def _with_normalised(

@@ -1,4 +1,4 @@
-"""Where each feature of a recipe stands, and which channels want the same features: worked out once a recipe."""
+"""The layout of a recipe's results: each column's position, and channels grouped by shared features."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,40 +12,20 @@ from features.telemetry.sorted_times import IntArray
 
 @dataclass(frozen=True)
 class Group:
-    """Channels of one window that want the same features.
-
-    Parameters
-    ----------
-    features
-        Their features.
-    channels
-        Their numbers in the recipe.
-    columns : (n_channels, n_features)
-        Where each result goes.
-    """
+    """Channels of one window that share the same features."""
 
     features: tuple[str, ...]
-    channels: tuple[int, ...]
-    columns: IntArray
+    channels: tuple[int, ...]  # their numbers in the recipe
+    columns: IntArray  # (n_channels, n_features), where each result goes
 
     @cached_property
     def places(self) -> tuple[slice | IntArray, ...]:
-        """The columns of each channel, as slices where they follow each other."""
+        """The columns of each channel, as slices where they are contiguous."""
         return tuple(map(as_slice, self.columns))
 
 
 def as_slice(places: IntArray) -> slice | IntArray:
-    """Give places as a slice when they follow each other: numpy copies that several times faster.
-
-    Parameters
-    ----------
-    places : (n,)
-        At least one.
-
-    Returns
-    -------
-    slice or (n,) array
-    """
+    """Turn contiguous places, (n,) with n >= 1, into a slice, which numpy copies several times faster."""
     if places[-1] - places[0] == len(places) - 1 and (len(places) == 1 or (np.diff(places) == 1).all()):
         return slice(int(places[0]), int(places[-1]) + 1)
     return places
@@ -53,18 +33,10 @@ def as_slice(places: IntArray) -> slice | IntArray:
 
 @dataclass(frozen=True)
 class RecipeLayout:
-    """Say where everything stands that a recipe gives.
+    """The positions of everything a recipe computes."""
 
-    Parameters
-    ----------
-    columns
-        Where each column stands in the result.
-    groups
-        For each window its groups of channels.
-    """
-
-    columns: Mapping[str, int]
-    groups: Mapping[pd.Timedelta, Sequence[Group]]
+    columns: Mapping[str, int]  # each column's position in the result
+    groups: Mapping[pd.Timedelta, Sequence[Group]]  # for each window, its groups of channels
 
     @property
     def needs_telemetry(self) -> bool:
@@ -73,32 +45,20 @@ class RecipeLayout:
 
     @property
     def first_measured(self) -> int | None:
-        """Where some column of telemetry stands; None if there is none."""
+        """The position of some column computed from telemetry; None if there is none."""
         return next((int(group.columns[0, 0]) for groups in self.groups.values() for group in groups), None)
 
 
-def group_channels(kinds: Sequence[str], wanted: Sequence[Sequence[str]], columns: Mapping[str, int]) -> list[Group]:
-    """Group channels by the features that are wanted of them.
-
-    Parameters
-    ----------
-    kinds
-        Each channel's name in one window.
-    wanted
-        The features of each channel there, without the kind.
-    columns
-        The columns that the recipe gives; features that are none of them are passed over.
-
-    Returns
-    -------
-    list of Group
-    """
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for number, (kind, features) in enumerate(zip(kinds, wanted, strict=True)):
+def group_channels(
+    kinds: Sequence[str], features_by_kind: Sequence[Sequence[str]], columns: Mapping[str, int]
+) -> list[Group]:
+    """Group the channels of a window by their features; features that are not among `columns` are left out."""
+    members_by_features: dict[tuple[str, ...], list[int]] = {}
+    for number, (kind, features) in enumerate(zip(kinds, features_by_kind, strict=True)):
         chosen = tuple(feature for feature in features if f"{kind}__{feature}" in columns)
         if chosen:
-            alike.setdefault(chosen, []).append(number)
+            members_by_features.setdefault(chosen, []).append(number)
     return [
         Group(features, tuple(members), np.array([[columns[f"{kinds[c]}__{f}"] for f in features] for c in members]))
-        for features, members in alike.items()
+        for features, members in members_by_features.items()
     ]

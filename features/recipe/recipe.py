@@ -1,4 +1,4 @@
-"""The recipe: everything that turns a history into columns. Part of a model, frozen, JSON."""
+"""The recipe: everything needed to turn a history into columns; part of a model, frozen, stored as JSON."""
 
 import hashlib
 import json
@@ -20,26 +20,33 @@ from features.telemetry.regimes import Regimes
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold what to compute at a cut-off.
+    """What to compute at a cut-off.
 
     Parameters
     ----------
     asset_type
         The asset type it is for.
     channels
-        Channels of the telemetry; with the mark ``~regime`` normalised by operating regime.
+        Telemetry channels; with the mark ``~regime`` normalised by operating regime.
     windows
-        How far back each window looks. With one, columns name the channel alone; with several, ``channel@50h``.
+        How far back each window looks. With one window, columns name the channel alone; with several,
+        ``channel@50h``.
     feature_set
         The features of each channel in each window.
     context
-        The features of the asset's circumstances.
+        The context features.
     regimes
         Learned on training telemetry; None when no channel is normalised.
     columns
         The columns the model uses, in its order; None for all.
     gaps
-        What is done about missing samples; None takes the samples there are, however few.
+        The rule for missing samples; None takes the samples there are, however few.
+
+    Raises
+    ------
+    UsageError
+        For a channel name the grammar of feature names cannot hold, a normalised channel without regimes, windows that
+        are not distinct and positive, or windows that do not fit the rule for gaps.
     """
 
     asset_type: str
@@ -63,24 +70,14 @@ class Recipe:
             raise UsageError("A channel normalised by regime", "regimes to normalise by", "Fit regimes first")
         if any(window <= pd.Timedelta(0) for window in self.windows) or len(set(self.windows)) < len(self.windows):
             raise UsageError(
-                f"The windows {', '.join(map(str, self.windows))}", "different, positive ones", "Correct them"
+                f"The windows {', '.join(map(str, self.windows))}", "distinct, positive ones", "Correct them"
             )
         if self.gaps is not None:
             self.gaps.check_windows(self.windows)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """Read what `to_json` wrote.
-
-        Parameters
-        ----------
-        text
-            JSON.
-
-        Returns
-        -------
-        Recipe
-        """
+        """Read what `to_json` wrote."""
         content = json.loads(text)
         columns, regimes = content["columns"], content["regimes"]
         return cls(
@@ -95,12 +92,7 @@ class Recipe:
         )
 
     def to_json(self) -> str:
-        """Write the recipe as JSON, the same bytes for the same recipe.
-
-        Returns
-        -------
-        str
-        """
+        """Write the recipe as JSON, the same bytes for the same recipe."""
         content = {
             "asset_type": self.asset_type,
             "channels": self.channels,
@@ -110,21 +102,21 @@ class Recipe:
             "regimes": None if self.regimes is None else self.regimes.to_dict(),
             "columns": self.columns,
         }
-        # Recipes without the rule keep the digest they had before there was one.
+        # Older recipes, which have no rule for gaps, keep their digest.
         if self.gaps is not None:
             content["gaps"] = self.gaps.to_dict()
         return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that are the same in every process and Python for the same recipe."""
+        """Sixteen hexadecimal digits, the same in every process and Python version for the same recipe."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     @cached_property
     def lookback(self) -> pd.Timedelta:
         """How far back telemetry is needed before a cut-off.
 
-        The longest window that has features, and what may stand in for its first samples.
+        The longest window that has features, and the reach of the rule for gaps before it.
         """
         used = [window for window in self.windows if any(self.features(c, window) for c in self.channels)]
         before = pd.Timedelta(0) if self.gaps is None else self.gaps.fill_for
@@ -132,28 +124,28 @@ class Recipe:
 
     @property
     def measured_channels(self) -> tuple[str, ...]:
-        """The columns of telemetry the recipe reads, operating channels of its regimes among them."""
+        """The telemetry columns the recipe reads, including the operating channels of its regimes."""
         return needed_channels(self.channels, self.regimes)
 
     @property
     def all_columns(self) -> tuple[str, ...]:
-        """Every column the recipe can give, in order."""
+        """Every column the recipe can compute, in order."""
         kinds = [self.kind(channel, window) for window in self.windows for channel in self.channels]
         return self.feature_set.columns(kinds) + self.context.columns
 
     @property
     def output(self) -> tuple[str, ...]:
-        """The columns the recipe gives, in order."""
+        """The columns the recipe computes, in order."""
         return self.all_columns if self.columns is None else self.columns
 
     @cached_property
     def index(self) -> "pd.Index[str]":
-        """The columns the recipe gives, as frames of features are labelled."""
+        """The computed columns, as the index of feature frames."""
         return pd.Index(list(self.output), dtype="str")
 
     @cached_property
     def layout(self) -> RecipeLayout:
-        """Where everything stands that the recipe gives."""
+        """Where everything the recipe computes goes."""
         columns = {name: number for number, name in enumerate(self.output)}
         groups = {}
         for window in self.windows:
@@ -162,40 +154,15 @@ class Recipe:
         return RecipeLayout(columns, groups)
 
     def kind(self, channel: str, window: pd.Timedelta) -> str:
-        """Name a channel in one of the recipe's windows.
-
-        Parameters
-        ----------
-        channel
-            One of the channels.
-        window
-            One of the windows.
-
-        Returns
-        -------
-        str
-        """
+        """Name a channel in one of the recipe's windows."""
         return format_kind(channel, window if len(self.windows) > 1 else None)
 
     def features(self, channel: str, window: pd.Timedelta) -> tuple[str, ...]:
-        """Give the features wanted of a channel in a window.
-
-        Parameters
-        ----------
-        channel
-            One of the channels.
-        window
-            One of the windows.
-
-        Returns
-        -------
-        tuple of str
-            Names without the kind.
-        """
+        """Return the features of a channel in a window, named without the kind."""
         return self.feature_set.of_kind(self.kind(channel, window))
 
     def reduce(self, columns: Iterable[str]) -> "Recipe":
-        """Keep only what some columns need, and give them in this order.
+        """Keep only what some columns need, and compute them in this order.
 
         Parameters
         ----------
@@ -209,42 +176,25 @@ class Recipe:
         Raises
         ------
         UsageError
-            For a column the recipe does not give.
+            For a column that is not in `output`.
         """
         chosen = tuple(columns)
-        given = set(self.output)
+        available = set(self.output)
         for column in chosen:
-            if column not in given:
+            if column not in available:
                 raise UsageError(
                     f"The feature column {column!r}",
-                    f"one of the recipe's {len(given)}",
-                    did_you_mean(column, sorted(given)) or "Look at the recipe's `output`",
+                    f"one of the recipe's {len(available)}",
+                    did_you_mean(column, sorted(available)) or "See the recipe's `output`",
                 )
         reduced = replace(self, feature_set=self.feature_set.reduce(chosen), columns=chosen)
-        # The windows stay, as their number decides how columns are named.
+        # All windows stay, as their number decides how columns are named.
         used = tuple(channel for channel in self.channels if any(reduced.features(channel, w) for w in self.windows))
         return replace(reduced, channels=used)
 
 
 def named_channels(chosen: Sequence[str] | str, measured: Sequence[str]) -> tuple[str, ...]:
-    """Resolve a choice of channels.
-
-    Parameters
-    ----------
-    chosen
-        Names, or "all".
-    measured
-        The channels there are.
-
-    Returns
-    -------
-    tuple of str
-
-    Raises
-    ------
-    UsageError
-        For a channel that is not measured.
-    """
+    """Resolve names of channels, or "all"; a UsageError if one is not measured."""
     if chosen == "all":
         return tuple(measured)
     names = (chosen,) if isinstance(chosen, str) else tuple(chosen)

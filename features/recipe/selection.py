@@ -1,4 +1,4 @@
-"""Which columns are worth keeping, judged on training data alone."""
+"""Column selection on training data: drop uninformative columns, rank the rest."""
 
 import hashlib
 
@@ -8,11 +8,11 @@ import pandas as pd
 
 
 def informative_columns(features: pd.DataFrame) -> tuple[str, ...]:
-    """Leave out columns that say nothing: all null, constant, or a copy of an earlier column.
+    """Drop columns that are all null, constant, or a copy of an earlier column.
 
     Parameters
     ----------
-    features
+    features : (n_rows, n_columns)
         The training rows' features, float64.
 
     Returns
@@ -29,7 +29,7 @@ def informative_columns(features: pd.DataFrame) -> tuple[str, ...]:
     for column in features.columns:
         values = np.ascontiguousarray(features[column].to_numpy(np.float64))
         present = values[~np.isnan(values)]
-        # Null in some rows and one value in the others still tells the two apart.
+        # Null in some rows and one value in the others still distinguishes the two.
         constant = len(present) == 0 or (len(present) == len(values) and bool((present == present[0]).all()))
         digest = hashlib.sha256((values + 0.0).tobytes()).digest()
         if constant or digest in seen:
@@ -40,32 +40,13 @@ def informative_columns(features: pd.DataFrame) -> tuple[str, ...]:
 
 
 def most_related(features: pd.DataFrame, target: npt.NDArray[np.float64], n: int) -> tuple[str, ...]:
-    """Name the columns that go with the target most, each judged by itself.
+    """Name the n columns most related to the target (n_rows,), each by itself, in their old order.
 
     The measure is the absolute value of Spearman's rank correlation over the rows that have a value, times the square
-    root of their share: a column of few values has little to go by.
+    root of their share, as a column of few values has little evidence. Ties go to the earlier column. Spearman (1904),
+    "The proof and measurement of association between two things", doi:10.2307/1412159; Christ et al. (2018), "Time
+    series feature extraction on basis of scalable hypothesis tests", section 2.3, filter columns in this way.
 
-    Parameters
-    ----------
-    features
-        The training rows' features, float64.
-    target
-        What is to be learned, shape (n_rows,).
-    n
-        How many to name; all of them when there are no more.
-
-    Returns
-    -------
-    tuple of str
-        The columns in their old order; of equals the earlier one.
-
-    References
-    ----------
-    Spearman (1904), "The proof and measurement of association between two things", doi:10.2307/1412159; Christ et al.
-    (2018), "Time series feature extraction on basis of scalable hypothesis tests", section 2.3, filter columns so.
-
-    Examples
-    --------
     >>> features = pd.DataFrame({"noise": [1.0, 3.0, 0.0, 2.0], "cube": [1.0, 8.0, 27.0, 64.0]})
     >>> most_related(features, np.array([1.0, 2.0, 3.0, 4.0]), 1)
     ('cube',)

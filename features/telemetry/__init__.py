@@ -1,1 +1,1 @@
-"""Telemetry as it was known at a cut-off: windows, gaps, operating regimes."""
+"""Telemetry as it was known at a cut-off: reconciliation, windows, gaps, operating regimes."""

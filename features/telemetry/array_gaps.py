@@ -1,4 +1,4 @@
-"""Gaps in windows that stand in an array: the rule of `features.gaps` where samples already stand in their places."""
+"""Gap filling for windows in an array: the rule of `features.telemetry.gaps` for samples at equal distances."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,16 +15,16 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class FilledWindows:
-    """Hold windows whose gaps have been filled.
+    """Windows whose gaps have been filled.
 
     Parameters
     ----------
     readings : (n_windows, n_channels, n_samples)
-        Readings; NaN what is still missing, and all of a window and channel that was withheld.
+        Readings; NaN where a sample is still missing, and throughout a withheld window and channel.
     missing : (n_windows, n_channels)
-        The share of samples that was missing before filling.
+        The share of samples, 0 to 1, missing before filling.
     withheld : (n_windows, n_channels)
-        Whether that was more than is allowed.
+        Whether that share was above the limit.
     """
 
     readings: FloatArray
@@ -33,29 +33,29 @@ class FilledWindows:
 
 
 def fill_gaps(values: npt.NDArray[Any], *, fill_for: int, most_missing: float) -> FilledWindows:
-    """Fill what is missing in windows with the last known value, and withhold windows of which too much is missing.
+    """Fill missing samples with the last known value, and withhold windows with too many missing.
 
-    Each window is filled from itself alone: what misses its first samples goes without them.
+    Each window is filled from itself alone: samples missing at its beginning stay missing.
 
     Parameters
     ----------
     values : (n_windows, n_channels, n_samples)
-        Readings at equal distances, NaN where one is missing; left as they are.
+        Readings at equal distances, NaN where one is missing; not modified.
     fill_for
-        How many samples old a value may be that stands in for a missing one; 0 for none.
+        How many samples old a value may be to replace a missing one; 0 fills nothing.
     most_missing
-        The largest share of samples, 0 to 1, that may be missing before anything is filled.
+        The largest share of samples, 0 to 1, that may be missing before filling.
 
     Returns
     -------
     FilledWindows
-        NaN may be left in it: where no value was recent enough. `extract_windows` gives for such a window what tsfresh
-        gives for NaN.
+        NaN remains where no value was recent enough. `extract_windows` gives for such a window what tsfresh gives for
+        NaN.
 
     Raises
     ------
     UsageError
-        When the array has another shape, or a limit makes no sense.
+        When the array has another shape, or a limit is out of range.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Gaps in telemetry: what counts as a missing sample, what may stand in for it, and when there is too little to go by.
+"""Gaps in telemetry: which samples are missing, what replaces them, and when a window has too few.
 
-Samples are due at regular times, counted back from the cut-off. What is missing is filled with the last known value if
-that is recent enough, and never with anything that came later; a window with too much missing has no features.
+Samples are due at regular times, counted back from the cut-off. A missing one is filled with the last known value if
+that is recent enough, never with anything later; a window with too many missing has no features.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,33 +21,32 @@ from features.telemetry.spans import Segments
 
 FloatArray = npt.NDArray[np.float64]
 
-_NONE = pd.Timedelta(0)
+_ZERO = pd.Timedelta(0)
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Say what is done about missing samples.
+    """The rule for missing samples.
 
-    A window (as_of - w, as_of] has w / `interval` due samples, one for each slot
-    (as_of - (k + 1) `interval`, as_of - k `interval`]. The last known value in a slot is its sample. An empty slot
-    takes the last known value before it, in the window or before the window's beginning, if that is at most `fill_for`
-    old at the slot's end; otherwise it is left out, as a null is. A window since the first reading has as many slots as
-    reach back to that.
+    A window (as_of - w, as_of] has w / `interval` due samples, one for each slot (as_of - (k + 1) `interval`, as_of - k
+    `interval`]. The last known value in a slot is its sample. An empty slot takes the last known value before it,
+    inside the window or before it, if that is at most `fill_for` old at the slot's end; otherwise the sample is left
+    out, as a null is. A window since the first reading has as many slots as reach back to that reading.
 
     Parameters
     ----------
     interval
-        The time between samples as they are due.
+        The time between due samples.
     fill_for
-        How old a value may be that stands in for a missing sample; zero for none.
+        How old a value may be to replace a missing sample; zero fills nothing.
     most_missing
-        The largest share of samples, 0 to 1, that may be missing before anything is filled. A channel's window with a
-        larger one has no features.
+        The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger
+        share has no features.
 
     Raises
     ------
     UsageError
-        When one of them makes no sense.
+        When one of them is out of range.
 
     Examples
     --------
@@ -60,24 +59,24 @@ class Gaps:
     most_missing: float
 
     def __post_init__(self) -> None:
-        if not _NONE < self.interval < SINCE_START:
+        if not _ZERO < self.interval < SINCE_START:
             raise UsageError(
-                f"An interval of {_show(self.interval)} between samples",
-                "more than none at all",
-                "Write 1h for instance",
+                f"An interval of {_format(self.interval)} between samples",
+                "a positive duration",
+                "Set it, for instance to 1h",
             )
-        if not (self.fill_for == _NONE or self.interval <= self.fill_for < SINCE_START):
+        if not (self.fill_for == _ZERO or self.interval <= self.fill_for < SINCE_START):
             raise UsageError(
-                f"A fill_for of {_show(self.fill_for)}",
-                f"none at all, 0h, or at least the interval of {_show(self.interval)}: "
-                "the value before a missing sample is no younger",
+                f"A fill_for of {_format(self.fill_for)}",
+                f"zero, 0h, or at least the interval of {_format(self.interval)}: "
+                "the value before a missing sample is at least that old",
                 "Correct it",
             )
         if not 0.0 <= self.most_missing <= 1.0:
             raise UsageError(
                 f"A most_missing of {self.most_missing:g}", "a share from 0 to 1", "Write 0.3 for thirty per cent"
             )
-        # What cannot be written down is refused here rather than when a model is stored.
+        # Fails here rather than when a model is stored if a duration cannot be formatted.
         self.to_dict()
 
     @cached_property
@@ -87,22 +86,12 @@ class Gaps:
 
     @cached_property
     def reach(self) -> int:
-        """How old a value may be that stands in, in microseconds."""
+        """How old a value may be to replace a missing sample, in microseconds."""
         return width(self.fill_for)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Gaps":
-        """Read what `to_dict` wrote.
-
-        Parameters
-        ----------
-        content
-            Values as JSON has them.
-
-        Returns
-        -------
-        Gaps
-        """
+        """Read what `to_dict` wrote."""
         return cls(
             interval=parse_duration(content["interval"]),
             fill_for=parse_duration(content["fill_for"], zero=True),
@@ -110,12 +99,7 @@ class Gaps:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return values as JSON has them."""
         return {
             "interval": format_duration(self.interval),
             "fill_for": format_duration(self.fill_for),
@@ -123,20 +107,9 @@ class Gaps:
         }
 
     def check_windows(self, windows: Iterable[pd.Timedelta]) -> None:
-        """Refuse windows that are no whole number of intervals; one since the start always will do.
-
-        Parameters
-        ----------
-        windows
-            How far back they look.
-
-        Raises
-        ------
-        UsageError
-            For the first that does not fit.
-        """
+        """Raise a UsageError for a window that is not a whole number of intervals; one since the start always fits."""
         for window in windows:
-            if window != SINCE_START and window % self.interval != _NONE:
+            if window != SINCE_START and window % self.interval != _ZERO:
                 raise UsageError(
                     f"A window of {format_duration(window)} with samples due every {format_duration(self.interval)}",
                     "windows that are a whole number of intervals",
@@ -144,21 +117,10 @@ class Gaps:
                 )
 
     def due(self, window: pd.Timedelta, first: IntArray, as_of: IntArray) -> IntArray:
-        """Count the samples due in windows.
+        """Count the samples due in windows (first, as_of: (n,), microseconds since 1970).
 
-        Parameters
-        ----------
-        window
-            How far back they look.
-        first : (n,)
-            The asset's first instant in each window, microseconds since 1970; later than as_of when it has none. It
-            counts only in a window since the start.
-        as_of : (n,)
-            The cut-offs, microseconds since 1970.
-
-        Returns
-        -------
-        (n,) array
+        `first` is the asset's first instant in each window, later than `as_of` if it has none; it counts only in a
+        window since the start.
         """
         most = width(window) // self.step
         if window != SINCE_START:
@@ -167,17 +129,17 @@ class Gaps:
         return due
 
     def reasons(self, missing: pd.DataFrame) -> "pd.Series[str]":
-        """Say why windows have no features.
+        """Explain why windows have no features.
 
         Parameters
         ----------
-        missing
-            The share of missing samples, a column for each channel and window, named as in feature columns.
+        missing : (n, n_kinds)
+            The share of missing samples, 0 to 1, a column for each channel and window, named as in feature columns.
 
         Returns
         -------
-        pandas.Series
-            A sentence where a share is above what is allowed, null elsewhere.
+        pandas.Series of str
+            A sentence where a share is above `most_missing`, null elsewhere.
 
         Examples
         --------
@@ -192,84 +154,51 @@ class Gaps:
         return pd.Series(sentences, index=missing.index, dtype="str")
 
     def _sentence(self, kinds: list[str], shares: FloatArray) -> str:
-        alike: dict[float, list[str]] = {}
+        kinds_by_share: dict[float, list[str]] = {}
         for kind, share in zip(kinds, shares.tolist(), strict=True):
             if share > self.most_missing:
-                alike.setdefault(share, []).append(kind)
+                kinds_by_share.setdefault(share, []).append(kind)
         parts = []
-        for share, named in alike.items():
-            found, allowed = _told_apart(share, self.most_missing)
-            whose = "its" if len(named) == 1 else "their"
+        for share, names in kinds_by_share.items():
+            missing, allowed = _distinct_percentages(share, self.most_missing)
+            their = "its" if len(names) == 1 else "their"
             parts.append(
-                f"{', '.join(named)}: {found} % of {whose} samples are missing, at most {allowed} % are allowed"
+                f"{', '.join(names)}: {missing} % of {their} samples are missing, at most {allowed} % are allowed"
             )
         return "; ".join(parts)
 
-    def room(self, due: IntArray, readings: IntArray) -> IntArray:
-        """Say how many samples windows can have at most, filled ones among them.
-
-        Parameters
-        ----------
-        due, readings : (n,)
-            The samples due, and the readings there are.
-
-        Returns
-        -------
-        (n,) array
-        """
+    def most_samples(self, due: IntArray, readings: IntArray) -> IntArray:
+        """Bound how many samples windows can have, filled ones included."""
         # In floats: a long fill of a short interval would overflow.
-        each = float(self.reach // self.step + 1)
-        room: IntArray = np.minimum(due, each * readings).astype(np.int64)
-        return room
+        per_reading = float(self.reach // self.step + 1)
+        samples: IntArray = np.minimum(due, per_reading * readings).astype(np.int64)
+        return samples
 
 
 @dataclass(frozen=True)
 class SamplesAsDue(Segments):
-    """Hold one channel's samples of many windows at the times they were due; none of a window that is withheld.
+    """One channel's samples of many windows at the times they were due; none of a withheld window."""
 
-    Parameters
-    ----------
-    flat : (n_samples,)
-        Samples, with room between the windows.
-    start, length : (n_windows,)
-        Where each window begins in it, and how many samples it has.
-    missing : (n_windows,)
-        The share of the due samples that was missing before filling; 1 where none was due.
-    """
-
-    missing: FloatArray
+    missing: FloatArray  # (n_windows,), share of the due samples missing before filling; 1 where none was due
 
 
 def samples_as_due(
     gaps: Gaps, readings: Segments, as_of: IntArray, due: IntArray, *, timed: bool = False
 ) -> SamplesAsDue:
-    """Give one channel's samples of many windows at the times they were due.
+    """Place one channel's readings of many windows at the times samples were due.
 
-    Parameters
-    ----------
-    gaps
-        The rule.
-    readings
-        Each window's readings with their times, ascending; those before its beginning that may stand in for a missing
-        sample are among them.
-    as_of, due : (n_windows,)
-        The cut-offs, and the samples due.
-    timed
-        Whether the times at which the samples were due are wanted too.
-
-    Returns
-    -------
-    SamplesAsDue
+    The readings need times, ascending in each window, and include those before its beginning that may replace a missing
+    sample. `as_of` and `due` are (n_windows,).
     """
     if readings.times is None:
-        raise ValueError("readings without their times cannot be put where they were due")
-    room = gaps.room(due, readings.length)
-    placed = np.cumsum(room) - room
-    flat = np.empty(int(room.sum()))
+        raise ValueError("readings without times cannot be placed at the times samples were due")
+    capacity = gaps.most_samples(due, readings.length)
+    placed = np.cumsum(capacity) - capacity
+    flat = np.empty(int(capacity.sum()))
     due_at = np.empty(len(flat) if timed else 0, dtype=np.int64)
     length, absent = np.empty(len(due), dtype=np.int64), np.empty(len(due), dtype=np.int64)
-    rule, given = (gaps.step, gaps.reach), (readings.flat, readings.times, readings.start, readings.length)
-    _place(*given, as_of, due, rule, placed, flat, due_at, length, absent)
+    rule, arrays = (gaps.step, gaps.reach), (readings.flat, readings.times, readings.start, readings.length)
+    _place(*arrays, as_of, due, rule, placed, flat, due_at, length, absent)
     missing = np.divide(absent, due, out=np.ones(len(due)), where=due > 0)
     length[missing > gaps.most_missing] = 0
     return SamplesAsDue(flat, placed, length, missing, times=due_at if timed else None)
@@ -290,7 +219,7 @@ def _place(
     length: IntArray,
     absent: IntArray,
 ) -> None:
-    """Walk through each window's slots and readings side by side, the oldest first; `due_at` may have no room."""
+    """Walk through each window's slots and readings side by side, oldest first; `due_at` may be empty."""
     interval, fill_for = rule
     timed = due_at.size > 0
     for window in range(len(due)):
@@ -312,7 +241,7 @@ def _place(
                     due_at[place] = end
                 place += 1
                 continue
-            # Nothing stands in for any slot up to the next reading: over them in one step.
+            # No slot up to the next reading can be filled: skip them in one step.
             ahead = (times[reading] - end - 1) // interval if reading < last else due[window] - slot
             missing += ahead
             slot += ahead
@@ -321,14 +250,14 @@ def _place(
         absent[window] = missing
 
 
-def _told_apart(share: float, most: float) -> tuple[str, str]:
-    """Write two shares in per cent, with as few digits as still differ."""
+def _distinct_percentages(share: float, most: float) -> tuple[str, str]:
+    """Format two shares in per cent with as few digits as still differ."""
     for digits in range(12):
-        told = f"{100 * share:.{digits}f}", f"{100 * most:.{digits}f}"
-        if told[0] != told[1]:
+        percentages = f"{100 * share:.{digits}f}", f"{100 * most:.{digits}f}"
+        if percentages[0] != percentages[1]:
             break
-    return told
+    return percentages
 
 
-def _show(duration: pd.Timedelta) -> str:
+def _format(duration: pd.Timedelta) -> str:
     return "no time" if pd.isna(duration) else format_duration(duration)

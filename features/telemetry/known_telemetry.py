@@ -1,10 +1,10 @@
-"""Telemetry as it was known at a cut-off, as slices of one sorted array wherever that is the same.
+"""Telemetry as it was known at a cut-off, as slices of one sorted array wherever possible.
 
 All rows of one asset and instant reconcile to one row: of each source the row known latest, then per channel the first
-value that is not null in the order of sources. Once the last of these rows is known the instant is *settled*: whoever
-looks later sees the same. So every instant is reconciled once, and a window in which all instants are settled at its
-cut-off is a slice. Only windows that hold an instant still open (a late row, a correction to come) are reconciled one
-by one, by the same code.
+value that is not null in the order of sources. Once the last of these rows is known the instant is *settled*: every
+later cut-off sees the same row. So every instant is reconciled once, and a window in which all instants are settled at
+its cut-off is a slice. Only windows with an instant still open (a late row, a correction to come) are reconciled one by
+one, by the same code.
 """
 
 import itertools
@@ -27,39 +27,18 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class KnownTelemetry:
-    """Answer what telemetry was known in a window at a cut-off.
+    """The telemetry known in any window at any cut-off."""
 
-    Parameters
-    ----------
-    channels
-        The channels wanted, raw or normalised by regime.
-    regimes
-        How to normalise, when a channel asks for it.
-    raw
-        The columns of `rows`.
-    rows
-        Every row, unreconciled.
-    instant, settled : (n,)
-        Each instant's event time, and when its last row was known.
-    heard_of : (n,)
-        The earliest known time of any row of this instant or of a later one of its asset.
-    first_row : (n + 1,)
-        Where each instant's rows begin.
-    offset : (n_assets + 1,)
-        Where each asset's instants begin.
-    series
-        Each channel's reconciled values without nulls, and how many of them precede each instant, (n + 1,).
-    """
-
-    channels: tuple[str, ...]
+    channels: tuple[str, ...]  # raw or normalised by regime
     regimes: Regimes | None
-    raw: tuple[str, ...]
-    rows: Rows
-    instant: IntArray
-    settled: IntArray
-    heard_of: IntArray
-    first_row: IntArray
-    offset: IntArray
+    raw: tuple[str, ...]  # the columns of `rows`
+    rows: Rows  # every row, unreconciled
+    instant: IntArray  # (n,), event times
+    settled: IntArray  # (n,), when the last row of each instant was known
+    first_known: IntArray  # (n,), earliest known time of any row of this instant or of a later one of its asset
+    first_row: IntArray  # (n + 1,), where each instant's rows begin
+    offset: IntArray  # (n_assets + 1,), where each asset's instants begin
+    # each channel's reconciled values without nulls, and how many of them precede each instant, (n + 1,)
     series: tuple[tuple[FloatArray, IntArray], ...]
 
     @classmethod
@@ -72,24 +51,10 @@ class KnownTelemetry:
         measured: Sequence[str],
         regimes: Regimes | None,
     ) -> "KnownTelemetry":
-        """Sort and reconcile telemetry.
+        """Sort and reconcile the rows of some assets, which may come in any order.
 
-        Parameters
-        ----------
-        telemetry
-            Rows as they arrived, in any order: asset, event_time, known_time, source and the channels.
-        assets
-            The assets of interest; the others' rows are passed over.
-        channels
-            The channels wanted, raw or normalised by regime.
-        measured
-            All channels there are: they decide between rows that nothing else tells apart.
-        regimes
-            Needed for channels that are normalised.
-
-        Returns
-        -------
-        KnownTelemetry
+        `channels` may be normalised by regime; all the `measured` ones break ties between rows that are otherwise
+        equal.
         """
         rows = sorted_rows(telemetry, assets, needed_channels(channels, regimes), measured)
         return cls.from_rows(rows, len(assets), channels, regimes=regimes)
@@ -98,33 +63,19 @@ class KnownTelemetry:
     def from_rows(
         cls, rows: Rows, n_assets: int, channels: Sequence[str], *, regimes: Regimes | None
     ) -> "KnownTelemetry":
-        """Reconcile telemetry that is sorted already.
-
-        Parameters
-        ----------
-        rows
-            Of the measured channels behind `channels`, as `needed_channels` names them.
-        n_assets
-            How many assets there are.
-        channels, regimes
-            As for `from_frame`.
-
-        Returns
-        -------
-        KnownTelemetry
-        """
+        """Reconcile sorted rows of the channels that `needed_channels` names."""
         raw = needed_channels(channels, regimes)
         first_row, instants = reconcile_rows(rows, rows.asset)
         offset = np.searchsorted(instants.asset, np.arange(n_assets + 1))
-        some = len(first_row) > 0
+        any_rows = len(first_row) > 0
         return cls(
             channels=tuple(channels),
             regimes=regimes,
             raw=raw,
             rows=rows,
             instant=instants.event,
-            settled=np.maximum.reduceat(rows.known, first_row) if some else first_row,
-            heard_of=_later_minimum(np.minimum.reduceat(rows.known, first_row) if some else first_row, offset),
+            settled=np.maximum.reduceat(rows.known, first_row) if any_rows else first_row,
+            first_known=_later_minimum(np.minimum.reduceat(rows.known, first_row) if any_rows else first_row, offset),
             first_row=np.append(first_row, len(rows.event)),
             offset=offset,
             series=tuple(
@@ -133,26 +84,13 @@ class KnownTelemetry:
         )
 
     def spans(self, asset: IntArray, as_of: IntArray, width: int) -> Spans:
-        """Find the instants with event time in (as_of - width, as_of].
-
-        Parameters
-        ----------
-        asset, as_of : (n,)
-            Numbers of the assets, and cut-offs in microseconds since 1970.
-        width
-            The windows' width in microseconds.
-
-        Returns
-        -------
-        Spans
-            In the order of the cut-offs.
-        """
+        """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds."""
         begin = locate(self.instant, self.offset, asset, as_of - width, "right")
         end = locate(self.instant, self.offset, asset, as_of, "right")
-        # Instants at the window's end of which nothing was known yet are cut off: where all rows come some minutes
-        # late, windows stay plain slices.
-        heard = locate(self.heard_of, self.offset, asset, as_of, "right")
-        end = np.maximum(np.minimum(end, heard), begin)
+        # Instants at the window's end without a known row yet are cut off, so that windows stay plain slices where all
+        # rows arrive some minutes late.
+        known_end = locate(self.first_known, self.offset, asset, as_of, "right")
+        end = np.maximum(np.minimum(end, known_end), begin)
         return Spans(begin, end, as_of, range_maximum(self.settled, begin, end) > as_of)
 
     @cached_property
@@ -164,135 +102,77 @@ class KnownTelemetry:
         )
 
     def segments(self, spans: Spans, *, timed: bool = False) -> tuple[Segments, ...]:
-        """Give the samples of windows as they were known at their cut-offs.
-
-        Parameters
-        ----------
-        spans
-            The windows.
-        timed
-            Whether the times of the samples are wanted too.
-
-        Returns
-        -------
-        tuple of Segments
-            One for each channel, with the windows in the order of the spans.
-        """
-        return self._segments(spans, self._reconciled(spans), timed)
+        """Return each channel's samples in the windows as known at their cut-offs, with their times if `timed`."""
+        return self._segments(spans, self._reconcile_open(spans), timed)
 
     def readings(self, spans: Spans) -> Readings:
-        """Give the samples of windows with their times, as they were known at their cut-offs.
-
-        Parameters
-        ----------
-        spans
-            The windows.
-
-        Returns
-        -------
-        Readings
-            With the windows in the order of the spans.
-        """
-        anew, first = self._reconciled(spans), self.earliest(spans)
-        if anew is not None:
-            first[anew.chosen] = anew.first(spans.as_of[anew.chosen] + 1)
-        return Readings(self._segments(spans, anew, timed=True), first)
+        """Return each channel's samples and times in the windows as known at their cut-offs."""
+        reconciled, first = self._reconcile_open(spans), self.earliest(spans)
+        if reconciled is not None:
+            first[reconciled.windows] = reconciled.first(spans.as_of[reconciled.windows] + 1)
+        return Readings(self._segments(spans, reconciled, timed=True), first)
 
     def earliest(self, spans: Spans) -> IntArray:
-        """Give the first instant of each window, known by its cut-off or not.
-
-        Parameters
-        ----------
-        spans
-            The windows.
-
-        Returns
-        -------
-        (n,) array
-            Microseconds since 1970; one after the cut-off for an empty window.
-        """
+        """Return the first instant of each window, known by its cut-off or not; as_of + 1 for an empty window."""
         first = spans.as_of + 1
-        some = spans.end > spans.begin
-        first[some] = self.instant[spans.begin[some]]
+        occupied = spans.end > spans.begin
+        first[occupied] = self.instant[spans.begin[occupied]]
         return first
 
-    def _segments(self, spans: Spans, anew: "_Reconciled | None", timed: bool) -> tuple[Segments, ...]:
+    def _segments(self, spans: Spans, reconciled: "_Reconciled | None", timed: bool) -> tuple[Segments, ...]:
         result = []
         for number, (flat, before) in enumerate(self.series):
             start, length = before[spans.begin], before[spans.end] - before[spans.begin]
             samples, times = flat, self.times[number] if timed else None
-            if anew is not None:
-                counts = anew.counts(number)
-                start[anew.chosen] = len(flat) + np.cumsum(counts) - counts
-                length[anew.chosen] = counts
-                present = anew.present[number]
-                samples = np.concatenate([flat, anew.columns[number][present]])
-                times = None if times is None else np.concatenate([times, anew.event[present]])
+            if reconciled is not None:
+                counts = reconciled.counts(number)
+                start[reconciled.windows] = len(flat) + np.cumsum(counts) - counts
+                length[reconciled.windows] = counts
+                present = reconciled.present[number]
+                samples = np.concatenate([flat, reconciled.columns[number][present]])
+                times = None if times is None else np.concatenate([times, reconciled.event[present]])
             result.append(Segments(samples, start, length, times=times))
         return tuple(result)
 
-    def _reconciled(self, spans: Spans) -> "_Reconciled | None":
+    def _reconcile_open(self, spans: Spans) -> "_Reconciled | None":
         """Reconcile each open window from the rows known by its cut-off; None when no window is open."""
-        chosen = np.flatnonzero(spans.is_open)
-        if not len(chosen):
+        windows = np.flatnonzero(spans.is_open)
+        if not len(windows):
             return None
-        window, row = expand(self.first_row[spans.begin[chosen]], self.first_row[spans.end[chosen]])
-        known = self.rows.known[row] <= spans.as_of[chosen][window]
+        window, row = expand(self.first_row[spans.begin[windows]], self.first_row[spans.end[windows]])
+        known = self.rows.known[row] <= spans.as_of[windows][window]
         window, row = window[known], row[known]
         first, instants = reconcile_rows(self.rows.take(row), window)
         columns = _channel_values(instants.readings, self.raw, self.channels, self.regimes)
         present = [~np.isnan(values) for values in columns]
-        return _Reconciled(chosen, window[first], instants.event, columns, present)
+        return _Reconciled(windows, window[first], instants.event, columns, present)
 
 
 @dataclass(frozen=True)
 class _Reconciled:
-    """Hold the instants of open windows, each window's reconciled for itself.
+    """The instants of open windows, reconciled window by window."""
 
-    Parameters
-    ----------
-    chosen : (n_open,)
-        The open windows among all.
-    owner, event : (n,)
-        Each instant's window among the open ones, ascending, and its event time.
-    columns, present
-        Each channel's values, and where they are not null, (n,).
-    """
-
-    chosen: IntArray
-    owner: IntArray
-    event: IntArray
-    columns: list[FloatArray]
-    present: list[npt.NDArray[np.bool_]]
+    windows: IntArray  # (n_open,), the open windows' numbers among all
+    owner: IntArray  # (n,), each instant's window among the open ones, ascending
+    event: IntArray  # (n,), each instant's event time
+    columns: list[FloatArray]  # each channel's values, (n,)
+    present: list[npt.NDArray[np.bool_]]  # where they are not null
 
     def counts(self, channel: int) -> IntArray:
-        """Count the values of a channel in each open window."""
-        return np.bincount(self.owner[self.present[channel]], minlength=len(self.chosen))
+        """Count a channel's values in each open window."""
+        return np.bincount(self.owner[self.present[channel]], minlength=len(self.windows))
 
-    def first(self, nothing: IntArray) -> IntArray:
-        """Give each window's first instant, and another time where there is none."""
-        begin = np.searchsorted(self.owner, np.arange(len(self.chosen) + 1))
-        some = begin[1:] > begin[:-1]
-        result = nothing.copy()
-        result[some] = self.event[begin[:-1][some]]
+    def first(self, default: IntArray) -> IntArray:
+        """Return each window's first instant, `default` where there is none."""
+        begin = np.searchsorted(self.owner, np.arange(len(self.windows) + 1))
+        occupied = begin[1:] > begin[:-1]
+        result = default.copy()
+        result[occupied] = self.event[begin[:-1][occupied]]
         return result
 
 
 def needed_channels(channels: Sequence[str], regimes: Regimes | None) -> tuple[str, ...]:
-    """Name the measured channels behind others.
-
-    Parameters
-    ----------
-    channels
-        Channels, raw or normalised by regime.
-    regimes
-        The regimes, when there are any.
-
-    Returns
-    -------
-    tuple of str
-        With the operating channels when one is normalised.
-    """
+    """Name the measured channels behind `channels`, with the operating channels if one is normalised."""
     measured = [raw_channel(channel) for channel in channels]
     if regimes is not None and measured != list(channels):
         measured += regimes.operating
@@ -300,7 +180,7 @@ def needed_channels(channels: Sequence[str], regimes: Regimes | None) -> tuple[s
 
 
 def _later_minimum(values: IntArray, offset: IntArray) -> IntArray:
-    """Give the smallest value from each place to the end of its asset."""
+    """Return the smallest value from each place to the end of its asset."""
     result = np.empty_like(values)
     for first, last in itertools.pairwise(offset):
         result[first:last] = np.minimum.accumulate(values[first:last][::-1])[::-1]

@@ -1,6 +1,6 @@
-"""Questions about assets, and what is known of them: tables that are made only when somebody wants to look into one.
+"""Point-in-time queries: assets at cut-offs and what is known of them, with tables built on first access.
 
-To make a table of one row takes as long as to compute a hundred features, and mostly nobody looks.
+Building a table of one row takes as long as computing a hundred features, and most queries never need it.
 """
 
 from collections.abc import Callable
@@ -30,15 +30,7 @@ class KnownHistory(Protocol):
 
 @dataclass(frozen=True)
 class GivenHistory:
-    """Hold tables that are there already.
-
-    Parameters
-    ----------
-    history
-        What is known of the assets.
-    cut_offs
-        Columns ``asset`` and ``as_of`` (UTC).
-    """
+    """Tables that exist already."""
 
     history: "History"
     cut_offs: pd.DataFrame
@@ -46,21 +38,11 @@ class GivenHistory:
 
 @dataclass(frozen=True)
 class PointInTimeQuery:
-    """Ask about assets, each of them once.
-
-    Parameters
-    ----------
-    assets
-        The assets.
-    as_of : (n,)
-        Their cut-offs, in microseconds since 1970.
-    read
-        Reads what is known of them; called once at most.
-    """
+    """Assets, each of them once, at their cut-offs."""
 
     assets: tuple[str, ...]
-    as_of: IntArray
-    read: "Callable[[], History]"
+    as_of: IntArray  # (n,), cut-offs in microseconds since 1970
+    read: "Callable[[], History]"  # reads what is known of the assets; called at most once
 
     @cached_property
     def history(self) -> "History":

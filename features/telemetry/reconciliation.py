@@ -1,4 +1,4 @@
-"""Telemetry rows sorted and reconciled to one an instant, for many windows at once."""
+"""Telemetry rows, sorted and reconciled to one row an instant, for many windows at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,53 +15,32 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Hold telemetry rows sorted by asset, instant, source (best first) and known time (latest first).
+    """Telemetry rows sorted by asset, instant, source (best first) and known time (latest first)."""
 
-    Parameters
-    ----------
-    asset, event, known, source : (n,)
-        Asset's number; microseconds since 1970 of event and known time; the source's rank, 0 best.
-    readings : (n, n_raw_channels)
-        Readings, NaN where null.
-    """
-
-    asset: IntArray
-    event: IntArray
+    asset: IntArray  # (n,), the asset's number
+    event: IntArray  # (n,), microseconds since 1970, like `known`
     known: IntArray
-    source: IntArray
-    readings: FloatArray
+    source: IntArray  # (n,), the source's rank, 0 is best
+    readings: FloatArray  # (n, n_raw_channels), NaN where null
 
     def take(self, chosen: IntArray) -> "Rows":
-        """Pick rows by number."""
+        """Select rows by number."""
         return Rows(
             self.asset[chosen], self.event[chosen], self.known[chosen], self.source[chosen], self.readings[chosen]
         )
 
 
 def sorted_rows(telemetry: pd.DataFrame, assets: "pd.Index[str]", raw: Sequence[str], measured: Sequence[str]) -> Rows:
-    """Sort telemetry as `Rows` wants it.
+    """Sort the rows of some assets, which may come in any order.
 
-    Parameters
-    ----------
-    telemetry
-        Rows as they arrived, in any order.
-    assets
-        The assets of interest; the others' rows are passed over.
-    raw
-        The channels wanted.
-    measured
-        All channels there are: they decide between rows that nothing else tells apart.
-
-    Returns
-    -------
-    Rows
+    `raw` are the channels to keep; all the `measured` ones break ties between rows that are otherwise equal.
     """
     asset = assets.get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
-    wanted = np.flatnonzero(asset >= 0)
-    chosen = telemetry if len(wanted) == len(telemetry) else telemetry.iloc[wanted]
+    positions = np.flatnonzero(asset >= 0)
+    chosen = telemetry if len(positions) == len(telemetry) else telemetry.iloc[positions]
     source = pd.Index(SOURCE_PRIORITY).get_indexer(pd.Index(chosen["source"])).astype(np.int64)
     rows = Rows(
-        asset=asset[wanted],
+        asset=asset[positions],
         event=microseconds(chosen["event_time"]),
         known=microseconds(chosen["known_time"]),
         source=np.where(source < 0, len(SOURCE_PRIORITY), source),
@@ -85,28 +64,18 @@ def _has_ties(keys: Sequence[IntArray]) -> bool:
 
 
 def reconcile_rows(rows: Rows, group: IntArray) -> tuple[IntArray, Rows]:
-    """Make one row of all rows of a group and instant.
+    """Reduce all rows of a group and instant to one.
 
-    Parameters
-    ----------
-    rows
-        Sorted within each group as `Rows` says.
-    group : (n,)
-        Numbers that do not mix: the asset, or the window; equal ones stand together.
-
-    Returns
-    -------
-    first : (n_instants,)
-        Where each instant's rows begin.
-    instants : Rows
-        One row an instant; known time and source are those of the best row.
+    `rows` are sorted within each group as `Rows` requires; `group` (n,) numbers assets or windows, equal numbers
+    adjacent. Returns where each instant's rows begin, (n_instants,), and one row an instant with the best row's known
+    time and source.
     """
     changes = np.ones(len(group), dtype=np.bool_)
     changes[1:] = (group[1:] != group[:-1]) | (rows.event[1:] != rows.event[:-1])
     first = np.flatnonzero(changes)
     if len(first) == len(group):
         return first, rows
-    # Of one source, only the row known latest counts: it comes first.
+    # Only the row known latest counts in each source, and it comes first.
     latest = changes.copy()
     latest[1:] |= rows.source[1:] != rows.source[:-1]
     instants = rows.take(first)

@@ -1,4 +1,4 @@
-"""Operating regimes: learned on training telemetry, then each channel is read relative to its regime."""
+"""Operating regimes, learned on training telemetry; channels are then normalised within their regime."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,33 +13,33 @@ from features.names import REGIME_MARK
 
 FloatArray = npt.NDArray[np.float64]
 
-# Enough rows to place a handful of centres; more only take time.
+# Enough rows to place a handful of centres; more only cost time.
 _MOST_ROWS = 50_000
 _TRIALS = 5
-# What lies twice as far from every centre as all but one in a thousand training rows is of none of their regimes. Where
-# settings hardly scatter within a regime, a quarter of their scatter between the regimes is not far yet.
+# A row belongs to no known regime when it lies more than twice as far from every centre as all but one in a thousand
+# training rows do. Where settings hardly scatter within a regime, up to a quarter of their overall spread is allowed.
 _REACH_QUANTILE, _REACH_FACTOR, _LEAST_REACH = 0.999, 2.0, 0.25
 
 
 @dataclass(frozen=True)
 class Regimes:
-    """Hold regimes and each channel's mean and spread in them.
+    """Operating regimes, with each channel's mean and spread in them.
 
     Parameters
     ----------
     operating
-        The channels that tell the regime (speeds, settings).
-    scale
-        For each of them (mean, standard deviation) over the training rows.
-    centres
-        For each regime its centre in scaled operating channels.
+        The channels that define the regime (speeds, settings).
+    scale : (n_operating, 2)
+        Mean and standard deviation of each over the training rows.
+    centres : (n_regimes, n_operating)
+        Each regime's centre, in scaled operating channels.
     channels
         The channels that can be normalised.
-    means, deviations
-        For each regime, in the channel's unit, one figure for each of `channels`.
+    means, deviations : (n_regimes, n_channels)
+        In the channel's unit.
     reach
-        How far from the nearest centre, in scaled operating channels, a row may lie to be of its regime; None in
-        regimes of old, which take every row.
+        The largest distance from the nearest centre, in scaled operating channels, at which a row belongs to its
+        regime; None in older artifacts, where every row does.
     """
 
     operating: tuple[str, ...]
@@ -52,32 +52,17 @@ class Regimes:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, object]) -> "Regimes":
-        """Read what `to_dict` wrote.
-
-        Parameters
-        ----------
-        content
-            Lists as JSON has them.
-
-        Returns
-        -------
-        Regimes
-        """
-        return cls(**{name: _frozen(value) for name, value in content.items()})  # type: ignore[arg-type]
+        """Read what `to_dict` wrote."""
+        return cls(**{name: _as_tuples(value) for name, value in content.items()})  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
-        """Give plain lists, as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return values as JSON has them."""
         plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
-        # Regimes without a reach keep the digest they had before there was one.
+        # Older regimes, which have no reach, keep their digest.
         return plain if self.reach is not None else {name: value for name, value in plain.items() if name != "reach"}
 
     def assign(self, columns: Mapping[str, FloatArray]) -> npt.NDArray[np.int64]:
-        """Tell the number of each row's regime.
+        """Assign each row to the regime with the nearest centre, by number.
 
         Parameters
         ----------
@@ -86,46 +71,24 @@ class Regimes:
 
         Returns
         -------
-        (n,) array
-            The nearest centre; -1 where an operating channel is null.
+        (n,) array of int
+            -1 where an operating channel is null.
         """
         return self._nearest(columns)[0]
 
     def is_beyond(self, columns: Mapping[str, FloatArray]) -> FloatArray:
-        """Tell which rows lie beyond the reach of every regime.
-
-        Parameters
-        ----------
-        columns
-            The operating channels, (n,) each.
-
-        Returns
-        -------
-        (n,) array
-            1.0 beyond, 0.0 within reach; NaN where an operating channel is null.
-        """
+        """Flag rows beyond the reach of every regime: 1.0 beyond, 0.0 within, NaN where a setting is null."""
         distance = self.distances(columns)
         beyond = np.zeros(len(distance)) if self.reach is None else (distance > self.reach).astype(np.float64)
         return np.where(np.isnan(distance), np.nan, beyond)
 
     def distances(self, columns: Mapping[str, FloatArray]) -> FloatArray:
-        """Measure how far each row lies from the nearest centre.
-
-        Parameters
-        ----------
-        columns
-            The operating channels, (n,) each.
-
-        Returns
-        -------
-        (n,) array
-            In scaled operating channels; NaN where one of them is null.
-        """
+        """Return each row's distance to the nearest centre, in scaled operating channels; NaN where one is null."""
         regime, squared = self._nearest(columns)
         return np.where(regime >= 0, np.sqrt(squared), np.nan)
 
     def _nearest(self, columns: Mapping[str, FloatArray]) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Give each row's nearest centre and its squared distance, -1 and infinity where there is none."""
+        """Return each row's nearest centre and squared distance; -1 and infinity where there is none."""
         n = len(columns[self.operating[0]])
         nearest, regime = np.full(n, np.inf), np.full(n, -1, dtype=np.int64)
         for number, centre in enumerate(self.centres):
@@ -138,7 +101,7 @@ class Regimes:
         return regime, nearest
 
     def normalise(self, columns: Mapping[str, FloatArray], channels: Sequence[str]) -> dict[str, FloatArray]:
-        """Give ``(value - regime's mean) / regime's standard deviation``.
+        """Compute ``(value - regime's mean) / regime's standard deviation``.
 
         Parameters
         ----------
@@ -150,7 +113,7 @@ class Regimes:
         Returns
         -------
         dict
-            By name with the mark of normalisation; NaN where the regime is not known.
+            By channel name with the mark of normalisation; NaN where the regime is unknown.
         """
         regime = self.assign(columns)
         known = regime >= 0
@@ -166,18 +129,18 @@ class Regimes:
 def fit_regimes(
     telemetry: pd.DataFrame, *, operating: Sequence[str], k: int, channels: Sequence[str], seed: int
 ) -> Regimes:
-    """Find regimes by k-means on the operating channels.
+    """Learn regimes by k-means on the operating channels.
 
-    The order of rows does not matter. A channel that does not vary in a regime is only centred there.
+    The order of rows does not matter. A channel that is constant within a regime is only centred there.
 
     Parameters
     ----------
     telemetry
         Reconciled telemetry of the training period, and nothing later.
     operating
-        The channels that tell the regime.
+        The channels that define the regime.
     k
-        How many regimes, at least 1; fewer are found when there are not so many different rows.
+        How many regimes, at least 1; there are fewer when there are not that many distinct rows.
     channels
         The channels to normalise.
     seed
@@ -190,7 +153,7 @@ def fit_regimes(
     Raises
     ------
     UsageError
-        Without a complete row to learn from.
+        When `k` is below 1, or no row is complete.
 
     References
     ----------
@@ -207,20 +170,20 @@ def fit_regimes(
     settings = settings[np.lexsort(settings.T[::-1])]
     scale = tuple((float(column.mean()), float(column.std()) or 1.0) for column in settings.T)
     scaled = np.column_stack([(settings[:, i] - mean) / deviation for i, (mean, deviation) in enumerate(scale)])
-    centres = _centres(scaled, k, seed)
+    centres = _fit_centres(scaled, k, seed)
     learned = Regimes(tuple(operating), scale, centres, tuple(channels), (), ())
     means, deviations = _statistics(telemetry, learned)
-    return replace(learned, means=means, deviations=deviations, reach=_reach(learned, settings))
+    return replace(learned, means=means, deviations=deviations, reach=_fit_reach(learned, settings))
 
 
-def _centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], ...]:
+def _fit_centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], ...]:
     # scipy.cluster takes part of a second to import, and only learning needs it.
     from scipy.cluster.vq import kmeans2, vq
 
     sample = scaled[:: max(1, -(-len(scaled) // _MOST_ROWS))]
-    different = len(np.unique(sample, axis=0))
-    if different <= k:
-        return tuple(map(tuple, np.unique(sample, axis=0).tolist()))
+    distinct = np.unique(sample, axis=0)
+    if len(distinct) <= k:
+        return tuple(map(tuple, distinct.tolist()))
     best, least = sample[:1], np.inf
     for trial in range(_TRIALS):
         centres, _ = kmeans2(sample, k, minit="++", rng=np.random.default_rng([seed, trial]), iter=30)
@@ -230,7 +193,7 @@ def _centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], 
     return tuple(sorted(map(tuple, best.tolist())))
 
 
-def _reach(learned: Regimes, settings: FloatArray) -> float:
+def _fit_reach(learned: Regimes, settings: FloatArray) -> float:
     columns = {name: settings[:, number] for number, name in enumerate(learned.operating)}
     distance = np.sort(learned.distances(columns))
     far = float(distance[int(np.ceil(_REACH_QUANTILE * (len(distance) - 1)))])
@@ -245,7 +208,7 @@ def _statistics(
     means, deviations = [], []
     for number in range(len(learned.centres)):
         rows = [columns[channel][regime == number] for channel in learned.channels]
-        # Sorted, so that the order of rows cannot reach the last bit.
+        # Sorted, so that the order of rows cannot change the last bit.
         kept = [np.sort(values[~np.isnan(values)]) for values in rows]
         means.append(tuple(float(values.mean()) if len(values) else 0.0 for values in kept))
         deviations.append(tuple(_deviation(values) for values in kept))
@@ -254,9 +217,9 @@ def _statistics(
 
 def _deviation(values: FloatArray) -> float:
     deviation = float(values.std()) if len(values) else 0.0
-    # What is only round-off of a constant would blow up a sensor's next digit.
+    # Dividing by what is only round-off of a constant would blow up a sensor's last digit.
     return deviation if deviation > 1e-9 * (1.0 + float(np.abs(values).max(initial=0.0))) else 1.0
 
 
-def _frozen(value: object) -> object:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+def _as_tuples(value: object) -> object:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list | tuple) else value

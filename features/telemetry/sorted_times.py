@@ -1,4 +1,4 @@
-"""Looking things up in times that are sorted within each asset, for many questions at once."""
+"""Lookups in times sorted within each asset, vectorised over many queries."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -11,55 +11,21 @@ IntArray = npt.NDArray[np.int64]
 
 
 def microseconds(times: "pd.Series[pd.Timestamp]") -> IntArray:
-    """Count microseconds since 1970.
-
-    Parameters
-    ----------
-    times
-        Time stamps with a zone.
-
-    Returns
-    -------
-    (n,) array of int64
-    """
+    """Convert time stamps with a zone to microseconds since 1970, (n,)."""
     return times.dt.as_unit("us").to_numpy(dtype="datetime64[us]").astype(np.int64)
 
 
 def width(duration: pd.Timedelta) -> int:
-    """Count the microseconds of a duration.
-
-    Parameters
-    ----------
-    duration
-        Any duration.
-
-    Returns
-    -------
-    int
-    """
+    """Convert a duration to microseconds."""
     return duration // pd.Timedelta(microseconds=1)
 
 
 def locate(
     times: IntArray, offset: IntArray, asset: IntArray, at: IntArray, side: Literal["left", "right"]
 ) -> IntArray:
-    """Find where moments stand among the sorted times of their asset.
+    """Find where the moments `asset`, `at` (k,) stand in `times`, which are sorted within each asset.
 
-    Parameters
-    ----------
-    times : (n,)
-        Sorted within each asset, assets one after another.
-    offset : (n_assets + 1,)
-        Where each asset begins.
-    asset, at : (k,)
-        The moments looked for.
-    side
-        "right": behind times that are equal; "left": before them.
-
-    Returns
-    -------
-    (k,) array
-        Places in `times`.
+    `offset` (n_assets + 1,) is where each asset begins in `times`. `side` is as in `numpy.searchsorted`.
     """
     place = np.empty(len(asset), dtype=np.int64)
     for number, chosen in by_group(asset):
@@ -69,28 +35,11 @@ def locate(
 
 
 def range_maximum(values: IntArray, begin: IntArray, end: IntArray) -> IntArray:
-    """Give the largest of ``values[begin:end]`` for many slices at once.
+    """Compute the maximum of ``values[begin:end]`` for many slices; the smallest integer for an empty one.
 
-    A sparse table, of which only one level is held at a time.
+    By a sparse table of which only one level is held at a time: Bender and Farach-Colton (2000), "The LCA problem
+    revisited", doi:10.1007/10719839_9.
 
-    Parameters
-    ----------
-    values : (n,)
-        Any numbers.
-    begin, end : (k,)
-        Slices, possibly empty.
-
-    Returns
-    -------
-    (k,) array
-        The smallest integer for empty slices.
-
-    References
-    ----------
-    Bender and Farach-Colton (2000), "The LCA problem revisited", doi:10.1007/10719839_9.
-
-    Examples
-    --------
     >>> range_maximum(np.array([3, 1, 4, 1, 5]), np.array([0, 1]), np.array([3, 2])).tolist()
     [4, 1]
     """
@@ -112,20 +61,8 @@ def range_maximum(values: IntArray, begin: IntArray, end: IntArray) -> IntArray:
 
 
 def expand(begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
-    """List the members of many slices one after another.
+    """List the members of many slices one after another: each one's slice, and its index.
 
-    Parameters
-    ----------
-    begin, end : (k,)
-        Slices, possibly empty.
-
-    Returns
-    -------
-    owner, member : (sum of lengths,)
-        The slice's number and the index in it.
-
-    Examples
-    --------
     >>> owner, member = expand(np.array([0, 5]), np.array([2, 8]))
     >>> owner.tolist(), member.tolist()
     ([0, 0, 1, 1, 1], [0, 1, 5, 6, 7])
@@ -137,18 +74,7 @@ def expand(begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def by_group(group: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Give each group's number with the places where it stands.
-
-    Parameters
-    ----------
-    group : (n,)
-        Numbers, in any order.
-
-    Yields
-    ------
-    tuple of int and array
-        Groups in ascending order; places ascending.
-    """
+    """Yield each group's number, ascending, with the places where it stands."""
     if len(group) == 1:
         yield int(group[0]), np.zeros(1, dtype=np.int64)
         return

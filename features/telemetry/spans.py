@@ -12,65 +12,38 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Segments:
-    """Hold one channel's samples of many windows, each a slice of one flat array.
+    """One channel's samples in many windows, each a slice of one flat array."""
 
-    Parameters
-    ----------
-    flat : (n_samples,)
-        Samples without nulls.
-    start, length : (n_windows,)
-        Where each window begins in it, and how many samples it has.
-    times : (n_samples,), optional
-        When each sample was taken, microseconds since 1970; for those who ask.
-    """
-
-    flat: FloatArray
-    start: IntArray
-    length: IntArray
+    flat: FloatArray  # (n_samples,), without nulls
+    start: IntArray  # (n_windows,), where each window begins in `flat`
+    length: IntArray  # (n_windows,), how many samples it has
+    # (n_samples,), microseconds since 1970; only when needed
     times: IntArray | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Hold every channel's samples of many windows with their times.
+    """Every channel's samples in many windows, with their times."""
 
-    Parameters
-    ----------
-    segments
-        The samples, one for each channel, with their event times.
-    first : (n_windows,)
-        The first instant known in each window; later than its cut-off when there is none.
-    """
-
-    segments: tuple[Segments, ...]
-    first: IntArray
+    segments: tuple[Segments, ...]  # one for each channel, with event times
+    first: IntArray  # (n_windows,), the first known instant in each window; later than its cut-off when there is none
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Hold many windows as slices of the instants.
+    """Many windows as slices of the instants."""
 
-    Parameters
-    ----------
-    begin, end : (n_windows,)
-        The slices.
-    as_of : (n_windows,)
-        The cut-offs, microseconds since 1970.
-    is_open : (n_windows,)
-        Whether a window holds an instant that is not settled at its cut-off.
-    """
-
-    begin: IntArray
+    begin: IntArray  # (n_windows,), like all of these
     end: IntArray
-    as_of: IntArray
-    is_open: npt.NDArray[np.bool_]
+    as_of: IntArray  # cut-offs, microseconds since 1970
+    is_open: npt.NDArray[np.bool_]  # whether a window holds an instant that is not settled at its cut-off
 
     @property
     def open_instants(self) -> IntArray:
-        """Instants to reconcile anew for each window: zero where the window is a plain slice."""
+        """How many instants must be reconciled anew for each window: zero for a plain slice."""
         return np.where(self.is_open, self.end - self.begin, 0)
 
     def part(self, begin: int, end: int) -> "Spans":
-        """Give the windows of a range."""
+        """Return the windows of a range."""
         chosen = slice(begin, end)
         return Spans(self.begin[chosen], self.end[chosen], self.as_of[chosen], self.is_open[chosen])

@@ -1,4 +1,4 @@
-"""Cut-offs: the moments at which an asset is looked at."""
+"""Cut-offs: the moments at which assets are scored."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -22,12 +22,12 @@ def cut_offs(
     end: pd.Timestamp | None = None,
     at: Literal["stride", "rows", "last"] = "stride",
 ) -> pd.DataFrame:
-    """Choose cut-offs while an asset exists: from its first reading to its last, by event time.
+    """Choose cut-offs between each asset's first and last reading, by event time.
 
     Parameters
     ----------
     history
-        Whose telemetry says when an asset exists.
+        Its telemetry defines when an asset exists.
     stride
         The distance between cut-offs, counted from 1970-01-01T00:00Z so that all assets and runs agree; for
         ``at="stride"``.
@@ -44,7 +44,7 @@ def cut_offs(
     Raises
     ------
     UsageError
-        When the stride is missing or not positive, or `at` unknown.
+        When the stride is missing or not positive, or `at` is unknown.
     """
     instants = history.telemetry[["asset", "event_time"]].rename(columns={"event_time": "as_of"})
     if start is not None and at != "stride":
@@ -63,8 +63,8 @@ def cut_offs(
 
 
 def _strided(instants: pd.DataFrame, stride: int, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
-    lives = instants.groupby("asset", sort=True)["as_of"].agg(["min", "max"])
-    first, last = microseconds(lives["min"]), microseconds(lives["max"])
+    lifetimes = instants.groupby("asset", sort=True)["as_of"].agg(["min", "max"])
+    first, last = microseconds(lifetimes["min"]), microseconds(lifetimes["max"])
     if start is not None:
         first = np.maximum(first, width(start - _EPOCH))
     if end is not None:
@@ -74,4 +74,4 @@ def _strided(instants: pd.DataFrame, stride: int, start: pd.Timestamp | None, en
     count = np.maximum(last // stride - begin + 1, 0)
     steps = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin, count)
     as_of = pd.DatetimeIndex((steps * stride).astype("datetime64[us]"), tz="UTC")
-    return pd.DataFrame({"asset": lives.index.to_numpy().repeat(count), "as_of": as_of}).astype({"asset": "str"})
+    return pd.DataFrame({"asset": lifetimes.index.to_numpy().repeat(count), "as_of": as_of}).astype({"asset": "str"})

@@ -60,7 +60,7 @@ class Situation:
     # What is wrong with the data, as known at the look; nothing by default.
     diagnose: Callable[[], Diagnosis] = Diagnosis
 
-    def count_looks(self) -> tuple[Look, ...]:
+    def looks(self) -> tuple[Look, ...]:
         """Count what has matured, look by look; every failure counts."""
         return count_looks(self.known, Grid(self.since, self.every, one_per_asset=False))
 
@@ -106,7 +106,7 @@ def k_of_n(threshold: float, *, k: int = 2, n: int = 5) -> Rule:
     """
 
     def over(situation: Situation) -> RetrainingDecision:
-        last = [look for look in situation.count_looks() if look.failures][-n:]
+        last = [look for look in situation.looks() if look.failures][-n:]
         return _DRIFTED if sum(look.missed / look.failures > threshold for look in last) >= k else _HOLD
 
     return Rule(
@@ -118,7 +118,7 @@ def binomial(alpha: float = 0.05) -> Rule:
     """Return the rule that tests all misses since the promotion at every look, as if it were the only one."""
 
     def worse(situation: Situation) -> RetrainingDecision:
-        counts = situation.count_looks()
+        counts = situation.looks()
         missed, failures = sum(look.missed for look in counts), sum(look.failures for look in counts)
         if not failures or not situation.promise.missed.of:
             return _HOLD
@@ -136,7 +136,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
         drifting = detect_drift(situation.known, situation.promise, budget, grid)
         since_training = _since_training(situation, prices)
         cooldown = max(gates.cooldown, situation.known.terms.maturity)
-        refresh = refresh_due(since_training, gates.refresh, cooldown=cooldown, now=situation.at)
+        refresh = refresh_due(since_training, gates, cooldown=cooldown, now=situation.at)
         if not drifting.drifted and refresh is None:
             return _HOLD
         # A diagnosis takes long, and can only hold a retraining back.
@@ -167,7 +167,7 @@ def _evidence(
         used_until=past[-1].used_until if past else None,
         last_retraining=changes[-1].at if changes else None,
         this_year=sum(one.at > at - YEAR and one.trigger != REFRESH for one in past),
-        rejected_in_a_row=_rejected_in_a_row(situation, gates.lapse),
+        rejected_in_a_row=_rejected_in_a_row(situation, gates.rejections_lapse),
         since_training=since_training,
         last_training=past[-1].at if past else None,
     )

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
+from data_contracts.configuration.values import configuration
+from features.setting_types import Number, OneOrMore, PositiveCount, Share
 from models.diagnosis.level_shifts import LevelShiftRule
 
 DAY = pd.Timedelta(days=1)
@@ -21,42 +24,27 @@ REGIME = "operating regime changed"
 PROCESS = "process changed"
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Declare from where on something is worth a finding.
+@configuration
+class Limits(LevelShiftRule):
+    """From where on something in the data or the plant is a finding."""
 
-    Parameters
-    ----------
-    refused_share : float
-        The largest share of rows that may end in quarantine; by the lower end of its 90 % interval.
-    missing_share : float
-        A channel is missing when it delivers less than this share of what it used to...
-    missing_days : int
-        ... over so many whole days.
-    silent_days : int
-        An asset is silent when nothing comes for so many whole days; repairs are shorter.
-    regime_shift : float
-        The largest population stability index between the regimes of the reference period and of the recent days. By
-        custom 0.1 is a small shift and 0.25 a large one.
-    recent_days : int
-        The days that regimes, and refused rows at least, are looked at over.
-    most_assets : float
-        The largest share of the assets that the verdict may go on without.
-    sensor_codes : tuple of str
-        The codes of events that say that a sensor reads differently from then on.
-    steps : LevelShiftRule
-        What counts as a step of a channel's level.
-    """
-
-    refused_share: float = 0.05
-    missing_share: float = 0.5
-    missing_days: int = 3
-    silent_days: int = 7
-    regime_shift: float = 0.25
-    recent_days: int = 14
-    most_assets: float = 0.5
-    sensor_codes: tuple[str, ...] = ("sensor_recalibrated", "sensor_replaced")
-    steps: LevelShiftRule = field(default_factory=LevelShiftRule)
+    refused_share: Share = 0.05
+    """The largest share of rows that may end in quarantine; by the lower end of its 90 % interval."""
+    missing_share: Share = 0.5
+    """A channel is missing when it delivers less than this share of what it used to."""
+    missing_days: PositiveCount = 3
+    """Whole days over which a channel must be missing."""
+    silent_days: PositiveCount = 7
+    """An asset is silent when nothing comes for this many whole days; repairs are shorter."""
+    regime_shift: Annotated[Number, Field(ge=0)] = 0.25
+    """The largest population stability index between the regimes of the reference period and of the recent days; by
+    custom 0.1 is a small shift and 0.25 a large one."""
+    recent_days: PositiveCount = 14
+    """The days that regimes, and refused rows at least, are looked at over."""
+    most_assets: Share = 0.5
+    """The largest share of the assets that the verdict may be reached without."""
+    sensor_codes: Annotated[tuple[str, ...], OneOrMore()] = ("sensor_recalibrated", "sensor_replaced")
+    """The codes of events that announce that a sensor reads differently from then on."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,16 @@ climbs, and ends with a failure or a repair. So a shift has to be sharp, lasting
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from scipy.stats import false_discovery_control, norm
+
+from data_contracts.configuration.values import configuration
+from features.setting_types import Number, PositiveCount, Share
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,20 +23,24 @@ _SPREAD_OF_MAD = 1.4826  # a normal variable's standard deviation in median abso
 _SPREAD_OF_MEDIAN = 1.2533  # the standard error of a median in those of a mean, sqrt(pi / 2)
 
 
-@dataclass(frozen=True)
+@configuration
 class LevelShiftRule:
-    """What counts as a level shift.
+    """What counts as a step of a channel's level."""
 
-    Sizes are in standard deviations of an asset's daily medians in the reference period, by their median absolute
-    deviation.
-    """
-
-    size: float = 2.5  # smallest shift of one asset
-    fleet_size: float = 0.6  # smallest shift of the fleet's median asset
-    false_discovery: float = 0.05  # accepted share of false shifts among those found, over all assets and channels
-    days: int = 14  # days compared before and after; so many have to follow before a shift can be seen
-    sharp_days: int = 5  # days just before and just after that have to differ already
-    even: float = 0.6  # share of the height that the days just after, and every week since, have to show
+    step_size: Annotated[Number, Field(ge=0.1, le=100)] = 2.5
+    """The smallest step of one asset that is a finding, in standard deviations of its daily medians (by their median
+    absolute deviation) in the reference period."""
+    fleet_step_size: Annotated[Number, Field(ge=0.1, le=100)] = 0.6
+    """The smallest step of the fleet's median asset that is a finding, in the same unit."""
+    false_discovery: Annotated[Number, Field(ge=1e-6, le=0.5)] = 0.05
+    """Share of false ones accepted among the steps found, over all assets and channels; also the risk, at each look, of
+    reporting without cause that the scores have moved."""
+    step_days: PositiveCount = 14
+    """Days before and after a step that are compared; this many have to follow before it can be seen."""
+    sharp_days: PositiveCount = 5
+    """Days just before and just after a step that have to differ already."""
+    even: Share = 0.6
+    """Share of the step's height that the days just after it, and every week since, have to show."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def asset_shifts(
         for number in _moved(each, rule)
         if (
             shift := _sharpest_shift(
-                each, each.own[:, number], each.assets[number], 1.0, rule.size, reference_end, rule
+                each, each.own[:, number], each.assets[number], 1.0, rule.step_size, reference_end, rule
             )
         )
     ]
@@ -132,14 +141,15 @@ def fleet_shifts(
         noise = (
             _SPREAD_OF_MAD * float(np.nanmedian(np.abs(changes))) / np.sqrt(2) if np.isfinite(changes).any() else np.nan
         )
-        shift = _sharpest_shift(each, each.fleet, None, max(noise, 1e-12), rule.fleet_size, reference_end, rule)
+        shift = _sharpest_shift(each, each.fleet, None, max(noise, 1e-12), rule.fleet_step_size, reference_end, rule)
         if shift is None or shift.p_value * len(channels) > rule.false_discovery:
             continue
         # The median of daily levels moves with a third of the assets; the lower quartile of their shifts does not.
         at = dict.fromkeys(each.assets, shift.since)
         heights = heights_at(replace(each, own=each.own + each.fleet[:, None]), at, rule) * np.sign(shift.height)
         known = heights[np.isfinite(heights)]
-        if len(known) and np.quantile(known, 0.25) >= rule.fleet_size / 2 and np.median(known) >= rule.fleet_size:
+        smallest = rule.fleet_step_size
+        if len(known) and np.quantile(known, 0.25) >= smallest / 2 and np.median(known) >= smallest:
             shifts.append(replace(shift, height=float(np.sign(shift.height) * np.median(known))))
     return tuple(shifts)
 
@@ -156,7 +166,7 @@ def heights_at(channel: Deviations, times: dict[str, pd.Timestamp], rule: LevelS
             day = int(channel.days.searchsorted(time.floor("D")))
             values = channel.own[:, columns[asset]]
             # The day itself is part before and part after.
-            before, after = values[max(day - rule.days, 0) : day], values[day + 1 : day + 1 + rule.days]
+            before, after = values[max(day - rule.step_days, 0) : day], values[day + 1 : day + 1 + rule.step_days]
             if min(np.isfinite(before).sum(), np.isfinite(after).sum()) >= 3:
                 heights[place] = np.nanmedian(after) - np.nanmedian(before)
     return heights
@@ -164,7 +174,7 @@ def heights_at(channel: Deviations, times: dict[str, pd.Timestamp], rule: LevelS
 
 def _moved(channel: Deviations, rule: LevelShiftRule) -> npt.NDArray[np.int64]:
     """Return the columns of assets whose level is off by the declared size now: only these are worth a search."""
-    return np.flatnonzero(np.abs(_medians(channel.own[-rule.days :])) >= rule.size * rule.even)
+    return np.flatnonzero(np.abs(_medians(channel.own[-rule.step_days :])) >= rule.step_size * rule.even)
 
 
 def _sharpest_shift(
@@ -178,9 +188,9 @@ def _sharpest_shift(
 ) -> LevelShift | None:
     """Find the sharpest lasting shift of a series, (n_days,), after the reference period."""
     ahead, back = pd.Series(values), pd.Series(values[::-1])
-    half = (rule.days + 1) // 2
-    before = ahead.rolling(rule.days, min_periods=half).median().shift(1).to_numpy()
-    after = back.rolling(rule.days, min_periods=half).median().to_numpy()[::-1]
+    half = (rule.step_days + 1) // 2
+    before = ahead.rolling(rule.step_days, min_periods=half).median().shift(1).to_numpy()
+    after = back.rolling(rule.step_days, min_periods=half).median().to_numpy()[::-1]
     few, most = (rule.sharp_days + 1) // 2, rule.sharp_days
     next_days = back.rolling(most, min_periods=few).median().to_numpy()[::-1]
     sharp = next_days - ahead.rolling(most, min_periods=few).median().shift(1).to_numpy()
@@ -188,12 +198,12 @@ def _sharpest_shift(
     sign = np.sign(since_then)
     height = sign * since_then
     lasting = np.minimum.reduce([sign * (after - before), sign * sharp, _weakest_week(values, sign)])
-    possible = (channel.days >= reference_end) & (np.arange(len(values)) <= len(values) - rule.days)
+    possible = (channel.days >= reference_end) & (np.arange(len(values)) <= len(values) - rule.step_days)
     good = possible & (height >= size) & (lasting >= rule.even * height)
     if not good.any():
         return None
     place = int(np.argmax(np.where(good, sign * (after - before), -np.inf)))
-    sides = values[max(place - rule.days, 0) : place], values[place : place + rule.days]
+    sides = values[max(place - rule.step_days, 0) : place], values[place : place + rule.step_days]
     days = [np.isfinite(side).sum() for side in sides]
     widened = np.sqrt((1 + channel.persistence) / (1 - channel.persistence)) if asset is not None else 1.0
     error = noise * widened * _SPREAD_OF_MEDIAN * np.sqrt(sum(1 / count for count in days))

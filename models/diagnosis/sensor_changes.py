@@ -37,10 +37,10 @@ def sensor_changes(inputs: DiagnosisInputs, limits: Limits) -> Iterator[Finding]
     """
     channels = list(deviations(inputs.levels, inputs.reference_end))
     reported = reported_changes(inputs.events, inputs.reference_end, limits.sensor_codes)
-    of_fleet = fleet_shifts(channels, inputs.reference_end, limits.steps)
-    of_assets = asset_shifts(channels, inputs.reference_end, limits.steps)
+    of_fleet = fleet_shifts(channels, inputs.reference_end, limits)
+    of_assets = asset_shifts(channels, inputs.reference_end, limits)
     if reported:
-        moved = moved_channels(channels, reported, limits.steps)
+        moved = moved_channels(channels, reported, limits)
         explained = (shift.channel for shift in of_assets if _is_reported(shift, reported, limits))
         yield _reported(reported, tuple(dict.fromkeys([*moved, *explained])), inputs)
     unexplained = [
@@ -122,11 +122,11 @@ def moved_channels(
 
 def _is_reported(shift: LevelShift, reported: Mapping[str, pd.Timestamp], limits: Limits) -> bool:
     time = reported.get(str(shift.asset))
-    return time is not None and abs(shift.since - time) <= limits.steps.days * DAY
+    return time is not None and abs(shift.since - time) <= limits.step_days * DAY
 
 
 def _is_fleet_wide(shift: LevelShift, of_fleet: Sequence[LevelShift], limits: Limits) -> bool:
-    within = limits.steps.days * DAY
+    within = limits.step_days * DAY
     return any(fleet.channel == shift.channel and abs(fleet.since - shift.since) <= within for fleet in of_fleet)
 
 

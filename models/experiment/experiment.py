@@ -1,73 +1,87 @@
 """An experiment: everything that a training run depends on besides the data, as one frozen value."""
 
-import dataclasses
 import itertools
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema, TypeAdapter
+from pydantic_core import core_schema
 
+from data_contracts.configuration.places import Source, override, read_toml
+from data_contracts.configuration.values import WrongValueError, build, configuration
 from data_contracts.errors import UsageError
 from features.names import format_duration
+from features.setting_types import (
+    Count,
+    Duration,
+    Flag,
+    Glob,
+    InnerShare,
+    Instant,
+    Integer,
+    Name,
+    Number,
+    OneOrMore,
+    OrWord,
+    PositiveCount,
+    PositiveDuration,
+)
 from features.telemetry.gaps import Gaps
 from models.estimators.estimators import Target
-from models.experiment import experiment_file
 from models.labels.labels import NO_TIME
 
 SplitKind = Literal["time", "asset"]
+_ALL = OrWord("all")
+_Cost = Annotated[Number, Field(gt=0)]
 
 
-@dataclass(frozen=True)
+@configuration
 class DataPlan:
-    """Which data.
-
-    Parameters
-    ----------
-    asset_type
-        The type of the assets.
-    plant
-        The plant, or data set, they belong to; None for all.
-    start, end
-        The first and last cut-off (UTC); None as far as the data reaches.
-    """
+    """Which data are used."""
 
     asset_type: str
-    plant: str | None = None
-    start: pd.Timestamp | None = None
-    end: pd.Timestamp | None = None
+    """The type of the assets."""
+    plant: Annotated[str | None, _ALL] = None
+    """The plant, or data set, they belong to."""
+    start: Annotated[Instant | None, _ALL] = None
+    """The first cut-off (UTC); "all" as far as the data reach."""
+    end: Annotated[Instant | None, _ALL] = None
+    """The last cut-off (UTC); "all" as far as the data reach."""
+
+    def __post_init__(self) -> None:
+        _check_order(self.start, self.end, "end", "start")
 
 
-@dataclass(frozen=True)
+@configuration
 class LabelPlan:
-    """What is to be foreseen.
+    """What is predicted."""
 
-    Parameters
-    ----------
-    horizon
-        How far ahead, beyond the lead; remaining life may go without.
-    horizons
-        All horizons to tell probabilities for, ascending, `horizon` among them: by that one alarms are decided and
-        judged. Itself alone if None.
-    lead
-        The shortest warning that is of use.
-    cap
-        The most remaining life that is told apart.
-    down_after_failure
-        How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure.
-    reporting_delay
-        How long a report may take; ``None`` estimates it from the data (its 95th percentile).
-    """
+    horizon: PositiveDuration | None = None
+    """How far ahead, beyond the lead; not needed for remaining life."""
+    horizons: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
+    """All horizons to predict probabilities for, ascending, the horizon among them; the horizon alone by default.
+    Alarms are raised and judged by the horizon."""
+    lead: Duration = NO_TIME
+    """The shortest useful warning."""
+    cap: Duration | None = None
+    """Remaining-life labels are capped here."""
+    down_after_failure: Duration = NO_TIME
+    """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure."""
+    reporting_delay: Duration | None = None
+    """How long a report may take; by default the 95th percentile of the data's."""
 
-    horizon: pd.Timedelta | None = None
-    horizons: tuple[pd.Timedelta, ...] | None = None
-    lead: pd.Timedelta = NO_TIME
-    cap: pd.Timedelta | None = None
-    down_after_failure: pd.Timedelta = NO_TIME
-    reporting_delay: pd.Timedelta | None = None
+    def __post_init__(self) -> None:
+        if self.horizons is None:
+            return
+        listed = f"is {', '.join(map(format_duration, self.horizons)) or 'empty'}"
+        if not all(a < b for a, b in itertools.pairwise((NO_TIME, *self.horizons))):
+            raise WrongValueError("horizons", listed, "durations that climb, each above zero")
+        if self.horizon not in self.horizons:
+            raise WrongValueError("horizons", listed, "label.horizon among them, for alarms are decided by it")
 
     @property
     def several(self) -> tuple[pd.Timedelta, ...]:
@@ -75,178 +89,170 @@ class LabelPlan:
         return self.horizons if self.horizons is not None and len(self.horizons) > 1 else ()
 
 
-@dataclass(frozen=True)
+@configuration
 class WindowPlan:
-    """What is looked back upon.
+    """Which telemetry a prediction looks back on."""
 
-    Parameters
-    ----------
-    window
-        The spans of telemetry before a cut-off, one or several.
-    stride
-        The time between cut-offs.
-    """
-
-    window: tuple[pd.Timedelta, ...]
-    stride: pd.Timedelta
+    window: Annotated[tuple[Duration, ...], Field(min_length=1), OneOrMore()]
+    """The spans of telemetry before a cut-off; "start" reaches back to the first reading."""
+    stride: PositiveDuration
+    """The time between cut-offs."""
 
 
-@dataclass(frozen=True)
+@configuration
+class _GapRule:
+    """What is done about missing samples: the section of `features.telemetry.gaps.Gaps`, which does it."""
+
+    # Gaps itself is no pydantic class: a first extraction need not load pydantic.
+    interval: Duration
+    """The time between due samples."""
+    fill_for: Duration
+    """How old a value may be to replace a missing sample; zero fills nothing."""
+    most_missing: Number
+    """The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger share
+    has no features."""
+
+    def __post_init__(self) -> None:
+        _as_gaps(self)
+
+
+def _as_gaps(rule: _GapRule) -> Gaps:
+    return Gaps(rule.interval, rule.fill_for, rule.most_missing)
+
+
+def _as_rule(value: Any) -> Any:
+    return _GapRule(value.interval, value.fill_for, value.most_missing) if isinstance(value, Gaps) else value
+
+
+def _gaps_schema(_: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    made = core_schema.no_info_after_validator_function(_as_gaps, handler.generate_schema(_GapRule))
+    written = core_schema.plain_serializer_function_ser_schema(Gaps.to_dict)
+    return core_schema.no_info_before_validator_function(_as_rule, made, serialization=written)
+
+
+@configuration
 class FeaturePlan:
-    """What is computed from it.
-
-    Parameters
-    ----------
-    tsfresh
-        The name of a preset, or a list of feature names.
-    channels
-        The channels; None for all.
-    events
-        Whether to count events and the time since the last.
-    event_spans
-        How far back to count them; the windows when not given.
-    ages
-        Whether to use the asset's age and model and the time since its last work orders and failure.
-    regimes
-        The number of operating regimes to normalise by; 0 for none.
-    operating_channels
-        The channels that tell the regimes apart; those that look like settings when none is named.
-    regime_channels
-        Whether normalised channels replace the raw ones or join them.
-    keep
-        How many of the channels' columns to keep, the most important ones; 0 for all. The columns about events, ages
-        and regimes are few and always stay.
-    always
-        Names of features, without the channel, that stay in every channel and window beside those.
-    gaps
-        When samples are due, and what is done about missing ones; None takes the samples there are, however few.
-    """
+    """Which features are computed."""
 
     tsfresh: str | tuple[str, ...] = "minimal"
-    channels: tuple[str, ...] | None = None
-    events: bool = True
-    event_spans: tuple[pd.Timedelta, ...] | None = None
-    ages: bool = True
-    regimes: int = 0
-    operating_channels: tuple[str, ...] = ()
+    """The name of a preset ("minimal", "efficient", "comprehensive"), or a list of feature names."""
+    channels: Annotated[tuple[str, ...] | None, OneOrMore(), _ALL] = None
+    """The telemetry channels."""
+    events: Flag = True
+    """Whether to count events and the time since the last."""
+    event_spans: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
+    """How far back to count events; the windows by default."""
+    ages: Flag = True
+    """Whether to use the asset's age and model and the time since its last work orders and failure."""
+    regimes: Count = 0
+    """The number of operating regimes to normalise by; 0 for none."""
+    operating_channels: Annotated[tuple[str, ...], OneOrMore()] = ()
+    """The channels that distinguish the regimes; by default those that look like settings."""
     regime_channels: Literal["replace", "join"] = "replace"
-    keep: int = 0
-    always: tuple[str, ...] = ()
-    gaps: Gaps | None = None
+    """Whether normalised channels replace the raw ones or join them."""
+    keep: Count = 0
+    """How many of the channels' columns to keep, the most important ones; 0 for all. The columns about events, ages
+    and regimes are few and always stay."""
+    always: Annotated[tuple[str, ...], OneOrMore()] = ()
+    """Names of features, without the channel, that stay in every channel and window in addition."""
+    gaps: Annotated[Gaps, GetPydanticSchema(_gaps_schema)] | None = None
+    """When samples are due, and what is done about missing ones; by default whatever samples there are are used."""
 
 
-@dataclass(frozen=True)
+@configuration
 class EstimatorPlan:
-    """What learns.
-
-    Parameters
-    ----------
-    kind
-        The learner's name.
-    params
-        Its parameters.
-    calibration
-        ``"none"`` takes the scores as probabilities; ``"sigmoid"`` fits Platt's sigmoid on the validation predictions,
-        and takes the scores as they are where it would fall.
-    """
+    """Which estimator learns."""
 
     kind: str = "lightgbm"
-    params: Mapping[str, Any] = field(default_factory=dict)
+    """The estimator's name."""
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    """The estimator's parameters."""
     calibration: Literal["none", "sigmoid"] = "none"
+    """"none" takes the scores as probabilities; "sigmoid" fits Platt's sigmoid on the validation predictions, and takes
+    the scores as they are where it would fall."""
 
 
-@dataclass(frozen=True)
+@configuration
 class CostPlan:
-    """What errors cost, in any one currency.
+    """What errors cost, in any one currency."""
 
-    Parameters
-    ----------
-    missed_failure
-        A failure that no alert announced in time.
-    false_alarm
-        An alarm episode, or an inspection by the calendar, that no failure followed.
-    """
-
-    missed_failure: float = 10.0
-    false_alarm: float = 1.0
+    missed_failure: _Cost = 10.0
+    """Cost of a failure that no alert announced in time."""
+    false_alarm: _Cost = 1.0
+    """Cost of an alarm episode, or an inspection by the calendar, that no failure followed."""
 
 
-@dataclass(frozen=True)
+@configuration
 class AlarmPlan:
-    """How alerts make alarms.
+    """How alerts make alarms."""
 
-    Parameters
-    ----------
-    gap
-        Alerts of an asset no further apart are one episode, which lasts lead + horizon at most.
-    """
-
-    gap: pd.Timedelta = field(default=pd.Timedelta(hours=24).as_unit("us"))
+    gap: Duration = pd.Timedelta(hours=24).as_unit("us")
+    """Alerts of an asset no further apart are one episode, which lasts lead + horizon at most."""
 
 
-@dataclass(frozen=True)
+@configuration
 class SplitPlan:
-    """What to be judged on.
-
-    Parameters
-    ----------
-    kind
-        ``"time"`` or ``"asset"``.
-    test_start, test_end
-        The test period [test_start, test_end) when splitting by time.
-    test
-        Glob patterns of the test assets when splitting by asset.
-    test_share
-        In place of patterns: the share of the assets, drawn by the seed.
-    score_at
-        ``"all"`` judges every cut-off, ``"last"`` only the last of each test asset.
-    validation
-        The share of the training time (or assets) that is predicted without having been learned from, in order to
-        choose threshold and calibration.
-    folds
-        In how many steps it is predicted, each learning from all before it.
-    """
+    """How samples are split into training, validation and test."""
 
     kind: SplitKind
-    test_start: pd.Timestamp | None = None
-    test_end: pd.Timestamp | None = None
-    test: tuple[str, ...] = ()
-    test_share: float | None = None
+    """Whether to test on a period or on assets of their own."""
+    test_start: Instant | None = None
+    """The start of the test period (UTC) when splitting by time."""
+    test_end: Instant | None = None
+    """The end of the test period (UTC, excluded); as far as the data reach by default."""
+    test: Annotated[tuple[Glob, ...], OneOrMore()] = ()
+    """Glob patterns of the test assets when splitting by asset."""
+    test_share: InnerShare | None = None
+    """Instead of patterns: the share of the assets to test on, drawn by the seed."""
     score_at: Literal["all", "last"] = "all"
-    validation: float = 0.5
-    folds: int = 3
+    """"all" evaluates every cut-off, "last" only the last of each test asset."""
+    validation: InnerShare = 0.5
+    """The share of the training time (or assets) that is predicted out of fold, to choose threshold and calibration."""
+    folds: PositiveCount = 3
+    """In how many steps that share is predicted, each learning from all before it."""
+
+    def __post_init__(self) -> None:
+        if self.kind == "time" and self.test_start is None:
+            raise WrongValueError("test_start", "is missing", "a time to test from")
+        if self.kind == "asset" and not (self.test or self.test_share):
+            raise WrongValueError("test", "is missing", "patterns of the assets, or a test_share")
+        _check_order(self.test_start, self.test_end, "test_end", "test_start")
 
 
-@dataclass(frozen=True)
+@configuration
 class Experiment:
     """Hold everything that a training run depends on besides the data.
 
-    Parameters
-    ----------
-    name
-        Its name, and that of the model it registers unless `model` says otherwise.
-    target
-        ``"failure"`` or ``"remaining_life"``.
-    seed
-        The seed of every draw.
-    model
-        The name of the registered model; None for the experiment's own.
-    data, label, windows, features, estimator, costs, alarms, split
-        See the plans.
+    It is read from a TOML file by `load_experiment`; docs/reference/configuration.md lists every key.
     """
 
-    name: str
+    name: Name
+    """The experiment's name, and that of the model it registers unless `model` names another."""
     target: Target
+    """What is predicted: whether an asset fails within the horizon, or its remaining life."""
     data: DataPlan
     windows: WindowPlan
     split: SplitPlan
-    label: LabelPlan = field(default_factory=LabelPlan)
-    features: FeaturePlan = field(default_factory=FeaturePlan)
-    estimator: EstimatorPlan = field(default_factory=EstimatorPlan)
-    costs: CostPlan = field(default_factory=CostPlan)
-    alarms: AlarmPlan = field(default_factory=AlarmPlan)
-    seed: int = 0
+    label: LabelPlan = LabelPlan()
+    features: FeaturePlan = FeaturePlan()
+    estimator: EstimatorPlan = Field(default_factory=EstimatorPlan)
+    costs: CostPlan = CostPlan()
+    alarms: AlarmPlan = AlarmPlan()
+    seed: Integer = 0
+    """The seed of every draw."""
     model: str | None = None
+    """The name of the registered model; the experiment's own by default."""
+
+    def __post_init__(self) -> None:
+        if self.target == "failure" and self.label.horizon is None:
+            raise WrongValueError("label.horizon", "is missing", "a duration for target failure")
+        if self.target != "failure" and self.label.horizons is not None:
+            raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
+        if self.features.gaps is not None:
+            try:
+                self.features.gaps.check_windows(self.windows.window)
+            except UsageError as error:
+                raise WrongValueError("features.gaps.interval", error.found, error.expected, error.remedy) from error
 
     @property
     def model_name(self) -> str:
@@ -261,7 +267,7 @@ class Experiment:
         return self.label.cap or NO_TIME
 
     def with_split(self, **changes: Any) -> "Experiment":
-        """Derive the same experiment judged on something else.
+        """Derive the same experiment tested on something else.
 
         Parameters
         ----------
@@ -272,7 +278,7 @@ class Experiment:
         -------
         Experiment
         """
-        return dataclasses.replace(self, split=dataclasses.replace(self.split, **changes))
+        return replace(self, split=replace(self.split, **changes))
 
     def with_overrides(self, overrides: Sequence[str]) -> "Experiment":
         """Derive the same experiment with some keys of its file changed.
@@ -292,12 +298,11 @@ class Experiment:
         UsageError
             If a key or value is not understood.
         """
-        content = experiment_file.override(self.to_dict(), overrides)
-        return _parse(content, experiment_file.Source("--set"))
+        return build(Experiment, override(self.to_dict(), overrides), Source("--set"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
-        content: dict[str, Any] = experiment_file.plain(self)
+        content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
         return content
 
     def to_json(self) -> str:
@@ -307,7 +312,7 @@ class Experiment:
     @classmethod
     def from_json(cls, text: str) -> "Experiment":
         """Read what `to_json` wrote."""
-        return _parse(json.loads(text), experiment_file.Source("the experiment's JSON"))
+        return build(cls, json.loads(text), Source("the experiment's JSON"))
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -327,72 +332,12 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises
     ------
     UsageError
-        If the file is missing, is not TOML, or holds a key or value that is not understood; says where.
+        If the file is missing, is not TOML, or holds a key or value that is not understood; names the line.
     """
-    content, source = experiment_file.read(path)
-    return _parse(experiment_file.override(content, overrides), source.overridden_by(overrides))
+    content, source = read_toml(path)
+    return build(Experiment, override(content, overrides), source.overridden_by(overrides))
 
 
-def _parse(content: Mapping[str, Any], source: experiment_file.Source) -> Experiment:
-    experiment: Experiment = experiment_file.build(Experiment, content, source)
-    _check_sense(experiment, source)
-    return experiment
-
-
-def _check_sense(experiment: Experiment, source: experiment_file.Source) -> None:
-    """Refuse what each key allows but all together do not."""
-    zero, split, label = NO_TIME, experiment.split, experiment.label
-    needs = [
-        (re.fullmatch(r"[\w.-]+", experiment.name), "name", experiment.name, "letters, digits, - _ . only"),
-        (experiment.target != "failure" or label.horizon, "label.horizon", "missing", "a duration for target failure"),
-        (label.horizon is None or label.horizon > zero, "label.horizon", label.horizon, "more than zero"),
-        (
-            label.horizons is None or experiment.target == "failure",
-            "label.horizons",
-            "given",
-            "none for remaining life",
-        ),
-        (_climbs(label.horizons), "label.horizons", _listed(label.horizons), "durations that climb, each above zero"),
-        (
-            label.horizons is None or label.horizon in label.horizons,
-            "label.horizons",
-            _listed(label.horizons),
-            "label.horizon among them, for alarms are decided by it",
-        ),
-        (experiment.windows.stride > zero, "windows.stride", experiment.windows.stride, "more than zero"),
-        (experiment.windows.window, "windows.window", "empty", "at least one duration"),
-        (0.0 < split.validation < 1.0, "split.validation", split.validation, "a share between 0 and 1"),
-        (split.folds >= 1, "split.folds", split.folds, "at least 1"),
-        (split.kind != "time" or split.test_start is not None, "split.test_start", "missing", "a time to test from"),
-        (split.kind != "asset" or split.test or split.test_share, "split.test", "missing", "patterns of the assets"),
-        (split.test_share is None or 0 < split.test_share < 1, "split.test_share", split.test_share, "a share below 1"),
-        (_in_order(split.test_start, split.test_end), "split.test_end", split.test_end, "a time after test_start"),
-        (_in_order(experiment.data.start, experiment.data.end), "data.end", experiment.data.end, "a time after start"),
-        (experiment.features.keep >= 0, "features.keep", experiment.features.keep, "0 for all, or a number"),
-        (experiment.features.regimes >= 0, "features.regimes", experiment.features.regimes, "0 for none, or a number"),
-        (
-            min(experiment.costs.missed_failure, experiment.costs.false_alarm) > 0,
-            "costs",
-            "zero or less",
-            "costs above zero",
-        ),
-    ]
-    for holds, key, found, expected in needs:
-        if not holds:
-            shown = format_duration(found) if isinstance(found, pd.Timedelta) else found
-            raise UsageError(f"{source.at(key)} is {shown}", expected, f"Mend {key}")
-    if experiment.features.gaps is not None:
-        with experiment_file.blamed_on("features.gaps.interval", source):
-            experiment.features.gaps.check_windows(experiment.windows.window)
-
-
-def _climbs(horizons: tuple[pd.Timedelta, ...] | None) -> bool:
-    return horizons is None or all(a < b for a, b in itertools.pairwise((NO_TIME, *horizons)))
-
-
-def _listed(horizons: tuple[pd.Timedelta, ...] | None) -> str:
-    return ", ".join(map(format_duration, horizons or ()))
-
-
-def _in_order(first: pd.Timestamp | None, last: pd.Timestamp | None) -> bool:
-    return first is None or last is None or first < last
+def _check_order(first: pd.Timestamp | None, last: pd.Timestamp | None, key: str, after: str) -> None:
+    if first is not None and last is not None and first >= last:
+        raise WrongValueError(key, f"is {last}", f"a time after {after}")

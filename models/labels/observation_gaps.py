@@ -48,7 +48,7 @@ def retired_spans(assets: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
 def lost_spans(last_heard: Mapping[str, pd.Timestamp], *, silence: pd.Timedelta, now: pd.Timestamp) -> pd.DataFrame:
     """Return the assets silent for longer than `silence`, as spans without an end from their last reading on.
 
-    `last_heard` is when the last reading of each asset became known, see `data_contracts.tables.last_heard`.
+    `last_heard` is when the last reading of each asset became known, as `tables.asset_watermarks` gives it.
     """
     rows = [(asset, last, pd.NaT) for asset, last in last_heard.items() if last <= now and now - last > silence]
     return disjoint(pd.DataFrame(rows, columns=["asset", "begins", "ends"])) if rows else no_spans()

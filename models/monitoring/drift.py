@@ -8,11 +8,14 @@ champion's evaluation, so that a lucky evaluation is not held against it.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
+from data_contracts.configuration.values import configuration
+from features.setting_types import Flag, Number, PositiveDuration
 from models.monitoring.e_detectors import EDetector
 from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
 from models.monitoring.looks import Grid, Look, count_looks
@@ -44,38 +47,26 @@ class ReferenceRates:
         return cls(rates.missed, rates.false_episodes, source)
 
 
-@dataclass(frozen=True)
+@configuration
 class Budget:
-    """What is declared before looking: what harms, and how often a false alarm about the model is accepted.
+    """What is declared before looking: what harms, and how often a false alarm about the model is accepted."""
 
-    Parameters
-    ----------
-    alpha : float
-        Probability at most, over all looks since a promotion, of a false "worse than promised".
-    mean_time_between_false : float
-        Looks at least, on average, to a false "became worse recently".
-    harmful_missed : float
-        The smallest increase of the share of missed failures that harms; absolute.
-    harmful_false : float
-        The smallest increase of false alarm episodes that harms, as a share of the promised rate.
-    missed_share : float
-        The part of both budgets that goes to misses; the rest goes to false alarms.
-    promise_confidence : float
-        Confidence of the upper end of the promised rates, one-sided.
-    every : pd.Timedelta
-        Between looks.
-    one_per_asset : bool
-        See `models.monitoring.looks.Grid`.
-    """
-
-    alpha: float = 0.05
-    mean_time_between_false: float = 500.0
-    harmful_missed: float = 0.1
-    harmful_false: float = 0.5
-    missed_share: float = 0.5
-    promise_confidence: float = 0.8
-    every: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(days=7))
-    one_per_asset: bool = True
+    alpha: Annotated[Number, Field(gt=0, le=0.5)] = 0.05
+    """Largest probability, over all looks since a promotion, of a false "worse than promised"."""
+    mean_time_between_false: Annotated[Number, Field(ge=2, le=1e12)] = 500.0
+    """Smallest average number of looks to a false "became worse recently"."""
+    harmful_missed: Annotated[Number, Field(ge=0.01, le=0.99)] = 0.1
+    """The smallest harmful increase of the share of missed failures; absolute."""
+    harmful_false: Annotated[Number, Field(ge=0.01, le=100)] = 0.5
+    """The smallest harmful increase of false alarm episodes, as a share of the promised rate."""
+    missed_share: Annotated[Number, Field(ge=0.01, le=0.99)] = 0.5
+    """The part of both budgets that goes to misses; the rest goes to false alarms."""
+    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.8
+    """Confidence of the upper end of the promised rates, one-sided."""
+    every: PositiveDuration = pd.Timedelta(days=7)
+    """Time between two looks at what has matured, however often the monitor runs."""
+    one_per_asset: Flag = True
+    """Whether only the first failure and the first false episode of an asset count in a look."""
 
     def part(self, share_of_it: float) -> "Budget":
         """Return the budget of which only a part may be spent."""

@@ -5,15 +5,17 @@ that it replaced, for a declared span, by tests that reject sooner than those of
 smaller increase that counts as harmful. The result is a suggestion; rolling back is a decision of its own.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
+from data_contracts.configuration.values import configuration
 from data_contracts.errors import UsageError
+from features.setting_types import Duration, Number
 from models.monitoring.drift import SINCE_PROMOTION, Budget, DriftEvidence, ReferenceRates, evidence_of, sentences
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import as_json
@@ -25,42 +27,20 @@ SPAN = pd.Timedelta(days=28)
 _NONE = pd.Timedelta(0)
 
 
-@dataclass(frozen=True)
+@configuration
 class ProbationRules:
-    """How long and how strictly a new champion is watched.
+    """How long and how strictly a new champion is watched."""
 
-    Parameters
-    ----------
-    span : pd.Timedelta
-        How long after the promotion; what happens in that time counts, although it matures later.
-    alpha : float
-        Bound on the probability of ever suggesting to roll back a champion that keeps the promise; half of it goes to
-        misses, half to false alarms.
-    missed_increase : float
-        The smallest increase of the missed share that does harm.
-    false_fold : float
-        The smallest fold of the rate of false episodes that does harm.
-
-    Raises
-    ------
-    UsageError
-        If a value makes no sense.
-    """
-
-    span: pd.Timedelta = SPAN
-    alpha: float = 0.2
-    missed_increase: float = 0.1
-    false_fold: float = 1.5
-
-    def __post_init__(self) -> None:
-        for name, sound, expected in (
-            ("span", self.span >= _NONE, "a duration"),
-            ("alpha", 0 < self.alpha < 1, "a number between 0 and 1"),
-            ("missed_increase", 0 < self.missed_increase < 1, "a share between 0 and 1"),
-            ("false_fold", 1 < self.false_fold < math.inf, "a number above 1"),
-        ):
-            if not sound:
-                raise UsageError(f"{name} of probation is {getattr(self, name)}", expected, "Mend the setting")
+    span: Duration = SPAN
+    """How long after its promotion a champion is held to what the one before had promised; what happens in that time
+    counts, although it matures later. 0d for no probation."""
+    alpha: Annotated[Number, Field(ge=1e-6, le=0.5)] = 0.2
+    """Largest probability of ever suggesting to roll back a champion that keeps that promise; half of it goes to
+    misses, half to false alarms."""
+    missed_increase: Annotated[Number, Field(ge=0.01, le=0.9)] = 0.1
+    """The smallest harmful increase of the share of missed failures; absolute."""
+    false_fold: Annotated[Number, Field(ge=1.01, le=100)] = 1.5
+    """The smallest harmful ratio of the rate of false alarm episodes to the promised one."""
 
     @property
     def budget(self) -> Budget:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError, NotFoundError
-from data_contracts.records.leases import alone, wall_clock
+from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, add_promotion, promotions
 from models.registry.ledger import previous_champion
 from models.registry.registry import CHAMPION, PREVIOUS, Registry
@@ -65,7 +65,7 @@ def promote(
     Raises `ModelError` if the champion has changed or is this version already, another promotion is running, or the
     version does not load or scores its golden inputs differently; `NotFoundError` if there is no such version.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
         _complete_ledger(registry, records, name, champion, now)
@@ -163,7 +163,7 @@ def delete_version(
     MLflow would delete any version and silently drop its aliases, which would leave the endpoint without a champion.
     The lease keeps the version from being promoted meanwhile.
     """
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         registry.tags(name, version)  # raises if there is no such version
         aliases = registry.aliases(name, version)
         if aliases:
@@ -185,7 +185,7 @@ def complete_ledger(
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> None:
     """Record the last move of the champion's alias, if its promotion died before it could."""
-    with alone(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         _complete_ledger(registry, records, name, registry.champion(name), now)
 
 

@@ -3,62 +3,37 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
-from data_contracts.errors import UsageError
+from data_contracts.configuration.values import configuration
+from features.setting_types import Integer, Number, PositiveCount, Share
 from models.experiment.experiment import CostPlan
 from models.retraining.paired_costs import cost_difference, missed_difference, observed_to_expected
 
 
-@dataclass(frozen=True)
+@configuration
 class PromotionRules:
-    """What is asked of a challenger.
+    """What a challenger has to show."""
 
-    Parameters
-    ----------
-    confidence : float
-        How sure it must be that the challenger is cheaper, and that it does not miss more than the margin allows.
-    missed_margin : float
-        How much larger the share of events may be that the challenger misses.
-    min_events : int
-        With fewer events the champion stays: a model that never alerts is the cheapest where nothing happens.
-    slice_events : int
-        Slices (plants, asset models) with fewer events are not judged. With 1 / missed_margin or more, one missed event
-        alone refuses no challenger.
-    calibration_tolerance : float
-        By what factor observed and foretold failures may differ for certain.
-    draws : int
-        Of the bootstrap.
-    seed : int
-        Of the bootstrap.
-
-    Raises
-    ------
-    UsageError
-        If a value makes no sense.
-    """
-
-    confidence: float = 0.9
-    missed_margin: float = 0.1
-    min_events: int = 5
-    slice_events: int = 10
-    calibration_tolerance: float = 2.0
-    draws: int = 4000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, sound, expected in (
-            ("confidence", 0.5 <= self.confidence < 1, "at least 0.5 and below 1"),
-            ("missed_margin", 0 <= self.missed_margin <= 1, "a share from 0 to 1"),
-            ("min_events", self.min_events >= 1, "at least 1"),
-            ("slice_events", self.slice_events >= 1, "at least 1"),
-            ("calibration_tolerance", self.calibration_tolerance >= 1, "a factor of at least 1"),
-            ("draws", self.draws >= 100, "at least 100"),
-        ):
-            if not sound:
-                raise UsageError(f"{name} is {getattr(self, name):g}", expected, "Mend the rules of promotion")
+    confidence: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.9
+    """How sure it must be that the challenger is cheaper, and that it does not miss more than the margin allows."""
+    missed_margin: Share = 0.1
+    """How much larger the share of events may be that the challenger misses."""
+    min_events: PositiveCount = 5
+    """With fewer events to compare on, nothing is trained and the champion stays: a model that never alerts is the
+    cheapest where nothing happens."""
+    slice_events: PositiveCount = 10
+    """Plants and asset models with fewer events are not compared by themselves. With 1 / missed_margin or more, one
+    missed event alone rejects no challenger."""
+    calibration_tolerance: Annotated[Number, Field(ge=1, le=1000)] = 2.0
+    """The factor by which observed and predicted failures may differ with that confidence."""
+    draws: Annotated[Integer, Field(ge=100)] = 4000
+    """Draws of the bootstrap."""
+    seed: Integer = 0
+    """Seed of the bootstrap."""
 
 
 DEFAULT_RULES = PromotionRules()

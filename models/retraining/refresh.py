@@ -10,60 +10,47 @@ the same comparison. All refreshes together cost no more than a declared share o
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
-from data_contracts.errors import UsageError
+from data_contracts.configuration.values import configuration
+from features.setting_types import Count, Number
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Outcomes
+
+RETRAINING_SHARE = 0.1
+"""Default retraining cost, as a share of a false alarm."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What a thing costs, all in one currency.
-
-    Parameters
-    ----------
-    errors : CostPlan
-        A missed failure, and a false alarm.
-    retraining : float
-        A retraining, whether its challenger is promoted or not.
-    """
+    """What errors and retrainings cost, all in one currency."""
 
     errors: CostPlan
-    retraining: float
+    retraining: float  # whether its challenger is promoted or not
+
+    @classmethod
+    def of(cls, errors: CostPlan, retraining: float | None) -> "Prices":
+        """Take the default cost of a retraining, a share of a false alarm, where none is set."""
+        return cls(errors, RETRAINING_SHARE * errors.false_alarm if retraining is None else retraining)
 
 
-@dataclass(frozen=True)
+@configuration
 class RefreshRule:
-    """When a refresh is due, and how many there may be.
+    """When a refresh is due, and how many there may be."""
 
-    Parameters
-    ----------
-    pays_at : float
-        How many times as much as a retraining the errors since the last one must have cost.
-    follow_ups : int
-        Trainings that follow one which answered a drift; 0 for none.
-    yearly : int
-        Refreshes in a year at most, follow-ups included; 0 for none.
-
-    Raises
-    ------
-    UsageError
-        If a number is below zero.
-    """
-
-    pays_at: float = 20.0
-    follow_ups: int = 3
-    yearly: int = 26
-
-    def __post_init__(self) -> None:
-        for name in ("pays_at", "follow_ups", "yearly"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is {getattr(self, name):g}", "0 or more", "Mend the rule of refreshes")
+    refresh_pays_at: Annotated[Number, Field(ge=0, le=1e9)] = 20.0
+    """A champion that keeps its promise is trained anew once its errors since the last training have cost this many
+    times as much as a retraining."""
+    refresh_follow_ups: Count = 3
+    """Trainings that follow one which answered a drift, after one, two, four cooldowns and so on; 0 for none."""
+    refresh_budget: Count = 26
+    """Most refreshes in a year, follow-ups included; 0 for none."""
 
 
-NO_REFRESH = RefreshRule(yearly=0)
+NO_REFRESH = RefreshRule(refresh_budget=0)
 
 
 @dataclass(frozen=True)
@@ -83,18 +70,18 @@ def refresh_due(since: SinceTraining, rule: RefreshRule, *, cooldown: pd.Timedel
     `cooldown` runs from a training that answered a drift to its first follow-up; each later follow-up takes twice as
     long.
     """
-    if since.refreshed >= rule.yearly:
+    if since.refreshed >= rule.refresh_budget:
         return None
-    answered = since.drift_answered
-    if answered is not None and since.trained < rule.follow_ups and now >= answered + cooldown * 2**since.trained:
+    answered, follow_ups = since.drift_answered, rule.refresh_follow_ups
+    if answered is not None and since.trained < follow_ups and now >= answered + cooldown * 2**since.trained:
         return (
-            f"Follow-up {since.trained + 1} of {rule.follow_ups} to the drift answered on {answered:%Y-%m-%d}: more "
+            f"Follow-up {since.trained + 1} of {follow_ups} to the drift answered on {answered:%Y-%m-%d}: more "
             "data from after it are available by now."
         )
-    if since.retraining is not None and since.errors >= rule.pays_at * since.retraining and since.errors > 0:
+    if since.retraining is not None and since.errors >= rule.refresh_pays_at * since.retraining and since.errors > 0:
         return (
             f"Errors have cost {since.errors:,.0f} since the last training. A refresh costs {since.retraining:,.0f}, "
-            f"and pays if it prevents one error in {rule.pays_at:g}."
+            f"and pays if it prevents one error in {rule.refresh_pays_at:g}."
         )
     return None
 

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
+from data_contracts.configuration.values import configuration
+from features.setting_types import Count, Duration, PositiveCount, Share
 from models.monitoring.drift import Drift
 from models.retraining.refresh import RefreshRule, SinceTraining, refresh_due
 
@@ -20,38 +22,24 @@ REFRESH: Final = "refresh"
 RetrainingTrigger = Literal["drift", "calendar", "refresh"]
 
 
-@dataclass(frozen=True)
-class Gates:
-    """What must hold besides the occasion before a champion is retrained.
+@configuration
+class Gates(RefreshRule):
+    """What must hold besides the trigger before a champion is retrained, and when one is refreshed."""
 
-    Parameters
-    ----------
-    cooldown : pd.Timedelta
-        The shortest time between two retrainings; never shorter than outcomes take to mature.
-    min_failures : int
-        Failures (caught, prevented or missed) that must have matured since the last training.
-    min_assets : int
-        Assets that these failures must come from.
-    yearly_budget : int
-        Retrainings in a year at most, without refreshes.
-    max_unreported_share : float
-        The largest share of matured alarm episodes that may have ended in work whose finding nobody reported.
-    rejections : int
-        After so many challengers rejected in a row a person is asked.
-    lapse : pd.Timedelta
-        A rejection longer ago than this does not count: there is something else to learn from by now.
-    refresh : RefreshRule
-        When a champion that keeps its promise is trained anew.
-    """
-
-    cooldown: pd.Timedelta
-    min_failures: int
-    min_assets: int = 3
-    yearly_budget: int = 12
-    max_unreported_share: float = 0.15
-    rejections: int = 2
-    lapse: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(days=90))
-    refresh: RefreshRule = field(default_factory=RefreshRule)
+    cooldown: Duration = pd.Timedelta(days=14)
+    """The shortest time between two retrainings; never shorter than outcomes take to mature."""
+    min_failures: Count = 8
+    """Failures (caught, prevented or missed) that must have matured since the last training."""
+    min_assets: Count = 3
+    """Assets that these failures must come from."""
+    yearly_budget: Count = 12
+    """Most retrainings in a year, without refreshes."""
+    max_unreported_share: Share = 0.15
+    """The largest share of matured alarm episodes that may have ended in work whose finding nobody reported."""
+    rejections: PositiveCount = 2
+    """After this many challengers rejected in a row a person is asked."""
+    rejections_lapse: Duration = pd.Timedelta(days=90)
+    """A rejection longer ago than this does not count: there is something else to learn from by now."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,7 @@ def _decide_refresh(
 ) -> RetrainingDecision | None:
     """Decide on a refresh that is due; None if none is due, or if it is blocked and the champion has drifted."""
     cooldown = max(gates.cooldown, evidence.maturity)
-    due = refresh_due(evidence.since_training, gates.refresh, cooldown=cooldown, now=now)
+    due = refresh_due(evidence.since_training, gates, cooldown=cooldown, now=now)
     if due is None:
         return None
     # A refresh claims no drift: rejections do not count against it, its cooldown runs from any training, and it has a

@@ -32,7 +32,6 @@ from models.outcomes.outcomes import Terms
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder, terms_at
-from pipelines.evidence.monitoring_snapshot import budget, gates, prices
 from pipelines.settings.settings import Settings
 
 RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
@@ -154,10 +153,10 @@ def _replay_rules(
 def _with_settings(experiment: Experiment, settings: Settings) -> Experiment:
     """Let gap and reporting delay of the settings override the experiment's, as for a champion."""
     alarms, label = experiment.alarms, experiment.label
-    if settings.monitor_gap is not None:
-        alarms = replace(alarms, gap=settings.monitor_gap)
-    if settings.monitor_reporting_delay is not None:
-        label = replace(label, reporting_delay=settings.monitor_reporting_delay)
+    if settings.monitor.gap is not None:
+        alarms = replace(alarms, gap=settings.monitor.gap)
+    if settings.monitor.reporting_delay is not None:
+        label = replace(label, reporting_delay=settings.monitor.reporting_delay)
     return replace(experiment, alarms=alarms, label=label)
 
 
@@ -170,7 +169,7 @@ def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) ->
     missing = [name for name in names if name in RIVER] if not has_river() else []
     left_out = (f"Left out, because river is not installed: {', '.join(missing)}.",) if missing else ()
     make: dict[str, Callable[[], Rule]] = {
-        "ours": lambda: ours(replace(budget(settings), every=settings.drift_every), gates(settings), prices),
+        "ours": lambda: ours(settings.drift, settings.retrain, prices),
         "k-of-n": lambda: k_of_n(config.threshold),
         "binomial": binomial,
         "monthly": calendar,
@@ -200,7 +199,7 @@ def _timestamp(history: History, when: pd.Timestamp | float) -> pd.Timestamp:
 
 
 def _prices(experiment: Experiment, config: BacktestConfig, settings: Settings) -> Prices:
-    usual = prices(experiment, settings)
+    usual = Prices.of(experiment.costs, settings.retrain.cost)
     if config.retraining_cost is None:
         return usual
     if config.retraining_cost < 0:

@@ -60,7 +60,7 @@ class CachedModels:
 
     def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take it from the cache."""
-        holdout = self.settings.retrain_holdout
+        holdout = self.settings.retrain.holdout
         if urgent:
             terms = terms_at(self.experiment, self.history, at)
             holdout = challenger_holdout(self.history, self.settings, terms, now=at, urgent=True)
@@ -74,7 +74,7 @@ class CachedModels:
 
     def is_cached(self, at: pd.Timestamp) -> bool:
         """Return whether the version of a time, with the usual holdout, is in the cache."""
-        return (self._folder(at, self.settings.retrain_holdout) / "version.json").is_file()
+        return (self._folder(at, self.settings.retrain.holdout) / "version.json").is_file()
 
     def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
@@ -97,7 +97,7 @@ class CachedModels:
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
             _write_json(
-                file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift_every).to_dict()
+                file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift.every).to_dict()
             )
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
@@ -127,7 +127,7 @@ class CachedModels:
         return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
-        usual = holdout == self.settings.retrain_holdout
+        usual = holdout == self.settings.retrain.holdout
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
     def _folder_of(self, version: Version) -> Path:
@@ -137,7 +137,7 @@ class CachedModels:
         return Artifact.load(self._folder_of(version) / "artifact")
 
     def _train(self, at: pd.Timestamp, holdout: pd.Timedelta, folder: Path) -> None:
-        reach = self.settings.retrain_history
+        reach = self.settings.retrain.history
         experiment = challenger_experiment(self.experiment, now=at, holdout=holdout, history=reach)
         trained = train(experiment, self.history, known_until=at, progress=self.progress)
         reference = trained.evaluation.reference
@@ -189,8 +189,8 @@ def cache_folder(root: Path, experiment: Experiment, history: History, settings:
     inputs = [
         experiment.to_json(),
         json.dumps(dict(history.versions), sort_keys=True),
-        str(settings.retrain_holdout),
-        str(settings.retrain_history),
+        str(settings.retrain.holdout),
+        str(settings.retrain.history),
     ]
     return root / "backtest" / hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
 

@@ -82,9 +82,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
+    "schema": (
+        "pipelines.commands.schema:schema",
+        "Print the JSON Schema of an experiment, of a workspace's settings or of a contract.",
+    ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
-    "demo": ("pipelines.commands.demo:demo", "Watch a simulated fleet through a drift, end to end."),
+    "demo": ("pipelines.commands.fleet:demo", "Watch a simulated fleet through a drift, end to end."),
     "doctor": (
         "pipelines.commands.workspace:doctor",
         "Show versions, settings, which stores are reachable and what is slow.",

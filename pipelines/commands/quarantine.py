@@ -44,9 +44,9 @@ class Exported:
         """Render it, with what to do next."""
         from rich.text import Text
 
-        from pipelines.terminal.figures import words
+        from pipelines.terminal.metrics import pluralize
 
-        written = f"{self.rows:,} {words('row', self.rows)} written to {self.file}. "
+        written = f"{self.rows:,} {pluralize('row', self.rows)} written to {self.file}. "
         next_step = (
             f"Fix them there, keep the column entry, then `forewarn quarantine replay {self.file} --contract ...`"
         )
@@ -68,7 +68,7 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     from data_contracts.contract.contract import load_contract
     from data_contracts.ingestion import quarantine
 
-    frame = quarantine.listed(options.open())
+    frame = quarantine.list_rows(options.open())
     contracts = set(frame["contract"])
     name = None if contract is None else contract if contract in contracts else load_contract(contract).name
     if name is not None:
@@ -122,5 +122,5 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     from data_contracts.ingestion.repaired_files import read_repaired
 
     loaded = load_contract(contract)
-    mended = None if file is None else read_repaired(file)
-    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), mended=mended)
+    repaired = None if file is None else read_repaired(file)
+    return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=repaired)

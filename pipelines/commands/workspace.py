@@ -72,15 +72,15 @@ class DoctorResult:
         from rich.console import Group
         from rich.text import Text
 
-        from pipelines.terminal.tables import facts, rows
+        from pipelines.terminal.tables import key_value_table, records_table
 
         shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
         unknown = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
         return Group(
-            Text("versions", style="bold"), facts(self.versions),
-            Text("\nsettings", style="bold"), rows(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
-            Text("\nreachable", style="bold"), rows(self.reachable),
-            Text("\nfeature engine", style="bold"), rows(self.engine),
+            Text("versions", style="bold"), key_value_table(self.versions),
+            Text("\nsettings", style="bold"), records_table(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
+            Text("\nreachable", style="bold"), records_table(self.reachable),
+            Text("\nfeature engine", style="bold"), records_table(self.engine),
         )  # fmt: skip
 
 
@@ -108,12 +108,13 @@ def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.settings.settings import read_settings, unknown_variables
+    from pipelines.settings.settings import read_settings, setting_sources, unknown_variables
 
     workspace = options.open()
-    settings = read_settings(workspace, os.environ)
+    read_settings(workspace, os.environ)
     sources = (
-        {"setting": s.name, "value": s.value, "source": s.source, "variable": s.variable} for s in settings.sources
+        {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}
+        for each in setting_sources(workspace, os.environ)
     )
     return DoctorResult(
         _versions(), tuple(sources), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)

@@ -1,1 +1,1 @@
-"""The demonstration: a simulated fleet, the real endpoint, a drift and what forewarn does about it."""
+"""The demonstration: a simulated fleet, the real endpoint, a drift and how forewarn reacts to it."""

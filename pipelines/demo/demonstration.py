@@ -31,8 +31,8 @@ from pipelines.jobs.train import train_experiment
 from pipelines.settings.settings import Settings, read_settings
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
-# A new signature takes two to three weeks of data to learn; a long holdout would leave the challenger none of it.
-# The story is of drift, so nothing is trained anew while there is none.
+# The changed symptoms take two to three weeks of data to learn; a long holdout would leave the challenger none of it.
+# The story is about drift, so nothing is retrained while there is none.
 SETTINGS = """
 [retrain]
 holdout = "14d"
@@ -43,35 +43,21 @@ RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failu
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration showed.
-
-    Parameters
-    ----------
-    moments : tuple of Moment
-        The timeline.
-    phases : tuple of Phase
-        The rates before the change, after it, and after the last promotion.
-    report : Path
-        The HTML page.
-    workspace : Workspace
-        Where everything was left.
-    model : str
-        The champion's name.
-    """
+    """What the demonstration showed."""
 
     moments: tuple[Moment, ...]
-    phases: tuple[Phase, ...]
-    report: Path
+    phases: tuple[Phase, ...]  # before the change, after it, and after the last promotion
+    report: Path  # an HTML page
     workspace: Workspace
-    model: str
+    model: str  # the champion's name
 
     @property
     def why(self) -> str:
-        """Return the command that explains the last decision to retrain, or the last of all."""
-        made = decisions(open_records(self.workspace.records_url), model_name=self.model)
-        asked = made.loc[made["decision"] == RETRAIN, "id"]
-        number = f" {asked.iloc[-1]}" if len(asked) else ""
-        return f"forewarn why retraining{number} --model {self.model} -w {_near(self.workspace.root)}"
+        """Return the command that explains the last decision to retrain, or the last decision if there is none."""
+        recorded = decisions(open_records(self.workspace.records_url), model_name=self.model)
+        retrainings = recorded.loc[recorded["decision"] == RETRAIN, "id"]
+        number = f" {retrainings.iloc[-1]}" if len(retrainings) else ""
+        return f"forewarn why retraining{number} --model {self.model} -w {_shortest(self.workspace.root)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the timeline and the rates as plain values."""
@@ -85,16 +71,16 @@ class DemoResult:
         }
 
     def __rich__(self) -> Group:
-        """Draw the timeline, the rates and where to look next."""
+        """Return the timeline, the rates and where to find more."""
         table = Table(box=None, header_style="bold", pad_edge=False)
         table.add_column("day", no_wrap=True)
         table.add_column("what", no_wrap=True)
         table.add_column("figures", overflow="fold")
         for moment in self.moments:
             table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
-        database = _near(self.workspace.root / "mlflow.db")
-        look = f"\nreport  {_near(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
-        return Group(table, Text(""), self._rates(), Text(look), Text(f"why     {self.why}"))
+        database = _shortest(self.workspace.root / "mlflow.db")
+        paths = f"\nreport  {_shortest(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
+        return Group(table, Text(""), self._rates(), Text(paths), Text(f"why     {self.why}"))
 
     def _rates(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -113,26 +99,9 @@ class DemoResult:
 def run_demo(
     root: Path, story: Story, *, progress: ProgressCallback = silent, say: Callable[[str], None]
 ) -> DemoResult:
-    """Play the demonstration in an empty workspace.
-
-    Parameters
-    ----------
-    root : Path
-        The workspace's folder, empty.
-    story : Story
-        What to play.
-    progress : ProgressCallback
-        Takes word of how far the work is.
-    say : callable
-        Takes a line about each step.
-
-    Returns
-    -------
-    DemoResult
-        The timeline, the rates and the report.
-    """
+    """Play the demonstration in a workspace in the empty folder `root`; `say` is called with a line for each step."""
     workspace = init_workspace(root)
-    _settle(workspace)
+    _write_settings(workspace)
     settings = read_settings(workspace, {})
     fleet = Fleet(
         story.seed, story.machines, start=story.start, scenario=make_scenario("process_change", story.change_day)
@@ -145,34 +114,33 @@ def run_demo(
     say(f"serving {first.model_name} v{first.version}; replaying {story.days - story.history_days} days over HTTP")
     with endpoint(root, first.model_name, root / "endpoint.log") as running:
         stage = Stage(workspace, settings, fleet, running, first.model_name, story)
-        seen = play(stage, progress)
-    phases = _phases(workspace, settings, first.model_name, story, seen)
-    moments = timeline(story, recorded, (first, rival), seen, phases)
-    return DemoResult(moments, phases, seen.looks[-1].report, workspace, first.model_name)
+        replay = play(stage, progress)
+    phases = _phases(workspace, settings, first.model_name, story, replay)
+    moments = timeline(story, recorded, (first, rival), replay, phases)
+    return DemoResult(moments, phases, replay.looks[-1].report, workspace, first.model_name)
 
 
-def _near(path: Path) -> Path:
-    """Return a path as short as it can be written from here."""
+def _shortest(path: Path) -> Path:
+    """Return the path relative to the current folder if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _settle(workspace: Workspace) -> None:
-    """Write the settings that the story needs where anyone would: into the workspace's file."""
+def _write_settings(workspace: Workspace) -> None:
     with (workspace.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
         file.write(SETTINGS)
 
 
-def _phases(workspace: Workspace, settings: Settings, name: str, story: Story, seen: DemoReplay) -> tuple[Phase, ...]:
-    """Count the rates of each phase from what the records say, judged at the end of the story."""
+def _phases(workspace: Workspace, settings: Settings, name: str, story: Story, replay: DemoReplay) -> tuple[Phase, ...]:
+    """Return the error rates of each phase, by the outcomes recorded until the end of the story."""
     champion = load_champion(workspace, name)
     data = champion.experiment.data
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=story.end, start=story.end)
-    told = predictions(open_records(workspace.records_url), model_name=name)
+    predicted = predictions(open_records(workspace.records_url), model_name=name)
     rules = terms(champion, history, settings, now=story.end)
-    known = outcomes(told, history.failures, history.work_orders, now=story.end, terms=rules)
-    promoted = [swap.at for swap in seen.swaps if swap.result.decision == PROMOTED]
-    turns = [("before the change", story.live, story.change)]
-    turns += [("after the change", story.change, promoted[0] if promoted else story.end)]
-    turns += [("after the retraining", promoted[-1], story.end)] if promoted else []
-    found = (Phase(label, error_rates(known, start=start, end=end)) for label, start, end in turns)
-    return tuple(phase for phase in found if not math.isnan(phase.rates.missed.value))
+    known = outcomes(predicted, history.failures, history.work_orders, now=story.end, terms=rules)
+    promoted = [swap.at for swap in replay.swaps if swap.result.decision == PROMOTED]
+    spans = [("before the change", story.live, story.change)]
+    spans += [("after the change", story.change, promoted[0] if promoted else story.end)]
+    spans += [("after the retraining", promoted[-1], story.end)] if promoted else []
+    phases = (Phase(label, error_rates(known, start=start, end=end)) for label, start, end in spans)
+    return tuple(phase for phase in phases if not math.isnan(phase.rates.missed.value))

@@ -1,4 +1,4 @@
-"""The real endpoint, started for the demonstration and asked over HTTP."""
+"""The real endpoint, started for the demonstration, and requests to it."""
 
 import socket
 import subprocess
@@ -17,76 +17,39 @@ import pandas as pd
 
 from data_contracts.errors import NotFoundError, StorageError
 
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running prediction endpoint.
-
-    Parameters
-    ----------
-    url : str
-        Where it listens.
-    client : httpx.Client
-        An open connection to it.
-    """
+    """A running prediction endpoint, and an open connection to it."""
 
     url: str
     client: httpx.Client
 
     def predict(self, assets: Sequence[str], as_of: pd.Timestamp) -> list[dict[str, Any]]:
-        """Ask for predictions of stored telemetry.
-
-        Parameters
-        ----------
-        assets : Sequence[str]
-            The assets.
-        as_of : pd.Timestamp
-            Nothing known later is used.
-
-        Returns
-        -------
-        list of dict
-            A prediction an asset, as the endpoint answered it.
-
-        Raises
-        ------
-        StorageError
-            If the endpoint answers with anything but 200.
-        """
-        answer = self.client.post("/predict", json={"assets": list(assets), "as_of": as_of.isoformat()})
-        if answer.status_code != httpx.codes.OK:
+        """Request a prediction for each asset from what was known at `as_of`; any status but 200 is a StorageError."""
+        response = self.client.post("/predict", json={"assets": list(assets), "as_of": as_of.isoformat()})
+        if response.status_code != httpx.codes.OK:
             raise StorageError(
-                f"the endpoint answered {answer.status_code}: {answer.text}", "200", "Look into the demo's endpoint.log"
+                f"the endpoint answered {response.status_code}: {response.text}", "200", "See the demo's endpoint.log"
             )
-        predictions: list[dict[str, Any]] = answer.json()["predictions"]
+        predictions: list[dict[str, Any]] = response.json()["predictions"]
         return predictions
 
     def version(self) -> int:
-        """Return the version of the model that answers."""
+        """Return the version of the model that is served."""
         return int(self.client.get("/model").json()["version"])
 
     def await_version(self, version: int) -> float:
-        """Wait until a version answers.
-
-        Parameters
-        ----------
-        version : int
-            The version to wait for.
-
-        Returns
-        -------
-        float
-            Seconds waited.
-        """
+        """Wait until a version is served; return the seconds waited."""
         begin = time.perf_counter()
         while self.version() != version:
-            if time.perf_counter() - begin > PATIENCE:
+            if time.perf_counter() - begin > TIMEOUT_SECONDS:
                 raise NotFoundError(
                     f"the endpoint still serves version {self.version()}",
                     f"version {version}",
-                    "Look into endpoint.log",
+                    "See the demo's endpoint.log",
                 )
             time.sleep(0.05)
         return time.perf_counter() - begin
@@ -94,26 +57,14 @@ class Endpoint:
 
 @contextmanager
 def endpoint(workspace: Path, model: str, log: Path) -> Iterator[Endpoint]:
-    """Start the endpoint on a free port of the loopback interface; end it by its process id.
+    """Start the endpoint on a free port of the loopback interface, wait until it is ready, and stop it at the end.
 
-    Parameters
-    ----------
-    workspace : Path
-        The workspace it serves from.
-    model : str
-        The registered model's name.
-    log : Path
-        The file for what it prints.
-
-    Yields
-    ------
-    Endpoint
-        The endpoint, ready.
+    `log` is the file for its output.
     """
     port = _free_port()
     command = [sys.executable, "-m", "serving", "--workspace", str(workspace), "--model", model, "--port", str(port)]
-    with log.open("w", encoding="utf-8") as written:
-        process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT)
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, timeout=60.0) as client:
@@ -125,67 +76,42 @@ def endpoint(workspace: Path, model: str, log: Path) -> Iterator[Endpoint]:
 
 @dataclass
 class Traffic:
-    """Requests sent without a pause, and what came of them.
+    """Counts of the requests sent by `traffic`."""
 
-    Parameters
-    ----------
-    answered : Counter
-        Answers by the version that gave them.
-    failed : int
-        Requests that got no answer.
-    mixed : int
-        Answers in which two versions spoke.
-    """
-
-    answered: Counter[int] = field(default_factory=Counter)
+    answered: Counter[int] = field(default_factory=Counter)  # by model version
     failed: int = 0
-    mixed: int = 0
+    mixed: int = 0  # answers with predictions of two versions
 
 
 @contextmanager
-def traffic(asked: Endpoint, assets: Sequence[str], as_of: pd.Timestamp) -> Iterator[Traffic]:
-    """Keep asking the endpoint while the body runs.
+def traffic(to: Endpoint, assets: Sequence[str], as_of: pd.Timestamp) -> Iterator[Traffic]:
+    """Send requests without a pause while the body runs; the counts are complete when it has ended."""
+    counts, over = Traffic(), threading.Event()
 
-    Parameters
-    ----------
-    asked : Endpoint
-        The endpoint.
-    assets : Sequence[str]
-        The assets asked about in each request.
-    as_of : pd.Timestamp
-        Nothing known later is used.
-
-    Yields
-    ------
-    Traffic
-        What came of the requests, complete when the body has ended.
-    """
-    seen, over = Traffic(), threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(base_url=asked.url, timeout=60.0) as client:
+    def send() -> None:
+        with httpx.Client(base_url=to.url, timeout=60.0) as client:
             while not over.is_set():
-                _count(seen, client, assets, as_of)
+                _request(counts, client, assets, as_of)
                 over.wait(0.02)
 
-    asking = threading.Thread(target=ask, name="traffic")
-    asking.start()
+    sender = threading.Thread(target=send, name="traffic")
+    sender.start()
     try:
-        yield seen
+        yield counts
     finally:
         over.set()
-        asking.join()
+        sender.join()
 
 
-def _count(seen: Traffic, client: httpx.Client, assets: Sequence[str], as_of: pd.Timestamp) -> None:
+def _request(counts: Traffic, client: httpx.Client, assets: Sequence[str], as_of: pd.Timestamp) -> None:
     try:
         predictions = Endpoint(str(client.base_url), client).predict(assets, as_of)
     except (StorageError, httpx.HTTPError):
-        seen.failed += 1
+        counts.failed += 1
         return
     versions = {int(prediction["model_version"]) for prediction in predictions}
-    seen.mixed += len(versions) > 1
-    seen.answered.update(versions)
+    counts.mixed += len(versions) > 1
+    counts.answered.update(versions)
 
 
 def _free_port() -> int:
@@ -196,7 +122,7 @@ def _free_port() -> int:
 
 def _await_ready(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
     begin = time.perf_counter()
-    while time.perf_counter() - begin < PATIENCE:
+    while time.perf_counter() - begin < TIMEOUT_SECONDS:
         if process.poll() is not None:
             break
         try:

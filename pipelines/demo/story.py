@@ -1,4 +1,4 @@
-"""What the demonstration plays: how long, how many machines, and when the process changes."""
+"""The demonstration's script: how long, how many machines, and when the process changes."""
 
 from dataclasses import dataclass
 
@@ -10,33 +10,15 @@ START = pd.Timestamp("2025-01-01", tz="UTC")
 
 @dataclass(frozen=True)
 class Story:
-    """The demonstration's script.
-
-    Parameters
-    ----------
-    seed : int
-        The same seed plays the same story.
-    machines : int
-        Machines in the fleet.
-    start : pd.Timestamp
-        When the fleet starts.
-    history_days : int
-        Days recorded before forewarn goes live; what the first champion learns from.
-    change_day : int
-        Day, from the start, on which the process changes.
-    days : int
-        Days in all.
-    monitor_every : int
-        Days between two looks at the error rates.
-    """
+    """The demonstration's script; the same seed plays the same story."""
 
     seed: int = 7
     machines: int = 60
     start: pd.Timestamp = START
-    history_days: int = 120
-    change_day: int = 150
+    history_days: int = 120  # recorded before forewarn goes live; the first champion learns from them
+    change_day: int = 150  # from the start
     days: int = 240
-    monitor_every: int = 7
+    monitor_every: int = 7  # days
 
     @property
     def live(self) -> pd.Timestamp:

@@ -1,4 +1,4 @@
-"""What the demonstration tells: the turns of the story, each with its figures."""
+"""The demonstration's timeline: what happened when, with the figures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,106 +18,72 @@ from pipelines.jobs.train import TrainResult
 
 @dataclass(frozen=True)
 class Moment:
-    """One line of the timeline.
+    """One line of the timeline."""
 
-    Parameters
-    ----------
-    at : pd.Timestamp
-        When, in the fleet's time.
-    what : str
-        What happened, in a word or two.
-    detail : str
-        The figures.
-    """
-
-    at: pd.Timestamp
+    at: pd.Timestamp  # in the fleet's time
     what: str
-    detail: str
+    detail: str  # the figures
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The error rates between two turns of the story.
-
-    Parameters
-    ----------
-    name : str
-        Which phase.
-    rates : ErrorRates
-        Of all predictions the endpoint made in it.
-    """
+    """The error rates between two turns of the story."""
 
     name: str
-    rates: ErrorRates
+    rates: ErrorRates  # of all predictions the endpoint made in it
 
 
 def timeline(
-    story: Story, recorded: ImportResult, trained: Sequence[TrainResult], seen: DemoReplay, phases: Sequence[Phase]
+    story: Story, recorded: ImportResult, trained: Sequence[TrainResult], replay: DemoReplay, phases: Sequence[Phase]
 ) -> tuple[Moment, ...]:
-    """Tell the story in order of time.
-
-    Parameters
-    ----------
-    story : Story
-        What was played.
-    recorded : ImportResult
-        The history that the first champion learned from.
-    trained : sequence of TrainResult
-        What was trained on it, the champion first.
-    seen : DemoReplay
-        The months after going live.
-    phases : sequence of Phase
-        The rates between the turns.
-
-    Returns
-    -------
-    tuple of Moment
-        The timeline.
-    """
-    moments = list(_beginning(story, recorded, trained))
-    moments.append(Moment(story.change, "process change", "two failure modes announce themselves by other channels"))
+    """Return what happened, in order of time; of the models trained on the recorded history the champion is first."""
+    moments = list(_start_moments(story, recorded, trained))
+    moments.append(Moment(story.change, "process change", "worn bearings now show in other channels"))
     moments += [Moment(phase.rates.end, f"FN rate {phase.name}", _missed(phase.rates)) for phase in phases]
-    moments += [moment for swap in seen.swaps for moment in _swapped(swap)]
-    moments.append(Moment(story.end, "end", _counted(seen)))
+    moments += [moment for swap in replay.swaps for moment in _swap_moments(swap)]
+    moments.append(Moment(story.end, "end", _totals(replay)))
     return tuple(sorted(moments, key=lambda moment: moment.at))
 
 
-def _beginning(story: Story, recorded: ImportResult, trained: Sequence[TrainResult]) -> Iterator[Moment]:
+def _start_moments(story: Story, recorded: ImportResult, trained: Sequence[TrainResult]) -> Iterator[Moment]:
     rows = sum(table.rows for table in recorded.tables.values())
-    refused = sum(table.quarantined for table in recorded.tables.values())
-    yield Moment(story.live, "ingested", f"{rows:,} rows of {story.machines} machines, {refused:,} rows quarantined")
+    quarantined = sum(table.quarantined for table in recorded.tables.values())
+    yield Moment(
+        story.live, "ingested", f"{rows:,} rows of {story.machines} machines, {quarantined:,} rows quarantined"
+    )
     for result in trained:
         figures = result.metrics
         caught, of, cost = figures["failures_caught"], figures["failures_total"], figures["expected_cost"]
         detail = f"{result.estimator}: {caught:.0f} of {of:.0f} failures caught, expected cost {_money(cost)}"
-        yield Moment(story.live, f"champion v{result.version}" if result is trained[0] else "trained beside it", detail)
+        yield Moment(story.live, f"champion v{result.version}" if result is trained[0] else "also trained", detail)
 
 
-def _swapped(swap: Swap) -> Iterator[Moment]:
-    look, result, asked = swap.look, swap.result, swap.traffic
-    yield Moment(swap.at, "trigger", _decided(look))
-    compared = result.comparison
+def _swap_moments(swap: Swap) -> Iterator[Moment]:
+    result, comparison, requests = swap.result, swap.result.comparison, swap.traffic
+    yield Moment(swap.at, "drift detected", _evidence(swap.look))
     if result.decision == POSTPONED:
-        yield Moment(swap.at, POSTPONED, " ".join(compared.reasons))
+        yield Moment(swap.at, POSTPONED, " ".join(comparison.reasons))
         return
-    figures = "; ".join(_standing(side) for side in (compared.challenger, compared.champion) if side)
+    figures = "; ".join(_score(side) for side in (comparison.challenger, comparison.champion) if side)
     promoted = result.decision == PROMOTED
     yield Moment(swap.at, f"{'champion' if promoted else 'rejected'} v{result.challenger_version}", figures)
     if promoted:
-        counted = f"{asked.answered.total()} requests meanwhile, {asked.failed} failed, {asked.mixed} mixed"
-        yield Moment(swap.at, "swapped", f"the endpoint answers with it after {swap.seconds:.1f} s; {counted}")
+        counts = f"{requests.answered.total()} requests meanwhile, {requests.failed} failed"
+        served = f"the endpoint serves it after {swap.seconds:.1f} s; {counts}, {requests.mixed} mixed versions"
+        yield Moment(swap.at, "swapped", served)
 
 
-def _decided(look: MonitorResult) -> str:
-    """Tell which test decided, and how strong its evidence is."""
+def _evidence(look: MonitorResult) -> str:
+    """Return which test decided, and how strong its evidence is."""
     deciding = next(each for each in look.drift.evidence if each.rejected)
-    what = {FN: "misses", FP: "false alarms"}[deciding.rate]
-    seen = _missed(look.rates) if deciding.rate == FN else look.drift.reasons[-1]
-    odds = f"{odds_of(deciding.log_e_values[-1])} to 1 ({odds_of(deciding.threshold)} to 1 decides)"
-    return f"{seen}; promised {look.promise.missed.value:.0%}; evidence of {what}, {deciding.test}: {odds}"
+    what = {FN: "missed failures", FP: "false alarms"}[deciding.rate]
+    observed = _missed(look.rates) if deciding.rate == FN else look.drift.reasons[-1]
+    odds = f"{odds_of(deciding.log_e_values[-1])} to 1 (threshold {odds_of(deciding.threshold)} to 1)"
+    promised = f"promised {look.promise.missed.value:.0%}"
+    return f"{observed}; {promised}; evidence of more {what} ({deciding.test}): {odds}"
 
 
-def _standing(side: HoldoutScore) -> str:
+def _score(side: HoldoutScore) -> str:
     missed, false = side.missed, side.false_episodes
     return f"v{side.version} misses {missed.count} of {missed.of:.0f}, {false.count} false alarms, {_money(side.cost)}"
 
@@ -132,5 +98,5 @@ def _money(dollars: float) -> str:
     return f"${dollars / 1e6:.1f} M"
 
 
-def _counted(seen: DemoReplay) -> str:
-    return f"{seen.predictions:,} predictions, {seen.alerts:,} alerts, {seen.quarantined:,} rows quarantined"
+def _totals(replay: DemoReplay) -> str:
+    return f"{replay.predictions:,} predictions, {replay.alerts:,} alerts, {replay.quarantined:,} rows quarantined"

@@ -51,7 +51,7 @@ def terms(champion: MonitoredModel, history: History, settings: Settings, *, now
             "a model with a horizon and a threshold, whose alarms can be right or wrong",
             "Monitor a model of target failure, or give this one a horizon",
         )
-    gap, delay = settings.monitor_gap, settings.monitor_reporting_delay
+    gap, delay = settings.monitor.gap, settings.monitor.reporting_delay
     return replace(
         default,
         gap=default.gap if gap is None else gap,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine import listed
+from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import KEY, reconcile
@@ -143,7 +143,7 @@ def _by_day(
 
 def _quarantined(workspace: Workspace, tables_of: Mapping[str, str], now: pd.Timestamp) -> pd.DataFrame:
     """Return the rows in quarantine, each with its own event time (`at`) and the table it was meant for."""
-    rows = listed(workspace)
+    rows = list_rows(workspace)
     rows = rows[rows["contract"].isin(list(tables_of)) & (rows["known_time"] <= now)].reset_index(drop=True)
     content = pd.DataFrame([json.loads(row) for row in rows["row"]], columns=["asset", "event_time"])
     # A late import of a history is refused late, so its event times count; but a refused row may hold anything there.

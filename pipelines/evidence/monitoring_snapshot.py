@@ -7,20 +7,18 @@ import pandas as pd
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.tables import last_heard
+from data_contracts.tables.tables import asset_watermarks
 from data_contracts.workspace import Workspace
-from models.diagnosis.diagnosis import Diagnosis, Limits
-from models.diagnosis.level_shifts import LevelShiftRule
-from models.experiment.experiment import Experiment
+from models.diagnosis.diagnosis import Diagnosis
 from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
-from models.monitoring.drift import Budget, Drift, ReferenceRates, detect_drift
+from models.monitoring.drift import Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
-from models.retraining.refresh import Prices, RefreshRule, SinceTraining, cost_of_errors
-from models.retraining.retraining_policy import DRIFT, REFRESH, Gates, RetrainingEvidence
+from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
+from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.probation_status import on_probation
@@ -28,8 +26,6 @@ from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
-RETRAINING_SHARE = 0.1
-"""Default retraining cost, as a share of a false alarm."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def gather_snapshot(
     decided = decisions(records, model_name=model_name)
     decided = decided[decided["at"] <= now]
     past = _past_retrainings(decided, now, settings)
-    since = _evidence_begins(records, champion, past, alarm_terms, now - settings.monitor_span)
+    since = _evidence_begins(records, champion, past, alarm_terms, now - settings.monitor.span)
     begin = since - alarm_terms.claim - alarm_terms.gap
     predicted = predictions(records, model_name=model_name, since=begin, until=now)
     predicted = predicted[predicted["model_version"] == champion.model.version]
@@ -76,21 +72,23 @@ def gather_snapshot(
         predicted, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
     promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
-    diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift_every, limits=limits(settings))
+    diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
     grid = Grid(
-        since, settings.drift_every, one_per_asset=settings.drift_one_per_asset, set_aside=dict(diagnosis.set_aside)
+        since, settings.drift.every, one_per_asset=settings.drift.one_per_asset, set_aside=dict(diagnosis.set_aside)
     )
-    drift = detect_drift(champion_outcomes, promise, budget(settings), grid, slices=_slices(history, settings))
-    start = max(since, now - settings.monitor_span)
-    evidence = _evidence(drift, champion_outcomes, since, past, alarm_terms, prices(champion.experiment, settings))
+    drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
+    start = max(since, now - settings.monitor.span)
+    evidence = _evidence(
+        drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
+    )
     return MonitoringSnapshot(
         champion=champion,
         history=history,
         terms=alarm_terms,
         since=since,
         outcomes=champion_outcomes,
-        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor_confidence),
+        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence),
         promise=promise,
         diagnosis=diagnosis,
         drift=drift,
@@ -115,61 +113,11 @@ def gather_snapshot(
 
 def observation_gaps(workspace: Workspace, history: History, settings: Settings, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return the spans in which assets were retired or their telemetry lost, as `models.outcomes.outcomes` takes it."""
-    latest_times, _ = last_heard(workspace, f"telemetry/{history.asset_type}", as_of=now)
+    known_times, _ = asset_watermarks(workspace, f"telemetry/{history.asset_type}", as_of=now)
     assets = set(history.assets["asset"])
-    latest_times = {asset: time for asset, time in latest_times.items() if asset in assets}
-    lost = lost_spans(latest_times, silence=settings.monitor_silence, now=now)
+    known_times = {asset: time for asset, time in known_times.items() if asset in assets}
+    lost = lost_spans(known_times, silence=settings.monitor.silence, now=now)
     return disjoint(pd.concat([retired_spans(history.assets, now=now), lost], ignore_index=True))
-
-
-def budget(settings: Settings) -> Budget:
-    """Return what the settings declare of drift."""
-    return Budget(
-        alpha=settings.drift_alpha,
-        mean_time_between_false=settings.drift_mean_time_between_false,
-        harmful_missed=settings.drift_harmful_missed,
-        harmful_false=settings.drift_harmful_false,
-        missed_share=settings.drift_missed_share,
-        promise_confidence=settings.drift_promise_confidence,
-    )
-
-
-def limits(settings: Settings) -> Limits:
-    """Return what the settings declare of a diagnosis."""
-    steps = LevelShiftRule(size=settings.diagnosis_step_size, false_discovery=settings.diagnosis_false_discovery)
-    return Limits(
-        refused_share=settings.diagnosis_refused_share, most_assets=settings.diagnosis_most_assets, steps=steps
-    )
-
-
-def gates(settings: Settings) -> Gates:
-    """Return what the settings declare of retraining."""
-    return Gates(
-        cooldown=settings.retrain_cooldown,
-        min_failures=settings.retrain_min_failures,
-        min_assets=settings.retrain_min_assets,
-        yearly_budget=settings.retrain_yearly_budget,
-        max_unreported_share=settings.retrain_max_unreported_share,
-        rejections=settings.retrain_rejections,
-        lapse=settings.retrain_rejections_lapse,
-        refresh=RefreshRule(
-            settings.retrain_refresh_pays_at, settings.retrain_refresh_follow_ups, settings.retrain_refresh_budget
-        ),
-    )
-
-
-def prices(experiment: Experiment, settings: Settings) -> Prices:
-    """Return what errors and retrainings cost.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Says what a missed failure and a false alarm cost.
-    settings : Settings
-        What a retraining costs; a tenth of a false alarm where nobody has said so.
-    """
-    cost, own = settings.retrain_cost, experiment.costs
-    return Prices(own, RETRAINING_SHARE * own.false_alarm if cost is None else cost)
 
 
 @dataclass(frozen=True)
@@ -235,7 +183,7 @@ class _PastRetrainings:
 def _past_retrainings(decided: pd.DataFrame, now: pd.Timestamp, settings: Settings) -> _PastRetrainings:
     # A postponed retraining has trained nothing and used no evidence.
     return _PastRetrainings(
-        decided[decided["decision"].isin(["promoted", "rejected"])], now, settings.retrain_rejections_lapse
+        decided[decided["decision"].isin(["promoted", "rejected"])], now, settings.retrain.rejections_lapse
     )
 
 
@@ -268,11 +216,11 @@ def _set_aside_since_first_found(diagnosis: Diagnosis, decided: pd.DataFrame) ->
 
 
 def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
-    if not settings.drift_slices:
+    if not settings.drift.slices:
         return {}
     latest = history.assets.sort_values("known_time").drop_duplicates("asset", keep="last")
-    groups = latest.dropna(subset=[settings.drift_slices]).groupby(settings.drift_slices)["asset"]
-    return {f"{settings.drift_slices} {name}": frozenset(assets) for name, assets in groups}
+    groups = latest.dropna(subset=[settings.drift.slices]).groupby(settings.drift.slices)["asset"]
+    return {f"{settings.drift.slices} {name}": frozenset(assets) for name, assets in groups}
 
 
 def _evidence(

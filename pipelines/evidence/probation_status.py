@@ -12,7 +12,7 @@ from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, count_looks
-from models.monitoring.probation import ROLL_BACK, WAIT, Probation, ProbationRules, assess_probation
+from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms, outcomes
 from models.registry.promotion import Promoted, rollback
@@ -43,7 +43,7 @@ def on_probation(
     Assets whose data are in doubt do not count, and a frozen diagnosis suggests no rollback. `absent` holds the spans
     in which assets were retired or their telemetry lost.
     """
-    rules = probation_rules(settings)
+    rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
     ledger = promotions(records, model_name=name)
     latest = ledger[ledger["at"] <= now].tail(1).to_dict("records")
@@ -52,7 +52,7 @@ def on_probation(
     promotion, promoted_at = latest[0], pd.Timestamp(latest[0]["at"])
     if pd.isna(promotion["from_version"]) or promotion["evidence"].get("rollback"):
         return None
-    if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift_every:
+    if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift.every:
         return None
     predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
     predicted = predicted[predicted["model_version"] == champion.model.version]
@@ -61,8 +61,8 @@ def on_probation(
     )
     grid = Grid(
         promoted_at,
-        settings.drift_every,
-        one_per_asset=settings.drift_one_per_asset,
+        settings.drift.every,
+        one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
     )
     status = assess_probation(
@@ -77,16 +77,6 @@ def on_probation(
     return status
 
 
-def probation_rules(settings: Settings) -> ProbationRules:
-    """Return what the settings declare of probation."""
-    return ProbationRules(
-        span=settings.probation_span,
-        alpha=settings.probation_alpha,
-        missed_increase=settings.probation_missed_increase,
-        false_fold=settings.probation_false_fold,
-    )
-
-
 def roll_back(
     workspace: Workspace, model_name: str, version: int, *, reason: str, now: pd.Timestamp, settings: Settings
 ) -> Promoted:
@@ -99,7 +89,7 @@ def roll_back(
         open_records(workspace.records_url),
         model_name,
         expected_champion=version,
-        actor=settings.retrain_actor,
+        actor=settings.retrain.actor,
         reason=reason,
         now=now,
     )

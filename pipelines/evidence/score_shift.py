@@ -27,7 +27,7 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
     scores = [predictions(records, model_name=name, since=start, until=end) for start, end in spans]
     before, after = (frame.loc[frame["model_version"] == version, ["asset", "probability"]] for frame in scores)
     shift = score_drift(before, after)
-    if shift.p_value <= settings.diagnosis_false_discovery:
+    if shift.p_value <= settings.diagnosis.false_discovery:
         yield (
             f"The scores have moved: {before['probability'].mean():.2g} on average in the first {REFERENCE.days} days "
             f"after the promotion, {after['probability'].mean():.2g} in the last {RECENT.days} "

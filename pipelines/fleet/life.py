@@ -1,4 +1,4 @@
-"""The physical life of the fleet: work, wear, failures and mending, hour by hour.
+"""The physical life of the fleet: work, wear, failures and repairs, hour by hour.
 
 Every source of chance is a stream of its own that consumes the same numbers each hour whatever happens. So the same
 seed gives the same fleet however it is advanced, and two runs that differ in one alarm differ in nothing else but
@@ -9,157 +9,87 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pipelines.fleet import channels, disturbances, mechanics, regimes, wear
-from pipelines.fleet.machines import Machines
-from pipelines.fleet.reports import MechanicReport
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
+from pipelines.fleet.plant import channels, disturbances, regimes, wear
+from pipelines.fleet.plant.arrays import Flags, Floats, Integers
+from pipelines.fleet.plant.machines import Machines
+from pipelines.fleet.records import mechanics
+from pipelines.fleet.records.reports import MechanicReport
 
 STREAMS = ("begin", "regimes", "parts", "growth", "disturbances", "mechanics")
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Hold what a stretch of hours left behind; the first axis of every array is the hour.
+    """What a stretch of hours left behind; the first axis of every array is the hour, the last the machine."""
 
-    Parameters
-    ----------
-    begins : pandas.DatetimeIndex
-        Begin of each hour, UTC.
-    regime : ndarray of int, shape (n_hours, n_machines)
-        Regime.
-    level, announced : ndarray, shape (n_hours, n_modes, n_machines)
-        Wear, and wear as it shows.
-    disturbed : ndarray, shape (n_hours, n_disturbances, n_machines)
-        Disturbances as they show.
-    heat : ndarray, shape (n_hours, n_machines)
-        Heat of the work over the air in degC.
-    runs, failed : ndarray of bool, shape (n_hours, n_machines)
-        Whether the machine ran to the end of the hour, and whether it failed in it.
-    minute : ndarray, shape (n_hours, n_machines)
-        Minute of a failure in the hour.
-    orders, failures : list of MechanicReport
-        What the mechanics report.
-    """
-
-    begins: pd.DatetimeIndex
+    begins: pd.DatetimeIndex  # of each hour, UTC
     regime: Integers
-    level: Floats
-    announced: Floats
-    disturbed: Floats
-    heat: Floats
-    runs: Flags
+    level: Floats  # wear, (n_hours, n_modes, n_machines)
+    visible_wear: Floats  # (n_hours, n_modes, n_machines)
+    disturbed: Floats  # strengths, (n_hours, n_disturbances, n_machines)
+    heat: Floats  # of the work, over the air, degC
+    runs: Flags  # to the end of the hour
     failed: Flags
-    minute: Floats
+    minute: Floats  # of a failure in the hour
     orders: list[MechanicReport] = field(default_factory=list)
     failures: list[MechanicReport] = field(default_factory=list)
 
 
 @dataclass
 class Life:
-    """Hold the state of the machines between two hours.
-
-    Parameters
-    ----------
-    machines : Machines
-        What is fixed about them.
-    streams : dict of str to numpy.random.Generator
-        One stream a source of chance, named in ``STREAMS``.
-    parts : Wear
-        State of the components.
-    workshop : Workshop
-        What the mechanics have before them.
-    disturbed : Disturbed
-        Disturbances at work.
-    job : ndarray of int, shape (n_machines,)
-        The job in hand.
-    heat : ndarray, shape (n_machines,)
-        Heat of the work over the air in degC.
-    next_order, next_failure : int
-        Numbers to give to the next work order and failure.
-    """
+    """The state of the machines between two hours."""
 
     machines: Machines
-    streams: dict[str, np.random.Generator]
+    streams: dict[str, np.random.Generator]  # by source of chance, see STREAMS
     parts: wear.Wear
     workshop: mechanics.Workshop
-    disturbed: disturbances.Disturbed
-    job: Integers
-    heat: Floats
+    disturbed: disturbances.ActiveDisturbances
+    job: Integers  # (n_machines,)
+    heat: Floats  # (n_machines,), of the work, over the air, degC
     next_order: int = 1
     next_failure: int = 1
 
 
 def begin(machines: Machines, seed: np.random.SeedSequence) -> Life:
-    """Return machines in the midst of their lives.
-
-    Parameters
-    ----------
-    machines : Machines
-        The fleet.
-    seed : numpy.random.SeedSequence
-        Seed of all streams.
-
-    Returns
-    -------
-    Life
-        The state at the begin.
-    """
+    """Return machines in the midst of their lives."""
     streams = {name: np.random.default_rng(s) for name, s in zip(STREAMS, seed.spawn(len(STREAMS)), strict=True)}
-    count, chance = len(machines), streams["begin"]
+    count, rng = len(machines), streams["begin"]
     return Life(
         machines=machines,
         streams=streams,
-        parts=wear.new_wear(chance.random((wear.DRAWS, len(wear.MODES), count))),
-        workshop=mechanics.open_workshop(count, chance),
-        disturbed=disturbances.undisturbed(count),
-        job=chance.integers(regimes.ROUGHING, regimes.FINISHING + 1, size=count),
+        parts=wear.new_wear(rng.random((wear.DRAWS, len(wear.MODES), count))),
+        workshop=mechanics.open_workshop(count, rng),
+        disturbed=disturbances.no_disturbances(count),
+        job=rng.integers(regimes.ROUGHING, regimes.FINISHING + 1, size=count),
         heat=np.full(count, channels.LEVELS[regimes.IDLE, channels.TEMPERATURE]),
     )
 
 
 def live(life: Life, first: int, begins: pd.DatetimeIndex, alarms: Sequence[tuple[int, int]]) -> Stretch:
-    """Let a stretch of hours pass.
+    """Advance `life` by a stretch of hours, of which `first` is the number of the first.
 
-    Parameters
-    ----------
-    life : Life
-        State; changed in place.
-    first : int
-        Number of the first hour.
-    begins : pandas.DatetimeIndex
-        Begin of each hour, UTC.
-    alarms : sequence of (int, int)
-        Hour and machine of alarms, in the order in which the mechanics hear of them.
-
-    Returns
-    -------
-    Stretch
-        What the hours left behind.
+    An alarm is the hour in which it reaches the mechanics and the index of the machine.
     """
-    chances = _draw(life, len(begins))
+    draws_by_stream = _draw(life, len(begins))
     shifts = life.machines.first_hour, life.machines.last_hour
     in_shift = regimes.staffed(*shifts, begins.hour.to_numpy(), begins.day_of_week.to_numpy())
-    stretch = _empty(begins, len(life.machines), mechanics.failure_minute(chances["mechanics"]))
-    called: dict[int, list[int]] = {}
+    stretch = _empty(begins, len(life.machines), mechanics.failure_minute(draws_by_stream["mechanics"]))
+    alarmed: dict[int, list[int]] = {}
     for hour, machine in alarms:
-        called.setdefault(hour, []).append(machine)
+        alarmed.setdefault(hour, []).append(machine)
     for row in range(len(begins)):
-        draws = {name: chance[row] for name, chance in chances.items()}
-        for machine in called.get(first + row, ()):
-            mechanics.accept(life.workshop, machine, first + row, draws["mechanics"])
-        _mend(life, stretch, first + row, draws)
+        draws = {name: each[row] for name, each in draws_by_stream.items()}
+        for machine in alarmed.get(first + row, ()):
+            mechanics.plan_inspection(life.workshop, machine, first + row, draws["mechanics"])
+        _work(life, stretch, first + row, draws)
         _run(life, stretch, row, first + row, in_shift[row], draws)
     return stretch
 
 
 def _draw(life: Life, hours: int) -> dict[str, Floats]:
-    """Draw the chances of all hours; drawn at once or in pieces, a stream gives the same numbers."""
+    """Draw the random numbers of all hours; drawn at once or in pieces, a stream gives the same numbers."""
     count, modes, passing = len(life.machines), len(wear.MODES), len(disturbances.DISTURBANCES)
     streams = life.streams
     return {
@@ -178,7 +108,7 @@ def _empty(begins: pd.DatetimeIndex, count: int, minute: Floats) -> Stretch:
         begins=begins,
         regime=np.zeros((hours, count), dtype=np.int64),
         level=np.zeros((hours, modes, count)),
-        announced=np.zeros((hours, modes, count)),
+        visible_wear=np.zeros((hours, modes, count)),
         disturbed=np.zeros((hours, passing, count)),
         heat=np.zeros((hours, count)),
         runs=np.zeros((hours, count), dtype=bool),
@@ -187,7 +117,7 @@ def _empty(begins: pd.DatetimeIndex, count: int, minute: Floats) -> Stretch:
     )
 
 
-def _mend(life: Life, stretch: Stretch, hour: int, draws: dict[str, Floats]) -> None:
+def _work(life: Life, stretch: Stretch, hour: int, draws: dict[str, Floats]) -> None:
     """Let the mechanics do what is due at the begin of the hour."""
     replaced, reports = mechanics.work(life.workshop, life.parts, hour, draws["mechanics"], life.next_order)
     if reports:
@@ -205,12 +135,12 @@ def _run(life: Life, stretch: Stretch, row: int, hour: int, in_shift: Flags, dra
     failed = wear.step(life.parts, np.where(up, regimes.LOAD[regime], 0.0), draws["growth"]) & up
     if failed.any():
         reports = mechanics.failure_reports(failed, hour, draws["mechanics"], life.next_failure)
-        mechanics.break_down(life.workshop, failed, hour, draws["mechanics"])
+        mechanics.plan_repairs(life.workshop, failed, hour, draws["mechanics"])
         stretch.failures.extend(reports)
         life.next_failure = reports[-1].number + 1
     stretch.regime[row] = regime
     stretch.level[row] = life.parts.level
-    stretch.announced[row] = life.parts.announced()
+    stretch.visible_wear[row] = life.parts.visible()
     stretch.disturbed[row] = disturbances.step(life.disturbed, draws["disturbances"])
     stretch.heat[row] = life.heat
     stretch.failed[row] = failed.any(axis=0)

@@ -14,21 +14,21 @@ KINDS: tuple[Kind, ...] = ("none", "process_change", "recalibration")
 
 @dataclass(frozen=True)
 class Scenario:
-    """Describe one change to the fleet.
+    """One change to the fleet.
 
     Parameters
     ----------
     kind : {"none", "process_change", "recalibration"}
-        What changes. ``process_change``: another alloy and coolant, under which worn bearings announce themselves
-        by other channels. ``recalibration``: sensors of some machines read higher from then on.
+        What changes. ``process_change``: another alloy and coolant, under which worn bearings show in other channels.
+        ``recalibration``: sensors of some machines read higher from then on.
     day : float
-        Days after the begin of the simulation.
+        Days after the start of the simulation.
     share : float
         Share of machines whose sensors are recalibrated.
     gains : mapping of str to float
         Factor on each recalibrated channel.
     reported : bool
-        Whether each recalibrated machine raises an event that says so.
+        Whether each recalibrated machine raises an event on that day.
     """
 
     kind: Kind = "none"
@@ -41,21 +41,21 @@ class Scenario:
 
     @property
     def hour(self) -> int:
-        """Return the first hour of the simulation in which it is so."""
+        """Return the first hour of the simulation in which the change is in effect."""
         return ceil(self.day * 24.0)
 
 
 def make_scenario(kind: str, day: float, *, reported: bool = True) -> Scenario:
-    """Return the scenario of this name, starting on this day.
+    """Return the scenario of a kind, starting on a day.
 
     Parameters
     ----------
     kind : str
         One of ``KINDS``.
     day : float
-        Days after the begin of the simulation, not negative.
+        Days after the start of the simulation, not negative.
     reported : bool
-        Whether recalibrated machines say so.
+        Whether recalibrated machines raise an event.
 
     Returns
     -------
@@ -82,23 +82,23 @@ def make_scenario(kind: str, day: float, *, reported: bool = True) -> Scenario:
 def make_scenarios(
     kinds: Sequence[str], days: Sequence[float], *, length: float, reported: bool = True
 ) -> tuple[Scenario, ...]:
-    """Return several changes of one fleet.
+    """Return several scenarios for one fleet, in the order given.
 
     Parameters
     ----------
     kinds : sequence of str
         Each one of ``KINDS``.
     days : sequence of float
-        For each the day on which it starts; spread evenly over the length if empty.
+        The day on which each starts; spread evenly over the length if empty.
     length : float
         Length of the simulation in days.
     reported : bool
-        Whether recalibrated machines say so.
+        Whether recalibrated machines raise an event.
 
     Returns
     -------
     tuple of Scenario
-        In the order given.
+        One for each kind.
 
     Raises
     ------

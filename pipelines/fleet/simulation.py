@@ -1,21 +1,26 @@
-"""The simulated fleet, in a closed loop with whoever raises the alarms.
+"""The simulated fleet, in a closed loop with whatever raises the alarms.
 
 The machines live hour by hour (see `life`); what their sensors read in a stretch of hours is then computed at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
-from pipelines.fleet import channels, dirt, error_codes, life, reports
+from pipelines.fleet import life
 from pipelines.fleet.life import Stretch
-from pipelines.fleet.machines import Machines, assets_frame, make_machines
-from pipelines.fleet.outbox import Outbox, telemetry_rows
-from pipelines.fleet.regimes import REGIMES
+from pipelines.fleet.plant import channels
+from pipelines.fleet.plant.arrays import Flags, Floats
+from pipelines.fleet.plant.machines import Machines, assets_frame, make_machines
+from pipelines.fleet.plant.regimes import REGIMES
+from pipelines.fleet.plant.wear import COMPONENTS
+from pipelines.fleet.records import error_codes, reports
+from pipelines.fleet.records.deliveries import DelayedDeliveries, telemetry_rows
+from pipelines.fleet.records.dirt import DRAWS as DIRT_DRAWS
+from pipelines.fleet.records.dirt import Dirt, Transmission, no_faults, transmit
 from pipelines.fleet.scenario import Scenario
-from pipelines.fleet.wear import COMPONENTS
 from pipelines.importers.batch import Batch
 
 HOUR = pd.Timedelta(hours=1)
@@ -27,25 +32,25 @@ NO_ALARMS: tuple[tuple[str, pd.Timestamp], ...] = ()
 
 
 class Fleet:
-    """Simulate machines that wear, fail, are mended and send telemetry.
+    """Simulate machines that wear, fail, are repaired and send telemetry.
 
     Parameters
     ----------
     seed : int
-        Seed of everything that is left to chance.
+        The same seed gives the same fleet, however it is advanced.
     machines : int
         Number of machines.
     start : pandas.Timestamp
-        Begin, UTC, on a whole hour.
+        Start of the simulation, UTC, on a whole hour.
     scenario : Scenario or sequence of Scenario, optional
         What changes on which day; nothing by default. Several changes add up.
-    soil : Dirt, optional
-        Shares of dirty telemetry; `dirt.CLEAN` for none.
+    dirt : Dirt, optional
+        Shares of dirty telemetry; `CLEAN` for none.
 
     Raises
     ------
     UsageError
-        When there are no machines or the begin is not a whole hour in UTC.
+        When there are no machines or the start is not a whole hour in UTC.
 
     Examples
     --------
@@ -62,25 +67,25 @@ class Fleet:
         *,
         start: pd.Timestamp,
         scenario: Scenario | Sequence[Scenario] | None = None,
-        soil: dirt.Dirt | None = None,
+        dirt: Dirt | None = None,
     ) -> None:
-        _require(machines, start)
+        _check_arguments(machines, start)
         fixed, living, *seeds = np.random.SeedSequence(seed).spawn(2 + len(STREAMS))
         self._streams = {name: np.random.default_rng(s) for name, s in zip(STREAMS, seeds, strict=True)}
         self._start = self._now = start
         self._hour = 0
-        self._changes = (scenario,) if isinstance(scenario, Scenario) else tuple(scenario or ())
-        self._soil = soil or dirt.Dirt()
+        changes = (scenario,) if isinstance(scenario, Scenario) else tuple(scenario or ())
+        rng = self._streams["scenario"]
+        self._changes = [(change, rng.permutation(machines) < round(change.share * machines)) for change in changes]
+        self._dirt = dirt or Dirt()
+        self._faults = no_faults(machines)
         self._machines = make_machines(machines, np.random.default_rng(fixed))
         self._life = life.begin(self._machines, living)
-        self._faults = dirt.no_faults(machines)
-        chance = self._streams["scenario"]
-        self._concerned = [chance.permutation(machines) < round(one.share * machines) for one in self._changes]
         self._alarms: list[tuple[int, int]] = []
         self._events = 0
         self._truth: list[pd.DataFrame] = []
-        self._outbox = Outbox()
-        self._outbox.add("assets", assets_frame(self._machines, start))
+        self._deliveries = DelayedDeliveries()
+        self._deliveries.add("assets", assets_frame(self._machines, start))
 
     @property
     def now(self) -> pd.Timestamp:
@@ -89,7 +94,7 @@ class Fleet:
 
     @property
     def machines(self) -> Machines:
-        """Return the machines."""
+        """Return what is fixed about the machines."""
         return self._machines
 
     def advance(self, until: pd.Timestamp, alarms: Iterable[tuple[str, pd.Timestamp]] = NO_ALARMS) -> Batch:
@@ -101,13 +106,13 @@ class Fleet:
             Time to advance to, UTC, not before ``now``.
         alarms : iterable of (str, pandas.Timestamp)
             Assets to inspect, each with the time of its alarm. An alarm from before ``now`` reaches the mechanics
-            now; one on a machine that stands, is about to be inspected, or was just inspected or mended, changes
+            now; one on a machine that stands, is about to be inspected, or was just inspected or repaired, changes
             nothing.
 
         Returns
         -------
         Batch
-            Rows known after the ``now`` of before and up to ``until``, in the order in which they became known. The
+            Rows known after the previous ``now`` and up to ``until``, in the order in which they became known. The
             asset records come with the first batch.
 
         Raises
@@ -119,12 +124,12 @@ class Fleet:
         """
         if until.tzinfo is None or until < self._now:
             raise UsageError(f"The fleet cannot advance to {until}", f"a time in UTC from {self._now} on", "Go forward")
-        self._hear(alarms)
+        self._queue_alarms(alarms)
         target = int((until - self._start) // HOUR)
         while self._hour < target:
-            self._pass(min(target, self._hour + STRETCH_HOURS, self._stop()))
+            self._advance_stretch(min(target, self._hour + STRETCH_HOURS, self._next_change()))
         self._now = until
-        return self._outbox.deliver(until)
+        return self._deliveries.deliver(until)
 
     def truth(self) -> pd.DataFrame:
         """Return the hidden state of all hours so far, for tests only.
@@ -137,7 +142,7 @@ class Fleet:
         """
         return pd.concat(self._truth, ignore_index=True)
 
-    def _hear(self, alarms: Iterable[tuple[str, pd.Timestamp]]) -> None:
+    def _queue_alarms(self, alarms: Iterable[tuple[str, pd.Timestamp]]) -> None:
         """Note alarms by the hour in which they reach the mechanics."""
         index = {asset: number for number, asset in enumerate(self._machines.assets)}
         for asset, time in alarms:
@@ -148,59 +153,61 @@ class Fleet:
             hour = int(-((self._start - time) // HOUR))
             self._alarms.append((max(hour, self._hour), index[asset]))
 
-    def _stop(self) -> int:
+    def _next_change(self) -> int:
         """Return the hour at which a stretch must end because a change starts there."""
-        return min((one.hour for one in self._changes if one.hour > self._hour), default=np.iinfo(np.int64).max)
+        return min((change.hour for change, _ in self._changes if change.hour > self._hour), default=2**63 - 1)
 
-    def _pass(self, end: int) -> None:
-        """Let the hours up to ``end`` pass and put what they bring into the outbox."""
+    def _active_changes(self, kind: str) -> Iterator[tuple[Scenario, Flags]]:
+        """Yield the changes of a kind that have started, with the machines each concerns."""
+        return (each for each in self._changes if each[0].kind == kind and self._hour >= each[0].hour)
+
+    def _advance_stretch(self, end: int) -> None:
+        """Let the hours up to ``end`` pass and keep what they bring for delivery."""
         begins = pd.DatetimeIndex(self._start + pd.to_timedelta(np.arange(self._hour, end), unit="h"))
         stretch = life.live(self._life, self._hour, begins, [alarm for alarm in self._alarms if alarm[0] < end])
         self._alarms = [alarm for alarm in self._alarms if alarm[0] >= end]
-        changed = any(one.kind == "process_change" and self._hour >= one.hour for one in self._changes)
-        strength = channels.strengths(stretch.announced, stretch.disturbed, changed)
-        self._send(stretch, strength, changed)
-        self._report_codes(stretch, strength, changed)
+        new_process = any(True for _ in self._active_changes("process_change"))
+        strength = channels.strengths(stretch.visible_wear, stretch.disturbed, new_process)
+        self._send_telemetry(stretch, strength, new_process)
+        self._send_codes(stretch, strength, new_process)
         assets = self._machines.assets
-        self._outbox.add("failures", reports.failure_rows(stretch.failures, self._start, assets))
-        self._outbox.add("work_orders", reports.work_order_rows(stretch.orders, self._start, assets))
+        self._deliveries.add("failures", reports.failure_rows(stretch.failures, self._start, assets))
+        self._deliveries.add("work_orders", reports.work_order_rows(stretch.orders, self._start, assets))
         self._hour = end
 
-    def _send(self, stretch: Stretch, strength: channels.Floats, changed: bool) -> None:
-        """Let the sensors read, the readings get dirty, and what arrives go out."""
+    def _send_telemetry(self, stretch: Stretch, strength: Floats, new_process: bool) -> None:
         hours, count = stretch.runs.shape
         noise = self._streams["noise"].standard_normal((hours, len(channels.CHANNELS), count))
         air = np.repeat(_air(stretch.begins)[:, None], count, axis=1)
-        values = channels.readings(stretch.regime, self._machines.gain, strength, air, stretch.heat, noise, changed)
-        for change, concerned in zip(self._changes, self._concerned, strict=True):
-            if change.kind == "recalibration" and self._hour >= change.hour:
-                gains = np.array([change.gains.get(name, 1.0) for name in channels.CHANNELS])
-                values *= np.where(concerned[:, None], gains, 1.0)
-        chances = self._streams["dirt"].random((hours, dirt.DRAWS, count))
-        deliveries = dirt.soil(self._soil, self._faults, values, chances)
-        ends = stretch.begins + HOUR
-        self._outbox.add("telemetry", telemetry_rows(values, stretch.runs, deliveries, ends, self._machines.assets))
-        self._truth.append(_truth_rows(stretch, deliveries, ends, self._machines.assets))
+        gain = self._machines.gain
+        values = channels.readings(stretch.regime, gain, strength, air, stretch.heat, noise, new_process)
+        for change, concerned in self._active_changes("recalibration"):
+            gains = np.array([change.gains.get(name, 1.0) for name in channels.CHANNELS])
+            values *= np.where(concerned[:, None], gains, 1.0)
+        draws = self._streams["dirt"].random((hours, DIRT_DRAWS, count))
+        transmission = transmit(self._dirt, self._faults, values, draws)
+        ends, assets = stretch.begins + HOUR, self._machines.assets
+        self._deliveries.add("telemetry", telemetry_rows(values, stretch.runs, transmission, ends, assets))
+        self._truth.append(_truth_rows(stretch, transmission, ends, assets))
 
-    def _report_codes(self, stretch: Stretch, strength: channels.Floats, changed: bool) -> None:
-        """Let the controllers raise their codes."""
+    def _send_codes(self, stretch: Stretch, strength: Floats, new_process: bool) -> None:
         names = error_codes.CODE_NAMES
         stop, recalibrated = names.index(error_codes.EMERGENCY_STOP), names.index(error_codes.SENSOR_RECALIBRATED)
         hours, count = stretch.runs.shape
-        chances = self._streams["codes"].random((hours, error_codes.DRAWS, len(names), count))
-        raised = chances[:, 0] < error_codes.probabilities(strength, changed)
+        draws = self._streams["codes"].random((hours, error_codes.DRAWS, len(names), count))
+        raised = draws[:, 0] < error_codes.probabilities(strength, new_process)
         raised &= stretch.runs[:, None, :]
-        # A failure stops the machine in the minute in which it happens, and the controller says so.
+        # A failure stops the machine in the minute in which it happens, and the controller raises the code.
         raised[:, stop] |= stretch.failed
-        chances[:, 1, stop] = np.where(stretch.failed, stretch.minute / 59.0, chances[:, 1, stop])
-        for change, concerned in zip(self._changes, self._concerned, strict=True):
-            if change.kind == "recalibration" and change.reported and self._hour == change.hour:
+        draws[:, 1, stop] = np.where(stretch.failed, stretch.minute / 59.0, draws[:, 1, stop])
+        for change, concerned in self._active_changes("recalibration"):
+            if change.reported and self._hour == change.hour:
                 raised[0, recalibrated] |= concerned
-        rows = error_codes.code_rows(raised, stretch.begins, self._machines.assets, chances)
+        rows = error_codes.code_rows(raised, stretch.begins, self._machines.assets, draws)
         numbers = range(self._events + 1, self._events + 1 + len(rows))
         rows.insert(0, "event_id", pd.Series([f"E-{number:06d}" for number in numbers], dtype="str"))
         self._events += len(rows)
-        self._outbox.add("events", rows)
+        self._deliveries.add("events", rows)
 
 
 def simulate(
@@ -210,13 +217,13 @@ def simulate(
     start: pd.Timestamp,
     days: float,
     scenario: Scenario | Sequence[Scenario] | None = None,
-    soil: dirt.Dirt | None = None,
+    dirt: Dirt | None = None,
 ) -> Batch:
-    """Simulate a whole history in which nobody raises an alarm.
+    """Simulate a whole history without alarms.
 
     Parameters
     ----------
-    seed, machines, start, scenario, soil
+    seed, machines, start, scenario, dirt
         As for `Fleet`.
     days : float
         Length of the history.
@@ -226,19 +233,18 @@ def simulate(
     Batch
         All that is known at its end.
     """
-    fleet = Fleet(seed, machines, start=start, scenario=scenario, soil=soil)
+    fleet = Fleet(seed, machines, start=start, scenario=scenario, dirt=dirt)
     return fleet.advance(start + pd.Timedelta(days=days))
 
 
-def _require(machines: int, start: pd.Timestamp) -> None:
-    """Refuse a fleet without machines and a begin that is not a whole hour in UTC."""
+def _check_arguments(machines: int, start: pd.Timestamp) -> None:
     if machines < 1:
         raise UsageError(f"A fleet of {machines} machines", "at least one", "Give a larger number")
     if str(start.tz) != "UTC" or start != start.floor("h"):
-        raise UsageError(f"The fleet begins at {start}", "a whole hour in UTC", "Give such a time")
+        raise UsageError(f"The fleet starts at {start}", "a whole hour in UTC", "Give such a time")
 
 
-def _air(begins: pd.DatetimeIndex) -> channels.Floats:
+def _air(begins: pd.DatetimeIndex) -> Floats:
     """Return the air temperature of each hour in degC, by season and time of day."""
     season = np.cos(2.0 * np.pi * (begins.day_of_year.to_numpy() * 24.0 - 200.0 * 24.0) / HOURS_IN_YEAR)
     day = np.cos(2.0 * np.pi * (begins.hour.to_numpy() - 15.0) / 24.0)
@@ -246,12 +252,12 @@ def _air(begins: pd.DatetimeIndex) -> channels.Floats:
 
 
 def _truth_rows(
-    stretch: Stretch, deliveries: dirt.Deliveries, ends: pd.DatetimeIndex, assets: tuple[str, ...]
+    stretch: Stretch, transmission: Transmission, ends: pd.DatetimeIndex, assets: tuple[str, ...]
 ) -> pd.DataFrame:
     """Return the hidden state of a stretch as rows."""
     hours, count = stretch.runs.shape
     hidden = {name: stretch.level[:, mode].ravel() for mode, name in enumerate(COMPONENTS)}
-    faults = {name: getattr(deliveries, name).ravel() for name in ("lost", "twice", "late", "stuck", "wild")}
+    faults = {name: getattr(transmission, name).ravel() for name in ("lost", "twice", "late", "stuck", "wild")}
     return pd.DataFrame(
         {
             "asset": np.tile(np.array(assets, dtype=object), hours),

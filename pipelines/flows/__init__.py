@@ -1,1 +1,1 @@
-"""Prefect flows, a page of calls each."""
+"""Prefect flows around the jobs, and the server that runs them on schedules."""

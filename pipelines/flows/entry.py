@@ -1,4 +1,4 @@
-"""What every flow does first: turn its parameters, which are plain text, into what the functions take."""
+"""What the flows start with: open the workspace, parse times, choose the models."""
 
 import os
 from pathlib import Path
@@ -15,67 +15,26 @@ from pipelines.settings.settings import Settings, read_settings
 from pipelines.settings.timestamps import parse_timestamp
 
 
-def opened(workspace: str) -> tuple[Workspace, Settings]:
-    """Open a workspace and read its settings.
-
-    Parameters
-    ----------
-    workspace : str
-        Its folder.
-
-    Returns
-    -------
-    tuple of Workspace and Settings
-    """
-    place = open_workspace(Path(workspace), os.environ)
-    return place, read_settings(place, os.environ)
+def open_workspace_and_settings(folder: str) -> tuple[Workspace, Settings]:
+    """Open a workspace and read its settings, both with this process's environment."""
+    workspace = open_workspace(Path(folder), os.environ)
+    return workspace, read_settings(workspace, os.environ)
 
 
-def moment(text: str | None) -> pd.Timestamp:
-    """Read a time; the present if there is none.
-
-    Parameters
-    ----------
-    text : str or None
-        A time in ISO 8601; without a zone it is UTC.
-
-    Returns
-    -------
-    pd.Timestamp
-        In UTC.
-
-    Raises
-    ------
-    UsageError
-        If it is no time.
-    """
+def time_or_now(text: str | None) -> pd.Timestamp:
+    """Parse an ISO 8601 time (UTC where it names no zone), or return the present."""
     return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
 
 
-def on_duty(workspace: Workspace, model: str | None, *, alarms: bool = False) -> list[str]:
-    """Return the models to work on: the one named, or all that have a champion.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Where the registry is.
-    model : str or None
-        A model's name.
-    alarms : bool
-        Leave out those that foretell remaining life, unless named.
-
-    Returns
-    -------
-    list of str
-        Names of registered models.
-    """
+def models_to_run(workspace: Workspace, model: str | None, *, alarms_only: bool = False) -> list[str]:
+    """Return the model named, or else all that have a champion, with `alarms_only` those that predict failures."""
     if model is not None:
         return [model]
     registry = Registry(workspace)
     names = [name for name in registry.names() if registry.champion(name) is not None]
-    return [name for name in names if not alarms or registry.tags(name, "champion").get("target") == "failure"]
+    return [name for name in names if not alarms_only or registry.tags(name, "champion").get("target") == "failure"]
 
 
-def is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Say whether to try again: a store may be locked for a while, everything else stays as it is."""
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a retry may help: a store may be locked for a while, any other error would come again."""
     return isinstance(state.result(raise_on_failure=False), StorageError)

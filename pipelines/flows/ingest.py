@@ -1,4 +1,4 @@
-"""The flow that takes in what lies in the inbox."""
+"""The flow that ingests the files of the inbox."""
 
 from pathlib import Path
 from typing import Any
@@ -7,24 +7,24 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from data_contracts.validation.report import ContractError
-from pipelines.flows.entry import is_passing, moment, opened
+from pipelines.flows.entry import is_transient, open_workspace_and_settings, time_or_now
 from pipelines.jobs.ingest import ingest_inbox
 
 
-@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)
-def take_in(workspace: str, inbox: str, now: str | None) -> dict[str, Any]:
-    """Take in the files of an inbox."""
-    place, _ = opened(workspace)
-    result = ingest_inbox(place, Path(inbox), now=moment(now))
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def ingest_files(workspace: str, inbox: str, now: str | None) -> dict[str, Any]:
+    """Ingest the files of an inbox."""
+    opened, _ = open_workspace_and_settings(workspace)
+    result = ingest_inbox(opened, Path(inbox), now=time_or_now(now))
     for entry in result.files:
-        what = entry.error or f"{entry.accepted} rows accepted, {entry.quarantined} in quarantine"
-        get_run_logger().info("%s: %s", entry.file, "taken in before" if entry.already else what)
+        counts = f"{entry.accepted} rows accepted, {entry.quarantined} in quarantine"
+        get_run_logger().info("%s: %s", entry.file, "already ingested" if entry.already else entry.error or counts)
     return {**result.to_dict(), "refused": [f"{entry.file}: {entry.error}" for entry in result.refused]}
 
 
 @flow(name="ingest")
 def ingest(workspace: str, inbox: str | None = None, now: str | None = None) -> dict[str, Any]:
-    """Take in every file of the inbox; the run fails when a file was refused, after all have had their turn.
+    """Ingest every file of the inbox; after that, the run fails if a file was refused.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def ingest(workspace: str, inbox: str | None = None, now: str | None = None) -> 
     inbox : str, optional
         The folder of folders of files; the setting ingest.inbox by default.
     now : str, optional
-        The time of taking them in; the present by default.
+        The time of ingestion; the present by default.
     """
-    _, settings = opened(workspace)
-    taken = take_in(workspace, inbox or settings.ingest_inbox, now)
-    if taken["refused"]:
+    _, settings = open_workspace_and_settings(workspace)
+    result = ingest_files(workspace, inbox or settings.ingest.inbox, now)
+    if result["refused"]:
         raise ContractError(
-            f"{len(taken['refused'])} of {len(taken['files'])} files were refused: {'; '.join(taken['refused'])}",
+            f"{len(result['refused'])} of {len(result['files'])} files were refused: {'; '.join(result['refused'])}",
             "files that keep their contracts",
-            "Mend them; the others were taken in",
+            "Fix them; the others were ingested",
         )
-    return taken
+    return result

@@ -16,10 +16,10 @@ class Interrupt:
     """Records Ctrl-C, so that it counts even where the exception it raised was swallowed."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.received = False
 
     @contextlib.contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         """Record Ctrl-C inside this context, which still raises `KeyboardInterrupt`; only the main thread gets one."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -30,19 +30,19 @@ class Interrupt:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def cancels(self, task: "asyncio.Task[Any] | None") -> None:
-        """Let Ctrl-C cancel the running task from now on, at once if it came already."""
+    def cancel_on_interrupt(self, task: "asyncio.Task[Any] | None") -> None:
+        """Let Ctrl-C cancel the running task from now on, at once if it was received already."""
         if task is None or threading.current_thread() is not threading.main_thread():
             return
 
         def cancel() -> None:
-            self.came = True
+            self.received = True
             task.cancel()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
-        if self.came:
+        if self.received:
             task.cancel()
 
     def _record_and_raise(self, *_: Any) -> None:
-        self.came = True
+        self.received = True
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The flow that watches the champions, and retrains one, or rolls it back, when it is to."""
+"""The flow that monitors the champions, and retrains them or rolls them back where that was decided."""
 
 from typing import Any
 
@@ -7,33 +7,33 @@ from prefect.cache_policies import NO_CACHE
 
 from models.monitoring.probation import ROLL_BACK
 from models.retraining.retraining_policy import DRIFT, RETRAIN
-from pipelines.evidence.probation_status import roll_back as undo
-from pipelines.flows.entry import is_passing, moment, on_duty, opened
+from pipelines.evidence.probation_status import roll_back
+from pipelines.flows.entry import is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.flows.retrain import retrain_model
 from pipelines.jobs.monitor import monitor_champion
 
 
-@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)
-def watch(workspace: str, model: str, now: str) -> dict[str, Any]:
-    """Compare one champion's error rates with what it promised."""
-    place, settings = opened(workspace)
-    result = monitor_champion(place, model, now=moment(now), settings=settings)
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def monitor_model(workspace: str, model: str, now: str) -> dict[str, Any]:
+    """Test one champion for drift, and decide whether to retrain it."""
+    opened, settings = open_workspace_and_settings(workspace)
+    result = monitor_champion(opened, model, now=time_or_now(now), settings=settings)
     get_run_logger().info("%s: %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 
 
 @task(cache_policy=NO_CACHE)
-def roll_back(workspace: str, model: str, version: int, now: str, why: str) -> dict[str, Any]:
+def roll_back_model(workspace: str, model: str, version: int, now: str, why: str) -> dict[str, Any]:
     """Make the champion before the one on probation the champion again."""
-    place, settings = opened(workspace)
-    result = undo(place, model, version, reason=why, now=moment(now), settings=settings)
+    opened, settings = open_workspace_and_settings(workspace)
+    result = roll_back(opened, model, version, reason=why, now=time_or_now(now), settings=settings)
     get_run_logger().info("%s: rolled back from version %s to %s. %s", model, version, result.to_version, why)
     return result.to_dict()
 
 
 @flow(name="monitor")
 def monitor(workspace: str, model: str | None = None, now: str | None = None, act: bool = True) -> list[dict[str, Any]]:
-    """Watch every champion; retrain where the decision is to retrain.
+    """Monitor every champion; retrain those whose decision is to retrain.
 
     Where a probation suggests to roll back, and probation.rolls_back is set, that is done instead.
 
@@ -48,23 +48,22 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
     act : bool
         Retrain or roll back; else only record the decision.
     """
-    place, settings = opened(workspace)
-    at = moment(now).isoformat()
-    states = [watch(workspace, name, at, return_state=True) for name in on_duty(place, model, alarms=True)]
-    seen = [state.result(raise_on_failure=False) for state in states]
-    for result in seen:
-        if not act or not isinstance(result, dict):
-            continue
-        trial = result["probation"]
-        if settings.probation_rolls_back and trial is not None and trial["suggestion"] == ROLL_BACK:
-            why = "On probation: " + " ".join(trial["reasons"])
-            result["rollback"] = roll_back(workspace, result["model_name"], result["model_version"], at, why)
+    opened, settings = open_workspace_and_settings(workspace)
+    at = time_or_now(now).isoformat()
+    names = models_to_run(opened, model, alarms_only=True)
+    states = [monitor_model(workspace, name, at, return_state=True) for name in names]
+    returned = [state.result(raise_on_failure=False) for state in states]
+    results = [result for result in returned if isinstance(result, dict)]
+    for result in results if act else ():
+        name, probation = result["model_name"], result["probation"]
+        if settings.probation.rolls_back and probation is not None and probation["suggestion"] == ROLL_BACK:
+            why = "On probation: " + " ".join(probation["reasons"])
+            result["rollback"] = roll_back_model(workspace, name, result["model_version"], at, why)
         elif result["decision"] == RETRAIN:
-            occasion = result["occasion"]
-            saw = "drift" if occasion == DRIFT else "much more to learn from"
-            why = f"The monitor saw {saw}: " + " ".join(result["reasons"])
-            name = result["model_name"]
-            result["retraining"] = retrain_model(workspace, name, at, why, occasion, result["urgent"])
+            trigger = result["occasion"]
+            cause = "drift" if trigger == DRIFT else "much more to learn from"
+            why = f"The monitor saw {cause}: " + " ".join(result["reasons"])
+            result["retraining"] = retrain_model(workspace, name, at, why, trigger, result["urgent"])
     for state in states:
-        state.result()  # each has had its turn; the first that failed now fails the run
-    return [result for result in seen if isinstance(result, dict)]
+        state.result()  # raises the first failure, now that every model was monitored
+    return results

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.retraining.retraining_policy import CALENDAR, RETRAIN, RetrainingTrigger
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
-from pipelines.flows.entry import moment, on_duty, opened
+from pipelines.flows.entry import models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.jobs.monitor import decide_retraining
 from pipelines.jobs.retrain import retrain_champion
 
@@ -15,26 +15,26 @@ from pipelines.jobs.retrain import retrain_champion
 # No retries: a retraining that was cut off has its lease to wait for, and a second challenger costs as much again.
 @task(cache_policy=NO_CACHE)
 def retrain_model(
-    workspace: str, model: str, now: str, why: str, occasion: RetrainingTrigger = CALENDAR, urgent: bool = False
+    workspace: str, model: str, now: str, why: str, trigger: RetrainingTrigger = CALENDAR, urgent: bool = False
 ) -> dict[str, Any]:
     """Train one challenger and compare it with its champion."""
-    place, settings = opened(workspace)
+    opened, settings = open_workspace_and_settings(workspace)
     result = retrain_champion(
-        place, model, now=moment(now), settings=settings, why=why, occasion=occasion, urgent=urgent
+        opened, model, now=time_or_now(now), settings=settings, why=why, trigger=trigger, urgent=urgent
     )
     get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 
 
 @task(cache_policy=NO_CACHE)
-def ask_the_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
-    """Ask whether the calendar may have one champion retrained, and store the answer."""
-    place, settings = opened(workspace)
-    at = moment(now)
-    snapshot = gather_snapshot(place, model, now=at, settings=settings)
-    verdict = decide_retraining(place, snapshot, now=at, settings=settings, occasion=CALENDAR)
-    get_run_logger().info("%s: %s. %s", model, verdict.decision, " ".join(verdict.reasons))
-    return {"model_name": model, "model_version": snapshot.champion.model.version, **verdict.to_dict()}
+def check_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
+    """Decide whether the gates let the calendar retrain one champion, and store the decision."""
+    opened, settings = open_workspace_and_settings(workspace)
+    at = time_or_now(now)
+    snapshot = gather_snapshot(opened, model, now=at, settings=settings)
+    decision = decide_retraining(opened, snapshot, now=at, settings=settings, trigger=CALENDAR)
+    get_run_logger().info("%s: %s. %s", model, decision.decision, " ".join(decision.reasons))
+    return {"model_name": model, "model_version": snapshot.champion.model.version, **decision.to_dict()}
 
 
 @flow(name="retrain")
@@ -60,11 +60,11 @@ def retrain(
     gated : bool
         Retrain only where the policy's gates are open, as they must be for drift; else always.
     """
-    place, _ = opened(workspace)
-    at = moment(now).isoformat()
-    names = on_duty(place, model, alarms=True)
-    asked = [ask_the_policy(workspace, name, at) for name in names] if gated else []
-    held = [answer for answer in asked if answer["decision"] != RETRAIN]
-    shut = {answer["model_name"] for answer in held}
-    states = [retrain_model(workspace, name, at, why, return_state=True) for name in names if name not in shut]
-    return [*held, *(state.result() for state in states)]
+    opened, _ = open_workspace_and_settings(workspace)
+    at = time_or_now(now).isoformat()
+    names = models_to_run(opened, model, alarms_only=True)
+    decisions = [check_policy(workspace, name, at) for name in names] if gated else []
+    blocked = [decision for decision in decisions if decision["decision"] != RETRAIN]
+    skipped = {decision["model_name"] for decision in blocked}
+    states = [retrain_model(workspace, name, at, why, return_state=True) for name in names if name not in skipped]
+    return [*blocked, *(state.result() for state in states)]

@@ -1,6 +1,6 @@
-"""Running flows now, and serving them on their schedules.
+"""Run a flow now, or serve all flows on their schedules.
 
-Prefect is imported inside the functions: it reads its environment once, when it is imported, and that has to name the
+Prefect is imported inside the functions: it reads the environment once, when it is imported, and that has to name the
 workspace first.
 """
 
@@ -14,18 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
-from rich.text import Text
-
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.registry.registry import Registry
 from pipelines.flows.environment import prefect_environment
 from pipelines.flows.interrupt import Interrupt
 from pipelines.flows.parameters import parse_parameters
-from pipelines.flows.server import DEPLOYMENT, served, served_once, settle_leftovers
+from pipelines.flows.server import DEPLOYMENT, end_leftover_runs, running_server, temporary_server
 from pipelines.settings.settings import Settings, variable
-from pipelines.terminal.tables import facts
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -37,81 +33,37 @@ FLOWS = ("ingest", "train", "score", "monitor", "retrain")
 
 @dataclass(frozen=True)
 class FlowResult:
-    """What a flow run came to.
-
-    Parameters
-    ----------
-    flow : str
-        Its name.
-    result : Any
-        What it returned, as plain values.
-    """
+    """What a flow run returned."""
 
     flow: str
-    result: Any
+    result: Any  # JSON values
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values."""
+        """Return JSON values."""
         return {"flow": self.flow, "result": self.result}
-
-    def __rich__(self) -> Group:
-        """Draw what each model, or each file, came to."""
-        found = self.result.get("files", self.result) if isinstance(self.result, dict) else self.result
-        entries = found if isinstance(found, list) else [found]
-        nothing = [] if entries else [Text(f"{self.flow}: there was nothing to do.")]
-        return Group(*nothing, *(facts({"flow": self.flow, **entry}) for entry in entries))
 
 
 def run_flow(workspace: Workspace, flow: str, parameters: Sequence[str], *, verbose: bool = False) -> FlowResult:
-    """Run one flow now, in this process.
+    """Run one of `FLOWS` now, in this process; what it raises is raised here.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        What it works on.
-    flow : str
-        One of `FLOWS`.
-    parameters : sequence of str
-        ``name=value``.
-    verbose : bool
-        Let Prefect write about the run to stderr too; its server keeps that in any case.
-
-    Returns
-    -------
-    FlowResult
-        What it returned; what it raised is raised here.
-
-    Raises
-    ------
-    UsageError
-        If there is no such flow, it has no such parameter, or the parameter cannot have that value.
+    `parameters` are ``name=value`` texts. With `verbose` Prefect logs to stderr too; its server keeps the log in any
+    case.
     """
     prefect_environment(workspace)
     run = load_flow(flow)
     values = parse_parameters(run.fn, parameters)
     if not verbose:
-        _hush_prefect()
-    with _server():
+        _silence_prefect_logs()
+    with contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else temporary_server():
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        # Prefect read the environment when it was imported; the server may have come later.
-        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}), _told_to_server():
+        # Prefect read the environment when it was imported; the server may have been started later.
+        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}), _flush_logs_and_events():
             return FlowResult(flow, run(workspace=str(workspace.root), **values))
 
 
 def load_flow(name: str) -> "Flow[..., Any]":
-    """Import a flow; the environment has to be settled before.
-
-    Parameters
-    ----------
-    name : str
-        One of `FLOWS`.
-
-    Returns
-    -------
-    prefect.Flow
-        The flow of that name.
-    """
+    """Import one of `FLOWS`; call `prefect_environment` first."""
     if name not in FLOWS:
         raise UsageError(
             f"no flow {name}", f"one of {', '.join(FLOWS)}", did_you_mean(name, FLOWS) or "Name one of them"
@@ -121,86 +73,64 @@ def load_flow(name: str) -> "Flow[..., Any]":
 
 
 def deployments(workspace: Workspace, settings: Settings) -> "list[RunnerDeployment]":
-    """Describe the flows that have a schedule.
+    """Return a deployment for each flow that has a schedule, with at most one run at a time.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        What they work on.
-    settings : Settings
-        Their cron expressions.
-
-    Returns
-    -------
-    list of prefect.deployments.runner.RunnerDeployment
-        One run of each at a time; runs that come due meanwhile, or pile up while nothing was served, are cancelled
-        and not caught up with.
+    Runs that come due meanwhile, or pile up while nothing was served, are cancelled and not caught up with.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType
 
-    one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-    made: list[Any] = [
+    one_at_a_time = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    built: list[Any] = [
         load_flow(name).to_deployment(
             name=DEPLOYMENT,
-            schedules=[_cron(name, cron, settings.schedule_time_zone)],
+            schedules=[_cron(name, cron, settings.schedule.time_zone)],
             parameters={"workspace": str(workspace.root)},
-            concurrency_limit=one,
+            concurrency_limit=one_at_a_time,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         for name, cron in scheduled(settings).items()
     ]
-    return made
+    return built
 
 
 def scheduled(settings: Settings) -> dict[str, str]:
     """Return the flows that have a schedule, with their cron expressions."""
     crons = {
-        # Without an inbox there is nothing to look into.
-        "ingest": settings.schedule_ingest if settings.ingest_inbox else "",
-        "score": settings.schedule_score,
-        "monitor": settings.schedule_monitor,
-        "retrain": settings.schedule_retrain,
+        # Without an inbox there is nothing to ingest.
+        "ingest": settings.schedule.ingest if settings.ingest.inbox else "",
+        "score": settings.schedule.score,
+        "monitor": settings.schedule.monitor,
+        "retrain": settings.schedule.retrain,
     }
     return {name: cron for name, cron in crons.items() if cron}
 
 
 def serve_schedules(workspace: Workspace, settings: Settings) -> None:
-    """Run the flows on their schedules until interrupted; say so if nothing will be ingested.
+    """Run the flows on their schedules until interrupted; warn on stderr if nothing will be ingested.
 
     Where ``PREFECT_API_URL`` names a server, that one is used; otherwise one is started for as long as this runs.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        What they work on.
-    settings : Settings
-        Their cron expressions.
-
-    Raises
-    ------
-    UsageError
-        If no flow has a schedule, a cron expression means nothing, or the port is taken.
+    `UsageError` if no flow has a schedule, a cron expression is invalid, or the port is taken.
     """
     if not scheduled(settings):
         raise UsageError(
             "no flow has a schedule", "a cron expression under [schedule]", "Set schedule.score, for example"
         )
     if "ingest" not in scheduled(settings):
-        unset = "schedule.ingest" if settings.ingest_inbox else "ingest.inbox"
+        unset = "schedule.ingest" if settings.ingest.inbox else "ingest.inbox"
         sys.stderr.write(f"Nothing is ingested: {unset} is empty. Set it in forewarn.toml, or {variable(unset)}.\n")
     prefect_environment(workspace)
-    # MLflow makes its tables at the first question; two flows that ask at once would spoil them.
+    # MLflow creates its tables at the first query; two flows that did so at once would corrupt them.
     Registry(workspace).names()
-    ours = "PREFECT_API_URL" not in os.environ
+    own = "PREFECT_API_URL" not in os.environ
     interrupt = Interrupt()
-    with interrupt.recorded(), served(workspace, settings.schedule_port) if ours else contextlib.nullcontext():
-        if ours:
-            settle_leftovers()
+    with interrupt.recording(), running_server(workspace, settings.schedule.port) if own else contextlib.nullcontext():
+        if own:
+            end_leftover_runs()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_run_as_due(deployments(workspace, settings), interrupt))
-    if interrupt.came:
-        # Everything is in order now; the command line reports the interruption as for every other command.
+            asyncio.run(_run_when_due(deployments(workspace, settings), interrupt))
+    if interrupt.received:
+        # All is cleaned up; the command line reports the interruption as for every other command.
         raise KeyboardInterrupt
 
 
@@ -211,18 +141,18 @@ def _cron(flow: str, expression: str, time_zone: str) -> "Schedule":
         return Cron(expression, timezone=time_zone)
     except ValueError as error:
         raise UsageError(
-            f"schedule.{flow} is {expression!r}", 'a cron expression such as "0 6 * * *"', "Mend it in forewarn.toml"
+            f"schedule.{flow} is {expression!r}", 'a cron expression such as "0 6 * * *"', "Fix it in forewarn.toml"
         ) from error
 
 
-def _hush_prefect() -> None:
-    """Keep Prefect's tracebacks off the terminal: what a run raises is raised here, and told once, by us."""
+def _silence_prefect_logs() -> None:
+    """Keep Prefect's tracebacks off the terminal: what a run raises is raised here, and reported once, by us."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda record: not record.name.startswith("prefect."))
 
 
 @contextlib.contextmanager
-def _told_to_server() -> Iterator[None]:
+def _flush_logs_and_events() -> Iterator[None]:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
@@ -234,25 +164,21 @@ def _told_to_server() -> Iterator[None]:
         EventsWorker.drain_all()
 
 
-def _server() -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else served_once()
-
-
-async def _run_as_due(made: "list[RunnerDeployment]", interrupt: Interrupt) -> None:
+async def _run_when_due(built: "list[RunnerDeployment]", interrupt: Interrupt) -> None:
     from prefect.runner import Runner
 
     this, loop = asyncio.current_task(), asyncio.get_running_loop()
-    interrupt.cancels(this)
+    interrupt.cancel_on_interrupt(this)
 
     class OrderlyRunner(Runner):
-        """A runner that SIGTERM ends as Ctrl-C does; Prefect's own would leave its runs and schedules as they are."""
+        """A runner that SIGTERM ends as Ctrl-C does; Prefect's own would leave its runs and schedules behind."""
 
         def handle_sigterm(self, *_args: Any, **_options: Any) -> None:
-            """End in order."""
+            """Cancel the runner, which then ends its runs and pauses its schedules."""
             if this is not None:
                 loop.call_soon_threadsafe(this.cancel)
 
     runner = OrderlyRunner()
-    for deployment in made:
+    for deployment in built:
         await runner.aadd_deployment(deployment)
     await runner.start()

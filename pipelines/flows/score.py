@@ -1,19 +1,20 @@
-"""The flow that scores the whole fleet."""
+"""The flow that scores the fleet with every champion."""
 
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from pipelines.flows.entry import is_passing, moment, on_duty, opened
+from pipelines.flows.entry import is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.jobs.score import score_fleet
 
 
-@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_passing, cache_policy=NO_CACHE)
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 def score_model(workspace: str, model: str, as_of: str | None, now: str | None) -> dict[str, Any]:
-    """Ask one champion about every asset; again it stores nothing twice."""
-    place, _ = opened(workspace)
-    result = score_fleet(place, model, as_of=None if as_of is None else moment(as_of), now=moment(now))
+    """Score every asset with one champion; a retry stores nothing twice."""
+    opened, _ = open_workspace_and_settings(workspace)
+    cut_off = None if as_of is None else time_or_now(as_of)
+    result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now))
     get_run_logger().info("%s: %s assets scored, %s alerts", model, result.scored, len(result.alerts))
     return result.to_dict()
 
@@ -35,7 +36,7 @@ def score(
     now : str, optional
         When the predictions are made; the present by default.
     """
-    place, _ = opened(workspace)
-    states = [score_model(workspace, name, as_of, now, return_state=True) for name in on_duty(place, model)]
-    # Each has had its turn; the first that failed now fails the run.
+    opened, _ = open_workspace_and_settings(workspace)
+    states = [score_model(workspace, name, as_of, now, return_state=True) for name in models_to_run(opened, model)]
+    # Raises the first failure, now that every model has scored.
     return [state.result() for state in states]

@@ -1,4 +1,4 @@
-"""Prefect's server beside this process, for one run or for as long as schedules are served."""
+"""Prefect's server as a child process, for one run or for as long as schedules are served."""
 
 import contextlib
 import os
@@ -18,33 +18,18 @@ from data_contracts.workspace import Workspace
 from pipelines.flows.environment import forget_server, is_healthy, remember_server
 
 DEPLOYMENT = "forewarn"
-_URL = "PREFECT_API_URL"
+_API_URL = "PREFECT_API_URL"
 _START_SECONDS = 120
-_MOST_AT_ONCE = 200
+_PAGE_SIZE = 200
 _LOG = "server.log"
 
 
 @contextlib.contextmanager
-def served(workspace: Workspace, port: int) -> Iterator[None]:
-    """Run Prefect's server on this machine, schedules and all, where other runs of this workspace find it.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Where its database is, and what other runs find the server by.
-    port : int
-        Where it listens, on this machine only.
-
-    Raises
-    ------
-    UsageError
-        If the port is taken.
-    StorageError
-        If the server does not start.
-    """
-    _refuse_taken(port)
-    with _running(port):
-        remember_server(workspace, os.environ[_URL])
+def running_server(workspace: Workspace, port: int) -> Iterator[None]:
+    """Run Prefect's server on this machine with its scheduler; other runs of this workspace find and join it."""
+    _check_port_is_free(port)
+    with _server_process(port):
+        remember_server(workspace, os.environ[_API_URL])
         sys.stderr.write(f"Serving the schedules; Prefect shows them at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
         try:
             yield
@@ -53,32 +38,27 @@ def served(workspace: Workspace, port: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def served_once() -> Iterator[None]:
-    """Run Prefect's server on a free port for one run; it lets all schedules rest.
+def temporary_server() -> Iterator[None]:
+    """Run Prefect's server on a free port for one run, without its scheduler.
 
     Prefect would start one by itself, but leave it behind when this process is killed.
-
-    Raises
-    ------
-    StorageError
-        If the server does not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with _running(port, "--no-scheduler", "--no-late-runs", "--no-ui"):
+    with _server_process(port, "--no-scheduler", "--no-late-runs", "--no-ui"):
         yield
 
 
 @contextlib.contextmanager
-def _running(port: int, *options: str) -> Iterator[None]:
+def _server_process(port: int, *options: str) -> Iterator[None]:
     url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "pipelines.flows.tethered", "server", "start"]
+    command = [sys.executable, "-m", "pipelines.flows.prefect_child", "server", "start"]
     command += ["--host", "127.0.0.1", "--port", str(port), *options]
     log = Path(os.environ["PREFECT_HOME"]) / _LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        _leaving_on_sigterm(),
+        _exit_on_sigterm(),
         log.open("wb") as output,
         subprocess.Popen(
             command,
@@ -86,23 +66,23 @@ def _running(port: int, *options: str) -> Iterator[None]:
             stdout=output,
             # A server that is ended while it starts writes tracebacks, which are of no use on a terminal.
             stderr=subprocess.STDOUT,
-            env={**os.environ, _URL: url},
-            # Ctrl-C is meant for this process, which still has to tell the server how its runs ended.
+            env={**os.environ, _API_URL: url},
+            # Ctrl-C is meant for this process, which still has to report to the server how its runs ended.
             start_new_session=True,
         ) as process,
     ):
         try:
-            _wait(process, url, log)
-            os.environ[_URL] = url
+            _wait_until_healthy(process, url, log)
+            os.environ[_API_URL] = url
             yield
         finally:
-            os.environ.pop(_URL, None)
+            os.environ.pop(_API_URL, None)
             process.terminate()
 
 
 @contextlib.contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """Leave as after Ctrl-C, everything put in order, where Python would just stop."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Run the cleanups on SIGTERM, as after Ctrl-C, where Python would just stop."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -113,12 +93,12 @@ def _leaving_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settle_leftovers() -> None:
-    """End what an earlier server of this workspace left behind.
+def end_leftover_runs() -> None:
+    """End the runs that an earlier server of this workspace left behind.
 
-    A run that was cut off holds its deployment's only place for ever, and every later run would be cancelled for it;
-    runs that came due while nothing was served would all start now. To be called on a server of our own, before the
-    schedules are served: whatever it calls running is dead.
+    A run that was cut off holds its deployment's only slot for ever, and every later run would be cancelled for it;
+    runs that came due while nothing was served would all start now. To be called on a new server of our own, before the
+    schedules are served: no run that it calls running is alive.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
@@ -134,27 +114,27 @@ def settle_leftovers() -> None:
     from prefect.states import Cancelled, Crashed
 
     ours = DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT]))
-    cut_off = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    interrupted = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
     ends: tuple[tuple[list[StateType], State[Any]], ...] = (
-        (cut_off, Crashed(message="It was cut off when the schedules were last served.")),
+        (interrupted, Crashed(message="It was cut off when the schedules were last served.")),
         ([StateType.SCHEDULED], Cancelled(message="It came due while no schedules were served.")),
     )
     with get_client(sync_client=True) as client:
         for types, end in ends:
-            left = FlowRunFilter(
+            leftover = FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)),
                 expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
             )
-            # The server refuses to be asked without an order and a limit.
+            # The server rejects a query without an order and a limit.
             order = FlowRunSort.EXPECTED_START_TIME_ASC
             while runs := client.read_flow_runs(
-                deployment_filter=ours, flow_run_filter=left, sort=order, limit=_MOST_AT_ONCE
+                deployment_filter=ours, flow_run_filter=leftover, sort=order, limit=_PAGE_SIZE
             ):
                 for run in runs:
                     client.set_flow_run_state(run.id, end, force=True)
 
 
-def _refuse_taken(port: int) -> None:
+def _check_port_is_free(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UsageError(
@@ -162,7 +142,7 @@ def _refuse_taken(port: int) -> None:
             )
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     for _ in range(_START_SECONDS * 2):
         if is_healthy(url):
             return
@@ -171,6 +151,6 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
         time.sleep(0.5)
     raise StorageError(
         f"Prefect's server did not start at {url}",
-        f"an answer within {_START_SECONDS} s",
+        f"a response within {_START_SECONDS} s",
         f"See {log}; its database is in the same folder",
     )

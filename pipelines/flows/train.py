@@ -1,4 +1,4 @@
-"""The flow that trains what an experiment describes."""
+"""The flow that trains the model of an experiment."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from models.experiment.experiment import load_experiment
-from pipelines.flows.entry import moment, opened
+from pipelines.flows.entry import open_workspace_and_settings, time_or_now
 from pipelines.jobs.train import train_experiment
 from pipelines.settings.experiment_files import find_experiment
 
@@ -14,9 +14,9 @@ from pipelines.settings.experiment_files import find_experiment
 @task(cache_policy=NO_CACHE)
 def train_and_register(workspace: str, experiment: str, overrides: list[str], now: str | None) -> dict[str, Any]:
     """Train one experiment and register the version."""
-    place, settings = opened(workspace)
-    described = load_experiment(find_experiment(experiment), overrides)
-    result = train_experiment(place, described, now=moment(now), actor=settings.retrain_actor)
+    opened, settings = open_workspace_and_settings(workspace)
+    loaded = load_experiment(find_experiment(experiment), overrides)
+    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain.actor)
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     return result.to_dict()
 

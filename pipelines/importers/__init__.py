@@ -1,1 +1,1 @@
-"""Importers: one file a public data set or kind of source."""
+"""Importers: one module for each public data set or kind of source."""

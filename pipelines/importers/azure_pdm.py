@@ -1,10 +1,10 @@
 """Microsoft's predictive-maintenance sample: hourly telemetry, error codes, replacements and failures of machines.
 
 Times name no zone and are taken as UTC. A reading is the mean over the hour that ends at its time, and known then.
-Failures, replacements and error codes are booked under an hour, and known when that hour is over. Whoever saw the books
-of the hour they predict from would read the answer instead of predicting it, twice over: nearly every failure is booked
-a second time, as a replacement in the very same hour; and nearly every failure is announced by an error code booked
-exactly 24 hours before it, so that the code's own hour is the edge of a label of 24 hours.
+Failures, replacements and error codes are booked under an hour, and known when that hour is over. With bookings known
+within their own hour a model would read the label instead of predicting it, for two reasons: nearly every failure is
+booked a second time, as a replacement in the same hour; and nearly every failure is announced by an error code booked
+exactly 24 hours before it, so that the code's hour is the edge of a label of 24 hours.
 """
 
 from pathlib import Path
@@ -14,13 +14,12 @@ import pandas as pd
 
 from data_contracts.errors import ForewarnError
 from pipelines.importers.batch import Batch
-from pipelines.importers.originals import comma_table, numbers, original, times
+from pipelines.importers.originals import find_original, parse_numbers, parse_times, read_comma_table
 
 ASSET_TYPE = "azure_machine"
 PLANT = "azure"
 CHANNELS = ("volt", "rotate", "pressure", "vibration")
-BOOKED_AFTER = pd.Timedelta(hours=1)
-"""How long after the hour it is booked under a failure, a replacement or an error code is known."""
+BOOKING_DELAY = pd.Timedelta(hours=1)  # from the hour a failure, replacement or error code is booked under
 _START_YEAR = 2015
 _FILES = {
     "telemetry": ("PdM_telemetry.csv", ("datetime", "machineID", *CHANNELS)),
@@ -32,28 +31,14 @@ _FILES = {
 
 
 def read_azure_pdm(directory: Path) -> Batch:
-    """Read the sample from its five original files.
+    """Read the sample from its five original files, ``PdM_telemetry.csv`` and the like.
 
-    Parameters
-    ----------
-    directory
-        The folder with ``PdM_telemetry.csv``, ``PdM_errors.csv``, ``PdM_failures.csv``, ``PdM_maint.csv`` and
-        ``PdM_machines.csv``.
-
-    Returns
-    -------
-    Batch
-        Assets ``azure-01`` ..., of the plant ``azure``, put into service as many years before 2015-01-01 as they are
-        old; error codes as events; replacements as work orders, corrective where the component failed in the same hour
-        and routine otherwise.
-
-    Raises
-    ------
-    ForewarnError
-        If a file is missing, empty, cut short, or speaks of a machine that is not among the machines.
+    The assets are ``azure-01`` ..., of the plant ``azure``, put into service as many years before 2015-01-01 as they
+    are old. Error codes become events; replacements become work orders, corrective where the component failed in the
+    same hour and routine otherwise.
     """
-    tables = {name: _read(original(directory, file), columns) for name, (file, columns) in _FILES.items()}
-    _known_machines(directory, tables)
+    tables = {name: _read(find_original(directory, file), columns) for name, (file, columns) in _FILES.items()}
+    _check_machines(directory, tables)
     failures = _booked(tables["failures"], "failure")
     return Batch(
         asset_type=ASSET_TYPE,
@@ -66,33 +51,33 @@ def read_azure_pdm(directory: Path) -> Batch:
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read one file, with its times and numbers parsed and the machine written as an asset."""
-    table = comma_table(path, columns)
+    """Read one file, its times and numbers parsed, with the asset's name in place of the machine's number."""
+    table = read_comma_table(path, columns)
     for name in columns:
         if name == "datetime":
-            table[name] = times(path, table[name])
+            table[name] = parse_times(path, table[name])
         elif name in {"machineID", "age", *CHANNELS}:
-            table[name] = numbers(path, table[name])
+            table[name] = parse_numbers(path, table[name])
     table.insert(
         0, "asset", table.pop("machineID").astype(int).map(lambda machine: f"azure-{machine:02d}").astype("str")
     )
     return table
 
 
-def _known_machines(directory: Path, tables: dict[str, pd.DataFrame]) -> None:
+def _check_machines(directory: Path, tables: dict[str, pd.DataFrame]) -> None:
     known = set(tables["machines"]["asset"])
     for name, table in tables.items():
-        strange = sorted(set(table["asset"]) - known)
-        if strange:
-            found = f"{directory / _FILES[name][0]} speaks of {strange[0]}"
+        unknown = sorted(set(table["asset"]) - known)
+        if unknown:
+            found = f"{directory / _FILES[name][0]} has rows of {unknown[0]}"
             expected = f"one of the {len(known)} machines of {_FILES['machines'][0]}"
             raise ForewarnError(found, expected, "Take all five files from one source; nothing was stored")
 
 
 def _telemetry(table: pd.DataFrame) -> pd.DataFrame:
-    told = table.rename(columns={"datetime": "event_time"}).assign(source="physical")
-    told["known_time"] = told["event_time"]
-    return told[["asset", "event_time", "known_time", "source", *CHANNELS]]
+    readings = table.rename(columns={"datetime": "event_time"}).assign(source="physical")
+    readings["known_time"] = readings["event_time"]
+    return readings[["asset", "event_time", "known_time", "source", *CHANNELS]]
 
 
 def _assets(machines: pd.DataFrame) -> pd.DataFrame:
@@ -111,18 +96,18 @@ def _assets(machines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _booked(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Return what is booked under an hour, with an id and the time at which the books are known."""
+    """Return the rows of a table that books by the hour, with an id, event time and known time."""
     hour = table["datetime"]
-    name = table["asset"] + "-" + hour.dt.strftime("%Y-%m-%dT%H") + "-" + table[what]
-    columns = {"id": name, "asset": table["asset"], "event_time": hour, "known_time": hour + BOOKED_AFTER}
+    identifier = table["asset"] + "-" + hour.dt.strftime("%Y-%m-%dT%H") + "-" + table[what]
+    columns = {"id": identifier, "asset": table["asset"], "event_time": hour, "known_time": hour + BOOKING_DELAY}
     return pd.DataFrame(columns).assign(what=table[what])
 
 
 def _work_orders(replacements: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
-    broken = replacements["id"].isin(failures["id"])
+    failed = replacements["id"].isin(failures["id"])
     orders = replacements.rename(columns={"id": "work_order_id", "what": "component"})
-    orders.insert(4, "kind", np.where(broken, "corrective", "routine"))
-    return orders.assign(finding=pd.Series(dtype="str"), prompted_by=np.where(broken, "failure", "schedule"))
+    orders.insert(4, "kind", np.where(failed, "corrective", "routine"))
+    return orders.assign(finding=pd.Series(dtype="str"), prompted_by=np.where(failed, "failure", "schedule"))
 
 
 def _events(errors: pd.DataFrame) -> pd.DataFrame:

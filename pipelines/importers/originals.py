@@ -1,4 +1,4 @@
-"""The files of a public data set as their authors published them, found and read with clear words for what is amiss."""
+"""Read the files of a public data set as their authors published them; errors name the file and the line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,58 +10,22 @@ from data_contracts.errors import ForewarnError, NotFoundError
 _REMEDY = "Fetch the original file again; nothing was stored"
 
 
-def original(directory: Path, name: str) -> Path:
-    """Find one original file.
-
-    Parameters
-    ----------
-    directory
-        The folder that holds the data set.
-    name
-        The file's name.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    NotFoundError
-        If the folder or the file is not there; it names the files that are.
-    """
+def find_original(directory: Path, name: str) -> Path:
+    """Return the path of one original file; `NotFoundError` names the files that are there."""
     if not directory.is_dir():
         raise NotFoundError(f"no folder {directory}", "the folder that holds the data set", "Check the path")
     path = directory / name
     if not path.is_file():
-        there = sorted(item.name for item in directory.iterdir() if item.is_file())
-        found = f"no {name} in {directory}, which holds {', '.join(there[:12]) or 'no file'}"
+        names = sorted(item.name for item in directory.iterdir() if item.is_file())
+        found = f"no {name} in {directory}, which holds {', '.join(names[:12]) or 'no file'}"
         raise NotFoundError(found, f"the original file {name}", "Name the folder with the files in their original form")
     return path
 
 
-def number_table(path: Path, columns: int) -> list[list[float]]:
-    """Read blank-separated numbers, the same count on every line.
-
-    Parameters
-    ----------
-    path
-        The file.
-    columns
-        How many numbers a line holds.
-
-    Returns
-    -------
-    list of list of float
-        The lines, in order; blank lines are left out.
-
-    Raises
-    ------
-    ForewarnError
-        If the file is empty, or a line holds another count or something that is no number; it names the line.
-    """
+def read_number_table(path: Path, columns: int) -> list[list[float]]:
+    """Read blank-separated numbers, `columns` of them on every line; blank lines are left out."""
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -77,27 +41,12 @@ def number_table(path: Path, columns: int) -> list[list[float]]:
     return rows
 
 
-def comma_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read comma-separated text whose every line is whole.
+def read_comma_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read comma-separated text with exactly these columns, in order, and no value missing; blank lines are left out.
 
-    Parameters
-    ----------
-    path
-        The file; its first line names the columns.
-    columns
-        The columns it has to have, in order.
-
-    Returns
-    -------
-    DataFrame of str
-        The lines, in order; blank lines are left out.
-
-    Raises
-    ------
-    ForewarnError
-        If the file is empty, its columns are others, or a line is cut short; it names the line.
+    All columns are text.
     """
-    lines = _text(path).splitlines()
+    lines = _read_text(path).splitlines()
     if not any(line.strip() for line in lines):
         raise ForewarnError(f"{path} is empty", f"the columns {', '.join(columns)}", _REMEDY)
     header = [name.strip().strip('"') for name in lines[0].split(",")]
@@ -119,70 +68,34 @@ def comma_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
-def numbers(path: Path, texts: "pd.Series[str]") -> "pd.Series[float]":
-    """Parse a column of numbers.
-
-    Parameters
-    ----------
-    path
-        The file, for the error.
-    texts
-        The column, as `comma_table` read it.
-
-    Returns
-    -------
-    Series of float
-        The numbers.
-
-    Raises
-    ------
-    ForewarnError
-        If one is no number; it names the row.
-    """
+def parse_numbers(path: Path, texts: "pd.Series[str]") -> "pd.Series[float]":
+    """Parse a column of `read_comma_table`."""
     parsed = pd.to_numeric(texts, errors="coerce").astype("float64")
-    _refuse(path, texts, parsed.isna(), "a number")
+    _raise_at_first(path, texts, parsed.isna(), "a number")
     return parsed
 
 
-def times(path: Path, texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
-    """Parse a column of times that name no time zone, taken as UTC.
-
-    Parameters
-    ----------
-    path
-        The file, for the error.
-    texts
-        The column, as `comma_table` read it.
-
-    Returns
-    -------
-    Series of Timestamp
-        The times, in UTC, to the microsecond.
-
-    Raises
-    ------
-    ForewarnError
-        If one is no time; it names the row.
-    """
+def parse_times(path: Path, texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
+    """Parse a column of times that name no zone, taken as UTC, to the microsecond."""
     parsed = pd.to_datetime(texts, format="%Y-%m-%d %H:%M:%S", errors="coerce", utc=True).astype("datetime64[us, UTC]")
-    _refuse(path, texts, parsed.isna(), "a time such as 2015-01-01 06:00:00")
+    _raise_at_first(path, texts, parsed.isna(), "a time such as 2015-01-01 06:00:00")
     return parsed
 
 
-def _refuse(path: Path, texts: "pd.Series[str]", bad: "pd.Series[bool]", expected: str) -> None:
+def _raise_at_first(path: Path, texts: "pd.Series[str]", bad: "pd.Series[bool]", expected: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
         raise ForewarnError(f"{path}, row {row + 1}: {texts.name} is {texts.iloc[row]!r}", expected, _REMEDY)
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ForewarnError(f"{path} is not text ({error.reason})", "the original text file", _REMEDY) from error
     except OSError as error:
         raise ForewarnError(
-            f"{path} cannot be read ({error.strerror})", "a readable file", "Check its rights"
+            f"{path} cannot be read ({error.strerror})", "a readable file", "Check its permissions"
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""Jobs: one plain function for each verb; flows and commands call them."""
+"""Jobs: one plain function for each operation; flows and commands call them."""

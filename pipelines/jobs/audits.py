@@ -1,12 +1,9 @@
-"""Audits of silent assets: the list for the mechanics, and what their findings say of misses nobody has seen yet."""
+"""Audits: draw assets without an alert for inspection, and estimate from the findings how many failures are missed."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from data_contracts.records.outcome_records import add_audits, audits
 from data_contracts.records.record_types import Audit
@@ -23,174 +20,85 @@ from pipelines.settings.settings import Settings
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """The assets that are to be inspected although nothing was said of them.
-
-    Parameters
-    ----------
-    model_name, model_version
-        The model that said nothing.
-    drawn_at : pd.Timestamp
-        The day of the drawing.
-    drawn : pd.DataFrame
-        Columns asset, stratum (the plant), silent (assets of the plant), probability.
-    stored : int
-        How many are new in the records; none when the list of the day was drawn before.
-    """
+class AuditList:
+    """The assets without an alert that are to be inspected on one day (UTC)."""
 
     model_name: str
     model_version: int
     drawn_at: pd.Timestamp
-    drawn: pd.DataFrame
-    stored: int
+    assets: pd.DataFrame  # asset, stratum (the plant), silent (assets of the plant without an alert), probability
+    stored: int  # new in the records; 0 when the list of this day was drawn before
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the list as plain values."""
+        """Return JSON values."""
         return {
             "model_name": self.model_name,
             "model_version": self.model_version,
             "drawn_at": self.drawn_at.isoformat(),
-            "audits": self.drawn[["asset", "stratum", "silent", "probability"]].to_dict("records"),
+            "audits": self.assets[["asset", "stratum", "silent", "probability"]].to_dict("records"),
             "stored": self.stored,
         }
 
-    def __rich__(self) -> Group:
-        """Draw the list."""
-        if self.drawn.empty:
-            return Group(Text(f"No asset of {self.model_name} is silent on {self.drawn_at:%Y-%m-%d}."))
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in ("asset", "plant", "probability"):
-            table.add_column(column)
-        for row in self.drawn.to_dict("records"):
-            table.add_row(row["asset"], row["stratum"] or "-", f"{row['probability']:.3f}")
-        todo = "Inspect these, and report each work order with prompted_by = audit and its finding."
-        return Group(table, Text(todo, style="dim"))
-
 
 @dataclass(frozen=True)
-class Audited:
-    """What inspections of silent assets say.
-
-    Parameters
-    ----------
-    model_name : str
-        The model that said nothing of them.
-    now : pd.Timestamp
-        Nothing known later was used.
-    estimate : AuditEstimate
-        Of matured audits only.
-    """
+class MissEstimate:
+    """How many assets without an alert had a defect, estimated from matured audits."""
 
     model_name: str
     now: pd.Timestamp
     estimate: AuditEstimate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the estimate as plain values."""
-        told = {name: as_json(value) for name, value in asdict(self.estimate).items()}
-        return {"model_name": self.model_name, "now": self.now.isoformat(), **told}
-
-    def __rich__(self) -> Text:
-        """Say it in a sentence."""
-        found = self.estimate
-        if not found.inspected:
-            return Text(f"{found.drawn} audits have matured and none was inspected: nothing can be said of misses.")
-        return Text(
-            f"{found.inspected} of {found.drawn} matured audits were inspected, {found.defects} had a defect. So of "
-            f"{found.silent} silent assets {found.missed:.1f} had one ({found.confidence:.0%} interval "
-            f"{found.missed_low:.1f} to {found.missed_high:.1f})."
-        )
+        """Return JSON values."""
+        estimate = {name: as_json(value) for name, value in asdict(self.estimate).items()}
+        return {"model_name": self.model_name, "now": self.now.isoformat(), **estimate}
 
 
-def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Drawing:
-    """Draw silent assets for inspection, and keep the list.
+def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> AuditList:
+    """Draw at least one asset of each plant that has one without an alert, and store the list.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Predictions, assets and records.
-    model_name : str
-        Of the registered model.
-    now : pd.Timestamp
-        The list is that of its day (UTC), whoever asks for it, and how often.
-    settings : Settings
-        Share and seed.
-
-    Returns
-    -------
-    Drawing
-        At least one asset of each plant that has a silent one.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no champion.
-    ModelError
-        If the champion raises no alerts.
+    The list depends on the day alone, so drawing it again gives the same assets and stores nothing.
     """
     champion = load_champion(workspace, model_name)
     history = _history(workspace, champion, now)
-    rules = terms(champion, history, settings, now=now)
+    alarm_terms = terms(champion, history, settings, now=now)
     records = open_records(workspace.records_url)
     at = now.floor("D")
-    silent = _silent(records, champion, history, rules, at)
-    drawn = draw_audits(silent, share=settings.audits_share, drawn_at=at, seed=settings.audits_seed)
+    silent = _silent_assets(records, champion, history, alarm_terms, at)
+    drawn = draw_audits(silent, share=settings.audits.share, drawn_at=at, seed=settings.audits.seed)
     version = champion.model.version
-    kept = [
+    rows = [
         Audit(model_name, version, row["asset"], at, row["stratum"], int(row["silent"]), float(row["probability"]))
         for row in drawn.to_dict("records")
     ]
-    return Drawing(model_name, version, at, drawn, add_audits(records, kept))
+    return AuditList(model_name, version, at, drawn, add_audits(records, rows))
 
 
-def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> Audited:
-    """Estimate from the audits how many silent assets had a defect.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Records, failures and work orders.
-    model_name : str
-        Of the registered model.
-    now : pd.Timestamp
-        Nothing known later is used.
-    settings : Settings
-        How alarms are judged.
-
-    Returns
-    -------
-    Audited
-        Over all drawings that have matured.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no champion.
-    ModelError
-        If the champion raises no alerts.
-    """
+def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> MissEstimate:
+    """Estimate how many assets without an alert had a defect, from all audits that have matured by `now`."""
     champion = load_champion(workspace, model_name)
     history = _history(workspace, champion, now)
-    rules = terms(champion, history, settings, now=now)
+    alarm_terms = terms(champion, history, settings, now=now)
     drawn = audits(open_records(workspace.records_url), model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
-    judged = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=rules)
-    return Audited(model_name, now, estimate_defects(judged))
+    states = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=alarm_terms)
+    return MissEstimate(model_name, now, estimate_defects(states))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
+    """Read assets, failures and work orders; with `start` at now no telemetry is read."""
     data = champion.experiment.data
     return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
 
 
-def _silent(
-    records: Records, champion: MonitoredModel, history: History, rules: Terms, at: pd.Timestamp
+def _silent_assets(
+    records: Records, champion: MonitoredModel, history: History, alarm_terms: Terms, at: pd.Timestamp
 ) -> pd.DataFrame:
-    """Give the assets in service of which predictions were made, and none alerted within what an alert claims."""
-    told = predictions(records, model_name=champion.model.name, since=at - rules.claim, until=at)
-    spoken = told.groupby("asset")["alert"].any()
-    retired = retired_spans(history.assets, now=at)
-    gone = set(retired.loc[retired["ends"] > at, "asset"])
+    """Return the assets in service that have predictions, none of them an alert, within what an alert claims."""
+    recent = predictions(records, model_name=champion.model.name, since=at - alarm_terms.claim, until=at)
+    alerted = recent.groupby("asset")["alert"].any()
+    spans = retired_spans(history.assets, now=at)
+    retired = set(spans.loc[spans["ends"] > at, "asset"])
     latest = history.assets.sort_values("known_time").drop_duplicates("asset", keep="last").set_index("asset")
-    silent = [asset for asset in spoken.index[~spoken.to_numpy(dtype=bool)] if asset not in gone]
+    silent = [asset for asset in alerted.index[~alerted.to_numpy(dtype=bool)] if asset not in retired]
     return pd.DataFrame({"asset": silent, "stratum": latest["plant"].reindex(silent).to_numpy()})

@@ -1,4 +1,4 @@
-"""The features of an experiment's samples as Parquet files, for whoever wants to look at them or learn elsewhere."""
+"""Write the features of an experiment's samples as Parquet files, for analysis or training elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -22,32 +22,18 @@ from models.training.training import latest_known_time
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was written, and how long it took.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files are.
-    rows, columns : int
-        Samples, and the columns of each: asset, as_of and the features.
-    files, bytes : int
-        How many files, and how large they are together.
-    seconds : float
-        For features and files, without reading the telemetry and drawing the samples.
-    slow_features : tuple of str
-        The features of a channel that no kernel computes: they went through tsfresh.
-    """
+    """What was written, and how long it took."""
 
     folder: Path
     rows: int
-    columns: int
+    columns: int  # with asset and as_of
     files: int
-    bytes: int
-    seconds: float
-    slow_features: tuple[str, ...]
+    bytes: int  # of all files together
+    seconds: float  # to compute and write; without reading the telemetry and drawing the samples
+    slow_features: tuple[str, ...]  # of a channel; computed by tsfresh, for no kernel computes them
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return JSON values."""
         return asdict(self) | {"folder": str(self.folder)}
 
 
@@ -59,43 +45,19 @@ def extract_features(
     now: pd.Timestamp,
     progress: ProgressCallback = silent,
 ) -> Extraction:
-    """Write the features of an experiment's training and test samples, all columns of its recipe, into a folder.
+    """Write the features of an experiment's training and test samples to a new or empty folder.
 
-    The memory is that of the history and of a batch or two of rows, however many samples there are. Regimes, event
-    codes and the like are learned as in training; no column is left out.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Holds the telemetry.
-    experiment : Experiment
-        Says which samples and features.
-    folder : Path
-        A new or empty folder.
-    now : pd.Timestamp
-        Nothing known later is used.
-    progress : ProgressCallback
-        Takes word of how far the work is.
-
-    Returns
-    -------
-    Extraction
-
-    Raises
-    ------
-    UsageError
-        If the folder holds something already.
-    ModelError
-        If there are no samples to learn from.
+    Memory holds the history and a batch or two of rows, however many samples there are. Regimes, event codes and the
+    like are learned as in training; no column is left out.
     """
-    _refuse_what_is_there(folder)
+    _check_new_or_empty(folder)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
     known_until = latest_known_time(history)
     history = history.as_of(known_until)
     samples = draw_samples(experiment, history, known_until)
     recipe = learn_recipe(experiment, history, samples.train)
     begin = time.perf_counter()
-    with _nothing_half(folder):
+    with _remove_files_on_failure(folder):
         batches = stream(history, samples.all_cut_offs, recipe, progress=progress)
         rows = write_features(batches, folder)
     files = list(folder.iterdir())
@@ -110,8 +72,8 @@ def extract_features(
     )
 
 
-def _refuse_what_is_there(folder: Path) -> None:
-    """Look before the work: it may take an hour until the first file is written."""
+def _check_new_or_empty(folder: Path) -> None:
+    """Raise before the work starts: it may take an hour until the first file is written."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", "a new or an empty folder", "Name another folder with --out")
     if folder.exists() and any(folder.iterdir()):
@@ -119,12 +81,12 @@ def _refuse_what_is_there(folder: Path) -> None:
 
 
 @contextmanager
-def _nothing_half(folder: Path) -> Iterator[None]:
-    """Take away what was written so far when the work is interrupted: a part of the rows looks like all of them."""
+def _remove_files_on_failure(folder: Path) -> Iterator[None]:
+    """Delete the files of an interrupted run: a part of the rows looks like all of them."""
     try:
         yield
     except UsageError:
-        # Someone else's files have come into the folder meanwhile.
+        # Another run has written into the folder meanwhile; the files are not ours.
         raise
     except BaseException as error:
         for file in folder.glob("part-*") if folder.is_dir() else ():
@@ -132,6 +94,6 @@ def _nothing_half(folder: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             found = f"files cannot be written into {folder} ({error.strerror or error})"
             raise StorageError(
-                found, "a folder with room that may be written to", "Make room, or name another"
+                found, "a writable folder with enough free space", "Free some space, or name another folder with --out"
             ) from error
         raise

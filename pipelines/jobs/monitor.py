@@ -1,4 +1,4 @@
-"""Watching the champion: what it predicted, against what happened since, and what follows from that."""
+"""Monitor the champion: compare its error rates with its reference rates, and decide whether to retrain it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
-from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gates, gather_snapshot
+from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -23,31 +23,7 @@ from pipelines.settings.settings import Settings
 
 @dataclass(frozen=True)
 class MonitorResult:
-    """What one look at the champion found.
-
-    Parameters
-    ----------
-    model_name, model_version
-        The champion.
-    now : pd.Timestamp
-        Nothing known later was used.
-    rates : ErrorRates
-        Over the period that the decision rests on.
-    promise : ReferenceRates
-        What the champion was promoted with.
-    diagnosis : Diagnosis
-        What is wrong with the data or the plant.
-    drift : Drift
-        How rates and promise compare.
-    verdict : RetrainingDecision
-        "retrain", "hold" or "ask", with the reasons.
-    report : Path
-        The page that shows it.
-    probation : Probation or None
-        Where the champion's probation stands, while there is one.
-    warnings : tuple of str
-        What can be seen before any outcome; it decides nothing.
-    """
+    """The champion's error rates at one time, and what was decided on them."""
 
     model_name: str
     model_version: int
@@ -56,23 +32,24 @@ class MonitorResult:
     promise: ReferenceRates
     diagnosis: Diagnosis
     drift: Drift
-    verdict: RetrainingDecision
+    retraining: RetrainingDecision
     report: Path
     probation: Probation | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
 
     @property
     def decision(self) -> str:
-        """Return "retrain", "hold" or "ask"."""
-        return self.verdict.decision
+        """What to do: "retrain", "hold" or "ask"."""
+        return self.retraining.decision
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Return plain sentences."""
-        return self.verdict.reasons
+        """The decision's reasons, plain sentences."""
+        return self.retraining.reasons
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values."""
+        """Return JSON values."""
+        retraining = self.retraining.to_dict()
         return {
             "model_name": self.model_name,
             "model_version": self.model_version,
@@ -83,7 +60,7 @@ class MonitorResult:
             "drifted": list(self.drift.which),
             "promise": as_json(asdict(self.promise)),
             "evidence": self.drift.to_dict()["evidence"],
-            **{name: self.verdict.to_dict()[name] for name in ("held", "occasion", "urgent")},
+            **{name: retraining[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
             "probation": None if self.probation is None else self.probation.to_dict(),
             "warnings": list(self.warnings),
@@ -94,36 +71,13 @@ class MonitorResult:
 def monitor_champion(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult:
-    """Test the champion's error rates against what it promised, and decide whether to retrain.
+    """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Records, registry and what is known of failures and work orders.
-    model_name : str
-        Of the registered model.
-    now : pd.Timestamp
-        Nothing known later is used.
-    settings : Settings
-        Span, budget and gates.
-    known_changes : sequence of pipelines.reports.report.Mark
-        Shown in the report; the decision does not see them.
-
-    Returns
-    -------
-    MonitorResult
-        Also stored: the rates as a monitor run, the decision with its reasons and evidence, and the report.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no champion.
-    ModelError
-        If the champion raises no alerts.
+    `known_changes` are shown in the report; the decision does not see them.
     """
     snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings)
-    verdict = decide_retraining(workspace, snapshot, now=now, settings=settings)
-    report = write_watch_page(workspace, snapshot, verdict, known_changes=known_changes, settings=settings, now=now)
+    decision = decide_retraining(workspace, snapshot, now=now, settings=settings)
+    report = write_watch_page(workspace, snapshot, decision, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
         model_name=model_name,
         model_version=snapshot.champion.model.version,
@@ -132,7 +86,7 @@ def monitor_champion(
         promise=snapshot.promise,
         diagnosis=snapshot.diagnosis,
         drift=snapshot.drift,
-        verdict=verdict,
+        retraining=decision,
         report=report,
         probation=snapshot.probation,
         warnings=snapshot.warnings,
@@ -145,54 +99,34 @@ def decide_retraining(
     *,
     now: pd.Timestamp,
     settings: Settings,
-    occasion: RetrainingTrigger = "drift",
+    trigger: RetrainingTrigger = "drift",
 ) -> RetrainingDecision:
-    """Decide whether to retrain, and store the decision with what it rests on.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Records.
-    snapshot : MonitoringSnapshot
-        From `pipelines.evidence.monitoring_snapshot.gather_snapshot`.
-    now : pd.Timestamp
-        When it is decided.
-    settings : Settings
-        Gates.
-    occasion : {"drift", "calendar"}
-        What asks for a retraining.
-
-    Returns
-    -------
-    RetrainingDecision
-        The decision.
-    """
-    verdict = decide(snapshot.evidence, gates(settings), now=now, trigger=occasion)
+    """Decide whether to retrain; store the decision with its evidence, the rates and the outcomes."""
+    decision = decide(snapshot.evidence, settings.retrain, now=now, trigger=trigger)
     records = open_records(workspace.records_url)
     name, version = snapshot.champion.model.name, snapshot.champion.model.version
     append_outcomes(records, snapshot.outcomes, model_name=name, model_version=version, now=now, since=snapshot.since)
-    figures = snapshot.rates.to_dict()
-    add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=figures))
+    rates = snapshot.rates.to_dict()
+    add_monitor_run(records, MonitorRun(at=now, model_name=name, model_version=version, rates=rates))
     evidence = {
-        "occasion": verdict.trigger,
-        "rates": figures,
+        "occasion": decision.trigger,
+        "rates": rates,
         "promise": as_json(asdict(snapshot.promise)),
         "diagnosis": snapshot.diagnosis.to_dict(),
         "drift": snapshot.drift.to_dict(),
-        "held": verdict.to_dict()["held"],
+        "held": decision.to_dict()["held"],
         "probation": None if snapshot.probation is None else snapshot.probation.to_dict(),
         "warnings": list(snapshot.warnings),
     }
-    reasons = list(verdict.reasons)
     add_decision(
         records,
         Decision(
             at=now,
             model_name=name,
             model_version=version,
-            decision=verdict.decision,
-            reasons=reasons,
+            decision=decision.decision,
+            reasons=list(decision.reasons),
             evidence=evidence,
         ),
     )
-    return verdict
+    return decision

@@ -1,4 +1,4 @@
-"""Scoring the whole fleet from stored telemetry, and storing what was said."""
+"""Score the whole fleet from stored telemetry, and store predictions and features."""
 
 import json
 import uuid
@@ -23,41 +23,25 @@ from models.artifact.scoring import DetailedScores, score_in_detail
 from models.registry.registry import LoadedModel
 from pipelines.evidence.champion import load_champion
 
-# Names this program's predictions among all that anyone derives from the same words.
+# The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
 _NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
 _HOUR = pd.Timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What one scoring of the fleet said.
-
-    Parameters
-    ----------
-    model_name, model_version
-        The champion that was asked.
-    as_of : pd.Timestamp
-        Nothing known later was used.
-    scored : int
-        Assets with a prediction.
-    stored : int
-        Predictions that were not stored before.
-    alerts : tuple of str
-        Assets over the threshold.
-    silent : tuple of str
-        Assets without telemetry in the model's window, or with too little of it, for which nothing can be said.
-    """
+    """One scoring of the fleet by its champion."""
 
     model_name: str
     model_version: int
     as_of: pd.Timestamp
-    scored: int
-    stored: int
-    alerts: tuple[str, ...]
-    silent: tuple[str, ...]
+    scored: int  # assets with a prediction
+    stored: int  # predictions that were not stored before
+    alerts: tuple[str, ...]  # assets over the threshold
+    silent: tuple[str, ...]  # assets with no or too little telemetry in the model's window: no prediction
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values."""
+        """Return JSON values."""
         return {
             "model_name": self.model_name,
             "model_version": self.model_version,
@@ -77,30 +61,11 @@ def score_fleet(
     now: pd.Timestamp | None = None,
     progress: ProgressCallback = silent,
 ) -> ScoreResult:
-    """Ask the champion about every asset, and store its answers and their features once.
+    """Score every asset with the champion; store the predictions and their features once.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Telemetry, registry and records.
-    model_name : str
-        Of the registered model.
-    as_of : pd.Timestamp, optional
-        Use nothing known later; by default the latest known time of the telemetry.
-    now : pd.Timestamp, optional
-        When the predictions are made; the present by default.
-    progress : ProgressCallback
-        Takes word of how far the work is.
-
-    Returns
-    -------
-    ScoreResult
-        The same fleet, cut-off and version again gives the same predictions and stores none.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no champion, or no telemetry by then.
+    `as_of` defaults to the latest known time of the telemetry, `now` (when the predictions are made) to the present.
+    The same fleet, cut-off and version again gives the same predictions and stores none. `NotFoundError` without a
+    champion, or without telemetry in the model's window.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
@@ -108,30 +73,28 @@ def score_fleet(
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
-    moment = _latest(history) if as_of is None else as_of
-    asked, without = _assets(history, moment, window)
+    cut_off = _latest_known_time(history) if as_of is None else as_of
+    active, silent_assets = _split_by_telemetry(history, cut_off, window)
     progress("score", 1, 3)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    cut_offs = pd.DataFrame({"asset": asked, "as_of": moment})
-    said = score_in_detail(model.artifact, history, cut_offs)
-    scores = said.frame
-    withheld = scores["reason"].notna()
-    without = tuple(sorted({*without, *scores.loc[withheld, "asset"]}))
-    read_at = latest_readings(history, cut_offs, model.artifact.recipe)
+    cut_offs = pd.DataFrame({"asset": active, "as_of": cut_off})
+    details = score_in_detail(model.artifact, history, cut_offs)
+    latest = latest_readings(history, cut_offs, model.artifact.recipe)
     progress("score", 2, 3)
-    _store_features(workspace, model, said, read_at, made_at)
-    told = [answer for answer, none in zip(_answers(model, said, read_at, made_at), withheld, strict=True) if not none]
-    scores = scores[~withheld]
-    stored = _store(workspace, _predictions(model, scores, made_at), told, moment)
+    _store_features(workspace, model, details, latest, made_at)
+    scored = details.frame["reason"].isna()
+    scores = details.frame[scored]
+    answers = [answer for answer, kept in zip(_answers(model, details, latest, made_at), scored, strict=True) if kept]
+    stored = _store_new(workspace, _predictions(model, scores, made_at), answers, cut_off)
     progress("score", 3, 3)
     return ScoreResult(
         model_name=model.name,
         model_version=model.version,
-        as_of=moment,
+        as_of=cut_off,
         scored=len(scores),
         stored=stored,
         alerts=tuple(scores.loc[scores["alert"], "asset"]),
-        silent=without,
+        silent=tuple(sorted({*silent_assets, *details.frame.loc[~scored, "asset"]})),
     )
 
 
@@ -140,62 +103,69 @@ def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp
     return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
 
 
-def _latest(history: History) -> pd.Timestamp:
+def _latest_known_time(history: History) -> pd.Timestamp:
     if history.telemetry.empty:
         raise NotFoundError(
-            f"no telemetry of any {history.asset_type}", "some to score from", "Bring it in with `forewarn import`"
+            f"no telemetry of any {history.asset_type}", "some to score from", "Import some with `forewarn import`"
         )
     return pd.Timestamp(history.telemetry["known_time"].max())
 
 
-def _assets(history: History, as_of: pd.Timestamp, window: pd.Timedelta) -> tuple[list[str], tuple[str, ...]]:
+def _split_by_telemetry(
+    history: History, as_of: pd.Timestamp, window: pd.Timedelta
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the assets with telemetry in the window before the cut-off, and those without."""
     rows = history.telemetry
-    heard = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
-    if not heard:
+    active = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
+    if not active:
         raise NotFoundError(
             f"no telemetry of any {history.asset_type} in the {format_duration(window)} before {as_of:%Y-%m-%d %H:%M}",
             "some to score from",
             "Ingest newer telemetry, or name another time with --as-of",
         )
-    everyone = heard | set(history.assets["asset"])
-    return sorted(heard), tuple(sorted(everyone - heard))
+    return sorted(active), tuple(sorted(set(history.assets["asset"]) - active))
 
 
-def _store(workspace: Workspace, made: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp) -> int:
-    if not made:
+def _store_new(
+    workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp
+) -> int:
+    """Store the predictions that are not in the records yet; return how many."""
+    if not batch:
         return 0
     records = open_records(workspace.records_url)
-    there = predictions(records, model_name=made[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
-    known = set(there["prediction_id"])
-    fresh = [prediction for prediction in made if prediction.prediction_id not in known]
-    add_predictions(records, fresh, [answer for answer in answers if answer.prediction_id not in known])
-    return len(fresh)
+    stored = predictions(records, model_name=batch[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
+    known = set(stored["prediction_id"])
+    new = [prediction for prediction in batch if prediction.prediction_id not in known]
+    add_predictions(records, new, [answer for answer in answers if answer.prediction_id not in known])
+    return len(new)
 
 
 def _store_features(
-    workspace: Workspace, model: LoadedModel, said: DetailedScores, read_at: IntArray, made_at: pd.Timestamp
+    workspace: Workspace, model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp
 ) -> None:
-    """Keep what the predictions were made from: the endpoint can say the same again, and why, within milliseconds."""
-    frame = said.frame
+    """Store the features that were scored, so that the endpoint can give and explain the same predictions at once."""
+    frame = details.frame
     run = StoredFeatures(
         as_of=frame["as_of"].iloc[0],
         assets=frame["asset"].tolist(),
-        read_at=[None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC") for time in read_at.tolist()],
+        read_at=[_timestamp(time) for time in latest.tolist()],
         reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
-        features=said.features.to_numpy(dtype=np.float64),
+        features=details.features.to_numpy(dtype=np.float64),
     )
     store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
 
-def _answers(model: LoadedModel, said: DetailedScores, read_at: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
-    """Write down what a prediction has no columns for, by the names that the endpoint's answers have for it."""
+def _answers(model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
+    """Yield what a prediction has no columns for, under the names of the endpoint's responses."""
     artifact = model.artifact
     hours = [horizon / _HOUR for horizon in artifact.horizons]
-    rows = zip(said.frame["asset"], said.frame["as_of"], said.probabilities.tolist(), read_at.tolist(), strict=True)
-    for asset, as_of, chances, time in rows:
+    frame = details.frame
+    rows = zip(frame["asset"], frame["as_of"], details.probabilities.tolist(), latest.tolist(), strict=True)
+    for asset, as_of, probabilities, time in rows:
         identifier = prediction_id(model.name, model.version, asset, as_of)
-        horizons = [{"hours": h, "probability": chance} for h, chance in zip(hours, chances, strict=True)]
-        last = None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC").isoformat()
+        horizons = [{"hours": h, "probability": p} for h, p in zip(hours, probabilities, strict=True)]
+        read_at = _timestamp(time)
+        last = None if read_at is None else read_at.isoformat()
         yield Answer(
             prediction_id=identifier,
             asset=asset,
@@ -231,6 +201,11 @@ def _predictions(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp
         )
         for row in scores.to_dict("records")
     ]
+
+
+def _timestamp(time: int) -> pd.Timestamp | None:
+    """Convert a latest reading, in microseconds since 1970 (UTC)."""
+    return None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC")
 
 
 def _number(value: float) -> float | None:

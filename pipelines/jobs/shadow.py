@@ -1,4 +1,4 @@
-"""Versions in the shadow beside what was answered: alerts, disagreements, and outcomes as far as they matured."""
+"""Compare versions that score in the shadow with the predictions served: agreement of alerts, and error rates."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from pipelines.settings.settings import Settings
 
 @dataclass(frozen=True)
 class ShadowComparison:
-    """One version in the shadow, compared on the predictions that were answered under the same ids."""
+    """One version in the shadow, compared with the predictions served under the same ids."""
 
     version: int
     answered_by: tuple[int, ...]  # the champions' versions
@@ -34,18 +34,18 @@ class ShadowComparison:
 
     @property
     def agreement(self) -> float:
-        """Return the share of predictions with the same decision."""
+        """The share of predictions with the same alert decision."""
         return 1.0 - (self.alerts_answered_only + self.alerts_shadow_only) / self.compared
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return JSON values."""
         values: dict[str, Any] = as_json({**asdict(self), "agreement": self.agreement})
         return values
 
 
 @dataclass(frozen=True)
 class ShadowReport:
-    """All versions in the shadow of a model, ascending."""
+    """The comparisons of a model's versions in the shadow, ascending by version."""
 
     model_name: str
     champion_version: int
@@ -53,7 +53,7 @@ class ShadowReport:
     versions: tuple[ShadowComparison, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return JSON values."""
         return {
             "model_name": self.model_name,
             "champion_version": self.champion_version,
@@ -63,32 +63,34 @@ class ShadowReport:
 
 
 def report_shadows(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> ShadowReport:
-    """Compare every version in the shadow with what was answered; nothing known after `now` is used."""
+    """Compare every version in the shadow with the predictions served; nothing known after `now` is used."""
     champion = load_champion(workspace, model_name)
     records, data = open_records(workspace.records_url), champion.experiment.data
-    # Only failures and work orders are needed; `start` leaves out the telemetry.
+    # Only failures and work orders are needed; with `start` at now no telemetry is read.
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
-    claims = terms(champion, history, settings, now=now)
+    alarm_terms = terms(champion, history, settings, now=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
     answered = predictions(records, model_name=model_name, until=now)[["prediction_id", "model_version", "alert"]]
     shadow = shadow_predictions(records, model_name=model_name)
-    # One that gave no number was not asked to decide.
+    # Without a probability there was no decision to compare.
     pairs = shadow[shadow["probability"].notna()].merge(answered, on="prediction_id", suffixes=("", "_answered"))
     versions = tuple(
-        _compare(version, pairs[pairs["model_version"] == version], history, claims, gaps, now)
+        _compare(version, pairs[pairs["model_version"] == version], history, alarm_terms, gaps, now)
         for version in sorted(map(int, pairs["model_version"].unique()))
     )
     return ShadowReport(model_name, champion.model.version, now, versions)
 
 
 def _compare(
-    version: int, pairs: pd.DataFrame, history: History, claims: Terms, gaps: pd.DataFrame, now: pd.Timestamp
+    version: int, pairs: pd.DataFrame, history: History, alarm_terms: Terms, gaps: pd.DataFrame, now: pd.Timestamp
 ) -> ShadowComparison:
     def rates(alert: str) -> ErrorRates:
         decisions = pairs[["asset", "as_of"]].assign(alert=pairs[alert].astype(bool))
-        known = outcomes(decisions, history.failures, history.work_orders, now=now, terms=claims, observation_gaps=gaps)
-        # Nobody acts on an alert in the shadow; other work that found a defect, or none, speaks for it.
-        return error_rates(reclassify_by_other_work(known, history.work_orders))
+        alert_outcomes = outcomes(
+            decisions, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=gaps
+        )
+        # Alerts in the shadow are not acted on, so other work that found a defect, or none, settles its outcome.
+        return error_rates(reclassify_by_other_work(alert_outcomes, history.work_orders))
 
     shadow, answered = pairs["alert"].astype(bool), pairs["alert_answered"].astype(bool)
     return ShadowComparison(

@@ -1,4 +1,4 @@
-"""Training what an experiment describes, and registering it."""
+"""Train and register the model that an experiment describes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,35 +19,19 @@ from models.training.training import train
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A new version and how good it is.
-
-    Parameters
-    ----------
-    model_name, version
-        As registered.
-    champion : bool
-        Whether it became the champion, being the first of its name.
-    estimator : str
-        What learned.
-    trained_until : pd.Timestamp
-        The last training cut-off.
-    n_train, n_test : int
-        Samples it learned from and was judged on.
-    metrics : mapping of str to float
-        Its evaluation.
-    """
+    """A new version and the metrics of its evaluation."""
 
     model_name: str
     version: int
-    champion: bool
+    champion: bool  # whether it became the champion, being the first of its name
     estimator: str
-    trained_until: pd.Timestamp
+    trained_until: pd.Timestamp  # the last training cut-off
     n_train: int
     n_test: int
     metrics: Mapping[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, the figures of the evaluation beside the rest."""
+        """Return JSON values, the metrics beside the rest."""
         return {
             "model": self.model_name,
             "version": self.version,
@@ -68,31 +52,7 @@ def train_experiment(
     actor: str = "forewarn",
     progress: ProgressCallback = silent,
 ) -> TrainResult:
-    """Train a model and register it; the first version of a name becomes the champion.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Telemetry, registry and records.
-    experiment : Experiment
-        What to train.
-    now : pd.Timestamp
-        Nothing known later is used.
-    actor : str
-        For the ledger, if it becomes the champion.
-    progress : ProgressCallback
-        Takes word of how far the work is.
-
-    Returns
-    -------
-    TrainResult
-        The version and its figures.
-
-    Raises
-    ------
-    ModelError
-        If there is nothing to learn from.
-    """
+    """Train a model and register it; the first version of a name becomes the champion, promoted by `actor`."""
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
     trained = train(experiment, history, progress=progress)
     registry, name = Registry(workspace), experiment.model_name

@@ -1,4 +1,4 @@
-"""Why something was decided: answers from the ledger, in plain sentences."""
+"""Explain a retraining, promotion or alarm in plain sentences, from the records alone; nothing is computed anew."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,158 +13,124 @@ from data_contracts.workspace import Workspace
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 
 Topic = Literal["retraining", "promotion", "alarm"]
-TOPICS: tuple[Topic, ...] = ("retraining", "promotion", "alarm")
 
-# What the columns of the stored evidence are called when they are spoken of.
+# How values of the stored evidence are worded.
 _PASSED = {True: "passed", False: "not passed", None: "not judged"}
 _RATES = {"fn": "misses", "fp": "false alarms"}
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why something was decided.
-
-    Parameters
-    ----------
-    question : str
-        What was asked.
-    at : pd.Timestamp
-        When it was decided.
-    decision : str
-        What was decided.
-    seen : tuple of str
-        What was seen.
-    tests : tuple of str
-        Which test, and how sure.
-    held : tuple of str
-        Which gates held it back.
-    change : tuple of str
-        What would change the answer.
-    """
+    """Why something was decided; the tuples hold plain sentences."""
 
     question: str
     at: pd.Timestamp
     decision: str
     seen: tuple[str, ...]
-    tests: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
-    change: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()  # which test decided, and how strong its evidence is
+    held: tuple[str, ...] = ()  # the gates that blocked the decision
+    change: tuple[str, ...] = ()  # what would change the decision
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain values."""
+        """Return JSON values."""
         lists = {name: list(getattr(self, name)) for name in ("seen", "tests", "held", "change")}
         return {"question": self.question, "at": self.at.isoformat(), "decision": self.decision, **lists}
 
 
 def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which: str | None = None) -> Explanation:
-    """Say why something was decided.
+    """Explain a decision, a promotion or an alarm.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Its records are asked.
-    topic : {"retraining", "promotion", "alarm"}
-        What is asked about.
-    model_name : str
-        Of the registered model.
-    which : str, optional
-        The number of a decision, the version that was promoted, or a prediction's id; the latest if None.
-
-    Returns
-    -------
-    Explanation
-        From the records alone: nothing is computed anew.
-
-    Raises
-    ------
-    NotFoundError
-        If nothing of that kind was decided.
+    `which` is the number of the decision, the version promoted or the prediction's id; the latest if None.
+    `NotFoundError` if there is none.
     """
     records = open_records(workspace.records_url)
     if topic == "retraining":
-        row = _chosen(decisions(records, model_name=model_name), "id", which, f"decision about {model_name}")
-        return _of_retraining(row)
+        row = _select_row(decisions(records, model_name=model_name), "id", which, f"decision about {model_name}")
+        return _explain_retraining(row)
     if topic == "promotion":
-        row = _chosen(promotions(records, model_name=model_name), "to_version", which, f"promotion of {model_name}")
-        return _of_promotion(row)
-    told = predictions(records, model_name=model_name)
-    alerts = told if which is not None else told[told["alert"]]
-    return _of_alarm(_chosen(alerts, "prediction_id", which, f"alarm of {model_name}"))
+        row = _select_row(promotions(records, model_name=model_name), "to_version", which, f"promotion of {model_name}")
+        return _explain_promotion(row)
+    candidates = predictions(records, model_name=model_name)
+    candidates = candidates if which is not None else candidates[candidates["alert"]]
+    return _explain_alarm(_select_row(candidates, "prediction_id", which, f"alarm of {model_name}"))
 
 
-def _chosen(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:
-    found = rows if which is None else rows[rows[key].astype(str) == which]
-    if found.empty:
-        known = ", ".join(rows[key].astype(str).tail(5))
+def _select_row(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:
+    matching = rows if which is None else rows[rows[key].astype(str) == which]
+    if matching.empty:
+        latest = ", ".join(rows[key].astype(str).tail(5))
         raise NotFoundError(
             f"no {what}" + (f" with the {key.replace('_', ' ')} {which}" if which is not None else ""),
-            f"one of those stored, such as {known}" if known else "one that was stored",
-            "Leave the number out for the latest" if known else "Nothing of the kind has happened yet",
+            f"one of those stored, such as {latest}" if latest else "one that was stored",
+            "Leave the number out for the latest" if latest else "Nothing of the kind has happened yet",
         )
-    row: Mapping[str, Any] = {str(name): value for name, value in found.iloc[-1].items()}
+    row: Mapping[str, Any] = {str(name): value for name, value in matching.iloc[-1].items()}
     return row
 
 
-def _of_retraining(row: Mapping[str, Any]) -> Explanation:
+def _explain_retraining(row: Mapping[str, Any]) -> Explanation:
     evidence = row["evidence"]
-    held = evidence.get("held", [])
+    gates, drift = evidence.get("held", []), evidence.get("drift", {})
     return Explanation(
-        question=f"Why was retraining decided so? Decision {row['id']}, version {row['model_version']} of the model.",
+        question=f"Why was {row['decision']!r} decided? Decision {row['id']} about version {row['model_version']}.",
         at=row["at"],
         decision=row["decision"],
         seen=(
             *row["reasons"],
-            *(f"Noticed: {one['sentence']}" for one in evidence.get("diagnosis", {}).get("findings", ())),
+            *(f"Noticed: {finding['sentence']}" for finding in evidence.get("diagnosis", {}).get("findings", ())),
             *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
             *(f"On probation: {sentence}" for sentence in (evidence.get("probation") or {}).get("reasons", ())),
         ),
-        tests=tuple(_tests(evidence.get("drift", {}))),
-        held=tuple(f"{gate['gate']}: {gate['reason']}" for gate in held),
-        change=tuple(_change(row["decision"], held, evidence.get("drift", {}))),
+        tests=tuple(_describe_tests(drift)),
+        held=tuple(f"{gate['gate']}: {gate['reason']}" for gate in gates),
+        change=tuple(_what_would_change(row["decision"], gates, drift)),
     )
 
 
-def _tests(drift: Mapping[str, Any]) -> Iterator[str]:
-    for each in drift.get("evidence", ()):
-        values = each["log_e_values"]
-        state = f"decided on {each['rejected_at'][:10]}" if each["rejected_at"] else "has not decided"
+def _describe_tests(drift: Mapping[str, Any]) -> Iterator[str]:
+    for test in drift.get("evidence", ()):
+        values = test["log_e_values"]
+        state = f"decided on {test['rejected_at'][:10]}" if test["rejected_at"] else "has not decided"
         yield (
-            f"{_RATES[each['rate']]}, {each['test']}: log evidence {values[-1] if values else 0.0:.2f} of "
-            f"{each['threshold']:.2f} after {len(values)} looks; up to {each['promised']:.3g} keeps the promise, "
-            f"{each['harmful']:.3g} harms. It {state}."
+            f"{_RATES[test['rate']]}, {test['test']}: log evidence {values[-1] if values else 0.0:.2f} of "
+            f"{test['threshold']:.2f} after {len(values)} looks; up to {test['promised']:.3g} keeps the promise, "
+            f"{test['harmful']:.3g} harms. It {state}."
         )
 
 
-def _change(decision: str, held: list[dict[str, str]], drift: Mapping[str, Any]) -> Iterator[str]:
-    yield from (gate["change"] for gate in held)
+def _what_would_change(decision: str, gates: list[dict[str, str]], drift: Mapping[str, Any]) -> Iterator[str]:
+    yield from (gate["change"] for gate in gates)
     if decision == "hold" and not drift.get("drifted"):
-        short = [each for each in drift.get("evidence", ()) if each["log_e_values"] and not each["rejected"]]
-        if short:
-            nearest = min(short, key=lambda each: each["threshold"] - each["log_e_values"][-1])
+        undecided = [test for test in drift.get("evidence", ()) if test["log_e_values"] and not test["rejected"]]
+        if undecided:
+            nearest = min(undecided, key=lambda test: test["threshold"] - test["log_e_values"][-1])
             missing = nearest["threshold"] - nearest["log_e_values"][-1]
             yield (
                 f"Evidence of {_RATES[nearest['rate']]} ({nearest['test']}) growing by {missing:.2f}: "
-                + _how_many(nearest, missing)
+                + _events_needed(nearest, missing)
             )
 
 
-def _how_many(test: Mapping[str, Any], missing: float) -> str:
-    """Say how many events in a row would be enough; each multiplies the evidence by harmful over promised at least."""
-    each = math.log(test["harmful"] / test["promised"])
-    many = max(1, math.ceil(missing / each))
-    what = "failures missed" if test["rate"] == "fn" else "false alarms at once"
-    return f"about {many} {what} in a row would do."
+def _events_needed(test: Mapping[str, Any], missing: float) -> str:
+    """Say how many events in a row would be enough; each multiplies the evidence by harmful / promised at least."""
+    growth = math.log(test["harmful"] / test["promised"])
+    count = max(1, math.ceil(missing / growth))
+    events = "failures missed" if test["rate"] == "fn" else "false alarms at once"
+    return f"about {count} {events} in a row would be enough."
 
 
-def _of_promotion(row: Mapping[str, Any]) -> Explanation:
+def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
     comparison = row["evidence"].get("comparison", {})
-    before = "no champion" if pd.isna(row["from_version"]) else f"version {row['from_version']}"
-    versions = ", ".join(f"{name} {number}" for name, number in sorted(row["data_versions"].items()))
+    previous = "no champion" if pd.isna(row["from_version"]) else f"version {row['from_version']}"
+    versions = ", ".join(f"{name} version {number}" for name, number in sorted(row["data_versions"].items()))
     return Explanation(
-        question=f"Why is version {row['to_version']} the champion, after {before}?",
+        question=f"Why is version {row['to_version']} the champion, after {previous}?",
         at=row["at"],
         decision="rolled back" if row["evidence"].get("rollback") else "promoted",
-        seen=(f"By {row['actor']}: {row['reason']}", *([f"Judged on the tables {versions}."] if versions else [])),
+        seen=(
+            f"By {row['actor']}: {row['reason']}",
+            *([f"Evaluated on the table versions {versions}."] if versions else []),
+        ),
         tests=tuple(
             f"{check['name']}: {_PASSED[check['passed']]}. {check['sentence']}"
             for check in comparison.get("checks", ())
@@ -172,7 +138,7 @@ def _of_promotion(row: Mapping[str, Any]) -> Explanation:
     )
 
 
-def _of_alarm(row: Mapping[str, Any]) -> Explanation:
+def _explain_alarm(row: Mapping[str, Any]) -> Explanation:
     decision = "an alert" if row["alert"] else "no alert"
     return Explanation(
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {decision}?",
@@ -180,11 +146,11 @@ def _of_alarm(row: Mapping[str, Any]) -> Explanation:
         decision=decision,
         seen=(claim_sentence(row),),
         tests=() if pd.isna(row["threshold"]) else (alert_sentence(row),),
-        change=() if pd.isna(row["threshold"]) else (_opposite(row),),
+        change=() if pd.isna(row["threshold"]) else (_opposite_decision(row),),
     )
 
 
-def _opposite(row: Mapping[str, Any]) -> str:
+def _opposite_decision(row: Mapping[str, Any]) -> str:
     if pd.isna(row["probability"]):
         return f"A remaining life of {'more than' if row['alert'] else 'at most'} {row['threshold']:g} hours."
     return f"A probability {'below' if row['alert'] else 'of at least'} {row['threshold']:.3f}."

@@ -40,7 +40,7 @@ def write_watch_page(
     """Write a model's report, always to the same file; `known_changes` are changes in the plant that people know of."""
     records, history = open_records(workspace.records_url), snapshot.history
     name = snapshot.champion.model.name
-    rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor_span, until=now)
+    rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
     known = outcomes(rows, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps)
     series = rate_series(

@@ -1,4 +1,4 @@
-"""Where experiments lie: in files of their own, or with forewarn."""
+"""Finds an experiment's file: a path, or the name of a shipped one."""
 
 from pathlib import Path
 
@@ -7,29 +7,13 @@ from data_contracts.errors import UsageError, did_you_mean
 SHIPPED = Path(__file__).parents[1] / "experiments"
 
 
-def find_experiment(named: str) -> Path:
-    """Find an experiment's file.
-
-    Parameters
-    ----------
-    named : str
-        A path, or the name of a shipped experiment.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    UsageError
-        If there is neither such a file nor such a shipped experiment.
-    """
-    path = Path(named)
+def find_experiment(name_or_path: str) -> Path:
+    """Find an experiment's file; `UsageError` if there is neither such a file nor such a shipped experiment."""
+    path = Path(name_or_path)
     if path.is_file():
         return path
     shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.toml"))}
-    if named.lower() in shipped:
-        return shipped[named.lower()]
-    hint = did_you_mean(named, shipped) or "Name the path of a TOML file"
-    raise UsageError(f"no experiment {named}", f"a TOML file, or one of {', '.join(shipped)}", hint)
+    if name_or_path.lower() in shipped:
+        return shipped[name_or_path.lower()]
+    hint = did_you_mean(name_or_path, shipped) or "Name the path of a TOML file"
+    raise UsageError(f"no experiment {name_or_path}", f"a TOML file, or one of {', '.join(shipped)}", hint)

@@ -1,4 +1,4 @@
-"""Times as a person writes them."""
+"""Reads times that a person writes on the command line."""
 
 import pandas as pd
 
@@ -6,29 +6,14 @@ from data_contracts.errors import UsageError
 
 
 def parse_timestamp(text: str) -> pd.Timestamp:
-    """Read a time.
-
-    Parameters
-    ----------
-    text : str
-        In ISO 8601; without a zone it is UTC.
-
-    Returns
-    -------
-    pd.Timestamp
-        In UTC.
-
-    Raises
-    ------
-    UsageError
-        If it is no time.
+    """Read an ISO 8601 time, in UTC where it names no zone; return it in UTC.
 
     Examples
     --------
-    >>> read_moment("2025-03-01T06:00+02:00")
+    >>> parse_timestamp("2025-03-01T06:00+02:00")
     Timestamp('2025-03-01 04:00:00+0000', tz='UTC')
     """
-    refusal = UsageError(f"{text!r} is no time", "a time such as 2025-03-01T06:00Z", "Write it so")
+    refusal = UsageError(f"{text!r} is not a time", "a time such as 2025-03-01T06:00Z", "Write it so")
     try:
         time = pd.Timestamp(text)
     except ValueError as error:

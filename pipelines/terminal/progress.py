@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr."""
+"""Progress bars on stderr."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,7 @@ from data_contracts.progress import ProgressCallback
 
 @contextmanager
 def bars() -> Iterator[ProgressCallback]:
-    """Show a bar for each piece of work that reports; nothing is drawn where stderr is not a terminal.
-
-    Yields
-    ------
-    ProgressCallback
-        ``report(what, done, total)``: called by the work as it goes on; a new ``what`` opens a new bar.
-    """
+    """Yield a progress callback that draws a bar for each ``what``; nothing is drawn where stderr is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -81,7 +81,7 @@ class BrokenContracts:
         if not readings:
             return {}
         start = min(reading.event_time for reading in readings.values()) - _MICROSECOND
-        latest_good, _ = tables.last_heard(
+        latest_good, _ = tables.asset_watermarks(
             self._workspace, self._table, as_of=as_of, assets=list(readings), start=start, column="event_time"
         )
         return self._broken(readings, latest_good, as_of)

@@ -40,4 +40,4 @@ class PredictionLog:
     def _purge_occasionally(self, now: pd.Timestamp) -> None:
         self._n_responses += 1
         if self._n_responses % _PURGE_EVERY == 1:
-            purge_replies(self.commit, expired=now - VALID_FOR, most=_MAX_PURGED)
+            purge_replies(self.commit, expired=now - VALID_FOR, limit=_MAX_PURGED)

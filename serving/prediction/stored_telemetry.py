@@ -9,7 +9,7 @@ from data_contracts.errors import did_you_mean
 from data_contracts.tables import tables
 from data_contracts.tables.history import History
 from data_contracts.tables.telemetry import KEY
-from data_contracts.tables.watermarks import NOTHING_HEARD, Watermarks, read_watermarks
+from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.prediction.stored_fleet import StoredFleet
@@ -29,7 +29,7 @@ class LatestTelemetry:
         self.asset_type = asset_type
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._latest = NOTHING_HEARD
+        self._latest = NO_WATERMARKS
 
     def times(self) -> Watermarks:
         """Return the latest times of each asset, and the version of the table they are from."""

@@ -30,7 +30,7 @@ def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str])
     engine = worker.predictor.log.commit.engine()
     if not is_name(asset):
         raise ApiError(NOT_FOUND, "asset", "a text that cannot be an asset's name", "a known asset", "Correct it")
-    predictions = asset_predictions(engine, asset, since=since, most=limit)
+    predictions = asset_predictions(engine, asset, since=since, limit=limit)
     if predictions.empty:
         _check_asset(worker, asset)
     # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.

@@ -37,7 +37,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     engine = worker.predictor.log.commit.engine()
     is_known = is_name(prediction_id)
     rows = find_predictions(engine, [prediction_id]).to_dict("records") if is_known else []
-    answers = find_answers(engine, prediction_id=prediction_id, most=1) if is_known else []
+    answers = find_answers(engine, prediction_id=prediction_id, limit=1) if is_known else []
     if not rows and not answers:
         raise ApiError(
             NOT_FOUND, "prediction_id", "an unknown id", "the id of a stored prediction", "Copy it from an answer"

@@ -19,7 +19,7 @@ import pytest
 def test_our_expectations_find_the_rows_that_theirs_find(
     ours: str, theirs: str, settings: dict[str, Any], values: list[Any]
 ) -> None:
-    """An expectation made quick finds the rows at fault that Great Expectations' own finds."""
+    """Our expectations report the same failing rows as those of Great Expectations."""
     from great_expectations import expectations
 
     from data_contracts.validation import column_expectations
@@ -32,4 +32,4 @@ def test_our_expectations_find_the_rows_that_theirs_find(
     missing = whole.result.get("missing_count", 0)
     assert quick.success == whole.success
     assert quick.result["unexpected_index_list"] == (whole.result["unexpected_index_list"] or [])
-    assert quick.result["judged"] == len(frame) - missing
+    assert quick.result["evaluated"] == len(frame) - missing

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
-from data_contracts.records.leases import acquire_lease, alone, release_lease, wall_clock
+from data_contracts.records.leases import acquire_lease, hold_lease, release_lease, wall_clock
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 
@@ -41,7 +41,7 @@ def test_work_longer_than_the_lease_stays_alone(engine: Any) -> None:
     ttl = pd.Timedelta(seconds=1.2)
 
     def work_and_fail() -> None:
-        with alone(engine, "retrain/pump", "retraining of pump", ttl=ttl):
+        with hold_lease(engine, "retrain/pump", "retraining of pump", ttl=ttl):
             time.sleep(2.0)
             assert not acquire_lease(engine, "retrain/pump", "someone else", wall_clock(), ttl)
             raise ZeroDivisionError
@@ -51,11 +51,11 @@ def test_work_longer_than_the_lease_stays_alone(engine: Any) -> None:
     assert acquire_lease(engine, "retrain/pump", "someone else", wall_clock(), ttl)
 
 
-def test_who_has_to_wait_is_told_for_what(engine: Any) -> None:
-    """Whoever is refused learns who holds the lease, and when it ends should that one have died."""
+def test_the_error_names_the_holder_and_the_end(engine: Any) -> None:
+    """The error says who holds the lease, and when it expires if the holder has died."""
     ends = wall_clock() + pd.Timedelta(minutes=2)
     acquire_lease(engine, "retrain/pump", "process 4242 on mill, 8d3f", wall_clock(), pd.Timedelta(minutes=2))
-    with pytest.raises(ModelError) as refused, alone(engine, "retrain/pump", "retraining of pump"):
+    with pytest.raises(ModelError) as refused, hold_lease(engine, "retrain/pump", "retraining of pump"):
         pass
     assert "another retraining of pump is under way, by process 4242 on mill" in refused.value.found
     assert f"can be run again after {ends:%Y-%m-%d %H:%M}" in refused.value.remedy

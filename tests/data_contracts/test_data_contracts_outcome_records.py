@@ -38,7 +38,7 @@ def append(engine, *rows, day: float = 5, **more) -> int:
 
 
 def test_rows_read_back_as_written(engine):
-    """Every field of an outcome comes back, times to the microsecond, with the model and the time it was believed."""
+    """Every field of an outcome comes back, times to the microsecond, with the model and the known time."""
     assert append(engine, EPISODE, FAILURE) == 2
     rows = outcome_rows(engine, model_name="cnc").set_index("unit")
     assert rows.loc["failure", ["asset", "at", "state", "matured_at", "evidence", "known_at", "revision"]].tolist() == [
@@ -62,7 +62,7 @@ def test_the_same_again_adds_nothing(engine):
 
 
 def test_a_correction_is_a_row_of_its_own(engine):
-    """What was believed earlier stays to be read as of then; what a correction takes away is withdrawn."""
+    """Earlier states can still be read as of then; what a correction removes is withdrawn."""
     append(engine, EPISODE, FAILURE)
     before = outcome_rows(engine, model_name="cnc")
     assert append(engine, replace(EPISODE, state="fp"), day=8) == 2
@@ -75,7 +75,7 @@ def test_a_correction_is_a_row_of_its_own(engine):
 
 
 def test_nothing_is_written_in_hindsight(engine):
-    """Whoever looks from an earlier moment than the ledger's last adds nothing: what was read would change."""
+    """An append with an earlier known time than the ledger's last adds nothing: what was read would change."""
     append(engine, EPISODE)
     assert append(engine, replace(EPISODE, state="fp"), FAILURE, day=4) == 0
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_judged_is_left_alone(engine):
 
 
 def test_many_who_append_at_once_append_once(workspace, engine):
-    """Each change is one row, whoever was first, and each writer is told what it really added."""
+    """Each change is one row whichever writer is first, and each writer gets the number of rows it added."""
     append(engine, EPISODE, FAILURE)
     rows = [replace(EPISODE, asset=f"m{number}") for number in range(20)] + [replace(FAILURE, state="caught")]
     start = threading.Barrier(6)

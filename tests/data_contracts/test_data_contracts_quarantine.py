@@ -1,4 +1,4 @@
-"""Rows in quarantine can be listed, exported, mended and replayed; none is lost and none comes twice."""
+"""Rows in quarantine can be listed, exported, repaired and replayed; none is lost and none comes twice."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from data_contracts.validation.report import ContractError
 
 @pytest.fixture
 def spoiled(workspace, cnc, make_telemetry, now):
-    """Take in telemetry with three bad rows, and return how it was before it was spoiled."""
+    """Ingest telemetry with three bad rows, and return it as it was before it was spoiled."""
     good = make_telemetry()
     bad = good.copy()
     bad.loc[3, "spindle_power"] = -5.0
@@ -24,24 +24,24 @@ def spoiled(workspace, cnc, make_telemetry, now):
     return good
 
 
-def _mend(frame: pd.DataFrame) -> pd.DataFrame:
-    mended = frame.copy()
-    mended["spindle_power"] = pd.to_numeric(mended["spindle_power"]).abs()
-    mended["coolant_flow"] = pd.to_numeric(mended["coolant_flow"]).replace(np.inf, 8.0)
-    mended["source"] = "physical"
-    return mended
+def _repair(frame: pd.DataFrame) -> pd.DataFrame:
+    repaired = frame.copy()
+    repaired["spindle_power"] = pd.to_numeric(repaired["spindle_power"]).abs()
+    repaired["coolant_flow"] = pd.to_numeric(repaired["coolant_flow"]).replace(np.inf, 8.0)
+    repaired["source"] = "physical"
+    return repaired
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_mended_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_path, suffix):
-    """Exported, mended and replayed, every row is in the table; replayed twice is as once."""
+def test_repaired_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_path, suffix):
+    """Exported, repaired and replayed, every row is in the table; replayed twice is as once."""
     file = tmp_path / f"held.{suffix}"
     assert quarantine.export(workspace, cnc, file) == 3
-    mended = _mend(read_repaired(file))
-    first = quarantine.replay(workspace, cnc, now=now, mended=mended)
-    second = quarantine.replay(workspace, cnc, now=now, mended=mended)
+    repaired = _repair(read_repaired(file))
+    first = quarantine.replay(workspace, cnc, now=now, repaired=repaired)
+    second = quarantine.replay(workspace, cnc, now=now, repaired=repaired)
     assert (first.accepted, first.refused, second.accepted, second.already) == (3, 0, 0, 3)
-    assert quarantine.listed(workspace).empty
+    assert quarantine.list_rows(workspace).empty
     stored = tables.read(workspace, cnc.table)
     assert len(stored) == len(spoiled)
     untouched = [name for name in stored.columns if name not in ("spindle_power", "coolant_flow")]
@@ -50,25 +50,25 @@ def test_mended_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_pa
 
 @pytest.mark.usefixtures("spoiled")
 def test_rows_that_are_still_bad_stay(workspace, cnc, now):
-    """A replay without mending releases nothing and says why."""
+    """A replay without repairs releases nothing and says why."""
     result = quarantine.replay(workspace, cnc, now=now)
     assert (result.rows, result.accepted, result.refused) == (3, 0, 3)
-    assert len(result.reasons) == len(quarantine.listed(workspace)) == 3
+    assert len(result.reasons) == len(quarantine.list_rows(workspace)) == 3
     assert result.to_dict()["refused"] == 3
 
 
-def test_rows_can_be_mended_one_by_one(workspace, cnc, spoiled, now, tmp_path):
-    """Of a file mended in part, the good rows are released and the others stay."""
+def test_rows_can_be_repaired_one_by_one(workspace, cnc, spoiled, now, tmp_path):
+    """Of a file repaired in part, the good rows are released and the others stay."""
     quarantine.export(workspace, cnc, tmp_path / "held.csv")
     rows = read_repaired(tmp_path / "held.csv")
-    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows.iloc[[0]])).accepted == 1
-    assert quarantine.replay(workspace, cnc, now=now, mended=_mend(rows)).accepted == 2
+    assert quarantine.replay(workspace, cnc, now=now, repaired=_repair(rows.iloc[[0]])).accepted == 1
+    assert quarantine.replay(workspace, cnc, now=now, repaired=_repair(rows)).accepted == 2
     assert len(tables.read(workspace, cnc.table)) == len(spoiled)
 
 
 def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, monkeypatch):
     """A replay that died between its two commits leaves its rows held, and the next one stores them once."""
-    mended = _mend(_expanded(workspace, cnc))
+    repaired = _repair(_expanded(workspace, cnc))
 
     def die(workspace, table, *rest, **more):
         if table == cnc.table:
@@ -78,18 +78,18 @@ def test_a_replay_killed_half_way_is_made_good(workspace, cnc, spoiled, now, mon
     append = tables.append
     monkeypatch.setattr(tables, "append", die)
     with pytest.raises(StorageError):
-        quarantine.replay(workspace, cnc, now=now, mended=mended)
+        quarantine.replay(workspace, cnc, now=now, repaired=repaired)
     monkeypatch.undo()
-    assert len(quarantine.listed(workspace)) == 3
-    assert quarantine.replay(workspace, cnc, now=now, mended=mended.iloc[[0]]).already == 1
-    assert quarantine.listed(workspace).empty
+    assert len(quarantine.list_rows(workspace)) == 3
+    assert quarantine.replay(workspace, cnc, now=now, repaired=repaired.iloc[[0]]).already == 1
+    assert quarantine.list_rows(workspace).empty
     assert len(tables.read(workspace, cnc.table)) == len(spoiled)
 
 
 def _expanded(workspace, cnc) -> pd.DataFrame:
     from data_contracts.ingestion.row_serialization import from_texts
 
-    held = quarantine.listed(workspace)
+    held = quarantine.list_rows(workspace)
     rows = from_texts(held["row"], cnc)
     return rows.assign(entry=held["entry"])
 
@@ -102,8 +102,8 @@ def test_a_copy_of_a_stored_row_is_not_released(workspace, cnc, make_telemetry, 
     assert len(tables.read(workspace, cnc.table)) == len(good)
 
 
-def test_a_spike_is_not_released_unmended(workspace, cnc, make_telemetry, now):
-    """A row that jumps too fast is judged beside the stored rows, not alone."""
+def test_a_spike_is_not_released_unrepaired(workspace, cnc, make_telemetry, now):
+    """A row that jumps too fast is checked together with the stored rows, not alone."""
     rows = make_telemetry(assets=1, hours=5)
     rows["event_time"] = rows["event_time"].iloc[0] + pd.to_timedelta(range(5), unit="s")
     rows["known_time"] = rows["event_time"]
@@ -115,28 +115,28 @@ def test_a_spike_is_not_released_unmended(workspace, cnc, make_telemetry, now):
 @pytest.mark.usefixtures("spoiled")
 def test_listing_narrows_to_contract_and_batch(workspace, cnc):
     """Listing by contract and batch shows those rows and no others."""
-    batch = quarantine.listed(workspace)["batch_id"].iloc[0]
-    assert len(quarantine.listed(workspace, cnc.name, batch)) == 3
-    assert quarantine.listed(workspace, "failures").empty
-    assert quarantine.listed(workspace, batch="another").empty
+    batch = quarantine.list_rows(workspace)["batch_id"].iloc[0]
+    assert len(quarantine.list_rows(workspace, cnc.name, batch)) == 3
+    assert quarantine.list_rows(workspace, "failures").empty
+    assert quarantine.list_rows(workspace, batch="another").empty
 
 
-def test_misshapen_rows_stay_until_they_are_mended(workspace, cnc, make_telemetry, now):
+def test_misshapen_rows_stay_until_they_are_repaired(workspace, cnc, make_telemetry, now):
     """A batch refused for its shape keeps its rows, with the units they came with, and is refused again."""
     batch = make_telemetry().rename(columns={"spindle_vibration": "spindle_vibration [in/s]"})
     with pytest.raises(ContractError):
         ingest(workspace, batch, cnc, now=now)
     with pytest.raises(ContractError, match="in/s"):
         quarantine.replay(workspace, cnc, now=now)
-    assert len(quarantine.listed(workspace)) == len(batch)
+    assert len(quarantine.list_rows(workspace)) == len(batch)
     rows = _expanded(workspace, cnc).rename(columns={"spindle_vibration [in/s]": "spindle_vibration"})
     rows["spindle_vibration"] = rows["spindle_vibration"].astype(float)
-    assert quarantine.replay(workspace, cnc, now=now, mended=rows).accepted == len(batch)
+    assert quarantine.replay(workspace, cnc, now=now, repaired=rows).accepted == len(batch)
 
 
-def test_mended_rows_have_to_name_their_entries(workspace, cnc, spoiled, now):
-    """Rows without an entry, or with one nobody knows, are refused aloud."""
+def test_repaired_rows_have_to_name_their_entries(workspace, cnc, spoiled, now):
+    """Rows without an entry, or with an unknown one, are refused aloud."""
     with pytest.raises(UsageError, match="no column entry"):
-        quarantine.replay(workspace, cnc, now=now, mended=spoiled)
+        quarantine.replay(workspace, cnc, now=now, repaired=spoiled)
     with pytest.raises(NotFoundError, match="unknown entries"):
-        quarantine.replay(workspace, cnc, now=now, mended=spoiled.assign(entry="x"))
+        quarantine.replay(workspace, cnc, now=now, repaired=spoiled.assign(entry="x"))

@@ -1,4 +1,4 @@
-"""The records: what is written is read back, a lease has one holder, and a broken database says so."""
+"""The records: what is written is read back, a lease has one holder, and a broken database is an error."""
 
 import sqlite3
 import threading
@@ -26,20 +26,20 @@ def engine(workspace):
 
 
 def test_many_may_open_new_records_at_once(tmp_path):
-    """Whoever comes first makes the tables; nobody who comes at the same moment is turned away."""
+    """The first process creates the tables, and none that opens the records at the same time fails."""
     for attempt in range(40):
         url, start = f"sqlite:///{tmp_path}/{attempt}.db", threading.Barrier(8)
 
         def open_with_the_others(url: str = url, start: threading.Barrier = start) -> int:
             start.wait()
             engine = records.open_records(url)
-            found = len(records.predictions(engine))
+            count = len(records.predictions(engine))
             engine.dispose()
-            return found
+            return count
 
         with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(open_with_the_others) for _ in range(8)]
-        assert [each.result() for each in asked] == [0] * 8
+            results = [pool.submit(open_with_the_others) for _ in range(8)]
+        assert [each.result() for each in results] == [0] * 8
 
 
 def test_predictions_read_back_as_written(engine):
@@ -68,8 +68,8 @@ def test_predictions_are_found_by_model_asset_and_time(engine):
     """The start is left out and the end is in, as with every window."""
     hours = [replace(PREDICTION, prediction_id=f"p{hour}", as_of=AT + pd.Timedelta(hours=hour)) for hour in range(4)]
     add_predictions(engine, hours)
-    found = records.predictions(engine, model_name="cnc", since=AT, until=AT + pd.Timedelta(hours=2), asset="m1")
-    assert list(found["prediction_id"]) == ["p1", "p2"]
+    selected = records.predictions(engine, model_name="cnc", since=AT, until=AT + pd.Timedelta(hours=2), asset="m1")
+    assert list(selected["prediction_id"]) == ["p1", "p2"]
     assert records.predictions(engine, model_name="other").empty
     assert records.predictions(engine, asset="other").empty
 
@@ -93,8 +93,8 @@ def test_ledger_decisions_and_monitor_runs_read_back(engine):
     assert ledger["to_version"].tolist() == [1, 2]
     assert ledger["evidence"].tolist() == [{"fn": 0.1}, {"fn": [0.1, 0.2]}]
     assert records.decisions(engine)["reasons"].tolist() == [["too few failures"]]
-    assert records.monitor_runs(engine, model_name="cnc")["rates"].tolist() == [{"decision": {"fn": 0.5}}]
-    assert records.monitor_runs(engine, model_name="other").empty
+    assert records.list_records(engine, MonitorRun, model_name="cnc")["rates"].tolist() == [{"decision": {"fn": 0.5}}]
+    assert records.list_records(engine, MonitorRun, model_name="other").empty
 
 
 def test_two_connections_write_side_by_side(workspace):
@@ -127,7 +127,7 @@ def test_a_corrupt_database_says_so(workspace):
     assert file.read_bytes() == b"this is no database" * 100
 
 
-@pytest.mark.parametrize("url", ["no url", "sqlite:////nowhere/at/all/records.db", "unheardof://host/db"])
+@pytest.mark.parametrize("url", ["no url", "sqlite:////nowhere/at/all/records.db", "unknown://host/db"])
 def test_a_database_out_of_reach_says_so(url):
     """A URL that leads nowhere is a storage error with what was expected."""
     with pytest.raises(StorageError, match="Expected"):

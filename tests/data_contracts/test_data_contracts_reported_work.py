@@ -13,7 +13,7 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reported_work import breaches, latest_work, report_work_orders
 from data_contracts.tables import tables
-from data_contracts.validation.checks import bad_rows
+from data_contracts.validation.checks import examine
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 
@@ -71,7 +71,7 @@ def test_the_rules_are_those_of_files(orders: list[dict[str, Any]]) -> None:
     """A row breaks the contract here if and only if it does where files come in."""
     reported = frame(*orders)
     assert {breach.row for breach in breaches(reported, now=NOW)} == set(
-        bad_rows(reported, load_contract("work_orders"), now=NOW)
+        examine(reported, load_contract("work_orders"), now=NOW).reasons
     )
 
 
@@ -90,12 +90,12 @@ def test_the_same_report_again_changes_nothing(workspace: Workspace) -> None:
 
 
 def test_another_finding_is_a_correction_known_later(workspace: Workspace) -> None:
-    """The earlier report stays, and what was reported last is believed; back again is a correction too."""
-    found = {"finding": "no_fault_found"}
+    """The earlier report stays, and the last one counts; going back to the first is a correction too."""
+    correction = {"finding": "no_fault_found"}
     assert states(workspace, {}) == ["stored"]
-    assert states(workspace, found) == ["corrected"]
+    assert states(workspace, correction) == ["corrected"]
     assert states(workspace, {"finding": "defect_confirmed"}, now=NOW - HOUR) == ["corrected"]
-    assert states(workspace, found, now=NOW + HOUR) == ["corrected"]
+    assert states(workspace, correction, now=NOW + HOUR) == ["corrected"]
     rows = tables.read(workspace, "work_orders").sort_values("known_time")
     assert rows["known_time"].is_unique
     assert rows["finding"].fillna("").tolist() == ["", "no_fault_found", "defect_confirmed", "no_fault_found"]
@@ -112,27 +112,27 @@ def test_a_report_that_says_when_it_was_made_is_known_again_after_a_correction(w
 
 
 def test_one_work_order_reported_by_many_at_once_is_stored_once(workspace: Workspace) -> None:
-    """Eight who report the same, each beside one of his own, lose nothing and store nothing twice."""
+    """Eight concurrent reports of one order, each beside another order, lose nothing and store nothing twice."""
 
     def report(number: int) -> list[str]:
         return states(workspace, {}, {"work_order_id": f"own-{number}"}, now=NOW + number * HOUR)
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(report, range(8)))
+        results = list(pool.map(report, range(8)))
     rows = tables.read(workspace, "work_orders")
     assert sorted(rows["work_order_id"]) == sorted(["w1", *(f"own-{number}" for number in range(8))])
-    assert sorted(first for first, _ in found) == ["already_there"] * 7 + ["stored"]
-    assert {own for _, own in found} == {"stored"}
+    assert sorted(first for first, _ in results) == ["already_there"] * 7 + ["stored"]
+    assert {own for _, own in results} == {"stored"}
 
 
 def test_other_findings_reported_at_once_are_all_kept_one_after_the_other(workspace: Workspace) -> None:
     """Of two findings at once one corrects the other: both rows are there, with known times of their own."""
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda part: states(workspace, {"component": part}), "abcd"))
+        results = list(pool.map(lambda part: states(workspace, {"component": part}), "abcd"))
     rows = tables.read(workspace, "work_orders")
     assert sorted(rows["component"]) == ["a", "b", "c", "d"]
     assert rows["known_time"].is_unique
-    assert sorted(state for (state,) in found) == ["corrected"] * 3 + ["stored"]
+    assert sorted(state for (state,) in results) == ["corrected"] * 3 + ["stored"]
 
 
 def test_reports_and_files_share_one_table(workspace: Workspace) -> None:

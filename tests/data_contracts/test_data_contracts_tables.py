@@ -41,7 +41,7 @@ def test_reads_take_the_span_and_the_assets_asked_for(workspace, make_telemetry)
 
 
 def test_a_version_reads_as_it_was(workspace, make_telemetry):
-    """What was read at a version is read at it for ever, also after the small files have been gathered."""
+    """A version always reads the same, also after the small files have been compacted."""
     tables.append(workspace, TABLE, make_telemetry(0), "day 0")
     version = tables.versions(workspace)[TABLE]
     before = tables.read(workspace, TABLE)
@@ -107,7 +107,7 @@ def test_tables_in_a_place_that_cannot_be_written_say_so(workspace, make_telemet
 
 
 def test_a_table_that_is_just_being_created_is_not_there_yet(workspace, make_telemetry):
-    """Whoever looks between the making of a log's folder and its first entry finds no table, and may write it."""
+    """Between the creation of a log's folder and its first entry there is no table, and it can be written."""
     (Path(workspace.tables_url) / TABLE / "_delta_log").mkdir(parents=True)
     assert tables.read(workspace, TABLE).empty
     assert tables.append(workspace, TABLE, make_telemetry(), "a")
@@ -175,7 +175,7 @@ def test_a_history_at_versions_is_the_history_then(plant, make_telemetry):
 
 
 def test_unknown_assets_and_plants_are_named_with_a_suggestion(plant):
-    """An asset or plant nobody knows is an error that suggests the one meant."""
+    """An unknown asset or plant is an error that suggests the one meant."""
     with pytest.raises(NotFoundError, match="Did you mean 'cnc-02'"):
         read_history(plant, "cnc_machine", assets=["cnc-2"])
     with pytest.raises(NotFoundError, match="Did you mean 'north'"):
@@ -184,14 +184,14 @@ def test_unknown_assets_and_plants_are_named_with_a_suggestion(plant):
 
 
 def _reconcile_slowly(frame: pd.DataFrame, channel: str) -> dict[tuple[str, pd.Timestamp], float]:
-    found: dict[tuple[str, pd.Timestamp], float] = {}
+    values: dict[tuple[str, pd.Timestamp], float] = {}
     for key, rows in frame.groupby(["asset", "event_time"]):
-        found[key] = float("nan")
+        values[key] = float("nan")
         for source in reversed(SOURCE_PRIORITY):
             of_source = rows[rows["source"] == source].sort_values(["known_time", "a", "b"])
             if len(of_source) and pd.notna(of_source[channel].iloc[-1]):
-                found[key] = of_source[channel].iloc[-1]
-    return found
+                values[key] = of_source[channel].iloc[-1]
+    return values
 
 
 @settings(max_examples=25, deadline=None)
@@ -219,11 +219,11 @@ def test_reconciling_matches_a_slow_twin_in_any_order(rows, seed):
         a=frame["a"].astype(float),
     )
     frame["b"] = frame["b"].astype(float)
-    found = reconcile(frame, ["a", "b"])
-    pd.testing.assert_frame_equal(found, reconcile(frame.sample(frac=1, random_state=seed), ["a", "b"]))
+    merged = reconcile(frame, ["a", "b"])
+    pd.testing.assert_frame_equal(merged, reconcile(frame.sample(frac=1, random_state=seed), ["a", "b"]))
     for channel in ("a", "b"):
         expected = pd.Series(_reconcile_slowly(frame, channel)).to_numpy()
-        pd.testing.assert_series_equal(found[channel], pd.Series(expected, dtype=float), check_names=False)
+        pd.testing.assert_series_equal(merged[channel], pd.Series(expected, dtype=float), check_names=False)
 
 
 def test_an_open_table_is_read_as_it_is_now(workspace, make_telemetry):
@@ -244,7 +244,7 @@ def test_an_open_table_is_read_as_it_is_now(workspace, make_telemetry):
 
 
 def test_the_last_event_is_that_of_the_rows_with_a_value(workspace, make_telemetry):
-    """Of others, and of later ones than asked for, nothing is told."""
+    """Rows of others, and later ones than `until`, do not count."""
     frame = make_telemetry()
     tables.append(workspace, TABLE, frame, "a")
     mine = frame[frame["asset"] == "cnc-01"]["event_time"].sort_values()

@@ -20,17 +20,17 @@ def records(tmp_path: Path) -> sa.Engine:
 
 
 def test_a_token_is_found_by_itself_alone(records: sa.Engine) -> None:
-    """The token finds its name and scopes; anything else, its digest too, finds nothing."""
+    """A token gives its name and scopes; anything else, including its digest, gives nothing."""
     secret = create_token(records, "scheduler", ["predict", "report"], at=NOW)
-    found = find_token(records, secret, at=NOW)
-    assert found is not None
-    assert (found.name, found.scopes) == ("scheduler", {"predict", "report"})
+    token = find_token(records, secret, at=NOW)
+    assert token is not None
+    assert (token.name, token.scopes) == ("scheduler", {"predict", "report"})
     for other in (secret[:-1], secret + "A", "", tokens(records).to_csv()):
         assert find_token(records, other, at=NOW) is None
 
 
 def test_the_records_do_not_hold_it(records: sa.Engine, tmp_path: Path) -> None:
-    """Whoever reads the database's files learns no token."""
+    """The database's files contain no token."""
     secret = create_token(records, "scheduler", ["predict"], at=NOW)
     records.dispose()
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("records.db*"))
@@ -40,7 +40,7 @@ def test_the_records_do_not_hold_it(records: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_one_that_was_revoked_is_worth_nothing(records: sa.Engine) -> None:
-    """Revoked once or twice, it finds nothing any more, and its name stays taken."""
+    """A revoked token gives nothing, and its name stays taken."""
     secret = create_token(records, "scheduler", ["predict"], at=NOW)
     assert revoke_token(records, "scheduler", at=NOW + HOUR)
     assert not revoke_token(records, "scheduler", at=NOW + 2 * HOUR)
@@ -51,7 +51,7 @@ def test_one_that_was_revoked_is_worth_nothing(records: sa.Engine) -> None:
 
 
 def test_one_that_has_expired_is_worth_nothing(records: sa.Engine) -> None:
-    """It is good up to its end, and not at it."""
+    """A token is valid until its expiry, exclusive."""
     secret = create_token(records, "scheduler", ["predict"], at=NOW, expires_at=NOW + HOUR)
     assert find_token(records, secret, at=NOW + HOUR - pd.Timedelta(1, "us")) is not None
     assert find_token(records, secret, at=NOW + HOUR) is None
@@ -60,34 +60,34 @@ def test_one_that_has_expired_is_worth_nothing(records: sa.Engine) -> None:
 @pytest.mark.parametrize("scope", SCOPES)
 def test_scopes_allow_what_they_name(records: sa.Engine, scope: str) -> None:
     """A scope allows itself and what every token may; admin allows all."""
-    found = find_token(records, create_token(records, "one", [scope], at=NOW), at=NOW)
-    assert found is not None
-    assert found.allows(None)
-    assert {other for other in SCOPES if found.allows(other)} == ({scope} if scope != "admin" else set(SCOPES))
+    token = find_token(records, create_token(records, "one", [scope], at=NOW), at=NOW)
+    assert token is not None
+    assert token.allows(None)
+    assert {other for other in SCOPES if token.allows(other)} == ({scope} if scope != "admin" else set(SCOPES))
 
 
 @pytest.mark.parametrize(
-    ("name", "scopes", "ends", "says"),
+    ("name", "scopes", "ends", "message"),
     [
         ("", ["predict"], None, "name"),
         ("a b", ["predict"], None, "name"),
         ("x" * 65, ["predict"], None, "name"),
         ("one", ["predikt"], None, "Did you mean 'predict'"),
         ("one", [], None, "scope"),
-        ("one", ["predict"], NOW, "instant to come"),
+        ("one", ["predict"], NOW, "in the future"),
     ],
 )
 def test_what_cannot_be_made(
-    records: sa.Engine, name: str, scopes: list[str], ends: pd.Timestamp | None, says: str
+    records: sa.Engine, name: str, scopes: list[str], ends: pd.Timestamp | None, message: str
 ) -> None:
-    """A wrong name, scope or end is refused in words, and nothing is stored."""
-    with pytest.raises(UsageError, match=says):
+    """A wrong name, scope or end is an error, and nothing is stored."""
+    with pytest.raises(UsageError, match=message):
         create_token(records, name, scopes, at=NOW, expires_at=ends)
     assert tokens(records).empty
 
 
 def test_a_name_that_is_not_there(records: sa.Engine) -> None:
-    """Revoking a mistyped name says which one was meant."""
+    """Revoking a mistyped name suggests the name that was meant."""
     create_token(records, "scheduler", ["predict"], at=NOW)
     with pytest.raises(NotFoundError, match="Did you mean 'scheduler'"):
         revoke_token(records, "schedular", at=NOW)

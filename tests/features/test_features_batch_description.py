@@ -1,4 +1,4 @@
-"""The description of a batch is Arrow's own, though no batch is made for it."""
+"""The description of a batch is Arrow's own, though no batch is built for it."""
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ def test_the_bytes_are_those_of_arrow(n_columns: int, rows: int) -> None:
 
 
 def test_columns_may_stand_in_any_order() -> None:
-    """Each column is read from the place that it was given."""
+    """Each column is read from its given position."""
     n_columns, rows = 40, 16
     places = np.random.default_rng(0).permutation(n_columns)
     body = np.random.default_rng(1).normal(size=(n_columns, rows))

@@ -31,23 +31,23 @@ def every_corridor() -> list[tuple[float, float, bool, str]]:
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 10, 41, 150])
 def test_all_corridors_at_once_are_each_alone(samples: int) -> None:
-    """Whatever corridors are wanted together, each has the value of a loop of its own."""
-    wanted = every_corridor()
+    """Any corridors computed together have the values of separate loops."""
+    corridors = every_corridor()
     noise = np.random.default_rng(samples).normal(size=(6, samples))
     block = np.concatenate([noise, np.round(noise, 1), np.round(noise), noise.cumsum(axis=1)])
-    found = calculate(block, [corridor_name(*corridor) for corridor in wanted])
-    expected = [[naive_corridor(series, *corridor) for corridor in wanted] for series in block]
-    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+    result = calculate(block, [corridor_name(*corridor) for corridor in corridors])
+    expected = [[naive_corridor(series, *corridor) for corridor in corridors] for series in block]
+    np.testing.assert_allclose(result, expected, rtol=1e-7, atol=1e-10)
 
 
 def test_corridors_keep_numpy_s_rounding_where_nothing_else_is_left() -> None:
     """Changes that cancel, or that are all equal but for their last digits, give what numpy's own steps leave."""
     ramp = 1e9 * (0.1 * np.arange(60) + 3)
     steps = 1e12 * np.round(np.random.default_rng(7).normal(size=60), 1)
-    wanted = every_corridor()
-    found = calculate(np.array([ramp, steps]), [corridor_name(*corridor) for corridor in wanted])
-    expected = [[naive_corridor(series, *corridor) for corridor in wanted] for series in (ramp, steps)]
-    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    corridors = every_corridor()
+    result = calculate(np.array([ramp, steps]), [corridor_name(*corridor) for corridor in corridors])
+    expected = [[naive_corridor(series, *corridor) for corridor in corridors] for series in (ramp, steps)]
+    np.testing.assert_allclose(result, expected, rtol=1e-7)
 
 
 def test_other_aggregates_are_left_to_tsfresh() -> None:

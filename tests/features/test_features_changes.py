@@ -21,8 +21,8 @@ def test_complexity_is_measured_in_deviations_or_not() -> None:
 def test_a_sample_on_the_level_has_not_crossed_it() -> None:
     """Only over and not over count, on the level is not over."""
     block = np.array([[-1.0, 0.0, 1.0, 0.0, 0.0, 2.0]])
-    found = calculate(block, ["number_crossing_m__m_0", "number_crossing_m__m_1", "number_crossing_m__m_-1"])
-    assert found.tolist() == [[3, 1, 1]]
+    result = calculate(block, ["number_crossing_m__m_0", "number_crossing_m__m_1", "number_crossing_m__m_-1"])
+    assert result.tolist() == [[3, 1, 1]]
 
 
 def test_squares_out_of_range_are_doubtful() -> None:

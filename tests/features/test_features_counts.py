@@ -1,4 +1,4 @@
-"""Counts, locations, runs and peaks beside loops that anybody can check."""
+"""Counts, locations, runs and peaks beside plain loops."""
 
 import itertools
 
@@ -19,15 +19,15 @@ def naive_peaks(x: np.ndarray, n: int) -> int:
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 8, 21, 100])
 def test_peaks_of_all_supports_are_found_together(samples: int) -> None:
-    """Whatever supports are asked for, in whatever order, each count is that of a loop over the neighbours."""
+    """For any supports, in any order, each count is that of a loop over the neighbours."""
     supports = (5, 1, 2, 50, 3, 1000)
     block = quantised(samples)
-    found = calculate(block, [f"number_peaks__n_{n}" for n in supports])
-    assert found.tolist() == [[naive_peaks(series, n) for n in supports] for series in block]
+    result = calculate(block, [f"number_peaks__n_{n}" for n in supports])
+    assert result.tolist() == [[naive_peaks(series, n) for n in supports] for series in block]
 
 
 def test_a_peak_has_no_support_that_is_not_positive() -> None:
-    """Zero neighbours make no peak: tsfresh has to say what that means."""
+    """Zero neighbours make no peak: tsfresh decides what that means."""
     assert slow_features(["number_peaks__n_0", "number_peaks__n_1"]) == ("number_peaks__n_0",)
 
 
@@ -35,11 +35,11 @@ def test_a_peak_has_no_support_that_is_not_positive() -> None:
 def test_strikes_are_the_longest_runs(samples: int) -> None:
     """The longest strike is the longest group of samples on one side of the mean."""
     block = quantised(samples)
-    found = calculate(block, ["longest_strike_above_mean", "longest_strike_below_mean"])
+    result = calculate(block, ["longest_strike_above_mean", "longest_strike_below_mean"])
     for row, series in enumerate(block):
         for column, flags in enumerate((series > series.mean(), series < series.mean())):
             runs = [len(list(group)) for value, group in itertools.groupby(flags) if value]
-            assert found[row, column] == max(runs, default=0)
+            assert result[row, column] == max(runs, default=0)
 
 
 def test_bounds_belong_to_a_range_as_tsfresh_has_it() -> None:

@@ -23,16 +23,16 @@ def test_presets_are_those_of_tsfresh(preset: str) -> None:
     """
     from tsfresh.feature_extraction import settings
 
-    made = getattr(settings, f"{preset.capitalize()}FCParameters")()
-    assert FeatureSet.from_settings(made) == FeatureSet.from_preset(preset)
+    original = getattr(settings, f"{preset.capitalize()}FCParameters")()
+    assert FeatureSet.from_settings(original) == FeatureSet.from_preset(preset)
 
 
 def test_json_gives_the_set_back() -> None:
     """A set written and read is equal, hashes alike and has the same digest; so for sets by kind."""
     for names in (NAMES, [f"volt__{name}" for name in NAMES] + ["rotate@24h__mean"]):
-        made = FeatureSet.from_names(names)
-        read = FeatureSet.from_json(made.to_json())
-        assert (read, hash(read), read.digest) == (made, hash(made), made.digest)
+        original = FeatureSet.from_names(names)
+        read = FeatureSet.from_json(original.to_json())
+        assert (read, hash(read), read.digest) == (original, hash(original), original.digest)
 
 
 def test_digest_is_the_same_in_another_process(repository: Path) -> None:
@@ -55,7 +55,7 @@ def test_order_is_part_of_the_set() -> None:
 
 
 def test_reducing_keeps_what_columns_need() -> None:
-    """A reduced set computes exactly the columns asked for, whatever else the full set had."""
+    """A reduced set computes exactly the requested columns, whatever else the full set had."""
     columns = ["rotate__mean", "volt__quantile__q_0.1", 'events__count__code_"e1"__span_"24h"']
     reduced = FeatureSet.from_names(NAMES).reduce(columns)
     assert set(reduced.columns(["volt", "rotate", "pressure"])) == set(columns[:2])
@@ -85,8 +85,8 @@ def test_unknown_calculators_are_refused_with_a_suggestion() -> None:
 
 
 def test_names_with_and_without_channel_do_not_mix() -> None:
-    """A list that names a channel once and once not says something unclear, and is refused."""
-    with pytest.raises(UsageError, match="all with or all without"):
+    """A list with and without channels is ambiguous, and is refused."""
+    with pytest.raises(UsageError, match="all of them with a kind, or none"):
         FeatureSet.from_names(["volt__mean", "median"])
 
 

@@ -1,4 +1,4 @@
-"""Gaps: samples are due at regular times, filled by a declared rule, and withheld with a reason when too few came."""
+"""Gaps: samples are due at regular times, filled by a declared rule, and withheld with a reason if too few arrived."""
 
 import sys
 from collections.abc import Callable
@@ -98,13 +98,13 @@ def naive_due(times: pd.DatetimeIndex, as_of: pd.Timestamp, window: pd.Timedelta
 
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, rows=st.integers(0, 300), gaps=RULES)
-def test_samples_are_what_a_slow_twin_says(
+def test_samples_match_a_naive_implementation(
     seed: int, rows: int, gaps: Gaps, history_of: HistoryOf, recipe: Recipe
 ) -> None:
     """Slot by slot, from the rows known at the cut-off alone; shares, reasons and features follow from that."""
     history, ruled = history_of(seed, rows=rows), replace(recipe, gaps=gaps)
     moments = some_cut_offs(history_of(seed), seed)
-    features, told = extract(history, moments, ruled), coverage(history, moments, ruled)
+    features, report = extract(history, moments, ruled), coverage(history, moments, ruled)
     assert recipe.regimes is not None
     for number, (asset, as_of) in enumerate(zip(moments["asset"], moments["as_of"], strict=True)):
         rows_known = history.telemetry[
@@ -121,14 +121,14 @@ def test_samples_are_what_a_slow_twin_says(
                 series = pd.Series(columns[channel], index=frame.index).dropna()
                 samples, missing = naive_samples(series, as_of, due, gaps)
                 kind = recipe.kind(channel, window)
-                assert told.iloc[number][kind] == missing
+                assert report.iloc[number][kind] == missing
                 if missing > gaps.most_missing:
                     samples = []
                     withheld.append(kind)
                 expected = calculate(np.array([samples]), FEATURES)[0]
                 names = [f"{kind}__{feature}" for feature in FEATURES]
                 assert features.iloc[number][names].to_numpy().tobytes() == expected.tobytes()
-        reason = told.iloc[number]["reason"]
+        reason = report.iloc[number]["reason"]
         assert pd.notna(reason) == bool(withheld)
         assert not withheld or all(kind in reason for kind in withheld)
 
@@ -155,20 +155,20 @@ def test_batch_equals_online(seed: int, gaps: Gaps, history_of: HistoryOf, recip
     """One cut-off alone, with its asset's rows known by then, in any order, has the bits it has in the batch."""
     history, ruled = history_of(seed), replace(recipe, gaps=gaps)
     moments = some_cut_offs(history, seed)
-    batch, told = extract(history, moments, ruled), coverage(history, moments, ruled)
+    batch, report = extract(history, moments, ruled), coverage(history, moments, ruled)
     for number in range(0, len(moments), 3):
         one = moments.iloc[[number]]
         known = history.as_of(one["as_of"].iloc[0])
         own = {name: (f := getattr(known, name))[f["asset"] == one["asset"].iloc[0]] for name in FRAMES}
         alone = replace(known, **own | {"telemetry": own["telemetry"].sample(frac=1, random_state=seed % 997)})
         assert same_bits(extract(alone, one, ruled), batch.iloc[[number]])
-        pd.testing.assert_frame_equal(coverage(alone, one, ruled), told.iloc[[number]], check_exact=True)
+        pd.testing.assert_frame_equal(coverage(alone, one, ruled), report.iloc[[number]], check_exact=True)
 
 
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, gaps=RULES)
 def test_the_look_back_is_enough(seed: int, gaps: Gaps, history_of: HistoryOf, recipe: Recipe) -> None:
-    """Telemetry from the recipe's look-back on, what may stand in included, gives the bits of all of it."""
+    """Telemetry from the recipe's look-back on, including what may fill a gap, gives the bits of all of it."""
     history, ruled = history_of(seed), replace(recipe, windows=WINDOWS[:2], gaps=gaps)
     assert ruled.lookback == WINDOWS[1] + gaps.fill_for
     for _, row in some_cut_offs(history, seed, 4).iterrows():
@@ -180,16 +180,16 @@ def test_the_look_back_is_enough(seed: int, gaps: Gaps, history_of: HistoryOf, r
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, fill=st.integers(0, 5), most=st.sampled_from([0.0, 0.4, 1.0]))
 def test_without_gaps_the_rule_changes_nothing(seed: int, fill: int, most: float) -> None:
-    """Where every sample came when it was due the features have the bits they have without the rule."""
+    """Where every sample arrived when due, features have the same bits as without the rule."""
     history = hourly(np.random.default_rng(seed).normal(size=60))
     plain = volt_recipe(None, "6h", "24h", "876600h")
     ruled = replace(plain, gaps=Gaps(HOUR, fill * HOUR, most))
     assert plain.windows[2] == SINCE_START
     moments = cut_offs(history, at="rows").iloc[24:]
     assert same_bits(extract(history, moments, ruled), extract(history, moments, plain))
-    told = coverage(history, moments, ruled)
-    assert told["reason"].isna().all()
-    assert (told.drop(columns="reason") == 0.0).all(axis=None)
+    report = coverage(history, moments, ruled)
+    assert report["reason"].isna().all()
+    assert (report.drop(columns="reason") == 0.0).all(axis=None)
 
 
 def test_how_memory_is_cut_up_changes_nothing(
@@ -199,7 +199,7 @@ def test_how_memory_is_cut_up_changes_nothing(
     history, ruled = history_of(5), replace(recipe, gaps=Gaps(HOUR, 2 * HOUR, 0.9))
     moments = some_cut_offs(history, 5, 60)
     whole = extract(history, moments, ruled), coverage(history, moments, ruled)
-    monkeypatch.setattr(sys.modules["features.extraction.extract"], "_SLAB_VALUES", 700)
+    monkeypatch.setattr(sys.modules["features.extraction.job"], "_SLAB_VALUES", 700)
     assert same_bits(extract(history, moments, ruled), whole[0])
     pd.testing.assert_frame_equal(coverage(history, moments, ruled), whole[1], check_exact=True)
 
@@ -215,35 +215,35 @@ def test_a_stream_follows_the_rule(history_of: HistoryOf, recipe: Recipe) -> Non
 def test_a_missing_sample_takes_the_last_known_value() -> None:
     """A gap takes the value before it while that is young enough, also from before the window; then nothing."""
     values = [7.0, np.nan, np.nan, np.nan, 1.0, 2.0]
-    features, told = at_the_end(hourly(values), volt_recipe(Gaps(HOUR, 2 * HOUR, 1.0), "5h"))
+    features, report = at_the_end(hourly(values), volt_recipe(Gaps(HOUR, 2 * HOUR, 1.0), "5h"))
     assert (features["volt__length"], features["volt__mean"]) == (4.0, (7.0 + 7.0 + 1.0 + 2.0) / 4)
-    assert told["volt"] == 3 / 5
+    assert report["volt"] == 3 / 5
     unfilled, _ = at_the_end(hourly(values), volt_recipe(Gaps(HOUR, NONE, 1.0), "5h"))
     assert (unfilled["volt__length"], unfilled["volt__mean"]) == (2.0, 1.5)
 
 
 def test_a_slot_has_one_sample() -> None:
     """Of several readings in a slot the last is its sample."""
-    features, told = at_the_end(hourly([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), volt_recipe(Gaps(2 * HOUR, NONE, 0.0), "6h"))
-    assert (features["volt__length"], features["volt__mean"], told["volt"]) == (3.0, 4.0, 0.0)
+    features, report = at_the_end(hourly([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), volt_recipe(Gaps(2 * HOUR, NONE, 0.0), "6h"))
+    assert (features["volt__length"], features["volt__mean"], report["volt"]) == (3.0, 4.0, 0.0)
 
 
-def test_too_much_missing_is_said_and_nothing_is_invented() -> None:
+def test_windows_with_too_much_missing_are_withheld() -> None:
     """Above the share every feature is NaN, the length too, and the reason says by how much; at the share it is not."""
     values = [1.0, np.nan, 3.0, np.nan, 5.0, np.nan, 7.0, 8.0, 9.0, 10.0]
     recipe = volt_recipe(Gaps(HOUR, 5 * HOUR, 0.3), "10h", "4h")
-    features, told = at_the_end(hourly(values), recipe)
-    assert (told["volt@10h"], told["volt@4h"]) == (0.3, 0.0)
-    assert pd.isna(told["reason"])
+    features, report = at_the_end(hourly(values), recipe)
+    assert (report["volt@10h"], report["volt@4h"]) == (0.3, 0.0)
+    assert pd.isna(report["reason"])
     assert features.notna().all()
-    features, told = at_the_end(hourly(values), replace(recipe, gaps=Gaps(HOUR, 5 * HOUR, 0.2)))
-    assert told["reason"] == "volt@10h: 30 % of its samples are missing, at most 20 % are allowed"
+    features, report = at_the_end(hourly(values), replace(recipe, gaps=Gaps(HOUR, 5 * HOUR, 0.2)))
+    assert report["reason"] == "volt@10h: 30 % of its samples are missing, at most 20 % are allowed"
     assert features.filter(like="@10h").isna().all()
     assert features.filter(like="@4h").notna().all()
 
 
-def test_a_reason_tells_shares_apart_and_names_channels_together() -> None:
-    """Shares are written with as many digits as differ; channels with the same share stand together."""
+def test_reasons_distinguish_shares_and_group_channels() -> None:
+    """Shares are written with as many digits as differ; channels with the same share are listed together."""
     missing = pd.DataFrame({"a": [0.3004, 0.1], "b": [0.3004, np.nan], "c": [1.0, 0.3]})
     reasons = Gaps(HOUR, NONE, 0.3).reasons(missing)
     assert reasons[0] == (
@@ -254,28 +254,28 @@ def test_a_reason_tells_shares_apart_and_names_channels_together() -> None:
 
 
 def test_an_asset_without_a_reading_misses_everything(history_of: HistoryOf, recipe: Recipe) -> None:
-    """An asset nobody has heard of misses all of every window, the one since the start included."""
+    """An unknown asset misses all of every window, including the one since the start."""
     as_of = pd.to_datetime(["2024-01-02T00:00Z"]).as_unit("us")
     moments = pd.DataFrame({"asset": ["unheard of"], "as_of": as_of})
     ruled = replace(recipe, gaps=Gaps(HOUR, 3 * HOUR, 0.9))
-    told = coverage(history_of(1), moments, ruled)
-    assert (told.drop(columns="reason") == 1.0).all(axis=None)
-    assert "100 % of their samples are missing" in told["reason"].iloc[0]
+    report = coverage(history_of(1), moments, ruled)
+    assert (report.drop(columns="reason") == 1.0).all(axis=None)
+    assert "100 % of their samples are missing" in report["reason"].iloc[0]
     assert extract(history_of(1), moments, ruled).isna().all(axis=None)
 
 
 def test_long_silence_costs_neither_time_nor_memory() -> None:
-    """What nobody sent is stepped over: two readings in a window of ten million million due samples."""
+    """Silence is skipped in one step: two readings in a window of ten million million due samples."""
     history = hourly([1.0, 3.0])
     recipe = volt_recipe(Gaps(pd.Timedelta("1us"), pd.Timedelta("2us"), 1.0), "240000h", "876600h")
-    features, told = at_the_end(history, recipe)
+    features, report = at_the_end(history, recipe)
     assert features["volt@240000h__length"] == 1 + 3
     assert features["volt@start__length"] == 1 + 3
-    assert told["volt@start"] == 1 - 2 / 3_600_000_001
+    assert report["volt@start"] == 1 - 2 / 3_600_000_001
 
 
-def test_coverage_tells_what_the_recipe_uses(history_of: HistoryOf, recipe: Recipe) -> None:
-    """A reduced recipe tells of its own channels and windows; without a rule or cut-offs there is nothing to tell."""
+def test_coverage_covers_what_the_recipe_uses(history_of: HistoryOf, recipe: Recipe) -> None:
+    """A reduced recipe reports its own channels and windows; without a rule it is an error, without cut-offs empty."""
     ruled = replace(recipe, gaps=Gaps(HOUR, NONE, 0.5)).reduce(["heat~regime@20h__mean", "power@6h__median"])
     moments = some_cut_offs(history_of(2), 2)
     assert list(coverage(history_of(2), moments, ruled).columns) == ["power@6h", "heat~regime@20h", "reason"]
@@ -298,7 +298,7 @@ def test_a_recipe_keeps_its_rule(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "fill_for", "most_missing", "told"),
+    ("interval", "fill_for", "most_missing", "message"),
     [
         ("0h", "0h", 0.3, "interval of 0h"),
         ("-1h", "0h", 0.3, "interval of -1h"),
@@ -314,9 +314,9 @@ def test_a_recipe_keeps_its_rule(recipe: Recipe) -> None:
         ("1500ns", "3h", 0.1, "whole number of microseconds"),
     ],
 )
-def test_rules_without_sense_are_refused(interval: str, fill_for: str, most_missing: float, told: str) -> None:
-    """What makes no sense is refused where it is written, with what would."""
-    with pytest.raises(UsageError, match=told):
+def test_invalid_rules_are_refused(interval: str, fill_for: str, most_missing: float, message: str) -> None:
+    """A rule with a value out of range is an error that names the valid range."""
+    with pytest.raises(UsageError, match=message):
         Gaps(pd.Timedelta(interval), pd.Timedelta(fill_for), most_missing)
 
 
@@ -357,16 +357,16 @@ def test_arrays_and_telemetry_are_filled_alike() -> None:
     for _ in range(20):
         values = np.where(rng.random(24) < 0.5, np.nan, rng.normal(size=24))
         filled = fill_gaps(values[None, None], fill_for=3, most_missing=0.5)
-        features, told = at_the_end(hourly(values), volt_recipe(Gaps(HOUR, 3 * HOUR, 0.5), "24h"))
+        features, report = at_the_end(hourly(values), volt_recipe(Gaps(HOUR, 3 * HOUR, 0.5), "24h"))
         samples = filled.readings[0, 0]
-        assert told["volt"] == filled.missing[0, 0]
-        assert pd.notna(told["reason"]) == filled.withheld[0, 0]
+        assert report["volt"] == filled.missing[0, 0]
+        assert pd.notna(report["reason"]) == filled.withheld[0, 0]
         expected = calculate(samples[None, ~np.isnan(samples)], FEATURES)[0]
         assert features.to_numpy().tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(
-    ("shape", "fill_for", "most_missing", "told"),
+    ("shape", "fill_for", "most_missing", "message"),
     [
         ((3, 4), 1, 0.5, r"shape \(3, 4\)"),
         ((1, 1, 3), -1, 0.5, "fill_for of -1 samples"),
@@ -375,9 +375,9 @@ def test_arrays_and_telemetry_are_filled_alike() -> None:
         ((1, 1, 3), 1, float("nan"), "most_missing of nan"),
     ],
 )
-def test_arrays_and_limits_without_sense_are_refused(
-    shape: tuple[int, ...], fill_for: float, most_missing: float, told: str
+def test_invalid_arrays_and_limits_are_refused(
+    shape: tuple[int, ...], fill_for: float, most_missing: float, message: str
 ) -> None:
-    """An array of another shape and limits that make no sense are errors that say what was expected."""
-    with pytest.raises(UsageError, match=told):
+    """An array of another shape and limits out of range are errors that name what was expected."""
+    with pytest.raises(UsageError, match=message):
         fill_gaps(np.zeros(shape), fill_for=fill_for, most_missing=most_missing)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The design's laws: no look-ahead, order does not matter, batch equals online; and a slow twin."""
+"""The design's laws: no look-ahead, order does not matter, batch equals online; and a naive implementation."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,7 +51,7 @@ def same_bits(left: pd.DataFrame, right: pd.DataFrame) -> bool:
 
 
 def changed_after(history: History, time: pd.Timestamp, rng: np.random.Generator) -> History:
-    """Delete, change and add whatever is known after a time."""
+    """Delete, change and add records known after a time."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         later = frame["known_time"] > time
@@ -86,11 +86,11 @@ def test_telemetry_that_is_sorted_already_gives_the_same_features(
 ) -> None:
     """Rows in order of asset and time give what a frame of them gives, bit for bit."""
     history = history_of(seed)
-    asked = some_cut_offs(history, seed).drop_duplicates("asset", ignore_index=True)
-    assets = pd.Index(asked["asset"])
+    moments = some_cut_offs(history, seed).drop_duplicates("asset", ignore_index=True)
+    assets = pd.Index(moments["asset"])
     rows = sorted_rows(history.telemetry, assets, recipe.measured_channels, history.channels)
-    one_by_one = PointInTimeQuery(tuple(assets), microseconds(asked["as_of"]), lambda: history)
-    assert same_bits(extract_rows(rows, one_by_one, recipe), extract(history, asked, recipe))
+    query = PointInTimeQuery(tuple(assets), microseconds(moments["as_of"]), lambda: history)
+    assert same_bits(extract_rows(rows, query, recipe), extract(history, moments, recipe))
 
 
 @settings(max_examples=12, deadline=None)
@@ -139,7 +139,7 @@ def test_the_last_window_is_enough(seed: int, history_of: HistoryOf, recipe: Rec
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS)
 def test_a_reduced_recipe_gives_the_same_bits(seed: int, history_of: HistoryOf, recipe: Recipe) -> None:
-    """Columns computed for a reduced recipe are the full recipe's, bit for bit, in the order asked for."""
+    """Columns computed for a reduced recipe are the full recipe's, bit for bit, in the requested order."""
     history, rng = history_of(seed), np.random.default_rng(seed)
     moments = some_cut_offs(history, seed)
     chosen = rng.choice(recipe.output, 15, replace=False).tolist()
@@ -156,7 +156,7 @@ def naive_window(history: History, asset: str, as_of: pd.Timestamp, window: pd.T
 
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS, rows=st.integers(0, 300))
-def test_windows_are_what_a_slow_twin_says(seed: int, rows: int, history_of: HistoryOf, recipe: Recipe) -> None:
+def test_windows_match_a_naive_implementation(seed: int, rows: int, history_of: HistoryOf, recipe: Recipe) -> None:
     """Every window holds what reconciling the rows known at its cut-off gives, nulls left out by channel."""
     history = history_of(seed, rows=rows)
     moments = some_cut_offs(history_of(seed), seed)
@@ -188,7 +188,7 @@ def test_rows_all_minutes_late_stay_slices(history_of: HistoryOf) -> None:
 
 
 def test_a_window_without_samples_has_nan_throughout(history_of: HistoryOf) -> None:
-    """An asset nobody has heard of has NaN features, the length included, and a row all the same."""
+    """An unknown asset has a row with NaN features, the length included."""
     history = history_of(1)
     recipe = fit_recipe(history, windows=[pd.Timedelta("10h")], events=False, ages=False)
     as_of = pd.to_datetime(["2024-01-02T00:00Z"]).as_unit("us")

@@ -24,8 +24,8 @@ def exact_shape(series: np.ndarray) -> tuple[float, float]:
 def test_the_shape_does_not_depend_on_where_zero_is(offset: float, samples: int) -> None:
     """An offset of a trillion times the spread costs no digit, however the mean was rounded."""
     series = offset + np.random.default_rng(samples).gamma(2, size=samples)
-    found = calculate(series[None, :], ["skewness", "kurtosis"])[0]
-    np.testing.assert_allclose(found, exact_shape(series), rtol=1e-12)
+    result = calculate(series[None, :], ["skewness", "kurtosis"])[0]
+    np.testing.assert_allclose(result, exact_shape(series), rtol=1e-12)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e6 / 3, 1e-9])
@@ -50,5 +50,5 @@ def test_only_numbers_out_of_range_are_doubtful() -> None:
 def test_a_sample_on_the_radius_is_not_beyond_it() -> None:
     """Zeros and ones in equal parts lie exactly one deviation from their mean."""
     block = np.tile([0.0, 1.0], (1, 50))
-    found = calculate(block, ["ratio_beyond_r_sigma__r_1", "ratio_beyond_r_sigma__r_0.5", "ratio_beyond_r_sigma__r_2"])
-    assert found.tolist() == [[0.0, 1.0, 0.0]]
+    result = calculate(block, ["ratio_beyond_r_sigma__r_1", "ratio_beyond_r_sigma__r_0.5", "ratio_beyond_r_sigma__r_2"])
+    assert result.tolist() == [[0.0, 1.0, 0.0]]

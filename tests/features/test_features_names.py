@@ -19,13 +19,13 @@ def test_durations_parse_back(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "h", "-3h", "0h", "0.1us", "3 weeks", "24", "99999999999999d"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     """A text without number or unit, or not positive, is an error that shows it."""
     with pytest.raises(UsageError, match="duration"):
         parse_duration(text)
 
 
-def test_none_at_all_is_a_duration_where_it_may_be() -> None:
+def test_zero_is_a_duration_where_allowed() -> None:
     """A lead or a gap may be zero, written with any unit; a window may not."""
     for text in ("0h", "0d", "0.0min"):
         assert parse_duration(text, zero=True) == pd.Timedelta(0)
@@ -50,7 +50,7 @@ def test_every_feature_of_tsfresh_parses_back(preset: str) -> None:
     feature=st.sampled_from(["mean", "quantile__q_0.1", 'linear_trend__attr_"slope"']),
 )
 def test_full_names_parse_back(kind: str, window: pd.Timedelta | None, feature: str) -> None:
-    """Channel, window and feature read from a column's name are those it was made of."""
+    """Channel, window and feature read from a column's name are the original ones."""
     name = FeatureName(kind, feature, window)
     assert parse_name(str(name)) == name
 
@@ -62,7 +62,7 @@ def test_codes_may_hold_underscores() -> None:
 
 
 @pytest.mark.parametrize("text", ["mean", "__mean", "volt__"])
-def test_what_is_no_full_name_is_refused(text: str) -> None:
+def test_invalid_full_names_are_refused(text: str) -> None:
     """A column's name needs a kind and a calculator."""
     with pytest.raises(UsageError, match="feature name"):
         parse_name(text)

@@ -18,18 +18,18 @@ def some_series(samples: int) -> list[np.ndarray]:
 
 
 def quantiles(series: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    found = np.empty(len(fractions))
-    quantiles_at(np.sort(series), places_of(fractions, len(series)), found)
-    return found
+    result = np.empty(len(fractions))
+    quantiles_at(np.sort(series), places_of(fractions, len(series)), result)
+    return result
 
 
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_quantiles_have_the_bits_of_numpy_and_pandas(samples: int) -> None:
     """A sample on an edge changes its bin with the last bit of the edge, so that has to be theirs."""
     for series in some_series(samples):
-        found = quantiles(series, np.array(FRACTIONS))
-        assert found.tolist() == [np.quantile(series, fraction) for fraction in FRACTIONS]
-        assert found.tolist() == pd.Series(series).quantile(list(FRACTIONS)).tolist()
+        result = quantiles(series, np.array(FRACTIONS))
+        assert result.tolist() == [np.quantile(series, fraction) for fraction in FRACTIONS]
+        assert result.tolist() == pd.Series(series).quantile(list(FRACTIONS)).tolist()
 
 
 @pytest.mark.parametrize("bins", [1, 3, 7, 30])
@@ -64,9 +64,9 @@ def test_a_quantile_outside_its_range_is_refused() -> None:
 def test_the_largest_absolute_samples_stand_at_the_ends(number: int) -> None:
     """The mean of the n largest absolute samples, wherever zero lies among the samples."""
     block = np.random.default_rng(1).normal(size=(5, 20)) + np.array([[-9.0], [-0.5], [0.0], [0.5], [9.0]])
-    found = calculate(block, [f"mean_n_absolute_max__number_of_maxima_{number}"])[:, 0]
+    result = calculate(block, [f"mean_n_absolute_max__number_of_maxima_{number}"])[:, 0]
     expected = np.sort(np.abs(block), axis=1)[:, -number:].mean(axis=1) if number < 20 else np.full(5, np.nan)
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(result, expected)
 
 
 def test_sums_of_repeated_values_are_numpy_s_where_all_cancels() -> None:

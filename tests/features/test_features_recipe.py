@@ -20,13 +20,13 @@ def recipe(history_of: HistoryOf) -> Recipe:
 
 def test_json_gives_the_recipe_back(recipe: Recipe) -> None:
     """A recipe written and read is equal and has the same digest, reduced ones too."""
-    for made in (recipe, recipe.reduce(recipe.output[3:9])):
-        read = Recipe.from_json(made.to_json())
-        assert (read, hash(read), read.digest) == (made, hash(made), made.digest)
+    for original in (recipe, recipe.reduce(recipe.output[3:9])):
+        read = Recipe.from_json(original.to_json())
+        assert (read, hash(read), read.digest) == (original, hash(original), original.digest)
 
 
 def test_columns_name_the_window_when_there_are_several(recipe: Recipe, history_of: HistoryOf) -> None:
-    """With several windows a column says which; with one it is tsfresh's plain name."""
+    """With several windows a column names its own; with one it has tsfresh's plain name."""
     assert recipe.output[0] == "speed@24h__sum_values"
     assert "heat~regime@start__minimum" in recipe.output
     single = fit_recipe(history_of(0), windows=[DAY], channels=["heat"], events=False, ages=False)
@@ -44,7 +44,7 @@ def test_extract_gives_the_columns_the_recipe_names(recipe: Recipe, history_of: 
 
 
 def test_a_reduced_recipe_needs_no_more_than_it_uses(recipe: Recipe) -> None:
-    """Only the channels and the look-back of the columns kept are asked of the telemetry."""
+    """A reduced recipe needs only the channels and the look-back of its columns."""
     reduced = recipe.reduce(["power~regime@24h__mean", "asset__age_hours"])
     assert reduced.measured_channels == ("power", "speed")
     assert reduced.lookback == DAY
@@ -54,7 +54,7 @@ def test_a_reduced_recipe_needs_no_more_than_it_uses(recipe: Recipe) -> None:
 
 
 def test_unknown_columns_and_channels_are_refused(recipe: Recipe, history_of: HistoryOf) -> None:
-    """A column the recipe does not give, or a channel nobody measures, is an error with a suggestion."""
+    """A column the recipe does not give, or a channel that is not measured, is an error with a suggestion."""
     with pytest.raises(UsageError, match="Did you mean 'speed@24h__mean'"):
         recipe.reduce(["speed@24h__maen"])
     with pytest.raises(UsageError, match="Did you mean 'power'"):
@@ -77,7 +77,7 @@ def test_names_that_would_not_parse_back_are_refused() -> None:
 
 
 def test_windows_must_differ_and_be_positive() -> None:
-    """The same window twice, or one that looks nowhere, is refused."""
+    """The same window twice, or one that is not positive, is refused."""
     for windows in ((DAY, DAY), (pd.Timedelta(0),)):
         with pytest.raises(UsageError, match="windows"):
             Recipe("cnc", ("a",), windows, FeatureSet.from_preset("minimal"))
@@ -93,9 +93,9 @@ def test_cut_offs_need_their_columns_and_a_zone(recipe: Recipe, history_of: Hist
         extract(history, moments.assign(as_of=moments["as_of"].dt.tz_localize(None)), recipe)
 
 
-def test_progress_is_told(recipe: Recipe, history_of: HistoryOf) -> None:
+def test_progress_is_reported(recipe: Recipe, history_of: HistoryOf) -> None:
     """Progress ends at all windows of all cut-offs."""
-    history, told = history_of(0), []
+    history, reports = history_of(0), []
     moments = cut_offs(history, at="rows")
-    extract(history, moments, recipe, progress=lambda *word: told.append(word))
-    assert told[-1] == ("features", 2 * len(moments), 2 * len(moments))
+    extract(history, moments, recipe, progress=lambda *report: reports.append(report))
+    assert reports[-1] == ("features", 2 * len(moments), 2 * len(moments))

@@ -1,4 +1,4 @@
-"""Operating regimes: found, the same each time, and taken out of the channels."""
+"""Operating regimes: fitted reproducibly, and removed from the channels."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def columns(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def test_regimes_are_found_and_taken_out() -> None:
-    """Rows of one regime get one number, and normalised channels no longer tell the regime."""
+    """Rows of one regime get one number, and normalised channels no longer reveal the regime."""
     frame = telemetry(1)
     learned = fit(frame)
     assigned = learned.assign(columns(frame))
@@ -74,7 +74,7 @@ def test_rows_without_settings_have_no_regime() -> None:
 
 
 def test_one_regime_is_plain_standardisation() -> None:
-    """Where the settings do not vary there is one regime, however many were asked for."""
+    """Where the settings do not vary there is one regime, however many were requested."""
     frame = telemetry(3, k=1).assign(setting_1=20.0, setting_2=0.5)
     learned = fit(frame, k=6)
     assert len(learned.centres) == 1
@@ -83,7 +83,7 @@ def test_one_regime_is_plain_standardisation() -> None:
 
 
 def test_regimes_need_settings(history_of: HistoryOf) -> None:
-    """Regimes of a machine none of whose channels looks like a setting must be told which ones to use."""
+    """Regimes of a machine none of whose channels looks like a setting need operating channels to be named."""
     with pytest.raises(UsageError, match="operating"):
         fit_recipe(history_of(0), windows=[pd.Timedelta("5h")], regimes=3)
     with pytest.raises(UsageError, match="at least one"):
@@ -92,12 +92,12 @@ def test_regimes_need_settings(history_of: HistoryOf) -> None:
 
 def test_normalised_channels_replace_or_join(history_of: HistoryOf) -> None:
     """Normalised channels stand for the raw ones or beside them; the operating channel itself stays raw."""
-    made: dict[str, Recipe] = {
+    recipes: dict[str, Recipe] = {
         how: fit_recipe(
             history_of(0), windows=[pd.Timedelta("5h")], regimes=2, operating=["speed"], regime_channels=how
         )
         for how in ("replace", "join")
     }
-    assert made["replace"].channels == ("speed", "power~regime", "heat~regime")
-    assert made["join"].channels == ("speed", "power", "heat", "power~regime", "heat~regime")
-    assert made["replace"].measured_channels == ("speed", "power", "heat")
+    assert recipes["replace"].channels == ("speed", "power~regime", "heat~regime")
+    assert recipes["join"].channels == ("speed", "power", "heat", "power~regime", "heat~regime")
+    assert recipes["replace"].measured_channels == ("speed", "power", "heat")

@@ -43,10 +43,10 @@ def doubt(module: ModuleType, calculator: str, series: FloatArray) -> float:
     from tsfresh.feature_extraction.settings import ComprehensiveFCParameters
 
     kernel = module.KERNELS[calculator]
-    wanted = ComprehensiveFCParameters()[calculator]
-    out = np.empty((len(wanted), len(series)))
+    parameters = ComprehensiveFCParameters()[calculator]
+    out = np.empty((len(parameters), len(series)))
     with np.errstate(all="ignore"):
-        doubtful = kernel.compute(Block(series), kernel.prepare(wanted, series.shape[1]), out)
+        doubtful = kernel.compute(Block(series), kernel.prepare(parameters, series.shape[1]), out)
     return 0.0 if doubtful is None else float(doubtful.mean())
 
 
@@ -96,7 +96,7 @@ def test_an_idle_channel_is_not_doubted() -> None:
 
 
 def test_lagged_products_are_sums_of_products() -> None:
-    """The table is the naive sum, and its bits do not depend on the order in which lags were asked for."""
+    """The table is the naive sum, and its bits do not depend on the order in which lags are requested."""
     series = np.random.default_rng(0).normal(size=(3, 37))
     at_once, by_and_by = LaggedProducts(series), LaggedProducts(series)
     whole = at_once.upto(36)[:, :37]
@@ -126,7 +126,7 @@ def test_one_factor_gives_every_nested_model(lanes: int) -> None:
 
 
 def test_a_constant_column_has_no_pivot() -> None:
-    """The factorisation says 0 where a regressor adds nothing, and only there."""
+    """The factorisation gives 0 where a regressor adds nothing, and only there."""
     gram, smallest = np.ones((3, 3, 2)), np.empty(2)
     gram[:, :, 1] = np.diag([2.0, 1.0, 1.0]) + 1
     with np.errstate(all="ignore"):
@@ -168,9 +168,9 @@ def test_perfect_lines_have_the_bits_of_scipy(points: int) -> None:
     with np.errstate(all="ignore"):
         lines = trends.fit_steps(block.series, block.mean, block.variance, True)
         expected = [linregress(steps, row) for row in series]
-    for found, attribute in zip(lines, ("slope", "intercept", "rvalue", "stderr", "pvalue"), strict=True):
+    for line, attribute in zip(lines, ("slope", "intercept", "rvalue", "stderr", "pvalue"), strict=True):
         theirs = [getattr(line, attribute) for line in expected]
-        np.testing.assert_allclose(found, theirs, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(line, theirs, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("regular", [True, False])
@@ -186,12 +186,12 @@ def test_lines_against_time_are_those_of_tsfresh(samples: int, regular: bool) ->
     series = np.array(
         [rng.normal(size=samples), 3 + 0.5 * hours, np.full(samples, 7.3), 300 + rng.normal(size=samples)]
     )
-    wanted = [{"attr": attribute} for attribute in ("slope", "intercept", "rvalue", "pvalue", "stderr")]
+    parameters = [{"attr": attribute} for attribute in ("slope", "intercept", "rvalue", "pvalue", "stderr")]
     kernel, out = trends.KERNELS["linear_trend_timewise"], np.empty((5, len(series)))
     with np.errstate(all="ignore"):
-        kernel.compute(Block(series, np.tile(hours, (len(series), 1))), kernel.prepare(wanted, samples), out)
+        kernel.compute(Block(series, np.tile(hours, (len(series), 1))), kernel.prepare(parameters, samples), out)
         expected = [
-            [value for _, value in linear_trend_timewise(pd.Series(row, index=times), wanted)] for row in series
+            [value for _, value in linear_trend_timewise(pd.Series(row, index=times), parameters)] for row in series
         ]
     np.testing.assert_allclose(out.T, expected, rtol=1e-9, atol=1e-12)
 
@@ -226,10 +226,10 @@ def test_ill_conditioned_drifts_have_the_bits_of_pandas_and_numpy(samples: int) 
     expected = calculate_by_tsfresh(series, [*features, "max_langevin_fixed_point__m_3__r_30"])
     with np.errstate(all="ignore"):
         drifts = dynamics.drifts_of(Block(series), 3, 30)
-    found = np.column_stack([drifts.coefficients, drifts.rest])
+    result = np.column_stack([drifts.coefficients, drifts.rest])
     assert drifts.doubtful is None or not drifts.doubtful.any()
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
-    np.testing.assert_array_equal(found[:8], expected[:8])
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-10)
+    np.testing.assert_array_equal(result[:8], expected[:8])
 
 
 @pytest.mark.parametrize(
@@ -239,15 +239,15 @@ def test_roots_are_those_of_numpy(cubic: list[float]) -> None:
     """Cubics that numpy shortens, or refuses, get numpy's answer beside ordinary ones."""
     ordinary = [2.0, -3.0, 1.0, 5.0]
     with np.errstate(all="ignore"):
-        found = lapack.largest_roots(np.array([ordinary, cubic], dtype=np.float64))
+        roots = lapack.largest_roots(np.array([ordinary, cubic], dtype=np.float64))
         try:
             expected = np.max(np.real(np.roots(cubic)))
         except (np.linalg.LinAlgError, ValueError):
             expected = np.nan
-    np.testing.assert_array_equal(found, [np.max(np.real(np.roots(ordinary))), expected])
+    np.testing.assert_array_equal(roots, [np.max(np.real(np.roots(ordinary))), expected])
 
 
-def test_more_lags_than_the_presets_ask_for() -> None:
+def test_more_lags_than_in_the_presets() -> None:
     """Autoregressions of other orders, other lags, degrees and bins are tsfresh's as well."""
     features = (
         "ar_coefficient__coeff_3__k_20",

@@ -1,4 +1,4 @@
-"""What tsfresh has said of a constant series is remembered."""
+"""tsfresh's results for constant series are cached."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,18 +14,18 @@ FEATURES = ("mean", "maximum", "quantile__q_0.3", "skewness")
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """List the calculators that tsfresh is asked for, with nothing remembered before and after."""
-    asked: list[str] = []
+    """List the calls of tsfresh's calculators, with an empty cache before and after."""
+    calls: list[str] = []
     function = CALCULATORS.function
 
     def listed(name: str) -> object:
-        asked.append(name)
+        calls.append(name)
         return function(name)
 
     monkeypatch.setattr(CALCULATORS, "function", listed)
-    tsfresh_calculators._of_constant.cache_clear()
-    yield asked
-    tsfresh_calculators._of_constant.cache_clear()
+    tsfresh_calculators._constant_values.cache_clear()
+    yield calls
+    tsfresh_calculators._constant_values.cache_clear()
 
 
 def test_a_constant_is_computed_once(calls: list[str]) -> None:
@@ -64,7 +64,7 @@ def test_what_is_handed_out_may_be_changed(calls: list[str]) -> None:
     assert calls == ["mean"]
 
 
-def test_calculators_of_a_user_are_asked_each_time(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calculators_of_a_user_are_called_each_time(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A registered calculator may be replaced, or give what it likes: nothing of it is remembered."""
     monkeypatch.setitem(CALCULATORS._registered, "mean", lambda _: len(calls))
     constant = np.full((1, 5), 2.0)

@@ -9,12 +9,12 @@ from features.kernels.sample_entropy import KERNELS
 SHARES = (0.0, 0.1, 0.2, 0.9, 3.0)
 
 
-def compute(calculator: str, series: np.ndarray, wanted: list[dict[str, float]]) -> tuple[np.ndarray, np.ndarray]:
+def compute(calculator: str, series: np.ndarray, parameters: list[dict[str, float]]) -> tuple[np.ndarray, np.ndarray]:
     """Give the values, one column a set of parameters, and the doubtful series."""
     block, kernel = Block(np.atleast_2d(series)), KERNELS[calculator]
-    out = np.empty((len(wanted), block.n))
+    out = np.empty((len(parameters), block.n))
     with np.errstate(all="ignore"):
-        doubtful = kernel.compute(block, kernel.prepare(wanted, block.samples), out)
+        doubtful = kernel.compute(block, kernel.prepare(parameters, block.samples), out)
     assert doubtful is not None
     return out.T, doubtful
 
@@ -48,9 +48,9 @@ def test_distances_at_the_tolerance_itself_are_alike() -> None:
     """Differences that equal the tolerance to the last bit count as numpy compares them: the sorted order decides."""
     rng = np.random.default_rng(0)
     series = rng.integers(0, 4, size=(200, 16)) * 0.1 + rng.choice([0.0, 1e3, 1e6], size=(200, 1))
-    wanted = [{"m": 2, "r": 0.1 / x.std()} for x in series[:5]]
-    values, _ = compute("approximate_entropy", series, wanted)
-    expected = [[naive_approximate(x, 2, given["r"]) for given in wanted] for x in series]
+    parameters = [{"m": 2, "r": 0.1 / x.std()} for x in series[:5]]
+    values, _ = compute("approximate_entropy", series, parameters)
+    expected = [[naive_approximate(x, 2, p["r"]) for p in parameters] for x in series]
     np.testing.assert_allclose(values, expected, rtol=1e-10, atol=1e-12)
 
 

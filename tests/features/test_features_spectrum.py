@@ -57,21 +57,21 @@ def test_a_block_is_transformed_like_its_rows(samples: int) -> None:
 def test_the_angle_of_a_rounding_error_is_that_of_numpy() -> None:
     """A coefficient that is zero but for rounding has numpy's own angle."""
     series = np.tile(np.sin(2 * np.pi * np.arange(64) / 16), (2, 1))
-    wanted: list[Parameters] = [{"coeff": k, "attr": "angle"} for k in range(33)]
+    parameters: list[Parameters] = [{"coeff": k, "attr": "angle"} for k in range(33)]
     out = np.empty((33, 2))
-    spectrum.fft_coefficient(Block(series), spectrum.prepare_parts(wanted, 64), out)
+    spectrum.fft_coefficient(Block(series), spectrum.prepare_parts(parameters, 64), out)
     np.testing.assert_allclose(out[:, 0], np.angle(np.fft.rfft(series[0]), deg=True), rtol=1e-12)
 
 
-def test_parts_come_in_the_order_wanted() -> None:
+def test_parts_come_in_the_requested_order() -> None:
     """Coefficients in any order, with gaps and beyond the transform, land in their own rows."""
     series = rng.normal(size=(3, 20))
-    wanted: list[Parameters] = [
+    parameters: list[Parameters] = [
         {"coeff": coefficient, "attr": part}
         for coefficient, part in [(7, "imag"), (0, "abs"), (11, "real"), (10, "real"), (2, "abs"), (7, "real")]
     ]
-    out = np.empty((len(wanted), 3))
-    spectrum.fft_coefficient(Block(series), spectrum.prepare_parts(wanted, 20), out)
+    out = np.empty((len(parameters), 3))
+    spectrum.fft_coefficient(Block(series), spectrum.prepare_parts(parameters, 20), out)
     z = np.fft.rfft(series).T
     expected = [z[7].imag, abs(z[0]), np.full(3, np.nan), z[10].real, abs(z[2]), z[7].real]
     np.testing.assert_allclose(out, expected, rtol=1e-14)
@@ -88,8 +88,8 @@ def test_amplitudes_survive_squares_that_do_not(scale: float) -> None:
 @pytest.mark.parametrize("samples", [30, 1024])
 def test_spectra_are_hardly_ever_doubted(samples: int) -> None:
     """Series as sensors give them, constants aside, need no second computation."""
-    for name, made in realistic(samples).items():
-        series = made[np.ptp(made, axis=1) > 0]
+    for name, rows in realistic(samples).items():
+        series = rows[np.ptp(rows, axis=1) > 0]
         out = np.empty((4, len(series)))
         doubtful = spectrum.fft_aggregated(Block(series), spectrum.prepare_moments(MOMENTS, samples), out)
         assert doubtful.mean() <= 0.02, name

@@ -49,8 +49,8 @@ def test_a_stream_holds_what_the_frame_holds(threads: int) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_what_is_read_of_a_batch_stays_as_it_is() -> None:
-    """Who keeps a column keeps its values, although buffers are used again once nobody reads them."""
+def test_columns_read_from_a_batch_do_not_change() -> None:
+    """A column that is kept keeps its values, although buffers are reused once nothing reads them."""
     values = some_windows(3000)
     kept = [batch.column(1).to_numpy() for batch in stream_windows(values, CHANNELS, NAMES)]
     frame = extract_windows(values, CHANNELS, NAMES)
@@ -65,13 +65,13 @@ def test_a_buffer_is_used_again_when_its_batch_is_gone() -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_columns_begin_where_arrow_wants_them() -> None:
+def test_columns_are_aligned_for_arrow() -> None:
     """Each column's values begin at a multiple of 64 bytes, so that no reader copies them."""
     for batch in stream_windows(some_windows(1000), CHANNELS, NAMES):
         assert all(column.buffers()[1].address % 64 == 0 for column in batch.columns)
 
 
-def test_channels_may_want_different_features() -> None:
+def test_channels_may_have_different_features() -> None:
     """A set by kind gives each channel its own columns, streamed and not."""
     values = some_windows(50)
     chosen = FeatureSet.from_names(["rotate__mean", "heat__maximum", "heat__mean", "volt__minimum"])
@@ -99,7 +99,7 @@ def test_no_windows_give_no_rows() -> None:
 
 @pytest.mark.usefixtures("small_batches")
 def test_a_stream_left_alone_ends_its_threads() -> None:
-    """Who stops reading leaves no thread behind."""
+    """An abandoned stream leaves no thread behind."""
     reader = stream_windows(some_windows(5000), CHANNELS, NAMES, threads=2)
     next(iter(reader))
     reader.close()
@@ -108,7 +108,7 @@ def test_a_stream_left_alone_ends_its_threads() -> None:
 
 
 def test_an_error_in_a_thread_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails in a thread fails the call, and is not a row of nothing."""
+    """An error in a thread fails the call, rather than leaving rows empty."""
 
     def fail(*_: object) -> None:
         raise MemoryError("no room")
@@ -120,7 +120,7 @@ def test_an_error_in_a_thread_is_the_callers(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("small_batches")
 def test_files_hold_the_stream(tmp_path: Path) -> None:
-    """A folder of Parquet files is the frame again; a folder that holds something is refused."""
+    """A folder of Parquet files is the frame again; a folder that is not empty is refused."""
     values = some_windows(1000)
     folder = tmp_path / "features"
     assert write_features(stream_windows(values, CHANNELS, NAMES), folder) == 1000

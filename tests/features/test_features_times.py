@@ -1,4 +1,4 @@
-"""Features that look at time stamps: tsfresh's values wherever the times are known, no column where they are not."""
+"""Features of time stamps: tsfresh's values where times are known, no column where they are not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +45,7 @@ def some_times(n: int, samples: int, regular: bool) -> np.ndarray:
 
 
 def by_tsfresh(values: np.ndarray, times: np.ndarray, settings: Any) -> pd.DataFrame:
-    """Extract with tsfresh from a frame that is indexed by time, as it wants for this calculator."""
+    """Extract with tsfresh from a frame that is indexed by time, as this calculator requires."""
     from tsfresh import extract_features
 
     n, _, samples = values.shape
@@ -62,9 +62,9 @@ def test_windows_with_times_have_the_values_of_tsfresh(samples: int, regular: bo
     """A settings object keeps its columns in tsfresh's order, with tsfresh's values, at regular times and at others."""
     values, times = some_values(3, samples), some_times(3, samples, regular)
     expected = by_tsfresh(values, times, SETTINGS)
-    found = extract_windows(values, CHANNELS, SETTINGS, times=times)
-    assert list(found.columns) == list(expected.columns)
-    np.testing.assert_allclose(found, expected.to_numpy(np.float64), rtol=1e-6, atol=1e-10)
+    frame = extract_windows(values, CHANNELS, SETTINGS, times=times)
+    assert list(frame.columns) == list(expected.columns)
+    np.testing.assert_allclose(frame, expected.to_numpy(np.float64), rtol=1e-6, atol=1e-10)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -74,10 +74,10 @@ def test_the_largest_set_with_times_is_that_of_tsfresh() -> None:
 
     values, times = some_values(1, 40), some_times(1, 40, regular=False)
     expected = by_tsfresh(values, times, ComprehensiveFCParameters())
-    found = extract_windows(values, CHANNELS, ComprehensiveFCParameters(), times=times)
-    assert list(found.columns) == list(expected.columns)
-    assert found.shape == (1, 2 * 788)
-    np.testing.assert_allclose(found, expected.to_numpy(np.float64), rtol=1e-6, atol=1e-10)
+    frame = extract_windows(values, CHANNELS, ComprehensiveFCParameters(), times=times)
+    assert list(frame.columns) == list(expected.columns)
+    assert frame.shape == (1, 2 * 788)
+    np.testing.assert_allclose(frame, expected.to_numpy(np.float64), rtol=1e-6, atol=1e-10)
     for given in ({}, {"times": times}):
         assert extract_windows(values, CHANNELS, "comprehensive", **given).shape == (1, 2 * 783)
     assert extract_windows(values, CHANNELS, ComprehensiveFCParameters()).shape == (1, 2 * 783)
@@ -89,8 +89,8 @@ def test_times_may_be_shared_and_come_as_an_index_with_a_zone() -> None:
     expected = extract_windows(values, CHANNELS, LINES, times=np.tile(times, (700, 1)))
     index = pd.DatetimeIndex(times)
     for given in (times, times.astype("datetime64[ns]"), index, index.tz_localize("UTC").tz_convert("Asia/Tokyo")):
-        found = extract_windows(values, CHANNELS, LINES, times=given, threads=2)
-        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+        frame = extract_windows(values, CHANNELS, LINES, times=given, threads=2)
+        pd.testing.assert_frame_equal(frame, expected, check_exact=True)
 
 
 def test_a_stream_with_times_holds_what_the_frame_holds() -> None:
@@ -103,15 +103,15 @@ def test_a_stream_with_times_holds_what_the_frame_holds() -> None:
     assert alone.to_numpy().tobytes() == frame.iloc[[1234]].to_numpy().tobytes()
 
 
-def test_only_channels_that_ask_look_at_times() -> None:
+def test_only_channels_that_need_times_use_them() -> None:
     """A set by kind gives the line against time to its channel only."""
     values, times = some_values(4), some_times(4, 40, regular=True)
     chosen = FeatureSet.from_names(["volt__mean", f"heat__{LINES[3]}"])
-    found = extract_windows(values, CHANNELS, chosen, times=times)
-    assert list(found.columns) == ["volt__mean", f"heat__{LINES[3]}"]
+    frame = extract_windows(values, CHANNELS, chosen, times=times)
+    assert list(frame.columns) == ["volt__mean", f"heat__{LINES[3]}"]
     slopes = [np.polyfit(np.arange(40) / 6, row, 1)[0] for row in values[:, 1]]
-    np.testing.assert_allclose(found[f"heat__{LINES[3]}"], slopes, rtol=1e-9)
-    # Who has only the other channel needs no times for it.
+    np.testing.assert_allclose(frame[f"heat__{LINES[3]}"], slopes, rtol=1e-9)
+    # A set for the other channel alone needs no times.
     assert extract_windows(values[:, :1], ["volt"], chosen).shape == (4, 1)
 
 
@@ -124,11 +124,11 @@ def test_nan_infinity_and_constants_give_what_the_calculator_gives(samples: int)
     rows = np.tile(np.arange(1.0, samples + 1), (7, 1))
     rows[0, 0], rows[1, 1], rows[2, 1], rows[3], rows[4], rows[5] = np.nan, np.inf, -np.inf, np.nan, np.inf, 7.3
     times = some_times(len(rows), samples, regular=False)
-    found = extract_windows(rows[:, None], ["volt"], ["mean", *LINES], times=times).to_numpy()[:, 1:]
+    frame = extract_windows(rows[:, None], ["volt"], ["mean", *LINES], times=times).to_numpy()[:, 1:]
     series = [pd.Series(row, index=pd.DatetimeIndex(at)) for row, at in zip(rows, times, strict=True)]
-    wanted = SETTINGS["linear_trend_timewise"]
-    expected = [[value for _, value in linear_trend_timewise(one, wanted)] for one in series]
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+    parameters = SETTINGS["linear_trend_timewise"]
+    expected = [[value for _, value in linear_trend_timewise(one, parameters)] for one in series]
+    np.testing.assert_allclose(frame, expected, rtol=1e-6, atol=1e-10)
 
 
 def test_what_no_kernel_computes_goes_through_tsfresh_with_its_times() -> None:
@@ -136,21 +136,21 @@ def test_what_no_kernel_computes_goes_through_tsfresh_with_its_times() -> None:
     name = 'linear_trend_timewise__attr_"intercept_stderr"'
     values = np.concatenate([some_values(2, 20), np.full((2, 2, 20), 3.0)])
     times = some_times(4, 20, regular=False)
-    found = extract_windows(values, CHANNELS, ["mean", name], times=times)
+    frame = extract_windows(values, CHANNELS, ["mean", name], times=times)
     expected = by_tsfresh(values, times, {"linear_trend_timewise": [{"attr": "intercept_stderr"}]})
-    np.testing.assert_allclose(found[list(expected.columns)], expected, rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(frame[list(expected.columns)], expected, rtol=1e-6, atol=1e-10)
 
 
 def test_without_times_a_named_line_against_time_is_refused() -> None:
-    """A settings object loses what needs times, as in tsfresh; whoever names it is told what to do."""
+    """A settings object loses what needs times, as in tsfresh; naming it is an error with a remedy."""
     values = some_values()
     assert extract_windows(values, CHANNELS, SETTINGS).shape == (3, 4)
     assert parse_feature_set(SETTINGS).features == ("mean", "maximum")
     assert parse_feature_set(SETTINGS, timed=True).features == ("mean", *LINES, "maximum")
     for given in (LINES, FeatureSet.from_names(LINES), [f"heat__{LINES[0]}"]):
-        with pytest.raises(UsageError, match="Give times="):
+        with pytest.raises(UsageError, match="Pass times="):
             extract_windows(values, CHANNELS, given)
-        with pytest.raises(UsageError, match="Give times="):
+        with pytest.raises(UsageError, match="Pass times="):
             stream_windows(values, CHANNELS, given)
     with pytest.raises(UsageError, match="cannot be computed"):
         FeatureSet.from_names(['linear_trend_timewise__attr_"steepness"'])
@@ -170,11 +170,11 @@ WRONG_TIMES = {
 
 
 @pytest.mark.parametrize("case", WRONG_TIMES)
-def test_times_that_cannot_be_are_refused(case: str) -> None:
+def test_invalid_times_are_refused(case: str) -> None:
     """Times of another type or shape, missing ones, and time that runs backwards are wrong usage."""
-    times, told = WRONG_TIMES[case]
+    times, message = WRONG_TIMES[case]
     for work in (extract_windows, stream_windows):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             work(some_values(), CHANNELS, SETTINGS, times=times)
 
 
@@ -211,10 +211,10 @@ def test_stored_telemetry_knows_its_times(history_of: Callable[..., History]) ->
     """Lines are drawn against event times, nulls and late rows and corrections included, in windows of any length."""
     history = history_of(11, rows=300)
     recipe = Recipe("cnc", ("speed", "heat"), (pd.Timedelta("6h"), pd.Timedelta("24h")), FeatureSet.from_names(LINES))
-    asked = cut_offs(history, pd.Timedelta("2h"))
-    found = extract(history, asked, recipe)
-    assert found.notna().to_numpy().mean() > 0.8
-    for (asset, as_of), row in found.iterrows():
+    moments = cut_offs(history, pd.Timedelta("2h"))
+    frame = extract(history, moments, recipe)
+    assert frame.notna().to_numpy().mean() > 0.8
+    for (asset, as_of), row in frame.iterrows():
         for window in ("6h", "24h"):
             for channel in ("speed", "heat"):
                 expected = lines_of(known_samples(history, asset, as_of, window, channel))
@@ -226,17 +226,17 @@ def test_stored_telemetry_knows_its_times(history_of: Callable[..., History]) ->
 def test_one_cut_off_alone_has_the_bits_it_has_among_many(
     history_of: Callable[..., History], gaps: Gaps | None
 ) -> None:
-    """Whatever else is asked, a line against time stays the same to the last bit, extracted or streamed."""
+    """Whatever else is requested, a line against time stays the same to the last bit, extracted or streamed."""
     history = history_of(5, rows=400)
     features = FeatureSet.from_names(["mean", *LINES])
     recipe = Recipe("cnc", ("speed", "heat"), (pd.Timedelta("12h"),), features, gaps=gaps)
-    asked = cut_offs(history, pd.Timedelta("1h"))
-    many = extract(history, asked, recipe)
+    moments = cut_offs(history, pd.Timedelta("1h"))
+    many = extract(history, moments, recipe)
     assert many.notna().to_numpy().mean() > 0.5
-    for place in range(0, len(asked), 17):
-        alone = extract(history, asked.iloc[[place]], recipe)
+    for place in range(0, len(moments), 17):
+        alone = extract(history, moments.iloc[[place]], recipe)
         assert alone.to_numpy().tobytes() == many.iloc[[place]].to_numpy().tobytes()
-    streamed: pa.Table = stream(history, asked, recipe, threads=2).read_all()
+    streamed: pa.Table = stream(history, moments, recipe, threads=2).read_all()
     assert streamed.to_pandas().iloc[:, 2:].to_numpy().tobytes() == many.to_numpy().tobytes()
 
 
@@ -250,24 +250,22 @@ def test_samples_stand_at_their_due_times_under_a_rule_for_gaps() -> None:
     history = History("cnc", ("heat",), rows, *(pd.DataFrame({"asset": []}) for _ in range(4)), {})
     gaps = Gaps(pd.Timedelta("1h"), pd.Timedelta("1h"), 0.5)
     recipe = Recipe("cnc", ("heat",), (pd.Timedelta("8h"),), FeatureSet.from_names([*LINES, "length"]), gaps=gaps)
-    found = extract(history, pd.DataFrame({"asset": ["m"], "as_of": [as_of]}), recipe).iloc[0]
+    frame = extract(history, pd.DataFrame({"asset": ["m"], "as_of": [as_of]}), recipe).iloc[0]
     due = pd.Series([3.0, 1.0, 4.0, 4.0, 1.0, 5.0, 9.0], index=as_of + pd.to_timedelta([1, 2, 3, 4, 6, 7, 8], unit="h"))
-    assert found["heat__length"] == 7
-    np.testing.assert_allclose(found[[f"heat__{line}" for line in LINES]], lines_of(due), rtol=1e-9)
+    assert frame["heat__length"] == 7
+    np.testing.assert_allclose(frame[[f"heat__{line}" for line in LINES]], lines_of(due), rtol=1e-9)
 
 
-def test_who_asks_for_no_times_pays_for_none(
-    history_of: Callable[..., History], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_cost_nothing_unless_needed(history_of: Callable[..., History], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without such a feature no times are gathered, copied or kept."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("times were asked for")
+        raise AssertionError("times were requested")
 
     monkeypatch.setattr(KnownTelemetry, "times", property(refuse))
     history = history_of(5)
     recipe = Recipe("cnc", ("speed",), (pd.Timedelta("12h"),), FeatureSet.from_names(["mean"]))
     assert extract(history, cut_offs(history, pd.Timedelta("6h")), recipe).notna().any(axis=None)
     timed = Recipe("cnc", ("speed",), (pd.Timedelta("12h"),), FeatureSet.from_names(LINES))
-    with pytest.raises(AssertionError, match="times were asked for"):
+    with pytest.raises(AssertionError, match="times were requested"):
         extract(history, cut_offs(history, pd.Timedelta("6h")), timed)

@@ -1,4 +1,4 @@
-"""A regime that the training never met is said so, from what was known and nothing else."""
+"""A regime that did not occur in training is reported, from what was known at the cut-off alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,9 +20,9 @@ HOUR = pd.Timedelta("1h")
 
 
 def recipe(history: History, reach: float | None = 1.0) -> Recipe:
-    made = fit_recipe(history, windows=[6 * HOUR, 30 * HOUR], regimes=2, operating=["speed", "heat"])
-    assert made.regimes is not None
-    return replace(made, regimes=replace(made.regimes, reach=reach))
+    fitted = fit_recipe(history, windows=[6 * HOUR, 30 * HOUR], regimes=2, operating=["speed", "heat"])
+    assert fitted.regimes is not None
+    return replace(fitted, regimes=replace(fitted.regimes, reach=reach))
 
 
 def cut_offs() -> pd.DataFrame:
@@ -32,53 +32,53 @@ def cut_offs() -> pd.DataFrame:
     )
 
 
-def slowly(history: History, asked: pd.DataFrame, regimes: Regimes, window: pd.Timedelta) -> set[int]:
-    """Reconcile what was known at each cut-off for itself, and count."""
-    found = set()
-    for number, (asset, as_of) in enumerate(asked.itertuples(index=False)):
+def naive_unknown(history: History, moments: pd.DataFrame, regimes: Regimes, window: pd.Timedelta) -> set[int]:
+    """Reconcile each cut-off's window separately, and count."""
+    unknown = set()
+    for number, (asset, as_of) in enumerate(moments.itertuples(index=False)):
         rows = history.telemetry[(history.telemetry["asset"] == asset) & (history.telemetry["known_time"] <= as_of)]
         rows = rows[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of)]
-        told = reconcile(rows, history.channels)
-        beyond = regimes.is_beyond({name: told[name].to_numpy(np.float64) for name in regimes.operating})
+        reconciled = reconcile(rows, history.channels)
+        beyond = regimes.is_beyond({name: reconciled[name].to_numpy(np.float64) for name in regimes.operating})
         beyond = beyond[~np.isnan(beyond)]
         if len(beyond) and beyond.mean() > 0.5:
-            found.add(number)
-    return found
+            unknown.add(number)
+    return unknown
 
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 1000), reach=st.sampled_from([0.3, 0.8, 1.5]))
 def test_most_readings_decide(history_of: HistoryOf, seed: int, reach: float) -> None:
-    """Exactly those cut-offs are unknown of whose readings in the shortest window, as known then, most lie beyond."""
+    """A cut-off is unknown exactly when most known readings of its shortest window lie beyond reach."""
     history = history_of(seed)
-    made = recipe(history, reach)
-    assert made.regimes is not None
-    found = unknown_regimes(history, cut_offs(), made)
-    assert set(found) == slowly(history, cut_offs(), made.regimes, 6 * HOUR)
-    assert all(words.startswith("unknown operating regime: ") for words in found.values())
+    fitted = recipe(history, reach)
+    assert fitted.regimes is not None
+    reasons = unknown_regimes(history, cut_offs(), fitted)
+    assert set(reasons) == naive_unknown(history, cut_offs(), fitted.regimes, 6 * HOUR)
+    assert all(reason.startswith("unknown operating regime: ") for reason in reasons.values())
 
 
 def test_nothing_known_later_makes_a_regime_unknown(history_of: HistoryOf) -> None:
-    """At a cut-off the same is said from the whole history as from what was known then."""
-    history, asked = history_of(3), cut_offs()
-    made = recipe(history, 0.8)
-    whole = unknown_regimes(history, asked, made)
+    """The whole history gives the same result at a cut-off as the history known then."""
+    history, moments = history_of(3), cut_offs()
+    fitted = recipe(history, 0.8)
+    whole = unknown_regimes(history, moments, fitted)
     assert whole
-    for number in range(len(asked)):
-        alone = asked.iloc[[number]].reset_index(drop=True)
-        assert unknown_regimes(history.as_of(alone["as_of"].iloc[0]), alone, made).get(0) == whole.get(number)
+    for number in range(len(moments)):
+        alone = moments.iloc[[number]].reset_index(drop=True)
+        assert unknown_regimes(history.as_of(alone["as_of"].iloc[0]), alone, fitted).get(0) == whole.get(number)
 
 
-def test_regimes_of_old_take_every_row(history_of: HistoryOf) -> None:
+def test_regimes_without_a_reach_take_every_row(history_of: HistoryOf) -> None:
     """Regimes without a reach, and recipes that normalise nothing by them, find nothing unknown."""
     history = history_of(3)
-    made = recipe(history, 0.0)
-    assert unknown_regimes(history, cut_offs(), made)
+    fitted = recipe(history, 0.0)
+    assert unknown_regimes(history, cut_offs(), fitted)
     assert not unknown_regimes(history, cut_offs(), recipe(history, None))
     raw = fit_recipe(history, windows=[6 * HOUR])
     assert not unknown_regimes(history, cut_offs(), raw)
     nothing = replace(history, telemetry=history.telemetry.iloc[:0])
-    assert not unknown_regimes(nothing, cut_offs(), made)
+    assert not unknown_regimes(nothing, cut_offs(), fitted)
 
 
 def test_old_regimes_keep_their_digest(history_of: HistoryOf) -> None:

@@ -22,21 +22,21 @@ from features.kernels import compilation
 from features.kernels.registry import KERNELS
 from features.telemetry import array_gaps, gaps
 
-# Compiles one small function, and says what it found before, what it was told, and how often it had to compile.
+# Compiles one small function and prints what was compiled before, how many warnings it logged and what it compiled.
 ONE_KERNEL = """
 import json, logging
 from numba.core.dispatcher import Dispatcher
 from features import kernels_compiled, warm_up
 from features.kernels import changes, compilation
-told = []
-logging.getLogger("forewarn.features").addFilter(lambda record: told.append(record.getMessage()))
+messages = []
+logging.getLogger("forewarn.features").addFilter(lambda record: messages.append(record.getMessage()))
 warm_up(["mean_abs_change"])
-made = [thing.stats for thing in vars(changes).values() if isinstance(thing, Dispatcher)]
+statistics = [member.stats for member in vars(changes).values() if isinstance(member, Dispatcher)]
 print(json.dumps({
     "all": kernels_compiled(),
-    "told": sum("compiling feature kernels" in message for message in told),
-    "compiled": sum(sum(stats.cache_misses.values()) for stats in made),
-    "loaded": sum(sum(stats.cache_hits.values()) for stats in made),
+    "warnings": sum("compiling feature kernels" in message for message in messages),
+    "compiled": sum(sum(stats.cache_misses.values()) for stats in statistics),
+    "loaded": sum(sum(stats.cache_hits.values()) for stats in statistics),
     "folder": str(compilation.cache_folder()),
 }))
 """
@@ -82,10 +82,10 @@ def in_a_new_process(code: str, folder: Path, **variables: str) -> Any:
 
 
 def test_every_kernel_of_the_largest_set_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warming up runs each kernel behind each feature of the comprehensive set, and tells how far it is."""
+    """Warming up runs each kernel behind each feature of the comprehensive set, and reports its progress."""
     run: set[str] = set()
 
-    def watched(features: tuple[str, ...], samples: int) -> Plan:
+    def recording_plan(features: tuple[str, ...], samples: int) -> Plan:
         plan = plan_for(features, samples)
         steps = []
         for step in plan.layout.steps:
@@ -93,20 +93,20 @@ def test_every_kernel_of_the_largest_set_is_run(monkeypatch: pytest.MonkeyPatch)
             steps.append(replace(step, kernel=kernel))
         return replace(plan, layout=replace(plan.layout, steps=tuple(steps)))
 
-    told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(sys.modules[warm_up.__module__], "plan_for", watched)
+    reports: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(sys.modules[warm_up.__module__], "plan_for", recording_plan)
     monkeypatch.setattr(sys.modules[warm_up.__module__], "mark_compiled", list)
-    warm_up(progress=lambda *how_far: told.append(how_far))
+    warm_up(progress=lambda *report: reports.append(report))
     assert run == set(preset_features("comprehensive"))
     kernels = len({name.split("__")[0] for name in run} & KERNELS.keys())
-    assert told == [("feature kernels", done, kernels) for done in range(kernels + 1)]
+    assert reports == [("feature kernels", done, kernels) for done in range(kernels + 1)]
 
 
-def test_only_what_is_wanted_is_warmed_up() -> None:
+def test_only_requested_kernels_are_warmed_up() -> None:
     """A model's forty features need no more than their own kernels."""
-    told: list[tuple[str, int, int]] = []
-    warm_up(["mean", "median", "quantile__q_0.1"], progress=lambda *how_far: told.append(how_far))
-    assert told[-1] == ("feature kernels", 3, 3)
+    reports: list[tuple[str, int, int]] = []
+    warm_up(["mean", "median", "quantile__q_0.1"], progress=lambda *report: reports.append(report))
+    assert reports[-1] == ("feature kernels", 3, 3)
 
 
 def test_no_window_is_left_to_compile_for(repository: Path) -> None:
@@ -115,13 +115,13 @@ def test_no_window_is_left_to_compile_for(repository: Path) -> None:
 
 
 def test_a_second_process_loads_what_the_first_has_compiled(repository: Path, tmp_path: Path) -> None:
-    """Compiled code is kept on disk where NUMBA_CACHE_DIR says: the first process compiles and says so."""
+    """Compiled code is kept on disk in NUMBA_CACHE_DIR: the first process compiles and logs a warning."""
     first = in_a_new_process(ONE_KERNEL, repository, NUMBA_CACHE_DIR=str(tmp_path))
-    assert (first["all"], first["told"], first["loaded"]) == (False, 1, 0)
+    assert (first["all"], first["warnings"], first["loaded"]) == (False, 1, 0)
     assert first["compiled"] > 0
     assert Path(first["folder"]).parent == tmp_path
     second = in_a_new_process(ONE_KERNEL, repository, NUMBA_CACHE_DIR=str(tmp_path))
-    assert second == {**first, "told": 0, "compiled": 0, "loaded": first["compiled"]}
+    assert second == {**first, "warnings": 0, "compiled": 0, "loaded": first["compiled"]}
 
 
 def test_a_package_that_cannot_be_written_to_compiles_into_the_users_cache(repository: Path, tmp_path: Path) -> None:
@@ -164,14 +164,14 @@ def cache_folder() -> Path:
 
 
 def test_compiled_code_stands_beside_the_kernels(package: Path) -> None:
-    """It goes with the environment, when nothing else is said."""
+    """By default the cache is part of the environment."""
     assert cache_folder().parent == package / "__pycache__"
 
 
-def test_what_numba_is_told_counts_for_us(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NUMBA_CACHE_DIR decides; where nobody can write there or anywhere, a folder for this process has to do."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "asked"))
-    assert cache_folder().parent == tmp_path / "asked"
+def test_numba_cache_dir_is_respected(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NUMBA_CACHE_DIR decides; if neither it nor the defaults are writable, a temporary folder is used."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "configured"))
+    assert cache_folder().parent == tmp_path / "configured"
     for place in (tmp_path / "no-folder", package / "__pycache__", tmp_path / "cache"):
         place.touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "no-folder"))
@@ -191,7 +191,7 @@ def test_a_change_in_shared_arithmetic_compiles_anew(package: Path) -> None:
 
 
 def test_kernels_are_compiled_once_a_whole_warm_up_has_ended(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was broken off, or was for a few features, leaves no mark; a change in a kernel takes the mark away."""
+    """An interrupted or partial warm-up leaves no mark; a change in a kernel invalidates the mark."""
     monkeypatch.setattr(compilation, "cache_folder", lambda: package)
     (package / "changes.py").write_text("# a kernel")
 

@@ -33,7 +33,7 @@ def test_ridge_lines_are_those_of_scipy(samples: int, levels: int) -> None:
     series = (rng.integers(0, levels, (4, samples)) * 0.1).astype(np.float64)
     out = np.empty((len(COUNTS), len(series)))
     number_cwt_peaks(Block(series), prepare_ridges(COUNTS, samples), out)
-    assert out.tolist() == [[slow_count(row, wanted["n"]) for row in series] for wanted in COUNTS]
+    assert out.tolist() == [[slow_count(row, parameters["n"]) for row in series] for parameters in COUNTS]
 
 
 @pytest.mark.parametrize("samples", [30, 1024])
@@ -48,7 +48,7 @@ def test_series_without_mirrored_stretches_are_transformed_once(samples: int) ->
 
 
 def test_mirrored_samples_are_doubted() -> None:
-    """A pulse makes two neighbours of one height in exact arithmetic: scipy's rounding decides, so scipy is asked."""
+    """A pulse makes two neighbours of one height in exact arithmetic: scipy's rounding decides, so scipy is used."""
     assert doubted((np.arange(64) == 30)[None, :] * 0.3, 1).all()
 
 
@@ -63,25 +63,25 @@ def test_very_long_series_are_left_to_tsfresh() -> None:
 def test_coefficients_of_any_widths_are_those_of_pywt(samples: int) -> None:
     """Any widths, whole or not, and places up to the end; nothing beyond."""
     series = rng.normal(size=(3, samples))
-    wanted: list[Parameters] = [
+    parameters: list[Parameters] = [
         {"widths": (1, 2.5, 7), "coeff": place, "w": width} for width in (1, 2.5, 7) for place in (0, 5, 29, 150)
     ]
-    out = np.empty((len(wanted), 3))
-    cwt_coefficients(Block(series), prepare_impulses(wanted, samples), out)
-    for number, parameters in enumerate(wanted):
-        if parameters["coeff"] >= samples:
+    out = np.empty((len(parameters), 3))
+    cwt_coefficients(Block(series), prepare_impulses(parameters, samples), out)
+    for number, p in enumerate(parameters):
+        if p["coeff"] >= samples:
             assert np.isnan(out[number]).all()
         else:
-            expected = pywt.cwt(series, (parameters["w"],), "mexh")[0][0][:, parameters["coeff"]]
+            expected = pywt.cwt(series, (p["w"],), "mexh")[0][0][:, p["coeff"]]
             np.testing.assert_allclose(out[number], expected, rtol=1e-9, atol=1e-12)
 
 
 def test_a_coefficient_that_is_rounding_is_that_of_pywt() -> None:
     """Deep inside a large constant the transform is the rounding of pywt's own sums."""
     series = np.full((1, 200), 1e9 / 3)
-    wanted: list[Parameters] = [{"widths": (2,), "coeff": 100, "w": 2}]
+    parameters: list[Parameters] = [{"widths": (2,), "coeff": 100, "w": 2}]
     out = np.empty((1, 1))
-    cwt_coefficients(Block(series), prepare_impulses(wanted, 200), out)
+    cwt_coefficients(Block(series), prepare_impulses(parameters, 200), out)
     assert out[0, 0] == pywt.cwt(series[0], (2,), "mexh")[0][0, 100]
 
 

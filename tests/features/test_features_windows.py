@@ -59,12 +59,12 @@ def test_types_are_those_of_the_house(history: History) -> None:
 
 @pytest.mark.parametrize("stride", [None, pd.Timedelta(0), pd.Timedelta("-1h")])
 def test_a_stride_must_be_positive(history: History, stride: pd.Timedelta | None) -> None:
-    """No stride, or one that leads nowhere, is refused."""
+    """No stride, or one that is not positive, is refused."""
     with pytest.raises(UsageError, match="stride"):
         cut_offs(history, stride)
 
 
-def test_columns_that_say_nothing_are_left_out() -> None:
+def test_uninformative_columns_are_dropped() -> None:
     """Null, constant and repeated columns go; one that is null in some rows stays."""
     nan = np.nan
     frame = pd.DataFrame({"a": [1.0, 2, nan], "b": [nan] * 3, "c": [4.0] * 3, "d": [1.0, 2, nan], "e": [5.0, nan, 5]})

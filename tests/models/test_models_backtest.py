@@ -1,7 +1,7 @@
 """The replay of a history under retraining rules, with models whose skill is known, and its figures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -124,7 +124,7 @@ def recording(seen: list[Situation]) -> Rule:
 
 
 def our_rule(refresh: RefreshRule = NO_REFRESH) -> Rule:
-    return ours(Budget(), Gates(cooldown=14 * DAY, min_failures=8, refresh=refresh), PRICES)
+    return ours(Budget(), Gates(**asdict(refresh), cooldown=14 * DAY, min_failures=8), PRICES)
 
 
 RULES: dict[str, Callable[[], Rule]] = {
@@ -187,7 +187,7 @@ def test_a_drift_is_urgent_and_the_calendar_is_not() -> None:
 
 def test_follow_ups_come_after_a_drift_and_end() -> None:
     """After a drift was answered come three refreshes, each no sooner than twice the time of the one before."""
-    retrainings = run(our_rule(RefreshRule(pays_at=1e9))).retrainings
+    retrainings = run(our_rule(RefreshRule(refresh_pays_at=1e9))).retrainings
     first = retrainings[0].at
     assert [one.trigger for one in retrainings] == ["drift", *[REFRESH] * (len(retrainings) - 1)]
     assert len(retrainings) <= 4
@@ -198,7 +198,7 @@ def test_follow_ups_come_after_a_drift_and_end() -> None:
 def test_a_rejected_refresh_uses_up_no_evidence() -> None:
     """Rejected refreshes use up no evidence: the change is detected as soon as without them."""
     calm = run(our_rule(), Skilled(promote=False))
-    busy = run(our_rule(RefreshRule(pays_at=0.0)), Skilled(promote=False))
+    busy = run(our_rule(RefreshRule(refresh_pays_at=0.0)), Skilled(promote=False))
     first = [next(one.at for one in result.retrainings if one.trigger != REFRESH) for result in (calm, busy)]
     assert sum(one.trigger == REFRESH and one.at < first[0] for one in busy.retrainings) > 1
     assert first[0] == first[1]
@@ -206,7 +206,7 @@ def test_a_rejected_refresh_uses_up_no_evidence() -> None:
 
 def test_refreshes_are_not_false_retrainings() -> None:
     """A refresh claims no drift, so none is false; it is counted, and paid for."""
-    result = run(our_rule(RefreshRule(pays_at=0.0)))
+    result = run(our_rule(RefreshRule(refresh_pays_at=0.0)))
     one = account(result, HISTORY, PLAN, terms=TERMS, prices=PRICES)
     total = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
     assert total.refreshes == sum(retraining.trigger == REFRESH for retraining in result.retrainings) > 2

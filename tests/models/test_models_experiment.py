@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import CostPlan, Experiment, LabelPlan, SplitPlan, load_experiment
 
 TEXT = """\
 name = "azure-failure"
@@ -31,6 +31,21 @@ params = { n_estimators = 10 }
 kind = "time"
 test_start = 2015-03-01
 """
+
+STORED = (
+    '{"alarms": {"gap": "24h"}, "costs": {"false_alarm": 1.0, "missed_failure": 10.0}, "data": {"asset_type": '
+    '"turbofan", "plant": "FD001"}, "estimator": {"calibration": "none", "kind": "lightgbm", "params": '
+    '{"bagging_fraction": 0.7, "bagging_freq": 1, "extra_trees": true, "feature_fraction": 0.3, "lambda_l2": '
+    '1.0, "learning_rate": 0.015, "min_child_samples": 100, "n_boosters": 3, "n_estimators": 800, '
+    '"num_leaves": 31}}, "features": {"ages": true, "always": ["mean", "linear_trend__attr_\\"slope\\""], '
+    '"channels": ["s2", "s3", "s4", "s7", "s8", "s9", "s11", "s12", "s13", "s14", "s15", "s17", "s20", '
+    '"s21"], "events": false, "keep": 20, "operating_channels": [], "regime_channels": "replace", "regimes": '
+    '0, "tsfresh": "efficient"}, "label": {"cap": "125h", "down_after_failure": "0h", "lead": "0h"}, "name": '
+    '"fd001-remaining-life", "seed": 7, "split": {"folds": 3, "kind": "asset", "score_at": "last", "test": '
+    '["FD001-test-*"], "validation": 0.5}, "target": "remaining_life", "windows": {"stride": "1h", "window": '
+    '["10h", "30h", "100h", "start"]}}'
+)
+"""An experiment as a registered version's tag holds it."""
 
 
 @pytest.fixture
@@ -65,7 +80,7 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "becomes", "told"),
+    ("line", "becomes", "message"),
     [
         ('horizon = "24h"', 'horizn = "24h"', r"azure.toml:9: label.horizn is not known.*Did you mean 'horizon'"),
         ('horizon = "24h"', "horizon = 24", r"azure.toml:9: label.horizon is the number 24\. Expected a duration"),
@@ -78,19 +93,19 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
         ("[split]", "[spilt]", r"azure.toml:19: spilt is not known.*Did you mean 'split'"),
         ("seed = 7", "seed = ", r"is not TOML.*line 3"),
         ('stride = "1h"', 'stride = "0h"', r"windows.stride"),
-        ('name = "azure-failure"', 'name = "a/b"', r"name is a/b"),
+        ('name = "azure-failure"', 'name = "a/b"', r"name is 'a/b'"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(file: Path, line: str, becomes: str, told: str) -> None:
+def test_what_is_wrong_is_reported_with_its_line(file: Path, line: str, becomes: str, message: str) -> None:
     """Unknown keys, wrong types and missing keys are refused with the line, what was expected, and a suggestion."""
     file.write_text(TEXT.replace(line, becomes))
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         load_experiment(file)
 
 
 @pytest.mark.parametrize("wrong", ["seed", "seed.x=1", "estimator.kidn=logistic", "=3", "label.horizon=3"])
 def test_wrong_overrides_are_blamed_on_the_command_line(file: Path, wrong: str) -> None:
-    """A wrong --set is told as such, not as a line of the file."""
+    """A wrong --set is reported as such, not as a line of the file."""
     with pytest.raises(UsageError, match="--set"):
         load_experiment(file, [wrong])
 
@@ -122,3 +137,28 @@ def test_the_fleet_with_several_horizons_is_the_fleet(repository: Path) -> None:
     one, three = (load_experiment(folder / f"{name}.toml").to_dict() for name in ("fleet", "fleet_horizons"))
     assert three["label"].pop("horizons") == ["24h", "72h", "168h"]
     assert three | {"name": one["name"]} == one
+
+
+def test_what_registered_versions_hold_is_read_and_written_alike(repository: Path) -> None:
+    """The text of an experiment in a registered version's tag stays what it was, to the letter."""
+    shipped = load_experiment(repository / "pipelines" / "experiments" / "fd001.toml")
+    assert Experiment.from_json(STORED) == shipped
+    assert shipped.to_json() == STORED
+
+
+def test_values_given_in_code_are_checked_too() -> None:
+    """A plan that makes no sense is a usage error wherever it is made, and names its key."""
+    with pytest.raises(UsageError, match="false_alarm is the number -1"):
+        CostPlan(10.0, -1.0)
+    with pytest.raises(UsageError, match="test_start is missing"):
+        SplitPlan("time")
+    with pytest.raises(UsageError, match="horizn is not known"):
+        LabelPlan(horizn=pd.Timedelta("1h"))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("pattern", ["", "m[0"])
+def test_patterns_are_checked(file: Path, pattern: str) -> None:
+    """A glob pattern is not empty, and closes its brackets."""
+    with pytest.raises(UsageError, match=r"split\.test"):
+        load_experiment(file, ["split.kind=asset", f'split.test="{pattern}"'])
+    assert load_experiment(file, ["split.kind=asset", "split.test=m0[67]*"]).split.test == ("m0[67]*",)

@@ -12,7 +12,7 @@ from models.retraining.retraining_policy import Gates, RetrainingEvidence, decid
 
 NOW = pd.Timestamp("2026-06-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
-RULE = RefreshRule(pays_at=100.0, follow_ups=3, yearly=26)
+RULE = Gates(cooldown=14 * DAY, min_failures=10, refresh_pays_at=100.0, refresh_follow_ups=3, refresh_budget=26)
 CALM = Drift(False, (), ("1 of 10 failures was missed.",))
 WORSE = Drift(True, ("fn",), ("8 of 10 failures were missed.",))
 DUE = SinceTraining(errors=2000.0, retraining=10.0)
@@ -28,7 +28,7 @@ def _evidence(drift: Drift = CALM, **changes: object) -> RetrainingEvidence:
 
 
 def _decided(evidence: RetrainingEvidence) -> tuple[str, str, bool]:
-    decision = decide(evidence, Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    decision = decide(evidence, RULE, now=NOW)
     return decision.decision, decision.trigger, decision.urgent
 
 
@@ -40,7 +40,7 @@ def test_refreshes_cost_a_declared_share_of_the_errors_at_most(errors: list[floa
         since += cost
         if _due(SinceTraining(errors=since, retraining=price)):
             since, spent = 0.0, spent + price
-    assert spent <= sum(errors) / RULE.pays_at * (1 + 1e-9)
+    assert spent <= sum(errors) / RULE.refresh_pays_at * (1 + 1e-9)
 
 
 def test_without_a_price_or_an_error_nothing_pays() -> None:
@@ -67,7 +67,7 @@ def test_there_is_a_yearly_budget() -> None:
 def test_a_rule_below_zero_is_refused() -> None:
     """A number below zero is named."""
     with pytest.raises(UsageError, match="pays_at"):
-        RefreshRule(pays_at=-1)
+        RefreshRule(refresh_pays_at=-1)
 
 
 def test_a_refresh_goes_ahead_without_drift() -> None:
@@ -99,7 +99,7 @@ def test_rejections_do_not_hold_a_refresh_back() -> None:
 )
 def test_gates_hold_a_refresh_back(changes: dict[str, object], gate: str) -> None:
     """A refresh passes the same gates as any retraining, and the decision names those that are blocked."""
-    decision = decide(_evidence(**changes), Gates(14 * DAY, min_failures=10, refresh=RULE), now=NOW)
+    decision = decide(_evidence(**changes), RULE, now=NOW)
     assert (decision.decision, [blocked.gate for blocked in decision.blocked_gates]) == ("hold", [gate])
     assert decision.reasons[-1].startswith("Held back: ")
 

@@ -1,6 +1,5 @@
-"""A plant of twelve machines whose failures announce themselves in another channel from day 70 on, with a champion."""
+"""Fixtures: a plant of twelve machines with a champion; from day 70 on failures show in another channel."""
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,8 +80,8 @@ class Plant:
 def _answer(workspace: Workspace, first: float, last: float) -> None:
     model = Registry(workspace).load("plant", "champion")
     history = read_history(workspace, "azure_machine", start=START + (first - 1) * DAY)
-    asked = cut_offs(history, 6 * HOUR, start=START + first * DAY + HOUR, end=START + last * DAY)
-    scores = score_assets(model.artifact, history, asked)
+    grid = cut_offs(history, 6 * HOUR, start=START + first * DAY + HOUR, end=START + last * DAY)
+    scores = score_assets(model.artifact, history, grid)
     add_predictions(open_records(workspace.records_url), _predictions(model, scores, START + last * DAY))
 
 
@@ -114,7 +113,7 @@ def _fill(workspace: Workspace) -> None:
         values = rng.normal((170.0, 450.0, 100.0, 40.0), (3.0, 10.0, 2.0, 1.0), (len(hours), 4))
         for failure in _failure_times(rng):
             sign = slice(max(failure - 36, 0), failure)
-            # What gives the failure away: vibration at first, pressure after the process has changed.
+            # The sign of a failure: vibration at first, pressure after the process has changed.
             channel, rise = (3, 8.0) if failure < CHANGE * 24 else (2, 16.0)
             values[sign, channel] += rise
             failures.append((f"{asset}-{failure}", asset, START + failure * HOUR, "bearing"))
@@ -148,11 +147,10 @@ def _template(tmp_path_factory: pytest.TempPathFactory, experiment: Experiment) 
 
 @pytest.fixture
 def plant(_template: Workspace, tmp_path: Path) -> Plant:
-    """Return a plant of its own, with a champion trained on day 55; copied, since making one takes long."""
+    """Return a copy of the plant, with a champion trained on day 55; creating one anew takes long."""
     root = tmp_path / "plant"
     shutil.copytree(_template.root, root)
     workspace = init_workspace(root)
-    settings = dataclasses.replace(
-        read_settings(workspace, {}), monitor_span=40 * DAY, retrain_holdout=12 * DAY, retrain_min_failures=8
-    )
+    settings = read_settings(workspace, {}).with_section("monitor", span=40 * DAY)
+    settings = settings.with_section("retrain", holdout=12 * DAY, min_failures=8)
     return Plant(workspace, settings)

@@ -27,7 +27,7 @@ CONFIG = BacktestConfig(start=50.0, every=pd.Timedelta(days=21), rules=FEW, chan
 @pytest.fixture
 def run(plant: Any, experiment: Experiment) -> Callable[..., Any]:
     """Return a back-test of the plant with a holdout that suits it."""
-    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+    settings = plant.settings.with_section("retrain", holdout=pd.Timedelta(days=14))
 
     def run_with(config: BacktestConfig = CONFIG, **options: Any) -> Any:
         return run_backtest(plant.workspace, experiment, config, settings=settings, **options)
@@ -120,7 +120,7 @@ def test_nothing_is_registered(run: Callable[..., Any], plant: Any) -> None:
 
 def test_a_version_depends_on_its_time_only(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
     """Deleting everything known after a time changes neither the model of that time nor its predictions up to then."""
-    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+    settings = plant.settings.with_section("retrain", holdout=pd.Timedelta(days=14))
     history = read_history(plant.workspace, "azure_machine")
     moment = plant.at(60)
     caches = [
@@ -136,7 +136,7 @@ def test_a_version_depends_on_its_time_only(plant: Any, experiment: Experiment, 
 
 def test_recent_telemetry_is_enough(plant: Any, experiment: Experiment, tmp_path: Path) -> None:
     """Scoring from the telemetry around a period gives the same as scoring from all of it."""
-    settings = replace(plant.settings, retrain_holdout=pd.Timedelta(days=14))
+    settings = plant.settings.with_section("retrain", holdout=pd.Timedelta(days=14))
     history = read_history(plant.workspace, "azure_machine")
     models = CachedModels(plant.workspace, experiment, history, settings, tmp_path)
     version = models.train(plant.at(60))
@@ -151,7 +151,7 @@ def test_folders_tell_experiments_apart(plant: Any, experiment: Experiment, tmp_
     others = [
         (replace(experiment, seed=9), history, plant.settings),
         (experiment, replace(history, versions={"failures": 99}), plant.settings),
-        (experiment, history, replace(plant.settings, retrain_holdout=pd.Timedelta(days=9))),
+        (experiment, history, plant.settings.with_section("retrain", holdout=pd.Timedelta(days=9))),
     ]
     folders = {cache_folder(tmp_path, *each) for each in [(experiment, history, plant.settings), *others]}
     assert len(folders) == 4

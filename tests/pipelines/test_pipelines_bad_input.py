@@ -1,4 +1,4 @@
-"""What bad input gets: a clear message, exit status 1 or 2, JSON on demand, no traceback, and nothing lost."""
+"""Bad input gets a clear message, exit status 1 or 2, JSON on demand and no traceback, and no data is lost."""
 
 import json
 import shutil
@@ -72,8 +72,8 @@ HOUR = pd.Timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a command ended."""
+class CommandResult:
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -91,23 +91,23 @@ class Line:
     folder: Path
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, *words: str) -> Answer:
+    def __call__(self, *words: str) -> CommandResult:
         self.capsys.readouterr()
-        with pytest.raises(SystemExit) as leaving:
+        with pytest.raises(SystemExit) as exited:
             app.main([*words, "--workspace", str(self.folder / "w")])
         out, err = self.capsys.readouterr()
         assert "Traceback" not in out + err
-        return Answer(int(leaving.value.code or 0), out, err)
+        return CommandResult(int(exited.value.code or 0), out, err)
 
-    def refused(self, status: int, told: tuple[str, ...], *words: str) -> None:
+    def refused(self, status: int, messages: tuple[str, ...], *words: str) -> None:
         """Run a command that must be refused: once for people, once for programs."""
-        said = self(*words)
-        assert (said.status, said.out) == (status, "")
-        assert all(word in " ".join(said.err.split()) for word in told), said.err
-        answered = self(*words, "--json")
-        assert answered.status == status
-        assert set(answered.json) == {"error", "found", "expected", "remedy"}
-        assert all(answered.json.values())
+        result = self(*words)
+        assert (result.status, result.out) == (status, "")
+        assert all(message in " ".join(result.err.split()) for message in messages), result.err
+        result = self(*words, "--json")
+        assert result.status == status
+        assert set(result.json) == {"error", "found", "expected", "remedy"}
+        assert all(result.json.values())
 
     @property
     def workspace(self) -> Workspace:
@@ -148,40 +148,40 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--telemetry", str(folder / "telemetry.csv"), "--failures", str(folder / "failures.csv")),
     ]
     for words in (import_all, ["train", str(folder / "pump.toml")]):
-        with pytest.raises(SystemExit) as leaving:
+        with pytest.raises(SystemExit) as exited:
             app.main([*words, "--workspace", str(folder / "w"), "--json"])
-        assert not leaving.value.code
+        assert not exited.value.code
     return folder
 
 
 @pytest.fixture
 def shared(_trained: Path, capsys: pytest.CaptureFixture[str]) -> Line:
-    """Return a command line in the one workspace that all read and none changes."""
+    """Return a command line in the workspace that is shared, so no test may change it."""
     return Line(_trained, capsys)
 
 
 @pytest.fixture
 def own(_trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Line:
-    """Return a command line in a workspace that the test may spoil."""
+    """Return a command line in a workspace of the test's own."""
     shutil.copytree(_trained, tmp_path / "plant")
     return Line(tmp_path / "plant", capsys)
 
 
-# --- files that come in
+# --- ingested files
 
 
 def rows(*changed: str, header: str = HEADER) -> str:
     return "\n".join([header, *(changed or ROWS)]) + "\n"
 
 
-HELD = {
+QUARANTINED = {
     "a missing column": (rows(*(row.rpartition(",")[0] for row in ROWS), header=HEADER[:-9]), "pressure is missing"),
     "a misspelt column": (rows(header=HEADER.replace("flow", "flwo")), "Did you mean 'flow'?"),
     "a wrong unit": (rows(header=HEADER.replace("flow", "flow [m3/h]")), "is in m3/h; the contract demands l/min"),
     "a wrong type": (rows(ROWS[0].replace("200", "high"), ROWS[1]), "flow: holds 'high' in row 1"),
     "a decimal comma": (rows(ROWS[0], ROWS[1].replace("210", '"2,1"')), "flow: holds '2,1' in row 2"),
-    "a time that is none": (rows(ROWS[0].replace("2026-07-01T00:00:00Z", "yesterday", 1)), "holds 'yesterday'"),
-    "a column twice": (rows(header=HEADER.replace("pressure", "flow")), "flow is there 2 times"),
+    "an invalid time": (rows(ROWS[0].replace("2026-07-01T00:00:00Z", "yesterday", 1)), "holds 'yesterday'"),
+    "a column twice": (rows(header=HEADER.replace("pressure", "flow")), "flow occurs 2 times"),
     "an undeclared column": (
         rows(*(f"{row},red" for row in ROWS), header=f"{HEADER},colour"),
         "colour is not in the contract",
@@ -191,44 +191,44 @@ HELD = {
 }
 
 
-@pytest.mark.parametrize("case", HELD)
-def test_a_file_that_breaks_its_contract_is_told_and_held(own: Line, case: str) -> None:
-    """What can be read but breaks its contract is told, and every row of it waits in quarantine, once."""
-    text, told = HELD[case]
+@pytest.mark.parametrize("case", QUARANTINED)
+def test_a_file_that_breaks_its_contract_is_quarantined(own: Line, case: str) -> None:
+    """A file that can be read but breaks its contract is refused, and every row is in quarantine once."""
+    text, message = QUARANTINED[case]
     file = own.write(text)
     own.refused(
-        1, ("breaks the contract telemetry_pump", told, "quarantine"), "ingest", file, "--contract", own.contract
+        1, ("breaks the contract telemetry_pump", message, "quarantine"), "ingest", file, "--contract", own.contract
     )
-    held = quarantine.listed(own.workspace)
-    assert len(held) == len(text.splitlines()) - 1
+    quarantined = quarantine.list_rows(own.workspace)
+    assert len(quarantined) == len(text.splitlines()) - 1
     # No value was lost on the way, not even that of a column of which there are two.
-    values = [value for row in held["row"] for value in json.loads(row).values() if value is not None]
+    values = [value for row in quarantined["row"] for value in json.loads(row).values() if value is not None]
     assert len(values) >= sum(len(line.split(",")) for line in text.splitlines()[1:]) - text.count('"') // 2
     assert own("validate", file, "--contract", own.contract).status == 1
     assert own("quarantine", "list").status == 0
 
 
-AT_THE_DOOR: dict[str, tuple[str | bytes, int, str]] = {
+UNREADABLE: dict[str, tuple[str | bytes, int, str]] = {
     "an empty file": ("", 1, "is empty"),
     "a header alone": (rows().splitlines()[0] + "\n", 1, "holds no rows"),
-    "a binary file": (b"\x89PNG\r\n\x1a\n\x00\xff", 1, "no text in UTF-8"),
+    "a binary file": (b"\x89PNG\r\n\x1a\n\x00\xff", 1, "not UTF-8 text"),
     "semicolons": (rows().replace(",", ";"), 1, "separates its columns by ';'"),
     "a line cut short": (rows() + "p1,2026", 1, "Expected 6 columns, got 2"),
     "times without a zone": (rows().replace("Z", ""), 2, "--time-zone"),
 }
 
 
-@pytest.mark.parametrize("case", AT_THE_DOOR)
-def test_a_file_that_cannot_be_read_is_refused_at_the_door(shared: Line, case: str) -> None:
-    """What is no table is told and left where it is; nothing of it is stored."""
-    text, status, told = AT_THE_DOOR[case]
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_refused(shared: Line, case: str) -> None:
+    """A file that is no table is refused and left where it is; nothing of it is stored."""
+    text, status, message = UNREADABLE[case]
     before = tables.versions(shared.workspace)
-    shared.refused(status, (told,), "ingest", shared.write(text), "--contract", shared.contract)
+    shared.refused(status, (message,), "ingest", shared.write(text), "--contract", shared.contract)
     assert tables.versions(shared.workspace) == before
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("words", "status", "message"),
     [
         (("ingest", "nowhere.csv", "--contract", "failures"), 1, "no file nowhere.csv"),
         (("ingest", ".", "--contract", "failures"), 2, ". is a folder"),
@@ -244,21 +244,23 @@ def test_a_file_that_cannot_be_read_is_refused_at_the_door(shared: Line, case: s
         (("simulate", "--machines", "-1"), 2, "at least one"),
         (("simulate", "--scenario", "proces_change"), 2, "Did you mean 'process_change'?"),
         (("models", "promote", "99", "--reason", "x"), 1, "no version 99"),
-        (("models", "promote", "1", "--reason", "x"), 1, "is the champion already"),
+        (("models", "promote", "1", "--reason", "x"), 1, "is already the champion"),
         (("models", "rollback", "--reason", "x"), 1, "no champion before version 1"),
         (("models", "shadow", "99"), 1, "no version 99"),
         (("models", "list", "--model", "pmp"), 1, "Did you mean 'pump'?"),
         (("reproduce", "99"), 1, "no version 99"),
-        (("score", "--as-of", "someday"), 2, "is no time"),
+        (("score", "--as-of", "someday"), 2, "is not a time"),
         (("score", "--as-of", "1999-01-01"), 1, "no telemetry of any pump"),
         (("train", "flet"), 2, "Did you mean 'fleet'?"),
         (("train", "azure"), 1, "no azure_machine"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else None,
 )
-def test_a_command_that_cannot_be_done_says_why(shared: Line, words: tuple[str, ...], status: int, told: str) -> None:
-    """A command that names what is not there, or cannot be, is refused in words, and as JSON."""
-    shared.refused(status, (told,), *words)
+def test_a_command_that_cannot_be_done_says_why(
+    shared: Line, words: tuple[str, ...], status: int, message: str
+) -> None:
+    """A command that names something unknown or impossible gets an error, as text and as JSON."""
+    shared.refused(status, (message,), *words)
 
 
 def test_a_header_may_declare_the_right_unit(own: Line) -> None:
@@ -267,33 +269,33 @@ def test_a_header_may_declare_the_right_unit(own: Line) -> None:
     assert own("ingest", file, "--contract", own.contract, "--json").json["accepted"] == 2
 
 
-def test_mended_rows_leave_quarantine_and_the_rest_stays(own: Line) -> None:
-    """Export, mend, replay: what is good now is stored once, and one misshapen batch holds up no other."""
+def test_fixed_rows_leave_quarantine_and_the_rest_stays(own: Line) -> None:
+    """Export, fix, replay: rows that are good now are stored once; a batch that stays bad does not hold up others."""
     for case in ("a wrong type", "an undeclared column"):
-        own("ingest", own.write(HELD[case][0]), "--contract", own.contract)
-    out = str(own.folder / "mend.csv")
+        own("ingest", own.write(QUARANTINED[case][0]), "--contract", own.contract)
+    out = str(own.folder / "fix.csv")
     assert own("quarantine", "export", out, "--contract", own.contract).status == 0
     assert own("quarantine", "export", out, "--contract", own.contract).status == 2
     assert own("quarantine", "replay", "--contract", own.contract).status == 1
-    mended = Path(out).read_text().replace("high", "199")
-    Path(out).write_text(mended)
+    fixed = Path(out).read_text().replace("high", "199")
+    Path(out).write_text(fixed)
     first = own("quarantine", "replay", out, "--contract", own.contract, "--json")
     again = own("quarantine", "replay", out, "--contract", own.contract, "--json")
     assert (first.status, first.json["accepted"], first.json["refused"]) == (0, 2, 2)
     assert (again.status, again.json["accepted"], again.json["already"]) == (1, 0, 2)
     stored = tables.read(own.workspace, "telemetry/pump", assets=["p1"])
     assert list(stored["flow"]) == [199, 210]
-    assert len(quarantine.listed(own.workspace)) == 2
+    assert len(quarantine.list_rows(own.workspace)) == 2
 
 
 def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
-    """Several hands bring the same file at the same time; its rows are stored once."""
+    """The same file is ingested by several threads at once; its rows are stored once."""
     contract = load_contract(own.contract)
     frame = read_table(Path(own.write(rows())), contract)
     now, workspace = pd.Timestamp.now("UTC"), own.workspace
-    with ThreadPoolExecutor(4) as hands:
-        done = list(hands.map(lambda _: ingest.ingest(workspace, frame, contract, now=now), range(4)))
-    assert sorted(each.accepted for each in done) == [0, 0, 0, 2]
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(lambda _: ingest.ingest(workspace, frame, contract, now=now), range(4)))
+    assert sorted(result.accepted for result in results) == [0, 0, 0, 2]
     assert len(tables.read(workspace, "telemetry/pump", assets=["p1"])) == 2
 
 
@@ -301,10 +303,10 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "status", "told"),
+    ("override", "status", "message"),
     [
         ("seed", 2, "key=value"),
-        ("label.horizon=-24h", 2, "a number and a unit"),
+        ("label.horizon=-24h", 2, "a duration above zero"),
         ("label.horizn=24h", 2, "Did you mean 'horizon'?"),
         ("seed=seven", 2, "a whole number"),
         ("windows.stride=0h", 2, "windows.stride"),
@@ -314,7 +316,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("split.test_start=2031-01-01", 1, "there is no sample from 2031-01-01"),
         ("split.test_start=2026-01-02T20:00:00Z", 1, "fails within the horizon"),
         ("label.horizon=4000h", 1, "no training sample"),
-        ("costs.false_alarm=0", 2, "costs above zero"),
+        ("costs.false_alarm=0", 2, "a number above 0"),
         ("estimator.kind=logistc", 2, "Did you mean 'logistic'?"),
         ("estimator.params={depth = 3}", 2, "depth"),
         ("features.tsfresh=minmal", 2, "Did you mean 'minimal'?"),
@@ -323,17 +325,17 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("features.tsfresh=['quantile']", 2, "cannot be computed"),
         ("features.channels=['flwo']", 2, "Did you mean 'flow'?"),
         ("data.asset_type=pmp", 1, "nothing is known of any pmp"),
-        ("data.plant=north", 1, "stands in plant 'north'"),
+        ("data.plant=north", 1, "in plant 'north'"),
     ],
 )
-def test_an_experiment_that_cannot_be_is_refused(shared: Line, override: str, status: int, told: str) -> None:
-    """An unknown key, an impossible value or nothing to learn from is told before anything is registered."""
-    shared.refused(status, (told,), "train", str(shared.folder / "pump.toml"), "--set", override)
+def test_an_invalid_experiment_is_refused(shared: Line, override: str, status: int, message: str) -> None:
+    """An unknown key, an impossible value or a lack of samples is an error before anything is registered."""
+    shared.refused(status, (message,), "train", str(shared.folder / "pump.toml"), "--set", override)
     assert len(shared("models", "list", "--json").json["versions"]) == 1
 
 
 def test_a_broken_experiment_file_names_the_line(shared: Line) -> None:
-    """TOML that does not parse, is no text or lacks a key is wrong usage, and the place is named."""
+    """TOML that does not parse, is no text or lacks a key is wrong usage, and the line or key is named."""
     broken = shared.write(EXPERIMENT.replace('"24h"', '"24h'), "broken.toml")
     shared.refused(2, ("broken.toml is not TOML", "line"), "train", broken)
     shared.refused(2, ("is not TOML",), "train", shared.write(b"\xff\xfe\x00", "binary.toml"))
@@ -354,8 +356,8 @@ def test_a_broken_experiment_file_names_the_line(shared: Line) -> None:
 # --- stores
 
 
-def test_a_workspace_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A workspace that is missing, or is a file, is told; nothing is made in its place."""
+def test_a_folder_that_is_no_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A workspace that is missing, or is a file, is an error; nothing is created in its place."""
     nowhere, file = Line(tmp_path / "nowhere", capsys), Line(tmp_path, capsys)
     for words in (("models", "list"), ("score",), ("doctor",), ("train", "fleet"), ("quarantine", "list")):
         nowhere.refused(1, ("no workspace", "forewarn init"), *words)
@@ -365,7 +367,7 @@ def test_a_workspace_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[
     file.refused(1, ("no workspace",), "score")
 
 
-def test_nothing_to_work_with_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In an empty workspace every command says what is missing."""
     empty = Line(tmp_path, capsys)
     assert empty("init").status == 0
@@ -383,35 +385,35 @@ def _cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:80])
 
 
-@pytest.mark.parametrize("spoil", [_empty, _cut])
-def test_a_damaged_log_is_not_read_as_nothing(own: Line, spoil: Callable[[Path], None]) -> None:
-    """A commit that is cut short or emptied stops every reader: its rows may not go missing without a word."""
-    spoil(sorted((own.folder / "w/tables/telemetry/pump/_delta_log").glob("*.json"))[-1])
+@pytest.mark.parametrize("damage", [_empty, _cut])
+def test_a_damaged_log_is_not_read_as_nothing(own: Line, damage: Callable[[Path], None]) -> None:
+    """A commit that is cut short or emptied stops every reader: its rows must not go missing silently."""
+    damage(sorted((own.folder / "w/tables/telemetry/pump/_delta_log").glob("*.json"))[-1])
     for words in (("score",), ("train", str(own.folder / "pump.toml")), ("reproduce", "1")):
         own.refused(1, ("telemetry/pump", "cannot be used", "backup"), *words)
     assert own("doctor", "--json").status == 1
 
 
 def test_a_table_that_is_gone_is_not_read_as_nothing(own: Line) -> None:
-    """What a version was trained on cannot be had again once the table is gone, and that is said."""
+    """Without the table a version was trained on it cannot be reproduced, and the error says so."""
     shutil.rmtree(own.folder / "w/tables/telemetry/pump")
     own.refused(1, ("the table is gone",), "reproduce", "1")
 
 
 @pytest.mark.parametrize(("file", "words"), [("records.db", ("score",)), ("mlflow.db", ("models", "list"))])
-def test_a_corrupt_database_is_told(own: Line, file: str, words: tuple[str, ...]) -> None:
+def test_a_corrupt_database_is_reported(own: Line, file: str, words: tuple[str, ...]) -> None:
     """A file that is no database is named, and left as it is."""
-    spoilt = b"this is no database" * 300
-    (own.folder / "w" / file).write_bytes(spoilt)
-    # SQLite would mend the file from the log that a connection still open has left beside it.
+    corrupt = b"this is no database" * 300
+    (own.folder / "w" / file).write_bytes(corrupt)
+    # SQLite would restore the file from the log that a connection still open has left beside it.
     for log in (own.folder / "w").glob(f"{file}-*"):
         log.unlink()
     own.refused(1, (file, "damaged"), *words)
     assert own("doctor", "--json").status == 1
-    assert (own.folder / "w" / file).read_bytes() == spoilt
+    assert (own.folder / "w" / file).read_bytes() == corrupt
 
 
-def test_locked_records_are_waited_for_but_not_for_ever(own: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_records_are_an_error_after_a_while(own: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program that holds the records is named as the cause, after a time, and nothing is half stored."""
     monkeypatch.setitem(records.open_records.__kwdefaults__, "busy_seconds", 0.1)
     holder = sqlite3.connect(own.folder / "w" / "records.db", isolation_level=None)
@@ -423,7 +425,7 @@ def test_locked_records_are_waited_for_but_not_for_ever(own: Line, monkeypatch: 
 
 
 def test_without_a_champion_nothing_is_scored(own: Line) -> None:
-    """A registry without a champion says how to make one."""
+    """Without a champion the error says how to promote one."""
     from models.registry.registry import CHAMPION, Registry
 
     Registry(own.workspace).delete_alias("pump", CHAMPION)
@@ -432,29 +434,29 @@ def test_without_a_champion_nothing_is_scored(own: Line) -> None:
 
 
 def test_doctor_names_a_variable_that_nothing_reads(shared: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped variable would otherwise leave a setting at its default without a word."""
+    """A mistyped variable would otherwise leave a setting at its default unnoticed."""
     monkeypatch.setenv("FOREWARN_MONITOR_SPAM", "30d")
-    answer = shared("doctor", "--json")
-    assert answer.status == 1
-    assert "FOREWARN_MONITOR_SPAN" in str(answer.json["unknown_variables"])
+    result = shared("doctor", "--json")
+    assert result.status == 1
+    assert "FOREWARN_MONITOR_SPAN" in str(result.json["unknown_variables"])
 
 
 @pytest.mark.parametrize("words", [("trian",), ("train",), ("train", "x", "--sett", "a=b"), ("models", "promote", "x")])
 def test_a_line_that_cannot_be_parsed_is_json_too(shared: Line, words: tuple[str, ...]) -> None:
     """A program that asked for JSON gets JSON, however wrong its command line is."""
-    answer = shared(*words, "--json")
-    assert answer.status == 2
-    assert set(answer.json) == {"error", "found", "expected", "remedy"}
+    result = shared(*words, "--json")
+    assert result.status == 2
+    assert set(result.json) == {"error", "found", "expected", "remedy"}
 
 
-def test_answers_hold_null_where_there_is_no_number(shared: Line) -> None:
-    """JSON has no NaN: a figure that could not be had is null."""
-    answer = shared("monitor", "--json", "--now", "2026-01-20")
-    assert "NaN" not in answer.out
-    assert answer.json["rates"]["missed"]["value"] is None
+def test_output_is_null_where_there_is_no_number(shared: Line) -> None:
+    """JSON has no NaN: a figure that cannot be computed is null."""
+    result = shared("monitor", "--json", "--now", "2026-01-20")
+    assert "NaN" not in result.out
+    assert result.json["rates"]["missed"]["value"] is None
 
 
-# --- what people see
+# --- output for people
 
 
 @pytest.mark.parametrize(
@@ -471,11 +473,11 @@ def test_answers_hold_null_where_there_is_no_number(shared: Line) -> None:
     ],
     ids=" ".join,
 )
-def test_answers_for_people_fit_eighty_columns(shared: Line, words: tuple[str, ...]) -> None:
-    """A person at a narrow terminal reads lines, not the innards of dictionaries."""
+def test_output_for_people_fits_eighty_columns(shared: Line, words: tuple[str, ...]) -> None:
+    """Output for people has lines of at most eighty columns, and no raw Python values."""
     good, mixed = rows(), rows(ROWS[0].replace("200", "-5"), ROWS[1].replace("210", "190"))
     files = {"CONTRACT": shared.contract, "GOOD": shared.write(good, "good.csv"), "MIXED": shared.write(mixed, "m.csv")}
-    answer = shared(*(files.get(word, word) for word in words))
-    assert answer.status == 0
-    assert max(len(line.rstrip()) for line in answer.out.splitlines()) <= 80
-    assert not any(mark in answer.out for mark in ("{'", "…", "None", "nan"))
+    result = shared(*(files.get(word, word) for word in words))
+    assert result.status == 0
+    assert max(len(line.rstrip()) for line in result.out.splitlines()) <= 80
+    assert not any(mark in result.out for mark in ("{'", "…", "None", "nan"))

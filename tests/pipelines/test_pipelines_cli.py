@@ -77,7 +77,7 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
     assert "train" in out + err
 
 
-def test_a_missing_workspace_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_workspace_is_commands_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a workspace a command ends with 1 and says how to make one, on stderr."""
     status, out, err = run(capsys, "models", "list", "--workspace", str(tmp_path / "nowhere"))
     assert (status, out) == (1, "")
@@ -114,10 +114,10 @@ def test_init_twice_is_init_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_readme_names_only_commands_that_exist(repository: Path) -> None:
     """Whatever the README tells a reader to run must be there to run."""
     text = (repository / "README.md").read_text(encoding="utf-8")
-    told = re.findall(r"(?:`|\$ )forewarn ([a-z]+)(?: ([a-z-]+))?", text)
+    commands = re.findall(r"(?:`|\$ )forewarn ([a-z]+)(?: ([a-z-]+))?", text)
     known = {*app.COMMANDS, *(name.rpartition(".")[0] for name in app.COMMANDS)}
-    assert len(told) > 5
-    assert [words for words in told if words[0] not in known and ".".join(words) not in known] == []
+    assert len(commands) > 5
+    assert [words for words in commands if words[0] not in known and ".".join(words) not in known] == []
 
 
 def test_serve_hands_on_only_what_was_said(

@@ -1,4 +1,4 @@
-"""The demonstration, shortened: every part of the loop joined, on a small fleet."""
+"""The demonstration, shortened: the whole loop on a small fleet."""
 
 import json
 from dataclasses import replace
@@ -24,18 +24,18 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 @pytest.mark.slow
 def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
     """Each machine gets a prediction each day, by the endpoint, and each is in the records."""
-    told = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
-    assert set(told["origin"]) == {"endpoint"}
-    assert told.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == SHORT.days - SHORT.history_days
+    recorded = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
+    assert set(recorded["origin"]) == {"endpoint"}
+    assert recorded.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == SHORT.days - SHORT.history_days
 
 
 @pytest.mark.slow
-def test_the_timeline_tells_what_the_readme_promises(shown: DemoResult) -> None:
-    """Ingested, trained, champion, change and end are told in order of time, and the report is there."""
-    told = [moment.what for moment in shown.moments]
-    assert told[:3] == ["ingested", "champion v1", "trained beside it"]
-    assert "process change" in told
-    assert told[-1] == "end"
+def test_the_timeline_has_the_lines_shown_in_the_readme(shown: DemoResult) -> None:
+    """Ingested, champion, trained, change and end are there in order of time, and so is the report."""
+    lines = [moment.what for moment in shown.moments]
+    assert lines[:3] == ["ingested", "champion v1", "also trained"]
+    assert "process change" in lines
+    assert lines[-1] == "end"
     assert [moment.at for moment in shown.moments] == sorted(moment.at for moment in shown.moments)
     assert "rows quarantined" in shown.moments[0].detail
     assert shown.report.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -43,25 +43,25 @@ def test_the_timeline_tells_what_the_readme_promises(shown: DemoResult) -> None:
 
 @pytest.mark.slow
 def test_the_answer_for_programs_is_json(shown: DemoResult) -> None:
-    """What `--json` prints holds nothing that JSON has no word for."""
-    told = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
-    assert set(told) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
+    """What `--json` prints is valid JSON."""
+    printed = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
+    assert set(printed) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
 
 
-def test_a_postponed_retraining_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_postponed_retraining_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     """When nothing was trained the timeline says so with its reason, and names no version."""
-    monkeypatch.setattr(timeline, "_decided", lambda _: "seen")
+    monkeypatch.setattr(timeline, "_evidence", lambda _: "evidence")
     early = SimpleNamespace(champion=None, challenger=None, reasons=("2 events in the period: too few.",))
     result = SimpleNamespace(decision="postponed", comparison=early, challenger_version=None)
-    told = list(timeline._swapped(SimpleNamespace(at=0, look=None, result=result, traffic=None)))  # type: ignore[arg-type]
-    assert [(moment.what, moment.detail) for moment in told] == [
-        ("trigger", "seen"),
+    moments = list(timeline._swap_moments(SimpleNamespace(at=0, look=None, result=result, traffic=None)))  # type: ignore[arg-type]
+    assert [(moment.what, moment.detail) for moment in moments] == [
+        ("drift detected", "evidence"),
         ("postponed", "2 events in the period: too few."),
     ]
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The demonstration throws away only what a demonstration left; anything else is wrong usage."""
+    """The demonstration deletes only what an earlier one left; anything else is wrong usage."""
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(SystemExit) as leaving:
         app.main(["demo", "--workspace", str(tmp_path)])

@@ -42,8 +42,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workspace
         if name not in workspaces:
             workspaces[name] = init_workspace(tmp_path_factory.mktemp(name))
             # Impossible readings would be in quarantine, and duplicates with them.
-            soil = Dirt(out_of_range=0.0, duplicates=0.0)
-            batch = simulate(7, MACHINES, start=START, days=DAYS + 14, scenario=SCENARIOS[name], soil=soil)
+            dirt = Dirt(out_of_range=0.0, duplicates=0.0)
+            batch = simulate(7, MACHINES, start=START, days=DAYS + 14, scenario=SCENARIOS[name], dirt=dirt)
             for table in ("assets", "failures", "work_orders", "events"):
                 tables.append(workspaces[name], table, getattr(batch, table), "all")
             tables.append(workspaces[name], "telemetry/cnc_machine", batch.telemetry, "all")

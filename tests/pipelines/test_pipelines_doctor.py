@@ -21,8 +21,8 @@ def engine(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> dict[
     with pytest.raises(SystemExit) as leaving:
         app.main(["doctor", "--workspace", str(plant.workspace.root), "--json", *words])
     assert not leaving.value.code
-    told = json.loads(capsys.readouterr().out)["feature_engine"]
-    return {entry["what"]: entry["is"] for entry in told}
+    entries = json.loads(capsys.readouterr().out)["feature_engine"]
+    return {entry["what"]: entry["is"] for entry in entries}
 
 
 def add_champion(plant: Any, experiment: Any, name: str, features: tuple[str, ...]) -> None:
@@ -47,18 +47,18 @@ def test_a_champions_slow_columns_are_named(plant: Any, tmp_path: Path, experime
     file = tmp_path / "odd.toml"
     file.write_text(experiment_text.replace('stride = "6h"', 'stride = "1d"'))
     add_champion(plant, load_experiment(file), "odd", ("mean", UNSUPPORTED, "last_less_first"))
-    told = engine(capsys, plant)
-    assert told["champion of plant"] == "fast"
-    assert told["champion of odd"] == f"through tsfresh: {UNSUPPORTED}, last_less_first"
+    state = engine(capsys, plant)
+    assert state["champion of plant"] == "fast"
+    assert state["champion of odd"] == f"through tsfresh: {UNSUPPORTED}, last_less_first"
 
 
 def test_a_person_reads_it_too(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """The table for people has a part of its own for the engine."""
     with pytest.raises(SystemExit):
         app.main(["doctor", "--workspace", str(plant.workspace.root)])
-    _, _, told = capsys.readouterr().out.partition("feature engine")
-    assert "champion of plant" in told
-    assert "fast" in told
+    _, _, shown = capsys.readouterr().out.partition("feature engine")
+    assert "champion of plant" in shown
+    assert "fast" in shown
 
 
 def test_kernels_that_are_not_compiled_are_told(

@@ -22,6 +22,8 @@ from pipelines.importers.cmapss import read_cmapss
 NOW = pd.Timestamp("2026-01-01", tz="UTC")
 TEST_START = pd.Timestamp("2015-03-01", tz="UTC")
 
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(1500)]
+
 
 def imported(batch: Batch, folder: Path) -> History:
     """Send a batch through its contracts into a workspace and read it back."""
@@ -39,8 +41,6 @@ def azure(datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
     return imported(read_azure_pdm(datasets / "azure_pdm"), tmp_path_factory.mktemp("azure"))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("subset", "capped", "uncapped"), [("FD001", 13.5, 15.0), ("FD003", 12.5, 14.5)])
 def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
     repository: Path, datasets: Path, tmp_path: Path, subset: str, capped: float, uncapped: float
@@ -54,8 +54,6 @@ def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
     assert figures["rmse_capped"] < figures["rmse_uncapped"] <= uncapped
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", [7, 1])
 def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: History, seed: int) -> None:
     """In March F1 is at least .85 and under .93, and at least 9 of the 11 failures have an alarm, whatever the seed."""
@@ -67,8 +65,6 @@ def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: Histor
     assert figures["failures_caught"] >= 9
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_an_error_code_seen_in_its_own_hour_would_betray_the_label(repository: Path, azure: History) -> None:
     """Codes are booked 24 hours before a failure to the hour: known in their own hour they make March too easy."""
     early = replace(azure, events=azure.events.assign(known_time=azure.events["event_time"]))

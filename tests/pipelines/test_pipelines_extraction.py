@@ -1,4 +1,4 @@
-"""`forewarn features`: an experiment's samples as Parquet files, whole or not at all."""
+"""`forewarn features`: the features of an experiment's samples as Parquet files, all of them or none."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from models.training.samples import draw_samples
 from pipelines.cli import app
 from pipelines.jobs.extraction import extract_features
 
-# Of both kinds of slow features one: a user's own, and parameters that no kernel has.
+# One of the two kinds of slow features: parameters that no kernel has. The other is a user's own calculator.
 SLOW = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
 
 
@@ -32,11 +32,11 @@ def described(tmp_path: Path, experiment_text: str) -> str:
 
 def run(capsys: pytest.CaptureFixture[str], plant: Any, *words: str) -> tuple[int, str, str]:
     capsys.readouterr()
-    with pytest.raises(SystemExit) as leaving:
+    with pytest.raises(SystemExit) as exited:
         app.main(["features", *words, "--workspace", str(plant.workspace.root)])
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
-    return int(leaving.value.code or 0), out, err
+    return int(exited.value.code or 0), out, err
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch, columns: int, rows: int) -> None:
@@ -79,25 +79,32 @@ def test_files_hold_the_features_of_all_samples(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_slow_features_are_told(plant: Any, described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What takes the slow way through tsfresh is named, a user's own calculator too; --set decides what is computed."""
+def test_slow_features_are_reported(
+    plant: Any, described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Features that tsfresh computes are named, a user's own calculator too; --set decides what is computed."""
 
     def first_of_all(x: Any) -> float:
         return float(x[0])
 
     first_of_all.fctype = "simple"  # type: ignore[attr-defined]
     register_calculator(first_of_all)
-    wanted = ("--set", f"features.tsfresh={json.dumps(['mean', SLOW, 'first_of_all'])}", "--set", "windows.stride=10d")
-    status, out, _ = run(capsys, plant, described, "--out", str(tmp_path / "f"), *wanted, "--json")
+    overrides = (
+        "--set",
+        f"features.tsfresh={json.dumps(['mean', SLOW, 'first_of_all'])}",
+        "--set",
+        "windows.stride=10d",
+    )
+    status, out, _ = run(capsys, plant, described, "--out", str(tmp_path / "f"), *overrides, "--json")
     assert (status, json.loads(out)["slow_features"], json.loads(out)["columns"]) == (0, [SLOW, "first_of_all"], 14)
-    status, out, _ = run(capsys, plant, described, "--out", str(tmp_path / "g"), *wanted)
+    status, out, _ = run(capsys, plant, described, "--out", str(tmp_path / "g"), *overrides)
     assert (status, "first_of_all" in out, "rows" in out) == (0, True, True)
 
 
 def test_the_same_folder_twice_is_refused(
     plant: Any, described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Features are never mixed with what is there already: wrong usage, and nothing is touched."""
+    """A folder with files is wrong usage, and its files are left alone."""
     folder = tmp_path / "f"
     assert run(capsys, plant, described, "--out", str(folder))[0] == 0
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -110,7 +117,7 @@ def test_the_same_folder_twice_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("flet", "--out", "f"), "Did you mean 'fleet'?"),
         (("fleet",), "--out"),
@@ -119,11 +126,11 @@ def test_the_same_folder_twice_is_refused(
         (("fleet", "--out", "f", "--set", "feature.tsfresh=minimal"), "feature"),
     ],
 )
-def test_what_is_written_wrong_is_wrong_usage(
+def test_a_mistyped_command_is_wrong_usage(
     plant: Any,
     described: str,
     words: tuple[str, ...],
-    told: str,
+    expected: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -132,12 +139,12 @@ def test_what_is_written_wrong_is_wrong_usage(
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, plant, *(described if word == "plant" else word for word in words))
     assert status == 2
-    assert told in " ".join((out + err).split())
+    assert expected in " ".join((out + err).split())
     assert not (tmp_path / "f").exists()
 
 
-def test_telemetry_that_is_not_there_is_told(plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An experiment about an asset type of which nothing is known ends with 1 and says what to bring in."""
+def test_missing_telemetry_is_reported(plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An experiment about an asset type without data ends with 1 and says what to import."""
     status, _, err = run(capsys, plant, "fleet", "--out", str(tmp_path / "f"))
     assert (status, "nothing is known of any cnc_machine" in " ".join(err.split())) == (1, True)
     assert not (tmp_path / "f").exists()
@@ -147,31 +154,31 @@ def test_telemetry_that_is_not_there_is_told(plant: Any, tmp_path: Path, capsys:
 def test_an_interrupted_run_leaves_nothing(
     plant: Any, described: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Part of the rows would look like all of them: they are taken away, and the same command works again."""
+    """Part of the rows would look like all of them: the files are deleted, and the same command works again."""
     small_batches(monkeypatch, 40, 200)
     folder, experiment, now = tmp_path / "f", load_experiment(Path(described)), plant.at(200)
-    seen: list[list[str]] = []
+    listings: list[list[str]] = []
 
     def interrupt(*_: object) -> None:
         names = [file.name for file in folder.glob("*")]
-        seen.append(names)
+        listings.append(names)
         if "part-00001.parquet" in names:
             raise KeyboardInterrupt
 
     write = pq.ParquetWriter.write_batch
     with monkeypatch.context() as patched:
         if where == "while it writes":
-            patched.setattr(pq.ParquetWriter, "write_batch", lambda *given: (interrupt(), write(*given)))
+            patched.setattr(pq.ParquetWriter, "write_batch", lambda *args: (interrupt(), write(*args)))
         progress = interrupt if where == "while it computes" else silent
         with pytest.raises(KeyboardInterrupt):
             extract_features(plant.workspace, experiment, folder, now=now, progress=progress)
-    assert len(seen) > 2
+    assert len(listings) > 2
     assert list(folder.iterdir()) == []
     assert extract_features(plant.workspace, experiment, folder, now=now).files > 2
 
 
-def test_a_full_disk_is_told(plant: Any, described: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the disk does not take is an error of ours that names the folder; no file stays."""
+def test_a_full_disk_is_reported(plant: Any, described: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write error becomes a StorageError that names the cause; no file stays."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -182,16 +189,16 @@ def test_a_full_disk_is_told(plant: Any, described: str, tmp_path: Path, monkeyp
     assert list((tmp_path / "f").iterdir()) == []
 
 
-def test_files_that_came_meanwhile_are_left_alone(
+def test_files_written_meanwhile_are_left_alone(
     plant: Any, described: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two runs into one folder the second gives way, and takes nothing of the first's away."""
+    """Of two runs into one folder the second fails, and deletes none of the first one's files."""
     folder = tmp_path / "f"
 
-    def meanwhile(*given: Any, **named: Any) -> Any:
+    def meanwhile(*args: Any, **options: Any) -> Any:
         folder.mkdir()
         (folder / "part-00000.parquet").write_text("of another run")
-        return learn_recipe(*given, **named)
+        return learn_recipe(*args, **options)
 
     monkeypatch.setattr("pipelines.jobs.extraction.learn_recipe", meanwhile)
     with pytest.raises(UsageError, match="holds files already"):

@@ -13,14 +13,14 @@ HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)
 
 
-def assert_same(one, other, tables=TABLES):
+def assert_same(first, second, tables=TABLES):
     for table in tables:
-        pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table), obj=table)
+        pd.testing.assert_frame_equal(getattr(first, table), getattr(second, table), obj=table)
 
 
 @pytest.fixture(scope="module")
 def fleet():
-    """Return 30 machines after 90 days in which nobody raised an alarm, and all they said."""
+    """Return 30 machines after 90 days without alarms, and all that became known."""
     fleet = Fleet(3, 30, start=START)
     return fleet, fleet.advance(START + 90 * DAY)
 
@@ -57,7 +57,7 @@ def test_batches_hold_what_became_known():
 
 
 def test_frames_keep_the_conventions(fleet):
-    """Times are microseconds in UTC, words are str, readings float64, and nothing is known before it happens."""
+    """Times are microseconds in UTC, text is str, readings float64, and nothing is known before it happens."""
     for table in TABLES:
         frame = getattr(fleet[1], table)
         for column, dtype in frame.dtypes.astype(str).items():
@@ -84,7 +84,7 @@ def test_failures_come_at_a_rate_worth_watching(fleet):
     assert set(failures["mode"]) == set(COMPONENTS)
 
 
-def test_a_broken_machine_is_silent_until_mended(fleet):
+def test_a_broken_machine_is_silent_until_repaired(fleet):
     """Between a failure and its corrective order a machine sends nothing, and the order names what failed."""
     simulated, batch = fleet
     orders = batch.work_orders[batch.work_orders["kind"] == "corrective"]
@@ -92,10 +92,10 @@ def test_a_broken_machine_is_silent_until_mended(fleet):
     assert orders["finding"].eq("defect_confirmed").all()
     truth = simulated.truth()
     for failure in batch.failures.head(20).itertuples():
-        mended = orders[(orders["asset"] == failure.asset) & (orders["event_time"] > failure.event_time)].iloc[0]
-        assert mended["component"] == failure.mode
+        repaired = orders[(orders["asset"] == failure.asset) & (orders["event_time"] > failure.event_time)].iloc[0]
+        assert repaired["component"] == failure.mode
         between = (truth["asset"] == failure.asset) & truth["event_time"].between(
-            failure.event_time, mended["event_time"]
+            failure.event_time, repaired["event_time"]
         )
         assert not truth.loc[between, "sent"].any()
 
@@ -118,9 +118,9 @@ def test_maintenance_renews_the_component(fleet):
 
 
 def test_alarms_prevent_failures():
-    """A fleet whose worn machines are called to inspection fails far less often than one left alone."""
+    """A fleet whose worn machines are inspected fails far less often than one without alarms."""
     until = START + 60 * DAY
-    alone = Fleet(4, 15, start=START).advance(until)
+    without_alarms = Fleet(4, 15, start=START).advance(until)
     watched = Fleet(4, 15, start=START)
     batches = [watched.advance(START + DAY)]
     while watched.now < until:
@@ -130,7 +130,7 @@ def test_alarms_prevent_failures():
         alarms = [(asset, watched.now) for asset in worn]
         batches.append(watched.advance(watched.now + DAY, alarms))
     failures = sum(len(batch.failures) for batch in batches)
-    assert failures < 0.6 * len(alone.failures)
+    assert failures < 0.6 * len(without_alarms.failures)
     orders = pd.concat([batch.work_orders for batch in batches])
     assert orders.loc[orders["kind"] == "inspection", "finding"].eq("defect_confirmed").sum() > 10
 
@@ -150,24 +150,26 @@ def test_an_alarm_leads_to_an_inspection():
     # An inspection of a machine that stands for routine work waits a few hours more.
     assert waited.between(4 * HOUR, 27 * HOUR).all()
     assert inspections.groupby("work_order_id").size().eq(2).all()
-    assert inspections.groupby("work_order_id")["finding"].agg(lambda found: found.isna().sum()).eq(1).all()
+    assert inspections.groupby("work_order_id")["finding"].agg(lambda findings: findings.isna().sum()).eq(1).all()
     assert (last["known_time"] > first["known_time"]).all()
     assert set(last["finding"]) >= {"no_fault_found"}
     assert last.loc[last["finding"] == "defect_confirmed", "component"].isin(COMPONENTS).all()
 
 
 def test_an_alarm_changes_only_its_own_machine():
-    """All other machines live on exactly as if the alarm had not been."""
+    """All other machines live on exactly as without the alarm."""
     until = START + 40 * DAY
-    alone, called = Fleet(4, 10, start=START), Fleet(4, 10, start=START)
-    alone.advance(until)
-    called.advance(START + 5 * DAY)
-    called.advance(until, [("cnc-003", START + 5 * DAY)])
-    one, other = alone.truth(), called.truth()
-    one, other = (frame[frame["asset"] != "cnc-003"].reset_index(drop=True) for frame in (one, other))
+    without, alarmed = Fleet(4, 10, start=START), Fleet(4, 10, start=START)
+    without.advance(until)
+    alarmed.advance(START + 5 * DAY)
+    alarmed.advance(until, [("cnc-003", START + 5 * DAY)])
+    expected, others = (
+        fleet.truth().loc[lambda truth: truth["asset"] != "cnc-003"].reset_index(drop=True)
+        for fleet in (without, alarmed)
+    )
     pd.testing.assert_frame_equal(
-        one.sort_values(["asset", "event_time"], ignore_index=True),
-        other.sort_values(["asset", "event_time"], ignore_index=True),
+        expected.sort_values(["asset", "event_time"], ignore_index=True),
+        others.sort_values(["asset", "event_time"], ignore_index=True),
     )
 
 
@@ -185,8 +187,8 @@ def test_scenarios_start_on_their_day(kind):
     changed = simulate(8, 12, start=START, days=20, scenario=make_scenario(kind, 10))
     day = START + 10 * DAY
     for table in ("telemetry", "events"):
-        one, other = (getattr(batch, table) for batch in (plain, changed))
-        early = [frame[frame["event_time"] <= day].drop(columns="event_id", errors="ignore") for frame in (one, other)]
+        frames = (getattr(batch, table) for batch in (plain, changed))
+        early = [frame[frame["event_time"] <= day].drop(columns="event_id", errors="ignore") for frame in frames]
         pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in early))
     assert not plain.telemetry.equals(changed.telemetry)
 
@@ -205,8 +207,8 @@ def test_recalibration_is_announced():
     """Each recalibrated machine has one event at the start, and reads higher from then on; the others do not."""
     day = START + 20 * DAY
     scenario = make_scenario("recalibration", 20)
-    plain = simulate(8, 30, start=START, days=40, soil=CLEAN).telemetry
-    batch = simulate(8, 30, start=START, days=40, soil=CLEAN, scenario=scenario)
+    plain = simulate(8, 30, start=START, days=40, dirt=CLEAN).telemetry
+    batch = simulate(8, 30, start=START, days=40, dirt=CLEAN, scenario=scenario)
     recalibrated = batch.events[batch.events["code"] == "sensor_recalibrated"]
     assert len(recalibrated) == round(scenario.share * 30) == recalibrated["asset"].nunique()
     assert recalibrated["event_time"].between(day, day + HOUR).all()
@@ -218,12 +220,12 @@ def test_recalibration_is_announced():
 
 
 def test_an_unreported_recalibration_differs_by_its_events_only():
-    """Recalibrated machines read the same whether they say so or not."""
-    told = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10))
-    kept = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10, reported=False))
-    assert_same(told, kept, tables=("telemetry", "failures", "work_orders"))
-    assert not kept.events["code"].eq("sensor_recalibrated").any()
-    assert told.events["code"].eq("sensor_recalibrated").sum() == len(told.events) - len(kept.events)
+    """Recalibrated machines read the same whether they raise an event or not."""
+    reported = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10))
+    unreported = simulate(8, 12, start=START, days=20, scenario=make_scenario("recalibration", 10, reported=False))
+    assert_same(reported, unreported, tables=("telemetry", "failures", "work_orders"))
+    assert not unreported.events["code"].eq("sensor_recalibrated").any()
+    assert reported.events["code"].eq("sensor_recalibrated").sum() == len(reported.events) - len(unreported.events)
 
 
 def test_changes_add_up():
@@ -248,8 +250,8 @@ def test_changes_add_up():
 def test_two_recalibrations_choose_machines_anew():
     """A second recalibration concerns machines of its own choice, and its gain comes on top."""
     changes = make_scenarios(["recalibration", "recalibration"], [5, 10], length=20)
-    plain = simulate(8, 30, start=START, days=20, soil=CLEAN).telemetry
-    twice = simulate(8, 30, start=START, days=20, soil=CLEAN, scenario=changes)
+    plain = simulate(8, 30, start=START, days=20, dirt=CLEAN).telemetry
+    twice = simulate(8, 30, start=START, days=20, dirt=CLEAN, scenario=changes)
     ratio = (twice.telemetry["spindle_vibration"] / plain["spindle_vibration"])[plain["event_time"] > START + 10 * DAY]
     assert set(ratio.dropna().round(6)) == {1.0, 1.2, 1.44}
     events = twice.events[twice.events["code"] == "sensor_recalibrated"]
@@ -272,7 +274,7 @@ def test_two_recalibrations_choose_machines_anew():
     ],
 )
 def test_wrong_use_is_refused(call, error):
-    """What cannot be simulated is refused with what was found, expected and to be done."""
+    """Wrong arguments are refused with what was found, expected and what to do."""
     with pytest.raises(error) as refusal:
         call()
     assert refusal.value.found

@@ -7,8 +7,8 @@ import pytest
 from data_contracts.contract.contract import load_contract
 from data_contracts.contract.twins import load_twin
 from pipelines.fleet import CHANNELS, CLEAN, CODE_NAMES, COMPONENTS, Dirt, Fleet, make_scenario, simulate
-from pipelines.fleet.channels import CHANNEL_TABLE
-from pipelines.fleet.dirt import IMPOSSIBLE
+from pipelines.fleet.plant.channels import CHANNEL_TABLE
+from pipelines.fleet.records.dirt import IMPOSSIBLE
 
 START = pd.Timestamp("2025-01-06", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -26,14 +26,14 @@ def before_failures(batch, mode, hours):
 
 @pytest.fixture(scope="module")
 def clean():
-    """Return all that 60 clean machines said in 100 days."""
-    return simulate(3, 60, start=START, days=100, soil=CLEAN)
+    """Return the records of 60 machines in 100 days, without dirt."""
+    return simulate(3, 60, start=START, days=100, dirt=CLEAN)
 
 
 @pytest.fixture(scope="module")
 def changed():
-    """Return all that the same machines said under the changed process."""
-    return simulate(3, 60, start=START, days=100, soil=CLEAN, scenario=make_scenario("process_change", 0))
+    """Return the records of the same machines under the changed process."""
+    return simulate(3, 60, start=START, days=100, dirt=CLEAN, scenario=make_scenario("process_change", 0))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_modes_warn_at_different_leads():
     assert 1 < lead["coolant_pump"] < lead["axis_drive"] < lead["spindle_bearing"] < 11
 
 
-def test_process_change_moves_the_bearings_announcement(clean, changed):
+def test_process_change_moves_the_symptoms_of_the_bearing(clean, changed):
     """Under the changed process bearing wear leaves the vibration and goes into the tool's load; drives stay."""
 
     def rise(batch, mode, channel, statistic):

@@ -1,4 +1,4 @@
-"""Flows under Prefect's own server: one process for all of them, since starting a server takes long."""
+"""Flows under Prefect's own server, all in one process, since starting a server takes long."""
 
 import json
 import re
@@ -13,18 +13,18 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.records.records import decisions, monitor_runs, open_records, predictions, promotions
+from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions, promotions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
 from pipelines.cli.app import main
-from pipelines.flows.environment import prefect_environment, remember_server, served_at
+from pipelines.flows.environment import prefect_environment, remember_server, running_server_url
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules
 from pipelines.settings.settings import read_settings
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
-# What a person does with `forewarn run`, five times over, in a process that imports Prefect for the first time.
+# Calls `forewarn run` six times, in a process that imports Prefect for the first time.
 SCRIPT = """
 import contextlib, io, json, sys
 from pathlib import Path
@@ -32,7 +32,7 @@ from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
 from pipelines.cli import main
 from pipelines.flows.environment import prefect_environment
-from pipelines.flows.server import served_once
+from pipelines.flows.server import temporary_server
 from pipelines.flows.schedules import deployments
 from pipelines.settings.settings import read_settings
 
@@ -40,14 +40,14 @@ root = Path(sys.argv[1])
 workspace = open_workspace(root, {})
 
 def forewarn(flow, *parameters):
-    words = ["run", flow, "--workspace", str(root), "--json"]
-    words += [word for parameter in parameters for word in ("--parameter", parameter)]
+    arguments = ["run", flow, "--workspace", str(root), "--json"]
+    arguments += [text for parameter in parameters for text in ("--parameter", parameter)]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
-            main(words)
-        except SystemExit as left:
-            return {"status": left.code, "answer": json.loads(out.getvalue())}
+            main(arguments)
+        except SystemExit as exited:
+            return {"status": exited.code, "output": json.loads(out.getvalue())}
 
 def runs():
     from prefect.client.orchestration import get_client
@@ -57,31 +57,32 @@ def runs():
         return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=50)
 
 prefect_environment(workspace)
-told = {}
+outputs = {}
 inbox = f"inbox={root / 'inbox'}"
-with served_once():
-    told["ingest"] = forewarn("ingest", inbox, "now=2026-01-02")
+with temporary_server():
+    outputs["ingest"] = forewarn("ingest", inbox, "now=2026-01-02")
     (root / "inbox" / "failures" / "b.csv").write_text("failure_id,asset\\nf2,m1\\n")
-    told["refused"] = forewarn("ingest", inbox, "now=2026-01-02")
-    told["train"] = forewarn("train", f"experiment={root / 'plant.toml'}", "overrides=model='other'", "now=2026-02-25")
-    told["score"] = forewarn("score", "model=plant", "as_of=2026-04-12T01:00Z")
-    told["monitor"] = forewarn("monitor", "now=2026-04-13", "act=no")
-    told["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
-    told["runs"] = [(run.name, run.state_name) for run in runs()]
+    outputs["refused"] = forewarn("ingest", inbox, "now=2026-01-02")
+    experiment = f"experiment={root / 'plant.toml'}"
+    outputs["train"] = forewarn("train", experiment, "overrides=model='other'", "now=2026-02-25")
+    outputs["score"] = forewarn("score", "model=plant", "as_of=2026-04-12T01:00Z")
+    outputs["monitor"] = forewarn("monitor", "now=2026-04-13", "act=no")
+    outputs["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
+    outputs["runs"] = [(run.name, run.state_name) for run in runs()]
 environ = {"FOREWARN_INGEST_INBOX": str(root / "inbox"), "FOREWARN_SCHEDULE_SCORE": "5 * * * *"}
-told["deployments"] = [
+outputs["deployments"] = [
     {
-        "name": made.name,
-        "flow": made.flow_name,
-        "cron": made.schedules[0].schedule.cron,
-        "limit": made.concurrency_limit,
-        "collision": made.concurrency_options.collision_strategy.value,
-        "entrypoint": made.entrypoint,
-        "parameters": made.parameters,
+        "name": deployment.name,
+        "flow": deployment.flow_name,
+        "cron": deployment.schedules[0].schedule.cron,
+        "limit": deployment.concurrency_limit,
+        "collision": deployment.concurrency_options.collision_strategy.value,
+        "entrypoint": deployment.entrypoint,
+        "parameters": deployment.parameters,
     }
-    for made in deployments(workspace, read_settings(workspace, environ))
+    for deployment in deployments(workspace, read_settings(workspace, environ))
 ]
-print(json.dumps(told, default=str))
+print(json.dumps(outputs, default=str))
 """
 SETTINGS = """
 [monitor]
@@ -93,7 +94,7 @@ min_failures = 8
 
 
 @pytest.fixture(scope="module")
-def told(
+def outputs(
     _template: Workspace, experiment_text: str, answer: Any, tmp_path_factory: pytest.TempPathFactory, repository: Path
 ) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("flows") / "plant"
@@ -109,90 +110,90 @@ def told(
         [sys.executable, "-c", SCRIPT, str(root)], cwd=repository, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
-    found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
-    return found | {"workspace": workspace, "stderr": ran.stderr}
+    outputs: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return outputs | {"workspace": workspace, "stderr": ran.stderr}
 
 
-def test_ingest_takes_the_inbox_in(told: dict[str, Any]) -> None:
-    """A file of the inbox is in the tables after the flow, and the answer counts its rows."""
-    assert told["ingest"]["status"] == 0
-    (file,) = told["ingest"]["answer"]["result"]["files"]
+def test_ingest_ingests_the_inbox(outputs: dict[str, Any]) -> None:
+    """A file of the inbox is in the tables after the flow, and the result counts its rows."""
+    assert outputs["ingest"]["status"] == 0
+    (file,) = outputs["ingest"]["output"]["result"]["files"]
     assert (file["accepted"], file["quarantined"], file["error"]) == (1, 0, "")
-    assert "f1" in set(tables.read(told["workspace"], "failures")["failure_id"])
+    assert "f1" in set(tables.read(outputs["workspace"], "failures")["failure_id"])
 
 
-def test_a_flow_fails_when_its_work_fails(told: dict[str, Any]) -> None:
-    """A refused file fails the run, in our own words and without a traceback, after the others have had their turn."""
-    assert told["refused"]["status"] == 1
-    assert "1 of 2 files were refused" in told["refused"]["answer"]["found"]
-    assert [state for _, state in told["runs"]] == ["Completed", "Failed"] + 4 * ["Completed"]
-    assert "Traceback" not in told["stderr"]
+def test_a_flow_fails_when_its_work_fails(outputs: dict[str, Any]) -> None:
+    """A refused file fails the run, with our own message and no traceback, after the others were ingested."""
+    assert outputs["refused"]["status"] == 1
+    assert "1 of 2 files were refused" in outputs["refused"]["output"]["found"]
+    assert [state for _, state in outputs["runs"]] == ["Completed", "Failed"] + 4 * ["Completed"]
+    assert "Traceback" not in outputs["stderr"]
 
 
-def test_train_registers_a_champion(told: dict[str, Any]) -> None:
+def test_train_registers_a_champion(outputs: dict[str, Any]) -> None:
     """The first version of a name is the champion after the flow, and the ledger says so."""
-    result = told["train"]["answer"]["result"]
-    assert (told["train"]["status"], result["model"], result["version"], result["champion"]) == (0, "other", 1, True)
-    assert Registry(told["workspace"]).champion("other") == 1
-    assert promotions(open_records(told["workspace"].records_url), model_name="other")["to_version"].tolist() == [1]
+    result = outputs["train"]["output"]["result"]
+    assert (outputs["train"]["status"], result["model"], result["version"], result["champion"]) == (0, "other", 1, True)
+    assert Registry(outputs["workspace"]).champion("other") == 1
+    assert promotions(open_records(outputs["workspace"].records_url), model_name="other")["to_version"].tolist() == [1]
 
 
-def test_score_stores_a_prediction_of_each_asset(told: dict[str, Any]) -> None:
+def test_score_stores_a_prediction_of_each_asset(outputs: dict[str, Any]) -> None:
     """Every asset has a stored prediction at the cut-off after the flow."""
-    (result,) = told["score"]["answer"]["result"]
-    assert (told["score"]["status"], result["scored"], result["stored"]) == (0, 12, 12)
+    (result,) = outputs["score"]["output"]["result"]
+    assert (outputs["score"]["status"], result["scored"], result["stored"]) == (0, 12, 12)
     cut_off = pd.Timestamp("2026-04-12T01:00Z")
-    stored = predictions(open_records(told["workspace"].records_url), since=cut_off - pd.Timedelta(hours=1))
+    stored = predictions(open_records(outputs["workspace"].records_url), since=cut_off - pd.Timedelta(hours=1))
     assert stored["asset"].nunique() == 12
     assert set(stored["as_of"]) == {cut_off}
 
 
-def test_monitor_records_what_it_saw(told: dict[str, Any]) -> None:
+def test_monitor_records_its_decisions(outputs: dict[str, Any]) -> None:
     """Each champion that raises alarms has a monitor run, a decision and a page after the flow."""
-    results = {result["model_name"]: result for result in told["monitor"]["answer"]["result"]}
-    records = open_records(told["workspace"].records_url)
-    assert told["monitor"]["status"] == 0
+    results = {result["model_name"]: result for result in outputs["monitor"]["output"]["result"]}
+    records = open_records(outputs["workspace"].records_url)
+    assert outputs["monitor"]["status"] == 0
     assert {name: result["decision"] for name, result in results.items()} == {"other": "hold", "plant": "retrain"}
-    # The calendar's retraining looks before it asks the policy, so plant was looked at twice.
-    assert sorted(monitor_runs(records)["model_name"]) == ["other", "plant", "plant"]
+    # The calendar's retraining gathers a snapshot for the policy, so plant was monitored twice.
+    assert sorted(list_records(records, MonitorRun)["model_name"]) == ["other", "plant", "plant"]
     assert decisions(records, model_name="plant")["decision"].tolist()[0] == "retrain"
     assert "<html" in Path(results["plant"]["report"]).read_text(encoding="utf-8")
 
 
-def test_retrain_decides_and_promotes(told: dict[str, Any]) -> None:
-    """After the process has changed the flow promotes its challenger, and decision and ledger tell why."""
-    (result,) = told["retrain"]["answer"]["result"]
-    records = open_records(told["workspace"].records_url)
-    assert (told["retrain"]["status"], result["decision"]) == (0, "promoted")
-    assert Registry(told["workspace"]).champion("plant") == result["challenger_version"]
+def test_retrain_decides_and_promotes(outputs: dict[str, Any]) -> None:
+    """After the process has changed the flow promotes its challenger; decision and ledger hold the reason."""
+    (result,) = outputs["retrain"]["output"]["result"]
+    records = open_records(outputs["workspace"].records_url)
+    assert (outputs["retrain"]["status"], result["decision"]) == (0, "promoted")
+    assert Registry(outputs["workspace"]).champion("plant") == result["challenger_version"]
     assert decisions(records, model_name="plant").iloc[-1]["reasons"][0] == "A test asked for it."
     assert promotions(records, model_name="plant")["to_version"].tolist() == [1, 2]
 
 
-def test_prefect_lives_in_the_workspace(told: dict[str, Any]) -> None:
+def test_prefect_lives_in_the_workspace(outputs: dict[str, Any]) -> None:
     """Prefect's database is in the workspace: delete that, and nothing is left."""
-    assert (told["workspace"].root / "prefect" / "prefect.db").is_file()
+    assert (outputs["workspace"].root / "prefect" / "prefect.db").is_file()
 
 
 @pytest.mark.parametrize(
-    ("flow", "parameters", "words"),
+    ("flow", "parameters", "message"),
     [
         ("sore", [], "Did you mean 'score'?"),
         ("score", ["modle=x"], "Did you mean 'model'?"),
         ("score", ["model"], "name=value"),
-        ("score", ["as_of=yesterdayish"], "'yesterdayish' is no time"),
+        ("score", ["as_of=yesterdayish"], "'yesterdayish' is not a time"),
         ("score", ["model=a", "model=b"], "parameter model was given twice"),
         ("monitor", ["act=perhaps"], "Write act=true or act=false"),
         ("train", [], "no value for experiment of train"),
         ("train", ["experiment=flet"], "Did you mean 'fleet'?"),
     ],
 )
-def test_what_is_mistyped_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str, parameters: list[str], words: str
+def test_a_mistyped_flow_parameter_or_value_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str, parameters: list[str], message: str
 ) -> None:
-    """Flows, parameters and values that make no sense are wrong usage, said before anything is started."""
+    """Unknown flows and parameters and invalid values are wrong usage, before anything is started."""
     monkeypatch.setenv("PREFECT_HOME", "as it was")  # what follows changes it for the whole process
-    with pytest.raises(UsageError, match=re.escape(words)) as refused:
+    with pytest.raises(UsageError, match=re.escape(message)) as refused:
         run_flow(init_workspace(tmp_path), flow, parameters)
     assert refused.value.exit_status == 2
 
@@ -203,27 +204,27 @@ def test_parameters_become_what_the_flow_takes() -> None:
     def flow(workspace: str, experiment: str, act: bool, overrides: list[str] | None = None, now: str = "") -> None:
         """Stand for a flow."""
 
-    told = ["now=2026-01-01", "act=no", "overrides=a=1", "overrides=b=2", "experiment=azure"]
-    values = parse_parameters(flow, told)
+    texts = ["now=2026-01-01", "act=no", "overrides=a=1", "overrides=b=2", "experiment=azure"]
+    values = parse_parameters(flow, texts)
     assert (values["now"], values["act"], values["overrides"]) == ("2026-01-01T00:00:00+00:00", False, ["a=1", "b=2"])
     assert Path(values["experiment"]).is_file()
 
 
-def test_deployments_do_not_catch_up(told: dict[str, Any]) -> None:
+def test_deployments_do_not_catch_up(outputs: dict[str, Any]) -> None:
     """Each schedule runs one flow at a time and cancels what comes due meanwhile; it finds its flow from anywhere."""
-    crons = {made["flow"]: made["cron"] for made in told["deployments"]}
+    crons = {deployment["flow"]: deployment["cron"] for deployment in outputs["deployments"]}
     assert crons == {"ingest": "*/15 * * * *", "score": "5 * * * *", "monitor": "30 5 * * *"}
-    for made in told["deployments"]:
-        assert (made["limit"], made["collision"]) == (1, "CANCEL_NEW")
-        assert made["entrypoint"] == f"pipelines.flows.{made['flow']}.{made['flow']}"
-        assert made["parameters"] == {"workspace": str(told["workspace"].root)}
+    for deployment in outputs["deployments"]:
+        assert (deployment["limit"], deployment["collision"]) == (1, "CANCEL_NEW")
+        assert deployment["entrypoint"] == f"pipelines.flows.{deployment['flow']}.{deployment['flow']}"
+        assert deployment["parameters"] == {"workspace": str(outputs["workspace"].root)}
 
 
-def test_what_has_a_schedule(tmp_path: Path) -> None:
-    """An empty expression switches a flow off; nothing is ingested without an inbox; with none at all we say so."""
+def test_flows_with_a_schedule(tmp_path: Path) -> None:
+    """An empty expression disables a flow; ingest also needs an inbox; no schedule at all is an error."""
     workspace = init_workspace(tmp_path)
-    usual = read_settings(workspace, {})
-    assert list(scheduled(usual)) == ["score", "monitor"]
+    defaults = read_settings(workspace, {})
+    assert list(scheduled(defaults)) == ["score", "monitor"]
     (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\nretrain = "0 3 * * 0"\n')
     assert scheduled(read_settings(workspace, {})) == {"retrain": "0 3 * * 0"}
     (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\n')
@@ -239,10 +240,10 @@ def test_what_has_a_schedule(tmp_path: Path) -> None:
         ('[ingest]\ninbox = "in"\n[schedule]\ningest = ""\n', "schedule.ingest is empty."),
     ],
 )
-def test_who_serves_schedules_is_told_that_nothing_is_ingested(
+def test_serving_warns_that_nothing_is_ingested(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], written: str, unset: str
 ) -> None:
-    """With what would turn it on, on stderr: what a program reads is JSON all the same."""
+    """The warning on stderr names the setting to set; stdout is JSON all the same."""
     for name in ("PREFECT_HOME", "PREFECT_API_URL"):
         monkeypatch.setenv(name, "as it was")  # what follows changes it for the whole process
     monkeypatch.delenv("PREFECT_API_URL")
@@ -250,16 +251,16 @@ def test_who_serves_schedules_is_told_that_nothing_is_ingested(
     (tmp_path / "forewarn.toml").write_text(written)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("FOREWARN_SCHEDULE_PORT", str(taken.getsockname()[1]))
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exited:
             main(["schedule", "--workspace", str(tmp_path), "--json"])
-    said = capsys.readouterr()
-    assert left.value.code == 2
-    assert "is taken" in json.loads(said.out)["found"]
-    assert ("Nothing is ingested" in said.err, unset in said.err) == (bool(unset), True)
+    output = capsys.readouterr()
+    assert exited.value.code == 2
+    assert "is taken" in json.loads(output.out)["found"]
+    assert ("Nothing is ingested" in output.err, unset in output.err) == (bool(unset), True)
 
 
-def test_a_schedule_that_never_comes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cron expression of five fields that means nothing is wrong usage, and named."""
+def test_an_invalid_cron_expression_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid cron expression is wrong usage, and the setting is named."""
     monkeypatch.setenv("PREFECT_HOME", "as it was")  # what follows changes it for the whole process
     workspace = init_workspace(tmp_path)
     (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = "99 * * * *"\n')
@@ -267,8 +268,8 @@ def test_a_schedule_that_never_comes_is_refused(tmp_path: Path, monkeypatch: pyt
         deployments(workspace, read_settings(workspace, {}))
 
 
-def test_the_environment_is_settled_before_prefect_is_imported(tmp_path: Path) -> None:
-    """Prefect is pointed at the workspace, but nobody's own server or time limit is overruled."""
+def test_prefect_is_pointed_at_the_workspace(tmp_path: Path) -> None:
+    """Its home is in the workspace; a server that the environment names stays."""
     workspace = init_workspace(tmp_path)
     environ = {"PREFECT_API_URL": "http://prefect.plant/api"}
     prefect_environment(workspace, environ)
@@ -281,7 +282,7 @@ def test_the_environment_is_settled_before_prefect_is_imported(tmp_path: Path) -
 def test_a_server_that_is_gone_is_not_joined(tmp_path: Path) -> None:
     """A run joins the server of the schedules only while that one answers."""
     workspace = init_workspace(tmp_path)
-    assert served_at(workspace) == ""
+    assert running_server_url(workspace) == ""
     remember_server(workspace, "http://127.0.0.1:9/api")
     environ: dict[str, str] = {}
     prefect_environment(workspace, environ)
@@ -289,7 +290,7 @@ def test_a_server_that_is_gone_is_not_joined(tmp_path: Path) -> None:
 
 
 def test_importing_the_commands_loads_no_prefect(repository: Path) -> None:
-    """Only running or serving a flow imports Prefect, which takes seconds and reads the environment but once."""
+    """Only running or serving a flow imports Prefect, which takes seconds and reads the environment only once."""
     modules = "pipelines.flows.schedules, pipelines.jobs.monitor, pipelines.jobs.retrain"
     script = f"import sys, {modules}; print('prefect' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, check=True)

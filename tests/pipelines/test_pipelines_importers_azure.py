@@ -1,4 +1,4 @@
-"""Microsoft's sample from its original files, and the trap in it."""
+"""Import of Microsoft's predictive-maintenance sample, and its booking delays."""
 
 from pathlib import Path
 
@@ -35,12 +35,12 @@ def originals(tmp_path: Path) -> Path:
 
 
 def test_what_is_booked_under_an_hour_is_known_when_it_is_over(originals: Path) -> None:
-    """Nobody sees the books of the hour they predict from; readings are known at once."""
+    """Bookings are known an hour after the hour they are booked under; readings at once."""
     batch = read_azure_pdm(originals)
     for booked in (batch.failures, batch.work_orders, batch.events):
         assert (booked["known_time"] == booked["event_time"] + pd.Timedelta(hours=1)).all()
-    for seen in (batch.telemetry, batch.assets):
-        assert (seen["known_time"] == seen["event_time"]).all()
+    for table in (batch.telemetry, batch.assets):
+        assert (table["known_time"] == table["event_time"]).all()
 
 
 def test_a_replacement_is_corrective_where_its_component_failed(originals: Path) -> None:
@@ -63,26 +63,26 @@ def test_a_machine_was_put_into_service_as_many_years_before_as_it_is_old(origin
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "told"),
+    ("file", "line", "message"),
     [
         ("PdM_telemetry.csv", "2015-01-01 08:00:00,2,162.9,40", "line 4: .* with 4 values"),
         ("PdM_telemetry.csv", "2015-01-01 08:00:00,2,162.9,,95.5,43.4", "line 4: .* with 5 values"),
         ("PdM_telemetry.csv", "2015-01-01 08:00:00,2,162.9,4o,95.5,43.4", "row 3: rotate is '4o'"),
         ("PdM_errors.csv", "03/01/2015,1,error2", "row 2: datetime is '03/01/2015'"),
-        ("PdM_failures.csv", "2015-01-05 06:00:00,3,comp4", "speaks of azure-03"),
+        ("PdM_failures.csv", "2015-01-05 06:00:00,3,comp4", "has rows of azure-03"),
         ("PdM_machines.csv", "3,model1,4,5", "line 4: .* with 4 values"),
     ],
 )
-def test_a_damaged_original_is_told_by_its_line(originals: Path, file: str, line: str, told: str) -> None:
+def test_an_error_names_the_damaged_line(originals: Path, file: str, line: str, message: str) -> None:
     """Damage is refused with the file and the line, never read as something else."""
     path = originals / file
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(ForewarnError, match=told) as refused:
+    with pytest.raises(ForewarnError, match=message) as refused:
         read_azure_pdm(originals)
     assert file in str(refused.value)
 
 
-def test_missing_empty_and_foreign_files_are_told_by_name(originals: Path) -> None:
+def test_missing_empty_and_foreign_files_are_named(originals: Path) -> None:
     """Each of the five files has to be there, with its own columns and some rows."""
     path = originals / "PdM_maint.csv"
     path.write_text("datetime,machine,comp\n2014-06-01 06:00:00,1,comp2\n")

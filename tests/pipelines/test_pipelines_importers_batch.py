@@ -1,4 +1,4 @@
-"""Batches on their way into the workspace."""
+"""Import of batches into the workspace."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,9 +36,11 @@ def batch() -> Batch:
 
 
 def test_a_batch_twice_leaves_the_tables_as_once(workspace: Workspace, batch: Batch) -> None:
-    """Every table with rows is stored once; progress ends with all of them, and what has no rows makes no table."""
-    told: list[tuple[str, int, int]] = []
-    first = import_batch(workspace, batch, now=NOW, progress=lambda what, done, total: told.append((what, done, total)))
+    """Every table with rows is stored once, and progress counts them; one without rows is not created."""
+    reports: list[tuple[str, int, int]] = []
+    first = import_batch(
+        workspace, batch, now=NOW, progress=lambda what, done, total: reports.append((what, done, total))
+    )
     assert first.to_dict() == {
         "asset_type": "azure_machine",
         "assets": 1,
@@ -47,7 +49,7 @@ def test_a_batch_twice_leaves_the_tables_as_once(workspace: Workspace, batch: Ba
             "telemetry/azure_machine": {"rows": 4, "accepted": 4, "quarantined": 0, "already": False},
         },
     }
-    assert told == [("import", done, 2) for done in (0, 1, 2)]
+    assert reports == [("import", done, 2) for done in (0, 1, 2)]
     versions = tables.versions(workspace)
     again = import_batch(workspace, batch, now=NOW)
     assert all(table.already for table in again.tables.values())
@@ -68,7 +70,7 @@ def test_a_missing_channel_is_refused_whole(workspace: Workspace, batch: Batch) 
     assert tables.read(workspace, "telemetry/azure_machine").empty
 
 
-def test_an_asset_nobody_described_counts_from_its_first_reading(workspace: Workspace, batch: Batch) -> None:
+def test_an_asset_without_a_row_counts_from_its_first_reading(workspace: Workspace, batch: Batch) -> None:
     """Without an asset table new assets are put into service at their first reading; known ones are left alone."""
     import_batch(workspace, batch, now=NOW)
     other = batch.telemetry.assign(asset="azure-02")

@@ -1,4 +1,4 @@
-"""C-MAPSS from its original text files."""
+"""Import of C-MAPSS from its original text files."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_every_subset_of_the_family_is_read(originals: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "rows", "told"),
+    ("file", "rows", "message"),
     [
         ("train_FD001.txt", ["1 1 0.5"], "line 1: 3 columns"),
         ("train_FD001.txt", [*lines({1: 3}), lines({1: 4})[3][:60]], "line 4: "),
@@ -82,17 +82,17 @@ def test_every_subset_of_the_family_is_read(originals: Path) -> None:
         ("RUL_FD001.txt", ["5", "7", "x"], "line 3: could not convert"),
     ],
 )
-def test_a_damaged_original_is_told_by_its_line(originals: Path, file: str, rows: list[str], told: str) -> None:
+def test_an_error_names_the_damaged_line(originals: Path, file: str, rows: list[str], message: str) -> None:
     """Damage is refused with the file and the line, never read as something else."""
     write(originals / file, rows)
-    with pytest.raises(ForewarnError, match=told) as refused:
+    with pytest.raises(ForewarnError, match=message) as refused:
         read_cmapss(originals, "FD001")
     assert file in str(refused.value)
     assert refused.value.exit_status == 1
 
 
-def test_what_is_not_there_is_told_with_what_is(originals: Path) -> None:
-    """An unknown subset is wrong usage and answered with the subsets there are; a missing file by its name."""
+def test_an_error_names_the_subsets_and_files_that_are_missing(originals: Path) -> None:
+    """An unknown subset is wrong usage, and the error lists the subsets there are; a missing file is named."""
     for subset in ("FD002", "FD01", "fd001"):
         with pytest.raises(UsageError, match="FD001") as refused:
             read_cmapss(originals, subset)

@@ -1,4 +1,4 @@
-"""A user's own files: types, time zones and what is said about mistakes."""
+"""A user's own files: types, time zones and error messages."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_columns_get_the_types_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_parquet_and_csv_give_the_same_table(tmp_path: Path) -> None:
-    """A table says the same, whichever of the two formats it is written in."""
+    """The same rows give the same table in either format."""
     rows = [f"p{n},2026-01-31T0{n}:00:00Z,2026-01-31T0{n}:00:00Z,physical,{n}.5,{n},false" for n in range(5)]
     table = read_table(csv(tmp_path, *rows), PUMP)
     table.to_parquet(tmp_path / "pump.parquet")
@@ -92,14 +92,14 @@ def test_naive_times_of_a_parquet_file_need_a_zone_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("time", ["2026-10-25T02:30:00", "2026-03-29T02:30:00"])
 def test_a_local_time_that_exists_twice_or_never_is_refused(tmp_path: Path, time: str) -> None:
-    """When the clocks change, an hour is ambiguous or missing: it is told, not guessed."""
+    """When the clocks change, an hour is ambiguous or missing: an error, not a guess."""
     path = csv(tmp_path, f"a,{time},2026-01-31T06:00:00Z,physical,1,1,true")
     with pytest.raises(ForewarnError, match=r"row 1: event_time .* when clocks change"):
         read_table(path, PUMP, time_zone="Europe/Berlin")
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ("a,31.01.2026 06:00,2026-01-31T06:00:00Z,physical,1,1,true", "row 2: event_time is '31.01.2026 06:00'"),
         ("a,2026-01-31T06:00:00Z,2026-01-31T06:00:00Z,physical,'1,1,true", "row 2: flow is"),
@@ -107,21 +107,21 @@ def test_a_local_time_that_exists_twice_or_never_is_refused(tmp_path: Path, time
         ("a,2026-01-31T06:00:00Z,2026-01-31T06:00:00Z,physical,1,1,yes", "row 2: primed is 'yes'"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_told_by_its_row(tmp_path: Path, row: str, told: str) -> None:
+def test_an_error_names_the_row_that_cannot_be_read(tmp_path: Path, row: str, message: str) -> None:
     """The first row that cannot be read is named, with what it holds and what it should."""
-    with pytest.raises(ForewarnError, match=told):
+    with pytest.raises(ForewarnError, match=message):
         read_table(csv(tmp_path, GOOD, row), PUMP)
 
 
-def test_a_missing_column_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+def test_a_similar_name_is_suggested_for_a_missing_column(tmp_path: Path) -> None:
     """A column under a slightly other name is suggested."""
     path = csv(tmp_path, "a,2026-01-31T05:00:00Z,1", header="asset,eventtime,flow")
     with pytest.raises(ForewarnError, match=r"no column event_time, .*Did you mean 'eventtime' for event_time"):
         read_table(path, PUMP)
 
 
-def test_files_that_are_no_tables_are_told(tmp_path: Path) -> None:
-    """Missing, empty, headed but rowless, broken and foreign files each get their own words."""
+def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
+    """Missing, empty, broken and foreign files, and a header without rows, each get their own message."""
     with pytest.raises(NotFoundError, match=r"Did you mean 'pump.csv'"):
         read_table(csv(tmp_path).with_name("pumps.csv"), PUMP)
     with pytest.raises(ForewarnError, match="holds no rows"):

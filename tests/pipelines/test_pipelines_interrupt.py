@@ -23,22 +23,22 @@ def _interrupt_where_it_is_swallowed() -> None:
 
 
 async def _sleep(interrupt: Interrupt) -> None:
-    interrupt.cancels(asyncio.current_task())
+    interrupt.cancel_on_interrupt(asyncio.current_task())
     await asyncio.sleep(30)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_was_swallowed_cancels_what_comes_next() -> None:
+def test_a_swallowed_interrupt_cancels_the_next_task() -> None:
     """Ctrl-C in a weak reference's callback, where its exception is lost, still ends what is started after it."""
     interrupt = Interrupt()
-    with interrupt.recorded():
+    with interrupt.recording():
         _interrupt_where_it_is_swallowed()
-        assert interrupt.came
+        assert interrupt.received
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(asyncio.wait_for(_sleep(interrupt), 20))
 
 
-def test_one_that_comes_later_cancels_the_task() -> None:
+def test_a_later_interrupt_cancels_the_task() -> None:
     """Once a task runs, Ctrl-C cancels it rather than raising somewhere in its loop."""
     interrupt = Interrupt()
 
@@ -46,15 +46,15 @@ def test_one_that_comes_later_cancels_the_task() -> None:
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
         await _sleep(interrupt)
 
-    with interrupt.recorded(), pytest.raises(asyncio.CancelledError):
+    with interrupt.recording(), pytest.raises(asyncio.CancelledError):
         asyncio.run(interrupted())
-    assert interrupt.came
+    assert interrupt.received
 
 
-def test_what_there_was_before_is_put_back() -> None:
-    """It still raises while it is remembered, and afterwards Ctrl-C means what it meant before."""
+def test_the_former_handler_is_restored() -> None:
+    """Ctrl-C still raises while it is recorded, and afterwards has its former handler."""
     before, interrupt = signal.getsignal(signal.SIGINT), Interrupt()
-    with pytest.raises(KeyboardInterrupt), interrupt.recorded():
+    with pytest.raises(KeyboardInterrupt), interrupt.recording():
         signal.raise_signal(signal.SIGINT)
-    assert interrupt.came
+    assert interrupt.received
     assert signal.getsignal(signal.SIGINT) is before

@@ -1,4 +1,4 @@
-"""Scoring and watching, on real tables, real records and a real registry."""
+"""Scoring and monitoring, on real tables, real records and a real registry."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from data_contracts.errors import NotFoundError
 from data_contracts.records.asset_records import answers_of
-from data_contracts.records.records import decisions, monitor_runs, open_records, predictions
+from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions
 from data_contracts.tables.stored_features import load_features
 from pipelines.evidence.champion import load_champion
 from pipelines.jobs.monitor import monitor_champion
@@ -44,17 +44,17 @@ def test_scoring_keeps_the_features_it_predicted_from(plant: Any) -> None:
 
 
 def test_scoring_keeps_every_horizon_and_its_latest_reading(plant: Any) -> None:
-    """Whoever plans by it later needs no less than from an answer of the endpoint."""
+    """A stored batch prediction holds as much as a response of the endpoint."""
     score_fleet(plant.workspace, "plant", as_of=plant.at(60), now=plant.at(60))
     artifact = load_champion(plant.workspace, "plant").model.artifact
     records = open_records(plant.workspace.records_url)
     stored = predictions(records, model_name="plant").set_index("prediction_id")
-    told = {one: json.loads(text) for one, text in answers_of(records, list(stored.index)).items()}
-    assert set(told) == set(stored.index)
+    answers = {key: json.loads(text) for key, text in answers_of(records, list(stored.index)).items()}
+    assert set(answers) == set(stored.index)
     hours = [horizon / pd.Timedelta("1h") for horizon in artifact.horizons]
-    for one, content in told.items():
-        assert [each["hours"] for each in content["horizons"]] == hours
-        assert content["horizons"][artifact.decision_index]["probability"] == stored.loc[one, "probability"]
+    for key, content in answers.items():
+        assert [horizon["hours"] for horizon in content["horizons"]] == hours
+        assert content["horizons"][artifact.decision_index]["probability"] == stored.loc[key, "probability"]
         assert plant.at(59) < pd.Timestamp(content["last_reading_at"]) <= plant.at(60)
 
 
@@ -68,8 +68,8 @@ def test_scoring_uses_nothing_known_later(plant: Any) -> None:
 
 
 def test_scoring_without_data_or_champion(plant: Any) -> None:
-    """A time without telemetry, and a workspace without a champion, are told apart and told clearly."""
-    with pytest.raises(NotFoundError, match="no azure_machine stands in plant"):
+    """A time without telemetry and an unknown model each get their own error."""
+    with pytest.raises(NotFoundError, match="no azure_machine in plant"):
         score_fleet(plant.workspace, "plant", as_of=plant.at(-5), now=plant.at(60))
     with pytest.raises(NotFoundError, match="no model 'pump' is registered"):
         score_fleet(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
@@ -85,7 +85,7 @@ def test_a_good_champion_is_left_alone(plant: Any) -> None:
     records = open_records(plant.workspace.records_url)
     assert decisions(records)["decision"].tolist() == ["hold"]
     assert decisions(records).iloc[0]["reasons"] == list(result.reasons)
-    assert monitor_runs(records).iloc[0]["rates"] == result.rates.to_dict()
+    assert list_records(records, MonitorRun).iloc[0]["rates"] == result.rates.to_dict()
     page = result.report.read_text(encoding="utf-8")
     assert "Decision: hold" in page
     assert "v1 promoted" in page
@@ -108,7 +108,7 @@ def test_only_what_has_matured_counts(plant: Any) -> None:
     assert result.rates.end == plant.at(70) - pd.Timedelta(hours=36)
 
 
-def test_watching_before_anything_was_predicted(plant: Any) -> None:
+def test_monitoring_before_anything_was_predicted(plant: Any) -> None:
     """Failures without a prediction are uncovered, not missed, and lead to no retraining."""
     result = monitor_champion(plant.workspace, "plant", now=plant.at(70), settings=plant.settings)
     assert result.decision == "hold"
@@ -116,7 +116,7 @@ def test_watching_before_anything_was_predicted(plant: Any) -> None:
     assert result.rates.uncovered > 0
 
 
-def test_watching_without_a_champion(plant: Any) -> None:
+def test_monitoring_without_a_champion(plant: Any) -> None:
     """A registry in which no version is the champion is a clear error."""
     plant.registry.delete_alias("plant", "champion")
     with pytest.raises(NotFoundError, match="has no champion"):

@@ -1,6 +1,5 @@
 """Probation, warnings and assets set aside: from the ledger and the records to a rollback, or its suggestion."""
 
-import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +46,7 @@ def replaced(plant: Any, experiment: Any) -> Any:
 def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any) -> None:
     """Misses within the span suggest a rollback; page, evidence and output show it, and the promotion can be undone."""
     replaced.answer(56, 92)
-    now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
+    now, settings = replaced.at(92), replaced.settings.with_section("probation", span=35 * DAY)
     early = monitor_champion(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
     assert early.probation is not None
     assert early.probation.suggestion == "wait"
@@ -65,7 +64,7 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
         roll_back(replaced.workspace, "plant", 1, reason="late", now=now, settings=settings)
     moved = roll_back(replaced.workspace, "plant", 2, reason="worse", now=now, settings=settings)
     assert (moved.to_version, replaced.registry.champion("plant")) == (1, 1)
-    assert promotions(records).iloc[-1]["actor"] == settings.retrain_actor
+    assert promotions(records).iloc[-1]["actor"] == settings.retrain.actor
     # A champion that came back by a rollback is not on probation.
     assert monitor_champion(replaced.workspace, "plant", now=now + DAY, settings=settings).probation is None
 
@@ -73,7 +72,7 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
 def test_bad_data_suggest_no_rollback(replaced: Any) -> None:
     """While the diagnosis is frozen, the same misses suggest no rollback, and the reasons say why."""
     replaced.answer(56, 92)
-    now, settings = replaced.at(92), dataclasses.replace(replaced.settings, probation_span=35 * DAY)
+    now, settings = replaced.at(92), replaced.settings.with_section("probation", span=35 * DAY)
     snapshot = gather_snapshot(replaced.workspace, "plant", now=now, settings=settings)
     breach = Finding(BREACH, (), (), now, "A contract is broken.", severity="freeze")
     for diagnosis, suggestion in ((Diagnosis(), "roll back"), (Diagnosis((breach,)), "wait")):
@@ -94,9 +93,9 @@ def test_bad_data_suggest_no_rollback(replaced: Any) -> None:
 
 def test_probation_ends_and_can_be_switched_off(replaced: Any) -> None:
     """Without a span, or long after it, there is none; nor for a first champion."""
-    none = dataclasses.replace(replaced.settings, probation_span=0 * DAY)
+    none = replaced.settings.with_section("probation", span=0 * DAY)
     assert monitor_champion(replaced.workspace, "plant", now=replaced.at(60), settings=none).probation is None
-    short = dataclasses.replace(replaced.settings, probation_span=3 * DAY)
+    short = replaced.settings.with_section("probation", span=3 * DAY)
     assert monitor_champion(replaced.workspace, "plant", now=replaced.at(80), settings=short).probation is None
     assert monitor_champion(replaced.workspace, "plant", now=replaced.at(55.5), settings=short).probation is None
 
@@ -123,10 +122,11 @@ def test_the_flow_rolls_back_only_where_that_is_set(
         "reasons": ["r"],
         "probation": {"suggestion": suggestion, "reasons": ["worse"]},
     }
-    monkeypatch.setattr(flow, "opened", lambda _: (None, SimpleNamespace(probation_rolls_back=rolls_back)))
-    monkeypatch.setattr(flow, "on_duty", lambda *_, **__: ["m"])
-    monkeypatch.setattr(flow, "watch", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
-    monkeypatch.setattr(flow, "roll_back", lambda *_: "rolled back")
+    settings = SimpleNamespace(probation=SimpleNamespace(rolls_back=rolls_back))
+    monkeypatch.setattr(flow, "open_workspace_and_settings", lambda _: (None, settings))
+    monkeypatch.setattr(flow, "models_to_run", lambda *_, **__: ["m"])
+    monkeypatch.setattr(flow, "monitor_model", lambda *_, **__: SimpleNamespace(result=lambda **_: looked))
+    monkeypatch.setattr(flow, "roll_back_model", lambda *_: "rolled back")
     monkeypatch.setattr(flow, "retrain_model", lambda *_, **__: "retrained")
     (result,) = flow.monitor.fn("w", now="2026-01-01", act=act)
     assert [key for key in ("rollback", "retraining") if key in result] == done
@@ -166,7 +166,7 @@ def test_scores_that_moved_are_warned_of(
     monkeypatch.setattr(score_shift, "predictions", predictions)
     monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
     champion: Any = SimpleNamespace(model=SimpleNamespace(name="m", version=2))
-    settings: Any = SimpleNamespace(diagnosis_false_discovery=0.001)
+    settings: Any = SimpleNamespace(diagnosis=SimpleNamespace(false_discovery=0.001))
     warnings = list(score_shift.moved_scores(None, champion, now=START + day * DAY, settings=settings))
     assert len(warnings) == sentences
     assert all("0.1 on average" in sentence and "0.3 in the last 14" in sentence for sentence in warnings)

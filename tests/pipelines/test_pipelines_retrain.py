@@ -1,6 +1,5 @@
 """Retraining, comparison, promotion and rollback, on real tables, real records and a real registry."""
 
-import dataclasses
 import io
 from typing import Any
 
@@ -62,14 +61,14 @@ def test_neither_was_trained_on_the_period(plant: Any) -> None:
     for version in (1, 2):
         trained = pd.Timestamp(plant.registry.tags("plant", version)["trained_until"])
         assert trained + DAY <= compared.start
-    assert compared.start == now - plant.settings.retrain_holdout
+    assert compared.start == now - plant.settings.retrain.holdout
     assert compared.end == now - pd.Timedelta(hours=36)
     assert compared.events > 0
 
 
 def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
-    """A challenger that is not cheaper changes nothing; that, and why, is recorded, and the exit status says no."""
-    settings = dataclasses.replace(plant.settings, retrain_holdout=9 * DAY)
+    """A challenger that is not cheaper changes nothing; that is recorded with its reasons, and the exit status is 1."""
+    settings = plant.settings.with_section("retrain", holdout=9 * DAY)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings)
     assert result.decision == "rejected"
     assert result.exit_status == 1
@@ -86,7 +85,7 @@ def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) ->
 
 def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) -> None:
     """With too few matured events in the holdout nothing is trained, and no evidence is used up."""
-    settings = dataclasses.replace(plant.settings, retrain_holdout=3 * DAY)
+    settings = plant.settings.with_section("retrain", holdout=3 * DAY)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings, why="drift")
     assert (result.decision, result.challenger_version, result.exit_status) == ("postponed", None, 1)
     assert result.comparison.events < 5
@@ -95,10 +94,10 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     assert "No challenger was trained" in result.reasons[-1]
     assert len(plant.registry.versions("plant")) == 1
     records = open_records(plant.workspace.records_url)
-    kept = decisions(records).iloc[-1]
-    assert kept["decision"] == "postponed"
-    assert "used_until" not in kept["evidence"]
-    assert "retraining postponed; the champion stays, version 1" in _drawn(result)
+    stored = decisions(records).iloc[-1]
+    assert stored["decision"] == "postponed"
+    assert "used_until" not in stored["evidence"]
+    assert "retraining postponed; the champion stays, version 1" in _rendered(result)
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(69), settings=settings).evidence
     assert (evidence.last_retraining, evidence.used_until) == (None, None)
     assert (evidence.this_year, evidence.rejected_in_a_row) == (0, 0)
@@ -106,14 +105,14 @@ def test_nothing_is_trained_while_there_is_too_little_to_compare_on(plant: Any) 
     assert "retraining postponed" in look.report.read_text(encoding="utf-8")
 
 
-def test_the_settings_say_what_is_asked_of_a_challenger(plant: Any) -> None:
-    """More events than there are, asked for by the settings, postpone the retraining."""
-    settings = dataclasses.replace(plant.settings, promotion_min_events=1000)
+def test_the_settings_hold_the_promotion_rules(plant: Any) -> None:
+    """Settings that require more events than there are postpone the retraining."""
+    settings = plant.settings.with_section("promotion", min_events=1000)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=settings)
     assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
 
 
-def _drawn(result: Any) -> str:
+def _rendered(result: Any) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(render(result))
     return console.export_text()
@@ -140,7 +139,7 @@ def test_rollback_with_a_real_registry(plant: Any) -> None:
 
 
 def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
-    """A challenger is trained as the champion was, split at the holdout, on as much history as the settings say."""
+    """A challenger is trained as the champion was, split at the holdout, on as much history as the settings allow."""
     now = plant.at(102)
     usual = challenger_experiment(experiment, now=now, holdout=12 * DAY, history=None)
     assert usual.split.test_start == now - 12 * DAY
@@ -155,17 +154,17 @@ def test_the_challengers_experiment(plant: Any, experiment: Any) -> None:
 
 
 def test_a_drift_shortens_the_holdout_and_a_refresh_uses_no_evidence_up(plant: Any) -> None:
-    """What answers a drift is compared on the latest events only; a refresh on the usual time, and rests on nothing."""
-    settings = dataclasses.replace(plant.settings, retrain_drift_events=8)
+    """After drift the models are compared on the latest events; a refresh uses the usual holdout and no evidence."""
+    settings = plant.settings.with_section("retrain", drift_events=8)
     urgent = retrain_champion(
-        plant.workspace, "plant", now=plant.at(102), settings=settings, occasion="drift", urgent=True
+        plant.workspace, "plant", now=plant.at(102), settings=settings, trigger="drift", urgent=True
     )
     assert plant.at(102) - urgent.comparison.start < 12 * DAY
     assert urgent.comparison.events >= 5
     evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(103), settings=settings).evidence
     assert evidence.since_training.drift_answered == plant.at(102)
     assert evidence.used_until is not None
-    calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, occasion="refresh")
+    calm = retrain_champion(plant.workspace, "plant", now=plant.at(118), settings=settings, trigger="refresh")
     after = gather_snapshot(plant.workspace, "plant", now=plant.at(119), settings=settings).evidence
     assert (after.used_until, after.this_year) == (evidence.used_until, 1)
     since = after.since_training

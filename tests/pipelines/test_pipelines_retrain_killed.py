@@ -1,4 +1,4 @@
-"""Retrainings killed, or started at once: one promotion at most, the ledger whole, and the next one goes on."""
+"""Retrainings killed, or started at once: at most one promotion, a complete ledger, and the next one succeeds."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from pipelines.jobs.retrain import retrain_champion
 
 pytestmark = pytest.mark.slow
 
-# Retrains, and stops for good at one point, if any: while training, when the challenger is registered but bears no
+# Retrains, and stops for good at one point, if any: while training, when the challenger is registered but has no
 # alias yet, before the comparison, or when the champion's alias has moved but the ledger has not been written.
 SCRIPT = """
 import dataclasses, sys, time
@@ -41,7 +41,7 @@ place, name = {
 }[where]
 setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
-settings = dataclasses.replace(read_settings(workspace, {}), retrain_holdout=pd.Timedelta(days=12))
+settings = read_settings(workspace, {}).with_section("retrain", holdout=pd.Timedelta(days=12))
 try:
     result = pipelines.jobs.retrain.retrain_champion(workspace, "plant", now=pd.Timestamp(now), settings=settings)
     print(result.decision)
@@ -72,15 +72,15 @@ def _retrain(plant: Any, **options: Any) -> Any:
         ("promotion", 2, "rejected"),
     ],
 )
-def test_the_next_goes_on(plant: Any, repository: Path, where: str, champion: int, decision: str) -> None:
-    """Beside a running retraining none begins; killed with -9, it keeps the next waiting for minutes, and says so."""
+def test_the_next_retraining_succeeds(plant: Any, repository: Path, where: str, champion: int, decision: str) -> None:
+    """No second retraining starts beside a running one; after a kill -9 the next has to wait for the lease to end."""
     with _start(plant, where, repository) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "now\n"
         with pytest.raises(ModelError, match=r"under way, by process \d+ on "):
             _retrain(plant)
         process.kill()
-    with pytest.raises(ModelError, match=r"by process \d+ on .*should it have died, this can be run again after"):
+    with pytest.raises(ModelError, match=r"by process \d+ on .*if it has died, this can be run again after"):
         _retrain(plant)
     result = _retrain(plant, clock=_later)
     records = open_records(plant.workspace.records_url)
@@ -93,10 +93,10 @@ def test_the_next_goes_on(plant: Any, repository: Path, where: str, champion: in
 
 
 def test_of_two_started_at_once_one_promotes(plant: Any, repository: Path) -> None:
-    """Two retrainings started at one moment come to one promotion; the other is refused, or finds nothing better."""
+    """Two retrainings started at once give one promotion; the other is refused, or its challenger is rejected."""
     both = [_start(plant, "nowhere", repository) for _ in range(2)]
-    said = sorted(process.communicate(timeout=300)[0].strip() for process in both)
-    assert said[0] == "promoted"
-    assert said[1] == "rejected" or said[1].startswith("refused: another retraining of plant is under way")
+    outputs = sorted(process.communicate(timeout=300)[0].strip() for process in both)
+    assert outputs[0] == "promoted"
+    assert outputs[1] == "rejected" or outputs[1].startswith("refused: another retraining of plant is under way")
     ledger = promotions(open_records(plant.workspace.records_url), model_name="plant")
     assert ledger["to_version"].tolist() == [1, plant.registry.champion("plant")]

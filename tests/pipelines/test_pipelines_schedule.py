@@ -1,4 +1,4 @@
-"""`forewarn schedule` as a process of its own: what is due is run, and no end of it leaves anything behind."""
+"""`forewarn schedule` as a process of its own: due flows run, and no process is left behind however it ends."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from data_contracts.workspace import Workspace, init_workspace
 pytestmark = pytest.mark.slow
 
 ROW = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
-# Started from a shell's background job, tests would hand down a SIGINT that is ignored.
+# Run in a shell's background job, the tests would pass on that SIGINT is ignored.
 SCRIPT = """
 import signal
 from pipelines.cli import main
@@ -36,25 +36,25 @@ class Served:
     process: "subprocess.Popen[bytes]"
     port: int
 
-    def said(self) -> str:
-        return (self.workspace.root / "said.txt").read_text(encoding="utf-8")
+    def output(self) -> str:
+        return (self.workspace.root / "output.txt").read_text(encoding="utf-8")
 
-    def wait_for(self, what: Callable[[], bool], seconds: float) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
         until = time.monotonic() + seconds
-        while not what():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < until, self.said()
+        while not condition():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < until, self.output()
             time.sleep(0.5)
 
     def end(self, by: signal.Signals) -> int:
         """Send a signal; return the exit status when this process and all that it had started are gone."""
-        family = _descendants(self.process.pid)
-        assert family, "no server was started"
+        descendants = _descendants(self.process.pid)
+        assert descendants, "no server was started"
         self.process.send_signal(by)
         status = self.process.wait(30)
         until = time.monotonic() + 20
-        while left := [pid for pid in family if pid in _parents()]:
-            assert time.monotonic() < until, f"{left} of {family} are left behind"
+        while left := [pid for pid in descendants if pid in _parents()]:
+            assert time.monotonic() < until, f"{left} of {descendants} are left behind"
             time.sleep(0.2)
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0
@@ -64,7 +64,7 @@ class Served:
 def _parents() -> dict[int, int]:
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)  # noqa: S607
     rows = [line.split() for line in listed.stdout.splitlines()]
-    # One that has ended, and whom nobody has asked after, is not left behind.
+    # A zombie (ended, but not yet waited for) is not left behind.
     return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
 
 
@@ -89,11 +89,11 @@ def _schedule(root: Path, repository: Path) -> Iterator[Served]:
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_API", "FOREWARN_"))}
     command = [sys.executable, "-c", SCRIPT, "schedule", "--workspace", str(root)]
-    with (root / "said.txt").open("wb") as said:
-        process = subprocess.Popen(command, cwd=repository, env=environ, stderr=said, stdout=said)
+    with (root / "output.txt").open("wb") as output:
+        process = subprocess.Popen(command, cwd=repository, env=environ, stderr=output, stdout=output)
     served = Served(workspace, process, port)
     try:
-        served.wait_for(lambda: "Serving the schedules" in served.said(), 120)
+        served.wait_for(lambda: "Serving the schedules" in served.output(), 120)
         yield served
     finally:
         process.kill()
@@ -106,7 +106,7 @@ def test_what_is_due_is_run(tmp_path: Path, repository: Path) -> None:
         served.wait_for(lambda: not tables.read(served.workspace, "failures").empty, 150)
         assert tables.read(served.workspace, "failures")["failure_id"].tolist() == ["f1"]
         assert served.end(signal.SIGTERM) == 0
-        assert "Traceback" not in served.said()
+        assert "Traceback" not in served.output()
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])

@@ -63,7 +63,7 @@ def take(workspace: Workspace, contract: Contract) -> Take:
         try:
             ingest(workspace, batch, contract, now=at(hour))
         except ContractError:
-            assert len(quarantine.listed(workspace))
+            assert len(quarantine.list_rows(workspace))
 
     return taking
 
@@ -126,7 +126,7 @@ def test_repaired_and_replayed_readings_no_longer_count(
     assert list(broken.reasons(everyone(10))) == ["m2"]
     quarantine.export(workspace, contract, tmp_path / "bad.csv")
     repaired = read_repaired(tmp_path / "bad.csv").assign(event_time=at(5).isoformat())
-    quarantine.replay(workspace, contract, now=at(7), mended=repaired)
+    quarantine.replay(workspace, contract, now=at(7), repaired=repaired)
     assert broken.reasons(everyone(10)) == {}
 
 

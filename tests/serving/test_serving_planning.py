@@ -528,7 +528,7 @@ def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Wo
         plant,
         predicted("alert", "azure-05", 0.9, hours_ago=50),
         predicted("silent", "azure-05", 0.1, hours_ago=49),
-        predicted("unseen", "azure-06", 0.9, hours_ago=50),
+        predicted("not_monitored", "azure-06", 0.9, hours_ago=50),
         predicted("fine", "azure-06", 0.1, hours_ago=50),
         predicted("young", "azure-06", 0.1),
     )
@@ -537,11 +537,12 @@ def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Wo
     tables.append(plant, "failures", pd.DataFrame([row]), "f1")
     known = [OutcomeRow("episode", "azure-05", NOW - 60 * HOUR, "tp", NOW, ["failure:f1"])]
     append_outcome_rows(open_records(plant.records_url), known, model_name="tiny", model_version=1, known_at=NOW)
-    answers = {name: client.get(f"/why/{name}").json() for name in ("alert", "silent", "unseen", "fine", "young")}
+    names = ("alert", "silent", "not_monitored", "fine", "young")
+    answers = {name: client.get(f"/why/{name}").json() for name in names}
     assert {name: content["outcome"] for name, content in answers.items()} == {
         "alert": "tp",
         "silent": "failed",
-        "unseen": "not_known_yet",
+        "not_monitored": "not_known_yet",
         "fine": "no_failure",
         "young": "not_known_yet",
     }

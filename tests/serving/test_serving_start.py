@@ -61,14 +61,16 @@ def test_a_wrong_option_is_named(option: str, value: str, capsys: pytest.Capture
     """The error names the mistyped option, not a variable that was never set."""
     assert main([option, value], {}) == 2
     written = error_output(capsys)
-    assert written.startswith(f"{option} is {value}. Expected ")
+    assert written.startswith(f"{option} is the number {value}. Expected ")
     assert "FOREWARN" not in written
 
 
 def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """A variable that is wrong is named, whatever the command line says."""
     assert main(["--port", "4000"], {"FOREWARN_SERVE_PORT": "99999"}) == 2
-    assert error_output(capsys).startswith("FOREWARN_SERVE_PORT is 99999. Expected 1 to 65535")
+    assert error_output(capsys).startswith(
+        "FOREWARN_SERVE_PORT is the number 99999. Expected a whole number from 1 to 65535"
+    )
 
 
 def test_the_model_waited_for_is_named(

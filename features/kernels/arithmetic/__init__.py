@@ -1,4 +1,4 @@
 """Compiled functions that more than one family of kernels calls.
 
-They live apart because a change here must compile every kernel anew: see `features.kernels.compilation`.
+They are separate because a change here must recompile every kernel: see `features.kernels.compilation`.
 """

@@ -1,10 +1,11 @@
 """Least squares by the Cholesky factor of a matrix of products, all nested models in one factorisation.
 
-The regressors stand in the order in which they enter, the target last. Row j of the factor is what regressor j adds to
+The regressors are in the order in which they enter, the target last. Row j of the factor is what regressor j adds to
 those before it, so what remains of the target's own entry after row j is the residual sum of squares of the model with
 the regressors 0 ... j.
 
-Systems of a dozen equations are too small for vectors, but they are many: so a few stand side by side, one a lane.
+Systems of a dozen equations are too small to vectorise, but there are many: so several are solved side by side, one a
+lane.
 
 References
 ----------
@@ -24,58 +25,23 @@ IntArray = npt.NDArray[np.int64]
 
 
 class Ends(NamedTuple):
-    """Hold of some series what lagged products over a part of the times need, a series a lane.
+    """What lagged products over a part of the times need of some series, a series a lane."""
 
-    Parameters
-    ----------
-    first, last : (reach, lanes)
-        The first samples, and the last ones counted from the end.
-    total : (lanes,)
-        The sum of each series.
-    products : (reach, lanes)
-        ``sum(x[t] x[t-h])`` over all t for h = 0, 1, ...
-    """
-
-    first: FloatArray
-    last: FloatArray
-    total: FloatArray
-    products: FloatArray
+    first: FloatArray  # (reach, lanes), the first samples
+    last: FloatArray  # (reach, lanes), the last ones, counted from the end
+    total: FloatArray  # (lanes,), the sum of each series
+    products: FloatArray  # (reach, lanes), ``sum(x[t] x[t-h])`` over all t for h = 0, 1, ...
 
 
 @compiled
 def make_ends(reach: int, lanes: int) -> Ends:
-    """Make room for the ends of some series.
-
-    Parameters
-    ----------
-    reach
-        How many samples of each end, and how many lagged products.
-    lanes
-        How many series.
-
-    Returns
-    -------
-    Ends
-        Not filled.
-    """
+    """Allocate the ends of some series."""
     return Ends(np.empty((reach, lanes)), np.empty((reach, lanes)), np.empty(lanes), np.empty((reach, lanes)))
 
 
 @compiled
 def take_ends(series: FloatArray, products: FloatArray, rows: IntArray, ends: Ends) -> None:
-    """Lay the ends of some series side by side.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row, better centred, at least as long as the ends.
-    products : (n, reach or more)
-        Their lagged products.
-    rows : (lanes,)
-        Which of them.
-    ends
-        Is filled.
-    """
+    """Fill the ends with some rows of series (n, samples), better centred, and of their lagged products."""
     for lane in range(rows.size):
         x, of_series = series[rows[lane]], products[rows[lane]]
         ends.total[lane] = total_of(x)
@@ -87,22 +53,11 @@ def take_ends(series: FloatArray, products: FloatArray, rows: IntArray, ends: En
 
 @compiled
 def products_of_lags(ends: Ends, lags: int, gram: FloatArray, sums: FloatArray) -> None:
-    """Form the products of series with themselves at lags 0 ... lags, over the times at which all of them exist.
+    """Compute the products of series with themselves at lags 0 ... lags, over the times at which all of them exist.
 
-    ``gram[a, b] = sum(x[t-a] x[t-b])`` and ``sums[a] = sum(x[t-a])`` over t = lags ... n - 1. The products over whole
-    series are known; those of later times only shift a sum by one. Every entry is wrong by a few units in the last
-    place of ``products[0]``, which is what to compare a pivot with.
-
-    Parameters
-    ----------
-    ends
-        Of the series; the reach is more than the lags.
-    lags
-        The largest lag, less than the length of the series.
-    gram : (lags + 1 or more, lags + 1 or more, lanes)
-        Its upper triangle is filled.
-    sums : (lags + 1 or more, lanes)
-        Is filled.
+    ``gram[a, b] = sum(x[t-a] x[t-b])``, upper triangle, and ``sums[a] = sum(x[t-a])`` over t = lags ... n - 1. The
+    products over whole series are known; those of later times only shift a sum by one. Every entry is off by a few
+    units in the last place of ``products[0]``, which is what to compare a pivot with.
     """
     first, last, lanes = ends.first, ends.last, ends.total.size
     for h in range(lags + 1):
@@ -125,17 +80,7 @@ def products_of_lags(ends: Ends, lags: int, gram: FloatArray, sums: FloatArray) 
 
 @compiled_sums
 def total_of(x: FloatArray) -> float:
-    """Sum an array, in any order.
-
-    Parameters
-    ----------
-    x : (n,)
-        Finite.
-
-    Returns
-    -------
-    float
-    """
+    """Sum a finite array, in any order."""
     total = 0.0
     for i in range(x.size):
         total += x[i]
@@ -144,22 +89,12 @@ def total_of(x: FloatArray) -> float:
 
 @compiled
 def factorise(gram: FloatArray, size: int, energy: FloatArray, residuals: FloatArray, smallest: FloatArray) -> None:
-    """Turn products into upper Cholesky factors, in place, the target's own entry excepted.
+    """Turn products into upper Cholesky factors, in place, except for the target's own entry.
 
-    Parameters
-    ----------
-    gram : (size or more, size or more, lanes)
-        Products in the upper triangle, the target's in column ``size - 1``; on return the factors' rows, with the
-        reciprocals of their diagonals.
-    size
-        The number of regressors and one.
-    energy : (size - 1 or more, lanes)
-        What each regressor's pivot is measured by.
-    residuals : (size - 1 or more, lanes)
-        Is filled: the residual sum of squares with the regressors 0 ... j.
-    smallest : (lanes,)
-        Is filled with the smallest pivot in units of its energy, 0 if one is not positive: then the factor is of no
-        use.
+    `gram` has the target's products in column ``size - 1``; on return the factors' rows, with the reciprocals of their
+    diagonals. `energy` is what each regressor's pivot is compared with. Filled: `residuals` with the residual sum of
+    squares with the regressors 0 ... j, `smallest` (lanes,) with the smallest pivot in units of its energy, 0 if one is
+    not positive, which makes the factor useless.
     """
     target = size - 1
     smallest[:] = np.inf
@@ -183,7 +118,7 @@ def factorise(gram: FloatArray, size: int, energy: FloatArray, residuals: FloatA
 
 @compiled
 def invert_pivots(pivots: FloatArray, energy: FloatArray, smallest: FloatArray) -> None:
-    """Take the reciprocal roots of pivots, and keep the smallest share of its energy that one has had."""
+    """Take the reciprocal roots of pivots, and update the smallest share of its energy that one has had."""
     for lane in range(pivots.size):
         share = pivots[lane] / energy[lane]
         least = share if share < smallest[lane] else smallest[lane]
@@ -193,17 +128,7 @@ def invert_pivots(pivots: FloatArray, energy: FloatArray, smallest: FloatArray) 
 
 @compiled
 def solve(factor: FloatArray, size: int, coefficients: FloatArray) -> None:
-    """Find the coefficients of all regressors by substitution from the last.
-
-    Parameters
-    ----------
-    factor : (size or more, size or more, lanes)
-        From `factorise`.
-    size
-        The number of regressors and one.
-    coefficients : (size - 1 or more, lanes)
-        Is filled.
-    """
+    """Compute the coefficients of all regressors by back substitution."""
     target = size - 1
     for j in range(target - 1, -1, -1):
         coefficient, pivot = coefficients[j], factor[j, j]

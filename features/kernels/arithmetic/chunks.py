@@ -1,7 +1,7 @@
-"""Aggregates of consecutive chunks of series, in numpy's rounding: chunks of one length stand side by side as columns.
+"""Aggregates of consecutive chunks of series, in numpy's rounding; chunks of one length are columns side by side.
 
-A chunk is too short for its own sums to be taken several samples at a time, but the chunks are many: so each step is
-done for all columns of a tile at once, and within a column in numpy's order.
+A chunk is too short for its own sums to be vectorised, but there are many chunks: so each step is done for all columns
+of a tile at once, and within a column in numpy's order.
 """
 
 import numpy as np
@@ -15,25 +15,18 @@ FloatArray = npt.NDArray[np.float64]
 #: The rows of aggregates.
 MAXIMUM, MINIMUM, MEAN, VARIANCE = 0, 1, 2, 3
 AGGREGATES = 4
-# So many chunks stand side by side.
+# Chunks computed side by side.
 TILE = 32
-# numpy takes the sums of up to so many values in one run, of eight partial sums.
+# numpy sums up to this many values in one run, of eight partial sums.
 _RUN = 128
 _PARTIAL = 8
 
 
 @compiled
 def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) -> None:
-    """Take the maximum, minimum, mean and population variance of consecutive chunks of each series.
+    """Compute maximum, minimum, mean and population variance of consecutive chunks, into (4, n, chunks).
 
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
-    length
-        The number of samples in a chunk; the last may have fewer.
-    aggregates : (4, n, chunks)
-        Is filled.
+    The last chunk may have fewer samples.
     """
     samples = series.shape[1]
     whole = samples // length
@@ -46,17 +39,7 @@ def aggregate_chunks(series: FloatArray, length: int, aggregates: FloatArray) ->
 def aggregate_equal_chunks(
     series: FloatArray, length: int, first: int, last: int, size: int, aggregates: FloatArray
 ) -> None:
-    """Aggregate the chunks from the first up to the last, of `size` samples each, a tile at a time.
-
-    Parameters
-    ----------
-    series, length, aggregates
-        As for `aggregate_chunks`.
-    first, last
-        The chunks of each series, the last of them not included.
-    size
-        The samples that count in each.
-    """
+    """Aggregate the chunks from `first` up to, not including, `last`, of `size` samples each, a tile at a time."""
     columns, found, partial = np.zeros((size, TILE)), np.empty((AGGREGATES, TILE)), np.empty((_PARTIAL, TILE))
     row, chunk = 0, first
     while row < len(series):
@@ -90,7 +73,7 @@ def lay_side_by_side(x: FloatArray, length: int, run: int, columns: FloatArray) 
 
 @compiled
 def aggregate_columns(columns: FloatArray, partial: FloatArray, found: FloatArray) -> None:
-    """Fill the aggregates of each column; the columns are spent."""
+    """Compute the aggregates of each column; overwrites the columns."""
     size, lanes = columns.shape
     largest, smallest = found[MAXIMUM], found[MINIMUM]
     mean, spread = found[MEAN], found[VARIANCE]
@@ -116,7 +99,7 @@ def aggregate_columns(columns: FloatArray, partial: FloatArray, found: FloatArra
 
 @compiled
 def sum_columns(columns: FloatArray, partial: FloatArray, total: FloatArray) -> None:
-    """Add each column up in the order of `features.kernels.arithmetic.pairwise`."""
+    """Sum each column in the order of `features.kernels.arithmetic.pairwise`."""
     size, lanes = columns.shape
     if size > _RUN:
         begins, sums = np.empty(128, np.int64), np.empty(64)

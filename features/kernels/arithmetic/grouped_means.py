@@ -1,7 +1,7 @@
-"""Means of a level and of the change that follows it, in bins of the level: quantile bins as pandas makes and averages.
+"""Means of a level and of the following change, in bins of the level, with pandas' quantile bins and averages.
 
-An ill-conditioned fit through the means shows their last bit, so the sums are in pandas' order: compensated in general,
-numpy's own where the bins follow one another.
+An ill-conditioned fit through the means exposes their last bit, so the sums are in pandas' order: compensated in
+general, numpy's own where the bins follow one another.
 
 References
 ----------
@@ -21,17 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 @compiled
 def leave_out(ordered: FloatArray, value: float, rest: FloatArray) -> None:
-    """Copy sorted values but for one of them.
-
-    Parameters
-    ----------
-    ordered : (n,)
-        Sorted upwards; the value is among them.
-    value
-        The one to leave out.
-    rest : (n - 1,)
-        Is filled.
-    """
+    """Copy sorted values (n,) without one of them, into `rest` (n - 1,)."""
     gone, beyond = 0, len(ordered)
     while gone < beyond:
         middle = (gone + beyond) // 2
@@ -45,17 +35,7 @@ def leave_out(ordered: FloatArray, value: float, rest: FloatArray) -> None:
 
 @compiled
 def is_sorted(place: FloatArray) -> bool:
-    """Say whether a series never falls back into a lower bin.
-
-    Parameters
-    ----------
-    place : (samples - 1,)
-        The bin of each sample but the last.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a series never returns to a lower bin, given the bin of each sample but the last."""
     i = 1
     while i < place.size and place[i] >= place[i - 1]:
         i += 1
@@ -71,23 +51,11 @@ def average_runs(
     levels: FloatArray,
     changes: FloatArray,
 ) -> int:
-    """Average samples and changes in bins that follow one another: pandas leaves those to ``numpy.add.reduceat``.
+    """Average samples and changes in bins that follow one another, as pandas does by ``numpy.add.reduceat``.
 
-    Parameters
-    ----------
-    series : (samples,)
-        One series.
-    place : (samples - 1,)
-        The bin of each sample but the last, sorted; is overwritten.
-    begins, halves
-        Scratch of `pairwise_sum`.
-    levels, changes : (bins,)
-        Are filled from the left with the means of bins that hold samples.
-
-    Returns
-    -------
-    int
-        How many bins hold samples.
+    `place` (samples - 1,), the sorted bin of each sample but the last, is overwritten; `begins` and `halves` are
+    scratch of `pairwise_sum`. `levels` and `changes` are filled from the left with the means of non-empty bins, whose
+    number is returned.
     """
     used, first = 0, 0
     while first < place.size:
@@ -106,20 +74,7 @@ def average_runs(
 
 @compiled
 def add(total: float, lost: float, value: float) -> tuple[float, float]:
-    """Add to a compensated sum as pandas does.
-
-    Parameters
-    ----------
-    total, lost
-        The sum, and by how much too large round-off has made it.
-    value
-        What to add.
-
-    Returns
-    -------
-    tuple of float
-        The same two.
-    """
+    """Add to a compensated sum as pandas does; `lost` is the round-off by which `total` is too large."""
     corrected = value - lost
     larger = total + corrected
     lost = larger - total - corrected

@@ -17,19 +17,9 @@ IntArray = npt.NDArray[np.int64]
 
 @compiled
 def lay_bins(lowest: float, highest: float, edges: FloatArray) -> bool:
-    """Lay bins of one width from the lowest to the highest value.
+    """Compute edges (bins + 1,) of equal bins; false where numpy raises because the range is too small for them.
 
-    Parameters
-    ----------
-    lowest, highest
-        The range; widened by a half on both sides when it is empty.
-    edges : (bins + 1,)
-        Filled.
-
-    Returns
-    -------
-    bool
-        False when the range is too small for so many bins (numpy raises an error).
+    An empty range is widened by a half on both sides.
     """
     bins = edges.size - 1
     first, last = lowest, highest
@@ -39,7 +29,7 @@ def lay_bins(lowest: float, highest: float, edges: FloatArray) -> bool:
     span = last - first
     step = span / bins
     for k in range(bins):
-        # A step that underflows to nothing has a rule of its own.
+        # numpy has a separate rule for a step that underflows to zero.
         edges[k] = k * step + first if step != 0 else k / bins * span + first
     edges[bins] = last
     rising = True
@@ -50,17 +40,7 @@ def lay_bins(lowest: float, highest: float, edges: FloatArray) -> bool:
 
 @compiled
 def count_ordered(ordered: FloatArray, edges: FloatArray, counts: IntArray) -> None:
-    """Count the samples of a sorted series in each bin, by bisection.
-
-    Parameters
-    ----------
-    ordered : (n,)
-        Sorted upwards; the edges span all of it.
-    edges : (bins + 1,)
-        From `lay_bins`.
-    counts : (bins,)
-        Filled.
-    """
+    """Count the samples of an ascending series in each bin, by bisection; the edges span all of it."""
     bins, before = counts.size, 0
     for k in range(bins):
         below = ordered.size
@@ -79,20 +59,7 @@ def count_ordered(ordered: FloatArray, edges: FloatArray, counts: IntArray) -> N
 
 @compiled
 def entropy(counts: IntArray, surprise: FloatArray) -> float:
-    """Give ``-sum(p log p)`` of the shares of a histogram.
-
-    Parameters
-    ----------
-    counts : (bins,)
-        The histogram.
-    surprise : (n + 1,)
-        From `surprises`.
-
-    Returns
-    -------
-    float
-        In nats.
-    """
+    """Return ``-sum(p log p)`` of a histogram, in nats, given the terms by count from `surprises`."""
     total = 0.0
     for k in range(counts.size):
         total += surprise[counts[k]]
@@ -100,18 +67,7 @@ def entropy(counts: IntArray, surprise: FloatArray) -> float:
 
 
 def surprises(n: int) -> FloatArray:
-    """Tabulate ``-p log p`` for the share of c among n.
-
-    Parameters
-    ----------
-    n
-        How many samples there are.
-
-    Returns
-    -------
-    (n + 1,) array
-        By c; nothing for c = 0.
-    """
+    """Tabulate ``-p log p`` for the share of c among n, by c, (n + 1,); zero for c = 0."""
     share = np.arange(n + 1) / n
     share[0] = 1.0
     terms: FloatArray = -share * np.log(share)

@@ -1,4 +1,4 @@
-"""Whole numbers of a table."""
+"""Integer tables."""
 
 from typing import Any
 
@@ -10,17 +10,7 @@ from features.kernels.compilation import compiled
 
 @compiled
 def greatest(values: npt.NDArray[np.integer[Any]]) -> int:
-    """Find the greatest of some whole numbers.
-
-    Parameters
-    ----------
-    values : (n,)
-        At least one.
-
-    Returns
-    -------
-    int
-    """
+    """Return the maximum of at least one integer."""
     most = values[0]
     for value in values:
         most = max(most, value)

@@ -1,4 +1,4 @@
-"""Products of a series with itself some samples later, summed over the series."""
+"""Lagged products of a series with itself, summed over the series."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,22 +7,15 @@ from features.kernels.compilation import compiled_sums
 
 FloatArray = npt.NDArray[np.float64]
 
-# So many lags share each reading of the series.
+# Lags that share one pass over the series.
 GROUP = 4
 
 
 @compiled_sums
 def lagged_products(series: FloatArray, first: int, products: FloatArray) -> None:
-    """Sum ``x[t] x[t+h]`` over whole series for consecutive lags h; one pass for every four lags.
+    """Sum ``x[t] x[t+h]`` for consecutive lags h from `first` on, into (n, lags), in one pass for every four lags.
 
-    Parameters
-    ----------
-    series : (n, samples)
-        One series a row.
-    first
-        The first lag.
-    products : (n, lags)
-        Is filled; the number of lags is a multiple of four. Zero for lags beyond the series.
+    The number of lags is a multiple of four. Zero for lags beyond the series.
     """
     n, samples = series.shape
     lags = products.shape[1]

@@ -1,6 +1,6 @@
 """Small matrices of several series side by side: the last axis is the series, so each step is done for all at once.
 
-Each lane sees the steps that it would see alone, in the same order.
+Each lane goes through the same steps, in the same order, as it would alone.
 """
 
 import numpy as np
@@ -10,21 +10,13 @@ from features.kernels.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
-#: So many series stand side by side, fewer if there are no more.
+#: Series computed side by side.
 LANES = 16
 
 
 @compiled
 def subtract_products(first: FloatArray, second: FloatArray, target: FloatArray) -> None:
-    """Subtract the sum of some products in every lane.
-
-    Parameters
-    ----------
-    first, second : (m, lanes)
-        The factors.
-    target : (lanes,)
-        Is changed.
-    """
+    """Subtract the sum of products of two (m, lanes) arrays from the target (lanes,)."""
     m = len(first)
     odd = m % 2
     if odd:
@@ -41,18 +33,10 @@ def subtract_products(first: FloatArray, second: FloatArray, target: FloatArray)
 def centre_products(
     products: FloatArray, first: FloatArray, second: FloatArray, equations: int, target: FloatArray
 ) -> None:
-    """Turn sums of products, given the sums of the factors, into sums of products of centred factors.
+    """Turn sums of products (m, lanes), given the sums of the factors, into sums of products of centred factors.
 
-    Parameters
-    ----------
-    products : (m, lanes)
-        The sums of products.
-    second, target : (m or more, lanes)
-        The sums of the factors that differ, and what is filled.
-    first : (lanes,)
-        The sum of the factor that is the same in the whole row.
-    equations
-        How many products each sum has.
+    `first` (lanes,) is the sum of the factor common to the row, `second` (m or more, lanes) are those of the other
+    factors.
     """
     share = 1.0 / equations
     for k in range(len(products)):
@@ -63,12 +47,6 @@ def centre_products(
 
 @compiled
 def copy(source: FloatArray, target: FloatArray) -> None:
-    """Copy what stands in the lanes; numba's own assignment takes seconds to compile.
-
-    Parameters
-    ----------
-    source, target : (lanes,)
-        The second is filled.
-    """
+    """Copy an array (lanes,); numba's own assignment takes seconds to compile."""
     for lane in range(target.size):
         target[lane] = source[lane]

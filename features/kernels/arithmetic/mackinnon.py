@@ -16,23 +16,13 @@ _LEFT_END, _BEND, _RIGHT_END = -18.83, -1.61, 2.74
 _LEFT_OF_BEND = (3.8269e-2, 1.4412, 2.1659)
 _RIGHT_OF_BEND = (-1.0368e-2, -1.2745e-1, 9.3202e-1, 1.7339)
 
-# A statistic this near to a step of the table may fall to either side of it.
+# A statistic this near to a step of the table may fall on either side of it.
 _NEAR = 1e-6
 
 
 @compiled
 def mackinnon_p_value(statistic: float) -> float:
-    """Look up the asymptotic p-value of the test with a constant.
-
-    Parameters
-    ----------
-    statistic
-        The t-statistic of the lagged level.
-
-    Returns
-    -------
-    float
-    """
+    """Compute the asymptotic p-value of the test with a constant."""
     if statistic > _RIGHT_END:
         return 1.0
     if statistic < _LEFT_END:
@@ -50,16 +40,6 @@ def mackinnon_p_value(statistic: float) -> float:
 
 @compiled
 def is_near_a_threshold(statistic: float) -> bool:
-    """Say whether the p-value may fall to either side of a step in its table.
-
-    Parameters
-    ----------
-    statistic
-        The t-statistic.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether the p-value may fall on either side of a step in its table."""
     near = abs(statistic - _LEFT_END) < _NEAR or abs(statistic - _BEND) < _NEAR
     return near or abs(statistic - _RIGHT_END) < _NEAR

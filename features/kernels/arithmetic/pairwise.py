@@ -1,6 +1,6 @@
-"""Sums in the order in which numpy takes them, so that mean and variance agree with it to the last bit.
+"""Sums in numpy's order, so that mean and variance agree with numpy's to the last bit.
 
-A count of samples over the mean, or over some multiples of the standard deviation, jumps when the last bit does.
+A count of samples above the mean, or beyond multiples of the standard deviation, jumps when the last bit changes.
 
 References
 ----------
@@ -15,25 +15,13 @@ from features.kernels.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
-# numpy adds so many numbers in one go.
+# numpy adds up to this many numbers in one run.
 _RUN = 128
 
 
 @compiled
 def run_sum(values: FloatArray, begin: int, n: int) -> float:
-    """Add up at most 128 values with eight partial sums.
-
-    Parameters
-    ----------
-    values : (m,)
-        The values.
-    begin, n
-        The first that counts and how many do.
-
-    Returns
-    -------
-    float
-    """
+    """Sum at most 128 values from `begin` on with eight partial sums."""
     if n < 8:
         total = values[begin] if n > 0 else 0.0
         for i in range(1, n):
@@ -59,31 +47,20 @@ def run_sum(values: FloatArray, begin: int, n: int) -> float:
 
 @compiled
 def pairwise_sum(values: FloatArray, n: int, begins: npt.NDArray[np.int64], sums: FloatArray) -> float:
-    """Add up the first n values as numpy does: as one run, or as halves of halves down to runs of at most 128.
+    """Sum the first n values as numpy does: as one run, or as halves of halves down to runs of at most 128.
 
-    Parameters
-    ----------
-    values : (m,)
-        The values.
-    n
-        How many of them.
-    begins, sums
-        Scratch, 64 elements each at least.
-
-    Returns
-    -------
-    float
+    `begins` and `sums` are scratch, at least 64 elements each.
     """
-    # Short, so that it becomes a part of the loop that calls it.
+    # Short, so that it is inlined into the calling loop.
     return run_sum(values, 0, n) if n <= _RUN else sum_of_halves(values, n, begins, sums)
 
 
 @compiled
 def sum_of_halves(values: FloatArray, n: int, begins: npt.NDArray[np.int64], sums: FloatArray) -> float:
-    """Add up more than 128 values, with the arguments of `pairwise_sum`.
+    """Sum more than 128 values, with the arguments of `pairwise_sum`.
 
-    Lengths of the parts still to do stand in `begins`, finished sums in `sums`; a part of length 0 says "add the last
-    two sums".
+    `begins` holds lengths of the parts still to do, `sums` finished sums; a part of length 0 means "add the last two
+    sums".
     """
     begins[0] = n
     todo, done, begin = 1, 0, 0
@@ -109,18 +86,7 @@ def sum_of_halves(values: FloatArray, n: int, begins: npt.NDArray[np.int64], sum
 
 @compiled
 def moments(series: FloatArray) -> FloatArray:
-    """Give the sum, the mean and the population variance of each series, in numpy's rounding.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        At least one sample.
-
-    Returns
-    -------
-    (3, n) array
-        Sum, mean, variance.
-    """
+    """Compute sum, mean and population variance of each series, in numpy's rounding, (3, n)."""
     n, samples = series.shape
     out = np.empty((3, n))
     squares = np.empty(samples)
@@ -142,7 +108,7 @@ def moments(series: FloatArray) -> FloatArray:
 
 @compiled
 def fill_moments_of_runs(series: FloatArray, squares: FloatArray, out: FloatArray) -> None:
-    """Fill the moments of series that are one run each: a loop without a call takes half of the time."""
+    """Compute the moments of series of one run each: a loop without a call takes half of the time."""
     samples = series.shape[1]
     for row in range(len(series)):
         x = series[row]

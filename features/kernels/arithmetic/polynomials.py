@@ -1,4 +1,4 @@
-"""Powers of a few points as least squares want them, and the largest root of a cubic.
+"""Scaled powers of a few points for least squares, and the largest root of a cubic.
 
 References
 ----------
@@ -12,23 +12,13 @@ from features.kernels.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
-# By which share of a coefficient a term of the cubic may be wrong.
+# The error of a term of the cubic, as a share of a coefficient.
 _ROUND_OFF = 1e-15
 
 
 @compiled
 def scale_powers(x: FloatArray, powers: FloatArray, scale: FloatArray) -> None:
-    """Tabulate the powers of some points in units of their lengths, each with the rounding of ``numpy.polyfit``.
-
-    Parameters
-    ----------
-    x : (points,)
-        The points.
-    powers : (points or more, size)
-        Is filled, highest power first.
-    scale : (size,)
-        Is filled with the lengths.
-    """
+    """Tabulate the powers of points, highest first, in units of their lengths, rounded as in ``numpy.polyfit``."""
     constant = scale.size - 1
     scale[:] = 0.0
     for i in range(x.size):
@@ -46,20 +36,7 @@ def scale_powers(x: FloatArray, powers: FloatArray, scale: FloatArray) -> None:
 
 @compiled
 def largest_root(cubic: FloatArray, errors: FloatArray) -> tuple[float, float]:
-    """Find the root of a cubic with the largest real part.
-
-    Parameters
-    ----------
-    cubic : (4,)
-        Coefficients, highest power first.
-    errors : (4,)
-        How wrong they may be.
-
-    Returns
-    -------
-    tuple of float
-        The real part, and how wrong it may be.
-    """
+    """Find the largest real part among a cubic's roots, highest power first, and its error, given `errors` (4,)."""
     a, b, c = cubic[1] / cubic[0], cubic[2] / cubic[0], cubic[3] / cubic[0]
     q = (a * a - 3 * b) / 9
     r = (2 * a * a * a - 9 * a * b + 27 * c) / 54

@@ -1,8 +1,8 @@
 """Quantiles of a sorted series and the bins between them, in the rounding of numpy and of pandas.
 
-Both interpolate linearly at ``fraction * (samples - 1)``, with the same rounding; they differ in the fractions. Where
-numpy takes the fraction as it is given, `pandas.qcut` rounds those of equal bins up. A sample on an edge changes its
-bin when the last bit of the edge does, so each step here is theirs.
+Both interpolate linearly at ``fraction * (samples - 1)``, with the same rounding, but at different fractions: numpy
+takes the fraction as given, `pandas.qcut` rounds those of equal bins up. A sample on an edge changes its bin when the
+last bit of the edge does, so each step here is theirs.
 
 References
 ----------
@@ -21,17 +21,9 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def equal_fractions(bins: int) -> FloatArray:
-    """Give the fractions of the edges of bins with as many samples each, as ``pandas.qcut`` rounds them.
+    """Return the fractions 0 ... 1 of the edges of equally filled bins, (bins + 1,), as ``pandas.qcut`` rounds them.
 
-    Parameters
-    ----------
-    bins
-        How many bins, at least 1.
-
-    Returns
-    -------
-    (bins + 1,) array
-        From 0 to 1. A fraction k / bins that binary numbers cannot hold lies a bit higher than the nearest one.
+    A fraction k / bins that has no exact binary form is slightly above the nearest one.
     """
     fractions: FloatArray = np.linspace(0, 1, bins + 1)
     exact = bins * fractions == np.arange(bins + 1)
@@ -39,39 +31,14 @@ def equal_fractions(bins: int) -> FloatArray:
 
 
 def places_of(fractions: Sequence[float] | FloatArray, samples: int) -> FloatArray:
-    """Find where quantiles lie in a sorted series.
-
-    Parameters
-    ----------
-    fractions
-        Each in [0, 1].
-    samples
-        The length of the series, at least 1.
-
-    Returns
-    -------
-    array, as long as the fractions
-        Each in [0, samples - 1], most of them between two samples: what `quantile_at` wants.
-    """
+    """Return where quantiles lie in a sorted series, each in [0, samples - 1], usually between two samples."""
     places: FloatArray = (samples - 1) * np.array(fractions, dtype=np.float64)
     return places
 
 
 @compiled
 def quantile_at(ordered: FloatArray, place: float) -> float:
-    """Interpolate a sorted series linearly between two samples, from the nearer of them.
-
-    Parameters
-    ----------
-    ordered : (samples,)
-        Sorted upwards.
-    place
-        In [0, samples - 1], from `places_of`.
-
-    Returns
-    -------
-    float
-    """
+    """Interpolate an ascending series linearly at a place from `places_of`, starting at the nearer sample."""
     below = int(place)
     if below >= ordered.size - 1:
         return ordered[ordered.size - 1]
@@ -85,34 +52,14 @@ def quantile_at(ordered: FloatArray, place: float) -> float:
 
 @compiled
 def quantiles_at(ordered: FloatArray, places: FloatArray, quantiles: FloatArray) -> None:
-    """Interpolate a sorted series at several places.
-
-    Parameters
-    ----------
-    ordered : (samples,)
-        Sorted upwards.
-    places : (m,)
-        From `places_of`.
-    quantiles : (m,)
-        Is filled.
-    """
+    """Interpolate an ascending series at several places (m,)."""
     for i in range(places.size):
         quantiles[i] = quantile_at(ordered, places[i])
 
 
 @compiled
 def are_different(edges: FloatArray) -> bool:
-    """Say whether every edge lies above the one before it; ``pandas.qcut`` refuses three or more with equal ones.
-
-    Parameters
-    ----------
-    edges : (bins + 1,)
-        Upwards.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether ascending edges are all distinct; ``pandas.qcut`` rejects three or more with equal ones."""
     different = True
     for i in range(1, edges.size):
         different &= edges[i] > edges[i - 1]
@@ -121,19 +68,9 @@ def are_different(edges: FloatArray) -> bool:
 
 @compiled
 def bin_of(edges: FloatArray, value: float) -> int:
-    """Find the bin of a value: (edge, next edge], of which the first also holds its lower edge.
+    """Find the bin (edge, next edge] of a finite value; the first bin includes its lower edge.
 
-    Parameters
-    ----------
-    edges : (bins + 1,)
-        Upwards.
-    value
-        Any finite number.
-
-    Returns
-    -------
-    int
-        From 0; -1 for a value under the first edge, the number of bins for one over the last.
+    From 0; -1 for a value below the first edge, the number of bins for one above the last.
     """
     if value == edges[0]:
         return 0

@@ -1,7 +1,7 @@
-"""Sorting of many series of one length: short runs by numpy, which has networks for them, joined by merges.
+"""Sorting of many series of one length: short runs by numpy, which has sorting networks for them, joined by merges.
 
-numpy takes half a microsecond to sort 256 samples and thirteen for 1,024, for beyond its networks it goes on by
-partitions, whose every branch is a guess. A merge has no branch, and four of them from both ends keep a core busy.
+numpy takes half a microsecond to sort 256 samples and thirteen for 1,024, because beyond its networks it partitions
+with unpredictable branches. A merge has no branch, and four of them from both ends keep a core busy.
 
 References
 ----------
@@ -16,23 +16,12 @@ from features.kernels.compilation import compiled
 
 FloatArray = npt.NDArray[np.float64]
 
-# numpy sorts up to so many numbers by a network.
+# numpy sorts up to this many numbers by a network.
 _RUN = 256
 
 
 def sort_rows(series: FloatArray) -> FloatArray:
-    """Sort each series upwards, NaN last.
-
-    Parameters
-    ----------
-    series : (n, samples)
-        Is left as it is.
-
-    Returns
-    -------
-    (n, samples) array
-        As ``numpy.sort`` gives it; in which order zeros of both signs stand is left open by both.
-    """
+    """Sort a copy of each series upwards, NaN last, as ``numpy.sort`` does; the order of 0.0 and -0.0 is undefined."""
     n, samples = series.shape
     runs = 1
     while runs * _RUN < samples:
@@ -40,7 +29,7 @@ def sort_rows(series: FloatArray) -> FloatArray:
     if runs == 1:
         return np.sort(series, axis=1)
     length = -(-samples // runs)
-    # Infinities make all runs equally long; they end up behind the samples.
+    # Infinities pad all runs to one length; they end up behind the samples.
     ordered = np.full((n, runs * length), np.inf)
     ordered[:, :samples] = series
     ordered = ordered.reshape(-1, length)
@@ -57,15 +46,7 @@ def sort_rows(series: FloatArray) -> FloatArray:
 
 @compiled
 def merge_pairs(runs: FloatArray, merged: FloatArray) -> None:
-    """Merge every two runs that follow each other, four pairs at a time; the last pair again for those left over.
-
-    Parameters
-    ----------
-    runs : (2 m, length)
-        Each sorted upwards, without NaN.
-    merged : (m, 2 length)
-        Is filled.
-    """
+    """Merge every two consecutive ascending runs without NaN, four pairs at a time; repeats the last pair if needed."""
     pairs = len(merged)
     for pair in range(0, pairs, 4):
         a, b, c, d = pair, min(pair + 1, pairs - 1), min(pair + 2, pairs - 1), min(pair + 3, pairs - 1)
@@ -84,11 +65,11 @@ def merge_four_pairs(
     left_c: FloatArray, right_c: FloatArray, merged_c: FloatArray,
     left_d: FloatArray, right_d: FloatArray, merged_d: FloatArray,
 ) -> None:  # fmt: skip
-    """Merge pairs of runs of one length from both ends at once: as many steps as a run has samples fill both halves.
+    """Merge pairs of runs of one length from both ends at once, in as many steps as a run has samples.
 
-    No end can run out before that, so nothing is asked but which of two samples is the smaller.
+    No end can run out before that, so the only comparison is which of two samples is smaller.
     """
-    # Without a sign, so that an index is not tried for being negative.
+    # Unsigned, so that indexing does not check for negative numbers.
     length, none = np.uint64(left_a.size), np.uint64(0)
     first_a, first_b, first_c, first_d = none, none, none, none
     last_a, last_b, last_c, last_d = none, none, none, none
@@ -105,7 +86,7 @@ def merge_four_pairs(
 
 @compiled
 def put_smaller(left: FloatArray, right: FloatArray, step: int, taken: np.uint64, merged: FloatArray) -> np.uint64:
-    """Put the next sample from the lower ends, and give how many the right run has given so far."""
+    """Put the next sample from the lower ends, and return how many the right run has given so far."""
     x, y = left[step - taken], right[taken]
     merged[step] = y if y < x else x
     return taken + np.uint64(y < x)
@@ -113,7 +94,7 @@ def put_smaller(left: FloatArray, right: FloatArray, step: int, taken: np.uint64
 
 @compiled
 def put_larger(left: FloatArray, right: FloatArray, step: int, taken: np.uint64, merged: FloatArray) -> np.uint64:
-    """Put the next sample from the upper ends, and give how many the left run has given so far."""
+    """Put the next sample from the upper ends, and return how many the left run has given so far."""
     last = np.uint64(left.size) - np.uint64(1)
     x, y = left[last - taken], right[last - (step - taken)]
     merged[last + last + np.uint64(1) - step] = x if y < x else y

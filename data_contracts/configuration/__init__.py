@@ -1,0 +1,1 @@
+"""Configuration: frozen, validated values, read strictly from TOML files and environment variables."""

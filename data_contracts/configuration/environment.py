@@ -1,0 +1,55 @@
+"""Settings from environment variables."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from data_contracts.configuration.places import toml_value
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings that have environment variables, and read them only through an `EnvironmentSource`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic gives all of these
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given in code, so that constructing reads no environment."""
+        return (init_settings,)
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """Reads settings from a mapping of variables; an empty variable is one that is not set.
+
+    Numbers and truth values are written as in TOML, all else as bare text.
+    """
+
+    def __init__(self, settings: type[EnvironmentSettings], environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): text for name, text in self._environ.items() if text}
+
+    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
+        """Read one value, or a section's."""
+        prepared = super().prepare_field_value(field_name, field, value, value_is_complex)
+        if not isinstance(prepared, dict):
+            return _read(prepared, field)
+        fields = field.annotation.__pydantic_fields__  # type: ignore[union-attr]
+        return {key: _read(text, fields[key]) for key, text in prepared.items()}
+
+
+def _read(text: Any, field: FieldInfo) -> Any:
+    if not isinstance(text, str) or not {int, float, bool} & {field.annotation, *get_args(field.annotation)}:
+        return text
+    return toml_value(text.lower() if text.lower() in ("true", "false") else text)

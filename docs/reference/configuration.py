@@ -1,0 +1,58 @@
+"""Writes configuration.md, the reference of every configuration key, from the models that read them."""
+
+from pathlib import Path
+
+from data_contracts.configuration.reference import reference
+from data_contracts.configuration.schemas import json_schema
+from data_contracts.contract.contract_schema import contract_schema
+from models.experiment.experiment import Experiment
+from pipelines.settings.settings import Settings
+from serving.settings import Settings as EndpointSettings
+
+PAGE = Path(__file__).with_suffix(".md")
+
+_INTRODUCTION = """\
+# Configuration
+
+Every key of an experiment, of a workspace's settings, of the endpoint's settings and of a contract. This page is
+generated from the models that read them (`make reference`); `forewarn schema experiment`, `settings` or `contract`
+prints the same as a JSON Schema, by which an editor completes and checks a file.
+
+A duration is a number and a unit such as `"72h"`; `"start"` reaches back to an asset's first reading. A time without a
+zone is UTC. An unknown key is an error.
+"""
+
+_PARTS = (
+    (
+        "An experiment",
+        "A TOML file such as those in `pipelines/experiments`. `--set section.key=value` changes a key.",
+        reference(json_schema(Experiment), prefix="[", suffix="]"),
+    ),
+    (
+        "The workspace",
+        "`forewarn.toml` in the workspace's folder. Outside `[storage]` each key has an environment variable, which\n"
+        "wins: `FOREWARN_MONITOR_SPAN` is `span` of `[monitor]`. `forewarn doctor` shows where each value comes from.",
+        reference(json_schema(Settings), prefix="[", suffix="]"),
+    ),
+    (
+        "The endpoint",
+        "Each is an environment variable, `FOREWARN_SERVE_` and the name in capitals; that of the workspace is\n"
+        "`FOREWARN_WORKSPACE`.",
+        reference(json_schema(EndpointSettings)),
+    ),
+    (
+        "A contract",
+        "A YAML file of the [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) 3.\n"
+        "These are the keys that forewarn reads; the standard's others are allowed.",
+        reference(contract_schema()),
+    ),
+)
+
+
+def page() -> str:
+    """Return the page's text."""
+    return "\n".join([_INTRODUCTION, *(f"## {title}\n\n{text}\n\n{tables}" for title, text, tables in _PARTS)])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

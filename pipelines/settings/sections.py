@@ -1,0 +1,110 @@
+"""The sections of a workspace's settings; most are the very values that the models go by."""
+
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from data_contracts.configuration.values import configuration
+from features.setting_types import (
+    Amount,
+    Count,
+    Cron,
+    Duration,
+    Flag,
+    Integer,
+    Number,
+    OrWord,
+    PositiveDuration,
+    TimeZone,
+)
+from models.monitoring.drift import Budget
+from models.monitoring.probation import ProbationRules
+from models.retraining.retraining_policy import Gates
+
+_AUTO = OrWord("auto")
+
+
+@configuration
+class MonitorSettings:
+    """How error rates are counted."""
+
+    span: Duration = pd.Timedelta(days=90)
+    """The trailing time over which error rates are counted."""
+    gap: Annotated[Duration | None, _AUTO] = None
+    """Alerts of an asset no further apart than this are one episode; "auto" takes the champion's own."""
+    reporting_delay: Annotated[Duration | None, _AUTO] = None
+    """How long reports of failures and findings may take; "auto" takes the experiment's, or estimates it from the
+    data."""
+    silence: PositiveDuration = pd.Timedelta(days=7)
+    """An asset that has sent nothing for longer is lost: predictions about it can be neither true nor false."""
+    confidence: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.9
+    """Confidence of the intervals of the rates."""
+
+
+@configuration
+class DriftSettings(Budget):
+    """When a champion counts as worse than promised."""
+
+    slices: Literal["", "plant", "model"] = ""
+    """Test each plant, or each asset model, by itself too; empty for none."""
+
+
+@configuration
+class RetrainSettings(Gates):
+    """When a champion is retrained, and on what."""
+
+    cost: Annotated[Amount | None, _AUTO] = None
+    """What a retraining costs, in the currency of the experiment's costs; "auto" is a tenth of a false alarm."""
+    drift_events: Count = 30
+    """While the champion drifts, the holdout is just long enough for this many events; 0 for the usual one."""
+    holdout: Duration = pd.Timedelta(days=21)
+    """The last part of the history, on which champion and challenger are compared."""
+    history: Annotated[Duration | None, OrWord("all")] = None
+    """How far back the challenger's training data reach."""
+    actor: str = "forewarn"
+    """Who is written into the ledger when a flow promotes."""
+
+
+@configuration
+class ProbationSettings(ProbationRules):
+    """How a new champion is watched."""
+
+    rolls_back: Flag = False
+    """Whether the monitor's flow rolls back when that is suggested; otherwise it only reports it."""
+
+
+@configuration
+class AuditSettings:
+    """Random inspections of silent assets."""
+
+    share: Annotated[Number, Field(ge=0.001, le=1)] = 0.02
+    """The share of the silent assets of each plant that is drawn; at least one asset."""
+    seed: Integer = 0
+    """The plant's own seed; keep it from drawing to drawing."""
+
+
+@configuration
+class IngestSettings:
+    """Where files arrive."""
+
+    inbox: str = ""
+    """A folder with one folder of files for each contract; empty for none."""
+
+
+@configuration
+class ScheduleSettings:
+    """When the flows run. Monitoring retrains by itself when the policy says so."""
+
+    ingest: Cron = "*/15 * * * *"
+    """When the inbox is ingested."""
+    score: Cron = "0 * * * *"
+    """When the fleet is scored."""
+    monitor: Cron = "30 5 * * *"
+    """When the champion is monitored."""
+    retrain: Cron = ""
+    """When to retrain by the calendar."""
+    time_zone: TimeZone = "UTC"
+    """The time zone of the cron expressions."""
+    port: Annotated[Count, Field(le=65_535)] = 4200
+    """The port of Prefect's server on this machine while the schedules are served."""

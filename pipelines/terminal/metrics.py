@@ -1,0 +1,59 @@
+"""The metrics of an evaluation as a short table."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+
+
+def metrics_table(metrics: Mapping[str, float]) -> Table:
+    """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-"."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _remaining_life_rows(metrics) if "rmse_capped" in metrics else _failure_rows(metrics):
+        table.add_row(name, text)
+    return table
+
+
+def format_metric(metrics: Mapping[str, float], name: str, form: str) -> str:
+    """Format one metric, "-" if it is missing or NaN; `form` is a format specification."""
+    value = metrics.get(name, math.nan)
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def pluralize(noun: str, count: int) -> str:
+    """Return a noun in singular or plural.
+
+    Examples
+    --------
+    >>> pluralize("row", 1), pluralize("row", 2)
+    ('row', 'rows')
+    """
+    return noun if count == 1 else f"{noun}s"
+
+
+def _remaining_life_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    capped, uncapped = format_metric(m, "rmse_capped", ".2f"), format_metric(m, "rmse_uncapped", ".2f")
+    yield "RMSE", f"{capped} capped, {uncapped} not capped (hours)"
+    capped, uncapped = format_metric(m, "nasa_score_capped", ",.0f"), format_metric(m, "nasa_score_uncapped", ",.0f")
+    yield "NASA score", f"{capped} capped, {uncapped} not"
+    yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+
+
+def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    caught, total = format_metric(m, "failures_caught", ".0f"), format_metric(m, "failures_total", ".0f")
+    yield "failures caught", f"{caught} of {total}"
+    rate = format_metric(m, "false_alarms_per_asset_month", ".2f")
+    yield "false alarms", f"{format_metric(m, 'false_alarms', '.0f')}, or {rate} per asset-month"
+    leads = ", ".join(format_metric(m, f"lead_time_h_p{q}", ".0f") for q in (10, 50, 90))
+    yield "lead time", f"{leads} hours (10th, 50th and 90th percentile)"
+    yield "expected cost", format_metric(m, "expected_cost", ",.0f")
+    yield "  never acting", format_metric(m, "expected_cost_never", ",.0f")
+    yield "  always acting", format_metric(m, "expected_cost_always", ",.0f")
+    days = format_metric(m, "fixed_interval_days", ".0f")
+    yield "  by the calendar", f"{format_metric(m, 'expected_cost_fixed_interval', ',.0f')}, every {days} days"
+    shares = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
+    yield "decisions", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in shares)
+    scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
+    yield "probabilities", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in scores)
