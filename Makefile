@@ -20,8 +20,8 @@ export GX_ANALYTICS_ENABLED := false
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-# uv comes from the lock file like the rest and installs it in seconds; where only pip knows the way to
-# a mirror, pip installs the same files in minutes.
+# uv comes from the lock file like the rest and installs it in seconds; where uv cannot reach an index that pip is
+# configured for, pip installs the same files in minutes.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c '$(fits)' || { echo "found no Python from 3.11 to 3.13 on the path; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)

@@ -40,7 +40,7 @@ class WorkerContext:
             raise unavailable(
                 f"no champion of the model {self.watch.name!r} to answer with{reason}",
                 "a version that was promoted and can be loaded",
-                "Promote one with `forewarn models promote`, then try again",
+                "Promote one with `forewarn models promote VERSION --reason ...`, then try again",
             )
         return champion
 

@@ -51,7 +51,11 @@ def configuration(cls: type[T]) -> type[T]:
 
     @functools.wraps(construct)
     def init(self: Any, *arguments: Any, **values: Any) -> None:
-        values |= dict(zip(names, arguments, strict=False))
+        # By name, because pydantic locates what is wrong with a positional argument by its number.
+        by_position = dict(zip(names, arguments, strict=False))
+        if twice := sorted(by_position.keys() & values):
+            raise TypeError(f"{cls.__name__} got {', '.join(twice)} both by position and by name")
+        values |= by_position
         try:
             construct(self, *arguments[len(names) :], **values)
         except ValidationError as error:
@@ -82,7 +86,8 @@ def explain(error: ValidationError, kind: type, content: Mapping[str, Any], sour
         return _unknown(location, schema, source)
     if mistake["type"] in _MISSING:
         key = ".".join(location)
-        return UsageError(f"{source.name}: {key} is missing", describe(property_at(schema, location)), f"Add {key}")
+        place = f"{source.name}: " if source.name else ""
+        return UsageError(f"{place}{key} is missing", describe(property_at(schema, location)), f"Add {key}")
     failure = mistake.get("ctx", {}).get("error")
     if isinstance(failure, _CheckError):
         return _failed_check(failure.error, location, source)

@@ -14,7 +14,7 @@ TABLE: Final = "quarantine"
 # The values of the column `action`, as stored.
 HELD: Final = "held"  # a bad row of a batch that was accepted
 REFUSED: Final = "refused"  # a row of a batch that was refused as a whole
-REPAIRED: Final = "mended"  # a row that was repaired and is released once its table has the replay
+REPAIRED: Final = "mended"  # as in older workspaces; a repaired row is released once its table has the replay
 
 _TEXT_COLUMNS = (
     *("entry", "action", "batch_id", "replay_id", "contract", "contract_version", "table"),

@@ -50,8 +50,8 @@ class GoldenInputs:
             return
         apart = float(np.nanmax(np.abs(scores - self.scores)))
         raise ModelError(
-            f"{what} scores {int((~same).sum())} of its {len(same)} golden inputs otherwise than at its registration "
-            f"(up to {apart:.3g} apart)",
+            f"{what} scores {int((~same).sum())} of its {len(same)} golden inputs differently than when it was "
+            f"registered (up to {apart:.3g} apart)",
             "the scores it gave when it was registered",
             "Run `forewarn doctor` to see whether a library has changed, or promote another version",
         )

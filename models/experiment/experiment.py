@@ -79,7 +79,7 @@ class LabelPlan:
             return
         listed = f"is {', '.join(map(format_duration, self.horizons)) or 'empty'}"
         if not all(a < b for a, b in itertools.pairwise((NO_TIME, *self.horizons))):
-            raise WrongValueError("horizons", listed, "durations that climb, each above zero")
+            raise WrongValueError("horizons", listed, "ascending durations, each above zero")
         if self.horizon not in self.horizons:
             raise WrongValueError("horizons", listed, "label.horizon among them, for alarms are decided by it")
 

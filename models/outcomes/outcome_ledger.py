@@ -12,7 +12,7 @@ from data_contracts.records.outcome_records import OutcomeRow, append_outcome_ro
 from models.outcomes.outcomes import Outcomes
 
 Records = Any
-"""The engine that `data_contracts.records.open_records` gives; its library is named in that folder only."""
+"""The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
 
 
 def append_outcomes(

@@ -20,7 +20,7 @@ from data_contracts.records.records import Promotion, add_promotion, promotions
 from models.registry.ledger import previous_champion
 from models.registry.registry import CHAMPION, PREVIOUS, Registry
 
-# The engine returned by `data_contracts.records.open_records`; only that folder may import SQLAlchemy.
+# The engine returned by `data_contracts.records.records.open_records`; only that folder may import SQLAlchemy.
 Records = Any
 
 

@@ -84,7 +84,7 @@ class Registry:
         Parameters
         ----------
         trained
-            The result of `models.training.train`.
+            The result of `models.train`.
         revision
             The code that trained it.
 
@@ -398,7 +398,9 @@ def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundEr
         return NotFoundError(
             f"the model {name!r} has no champion",
             f"a promoted version; registered: {', '.join(numbers) or 'none'}",
-            "Promote one with `forewarn models promote VERSION`" if numbers else "Train one with `forewarn train`",
+            "Promote one with `forewarn models promote VERSION --reason ...`"
+            if numbers
+            else "Train one with `forewarn train`",
         )
     return NotFoundError(
         f"the model {name!r} has no version {version}", f"one of {', '.join(numbers) or 'none yet'}", "Name another"

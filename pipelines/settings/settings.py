@@ -151,6 +151,9 @@ def variable(name: str) -> str:
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    for old, new in RENAMED.items():
+        if environ.get(variable(old)):
+            raise UsageError(f"the variable {variable(old)}", variable(new), f"It is called {variable(new)} now")
     known = set(map(variable, setting_names()))
     # What nothing reads is reported by `forewarn doctor`; it stops no flow.
     return EnvironmentSource(Settings, {name: text for name, text in environ.items() if name in known})()

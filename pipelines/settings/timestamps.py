@@ -13,11 +13,11 @@ def parse_timestamp(text: str) -> pd.Timestamp:
     >>> parse_timestamp("2025-03-01T06:00+02:00")
     Timestamp('2025-03-01 04:00:00+0000', tz='UTC')
     """
-    refusal = UsageError(f"{text!r} is not a time", "a time such as 2025-03-01T06:00Z", "Write it so")
+    wrong = UsageError(f"{text!r} is not a time", "a time such as 2025-03-01T06:00Z", "Write it so")
     try:
         time = pd.Timestamp(text)
     except ValueError as error:
-        raise refusal from error
+        raise wrong from error
     if pd.isna(time):
-        raise refusal
+        raise wrong
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")

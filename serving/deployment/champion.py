@@ -184,7 +184,9 @@ def choose_model(names: tuple[str, ...], champion_of: Callable[[str], int | None
         )
     found = f"no champion among {', '.join(names)}" if names else "no registered model"
     raise ModelError(
-        found, "a model with a champion", "Train one, then `forewarn models promote`; or name it with --model"
+        found,
+        "a model with a champion",
+        "Train one, then `forewarn models promote VERSION --reason ...`; or name it with --model",
     )
 
 
@@ -195,7 +197,7 @@ def waiting_for_champion(name: str, names: Iterable[str]) -> ModelError:
         return ModelError(
             f"the endpoint is waiting for a champion of the model {name!r}, which has none that may answer",
             "a version that was promoted and can be loaded",
-            "Promote one with `forewarn models promote`",
+            "Promote one with `forewarn models promote VERSION --reason ...`",
         )
     return ModelError(
         f"the endpoint is waiting for a champion of {name!r}, which is not a registered model",

@@ -271,7 +271,7 @@ class RejectedVersionAnswer(TypedDict):
     """A version with the alias champion or challenger that cannot be served."""
 
     version: int
-    reason: Annotated[str, Field(examples=["it scores its golden inputs otherwise than when it was registered"])]
+    reason: Annotated[str, Field(examples=["it scores its golden inputs differently than when it was registered"])]
 
 
 class ShadowAnswer(TypedDict):

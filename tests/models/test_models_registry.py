@@ -189,7 +189,7 @@ def test_golden_inputs_lie_beside_each_version(registered: Workspace) -> None:
         golden.verify(loaded, "small-plant")
         assert 2 <= len(golden.scores) <= 8
         assert set(golden.features.columns) == set(loaded.columns)
-        with pytest.raises(ModelError, match="otherwise than at its registration"):
+        with pytest.raises(ModelError, match="differently than when it was registered"):
             replace(golden, scores=golden.scores + 1e-6).verify(loaded, "small-plant")
 
 

@@ -139,3 +139,9 @@ def test_settings_of_the_endpoint_are_not_passed_over(workspace: Workspace) -> N
     _write(workspace, "[serving]\nport = 4000\n")
     with pytest.raises(UsageError, match=r"serving is not read.*FOREWARN_SERVE_PORT"):
         read_settings(workspace, {})
+
+
+def test_a_renamed_variable_is_refused_with_its_new_name(tmp_path: Path) -> None:
+    """A variable by its old name would silently be without effect."""
+    with pytest.raises(UsageError, match="It is called FOREWARN_RETRAIN_MAX_UNREPORTED_SHARE now"):
+        read_settings(init_workspace(tmp_path), {"FOREWARN_RETRAIN_MOST_UNTOLD": "0.2"})

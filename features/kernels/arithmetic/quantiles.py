@@ -64,21 +64,3 @@ def are_different(edges: FloatArray) -> bool:
     for i in range(1, edges.size):
         different &= edges[i] > edges[i - 1]
     return different
-
-
-@compiled
-def bin_of(edges: FloatArray, value: float) -> int:
-    """Find the bin (edge, next edge] of a finite value; the first bin includes its lower edge.
-
-    From 0; -1 for a value below the first edge, the number of bins for one above the last.
-    """
-    if value == edges[0]:
-        return 0
-    first, beyond = 0, edges.size
-    while first < beyond:
-        middle = (first + beyond) // 2
-        if edges[middle] < value:
-            first = middle + 1
-        else:
-            beyond = middle
-    return first - 1
