@@ -17,6 +17,8 @@ from data_contracts.tables.telemetry import reconcile
 from features import SINCE_START, Gaps, Recipe, coverage, cut_offs, extract, fill_gaps, fit_recipe, stream
 from features.calculators.calculate import calculate
 
+pytestmark = pytest.mark.slow
+
 FEATURES = ["mean", "median", "length", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 HOUR, NONE = pd.Timedelta("1h"), pd.Timedelta(0)
 WINDOWS = (pd.Timedelta("6h"), pd.Timedelta("20h"), SINCE_START)

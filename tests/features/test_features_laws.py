@@ -18,6 +18,8 @@ from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.reconciliation import sorted_rows
 from features.telemetry.sorted_times import microseconds
 
+pytestmark = pytest.mark.slow
+
 FEATURES = ["mean", "median", "length", "standard_deviation", 'linear_trend__attr_"slope"', "quantile__q_0.3"]
 WINDOWS = (pd.Timedelta("5h"), pd.Timedelta("20h"), SINCE_START)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -21,6 +21,8 @@ from features.calculators.presets import preset_features
 from features.calculators.tsfresh_calculators import calculate_by_tsfresh, warn_slow
 from features.kernels.registry import KERNELS
 
+pytestmark = pytest.mark.slow
+
 Maker = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 # Primes, powers of two, their neighbours, and very short ones.

@@ -18,6 +18,8 @@ from features.kernels.lags import LaggedProducts
 from features.kernels.students_t import two_sided_p_value
 from features.names import parse_feature
 
+pytestmark = pytest.mark.slow
+
 SERIES = 40
 
 

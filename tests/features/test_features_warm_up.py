@@ -22,6 +22,8 @@ from features.kernels import compilation
 from features.kernels.registry import KERNELS
 from features.telemetry import array_gaps, gaps
 
+pytestmark = pytest.mark.slow
+
 # Compiles one small function and prints what was compiled before, how many warnings it logged and what it compiled.
 ONE_KERNEL = """
 import json, logging

@@ -23,6 +23,8 @@ from models.outcomes.outcomes import Terms
 from models.retraining.refresh import NO_REFRESH, RefreshRule
 from models.retraining.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, RetrainingDecision
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 BEGIN = pd.Timestamp("2026-01-01", tz="UTC")
 TERMS = Terms(lead=0 * HOUR, horizon=24 * HOUR, gap=24 * HOUR, reporting_delay=12 * HOUR)

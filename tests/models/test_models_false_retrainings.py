@@ -20,6 +20,8 @@ from pipelines.fleet.histories.monitored import (
 )
 from pipelines.fleet.histories.recorded import DAY
 
+pytestmark = pytest.mark.verify
+
 BUDGET = Budget()
 HISTORIES = 150
 PLANT = MonitoredPlant(assets=160)

@@ -27,6 +27,8 @@ from models.labels.labels import LabelState
 from models.training.samples import draw_samples
 from models.training.training import Trained, latest_known_time, train
 
+pytestmark = pytest.mark.slow
+
 Describe = Callable[..., Experiment]
 SEVERAL = 'label.horizons=["24h", "48h", "96h"]'
 HORIZONS = tuple(map(pd.Timedelta, ("24h", "48h", "96h")))

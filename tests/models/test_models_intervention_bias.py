@@ -7,6 +7,8 @@ import pytest
 from pipelines.fleet.histories.recorded import DAY
 from pipelines.fleet.histories.slotted import SlottedPlant, estimated_rates
 
+pytestmark = pytest.mark.verify
+
 HISTORIES = 100
 WEEKS = 21 * DAY
 

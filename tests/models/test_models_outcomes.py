@@ -10,6 +10,8 @@ from models.outcomes.episodes import merge_alerts, number_alerts
 from models.outcomes.error_rates import error_rates
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 
+pytestmark = pytest.mark.slow
+
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")
 LATE = START + 1000 * HOUR

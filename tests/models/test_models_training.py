@@ -17,6 +17,8 @@ from models.registry.model_card import model_card
 from models.training.samples import draw_samples
 from models.training.training import Trained, latest_known_time, train
 
+pytestmark = pytest.mark.slow
+
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 Describe = Callable[..., Experiment]

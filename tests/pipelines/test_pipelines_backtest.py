@@ -20,6 +20,8 @@ from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, Backtes
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.cli import app
 
+pytestmark = pytest.mark.slow
+
 FEW = ("ours", "monthly", "never")
 CONFIG = BacktestConfig(start=50.0, every=pd.Timedelta(days=21), rules=FEW, changes=(70.0,))
 

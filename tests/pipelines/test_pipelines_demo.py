@@ -13,6 +13,8 @@ from pipelines.demo import timeline
 from pipelines.demo.demonstration import DemoResult, run_demo
 from pipelines.demo.story import Story
 
+pytestmark = pytest.mark.slow
+
 SHORT = replace(Story(), machines=16, history_days=110, change_day=112, days=124, monitor_every=7)
 
 
@@ -21,7 +23,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     return run_demo(tmp_path_factory.mktemp("demo") / "w", SHORT, say=lambda _: None)
 
 
-@pytest.mark.slow
 def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
     """Each machine gets a prediction each day, by the endpoint, and each is in the records."""
     recorded = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
@@ -29,7 +30,6 @@ def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
     assert recorded.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == SHORT.days - SHORT.history_days
 
 
-@pytest.mark.slow
 def test_the_timeline_has_the_lines_shown_in_the_readme(shown: DemoResult) -> None:
     """Ingested, champion, trained, change and end are there in order of time, and so is the report."""
     lines = [moment.what for moment in shown.moments]
@@ -41,7 +41,6 @@ def test_the_timeline_has_the_lines_shown_in_the_readme(shown: DemoResult) -> No
     assert shown.report.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
-@pytest.mark.slow
 def test_the_answer_for_programs_is_json(shown: DemoResult) -> None:
     """What `--json` prints is valid JSON."""
     printed = json.loads(json.dumps(shown.to_dict(), allow_nan=False))

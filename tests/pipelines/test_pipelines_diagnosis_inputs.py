@@ -19,6 +19,8 @@ from pipelines.evidence.diagnosis_inputs import diagnose, gather_inputs
 from pipelines.fleet import Dirt, make_scenario, make_scenarios, simulate
 from pipelines.settings.experiment_files import find_experiment
 
+pytestmark = pytest.mark.slow
+
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2025-01-01", tz="UTC").as_unit("us")
 DAY = pd.Timedelta(days=1)

@@ -18,6 +18,8 @@ from models.training.samples import draw_samples
 from pipelines.cli import app
 from pipelines.jobs.extraction import extract_features
 
+pytestmark = pytest.mark.slow
+
 # One of the two kinds of slow features: parameters that no kernel has. The other is a user's own calculator.
 SLOW = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
 

@@ -8,6 +8,8 @@ from pipelines.fleet.seasons.priced_fleet import PricedFleet, make_priced_fleet,
 from pipelines.fleet.seasons.rules import Crews, Morning, first_come, most_likely, worklist
 from pipelines.fleet.seasons.season import SeasonCost, run_season
 
+pytestmark = pytest.mark.verify
+
 DAYS = 8
 CREWS = Crews(machines=2, hours=16.0)
 

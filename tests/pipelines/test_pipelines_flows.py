@@ -23,6 +23,8 @@ from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules
 from pipelines.settings.settings import read_settings
 
+pytestmark = pytest.mark.slow
+
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
 # Calls `forewarn run` six times, in a process that imports Prefect for the first time.
 SCRIPT = """

@@ -21,6 +21,8 @@ from pipelines.flows import monitor as flow
 from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.train import train_experiment
 
+pytestmark = pytest.mark.slow
+
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
 

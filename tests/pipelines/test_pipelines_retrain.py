@@ -17,6 +17,8 @@ from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.retrain import challenger_experiment, retrain_champion
 from pipelines.jobs.train import train_experiment
 
+pytestmark = pytest.mark.slow
+
 DAY = pd.Timedelta(days=1)
 
 

@@ -12,6 +12,8 @@ from data_contracts.records.shadow_records import ShadowPrediction, add_shadow_p
 from pipelines.cli import app
 from pipelines.jobs.shadow import report_shadows
 
+pytestmark = pytest.mark.slow
+
 SHADOW = 7
 
 

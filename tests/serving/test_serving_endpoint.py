@@ -19,6 +19,8 @@ from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.registry.registry import CHAMPION, Registry
 
+pytestmark = pytest.mark.slow
+
 AS_OF = "2015-01-06T00:00:00Z"
 
 
@@ -213,7 +215,6 @@ def test_without_a_champion_it_is_alive_and_not_ready(endpoint: Any, registry: R
     assert eventually(lambda: endpoint.client.get("/readyz").status_code == 200)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_two_workers_answer_and_a_signal_ends_them_cleanly(
     run_endpoint: Callable[..., Any],

@@ -202,7 +202,7 @@ def test_a_path_names_lists_by_position() -> None:
         ({"windows": [WINDOW | {"units": {f"n{number}": 1 for number in range(200_000)}}]}, None),
     ],
 )
-def test_to_refuse_a_request_takes_no_longer_than_to_read_it(body: Any, field: str | None) -> None:
+def test_to_refuse_a_request_costs_no_more_memory_than_to_read_it(body: Any, field: str | None) -> None:
     """However much is wrong with it: one fault is answered, and the others are not even collected."""
     text = json.dumps(body).encode()
     tracemalloc.start()

@@ -30,6 +30,8 @@ from tests.serving.swapping import (
     truth_of,
 )
 
+pytestmark = pytest.mark.slow
+
 NAME = "swapped"
 AS_OF = pd.Timestamp("2015-01-06T00:00:00Z").as_unit("us")
 
@@ -87,7 +89,6 @@ def test_swaps_and_rollbacks_under_load_lose_and_mix_no_answer(
     assert {row["model_version"] for answer in seen.answers for row in answer.predictions} == {first, second}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "why"), [(2, "it cannot be loaded"), (3, "golden inputs differently")])
 def test_a_rejected_version_leaves_the_old_one_answering(
     pair: Any, registry: Registry, versions: tuple[int, ...], fleet: Any, number: int, why: str
@@ -137,7 +138,6 @@ def test_the_page_about_the_model_lists_its_workers(pair: Any, versions: tuple[i
     assert {int(file.stem) for file in files} >= {worker["pid"] for worker in page["workers"]}
 
 
-@pytest.mark.slow
 def test_a_challenger_scores_the_traffic_of_the_endpoint(
     pair: Any, workspace: Workspace, registry: Registry, history: History, versions: tuple[int, ...], fleet: Any
 ) -> None:
