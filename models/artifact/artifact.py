@@ -25,9 +25,9 @@ from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
-from models.estimators.estimators import Target
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
+from models.estimators.targets import Target
 
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
-from scipy.stats import false_discovery_control, norm
 
 from data_contracts.configuration.values import configuration
 from features.setting_types import Number, PositiveCount, Share
@@ -108,6 +107,8 @@ def asset_shifts(
     ----------
     .. [1] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS-B 57 (1995) 289-300.
     """
+    from scipy.stats import false_discovery_control
+
     tests = sum(len(each.assets) for each in channels)
     candidates = [
         shift
@@ -187,6 +188,8 @@ def _sharpest_shift(
     rule: LevelShiftRule,
 ) -> LevelShift | None:
     """Find the sharpest lasting shift of a series, (n_days,), after the reference period."""
+    from scipy.stats import norm
+
     ahead, back = pd.Series(values), pd.Series(values[::-1])
     half = (rule.step_days + 1) // 2
     before = ahead.rolling(rule.step_days, min_periods=half).median().shift(1).to_numpy()

@@ -6,7 +6,7 @@ text, or by skops with the types named here, each of them reviewed.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import lightgbm
 import numpy as np
@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from models.estimators.lightgbm_learner import LightGBM
+from models.estimators.targets import Target
 
-Target = Literal["failure", "remaining_life"]
 Matrix = npt.NDArray[np.float64]
 Factory = Callable[[Target, Mapping[str, Any], int], Any]
 

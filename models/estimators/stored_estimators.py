@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from data_contracts.errors import ModelError
 from models.estimators import estimators
-from models.estimators.estimators import Target
 from models.estimators.lightgbm_learner import LightGBM
+from models.estimators.targets import Target
 
 
 def store_estimator(kind: str, model: Any) -> bytes:

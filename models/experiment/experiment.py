@@ -31,7 +31,7 @@ from features.setting_types import (
     PositiveDuration,
 )
 from features.telemetry.gaps import Gaps
-from models.estimators.estimators import Target
+from models.estimators.targets import Target
 from models.labels.labels import NO_TIME
 
 SplitKind = Literal["time", "asset"]

@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from data_contracts.errors import UsageError
 
@@ -78,6 +77,8 @@ def bernoulli_alternatives(promised: float, harmful: float) -> Alternatives:
     # log(1 - q) for log odds x is -log(1 + exp(x)), also where q is nearly one.
     per_trial = -np.logaddexp(0, odds) - math.log1p(-promised)
     per_event = odds - _log_odds(promised)
+    from scipy import special
+
     return Alternatives(
         promised, special.expit(odds), _log_weights(), per_event, per_trial, _binomial_at_most, _check_trials
     )
@@ -167,11 +168,15 @@ def _log_weights() -> FloatArray:
 
 
 def _binomial_at_most(events: npt.ArrayLike, trials: float, rates: npt.ArrayLike) -> FloatArray:
+    from scipy import special
+
     probability: FloatArray = special.bdtr(np.minimum(events, trials), int(trials), rates)
     return probability
 
 
 def _poisson_at_most(events: npt.ArrayLike, exposure: float, rates: npt.ArrayLike) -> FloatArray:
+    from scipy import special
+
     probability: FloatArray = special.pdtr(events, np.multiply(exposure, rates))
     return probability
 

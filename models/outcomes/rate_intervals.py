@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 
@@ -145,6 +144,8 @@ def _effective_trials(residuals: Floats, weights: Floats, value: float, trials: 
     Residuals and weights have the shape (n_clusters,): of each cluster, the weighted sum of its trials' deviations
     from the share, and the sum of their weights.
     """
+    from scipy import stats
+
     clusters = len(weights)
     fewest = float(weights.sum() ** 2 / (weights**2).sum())
     if clusters == 1 or not 0 < value < 1:
@@ -179,6 +180,8 @@ def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confid
 
 
 def _effective_events(counts: Floats, residuals: Floats, confidence: float) -> float:
+    from scipy import stats
+
     clusters, events = len(counts), float(counts.sum())
     # In the worst case all events of an asset are one.
     fewest = events**2 / float((counts**2).sum())
@@ -198,6 +201,8 @@ def with_bounds(rate: Rate, lowest: Rate, highest: Rate, unknown: int) -> Rate:
 
 
 def _wilson(value: float, trials: float, confidence: float) -> tuple[float, float]:
+    from scipy import stats
+
     z = float(stats.norm.isf((1 - confidence) / 2))
     middle = (value + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(value * (1 - value) / trials + z**2 / (4 * trials**2))
@@ -207,6 +212,8 @@ def _wilson(value: float, trials: float, confidence: float) -> tuple[float, floa
 
 
 def _garwood(count: float, confidence: float) -> tuple[float, float]:
+    from scipy import stats
+
     tail = (1 - confidence) / 2
     low = float(stats.chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(stats.chi2.isf(tail, 2 * count + 2)) / 2

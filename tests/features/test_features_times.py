@@ -68,6 +68,7 @@ def test_windows_with_times_have_the_values_of_tsfresh(samples: int, regular: bo
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_the_largest_set_with_times_is_that_of_tsfresh() -> None:
     """ComprehensiveFCParameters gives 788 columns with times and 783 without; the preset of that name has 783."""
     from tsfresh.feature_extraction.settings import ComprehensiveFCParameters

@@ -596,6 +596,7 @@ def test_why_names_the_work_that_a_prediction_prompted(client: httpx.Client, pla
     assert any("w1" in sentence and "no fault found" in sentence for sentence in content["sentences"])
 
 
+@pytest.mark.slow
 def test_the_real_endpoint_serves_these_pages(endpoint: Any) -> None:
     """A plan, the history of what is on it, and why: each leads to the next."""
     body = REQUEST | {"start": START, "assets": ["azure-07", "azure-08"]}

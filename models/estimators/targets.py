@@ -1,0 +1,5 @@
+"""What an estimator can predict."""
+
+from typing import Literal
+
+Target = Literal["failure", "remaining_life"]
