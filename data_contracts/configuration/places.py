@@ -81,7 +81,7 @@ def override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, 
 
 
 def toml_value(text: str) -> Any:
-    """Read a TOML value; what is none is bare text."""
+    """Read a TOML value; anything else is text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

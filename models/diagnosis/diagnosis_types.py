@@ -26,7 +26,7 @@ PROCESS = "process changed"
 
 @configuration
 class Limits(LevelShiftRule):
-    """From where on something in the data or the plant is a finding."""
+    """Thresholds from which something in the data or the plant is a finding."""
 
     refused_share: Share = 0.05
     """The largest share of rows that may end in quarantine; by the lower end of its 90 % interval."""

@@ -16,7 +16,7 @@ WORKSPACE = Path(".forewarn")
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Options:
-    """Say where the state lies and how to answer.
+    """The workspace and the form of the output.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ def _monitor(result: "MonitorResult") -> Group:
     table.add_row("decisions: failures not predicted", *_share(rates.decision_fn), "")
     table.add_row("decisions: false alerts", *_share(rates.decision_fp), "")
     span = (
-        f"no decision since {_minute(rates.start)} has matured; "
+        "no decision has matured yet; "
         if rates.start >= rates.end
         else f"decisions from {_minute(rates.start)} to {_minute(rates.end)}; "
     )

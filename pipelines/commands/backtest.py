@@ -108,7 +108,11 @@ def _time_or_days(text: str) -> "pd.Timestamp | float":
     except ValueError:
         return parse_timestamp(text)
     if not 0 <= days < float("inf"):
-        raise UsageError(f"day {text}", "days from 0 on, or a time such as 2025-03-01", "Write it so")
+        raise UsageError(
+            f"day {text}",
+            "days from 0 on, or a time such as 2025-03-01",
+            "Give a number of days, or a time in ISO 8601",
+        )
     return days
 
 

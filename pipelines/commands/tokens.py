@@ -60,7 +60,7 @@ class TokenList:
 
         if self.frame.empty:
             return Text("There are no tokens. Make one with `forewarn tokens create NAME --scope predict`.")
-        table = Table("name", "may", "made", "state", box=None, header_style="bold")
+        table = Table("name", "scopes", "created", "state", box=None, header_style="bold")
         for row in self._rows():
             table.add_row(row["name"], ", ".join(row["scopes"]), row["created_at"][:16], _state(row))
         return table
@@ -74,17 +74,17 @@ class RevokedToken:
     """A token that is no longer valid."""
 
     name: str
-    was_good: bool
+    was_valid: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return its name, and whether it was valid until now."""
-        return {"name": self.name, "revoked": self.was_good}
+        return {"name": self.name, "revoked": self.was_valid}
 
     def __rich__(self) -> "Text":
         """Render it as a sentence."""
         from rich.text import Text
 
-        if not self.was_good:
+        if not self.was_valid:
             return Text(f"The token of {self.name} had been revoked already.")
         return Text(f"The token of {self.name} is revoked; the endpoint refuses it within two seconds.")
 
@@ -167,8 +167,8 @@ def _state(row: dict[str, Any]) -> str:
     if row["revoked_at"] is not None:
         return f"revoked {row['revoked_at'][:16]}"
     if row["expires_at"] is None:
-        return "good"
+        return "valid"
     import pandas as pd
 
     ended = pd.Timestamp(row["expires_at"]) <= pd.Timestamp.now("UTC")
-    return f"{'expired' if ended else 'good until'} {row['expires_at'][:16]}"
+    return f"{'expired' if ended else 'valid until'} {row['expires_at'][:16]}"

@@ -61,8 +61,8 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
             result["rollback"] = roll_back_model(workspace, name, result["model_version"], at, why)
         elif result["decision"] == RETRAIN:
             trigger = result["occasion"]
-            cause = "drift" if trigger == DRIFT else "much more to learn from"
-            why = f"The monitor saw {cause}: " + " ".join(result["reasons"])
+            cause = "The monitor saw drift" if trigger == DRIFT else "A refresh is due"
+            why = f"{cause}: " + " ".join(result["reasons"])
             result["retraining"] = retrain_model(workspace, name, at, why, trigger, result["urgent"])
     for state in states:
         state.result()  # raises the first failure, now that every model was monitored

@@ -13,7 +13,7 @@ def parse_timestamp(text: str) -> pd.Timestamp:
     >>> parse_timestamp("2025-03-01T06:00+02:00")
     Timestamp('2025-03-01 04:00:00+0000', tz='UTC')
     """
-    wrong = UsageError(f"{text!r} is not a time", "a time such as 2025-03-01T06:00Z", "Write it so")
+    wrong = UsageError(f"{text!r} is not a time", "a time such as 2025-03-01T06:00Z", "Write it in ISO 8601")
     try:
         time = pd.Timestamp(text)
     except ValueError as error:
