@@ -107,6 +107,25 @@ def test_mlflow_s_own_tools_can_load_it(registered: Workspace) -> None:
     assert np.array_equal(model.predict(features[features.columns[::-1]]), loaded.predict(features))
 
 
+def test_code_of_an_older_version_is_not_mixed_with_ours(
+    registered: Workspace, repository: Path, tmp_path: Path
+) -> None:
+    """Where our loader is imported already, packages that a version brought along do not stand in for ours."""
+    older = tmp_path / "code" / "features"
+    older.mkdir(parents=True)
+    (older / "__init__.py").write_text("raise ImportError('the code of an older version')\n")
+    folder = tmp_path / "artifact"
+    Registry(registered).load("small-plant", 1).artifact.save(folder)
+    script = (
+        "import sys, models.artifact\n"
+        f"sys.path.insert(0, {str(older.parent)!r})\n"
+        f"print(models.artifact._load_pyfunc({str(folder)!r}).artifact.digest)\n"
+        f"assert sys.path[0] == {str(older.parent)!r}\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=repository, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == Registry(registered).load("small-plant", 1).artifact.digest
+
+
 def test_nothing_is_pickled(registered: Workspace) -> None:
     """No file of the registry is a pickle, by name or by its first bytes."""
     files = [file for file in Path(registered.artifacts_url).rglob("*") if file.is_file()]
