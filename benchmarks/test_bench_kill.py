@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.conftest import Plant
-from tests.serving.callers import Question, ask_once
+from tests.serving.callers import EndpointRequest, ask_once
 from tests.serving.killing import answered_differently, kill_under_load, lost, service, stored_rows, twice
 
 KILLS, CALLERS, ASSETS = 20, 4, 3
@@ -18,9 +18,9 @@ def test_kills_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
     own = replace(plant.workspace, records_url=f"sqlite:///{tmp_path / 'records.db'}")
     machines = plant.fleet.machines.assets
 
-    def ask(number: int) -> Question:
+    def ask(number: int) -> EndpointRequest:
         assets = [machines[(number + step) % len(machines)] for step in range(ASSETS)]
-        return Question({"assets": assets, "as_of": plant.now.isoformat()}, key=f"kill-{number}")
+        return EndpointRequest({"assets": assets, "as_of": plant.now.isoformat()}, key=f"kill-{number}")
 
     with service(own, plant.model, tmp_path, environ={"FOREWARN_RECORDS_URL": own.records_url}) as running:
         result = kill_under_load(running, ask, KILLS, callers=CALLERS, seed=1)

@@ -13,7 +13,7 @@ from benchmarks.conftest import Plant
 from data_contracts.tables.history import read_history
 from models.registry.registry import Registry
 from serving.settings import Settings
-from tests.serving.callers import Answer, Callers, Question
+from tests.serving.callers import Answer, Callers, EndpointRequest
 from tests.serving.conftest import running
 from tests.serving.swapping import AGREE_SECONDS, ROLLBACK, register_proven, swap_under_load, truth_of
 
@@ -40,7 +40,7 @@ def test_swaps_under_load(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFi
         patch.setenv("FOREWARN_SERVE_POLL_SECONDS", str(Settings().poll_seconds))
         endpoint = next(served := running(plant.workspace, tmp_path / "log", "--workers", str(WORKERS)))
     await_workers(endpoint)
-    with Callers(endpoint.url, lambda _: Question(body), callers, rest) as control:
+    with Callers(endpoint.url, lambda _: EndpointRequest(body), callers, rest) as control:
         time.sleep(20)
     result = swap_under_load(
         endpoint.url, plant.workspace, plant.model, moves, body, callers=callers, rest=rest, pause=SECONDS / 25 - 0.8

@@ -16,7 +16,7 @@ _REQUESTS_A_CONNECTION = 20
 
 
 @dataclass(frozen=True)
-class Question:
+class EndpointRequest:
     """A request for predictions."""
 
     body: Any
@@ -27,7 +27,7 @@ class Question:
 class Answer:
     """What became of a question: the status, or 0 where the connection was lost; times in seconds."""
 
-    question: Question
+    question: EndpointRequest
     begun: float
     seconds: float
     status: int
@@ -49,7 +49,7 @@ class Callers:
     """Ask from several threads for as long as a `with` block."""
 
     url: str
-    ask: Callable[[int], Question]
+    ask: Callable[[int], EndpointRequest]
     count: int
     rest: float = 0.0
     answers: list[Answer] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Callers:
         connection.close()
 
 
-def ask_once(url: str, question: Question) -> Answer:
+def ask_once(url: str, question: EndpointRequest) -> Answer:
     """Ask one question over a connection of its own."""
     connection = _connect(url)
     try:
@@ -94,7 +94,7 @@ def ask_once(url: str, question: Question) -> Answer:
         connection.close()
 
 
-def send(connection: http.client.HTTPConnection, question: Question) -> Answer:
+def send(connection: http.client.HTTPConnection, question: EndpointRequest) -> Answer:
     headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": question.key} if question.key else {})
     begun = time.monotonic()
     try:

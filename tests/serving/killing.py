@@ -19,7 +19,7 @@ import httpx
 from data_contracts.records.records import open_records, predictions
 from data_contracts.workspace import Workspace
 from serving.deployment.worker_status import WorkerStatus, open_worker_status
-from tests.serving.callers import Answer, Callers, Question, ask_once
+from tests.serving.callers import Answer, Callers, EndpointRequest, ask_once
 from tests.serving.conftest import REPOSITORY, free_port
 
 # Counted in looks and not in time: while a busy machine holds these processes, it holds those they wait for too.
@@ -123,7 +123,13 @@ class Killed:
 
 
 def kill_under_load(
-    running: Service, ask: Callable[[int], Question], kills: int, *, callers: int, seed: int, left: int | None = None
+    running: Service,
+    ask: Callable[[int], EndpointRequest],
+    kills: int,
+    *,
+    callers: int,
+    seed: int,
+    left: int | None = None,
 ) -> Killed:
     """Kill workers, and now and then the whole service, while callers ask.
 

@@ -20,7 +20,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import FILE, GoldenInputs
 from models.registry.promotion import promote, rollback
 from models.registry.registry import CHAMPION, Registry
-from tests.serving.callers import Answer, Callers, Question
+from tests.serving.callers import Answer, Callers, EndpointRequest
 
 Matrix = npt.NDArray[np.float64]
 
@@ -116,7 +116,7 @@ def swap_under_load(
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as mover:
         mover.submit(_move_all, url, workspace, name, (), 0.0).result()  # what is imported is imported now
-        with Callers(url, lambda _: Question(body), callers, rest) as c:
+        with Callers(url, lambda _: EndpointRequest(body), callers, rest) as c:
             moved = mover.submit(_move_all, url, workspace, name, moves, pause).result()
     return Swaps(c.answers, *moved)
 

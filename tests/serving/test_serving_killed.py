@@ -11,7 +11,7 @@ import pytest
 from data_contracts.workspace import Workspace
 from models.registry.registry import CHAMPION, Registry
 from tests.postgres_server import PostgresServer
-from tests.serving.callers import Answer, Callers, Question, ask_once
+from tests.serving.callers import Answer, Callers, EndpointRequest, ask_once
 from tests.serving.killing import answered_differently, kill_under_load, lost, service, stored_rows, twice
 
 AS_OF = "2015-01-06T00:00:00Z"
@@ -29,9 +29,9 @@ def test_what_was_answered_survives_kills(workspace: Workspace, model: str, flee
     own = replace(workspace, records_url=f"sqlite:///{tmp_path / 'records.db'}")
     environ = {"FOREWARN_RECORDS_URL": own.records_url}
 
-    def ask(number: int) -> Question:
+    def ask(number: int) -> EndpointRequest:
         assets = [fleet.assets[(number + step) % len(fleet.assets)] for step in range(3)]
-        return Question({"assets": assets, "as_of": AS_OF}, key=f"kill-{number}")
+        return EndpointRequest({"assets": assets, "as_of": AS_OF}, key=f"kill-{number}")
 
     with service(own, model, tmp_path, environ=environ) as running:
         seen = kill_under_load(running, ask, 4, callers=4, seed=1, left=1)
@@ -53,7 +53,7 @@ def test_a_database_that_goes_away_costs_answers_and_loses_none(
     own = replace(workspace, records_url=postgres.url)
     body = {"assets": list(fleet.assets[:3]), "as_of": AS_OF}
     with service(own, model, tmp_path, environ={"FOREWARN_RECORDS_URL": own.records_url}) as running:
-        with Callers(running.url, lambda number: Question(body, key=f"away-{number}"), 4) as asking:
+        with Callers(running.url, lambda number: EndpointRequest(body, key=f"away-{number}"), 4) as asking:
             time.sleep(1.0)
             for _ in range(2):
                 postgres.stop()
@@ -62,7 +62,7 @@ def test_a_database_that_goes_away_costs_answers_and_loses_none(
                 assert all(answer.retry_after is not None for answer in answers)
                 postgres.start()
                 back = time.monotonic()
-                while ask_once(running.url, Question(body)).status != 200:
+                while ask_once(running.url, EndpointRequest(body)).status != 200:
                     assert time.monotonic() < back + 30
                 assert {answer.status for answer in await_answers(asking, time.monotonic(), 8)} == {200}
         answered = [answer for answer in asking.answers if answer.status == 200]

@@ -19,7 +19,7 @@ from models.registry.registry import CHAMPION, Registry
 from pipelines.cli.options import Options
 from pipelines.commands.models import shadow
 from serving.settings import Settings
-from tests.serving.callers import Callers, Question
+from tests.serving.callers import Callers, EndpointRequest
 from tests.serving.swapping import (
     ROLLBACK,
     await_agreement,
@@ -97,7 +97,7 @@ def test_a_rejected_version_leaves_the_old_one_answering(
     registry.set_alias(NAME, CHAMPION, versions[0])
     await_agreement(pair.client, versions[0])
     body = {"assets": list(fleet.assets[:5]), "as_of": AS_OF.isoformat()}
-    with Callers(pair.url, lambda _: Question(body), 4) as callers:
+    with Callers(pair.url, lambda _: EndpointRequest(body), 4) as callers:
         registry.set_alias(NAME, CHAMPION, versions[number])
         reasons = [reason_of(pair.client, versions[number]) for _ in range(10)]
         time.sleep(1.5)
