@@ -8,7 +8,7 @@ from time import sleep
 
 _INTERRUPTED = "Interrupted. What was stored stays; run the same command again to go on."
 _EXIT_STATUS = 130  # as shells have it: 128 and the signal's number
-_SECONDS_BETWEEN_SIGNALS = 1.0
+_SECONDS_BETWEEN_SIGNALS = 5.0
 
 
 def _run() -> int:

@@ -222,9 +222,9 @@ def test_every_learner_learns_hazards(plant: History, describe: Describe, kind: 
     ("overrides", "message"),
     [
         (['label.horizons=["24h", "96h"]'], "label.horizon among them"),
-        (['label.horizons=["48h", "24h"]'], "climb"),
-        (['label.horizons=["48h", "48h"]'], "climb"),
-        (['label.horizons=["0h", "48h"]'], "climb"),
+        (['label.horizons=["48h", "24h"]'], "ascending"),
+        (['label.horizons=["48h", "48h"]'], "ascending"),
+        (['label.horizons=["0h", "48h"]'], "ascending"),
         (["label.horizons=[]"], "label.horizon among them"),
         (["label.horizons=[24, 48]"], "a duration such as"),
         ([SEVERAL, "target=remaining_life"], "none for remaining life"),
