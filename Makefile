@@ -45,7 +45,7 @@ test-fast: setup ## run the tests that start no server and train no large model,
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not verify"
 
 verify: setup ## simulate many histories, train the shipped experiments, kill and swap under load
-	$(BIN)/pytest -n auto --dist loadfile -m verify
+	$(BIN)/pytest -n auto --dist worksteal -m verify
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
