@@ -43,6 +43,7 @@ test: setup ## run the tests; long simulations and whole experiments are in `mak
 
 test-fast: setup ## run the tests that start no server and train no large model, and say what is left out
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not verify"
+	@echo "Left out: tests marked slow (servers, flows, training, parity of every kernel), which make test runs, and make verify."
 
 verify: setup ## simulate many histories, train the shipped experiments, kill and swap under load
 	$(BIN)/pytest -n auto --dist worksteal -m verify
