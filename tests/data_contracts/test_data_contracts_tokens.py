@@ -1,4 +1,4 @@
-"""Tokens: shown once, kept as digests, good until they expire or are revoked."""
+"""Tokens: shown once, kept as digests, valid until they expire or are revoked."""
 
 from pathlib import Path
 

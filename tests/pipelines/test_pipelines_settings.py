@@ -32,7 +32,7 @@ def test_nothing_has_to_be_set(workspace: Workspace) -> None:
 
 
 def test_environment_wins_over_file_wins_over_default(workspace: Workspace) -> None:
-    """Each value comes from the environment, else the file, else the default, and its source is told."""
+    """Each value comes from the environment, else the file, else the default, and its source is reported."""
     _write(workspace, '[monitor]\nspan = "60d"\ngap = "6h"\n[retrain]\nmin_failures = 3\n')
     environ = {"FOREWARN_MONITOR_SPAN": "45d", "FOREWARN_MONITOR_GAP": ""}
     settings = read_settings(workspace, environ)
