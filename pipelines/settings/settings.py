@@ -122,9 +122,13 @@ def setting_sources(workspace: Workspace, environ: Mapping[str, str]) -> tuple[S
 
 def setting_names() -> tuple[str, ...]:
     """List the settings by their names in the file, such as "monitor.span"; the workspace reads [storage] itself."""
-    schema = json_schema(Settings)
-    sections = [name for name in schema["properties"] if name != _STORAGE]
-    return tuple(f"{name}.{key}" for name in sections for key in (property_at(schema, (name,)) or {})["properties"])
+    # Not from the JSON Schema, which parses source files: every run of a flow reads its settings.
+    return tuple(
+        f"{section}.{field.alias or name}"
+        for section, info in Settings.model_fields.items()
+        if section != _STORAGE
+        for name, field in info.annotation.__pydantic_fields__.items()  # type: ignore[union-attr]
+    )
 
 
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
