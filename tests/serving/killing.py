@@ -65,7 +65,7 @@ class Service:
             if len(served) >= (count or self.workers) and self._is_ready():
                 return time.monotonic() - begun
             time.sleep(PAUSE)
-        raise AssertionError(f"the endpoint did not come up:\n{(self.folder / 'log').read_text()[-4000:]}")
+        raise AssertionError(f"the endpoint did not come up: {self.worker_status.states()}\n{self._logged_problems()}")
 
     def kill(self) -> None:
         """Kill the process that holds the workers, and wait until they have followed."""
@@ -83,6 +83,11 @@ class Service:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    def _logged_problems(self) -> str:
+        """Return the end of what it logged, but for the requests."""
+        lines = (self.folder / "log").read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if '"event": "request"' not in line)[-4000:]
 
     def _is_ready(self) -> bool:
         try:
