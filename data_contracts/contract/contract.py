@@ -33,6 +33,8 @@ DTYPES: dict[str, str] = {
 }
 """The pandas dtype of each column type of a contract."""
 _KEY_COLUMNS = ("asset", "event_time", "known_time", "source")
+STORED_VERSION = "stored_version"
+"""The column that tables add to every row: the table version that stored it."""
 _TELEMETRY = "telemetry"
 _BELOW_ONE = 1 - 1e-9  # a null share that only a column without any value exceeds
 _DAYS = {"d": "D", "day": "D", "days": "D"}
@@ -233,6 +235,8 @@ def _read(path: Path, _modified_ns: int) -> Contract:
     columns = tuple(_column(path, item, "number" if twin else None) for item in table.properties or [])
     if twin:
         columns = _with_twin(path, columns, twin)
+    if any(column.name == STORED_VERSION for column in columns):
+        raise _invalid(path, f"has a column {STORED_VERSION}", "another name: tables add a column of that name")
     if kind == _TELEMETRY:
         columns = tuple(_require_some_values(column) for column in columns)
         if "assetType" not in custom:
