@@ -98,11 +98,11 @@ def report_work_orders(workspace: Workspace, frame: pd.DataFrame, *, now: pd.Tim
 
 
 def _shaped(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    shaped, results = conform(frame, contract)
-    wrong = [f"{result.column}: {result.detail}" for result in results if not result.passed]
+    batch = conform(frame, contract)
+    wrong = [f"{result.column}: {result.detail}" for result in batch.results if not result.passed]
     if wrong:
         raise ContractError(f"invalid work orders ({'; '.join(wrong)})", "the contract's columns", "Correct them")
-    return shaped
+    return batch.frame
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
