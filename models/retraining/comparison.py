@@ -157,7 +157,7 @@ def _policies(
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
     before = cut_offs(history, stride, end=period.start - terms.claim)
-    known = known_failures(history.failures, period.start)
+    known = known_failures(history.failures, period.start, terms.breakdown)
     best = best_interval(before, known, terms=terms, **prices)
     intervals = {
         "never inspecting": None,
