@@ -75,8 +75,10 @@ def ended_observation(telemetry: pd.DataFrame, failures: pd.DataFrame, *, now: p
     >>> f"{ended['begins']:%d}", f"{ended['ends']:%Y}"
     ('02', '2262')
     """
-    known = [frame.loc[frame["known_time"] <= now, ["asset", "event_time"]] for frame in (telemetry, failures)]
-    last = pd.concat([frame for frame in known if len(frame)] or known[:1]).groupby("asset")["event_time"].max()
+    # A clock that is ahead says nothing of the time to come.
+    frames = [frame.loc[frame["known_time"] <= now, ["asset", "event_time"]] for frame in (telemetry, failures)]
+    known = [frame[frame["event_time"] <= now] for frame in frames if len(frame)] or frames[:1]
+    last = pd.concat(known).groupby("asset")["event_time"].max()
     return disjoint(last.rename("begins").reset_index().assign(ends=_FOREVER))
 
 
