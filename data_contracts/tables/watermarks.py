@@ -49,7 +49,8 @@ def read_watermarks(workspace: Workspace, table: str, before: Watermarks = NO_WA
         files = frozenset(uri.rpartition("/")[2] for uri in delta.file_uris())
         # File names are unique: a table that has none of the files read before is a different table.
         if before.files & files and _REMOTE not in location(workspace, table):
-            new = _times_of_files(location(workspace, table), files - before.files, pa.schema(delta.schema().to_arrow()))
+            schema = pa.schema(delta.schema().to_arrow())
+            new = _times_of_files(location(workspace, table), files - before.files, schema)
             return _merged(before, new, version, files)
         return _merged(NO_WATERMARKS, _times_of_table(delta), version, files)
 

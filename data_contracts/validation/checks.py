@@ -16,7 +16,7 @@ import pandas as pd
 from data_contracts.contract.contract import Column, Contract
 from data_contracts.validation.conform import conform
 from data_contracts.validation.expectations import ExpectationResult, run_suite
-from data_contracts.validation.report import CheckResult, Report
+from data_contracts.validation.report import CheckResult, Level, Report
 from data_contracts.validation.row_measures import measure
 
 
@@ -71,7 +71,8 @@ def _check_values(frame: pd.DataFrame, contract: Contract) -> Iterator[tuple[Che
             yield from _check_nulls(outcome, column, frame)
         if outcome.check in {"row_count", "freshness"}:
             detail = _batch_detail(outcome, contract)
-            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame)), ()
+            level: Level = "notice" if outcome.check == "freshness" else "batch"
+            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame), level), ()
         elif outcome.check != "null":
             detail, count = _row_detail(outcome, column), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
@@ -96,7 +97,7 @@ def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:
     if outcome.observed is None:
         return f"no event time; the contract demands an event within {contract.max_age}"
     age = pd.Timedelta(seconds=round(outcome.observed))
-    return f"the latest event is {age} old; the contract allows {contract.max_age}"
+    return f"the latest event was {age} old when it became known; the contract allows {contract.max_age}"
 
 
 def _row_detail(outcome: ExpectationResult, column: Column | None) -> str:

@@ -28,9 +28,9 @@ def batch(rng: np.random.Generator, n: int) -> pd.DataFrame:
     happened = BEGIN + pd.to_timedelta(rng.integers(0, 10_000, n), unit="min")
     known = happened + pd.to_timedelta(rng.integers(0, 5_000, n), unit="min")
     assets = pd.array(rng.choice(["m1", "m2", "m3", f"m{rng.integers(9)}"], n), dtype="str")
-    return pd.DataFrame({"asset": assets, "event_time": happened, "known_time": known, "load": rng.normal(size=n)}).assign(
-        load=lambda rows: rows["load"].where(rng.random(n) < 0.5)
-    )
+    return pd.DataFrame(
+        {"asset": assets, "event_time": happened, "known_time": known, "load": rng.normal(size=n)}
+    ).assign(load=lambda rows: rows["load"].where(rng.random(n) < 0.5))
 
 
 def latest(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
