@@ -110,7 +110,7 @@ class ServiceLevel(_Part):
     """A promise about the data."""
 
     property: str
-    """Only "latency" is read: how long ago the latest event of a batch may lie."""
+    """Only "latency" is read: how old the latest reading may be, when it becomes known and in a prediction."""
     value: _Value
     """A number."""
     unit: str | None = None

@@ -290,6 +290,7 @@ def _artifact(
         horizons=several,
         calibrations=calibrations if several else (),
         reference_ranges=ranges,
+        down_after_failure=experiment.label.down_after_failure,
     )
 
 

@@ -51,7 +51,7 @@ def checks(report: "Report") -> Group:
     """Render the report about a batch: the checks that failed, and how many passed."""
     table = _table("check", "column", "rows", "refused", "why")
     for result in report.breaches:
-        refused = "every row" if result.level == "batch" else "those rows"
+        refused = {"batch": "every row", "row": "those rows", "notice": "nothing"}[result.level]
         table.add_row(result.check, result.column or "-", f"{result.rows:,}", refused, result.detail)
     passed = len(report.results) - len(report.breaches)
     head = Text(
@@ -164,8 +164,14 @@ def _score(result: "ScoreResult") -> Group:
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
-    silent = f"without enough telemetry in the window ({len(result.silent):,}): {_first_names(result.silent)}"
-    return Group(Text(head), alerts, *([Text(silent, style="dim")] if result.silent else []))
+    others = {
+        "failed and not back": result.failed,
+        "retired": result.retired,
+        "without enough telemetry in the window": result.silent,
+        f"from telemetry that is too old; {result.stale_after}": result.stale,
+    }
+    lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
 def _audit_list(result: "AuditList") -> Group:
