@@ -18,6 +18,7 @@ import pyarrow.csv
 
 from data_contracts.contract.contract import DTYPES, Column, Contract, empty_table, load_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError, did_you_mean
+from data_contracts.ingestion.ingest import KNOWN_TIME_ASSUMED
 from data_contracts.validation.conform import split_unit
 from pipelines.importers.batch import Batch
 
@@ -52,7 +53,10 @@ def read_files(
     def other(name: str, path: Path | None) -> pd.DataFrame:
         if path is None:
             return empty_table(name)
-        return _convert(path, _with_defaults(_read(path)), load_contract(name), zone)
+        table = _read(path)
+        rows = _convert(path, _with_defaults(table), load_contract(name), zone)
+        rows.attrs[KNOWN_TIME_ASSUMED] = "known_time" not in table
+        return rows
 
     return Batch(
         asset_type=str(contract.asset_type),
