@@ -13,6 +13,7 @@ from data_contracts.contract.contract_types import (
     ALL_CHANNELS,
     EARLIEST,
     KEY_COLUMNS,
+    STORED_VERSION,
     TELEMETRY,
     Column,
     Contract,
@@ -96,6 +97,8 @@ def _columns(path: Path, kind: str, table: "SchemaObject", custom: dict[str, Any
     columns = tuple(read_column(path, item, "number" if twin else None) for item in table.properties or [])
     if twin:
         columns = _with_twin(path, columns, twin)
+    if any(column.name == STORED_VERSION for column in columns):
+        raise invalid(path, f"has a column {STORED_VERSION}", "another name: tables add a column of that name")
     if any(column.max_rate_per_second is not None for column in columns):
         missing = [name for name in KEY_COLUMNS[:3] if name not in {column.name for column in columns}]
         if missing:

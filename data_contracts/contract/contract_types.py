@@ -18,6 +18,8 @@ DTYPES: dict[str, str] = {
 }
 """The pandas dtype of each column type of a contract."""
 KEY_COLUMNS = ("asset", "event_time", "known_time", "source")
+STORED_VERSION = "stored_version"
+"""The column that tables add to every row: the table version that stored it."""
 TELEMETRY = "telemetry"
 ALL_CHANNELS = "*"
 EARLIEST: Mapping[str, pd.Timestamp] = {
