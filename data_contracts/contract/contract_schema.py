@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from data_contracts.configuration.schemas import json_schema
 from data_contracts.contract.contract_types import ColumnType
-from data_contracts.contract.standard_keys import DOCUMENTATION
+from data_contracts.contract.odcs.standard_keys import DOCUMENTATION
 
 _UNREAD = "Part of the standard; forewarn does not read it."
 _Value = str | int | float | bool

@@ -88,13 +88,19 @@ def refused(frame: pd.DataFrame) -> Group:
     counts = _table("rows", "contract", "why")
     for contract, reason, count in reasons.head(_MAX_LISTED).itertuples(index=False, name=None):
         counts.add_row(f"{count:,}", contract, reason)
-    first = _table("batch", "asset", "event time", "why")
+    first = _table("batch", "asset", "event time", "value", "why")
     for _, entry in frame.head(_MAX_LISTED).iterrows():
         row = json.loads(entry["row"])
         key = [str(row.get(name) or "-")[:19] for name in ("asset", "event_time")]
-        first.add_row(entry["batch_id"][:8], *key, "; ".join(entry["reasons"]))
+        first.add_row(entry["batch_id"][:8], *key, _refused_values(row, entry["reasons"]), "; ".join(entry["reasons"]))
     head = f"\n{len(frame):,} {pluralize('row', len(frame))} in quarantine; the first {min(_MAX_LISTED, len(frame))}:"
     return Group(counts, Text(head), first)
+
+
+def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
+    """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
+    columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
+    return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
 
 
 def _ingest(result: "IngestResult") -> Group:
@@ -106,7 +112,8 @@ def _ingest(result: "IngestResult") -> Group:
     breaches = () if result.report is None or result.report.passed else (checks(result.report),)
     hint = f"See them with `forewarn quarantine list --batch {result.batch_id}`."
     batch = Text(f"batch {result.batch_id}", style="dim")
-    return Group(head, batch, *breaches, *([Text(hint)] if breaches else []))
+    said = [Text(sentence) for sentence in result.sentences]
+    return Group(head, batch, *said, *breaches, *([Text(hint)] if breaches else []))
 
 
 def _replay(replay: "QuarantineReplay") -> Group:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from open_data_contract_standard import model as standard
 
-from data_contracts.contract import standard_keys
 from data_contracts.contract.contract import Contract, contract_names, load_contract
-from data_contracts.contract.quality_rules import OPERATORS
+from data_contracts.contract.odcs import standard_keys
+from data_contracts.contract.odcs.quality_rules import OPERATORS
 from data_contracts.errors import UsageError
 from data_contracts.validation.checks import Examination, examine
 

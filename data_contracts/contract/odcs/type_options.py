@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from data_contracts.contract.contract_yaml import invalid
+from data_contracts.contract.odcs.contract_yaml import invalid
 from data_contracts.errors import did_you_mean
 
 TEXT_FORMATS = ("uuid", "email", "uri", "hostname", "ipv4", "ipv6")
