@@ -3,7 +3,8 @@
 Standard: https://bitol-io.github.io/open-data-contract-standard/ (3.x). Supported: `schema` with one object, its
 `properties` (`logicalType`, `required`, `primaryKey`, `logicalTypeOptions`, `enum`, `quality`), its `quality`
 (`rowCount`) and `slaProperties` (`latency`: freshness). What the standard has no word for is in `customProperties`: of
-the contract `assetType` and `twinInterface`; of a property `unit` and `maxRatePerSecond`.
+the contract `assetType`, `twinInterface` and `fileLayout` (see `file_layout`); of a property `unit` and
+`maxRatePerSecond`.
 """
 
 import functools
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import pandas as pd
 
+from data_contracts.contract.file_layout import FileLayout, read_layout
 from data_contracts.contract.twins import Channel, load_twin
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 
@@ -104,6 +106,8 @@ class Contract:
         The largest age of a batch's latest event; None for any.
     asset_type
         The asset type of telemetry; None for other kinds.
+    file_layout
+        How the files of such batches are laid out; None if the contract does not say.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Contract:
     min_rows: int = 1
     max_age: pd.Timedelta | None = None
     asset_type: str | None = None
+    file_layout: FileLayout | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -130,7 +135,10 @@ class Contract:
     @property
     def digest(self) -> str:
         """Return a digest of all rules and descriptions; models record it, so renaming a field would change it."""
-        content = json.dumps(asdict(self), sort_keys=True, default=str)
+        rules = asdict(self)
+        # How a file is written says nothing about the data in it.
+        del rules["file_layout"]
+        content = json.dumps(rules, sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def column(self, name: str) -> Column | None:
@@ -249,6 +257,7 @@ def _read(path: Path, _modified_ns: int) -> Contract:
         min_rows=_min_rows(path, table),
         max_age=_max_age(path, document),
         asset_type=custom.get("assetType"),
+        file_layout=read_layout(path, custom["fileLayout"]) if "fileLayout" in custom else None,
     )
 
 
