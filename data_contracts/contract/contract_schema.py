@@ -33,8 +33,8 @@ class ContractProperty(_CustomProperty):
     property: str
     """`assetType` (required for telemetry), `twinInterface` (names, types and units of the channels come from it),
     `extraColumns` (`refuse`, the default, a batch with columns that the contract does not have, or `ignore` them),
-    `earliestTime` (rows with an earlier event time are refused; 1990 by default, for assets 1900) or `clock` (`time`,
-    or `cycle` where event times count cycles)."""
+    `earliestTime` (rows with an earlier event time are refused; 1990 by default, for assets 1900) `clock` (`time`, or
+    `cycle` where event times count cycles) or `fileLayout` (how its files are laid out, a mapping)."""
 
 
 class ColumnProperty(_CustomProperty):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.file_reading.notes import ReadingNotes
     from pipelines.flows.schedules import FlowResult
     from pipelines.importers.batch import ImportResult
     from pipelines.jobs.audits import AuditList, MissEstimate
@@ -103,6 +104,11 @@ def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
     return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
 
 
+def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
+    """Render what reading files decided, found and left out."""
+    return [Text(f"{table}: {sentence}" if table else sentence, style="dim") for sentence in notes.sentences()]
+
+
 def _ingest(result: "IngestResult") -> Group:
     if result.already:
         return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."))
@@ -127,9 +133,10 @@ def _replay(replay: "QuarantineReplay") -> Group:
     return Group(head, *([table] if reasons else []))
 
 
-def _import(result: "ImportResult") -> Table:
+def _import(result: "ImportResult") -> Group:
     tables = [{"table": name} | dict(vars(counts)) for name, counts in result.tables.items()]
-    return records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
+    head = records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
+    return Group(head, *(part for name, notes in result.reading.items() for part in reading_notes(notes, name)))
 
 
 def _inbox(result: "InboxResult") -> Group:

@@ -17,6 +17,7 @@ from data_contracts.contract.contract_types import (
     Contract,
     QualityRule,
 )
+from data_contracts.contract.file_layout import read_layout
 from data_contracts.contract.odcs.column_properties import contract_properties
 from data_contracts.contract.odcs.column_rules import read_column, require_some_values
 from data_contracts.contract.odcs.contract_yaml import invalid, parse
@@ -73,6 +74,7 @@ def read_contract(path: Path) -> Contract:
         extra_columns=custom.get("extraColumns", "refuse"),
         earliest_time=custom.get("earliestTime", EARLIEST.get(kind)),
         clock=custom.get("clock", "time"),
+        file_layout=read_layout(path, custom["fileLayout"]) if "fileLayout" in custom else None,
     )
 
 
