@@ -60,6 +60,16 @@ class IngestResult:
     ignored_columns: tuple[str, ...] = ()
     nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say what was decided about the batch beyond accepting and refusing rows."""
+        left_out = ", ".join(self.ignored_columns)
+        parts = [f"Left out, as {self.contract} does not have them: {left_out}."] if left_out else []
+        for channel, counts in self.nulled.items():
+            numbers = ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
+            parts.append(f"{channel}: readings without a value because of their quality: {numbers}.")
+        return tuple(parts)
+
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
         report = None if self.report is None else self.report.to_dict()
