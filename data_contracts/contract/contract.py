@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -118,7 +118,7 @@ class Contract:
     min_rows: int = 1
     max_age: pd.Timedelta | None = None
     asset_type: str | None = None
-    file_layout: FileLayout | None = None
+    file_layout: FileLayout | None = field(default=None, hash=False)  # its mappings cannot be hashed
 
     @property
     def channels(self) -> tuple[str, ...]:
