@@ -105,10 +105,10 @@ def failure_labels(
     orders = known_rows(work_orders, "work_order_id", known_until)
     confirmed, inconclusive = _interventions_within(asset, as_of, closes, orders)
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
-    states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     if observation_gaps is not None:
         ends = cut_offs["as_of"] + lead + horizon
         states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, observation_gaps)] = LabelState.CENSORED.value
+    states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     states[inconclusive] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
     states[early <= opens] = LabelState.TOO_LATE.value
