@@ -175,8 +175,9 @@ class ServiceLevel(_Part):
     """A promise about the data."""
 
     property: str
-    """Only "latency" is enforced: how long ago the latest event of a batch may lie. Promises of the service, such as
-    availability, are for people; frequency, retention, timeOfAvailability and errorRate are refused."""
+    """Only "latency" is read: how old the latest reading may be, when it becomes known and in a prediction. Promises of
+    the service, such as availability, are for people; frequency, retention, timeOfAvailability and errorRate are
+    refused."""
     value: _Value
     """A number."""
     unit: str | None = None

@@ -190,7 +190,7 @@ class Contract:
     min_rows
         The fewest rows of a batch; at least 1.
     max_age
-        The largest age of a batch's latest event; None for any.
+        The largest age of the latest event, when a batch becomes known and when it is predicted from; None for any.
     asset_type
         The asset type of telemetry; None for other kinds.
     rules

@@ -21,7 +21,7 @@ from data_contracts.validation.conform import conform
 from data_contracts.validation.expectations import ExpectationResult, run_suite
 from data_contracts.validation.quality_flags import apply_qualities
 from data_contracts.validation.quality_metrics import check_metrics
-from data_contracts.validation.report import CheckResult, Report
+from data_contracts.validation.report import CheckResult, Level, Report
 from data_contracts.validation.row_measures import measure
 
 _MEASURED = ("rate", "format", "multiple_of")  # checks of a row measure, which say nothing about nulls
@@ -113,7 +113,8 @@ def _check_values(
             yield from _check_nulls(outcome, column, frame, [] if unread is None else unread.index)
         if outcome.check in {"row_count", "freshness"}:
             detail = _batch_detail(outcome, contract)
-            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame)), ()
+            level: Level = "notice" if outcome.check == "freshness" else "batch"
+            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame), level), ()
         elif outcome.check != "null":
             detail, count = _row_detail(outcome, column, contract), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
@@ -140,7 +141,7 @@ def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:
     if outcome.observed is None:
         return f"no event time; the contract demands an event within {contract.max_age}"
     age = pd.Timedelta(seconds=round(outcome.observed))
-    return f"the latest event is {age} old; the contract allows {contract.max_age}"
+    return f"the latest event was {age} old when it became known; the contract allows {contract.max_age}"
 
 
 def _row_detail(outcome: ExpectationResult, column: Column | None, contract: Contract) -> str:

@@ -52,7 +52,7 @@ def checks(report: "Report") -> Group:
     """Render the report about a batch: the checks that failed, and how many passed."""
     table = _table("check", "column", "rows", "refused", "why")
     for result in report.breaches:
-        refused = "every row" if result.level == "batch" else "those rows"
+        refused = {"batch": "every row", "row": "those rows", "notice": "nothing"}[result.level]
         table.add_row(result.check, result.column or "-", f"{result.rows:,}", refused, result.detail)
     passed = len(report.results) - len(report.breaches)
     head = Text(
@@ -152,7 +152,7 @@ def _train(result: "TrainResult") -> Group:
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
-    samples += f"tested on {result.n_test:,}\n"
+    samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     return Group(head, Text(samples), metrics_table(result.metrics))
 
 
@@ -178,8 +178,14 @@ def _score(result: "ScoreResult") -> Group:
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
-    silent = f"without enough telemetry in the window ({len(result.silent):,}): {_first_names(result.silent)}"
-    return Group(Text(head), alerts, *([Text(silent, style="dim")] if result.silent else []))
+    others = {
+        "failed and not back": result.failed,
+        "retired": result.retired,
+        "without enough telemetry in the window": result.silent,
+        f"from telemetry that is too old; {result.stale_after}": result.stale,
+    }
+    lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
 def _audit_list(result: "AuditList") -> Group:

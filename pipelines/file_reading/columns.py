@@ -14,8 +14,8 @@ from data_contracts.validation.conform import split_unit
 
 FILLED = ("known_time", "source")
 """The columns that are filled in where the files lack them."""
-CHANNEL = "channel"
-"""The name, in a pattern of tags or files, of what becomes a column."""
+TAG = "tag"
+"""The column of a long table that says what was measured."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,16 @@ def with_constants(columns: Columns, contract: Contract, layout: FileLayout, bas
     if layout.asset is not None:
         given["asset"] = layout.asset
     if layout.asset_from is not None:
-        given |= parts_of_name(columns.path, layout.asset_from, base)
+        parts = parts_of_name(columns.path, layout.asset_from, base)
+        given |= {TAG if name == "channel" else name: text for name, text in parts.items()}
     for name in given:
-        if contract.column(name) is None and name != CHANNEL:
+        if contract.column(name) is None and not (name == TAG and layout.shape == "long"):
             known = ", ".join(column.name for column in contract.columns)
-            raise UsageError(f"the layout gives a value to {name}", f"a column of the contract: {known}", "Correct it")
+            raise UsageError(
+                f"the layout gives a value to {'channel' if name == TAG else name}",
+                f"a column of the contract: {known}",
+                "Correct it",
+            )
     for name, value in given.items():
         columns = columns.adding(name, value)
     return columns

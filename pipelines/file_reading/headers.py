@@ -54,13 +54,11 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def not_text(path: Path, encoding: str, reason: str) -> ForewarnError:
+def not_text(path: Path, encoding: str, reason: str, likely: str = "cp1252") -> ForewarnError:
     """Return the error of a file that is not in the encoding that it is read in."""
     name = "UTF-8" if encoding == "utf-8" else encoding
-    remedy = (
-        "Name the encoding with --encoding (cp1252 is that of Windows in western Europe), or save the file in UTF-8"
-    )
-    return ForewarnError(f"{path} is not {name} text ({reason})", f"text in {name}", f"{remedy}; nothing was stored")
+    remedy = f"Name the encoding with --encoding, such as {likely}, or save the file in UTF-8; nothing was stored"
+    return ForewarnError(f"{path} is not {name} text ({reason})", f"text in {name}", remedy)
 
 
 def _encoding(path: Path, head: bytes, layout: FileLayout) -> tuple[str, tuple[str, ...]]:
@@ -71,9 +69,7 @@ def _encoding(path: Path, head: bytes, layout: FileLayout) -> tuple[str, tuple[s
     if marked is not None:
         return marked, ("encoding",) if marked != "utf-8" else ()
     if b"\0" in head[:1000]:
-        raise not_text(
-            path, "utf-8", "every other byte is 0, as in UTF-16" if head[1:2] == b"\0" else "it holds bytes 0"
-        )
+        raise not_text(path, "utf-8", "it holds bytes 0", "utf-16-le" if head[1:2] == b"\0" else "utf-16-be")
     return "utf-8", ()
 
 

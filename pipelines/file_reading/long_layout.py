@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.file_layout import QUALITIES, FileLayout
 from data_contracts.errors import ForewarnError
-from pipelines.file_reading.columns import CHANNEL, FILLED, Columns
+from pipelines.file_reading.columns import FILLED, TAG, Columns
 from pipelines.file_reading.notes import LongNotes
 from pipelines.file_reading.tags import tag_reader, tags_as
 from pipelines.file_reading.times import read_times
@@ -59,11 +59,10 @@ def to_wide(columns: Columns, contract: Contract, layout: FileLayout) -> tuple[C
     What differs for one asset, instant and channel stays in rows of its own, which the checks refuse as repeated.
     """
     columns = name_roles(columns)
-    needed = [role for role in _NEEDED if not (role == "tag" and CHANNEL in columns.names)]
-    missing = [role for role in needed if role not in columns.names]
+    missing = [role for role in _NEEDED if role not in columns.names]
     if missing:
         found = f"{columns.path} has no column {', '.join(missing)}; it has {', '.join(columns.names)}"
-        raise ForewarnError(found, f"a long table with the columns {', '.join(needed)}", _REMEDY)
+        raise ForewarnError(found, f"a long table with the columns {', '.join(_NEEDED)}", _REMEDY)
     assets, channels, unknown = _assets_and_channels(columns, contract, layout)
     known = channels != ""
     bad, uncertain, words = _qualities(columns, layout)
@@ -104,7 +103,7 @@ def _assets_and_channels(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], dict[str, int]]:
     """Return the asset and channel of each line, "" where the tag is not known, and the lines of unknown tags."""
     has_asset = "asset" in columns.names
-    encoded = pc.dictionary_encode(columns.column("tag" if "tag" in columns.names else CHANNEL)).combine_chunks()
+    encoded = pc.dictionary_encode(columns.column(TAG)).combine_chunks()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     resolve = tag_reader(contract, layout, has_asset=has_asset)
     tags = [str(tag) for tag in encoded.dictionary.to_pylist()]

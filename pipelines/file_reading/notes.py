@@ -69,7 +69,7 @@ class ReadingNotes:
         if self.empty:
             yield "without rows: " + _listed(self.empty)
         if self.repeated:
-            yield f"left out {self.repeated:,} rows that an earlier file has too"
+            yield f"rows left out because an earlier file has them too: {self.repeated:,}"
         yield from self._dialect()
         if self.clock:
             yield self.clock
@@ -99,7 +99,7 @@ class ReadingNotes:
         if self.written.encoding not in ("", "utf-8"):
             parts.append(f"encoding {self.written.encoding}")
         if self.written.skipped_lines:
-            parts.append(f"{self.written.skipped_lines} lines before the header skipped")
+            parts.append(f"lines before the header skipped: {self.written.skipped_lines}")
         if self.written.units:
             units = _listed(f"{name} {unit}" for name, unit in self.written.units.items())
             parts.append(f"a row of units under the header ({units})")
@@ -116,13 +116,13 @@ def _of_long(notes: LongNotes) -> Iterator[str]:
     yield f"a long table: {notes.lines:,} values of {notes.tags} tags, read as {notes.tags_as}"
     if notes.unknown_tags:
         tags = _listed(f"{tag} ({count:,})" for tag, count in notes.unknown_tags.items())
-        yield f"left out {len(notes.unknown_tags)} unknown tags: {tags}"
+        yield f"left out the values of unknown tags: {tags}"
     if notes.bad:
         yield "made null for their quality: " + _listed(f"{word} ({count:,})" for word, count in notes.bad.items())
     if notes.uncertain:
         yield f"of uncertain quality: {notes.uncertain:,}, {'kept' if notes.uncertain_kept else 'made null'}"
     if notes.repeated:
-        yield f"left out {notes.repeated:,} repeated values"
+        yield f"left out {notes.repeated:,} values that stand there twice"
 
 
 def _listed(items: Any) -> str:

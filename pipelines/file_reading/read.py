@@ -1,7 +1,7 @@
 """Reading files under a contract, in the layout that the contract or the command line names."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ import pandas as pd
 from data_contracts.contract.contract import Column, Contract
 from data_contracts.contract.file_layout import CYCLE, PLAIN, ROW, FileLayout
 from data_contracts.errors import ForewarnError
+from data_contracts.ingestion.ingest import KNOWN_TIME_ASSUMED
 from pipelines.file_reading import columns as naming
 from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.combine import join, number_rows, stack
 from pipelines.file_reading.convert import Converted, convert
 from pipelines.file_reading.find_files import base_folder, find_files
 from pipelines.file_reading.long_layout import name_roles, to_wide
-from pipelines.file_reading.missing_columns import check_columns
+from pipelines.file_reading.missing_columns import check_columns, check_repeated
 from pipelines.file_reading.notes import FileNotes, LongNotes, ReadingNotes
 from pipelines.file_reading.raw_table import read_raw
 
@@ -53,7 +54,16 @@ def read_table(
     """
     layout = layout or contract.file_layout or PLAIN
     files, base = find_files(paths), base_folder(paths)
-    tables = [_read_one(file, contract, layout, base, strict=strict and not _is_joined(layout)) for file in files]
+    several, joined_later = len(files) > 1, _is_joined(layout)
+    tables = []
+    for file in files:
+        columns, written, long = _columns(file, contract, layout, base)
+        if columns.rows and (strict or several):
+            check_repeated(file, columns.names)
+        if columns.rows and strict and not joined_later:
+            check_columns(file, columns.names, contract, layout, several=several)
+        converted = convert(columns, contract, layout, separator=written.separator)
+        tables.append(_OneFile(file, converted.frame, {**columns.units, **written.units}, written, converted, long))
     filled = [table for table in tables if len(table.frame)]
     if not filled:
         raise ForewarnError(
@@ -61,14 +71,16 @@ def read_table(
         )
     frame, repeated = stack([table.frame for table in filled])
     before = len(frame)
-    if _is_joined(layout) and len(filled) > 1:
+    if joined_later and len(filled) > 1:
         frame = join(frame)
-    if _is_joined(layout) and strict:
-        check_columns(files[0], list(frame.columns), contract, layout)
+    if joined_later and strict:
+        check_columns(files[0], list(frame.columns), contract, layout, several=False)
     if layout.time_format == ROW:
-        frame = frame.assign(event_time=number_rows(frame, layout))
+        frame = _with_columns(frame, {"event_time": number_rows(frame, layout)})
     frame, given = with_defaults(frame, contract)
     frame = _in_order(frame, contract, _units(filled, contract))
+    # Readings keep their event time when they are corrected, so that only other tables need to know.
+    frame.attrs[KNOWN_TIME_ASSUMED] = "known_time" in given and contract.kind != "telemetry"
     notes = _notes(files, filled, frame, layout)
     empty = tuple(str(table.path) for table in tables if not len(table.frame))
     joined = before if before != len(frame) else None
@@ -77,12 +89,12 @@ def read_table(
 
 def with_defaults(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, dict[str, str]]:
     """Fill in what a plant's own export seldom holds, and say with what: the known time, and telemetry's source."""
-    given = {}
+    given, columns = {}, {}
     if contract.column("known_time") and "known_time" not in frame and "event_time" in frame:
-        frame, given["known_time"] = frame.assign(known_time=frame["event_time"]), "event_time"
+        columns["known_time"], given["known_time"] = frame["event_time"], "event_time"
     if contract.kind == "telemetry" and contract.column("source") and "source" not in frame:
-        frame, given["source"] = frame.assign(source=pd.Series("physical", frame.index, dtype="str")), "physical"
-    return frame, given
+        columns["source"], given["source"] = pd.Series("physical", frame.index, dtype="str"), "physical"
+    return _with_columns(frame, columns), given
 
 
 def for_other_tables(layout: FileLayout) -> FileLayout:
@@ -106,14 +118,16 @@ def for_other_tables(layout: FileLayout) -> FileLayout:
     )
 
 
-def _read_one(path: Path, contract: Contract, layout: FileLayout, base: Path | None, *, strict: bool) -> _OneFile:
+def _columns(
+    path: Path, contract: Contract, layout: FileLayout, base: Path | None
+) -> tuple[Columns, FileNotes, LongNotes | None]:
+    """Read one file's cells into a row for each instant, under the contract's names."""
     needed = set(naming.needed(contract, layout))
 
     def complete(names: list[str]) -> bool:
         ours = [naming.our_name(name, layout.rename) for name in names]
         if layout.shape == "long":
-            ours = list(name_roles(Columns(path, tuple(ours), ())).names)
-            return {"event_time", "value"} <= set(ours)
+            return {"event_time", "value"} <= set(name_roles(Columns(path, tuple(ours), ())).names)
         return bool(needed) and needed <= set(ours)
 
     raw = read_raw(path, layout, complete)
@@ -123,15 +137,13 @@ def _read_one(path: Path, contract: Contract, layout: FileLayout, base: Path | N
     if layout.shape == "long" and columns.rows:
         columns, long = to_wide(columns, contract, layout)
     columns = naming.without_extra(columns, contract, layout)
-    if strict and columns.rows:
-        check_columns(path, columns.names, contract, layout)
-    written = replace(
-        raw.notes,
-        renamed=columns.renamed,
-        ignored=(*raw.notes.ignored, *columns.ignored),
-    )
-    converted = convert(columns, contract, layout, separator=raw.notes.separator)
-    return _OneFile(path, converted.frame, {**columns.units, **raw.notes.units}, written, converted, long)
+    ignored = (*raw.notes.ignored, *columns.ignored)
+    return columns, replace(raw.notes, renamed=columns.renamed, ignored=ignored), long
+
+
+def _with_columns(frame: pd.DataFrame, columns: Mapping[str, "pd.Series[Any]"]) -> pd.DataFrame:
+    # All at once: each column that is inserted makes a wide frame slower.
+    return pd.concat([frame, pd.DataFrame(columns)], axis="columns") if columns else frame
 
 
 def _is_joined(layout: FileLayout) -> bool:
@@ -147,7 +159,8 @@ def _units(tables: Sequence[_OneFile], contract: Contract) -> dict[str, str]:
             if before != unit:
                 found = f"{name} is in {before} in {path}, in {unit} in {table.path}"
                 raise ForewarnError(found, "one unit", "Import the files one by one; nothing was stored")
-    return {name: unit for name, (unit, _) in units.items() if contract.column(name) is not None}
+    known = {name: unit for name, (unit, _) in units.items() if contract.column(name) is not None}
+    return {name: unit.replace("\u00b2", "2").replace("\u00b3", "3") for name, unit in known.items()}
 
 
 def _in_order(frame: pd.DataFrame, contract: Contract, units: dict[str, str]) -> pd.DataFrame:
@@ -185,7 +198,7 @@ def _notes(files: Sequence[Path], tables: Sequence[_OneFile], frame: pd.DataFram
             separator=" ".join(dict.fromkeys(one.separator for one in written)),
             encoding=" ".join(dict.fromkeys(one.encoding for one in written if one.encoding)),
             skipped_lines=max(one.skipped_lines for one in written),
-            units={name: unit for table in tables for name, unit in table.units.items()},
+            units={name: unit for one in written for name, unit in one.units.items()},
             renamed={theirs: ours for one in written for theirs, ours in one.renamed.items()},
             ignored=tuple(dict.fromkeys(name for one in written for name in one.ignored)),
         ),

@@ -52,11 +52,12 @@ def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayou
         raise _without_zone(path, name, row, str(texts[error.position])) from error
     times = pd.Series(np.append(parsed, np.datetime64("NaT"))[codes], name=name).dt.tz_localize("UTC")
     unreadable = times.isna().to_numpy() & (codes >= 0)
-    row = int(unreadable.argmax())
-    first = str(texts[int(codes[row])]) if unreadable.any() else ""
-    # A word such as OFF is a bad cell, however many there are; what has digits is a time in another format.
-    if unreadable.sum() > _MOST * (codes >= 0).sum() and re.search(r"\d", first):
-        raise _unread(path, name, row, first, int(unreadable.sum()), layout)
+    if unreadable.sum() > _MOST * (codes >= 0).sum():
+        row = int(unreadable.argmax())
+        first = str(texts[int(codes[row])])
+        # A word such as OFF is a bad cell, however many there are; what has digits is a time in another format.
+        if re.search(r"\d", first):
+            raise _unread(path, name, row, first, int(unreadable.sum()), layout)
     return Times(times, unreadable)
 
 
@@ -172,5 +173,8 @@ def _unread(path: Path, name: str, row: int, text: str, count: int, layout: File
                 "epoch_us or epoch_ns"
             )
     else:
-        remedy = "Say how times are written with --time-format, such as 'dd.mm.yyyy HH:MM' or 'mm/dd/yyyy HH:MM:SS'"
-    return ForewarnError(found, expected, f"{remedy} (fileLayout.timeFormat in the contract); nothing was stored")
+        remedy = (
+            "Say how times are written with --time-format, such as 'dd.mm.yyyy HH:MM' or 'mm/dd/yyyy HH:MM:SS' "
+            "(--separator and --decimal name the other marks)"
+        )
+    return ForewarnError(found, expected, f"{remedy}, or in the contract's fileLayout; nothing was stored")

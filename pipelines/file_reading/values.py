@@ -80,9 +80,10 @@ def needs_mark(column: pa.ChunkedArray, unreadable: npt.NDArray[np.bool_], layou
     mark = layout.decimal or "."
     other = "," if mark == "." else "."
     escaped, escaped_other = re.escape(mark), re.escape(other)
+    grouped = rf"\d{{1,3}}({escaped}\d{{3}})+"
     forms = {
         f"--decimal '{other}'": rf"^[+-]?\d*{escaped_other}\d+([eE][+-]?\d+)?$",
-        f"--decimal '{other}' --layout thousands={mark}": rf"^[+-]?\d{{1,3}}({escaped}\d{{3}})+{escaped_other}\d+$",
+        f"--decimal '{other}' --layout thousands={mark}": rf"^[+-]?(\d*|{grouped}){escaped_other}\d+$",
         "--layout thousands=MARK": rf"^[+-]?\d{{1,3}}([ ',.{_BLANKS}]\d{{3}})+([.,]\d+)?$",
     }
     for option, form in forms.items():
