@@ -36,17 +36,31 @@ def first_bookings(events: pd.DataFrame, within: pd.Timedelta) -> pd.DataFrame:
     >>> first_bookings(booked, pd.Timedelta("12h"))["event_time"].dt.day.tolist()
     [1, 3]
     """
+    ordered, opens = _ordered(events, within)
+    return ordered[opens].reset_index(drop=True)
+
+
+def first_booked(events: pd.DataFrame, within: pd.Timedelta) -> pd.DataFrame:
+    """Return all rows (asset, event_time), each with the time of its breakdown's first, sorted by both."""
+    ordered, opens = _ordered(events, within)
+    first = np.flatnonzero(opens)[np.cumsum(opens) - 1]
+    return ordered.assign(event_time=ordered["event_time"].array[first])
+
+
+def _ordered(events: pd.DataFrame, within: pd.Timedelta) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Sort rows by asset and time, and mark those that open a breakdown."""
     ordered = events.sort_values(["asset", "event_time"], kind="stable", ignore_index=True)
     if ordered.empty:
-        return ordered
-    by_asset = ordered.groupby("asset", sort=True)["event_time"]
-    opens = [opens_breakdown(microseconds(own), width(within)) for _, own in by_asset]
-    return ordered[np.concatenate(opens)].reset_index(drop=True)
+        return ordered, np.zeros(0, dtype=np.bool_)
+    asset = pd.factorize(ordered["asset"])[0]
+    return ordered, opens_breakdown(microseconds(ordered["event_time"]), width(within), asset)
 
 
-def opens_breakdown(times: IntArray, within: int) -> npt.NDArray[np.bool_]:
-    """Mark the times (n,) of one asset, ascending, that open a breakdown; all in microseconds."""
+def opens_breakdown(times: IntArray, within: int, asset: IntArray | None = None) -> npt.NDArray[np.bool_]:
+    """Mark the times (n,) that open a breakdown, ascending within each asset's number; all of one asset if None."""
     close = np.diff(times) <= within
+    if asset is not None:
+        close &= np.diff(asset) == 0
     opens = np.concatenate([np.ones(min(len(times), 1), dtype=np.bool_), ~close])
     first = 0
     # Only a row close to the one before it can belong to an earlier breakdown, and these are few.

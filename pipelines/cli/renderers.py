@@ -138,7 +138,7 @@ def _train(result: "TrainResult") -> Group:
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
-    samples += f"tested on {result.n_test:,}\n"
+    samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     return Group(head, Text(samples), metrics_table(result.metrics))
 
 
