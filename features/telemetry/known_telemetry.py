@@ -83,9 +83,14 @@ class KnownTelemetry:
             ),
         )
 
-    def spans(self, asset: IntArray, as_of: IntArray, width: int) -> Spans:
-        """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds."""
+    def spans(self, asset: IntArray, as_of: IntArray, width: int, since: IntArray | None = None) -> Spans:
+        """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds.
+
+        None of them is earlier than `since` (n,): before that another machine stood there.
+        """
         begin = locate(self.instant, self.offset, asset, as_of - width, "right")
+        if since is not None:
+            begin = np.maximum(begin, locate(self.instant, self.offset, asset, since, "left"))
         end = locate(self.instant, self.offset, asset, as_of, "right")
         # Instants at the window's end without a known row yet are cut off, so that windows stay plain slices where all
         # rows arrive some minutes late.
