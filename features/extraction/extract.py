@@ -86,7 +86,7 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
     n = len(query.assets)
     telemetry = None
     if recipe.layout.needs_telemetry:
-        telemetry = KnownTelemetry.from_rows(rows, n, recipe.channels, regimes=recipe.regimes)
+        telemetry = KnownTelemetry.from_rows(rows, n, recipe.channels, regimes=recipe.regimes, counters=recipe.counters)
 
     def context(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:
         if recipe.layout.columns.keys().isdisjoint(recipe.context.columns):
@@ -201,7 +201,12 @@ def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> Job:
     telemetry = None
     if recipe.layout.needs_telemetry:
         telemetry = KnownTelemetry.from_frame(
-            history.telemetry, assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
+            history.telemetry,
+            assets,
+            recipe.channels,
+            measured=history.channels,
+            regimes=recipe.regimes,
+            counters=recipe.counters,
         )
 
     def context(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:

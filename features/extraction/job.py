@@ -17,6 +17,7 @@ from features.calculators.plan import plan_for
 from features.calculators.tsfresh_calculators import needs_times
 from features.recipe.layout import Group, as_slice
 from features.recipe.recipe import Recipe
+from features.telemetry.counters import without_first
 from features.telemetry.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.telemetry.known_telemetry import KnownTelemetry
 from features.telemetry.sorted_times import IntArray, width
@@ -90,7 +91,14 @@ def slabs_as_due(
         readings = telemetry.readings(part)
         due = gaps.due(window, readings.first, part.as_of)
         segments = [samples_as_due(gaps, samples, part.as_of, due, timed=timed) for samples in readings.segments]
-        yield begin, end, tuple(segments)
+        yield (
+            begin,
+            end,
+            tuple(
+                samples if counter is None else without_first(samples, counter.increments(samples.flat))
+                for samples, counter in zip(segments, telemetry.counters, strict=True)
+            ),
+        )
 
 
 def _parts(cost: IntArray) -> Iterator[tuple[int, int]]:

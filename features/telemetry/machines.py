@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import stored_versions
 from features.telemetry.sorted_times import IntArray, by_group, locate, microseconds
 
 NEVER = int(np.iinfo(np.int64).min)
@@ -112,8 +113,7 @@ class _Columns:
         for name in ("model", "plant", "line", "status"):
             column = frame[name].astype(object) if name in frame.columns else None
             words[name] = absent if column is None else column.where(column.notna(), None).to_numpy(dtype=object)
-        stored = frame["stored_version"].fillna(0) if "stored_version" in frame.columns else np.zeros(len(frame))
-        return cls(event, known, np.asarray(stored, dtype=np.int64), words)
+        return cls(event, known, stored_versions(frame), words)
 
     def machine(self, row: int, first_known: int) -> _Machine:
         """Return what one record says, which was first known of at a time."""

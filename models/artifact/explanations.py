@@ -104,13 +104,14 @@ def _explainer(key: _CacheKey) -> _Explainer:
     names = [parse_name(column) for column in artifact.columns]
     channel_of = [name.kind if name.is_context else raw_channel(name.kind) for name in names]
     channels = tuple(dict.fromkeys(channel_of))
+    counters = {counter.channel for counter in artifact.recipe.counters}
     units = _units(artifact.recipe.asset_type)
     return _Explainer(
         trees=TreeContributions.from_text(artifact.model.text),
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         describers=tuple(
-            describe_driver(column, units.get(channel), name.window)
+            describe_driver(column, units.get(channel), name.window, counts=channel in counters)
             for column, channel, name in zip(artifact.columns, channel_of, names, strict=True)
         ),
         ranges=artifact.reference_ranges or (None,) * len(names),
