@@ -124,8 +124,8 @@ class _Columns:
 
 def _states(rows: _Columns, own: IntArray) -> Iterator[tuple[int, int, int]]:
     """Yield, for each record of one asset, from when on it counts and which machine there is known to be then."""
-    content = [[str(values[row]) for row in own] for values in rows.words.values()]
-    order = own[np.lexsort([*content, rows.stored[own], rows.known[own], rows.event[own]])]
+    content = [np.array([str(values[row]) for row in own]) for values in rows.words.values()]
+    order = own[np.lexsort((*content, rows.stored[own], rows.known[own], rows.event[own]))]
     moments = np.maximum(rows.known, rows.event)[order]
     for moment in moments.tolist():
         first, *later = _last_of_each_event(rows, order[moments <= moment])

@@ -30,3 +30,37 @@ def test_a_replaced_machine_is_another_one(case: Callable[[str], Case]) -> None:
     assert pump.loc[after, "temperature__length"] == 3
     assert pump.loc[at + pd.Timedelta("12h"), "temperature__length"] == 12
     assert pump.loc[at:, "temperature__maximum"].max() < 40
+
+
+COUNTER = "- {name: starts, logicalType: number}"
+DECLARED = """- name: starts
+        logicalType: number
+        customProperties:
+          - {property: counter, value: true}
+          - {property: rollover, value: 65536}"""
+
+
+@pytest.mark.slow
+def test_a_counter_that_rolls_over_is_seen_by_its_increments(case: Callable[[str], Case]) -> None:
+    """Declared in the contract, it gives neither a fall of 65,499 at the wrap nor a level that grows."""
+    counting = case("26")
+    contract = counting.folder / "pump.odcs.yaml"
+    contract.write_text(contract.read_text().replace(COUNTER, DECLARED))
+    files = ["--telemetry", "telemetry.csv", "--failures", "failures.csv", "-w", "w"]
+    imported = counting.forewarn("import", "files", "--contract", "pump.odcs.yaml", *files)
+    assert imported.status == 0, imported.err
+    trained = counting.forewarn("train", "pump.toml", "-w", "w", "--json")
+    assert trained.status == 0, trained.err
+    written = counting.forewarn("features", "pump.toml", "--out", "x", "-w", "w")
+    assert written.status == 0, written.err
+    features = pd.read_parquet(counting.folder / "x")
+    telemetry = pd.read_csv(counting.folder / "telemetry.csv", parse_dates=["event_time"])
+    rises = telemetry.groupby("asset")["starts"].diff() % 65_536
+    assert telemetry["starts"].diff().min() < -65_000
+    assert features["starts__maximum"].max() == rises.max()
+    assert features["starts__minimum"].min() == rises.min()
+    one = features[features["asset"] == "pump-1"].set_index("as_of").loc["2026-03-02T00:00Z"]
+    own = telemetry[telemetry["asset"] == "pump-1"].set_index("event_time")["starts"]
+    inside = own["2026-03-01T12:30Z":"2026-03-02T00:00Z"]
+    assert one["starts__length"] == len(inside) - 1
+    assert one["starts__sum_values"] == (inside.iloc[-1] - inside.iloc[0]) % 65_536

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -50,8 +51,11 @@ def machine(values: list[float | None], **more: object) -> History:
     utc = "datetime64[us, UTC]"
     empty = pd.DataFrame({"asset": [], "event_time": [], "known_time": [], "model": [], "kind": []})
     empty = empty.astype({"asset": "str", "event_time": utc, "known_time": utc})
-    parts = dict.fromkeys(("assets", "failures", "work_orders", "events"), empty)
-    return History("press", ("starts",), telemetry, **parts)
+    return History("press", ("starts",), telemetry, empty, empty, empty, empty)
+
+
+def _same(history: History) -> History:
+    return history
 
 
 def recipe(*windows: pd.Timedelta, rollover: float | None = None, gaps: Gaps | None = None) -> Recipe:
@@ -128,7 +132,7 @@ def test_batch_equals_online_equals_stream_and_a_naive_implementation(
         expected = batch.iloc[[number]].to_numpy().tobytes()
         assert extract(known, one, wanted).to_numpy().tobytes() == expected
         rows = sorted_rows(known.telemetry, pd.Index([asset]), wanted.measured_channels, history.channels)
-        query = PointInTimeQuery((asset,), microseconds(one["as_of"]), lambda known=known: known)
+        query = PointInTimeQuery((asset,), microseconds(one["as_of"]), partial(_same, known))
         assert extract_rows(rows, query, wanted).to_numpy().tobytes() == expected
         if gaps is not None:
             continue

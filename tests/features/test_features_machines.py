@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ UTC = "datetime64[us, UTC]"
 COLUMNS = ["asset", "event_time", "known_time", "asset_type", "model", "plant", "line", "status"]
 
 
-def record(hour: float, known: float | None = None, asset: str = "press", **words: str) -> dict[str, object]:
+def record(hour: float, known: float | None = None, asset: str = "press", **words: Any) -> dict[str, object]:
     """Make an asset record about an hour, known then or at another."""
     return {
         "asset": asset,
@@ -51,8 +53,8 @@ def begin_and_since(records: pd.DataFrame, hour: float) -> tuple[float | None, f
     return tuple(None if each == NEVER else (each - origin) / 3.6e9 for each in found)  # type: ignore[return-value]
 
 
-IN = {"status": "in_service"}
-OUT = {"status": "retired"}
+IN: dict[str, Any] = {"status": "in_service"}
+OUT: dict[str, Any] = {"status": "retired"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ OUT = {"status": "retired"}
         (OUT, False),
     ],
 )
-def test_which_record_puts_another_machine_into_service(second: dict[str, str], replaced: bool) -> None:
+def test_which_record_puts_another_machine_into_service(second: dict[str, Any], replaced: bool) -> None:
     """Another model, or in service anew at the same place; neither a move, nor a retirement, nor any other change."""
     records = assets(record(0, model="K1", plant="P1", line="L1", **IN), record(50, **second))
     assert begin_and_since(records, 49) == (0, None)
@@ -112,6 +114,10 @@ def test_of_records_about_one_time_the_last_correction_counts() -> None:
     together = assets(record(0, model="K1"), record(50, model="K2"), record(50, model="K1"))
     assert begin_and_since(together.assign(stored_version=[1, 2, 3]), 60) == (0, None)
     assert begin_and_since(together.assign(stored_version=[1, 3, 2]), 60) == (50, 50)
+
+
+def _same(history: History) -> History:
+    return history
 
 
 def press(*records: dict[str, object], hours: int = 100) -> History:
@@ -207,7 +213,7 @@ asset_records = st.lists(
 
 def fleet(drawn: list[tuple]) -> History:  # type: ignore[type-arg]
     records = [
-        record(hour, hour + late, asset, model=model, line=line, status=status)  # type: ignore[arg-type]
+        record(hour, hour + late, asset, model=model, line=line, status=status)
         for asset, hour, late, model, line, status in drawn
     ]
     history = press(*records)
@@ -236,7 +242,7 @@ def test_batch_equals_online_equals_stream(drawn: list[tuple], seed: int) -> Non
         assert extract(alone, one, wanted).to_numpy().tobytes() == expected
         rows = sorted_rows(known.telemetry, pd.Index([asset]), ["load"], ["load"])
         for records in (None, alone.assets):
-            query = PointInTimeQuery((asset,), microseconds(one["as_of"]), lambda known=known: known, records)
+            query = PointInTimeQuery((asset,), microseconds(one["as_of"]), partial(_same, known), records)
             assert extract_rows(rows, query, wanted).to_numpy().tobytes() == expected
 
 
