@@ -101,10 +101,10 @@ class _CacheKey:
 @lru_cache(maxsize=_CACHED_MODELS)
 def _explainer(key: _CacheKey) -> _Explainer:
     artifact = key.artifact
+    counters = {counter.channel for counter in artifact.recipe.counters}
     names = [parse_name(column) for column in artifact.columns]
     channel_of = [name.kind if name.is_context else raw_channel(name.kind) for name in names]
     channels = tuple(dict.fromkeys(channel_of))
-    counters = {counter.channel for counter in artifact.recipe.counters}
     units = _units(artifact.recipe.asset_type)
     return _Explainer(
         trees=TreeContributions.from_text(artifact.model.text),
