@@ -101,6 +101,7 @@ class _CacheKey:
 @lru_cache(maxsize=_CACHED_MODELS)
 def _explainer(key: _CacheKey) -> _Explainer:
     artifact = key.artifact
+    counters = {counter.channel for counter in artifact.recipe.counters}
     names = [parse_name(column) for column in artifact.columns]
     channel_of = [name.kind if name.is_context else raw_channel(name.kind) for name in names]
     channels = tuple(dict.fromkeys(channel_of))
@@ -110,7 +111,7 @@ def _explainer(key: _CacheKey) -> _Explainer:
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         describers=tuple(
-            describe_driver(column, units.get(channel), name.window)
+            describe_driver(column, units.get(channel), name.window, counts=channel in counters)
             for column, channel, name in zip(artifact.columns, channel_of, names, strict=True)
         ),
         ranges=artifact.reference_ranges or (None,) * len(names),
