@@ -11,10 +11,14 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.contract.contract import Contract
+from data_contracts.contract.registered import Registration, register
 from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
+from data_contracts.ingestion.reused_ids import as_before, refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint
-from data_contracts.tables import tables
+from data_contracts.ingestion.unmatched import Unmatched
+from data_contracts.tables import service_records, tables
+from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import conform
 from data_contracts.validation.report import ContractError, Report
@@ -41,6 +45,12 @@ class IngestResult:
         Whether the batch had been ingested before and was skipped.
     report
         The results of the checks; None if the batch was skipped.
+    registration
+        Whether the contract is new to the workspace, and what changed; None if the batch was skipped.
+    service
+        How the records of assets that nobody recorded follow from this telemetry.
+    unmatched
+        What matches no telemetry; looked for when files are ingested.
     """
 
     batch_id: str
@@ -50,10 +60,20 @@ class IngestResult:
     quarantined: int
     already: bool
     report: Report | None
+    registration: Registration | None = None
+    service: ServiceChanges = ServiceChanges()
+    unmatched: Unmatched = Unmatched()
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
-        return {**vars(self), "report": None if self.report is None else self.report.to_dict()}
+        parts = {name: value for name, value in vars(self).items() if name not in ("report", "registration")}
+        return {
+            **parts,
+            "report": None if self.report is None else self.report.to_dict(),
+            "registration": None if self.registration is None else self.registration.to_dict(),
+            "service": dict(vars(self.service)),
+            "unmatched": self.unmatched.to_dict(),
+        }
 
 
 def batch_digest(frame: pd.DataFrame, contract: Contract) -> str:
@@ -111,7 +131,8 @@ def ingest(
     if interrupted is not None:
         _check_same_content(name, interrupted[0], mark)
         now = interrupted[1]
-    checked = examine(frame, contract, now=now)
+    registration = register(workspace.contracts, contract, now=now)
+    checked = _examine(workspace, frame, contract, name, now=now, interrupted=interrupted is not None)
     report, rows, reasons = checked.report, checked.frame, checked.reasons
     if not report.batch_passed or len(reasons) == len(rows):
         _refuse(workspace, frame, contract, name, checked, mark, now)
@@ -119,9 +140,31 @@ def ingest(
     if reasons:
         row_reasons = [reasons[row] for row in rows.index[bad]]
         quarantine.hold(workspace, contract, name, rows[bad], row_reasons, whole_batch=False, mark=mark, now=now)
+    service = ServiceChanges()
+    if contract.kind == "telemetry":
+        # Before the readings, so that none is stored of an asset without a record.
+        service = service_records.follow_readings(workspace, str(contract.asset_type), rows[~bad])
     new = tables.append(workspace, contract.table, rows[~bad], name, mark=mark)
-    accepted, refused = (int((~bad).sum()), int(bad.sum())) if new else (0, 0)
-    return IngestResult(name, contract.name, len(frame), accepted, refused, not new, report if new else None)
+    if contract.table == service_records.ASSETS:
+        service_records.drop_superseded(workspace)
+    if not new:
+        return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
+    accepted, refused = int((~bad).sum()), int(bad.sum())
+    return IngestResult(name, contract.name, len(frame), accepted, refused, False, report, registration, service)
+
+
+def _examine(
+    workspace: Workspace, frame: pd.DataFrame, contract: Contract, name: str, *, now: pd.Timestamp, interrupted: bool
+) -> Examination:
+    """Check a batch by its contract, and its ids against those in use."""
+    checked = examine(frame, contract, now=now)
+    if not checked.report.batch_passed:
+        return checked
+    reused = reused_ids(workspace, checked.frame[~checked.frame.index.isin(list(checked.reasons))], contract)
+    if interrupted:
+        held = quarantine.held_texts(workspace, contract, name)
+        reused = as_before(reused, checked.reasons, checked.frame, held)
+    return refuse_reused(checked, reused, contract)
 
 
 def _refuse(

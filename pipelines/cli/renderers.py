@@ -6,7 +6,8 @@ so that rendering one result imports nothing of the others.
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal.metrics import format_metric, metrics_table, pluralize
-from pipelines.terminal.tables import key_value_table, records_table
+from pipelines.terminal.tables import key_value_table
 
 if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
     from data_contracts.ingestion.quarantine import QuarantineReplay
+    from data_contracts.ingestion.unmatched import Unmatched
     from data_contracts.validation.report import Report
     from models.outcomes.error_rates import Rate
     from models.registry.promotion import Promoted
@@ -97,16 +99,23 @@ def refused(frame: pd.DataFrame) -> Group:
     return Group(counts, Text(head), first)
 
 
+def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
+    """Render what matches nothing, a line each."""
+    return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
+
+
 def _ingest(result: "IngestResult") -> Group:
+    registered = [] if result.registration is None else [Text(result.registration.sentence)]
+    also = [line for line in registered if line.plain] + unmatched_lines(result.unmatched)
     if result.already:
-        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."))
+        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."), *also)
     head = Text(f"{result.accepted:,} of {result.rows:,} rows stored under {result.contract}")
     if result.quarantined:
         head.append(f", {result.quarantined:,} in quarantine", style="yellow")
     breaches = () if result.report is None or result.report.passed else (checks(result.report),)
     hint = f"See them with `forewarn quarantine list --batch {result.batch_id}`."
     batch = Text(f"batch {result.batch_id}", style="dim")
-    return Group(head, batch, *breaches, *([Text(hint)] if breaches else []))
+    return Group(head, batch, *breaches, *([Text(hint)] if breaches else []), *also)
 
 
 def _replay(replay: "QuarantineReplay") -> Group:
@@ -120,9 +129,28 @@ def _replay(replay: "QuarantineReplay") -> Group:
     return Group(head, *([table] if reasons else []))
 
 
-def _import(result: "ImportResult") -> Table:
-    tables = [{"table": name} | dict(vars(counts)) for name, counts in result.tables.items()]
-    return records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
+def _import(result: "ImportResult") -> Group:
+    """Render what was read and stored, what was decided, what matches nothing, and what to do next."""
+    table = _table("table", "rows", "stored", "quarantined", "")
+    for name, counts in result.tables.items():
+        note = "already imported" if counts.already else ""
+        table.add_row(name, f"{counts.rows:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", note)
+    said = [result.contract.sentence, *result.notes]
+    parts = [Text(sentence) for sentence in said if sentence] + unmatched_lines(result.unmatched)
+    head = f"{result.assets:,} {pluralize('asset', result.assets)} of type {result.asset_type}"
+    return Group(Text(head, style="bold"), table, *parts, *(Text(step, style="dim") for step in _next_steps(result)))
+
+
+def _next_steps(result: "ImportResult") -> Iterator[str]:
+    if any(counts.quarantined for counts in result.tables.values()):
+        yield "See the refused rows with `forewarn quarantine list`."
+    if result.unmatched:
+        yield "Correct the ids and import again, or leave those rows: nothing learns from them."
+
+
+def _waiting(files: Sequence[Any]) -> list[Text]:
+    """Render the files that an inbox's run left alone."""
+    return [Text(f"{Path(file).name}: left for the next run, as it may not be whole yet") for file in files]
 
 
 def _inbox(result: "InboxResult") -> Group:
@@ -130,7 +158,8 @@ def _inbox(result: "InboxResult") -> Group:
     for entry in result.files:
         note = entry.error or ("already ingested" if entry.already else "")
         table.add_row(entry.file.name, entry.contract, f"{entry.accepted:,}", f"{entry.quarantined:,}", note)
-    return Group(table if result.files else Text("The inbox holds no file."))
+    left = [*_waiting(result.waiting), *unmatched_lines(result.unmatched)]
+    return Group(table if result.files else Text("The inbox holds no file that is whole."), *left)
 
 
 def _train(result: "TrainResult") -> Group:
@@ -250,11 +279,14 @@ def _retrain(result: "RetrainResult") -> Group:
 
 def _flow(result: "FlowResult") -> Group:
     """Render what the flow returned of each model, or of each file."""
-    returned = result.result.get("files", result.result) if isinstance(result.result, dict) else result.result
+    whole = result.result if isinstance(result.result, dict) else {}
+    returned = whole.get("files", result.result)
     entries = returned if isinstance(returned, list) else [returned]
+    also = _waiting(whole.get("waiting", ()))
+    also += [Text(sentence, style="yellow") for sentence in whole.get("unmatched", {}).get("sentences", ())]
     if not entries:
-        return Group(Text(f"{result.flow}: there was nothing to do."))
-    return Group(*(key_value_table({"flow": result.flow, **entry}) for entry in entries))
+        return Group(Text(f"{result.flow}: there was nothing to do."), *also)
+    return Group(*(key_value_table({"flow": result.flow, **entry}) for entry in entries), *also)
 
 
 def _shadow(report: "ShadowReport") -> Group:

@@ -11,7 +11,7 @@ def validate(
     *,
     contract: str,
     time_zone: str | None = None,
-    options: Shared = DEFAULTS,  # noqa: ARG001 - the command line reads the form of the output from it
+    options: Shared = DEFAULTS,
 ) -> Any:
     """Check a file against its contract; store nothing.
 
@@ -20,7 +20,8 @@ def validate(
     file : Path
         A CSV or Parquet file.
     contract : str
-        The name of a shipped contract, or the path of an Open Data Contract Standard file.
+        The path of an Open Data Contract Standard file, or the name or asset type of a contract of the workspace or a
+        shipped one.
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options
@@ -28,11 +29,11 @@ def validate(
     """
     import pandas as pd
 
-    from data_contracts.contract.contract import load_contract
     from data_contracts.validation.checks import check
+    from pipelines.cli.arguments import named_contract
     from pipelines.importers.files import read_table
 
-    loaded = load_contract(contract)
+    loaded = named_contract(options, contract)
     return check(read_table(file, loaded, time_zone=time_zone, strict=False), loaded, now=pd.Timestamp.now("UTC"))
 
 
@@ -46,7 +47,8 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     file : Path
         A CSV or Parquet file.
     contract : str
-        The name of a shipped contract, or the path of an Open Data Contract Standard file.
+        The path of an Open Data Contract Standard file, or the name or asset type of a contract of the workspace or a
+        shipped one.
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
     options : Options
@@ -54,8 +56,8 @@ def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: 
     """
     import pandas as pd
 
-    from data_contracts.contract.contract import load_contract
+    from pipelines.cli.arguments import named_contract
     from pipelines.jobs.ingest import ingest_file
 
-    workspace, loaded = options.open(), load_contract(contract)
+    workspace, loaded = options.open(), named_contract(options, contract)
     return ingest_file(workspace, file, loaded, now=pd.Timestamp.now("UTC"), time_zone=time_zone)

@@ -53,6 +53,7 @@ def files(
     work_orders: Path | None = None,
     events: Path | None = None,
     time_zone: str | None = None,
+    strict: bool = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Import your own telemetry, failures and work orders from CSV or Parquet files.
@@ -60,7 +61,8 @@ def files(
     Parameters
     ----------
     contract : str
-        The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
+        The telemetry's contract: the path of an Open Data Contract Standard file, or the name or asset type of a
+        contract that the workspace knows from an earlier import, or of a shipped one.
     telemetry : Path
         One row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
@@ -76,14 +78,16 @@ def files(
         Columns event_id, asset, event_time, code.
     time_zone : str, optional
         The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    strict : bool
+        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
+    from pipelines.cli.arguments import named_contract
     from pipelines.importers.files import read_files
 
     batch = read_files(
-        load_contract(contract),
+        named_contract(options, contract),
         telemetry=telemetry,
         assets=assets,
         failures=failures,
@@ -91,10 +95,10 @@ def files(
         events=events,
         time_zone=time_zone,
     )
-    return _store(batch, options)
+    return _store(batch, options, strict=strict)
 
 
-def _store(batch: "Batch", options: Options) -> Any:
+def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:
     import pandas as pd
 
     from data_contracts.workspace import init_workspace
@@ -103,4 +107,4 @@ def _store(batch: "Batch", options: Options) -> Any:
 
     workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
     with bars() as progress:
-        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), progress=progress)
+        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)

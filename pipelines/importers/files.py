@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from data_contracts.contract.contract import DTYPES, Column, Contract, empty_table, load_contract
+from data_contracts.contract.contract import DTYPES, Column, Contract, empty_table
+from data_contracts.contract.registered import find_contract
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError, did_you_mean
 from data_contracts.validation.conform import split_unit
 from pipelines.importers.batch import Batch
@@ -38,11 +39,13 @@ def read_files(
     work_orders: Path | None = None,
     events: Path | None = None,
     time_zone: str | None = None,
+    contracts: Path | None = None,
 ) -> Batch:
-    """Read a user's own tables: telemetry under `contract`, the others under the shipped contracts of their names.
+    """Read a user's own tables: telemetry under `contract`, the others under the contracts of their names.
 
     Telemetry without ``source`` counts as physical, and in each table a row without ``known_time`` as known at its
     event time. A table that is not given has no rows. `time_zone` is that of times that name none.
+    `contracts` is the folder of a workspace's contracts, beside the shipped ones.
     """
     if contract.kind != "telemetry":
         found = f"the contract {contract.name!r} is about {contract.kind}"
@@ -52,11 +55,12 @@ def read_files(
     def other(name: str, path: Path | None) -> pd.DataFrame:
         if path is None:
             return empty_table(name)
-        return _convert(path, _with_defaults(_read(path)), load_contract(name), zone)
+        own = find_contract(contracts, name)
+        return _convert(path, _with_defaults(_read(path), own), own, zone)
 
     return Batch(
         asset_type=str(contract.asset_type),
-        telemetry=_convert(telemetry, _with_defaults(_read(telemetry), source="physical"), contract, zone),
+        telemetry=_convert(telemetry, _with_defaults(_read(telemetry), contract), contract, zone),
         assets=other("assets", assets),
         failures=other("failures", failures),
         work_orders=other("work_orders", work_orders),
@@ -77,14 +81,16 @@ def read_table(path: Path, contract: Contract, *, time_zone: str | None = None, 
     Without `strict`, a missing column or a value of another type is no error: the column stays as it is, for the checks
     to find and the quarantine to hold.
     """
-    return _convert(path, _read(path), contract, _zone(time_zone), strict=strict)
+    return _convert(path, _with_defaults(_read(path), contract), contract, _zone(time_zone), strict=strict)
 
 
-def _with_defaults(table: pd.DataFrame, **constants: str) -> pd.DataFrame:
-    """Add what a plant's own export seldom holds: the known time, and columns of one value."""
-    if "known_time" not in table and "event_time" in table:
+def _with_defaults(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Add what a plant's own export seldom holds: the known time, and telemetry's source."""
+    if "known_time" not in table and "event_time" in table and contract.column("known_time") is not None:
         table = table.assign(known_time=table["event_time"])
-    return table.assign(**{name: value for name, value in constants.items() if name not in table})
+    if contract.kind == "telemetry" and "source" not in table:
+        table = table.assign(source="physical")
+    return table
 
 
 def _convert(
