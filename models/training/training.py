@@ -294,7 +294,12 @@ def _evaluate(
     prediction = artifact.predict(features)
     predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
     if experiment.target == "remaining_life":
-        return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
+        return evaluate_remaining_life(
+            predicted,
+            cap=experiment.label.cap,
+            score_at=experiment.split.score_at,
+            training_mean=float(samples.target.mean()),
+        )
     terms = required_terms(experiment, history, known_until)
     evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train

@@ -164,11 +164,19 @@ def _inbox(result: "InboxResult") -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
+    if result.without_champion:
+        role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
     samples += f"tested on {result.n_test:,}\n"
-    return Group(head, Text(samples), metrics_table(result.metrics))
+    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
+    if result.without_champion:
+        parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
+        parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
+    elif result.champion_reason.startswith("Promoted by request"):
+        parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
+    return Group(*parts)
 
 
 def _reproduction(result: "Reproduction") -> Group:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from data_contracts.errors import UsageError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
+from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
@@ -23,12 +25,19 @@ class TrainResult:
 
     model_name: str
     version: int
-    champion: bool  # whether it became the champion, being the first of its name
+    champion: bool  # whether it became the champion
+    champion_reason: str  # why it did, or did not
+    without_champion: bool  # whether its name still has no champion
     estimator: str
     trained_until: pd.Timestamp  # the last training cut-off
     n_train: int
     n_test: int
     metrics: Mapping[str, float]
+
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when the name is still without a champion: the model was not good enough."""
+        return int(self.without_champion)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -36,6 +45,7 @@ class TrainResult:
             "model": self.model_name,
             "version": self.version,
             "champion": self.champion,
+            "champion_reason": self.champion_reason,
             "estimator": self.estimator,
             "trained_until": self.trained_until.isoformat(),
             "n_train": self.n_train,
@@ -50,15 +60,27 @@ def train_experiment(
     *,
     now: pd.Timestamp,
     actor: str = "forewarn",
+    insist: bool = False,
     progress: ProgressCallback = silent,
 ) -> TrainResult:
-    """Train a model and register it; the first version of a name becomes the champion, promoted by `actor`."""
+    """Train a model and register it; where its name has no champion it becomes it, if it is better than none.
+
+    `insist` makes it the first champion in any case; `UsageError` if there is a champion, which a later version can
+    only replace by comparison or by `forewarn models promote`. The promotion is by `actor`.
+    """
+    registry, name = Registry(workspace), experiment.model_name
+    if insist and (present := registry.champion(name)) is not None:
+        raise UsageError(
+            f"version {present} is the champion of {name}",
+            "a model without a champion to promote its first one",
+            "Train without --promote, compare, then see `forewarn models promote`",
+        )
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
     trained = train(experiment, history, progress=progress)
-    registry, name = Registry(workspace), experiment.model_name
     version = registry.register(trained, revision=code_revision())
-    first = registry.champion(name) is None
-    if first:
+    present = registry.champion(name)
+    judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
+    if judged.accepted:
         promote(
             registry,
             open_records(workspace.records_url),
@@ -66,18 +88,28 @@ def train_experiment(
             expected_champion=None,
             to_version=version,
             actor=actor,
-            reason="There was no champion of this name.",
-            evidence={},
+            reason=judged.reason,
+            evidence={"insisted": True} if insist else {},
             now=now,
             data_versions=history.versions,
         )
     return TrainResult(
         model_name=name,
         version=version,
-        champion=first,
+        champion=judged.accepted,
+        champion_reason=judged.reason,
+        without_champion=present is None and not judged.accepted,
         estimator=trained.artifact.estimator,
         trained_until=trained.trained_until,
         n_train=trained.n_train,
         n_test=trained.n_test,
         metrics=trained.evaluation.metrics,
     )
+
+
+def _judged(first: FirstChampion, present: int | None, *, insist: bool) -> FirstChampion:
+    if present is not None:
+        return FirstChampion(False, f"Version {present} is the champion; a later version has to be compared with it.")
+    if insist and not first.accepted:
+        return FirstChampion(True, f"Promoted by request. {first.reason}")
+    return first
