@@ -17,7 +17,8 @@ def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:
 def _changes(before: Contract, after: Contract) -> Iterator[str]:
     for field in dataclasses.fields(Contract):
         if field.name not in _OF_COLUMNS:
-            yield from _difference(field.name, getattr(before, field.name), getattr(after, field.name))
+            words = field.name.replace("_", " ")
+            yield from _difference(words, getattr(before, field.name), getattr(after, field.name))
     yield from _difference("key", ", ".join(before.key), ", ".join(after.key))
     old = {column.name: column for column in before.columns}
     new = {column.name: column for column in after.columns}
@@ -36,12 +37,12 @@ def _column_changes(before: Column, after: Column) -> Iterator[str]:
         if field.name == "description":
             yield from (f"{before.name}: another description",) if values[0] != values[1] else ()
         else:
-            yield from _difference(f"{before.name}: {field.name}", *values)
+            yield from _difference(f"{before.name}: {field.name.replace('_', ' ')}", *values)
 
 
 def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
     if before != after:
-        yield f"{name.replace('_', ' ')} {_text(before)}, now {_text(after)}"
+        yield f"{name} {_text(before)}, now {_text(after)}"
 
 
 def _text(value: Any) -> str:

@@ -55,7 +55,7 @@ def _typed(value: Any, kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         (kind, *others) = (part for part in parts if part is not type(None))
         return value if others else _typed(value, kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{name: _typed(item, hints[name]) for name, item in value.items()})
     if origin is tuple:

@@ -3,12 +3,13 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 _NUMBER = re.compile(r"[+]?\d+[.]0+")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015./]+")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_DIGITS = re.compile(r"\d+")
 _MOST_COMPARED = 2_000  # ids; comparing one with all of 50,000 takes a second
 
 
@@ -38,7 +39,7 @@ def fold_all(identifiers: Iterable[str]) -> dict[str, list[str]]:
 def difference(one: str, other: str) -> str:
     """Say in what two ids differ that `fold` makes the same."""
     reasons = []
-    steps = {
+    steps: dict[str, Callable[[str], str]] = {
         "the Unicode form": lambda text: unicodedata.normalize("NFKC", text),
         "invisible characters": lambda text: _INVISIBLE.sub("", text),
         "blanks at the ends": str.strip,
@@ -55,14 +56,15 @@ def difference(one: str, other: str) -> str:
     return " and ".join(reasons)
 
 
-def closest(identifier: str, known: Iterable[str], alike: Mapping[str, list[str]]) -> str | None:
-    """Return the known id that is meant by another: one that reads the same, or else the most similar; None without."""
+def closest(identifier: str, alike: Mapping[str, list[str]]) -> str | None:
+    """Return the id that is meant by another, of those that `fold_all` gave; None if none is.
+
+    It reads the same, or else is similar and has the same numbers: pump-3 is not meant by pump-4.
+    """
     folded = fold(identifier)
     if folded in alike:
         return alike[folded][0]
-    candidates = list(known)
-    if len(candidates) > _MOST_COMPARED:
-        near = [name for name in candidates if abs(len(name) - len(identifier)) <= 2]
-        candidates = [name for name in near if name[-2:] == identifier[-2:] or name[:3] == identifier[:3]]
-    matches = difflib.get_close_matches(identifier, candidates[:_MOST_COMPARED], n=1, cutoff=0.75)
-    return matches[0] if matches else None
+    numbers = _DIGITS.findall(folded)
+    candidates = [known for known in alike if _DIGITS.findall(known) == numbers]
+    matches = difflib.get_close_matches(folded, candidates[:_MOST_COMPARED], n=1, cutoff=0.75)
+    return alike[matches[0]][0] if matches else None

@@ -16,9 +16,9 @@ from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.reused_ids import as_before, refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint
-from data_contracts.ingestion.unmatched import Unmatched
+from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched
 from data_contracts.tables import service_records, tables
-from data_contracts.tables.service_records import ServiceChanges
+from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import conform
 from data_contracts.validation.report import ContractError, Report
@@ -61,8 +61,8 @@ class IngestResult:
     already: bool
     report: Report | None
     registration: Registration | None = None
-    service: ServiceChanges = ServiceChanges()
-    unmatched: Unmatched = Unmatched()
+    service: ServiceChanges = UNCHANGED
+    unmatched: Unmatched = ALL_MATCHED
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
@@ -140,7 +140,7 @@ def ingest(
     if reasons:
         row_reasons = [reasons[row] for row in rows.index[bad]]
         quarantine.hold(workspace, contract, name, rows[bad], row_reasons, whole_batch=False, mark=mark, now=now)
-    service = ServiceChanges()
+    service = UNCHANGED
     if contract.kind == "telemetry":
         # Before the readings, so that none is stored of an asset without a record.
         service = service_records.follow_readings(workspace, str(contract.asset_type), rows[~bad])

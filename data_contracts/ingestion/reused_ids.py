@@ -50,8 +50,10 @@ def refuse_reused(checked: Examination, reused: Mapping[int, str], contract: Con
         return checked
     identifier = IDENTIFIERS[contract.kind]
     first = next(iter(reused.values()))
-    more = f"; and {len(set(reused.values())) - 1} more ids" if len(set(reused.values())) > 1 else ""
-    result = CheckResult("reused_id", identifier, False, first + more, len(reused), "row")
+    others = len(set(reused.values())) - 1
+    detail = f"{first}{f', and {others} more' if others else ''}; every event needs an id of its own, such as asset, "
+    detail += "year and number, and a correction a known_time after the first report"
+    result = CheckResult("reused_id", identifier, False, detail, len(reused), "row")
     reasons = {row: (*checked.reasons.get(row, ()), f"reused_id {identifier}: {why}") for row, why in reused.items()}
     report = replace(checked.report, results=(*checked.report.results, result))
     return replace(checked, report=report, reasons={**checked.reasons, **reasons})
@@ -96,7 +98,7 @@ def _conflicts_within(rows: pd.DataFrame, key: list[str]) -> dict[int, str]:
     for (asset, identifier), group in repeated.groupby(key, sort=False):
         events, known = group["event_time"], group["known_time"]
         # Known as it happened, each time: none of the rows says that it corrects another.
-        uncorrected = events.nunique() > 1 and bool((known <= events).all())
+        uncorrected = events.min() < events.max() and bool((known <= events).all())
         if uncorrected or events.max() > known.min() + CORRECTION:
             times = ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in events[:_SHOWN])
             more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""

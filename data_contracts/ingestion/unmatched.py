@@ -1,6 +1,6 @@
 """Rows that match nothing: of assets without telemetry, or far outside of it; and ids that are nearly the same."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ class UnmatchedTable:
     outside: int  # of assets with telemetry, long before its first or after its last reading
     assets: tuple[UnknownAsset, ...]  # those with most rows first, a handful
     more_assets: int  # without telemetry, beyond those named
+    example: str = ""  # of a row outside
 
     @property
     def sentences(self) -> Iterator[str]:
@@ -56,7 +57,9 @@ class UnmatchedTable:
             yield f"{self.unknown:,} of {self.rows:,} {what} are of assets without telemetry: {named}{more}"
         if self.outside:
             what = self.table.replace("_", " ")
-            yield f"{self.outside:,} of {self.rows:,} {what} lie long before or after all telemetry of their assets"
+            lie = "lie" if self.outside > 1 else "lies"
+            where = f"{lie} long before or after all telemetry of the asset: {self.example}"
+            yield f"{self.outside:,} of {self.rows:,} {what} {where}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,9 @@ class Unmatched:
             "more_alike": self.more_alike,
             "sentences": list(self.sentences),
         }
+
+
+ALL_MATCHED = Unmatched()
 
 
 def telemetry_spans(workspace: Workspace) -> pd.DataFrame:
@@ -150,34 +156,37 @@ def _unmatched(
     table: str, frame: pd.DataFrame, spans: pd.DataFrame, alike: Mapping[str, list[str]]
 ) -> UnmatchedTable | None:
     unknown = frame[~frame["asset"].isin(spans.index)]
-    outside = 0
+    outside, example = 0, ""
     if table != ASSETS and len(spans):
         margin = min(_MOST_OUTSIDE, max(_LEAST_OUTSIDE, (spans["last"] - spans["first"]).max()))
         own = spans.reindex(frame["asset"])
         times = frame["event_time"].reset_index(drop=True)
         first, last = own["first"].reset_index(drop=True), own["last"].reset_index(drop=True)
-        outside = int(((times < first - margin) | (times > last + margin)).sum())
+        is_outside = ((times < first - margin) | (times > last + margin)).to_numpy()
+        outside = int(is_outside.sum())
+        if outside:
+            at = int(is_outside.argmax())
+            spans_text = f"{first[at]:%Y-%m-%d %H:%M} to {last[at]:%Y-%m-%d %H:%M}"
+            example = f"{frame['asset'].iloc[at]!r} at {times[at]:%Y-%m-%d %H:%M}, with readings from {spans_text}"
     if not len(unknown) and not outside:
         return None
-    named = _name_assets(unknown, list(spans.index), alike)
+    named = _name_assets(unknown, alike)
     more = int(unknown["asset"].nunique()) - len(named)
-    return UnmatchedTable(table, len(frame), len(unknown), outside, named, more)
+    return UnmatchedTable(table, len(frame), len(unknown), outside, named, more, example)
 
 
 def _of_unknown(table: str, frame: pd.DataFrame, known: list[str], rows: int) -> UnmatchedTable | None:
     if frame.empty:
         return None
-    named = _name_assets(frame, known, fold_all(known))
+    named = _name_assets(frame, fold_all(known))
     return UnmatchedTable(table, rows, len(frame), 0, named, int(frame["asset"].nunique()) - len(named))
 
 
-def _name_assets(
-    rows: pd.DataFrame, known: Iterable[str], alike: Mapping[str, list[str]]
-) -> tuple[UnknownAsset, ...]:
+def _name_assets(rows: pd.DataFrame, alike: Mapping[str, list[str]]) -> tuple[UnknownAsset, ...]:
     counts = rows["asset"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     named = []
     for asset, count in counts.head(_NAMED).items():
-        meant = closest(str(asset), known, alike)
+        meant = closest(str(asset), alike)
         same = meant is not None and meant in alike.get(fold(str(asset)), ())
         named.append(UnknownAsset(str(asset), int(count), meant, difference(str(asset), str(meant)) if same else ""))
     return tuple(named)
@@ -188,6 +197,7 @@ def _plain(table: UnmatchedTable) -> dict[str, Any]:
         "rows": table.rows,
         "unknown": table.unknown,
         "outside": table.outside,
+        "outside_example": table.example,
         "assets": [
             {"asset": each.asset, "rows": each.rows, "did_you_mean": each.meant, "differs_in": each.differs_in}
             for each in table.assets

@@ -32,6 +32,9 @@ class ServiceChanges:
     earlier: int = 0  # assets that turn out to be in service for longer
 
 
+UNCHANGED = ServiceChanges()
+
+
 def derived_records(records: pd.DataFrame) -> "pd.Series[bool]":
     """Mark the records of assets that follow from readings."""
     if BY_READING not in records.columns:
@@ -49,7 +52,7 @@ def follow_readings(workspace: Workspace, asset_type: str, readings: pd.DataFram
     earlier = first[known.notna() & (first < known)]
     changed = pd.concat([new, earlier])
     if changed.empty:
-        return ServiceChanges()
+        return UNCHANGED
     rows = empty_table(ASSETS).assign(asset=changed.index.astype("str"), event_time=changed.to_numpy())
     rows["event_time"] = changed.array
     rows = rows.assign(known_time=rows["event_time"], asset_type=asset_type, **{BY_READING: True})

@@ -171,6 +171,7 @@ def _train(result: "TrainResult") -> Group:
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
     samples += f"tested on {result.n_test:,}\n"
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
+    parts += unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))

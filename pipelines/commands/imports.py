@@ -1,7 +1,9 @@
 """Commands that bring data into the workspace: public data sets, and a user's own files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULTS, Options, Shared
 
@@ -53,7 +55,7 @@ def files(
     work_orders: Path | None = None,
     events: Path | None = None,
     time_zone: str | None = None,
-    strict: bool = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Import your own telemetry, failures and work orders from CSV or Parquet files.
@@ -94,6 +96,7 @@ def files(
         work_orders=work_orders,
         events=events,
         time_zone=time_zone,
+        contracts=(options.workspace / "contracts"),
     )
     return _store(batch, options, strict=strict)
 

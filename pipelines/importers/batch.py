@@ -10,7 +10,7 @@ from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.contract.registered import Registration, find_contract, find_telemetry_contract, register
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reused_ids import shared_ids
-from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
+from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
@@ -49,7 +49,7 @@ class ImportResult:
     assets: int
     tables: Mapping[str, TableImport]
     contract: Registration  # of the telemetry
-    unmatched: Unmatched = Unmatched()
+    unmatched: Unmatched = ALL_MATCHED
     notes: tuple[str, ...] = ()  # what was decided or found beside that, a sentence each
     strict: bool = False  # whether it is an error that something matches nothing
 
@@ -94,6 +94,8 @@ def import_batch(
         result = ingest(workspace, table, each, now=now)
         imports[each.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
         services.append(result.service)
+        if result.service.new and "assets" not in imports:
+            imports["assets"] = TableImport(result.service.new, result.service.new, 0, already=False)
     progress("import", len(tables), len(tables))
     reports = {each.table: table for each, table in tables if each.kind != "telemetry"}
     return ImportResult(

@@ -11,7 +11,7 @@ from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.contract.registered import find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
-from data_contracts.ingestion.unmatched import REPORTS, Unmatched, find_unmatched
+from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace
 from pipelines.importers.files import SUFFIXES, read_table
@@ -39,7 +39,7 @@ class InboxResult:
 
     files: tuple[FileResult, ...]
     waiting: tuple[Path, ...] = ()  # files left for the next run, as they were changing or had a temporary name
-    unmatched: Unmatched = Unmatched()  # among all that is stored, if a file was ingested
+    unmatched: Unmatched = ALL_MATCHED  # among all that is stored, if a file was ingested
 
     @property
     def refused(self) -> tuple[FileResult, ...]:
@@ -104,7 +104,7 @@ def ingest_inbox(
         results.append(_ingest_or_refuse(workspace, folder, file, now, time_zone))
     progress("ingest", len(files), len(files))
     stored = any(result.accepted for result in results)
-    return InboxResult(tuple(results), tuple(waiting), find_unmatched(workspace) if stored else Unmatched())
+    return InboxResult(tuple(results), tuple(waiting), find_unmatched(workspace) if stored else ALL_MATCHED)
 
 
 def _data_files(folder: Path) -> list[Path]:

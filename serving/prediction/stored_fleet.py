@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from data_contracts.contract.registered import empty_table
+from data_contracts.contract.contract import empty_table
 from data_contracts.tables import tables
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
@@ -90,5 +90,5 @@ def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
 
 @lru_cache(maxsize=8)
 def _empty(name: str) -> _Table:
-    frame = empty_table(workspace.contracts, name)
+    frame = empty_table(name)
     return _Table(None, frame, {}, frame)
