@@ -6,15 +6,15 @@ Fields that have their default are left out, so that a field added to `Contract`
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
-from pathlib import PurePath
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract import Contract
 
-_TEXTS = (pd.Timedelta, pd.Timestamp, PurePath)
+# How a time or duration is written, so that it is one again wherever it was: among allowed values, too.
+_MARKS: dict[str, Callable[[str], Any]] = {"$time": pd.Timestamp, "$duration": pd.Timedelta}
 
 
 def to_plain(contract: Contract) -> dict[str, Any]:
@@ -34,8 +34,9 @@ def _plain(value: Any) -> Any:
         fields = dataclasses.fields(value)
         changed = {field.name: getattr(value, field.name) for field in fields if not _has_default(value, field)}
         return {name: _plain(item) for name, item in changed.items()}
-    if isinstance(value, _TEXTS):
-        return value.isoformat() if isinstance(value, pd.Timedelta | pd.Timestamp) else str(value)
+    for mark, kind in _MARKS.items():
+        if isinstance(value, kind):  # type: ignore[arg-type] # both are classes
+            return {mark: value.isoformat()}
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
@@ -51,6 +52,8 @@ def _typed(value: Any, kind: Any) -> Any:
     """Convert JSON values to the type that a dataclass gives a field."""
     if value is None:
         return None
+    if isinstance(value, Mapping) and len(value) == 1 and (mark := next(iter(value))) in _MARKS:
+        return _MARKS[mark](value[mark])
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         (kind, *others) = (part for part in parts if part is not type(None))
@@ -63,6 +66,4 @@ def _typed(value: Any, kind: Any) -> Any:
         return tuple(_typed(item, part) for item, part in zip(value, of_items, strict=True))
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         return {name: _typed(item, parts[1]) for name, item in value.items()}
-    if isinstance(kind, type) and issubclass(kind, _TEXTS):
-        return kind(value)
     return float(value) if kind is float else value

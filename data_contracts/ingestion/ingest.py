@@ -5,12 +5,12 @@ after a kill at any point the same call continues where it stopped.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import Contract
 from data_contracts.contract.registered import Registration, register
 from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
@@ -20,7 +20,7 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched
 from data_contracts.tables import service_records, tables
 from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
-from data_contracts.validation.conform import conform
+from data_contracts.validation.conform import ConformedBatch, conform, split_unit
 from data_contracts.validation.report import ContractError, Report
 from data_contracts.workspace import Workspace
 
@@ -51,6 +51,10 @@ class IngestResult:
         How the records of assets that nobody recorded follow from this telemetry.
     unmatched
         What matches no telemetry; looked for when files are ingested.
+    ignored_columns
+        The columns that the contract does not have and that were left out.
+    nulled
+        By channel and quality, such as ``"bad"``, how many readings became null.
     """
 
     batch_id: str
@@ -63,6 +67,8 @@ class IngestResult:
     registration: Registration | None = None
     service: ServiceChanges = UNCHANGED
     unmatched: Unmatched = ALL_MATCHED
+    ignored_columns: tuple[str, ...] = ()
+    nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
@@ -70,21 +76,34 @@ class IngestResult:
         return {
             **parts,
             "report": None if self.report is None else self.report.to_dict(),
+            "ignored_columns": list(self.ignored_columns),
             "registration": None if self.registration is None else self.registration.to_dict(),
             "service": dict(vars(self.service)),
             "unmatched": self.unmatched.to_dict(),
         }
 
 
-def batch_digest(frame: pd.DataFrame, contract: Contract) -> str:
+def batch_digest(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False) -> str:
     """Return a digest of a batch's content that does not depend on the order of its rows, 32 hexadecimal digits."""
-    shaped, results = conform(frame, contract)
-    # A batch without the contract's shape is digested as it is, as the conversion would lose some columns.
-    return fingerprint(shaped if all(result.passed for result in results) else frame.astype("str"))
+    return _digest(frame, conform(frame, contract, ignore_extra=ignore_extra))
+
+
+def _digest(frame: pd.DataFrame, batch: ConformedBatch) -> str:
+    if not batch.fits:
+        # As it is, as the conversion would lose some columns.
+        return fingerprint(frame.astype("str"))
+    # Batches that differ in what is refused of them alone are different batches.
+    return fingerprint(batch.as_arrived(batch.frame.index).astype("str") if batch.refused else batch.frame)
 
 
 def ingest(
-    workspace: Workspace, frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, batch_id: str | None = None
+    workspace: Workspace,
+    frame: pd.DataFrame,
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    batch_id: str | None = None,
+    ignore_extra: bool = False,
 ) -> IngestResult:
     """Ingest a batch: good rows go into the contract's table, bad rows into quarantine.
 
@@ -103,6 +122,8 @@ def ingest(
         The time.
     batch_id
         The batch's id; a digest of its content if None.
+    ignore_extra
+        Whether columns that the contract does not have are left out; otherwise the contract says it.
 
     Returns
     -------
@@ -112,13 +133,18 @@ def ingest(
     Raises
     ------
     ContractError
-        If the batch as a whole breaks the contract, or every row does; all rows are in quarantine then.
+        If the batch as a whole breaks the contract, or every row does; all rows are in quarantine then. If it has
+        columns that the contract does not have, and they are not left out; nothing is stored then.
     UsageError
         If `batch_id` was used for other rows before.
     StorageError
         If a table is corrupt or cannot be written.
     """
-    digest = batch_digest(frame, contract)
+    batch = conform(frame, contract, ignore_extra=ignore_extra)
+    if batch.extra:
+        raise _extra_columns(frame, batch, contract)
+    frame = _without(frame, batch.ignored)
+    digest = _digest(frame, batch)
     name = batch_id or digest
     mark = int(digest[:15], 16)
     stored = tables.batch_mark(workspace, contract.table, name)
@@ -132,32 +158,38 @@ def ingest(
         _check_same_content(name, interrupted[0], mark)
         now = interrupted[1]
     registration = register(workspace.contracts, contract, now=now)
-    checked = _examine(workspace, frame, contract, name, now=now, interrupted=interrupted is not None)
+    checked = examine(frame, contract, now=now, ignore_extra=ignore_extra)
+    checked = _check_ids(workspace, checked, contract, name, interrupted=interrupted is not None)
     report, rows, reasons = checked.report, checked.frame, checked.reasons
     if not report.batch_passed or len(reasons) == len(rows):
         _refuse(workspace, frame, contract, name, checked, mark, now)
     bad = rows.index.isin(list(reasons))
     if reasons:
         row_reasons = [reasons[row] for row in rows.index[bad]]
-        quarantine.hold(workspace, contract, name, rows[bad], row_reasons, whole_batch=False, mark=mark, now=now)
-    service = UNCHANGED
-    if contract.kind == "telemetry":
-        # Before the readings, so that none is stored of an asset without a record.
-        service = service_records.follow_readings(workspace, str(contract.asset_type), rows[~bad])
-    new = tables.append(workspace, contract.table, rows[~bad], name, mark=mark)
-    if contract.table == service_records.ASSETS:
-        service_records.drop_superseded(workspace)
+        quarantine.hold(
+            workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
+        )
+    good = rows[~bad][[column.name for column in contract.stored_columns]]
+    # Before the readings, so that none is stored of an asset without a record.
+    service = service_records.before_storing(workspace, contract, good)
+    new = tables.append(workspace, contract.table, good, name, mark=mark)
+    service_records.after_storing(workspace, contract)
     if not new:
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
-    accepted, refused = int((~bad).sum()), int(bad.sum())
-    return IngestResult(name, contract.name, len(frame), accepted, refused, False, report, registration, service)
+    counts = int((~bad).sum()), int(bad.sum())
+    return IngestResult(
+        *(name, contract.name, len(frame), *counts, False, report),
+        ignored_columns=batch.ignored,
+        nulled=checked.nulled,
+        registration=registration,
+        service=service,
+    )
 
 
-def _examine(
-    workspace: Workspace, frame: pd.DataFrame, contract: Contract, name: str, *, now: pd.Timestamp, interrupted: bool
+def _check_ids(
+    workspace: Workspace, checked: Examination, contract: Contract, name: str, *, interrupted: bool
 ) -> Examination:
-    """Check a batch by its contract, and its ids against those in use."""
-    checked = examine(frame, contract, now=now)
+    """Refuse the rows whose ids are in use for something else."""
     if not checked.report.batch_passed:
         return checked
     reused = reused_ids(workspace, checked.frame[~checked.frame.index.isin(list(checked.reasons))], contract)
@@ -165,6 +197,23 @@ def _examine(
         held = quarantine.held_texts(workspace, contract, name)
         reused = as_before(reused, checked.reasons, checked.frame, held)
     return refuse_reused(checked, reused, contract)
+
+
+def _without(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Leave out columns by name, whatever unit their headers declare."""
+    return frame.loc[:, [split_unit(str(header))[0] not in names for header in frame.columns]] if names else frame
+
+
+def _extra_columns(frame: pd.DataFrame, batch: ConformedBatch, contract: Contract) -> ContractError:
+    report = Report(contract.name, contract.version, batch.results, len(frame))
+    columns = next(result for result in batch.results if result.check == "columns")
+    return ContractError(
+        f"a batch of {len(frame)} rows has columns that the contract {contract.name} does not have ({columns.detail})",
+        f"only {', '.join(column.name for column in contract.columns)}",
+        "Leave them out with --ignore-extra, or for good with the contract's custom property extraColumns: ignore; or "
+        "add them to the contract. Nothing was stored",
+        report,
+    )
 
 
 def _refuse(

@@ -56,7 +56,9 @@ def refuse_reused(checked: Examination, reused: Mapping[int, str], contract: Con
     result = CheckResult("reused_id", identifier, False, detail, len(reused), "row")
     reasons = {row: (*checked.reasons.get(row, ()), f"reused_id {identifier}: {why}") for row, why in reused.items()}
     report = replace(checked.report, results=(*checked.report.results, result))
-    return replace(checked, report=report, reasons={**checked.reasons, **reasons})
+    rows = checked.frame.loc[sorted(reused)]
+    as_arrived = pd.concat([checked.as_arrived, rows]).sort_index() if len(checked.as_arrived) else rows
+    return replace(checked, report=report, reasons={**checked.reasons, **reasons}, as_arrived=as_arrived)
 
 
 def shared_ids(table: str, rows: pd.DataFrame) -> Iterator[str]:

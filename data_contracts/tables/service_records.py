@@ -11,8 +11,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from data_contracts.contract.contract import empty_table
+from data_contracts.contract.contract_types import STORED_VERSION, TELEMETRY, Contract
 from data_contracts.tables import tables
-from data_contracts.tables.arrow_frames import to_arrow
+from data_contracts.tables.arrow_frames import to_arrow, with_stored_version
 from data_contracts.tables.table_access import location, storage
 from data_contracts.tables.table_handles import open_table
 from data_contracts.workspace import Workspace
@@ -40,6 +41,19 @@ def derived_records(records: pd.DataFrame) -> "pd.Series[bool]":
     if BY_READING not in records.columns:
         return pd.Series(False, index=records.index, dtype=bool)
     return records[BY_READING].fillna(False).astype(bool)
+
+
+def before_storing(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> ServiceChanges:
+    """Let the records of assets follow from rows that are about to be stored, if they are telemetry."""
+    if contract.kind != TELEMETRY or rows.empty:
+        return UNCHANGED
+    return follow_readings(workspace, str(contract.asset_type), rows)
+
+
+def after_storing(workspace: Workspace, contract: Contract) -> None:
+    """Let records of assets that were just stored replace those that follow from readings."""
+    if contract.table == ASSETS:
+        drop_superseded(workspace)
 
 
 def follow_readings(workspace: Workspace, asset_type: str, readings: pd.DataFrame) -> ServiceChanges:
@@ -90,19 +104,20 @@ def _merge(workspace: Workspace, rows: pd.DataFrame, what: str) -> None:
 
 
 def _commit(delta: DeltaTable, rows: pd.DataFrame, what: str) -> None:
+    source = with_stored_version(to_arrow(rows), delta.version() + 1)
     columns = {field.name for field in delta.schema().fields}
     merge = delta.merge(
-        to_arrow(rows),
+        source,
         "target.asset = source.asset",
         source_alias="source",
         target_alias="target",
-        merge_schema=not columns.issuperset(rows.columns),
+        merge_schema=not columns.issuperset(source.column_names),
     )
     if what == "remove":
         merge.when_matched_delete(f"target.{BY_READING}").execute()
         return
-    merge = merge.when_not_matched_insert({name: f"source.{name}" for name in rows.columns})
+    merge = merge.when_not_matched_insert({name: f"source.{name}" for name in source.column_names})
     if BY_READING in columns:
-        moved = {name: f"source.{name}" for name in ("event_time", "known_time")}
+        moved = {name: f"source.{name}" for name in ("event_time", "known_time", STORED_VERSION)}
         merge = merge.when_matched_update(moved, f"target.{BY_READING} AND source.event_time < target.event_time")
     merge.execute()
