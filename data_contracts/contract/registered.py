@@ -5,12 +5,13 @@ contract's own file and its twin may be gone. The last revision of a name counts
 as the workspace has none of its name.
 """
 
+import csv
 import functools
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,6 +70,7 @@ def register(folder: Path, contract: Contract, *, now: pd.Timestamp) -> Registra
     A shipped contract is kept only where the workspace has another one of its name, so that a newer forewarn brings its
     own contracts with it.
     """
+    contract = _self_contained(contract)
     current = _current(folder).get(contract.name)
     of_forewarn = load_contract(contract.name) if contract.name in contract_names() else None
     before = current.contract if current is not None else of_forewarn
@@ -136,6 +138,20 @@ def empty_table(folder: Path, table: str) -> pd.DataFrame:
     if own is None and table in current and current[table].contract.kind == table:
         own = current[table].contract
     return shipped.empty_table(table) if own is None else own.empty()
+
+
+def _self_contained(contract: Contract) -> Contract:
+    """Take a list of tags out of its file into the contract; one that cannot be read is left for reading to name."""
+    layout = contract.file_layout
+    if layout is None or not isinstance(layout.tags, str) or "{" in layout.tags:
+        return contract
+    try:
+        with Path(layout.tags).open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        tags = {row["tag"]: f"{row['asset']}.{row['channel']}" if row.get("asset") else row["channel"] for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+        return contract
+    return replace(contract, file_layout=replace(layout, tags=tags))
 
 
 def _current(folder: Path) -> dict[str, Registered]:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.file_reading.notes import ReadingNotes
     from pipelines.flows.schedules import FlowResult
     from pipelines.importers.batch import ImportResult
     from pipelines.jobs.audits import AuditList, MissEstimate
-    from pipelines.jobs.ingest import InboxResult
+    from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
     from pipelines.jobs.monitor import MonitorResult
     from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
@@ -53,7 +54,7 @@ def checks(report: "Report") -> Group:
     """Render the report about a batch: the checks that failed, and how many passed."""
     table = _table("check", "column", "rows", "refused", "why")
     for result in report.breaches:
-        refused = "every row" if result.level == "batch" else "those rows"
+        refused = {"batch": "every row", "row": "those rows", "notice": "nothing"}[result.level]
         table.add_row(result.check, result.column or "-", f"{result.rows:,}", refused, result.detail)
     passed = len(report.results) - len(report.breaches)
     head = Text(
@@ -90,11 +91,11 @@ def refused(frame: pd.DataFrame) -> Group:
     counts = _table("rows", "contract", "why")
     for contract, reason, count in reasons.head(_MAX_LISTED).itertuples(index=False, name=None):
         counts.add_row(f"{count:,}", contract, reason)
-    first = _table("batch", "asset", "event time", "why")
+    first = _table("batch", "asset", "event time", "value", "why")
     for _, entry in frame.head(_MAX_LISTED).iterrows():
         row = json.loads(entry["row"])
         key = [str(row.get(name) or "-")[:19] for name in ("asset", "event_time")]
-        first.add_row(entry["batch_id"][:8], *key, "; ".join(entry["reasons"]))
+        first.add_row(entry["batch_id"][:8], *key, _refused_values(row, entry["reasons"]), "; ".join(entry["reasons"]))
     head = f"\n{len(frame):,} {pluralize('row', len(frame))} in quarantine; the first {min(_MAX_LISTED, len(frame))}:"
     return Group(counts, Text(head), first)
 
@@ -104,18 +105,39 @@ def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
     return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
 
 
+def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
+    """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
+    columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
+    return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
+
+
+def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
+    """Render what reading files decided, found and left out."""
+    return [Text(f"{table}: {sentence}" if table else sentence, style="dim") for sentence in notes.sentences()]
+
+
+def _checked(result: "CheckedFiles") -> Group:
+    return Group(checks(result.report), *reading_notes(result.reading))
+
+
+def _ingested(result: "IngestedFiles") -> Group:
+    registered = [Text(result.registration.sentence)] if result.registration.new else []
+    return Group(
+        _ingest(result.result), *reading_notes(result.reading), *registered, *unmatched_lines(result.unmatched)
+    )
+
+
 def _ingest(result: "IngestResult") -> Group:
-    registered = [] if result.registration is None else [Text(result.registration.sentence)]
-    also = [line for line in registered if line.plain] + unmatched_lines(result.unmatched)
     if result.already:
-        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."), *also)
+        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."))
     head = Text(f"{result.accepted:,} of {result.rows:,} rows stored under {result.contract}")
     if result.quarantined:
         head.append(f", {result.quarantined:,} in quarantine", style="yellow")
     breaches = () if result.report is None or result.report.passed else (checks(result.report),)
     hint = f"See them with `forewarn quarantine list --batch {result.batch_id}`."
     batch = Text(f"batch {result.batch_id}", style="dim")
-    return Group(head, batch, *breaches, *([Text(hint)] if breaches else []), *also)
+    said = [Text(sentence) for sentence in result.sentences]
+    return Group(head, batch, *said, *breaches, *([Text(hint)] if breaches else []))
 
 
 def _replay(replay: "QuarantineReplay") -> Group:
@@ -136,7 +158,8 @@ def _import(result: "ImportResult") -> Group:
         note = "already imported" if counts.already else ""
         table.add_row(name, f"{counts.rows:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", note)
     said = [result.contract.sentence, *result.notes]
-    parts = [Text(sentence) for sentence in said if sentence] + unmatched_lines(result.unmatched)
+    read = [part for name, notes in result.reading.items() for part in reading_notes(notes, name)]
+    parts = [*read, *(Text(sentence) for sentence in said if sentence), *unmatched_lines(result.unmatched)]
     head = f"{result.assets:,} {pluralize('asset', result.assets)} of type {result.asset_type}"
     return Group(Text(head, style="bold"), table, *parts, *(Text(step, style="dim") for step in _next_steps(result)))
 
@@ -169,7 +192,7 @@ def _train(result: "TrainResult") -> Group:
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
-    samples += f"tested on {result.n_test:,}\n"
+    samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
     parts += unmatched_lines(result.unmatched)
     if result.without_champion:
@@ -202,8 +225,14 @@ def _score(result: "ScoreResult") -> Group:
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
-    silent = f"without enough telemetry in the window ({len(result.silent):,}): {_first_names(result.silent)}"
-    return Group(Text(head), alerts, *([Text(silent, style="dim")] if result.silent else []))
+    others = {
+        "failed and not back": result.failed,
+        "retired": result.retired,
+        "without enough telemetry in the window": result.silent,
+        f"from telemetry that is too old; {result.stale_after}": result.stale,
+    }
+    lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
 def _audit_list(result: "AuditList") -> Group:
@@ -347,7 +376,9 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
     "pipelines.importers.batch:ImportResult": _import,
     "pipelines.flows.schedules:FlowResult": _flow,
+    "pipelines.jobs.ingest:CheckedFiles": _checked,
     "pipelines.jobs.ingest:InboxResult": _inbox,
+    "pipelines.jobs.ingest:IngestedFiles": _ingested,
     "pipelines.jobs.audits:AuditList": _audit_list,
     "pipelines.jobs.audits:MissEstimate": _miss_estimate,
     "pipelines.jobs.train:TrainResult": _train,

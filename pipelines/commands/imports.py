@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Options, Shared
 
 if TYPE_CHECKING:
@@ -49,24 +50,25 @@ def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> Any:
 def files(
     *,
     contract: str,
-    telemetry: Path,
+    telemetry: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")],
     assets: Path | None = None,
     failures: Path | None = None,
     work_orders: Path | None = None,
     events: Path | None = None,
-    time_zone: str | None = None,
+    layout: Layout = NO_OPTIONS,
     strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
-    """Import your own telemetry, failures and work orders from CSV or Parquet files.
+    """Import your own telemetry, failures and work orders from CSV, Parquet or Excel files.
 
     Parameters
     ----------
     contract : str
         The telemetry's contract: the path of an Open Data Contract Standard file, or the name or asset type of a
         contract that the workspace knows from an earlier import, or of a shipped one.
-    telemetry : Path
-        One row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
+    telemetry : tuple of Path
+        A file, a folder, a pattern such as ``'exports/*.csv'``, or several of them; all their rows are one batch. One
+        row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
         Columns asset, event_time (put into service), asset_type; model, plant, line and status (in_service,
         retired) where you have them.
@@ -78,8 +80,8 @@ def files(
         you have them.
     events : Path, optional
         Columns event_id, asset, event_time, code.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    layout : FileOptions
+        How the files are laid out.
     strict : bool
         Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
     options : Options
@@ -88,15 +90,16 @@ def files(
     from pipelines.cli.arguments import named_contract
     from pipelines.importers.files import read_files
 
+    loaded = named_contract(options, contract)
     batch = read_files(
-        named_contract(options, contract),
+        loaded,
         telemetry=telemetry,
         assets=assets,
         failures=failures,
         work_orders=work_orders,
         events=events,
-        time_zone=time_zone,
-        contracts=(options.workspace / "contracts"),
+        layout=layout.of(loaded),
+        contracts=options.workspace / "contracts",
     )
     return _store(batch, options, strict=strict)
 

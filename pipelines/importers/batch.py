@@ -1,7 +1,7 @@
 """A batch of tables from one source, and its import through the contracts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unma
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
+from pipelines.file_reading.notes import ReadingNotes
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Batch:
     work_orders: pd.DataFrame
     events: pd.DataFrame
     telemetry_contract: Contract | None = None  # the workspace's, or else the shipped one of the asset type when None
+    reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ImportResult:
     contract: Registration  # of the telemetry
     unmatched: Unmatched = ALL_MATCHED
     notes: tuple[str, ...] = ()  # what was decided or found beside that, a sentence each
+    reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
     strict: bool = False  # whether it is an error that something matches nothing
 
     @property
@@ -61,7 +64,7 @@ class ImportResult:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         tables = {name: dict(vars(counts)) for name, counts in self.tables.items()}
-        return {
+        said = {
             "asset_type": self.asset_type,
             "assets": self.assets,
             "tables": tables,
@@ -69,6 +72,8 @@ class ImportResult:
             "unmatched": self.unmatched.to_dict(),
             "notes": list(self.notes),
         }
+        reading = {name: notes.to_dict() for name, notes in self.reading.items()}
+        return said | ({"reading": reading} if reading else {})
 
 
 def import_batch(
@@ -105,6 +110,7 @@ def import_batch(
         contract=registration,
         unmatched=find_unmatched(workspace, reports),
         notes=tuple(_notes(reports, services)),
+        reading=batch.reading,
         strict=strict,
     )
 

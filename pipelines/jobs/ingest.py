@@ -1,20 +1,27 @@
 """Ingest files: a single one, or everything in the inbox."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
-from data_contracts.contract.registered import find_contract, register
+from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
 from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.validation.checks import check
+from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
-from pipelines.importers.files import SUFFIXES, read_table
+from pipelines.file_reading.find_files import SUFFIXES
+from pipelines.file_reading.notes import ReadingNotes
+from pipelines.file_reading.read import read_table
+from pipelines.importers.files import read_table as read_by_contract
 
 SETTLE = pd.Timedelta(seconds=60)
 """How long a file must not have changed to count as whole."""
@@ -60,20 +67,62 @@ class InboxResult:
         }
 
 
-def ingest_file(
-    workspace: Workspace, file: Path, contract: Contract, *, now: pd.Timestamp, time_zone: str | None = None
-) -> IngestResult:
-    """Ingest one CSV or Parquet file under its contract; the same file again changes nothing.
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The report on files, and what reading them decided."""
 
-    `time_zone` is that of times that name none. `ContractError` if the file as a whole breaks its contract.
+    report: Report
+    reading: ReadingNotes
+
+    @property
+    def exit_status(self) -> int:
+        """1 if a check failed."""
+        return self.report.exit_status
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, those of the report beside what reading decided."""
+        return {**self.report.to_dict(), "reading": self.reading.to_dict()}
+
+
+@dataclass(frozen=True)
+class IngestedFiles:
+    """What became of files that are one batch."""
+
+    result: IngestResult
+    reading: ReadingNotes
+    registration: Registration  # of the contract
+    unmatched: Unmatched
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, those of the batch beside the rest."""
+        return {
+            **self.result.to_dict(),
+            "registration": self.registration.to_dict(),
+            "reading": self.reading.to_dict(),
+            "unmatched": self.unmatched.to_dict(),
+        }
+
+
+def check_files(files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp) -> CheckedFiles:
+    """Check files against their contract as one batch; store nothing."""
+    table = read_table(files, contract, layout, strict=False)
+    return CheckedFiles(check(table.frame, contract, now=now), table.notes)
+
+
+def ingest_files(
+    workspace: Workspace, files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp
+) -> IngestedFiles:
+    """Ingest files under their contract as one batch; the same files again change nothing.
+
+    `ContractError` if they as a whole break their contract.
     """
-    frame = read_table(file, contract, time_zone=time_zone, strict=False)
+    table = read_table(files, contract, layout, strict=False)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
-    result = ingest(workspace, frame, contract, now=now)
-    is_report = contract.table in REPORTS and "asset" in frame
-    unmatched = find_unmatched(workspace, {contract.table: frame} if is_report else {})
-    return replace(result, registration=registration, unmatched=unmatched)
+    result = ingest(workspace, table.frame, contract, now=now)
+    is_report = contract.table in REPORTS and "asset" in table.frame
+    unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
+    return IngestedFiles(result, table.notes, registration, unmatched)
 
 
 def ingest_inbox(
@@ -139,7 +188,9 @@ def _ingest_or_refuse(
 ) -> FileResult:
     try:
         contract = _folder_contract(workspace, folder)
-        result = ingest(workspace, read_table(file, contract, time_zone=time_zone, strict=False), contract, now=now)
+        result = ingest(
+            workspace, read_by_contract(file, contract, time_zone=time_zone, strict=False), contract, now=now
+        )
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
     return FileResult(file, contract.name, result.accepted, result.quarantined, result.already)

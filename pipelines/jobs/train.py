@@ -1,7 +1,7 @@
 """Train and register the model that an experiment describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,12 +13,14 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
+from features.names import format_duration
 from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
-from models.training.samples import OneOutcomeError
+from models.training.left_out import booked_again_sentence, left_out_sentence
+from models.training.samples import OneOutcomeError, observation_rule
 from models.training.training import train
 
 
@@ -36,6 +38,9 @@ class TrainResult:
     n_train: int
     n_test: int
     metrics: Mapping[str, float]
+    left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
+    booked_again: int = 0  # failures that only book a breakdown again
+    breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
 
@@ -43,6 +48,12 @@ class TrainResult:
     def exit_status(self) -> int:
         """Return 1 when the name is still without a champion: the model was not good enough."""
         return int(self.without_champion or (self.strict and bool(self.unmatched)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was left out."""
+        again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
+        return (left_out_sentence(self.left_out), *again)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -56,6 +67,9 @@ class TrainResult:
             "n_train": self.n_train,
             "n_test": self.n_test,
             "unmatched": self.unmatched.to_dict(),
+            "left_out": dict(self.left_out),
+            "booked_again": self.booked_again,
+            "breakdown": self.breakdown,
             **self.metrics,
         }
 
@@ -116,6 +130,9 @@ def train_experiment(
         n_train=trained.n_train,
         n_test=trained.n_test,
         metrics=trained.evaluation.metrics,
+        left_out=trained.left_out,
+        booked_again=trained.booked_again,
+        breakdown=format_duration(observation_rule(experiment).breakdown),
         unmatched=unmatched,
         strict=strict,
     )
