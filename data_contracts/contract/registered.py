@@ -84,11 +84,7 @@ def register(folder: Path, contract: Contract, *, now: pd.Timestamp) -> Registra
 
 def registered(folder: Path) -> tuple[Registered, ...]:
     """Return every revision of every contract of a workspace, in the order they were registered."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIX))  # noqa: PTH208 - fast
-    except FileNotFoundError:
-        return ()
-    return _read_all(folder, tuple(names))
+    return _read_all(folder, _file_names(folder))
 
 
 def find_contract(folder: Path | None, name_or_path: str | Path) -> Contract:
@@ -116,11 +112,7 @@ def find_contract(folder: Path | None, name_or_path: str | Path) -> Contract:
 
 def find_telemetry_contract(folder: Path | None, asset_type: str) -> Contract | None:
     """Find the contract of an asset type's telemetry: the workspace's last, or else the shipped one; None without."""
-    own = None if folder is None else _of_asset_type(_current(folder), asset_type)
-    if own is not None:
-        return own
-    name = f"telemetry_{asset_type}"
-    return load_contract(name) if name in contract_names() else None
+    return _find_telemetry_contract(folder, () if folder is None else _file_names(folder), asset_type)
 
 
 def find_revision(folder: Path, digest: str) -> Contract | None:
@@ -166,6 +158,23 @@ def _current(folder: Path) -> dict[str, Registered]:
 def _of_asset_type(current: dict[str, Registered], asset_type: str) -> Contract | None:
     own = [entry.contract for entry in current.values() if entry.contract.asset_type == asset_type]
     return own[-1] if own else None
+
+
+def _file_names(folder: Path) -> tuple[str, ...]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - at every request to the endpoint
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in names if name.endswith(_SUFFIX)))
+
+
+@functools.lru_cache(maxsize=64)
+def _find_telemetry_contract(folder: Path | None, _names: tuple[str, ...], asset_type: str) -> Contract | None:
+    own = None if folder is None else _of_asset_type(_current(folder), asset_type)
+    if own is not None:
+        return own
+    name = f"telemetry_{asset_type}"
+    return load_contract(name) if name in contract_names() else None
 
 
 @functools.lru_cache(maxsize=8)

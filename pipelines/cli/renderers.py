@@ -168,7 +168,7 @@ def _next_steps(result: "ImportResult") -> Iterator[str]:
     if any(counts.quarantined for counts in result.tables.values()):
         yield "See the refused rows with `forewarn quarantine list`."
     if result.unmatched:
-        yield "Correct the ids and import again, or leave those rows: nothing learns from them."
+        yield "Correct their ids or times and import again, or leave those rows: nothing learns from them."
 
 
 def _waiting(files: Sequence[Any]) -> list[Text]:

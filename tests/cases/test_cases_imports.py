@@ -7,12 +7,21 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from data_contracts.contract.contract import load_contract
+from data_contracts.contract.registered import find_contract
 from data_contracts.tables import tables
+from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import reconcile
 from data_contracts.workspace import open_workspace
+from features.extraction.extract import extract
+from models.artifact.explanations import drivers
+from models.artifact.staleness import contract_of
+from models.registry.registry import Registry
 from tests.cases.conftest import Case, Ran
 
 pytestmark = pytest.mark.slow  # every import checks its batches with Great Expectations
+
+VIBRATION = "{name: vibration, logicalType: number, customProperties: [{property: unit, value: mm/s}]}"
 
 
 def imported(case: Case, *arguments: str, contract: str = "pump.odcs.yaml", telemetry: str = "telemetry.csv") -> Ran:
@@ -128,3 +137,27 @@ def test_failures_of_unknown_machines_are_the_cause(case: Callable[[str], Case])
     assert trained.status == 1
     assert trained.json["found"] == f"of 216 training samples none fails within the horizon: {sentence}"
     assert "test" not in trained.json["remedy"]
+
+
+def test_an_own_contract_is_on_the_model_and_decides_staleness(case: Callable[[str], Case]) -> None:
+    """Its name, version and digest are the model's; its units and latency count without its file."""
+    own = case("00")
+    contract = own.folder / "pump.odcs.yaml"
+    text = contract.read_text().replace("{name: vibration, logicalType: number}", VIBRATION)
+    contract.write_text(f"{text}slaProperties:\n  - {{property: latency, value: 3, unit: h}}\n")
+    digest = load_contract(contract).digest
+    assert imported(own, "--failures", "failures.csv").status == 0
+    contract.unlink()
+    trained = own.forewarn("train", "pump.toml", "-w", "w", "--json", "--promote")
+    assert trained.status == 0, trained.out
+    workspace = open_workspace(own.folder / "w", {})
+    model = Registry(workspace).load("pump-failure", "champion")
+    assert model.tags["contract"] == f"telemetry_pump 1.0.0 {digest}"
+    assert model.artifact.contract.digest == digest
+    assert model.artifact.units == {"vibration": "mm/s"}
+    assert contract_of(workspace, "pump") == find_contract(workspace.contracts, "telemetry_pump")
+    assert contract_of(workspace, "pump").max_age == pd.Timedelta(hours=3)
+    history = read_history(workspace, "pump")
+    cut_offs = pd.DataFrame({"asset": ["pump-1"], "as_of": [pd.Timestamp("2026-03-08T05:00Z")]})
+    features = extract(history, cut_offs, model.artifact.recipe)
+    assert any("mm/s" in driver.words for driver in drivers(model.artifact, features)[0])
