@@ -26,8 +26,7 @@ def artifact() -> Artifact:
         asset_type="azure_machine",
         channels=("volt",),
         windows=(3 * HOUR, DAY),
-        feature_set=FeatureSet.named("minimal"),
-        columns=None,
+        feature_set=FeatureSet(("mean",)),
     )
     return Artifact(
         target="failure",
