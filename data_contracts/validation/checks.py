@@ -62,12 +62,20 @@ def check(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_
     return examine(frame, contract, now=now, ignore_extra=ignore_extra).report
 
 
-def examine(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_extra: bool = False) -> Examination:
+def examine(
+    frame: pd.DataFrame,
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    ignore_extra: bool = False,
+    by_cell: bool = False,
+) -> Examination:
     """Check a batch, and return its rows and the reasons against them beside the report.
 
-    With `ignore_extra`, columns that the contract does not have are left out.
+    With `ignore_extra`, columns that the contract does not have are left out; with `by_cell`, values of another type
+    are refused by row however many there are.
     """
-    batch = conform(frame, contract, ignore_extra=ignore_extra)
+    batch = conform(frame, contract, ignore_extra=ignore_extra, by_cell=by_cell)
     results, reasons, values = batch.results, dict(batch.reasons), batch.frame
     nulled: Mapping[str, Mapping[str, int]] = {}
     if batch.fits:

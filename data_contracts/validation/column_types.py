@@ -6,6 +6,7 @@ more than one value in ten can be converted, is refused as a whole: that is a wr
 
 import datetime
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,6 +28,7 @@ _DEMANDED = {
     "timestamp": "a time with a time zone",
     "boolean": "true or false",
 }
+_NUMBERS = (_DEMANDED["number"], _DEMANDED["integer"])
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,19 @@ class TypedColumn:
 
     def reason(self, value: Any) -> str:
         """Say why a value is refused."""
-        if _is_real(value) and math.isfinite(value) and abs(float(value)) >= EXACT:
+        # A file's reader leaves the digits of such a number as they are.
+        digits = isinstance(value, str) and self.demanded in _NUMBERS and re.fullmatch(r"[+-]?\d{16,}", value)
+        if digits or (_is_real(value) and math.isfinite(value) and abs(float(value)) >= EXACT):
             instead = "write it as text" if self.demanded == _DEMANDED["string"] else "use a larger unit"
             return f"holds {_show(value)}; from 2**53 on whole numbers are rounded, so {instead}"
         return f"holds {_show(value)}; {self.demanded} is demanded"
 
 
-def typed(values: "pd.Series[Any]", column: Column, *, exact: bool) -> TypedColumn | str:
+def typed(values: "pd.Series[Any]", column: Column, *, exact: bool, by_cell: bool = False) -> TypedColumn | str:
     """Convert a column, or say why it is of another type altogether.
 
-    With `exact`, whole numbers that a float would round are refused also in a column of integers.
+    With `exact`, whole numbers that a float would round are refused also in a column of integers. With `by_cell`, no
+    column is of another type altogether.
     """
     kind: Any = DTYPES[column.type]
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -61,14 +66,14 @@ def typed(values: "pd.Series[Any]", column: Column, *, exact: bool) -> TypedColu
     converted = _whole_column(values, column.type, exact=exact)
     if converted is not None:
         return TypedColumn(converted.astype(kind), nothing, demanded)
-    if pd.api.types.is_datetime64_dtype(values):
+    if pd.api.types.is_datetime64_dtype(values) and not by_cell:
         return f"is a timestamp without a time zone; the contract demands {demanded}"
     fits = _FITS[column.type]
     cells = values.astype(object)
     present = cells[values.notna()]
     fitting = np.fromiter((fits(value, exact) for value in present), dtype=bool, count=len(present))
     refused = present[~fitting]
-    if fitting.sum() <= _FEWEST_FITTING * len(present):
+    if not by_cell and fitting.sum() <= _FEWEST_FITTING * len(present):
         row = refused.index[0]
         return f"holds {_show(refused[row])} in row {row + 1}; the contract demands {demanded}"
     good = pd.Series(None, index=values.index, dtype=object)

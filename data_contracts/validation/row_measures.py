@@ -41,12 +41,6 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
     return pd.DataFrame(measures, index=frame.index)
 
 
-def _arrival(frame: pd.DataFrame, now: pd.Timestamp) -> pd.Timestamp:
-    """Return when the batch became known: history that is brought in later was not late, and is none the worse."""
-    known = frame["known_time"].max() if "known_time" in frame.columns else pd.NaT
-    return now if pd.isna(known) else min(now, known)
-
-
 def _misses(values: "pd.Series[Any]", rule: Any, keeps: Callable[[Any, Any], bool]) -> "pd.Series[Any]":
     """Return 1 for each value that does not keep a rule."""
     kept = {value: keeps(value, rule) for value in values.dropna().unique()}
@@ -55,6 +49,12 @@ def _misses(values: "pd.Series[Any]", rule: Any, keeps: Callable[[Any, Any], boo
 
 def _is_multiple(value: float, step: float) -> bool:
     return bool(np.isfinite(value)) and bool(np.isclose(value / step, round(value / step), rtol=0, atol=1e-9))
+
+
+def _arrival(frame: pd.DataFrame, now: pd.Timestamp) -> pd.Timestamp:
+    """Return when the batch became known: history that is brought in later was not late, and is none the worse."""
+    known = frame["known_time"].max() if "known_time" in frame.columns else pd.NaT
+    return now if pd.isna(known) else min(now, known)
 
 
 def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":

@@ -1,8 +1,11 @@
 """Commands that bring data into the workspace: public data sets, and a user's own files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Options, Shared
 
 if TYPE_CHECKING:
@@ -47,22 +50,25 @@ def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> Any:
 def files(
     *,
     contract: str,
-    telemetry: Path,
+    telemetry: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")],
     assets: Path | None = None,
     failures: Path | None = None,
     work_orders: Path | None = None,
     events: Path | None = None,
-    time_zone: str | None = None,
+    layout: Layout = NO_OPTIONS,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
-    """Import your own telemetry, failures and work orders from CSV or Parquet files.
+    """Import your own telemetry, failures and work orders from CSV, Parquet or Excel files.
 
     Parameters
     ----------
     contract : str
-        The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
-    telemetry : Path
-        One row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
+        The telemetry's contract: the path of an Open Data Contract Standard file, or the name or asset type of a
+        contract that the workspace knows from an earlier import, or of a shipped one.
+    telemetry : tuple of Path
+        A file, a folder, a pattern such as ``'exports/*.csv'``, or several of them; all their rows are one batch. One
+        row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
         Columns asset, event_time (put into service), asset_type; model, plant, line and status (in_service,
         retired) where you have them.
@@ -74,27 +80,31 @@ def files(
         you have them.
     events : Path, optional
         Columns event_id, asset, event_time, code.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    layout : FileOptions
+        How the files are laid out.
+    strict : bool
+        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
+    from pipelines.cli.arguments import named_contract
     from pipelines.importers.files import read_files
 
+    loaded = named_contract(options, contract)
     batch = read_files(
-        load_contract(contract),
+        loaded,
         telemetry=telemetry,
         assets=assets,
         failures=failures,
         work_orders=work_orders,
         events=events,
-        time_zone=time_zone,
+        layout=layout.of(loaded),
+        contracts=options.workspace / "contracts",
     )
-    return _store(batch, options)
+    return _store(batch, options, strict=strict)
 
 
-def _store(batch: "Batch", options: Options) -> Any:
+def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:
     import pandas as pd
 
     from data_contracts.workspace import init_workspace
@@ -103,4 +113,4 @@ def _store(batch: "Batch", options: Options) -> Any:
 
     workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
     with bars() as progress:
-        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), progress=progress)
+        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)
