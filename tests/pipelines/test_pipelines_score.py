@@ -80,6 +80,7 @@ def test_without_a_cut_off_the_present_decides_who_runs(plant: Any) -> None:
     assert kept.status == "ok"  # as it was when it was made
     # A cut-off in the past is judged by itself, whenever one asks.
     assert score_fleet(plant.workspace, "plant", as_of=plant.at(119), now=plant.at(1000)).stale == ()
+    assert score_fleet(plant.workspace, "plant", now=plant.at(1000), stale_after="none").stale == ()
 
 
 def test_stale_predictions_are_stored_as_such(plant: Any) -> None:
