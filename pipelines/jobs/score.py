@@ -78,9 +78,9 @@ def score_fleet(
 
     `as_of` defaults to the latest known time of the telemetry, `now` (when the predictions are made) to the present.
     The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
-    assets run and how old their telemetry is counts at `as_of`, and without one at `now`. `stale_after` is a duration or
-    "none", as the endpoint's setting of that name. `NotFoundError` without a
-    champion, or without telemetry in the model's window.
+    assets run and how old their telemetry is counts at `as_of`, and without one at `now`; `stale_after` is the setting
+    of that name there, a duration or "none". `NotFoundError` without a champion, or without telemetry in the model's
+    window.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
