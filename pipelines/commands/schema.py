@@ -110,7 +110,7 @@ def check(
     contract: str,
     /,
     *,
-    options: Shared = DEFAULTS,  # noqa: ARG001 - the command line reads the form of the output from it
+    options: Shared = DEFAULTS,
 ) -> Any:
     """Explain a contract in words: its columns, what is enforced, and how its files are laid out.
 
@@ -121,7 +121,7 @@ def check(
     options : Options
         The workspace and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
     from data_contracts.validation.contract_words import explain
+    from pipelines.cli.arguments import named_contract
 
-    return explain(load_contract(contract))
+    return explain(named_contract(options, contract))
