@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,7 @@ from pipelines.importers.inferred_columns import (
 )
 
 _OWN = ("known_time", "source")
+_SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
 _TAG_MARKS = (".", "/", ":", "|", "_")
 
 
@@ -108,11 +109,10 @@ def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
 
 
 def _marks(raw: RawTable, columns: Columns) -> FileLayout:
-    separator = {"\t": "tab"}.get(raw.notes.separator, raw.notes.separator) or None
+    separator = _SEPARATORS.get(raw.notes.separator)  # none to name for commas, and for files that are no text
     texts = [cells for cells in columns.cells if is_text(cells.type)]
     numeric = [cells for cells in texts if fits_decimal([cells], ",")]
-    comma = separator not in (None, ",") and bool(numeric)
-    return replace(PLAIN, separator=separator if separator != "," else None, decimal="," if comma else None)
+    return replace(PLAIN, separator=separator, decimal="," if separator and numeric else None)
 
 
 def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
