@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
     from data_contracts.ingestion.quarantine import QuarantineReplay
     from data_contracts.ingestion.unmatched import Unmatched
+    from data_contracts.validation.contract_words import ContractWords
     from data_contracts.validation.report import Report
     from models.outcomes.error_rates import Rate
     from models.registry.promotion import Promoted
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipelines.file_reading.notes import ReadingNotes
     from pipelines.flows.schedules import FlowResult
     from pipelines.importers.batch import ImportResult
+    from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
     from pipelines.jobs.monitor import MonitorResult
@@ -138,6 +140,26 @@ def _ingest(result: "IngestResult") -> Group:
     batch = Text(f"batch {result.batch_id}", style="dim")
     said = [Text(sentence) for sentence in result.sentences]
     return Group(head, batch, *said, *breaches, *([Text(hint)] if breaches else []))
+
+
+def _contract(words: "ContractWords") -> Group:
+    """Render a contract in words: its columns, the rules for a batch, the layout of its files."""
+    about = words.kind if words.asset_type is None else f"{words.kind} of type {words.asset_type}"
+    head = Text(f"{words.name} {words.version}", style="bold")
+    head.append(f", {about}, digest {words.digest}; rows are stored in {words.table}", style="not bold")
+    table = _table("column", "is", "type", "unit", "demands")
+    for column in words.columns:
+        table.add_row(column.name, column.role, column.type, column.unit, "; ".join(column.rules))
+    layout = [Text(f"files: {name.replace('_', ' ')} {value}") for name, value in words.layout.items()]
+    return Group(head, table, *(Text(f"- {rule}") for rule in words.rules), *layout)
+
+
+def _inferred(result: "InferredContract") -> Group:
+    """Render where an inferred contract was written, what it decided, and how the files keep it."""
+    head = Text(f"Written to {result.file}: of {result.rows:,} rows, {result.rows - result.refused:,} keep it.")
+    parts = [Text(f"- {decision}") for decision in result.decisions]
+    parts += [Text(f"refused: {breach}", style="yellow") for breach in result.breaches]
+    return Group(head, *parts, Text(f"See it with `forewarn contract check {result.file}`.", style="dim"))
 
 
 def _replay(replay: "QuarantineReplay") -> Group:
@@ -374,6 +396,8 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.validation.report:Report": checks,
     "data_contracts.ingestion.ingest:IngestResult": _ingest,
     "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
+    "data_contracts.validation.contract_words:ContractWords": _contract,
+    "pipelines.importers.inferred_contract:InferredContract": _inferred,
     "pipelines.importers.batch:ImportResult": _import,
     "pipelines.flows.schedules:FlowResult": _flow,
     "pipelines.jobs.ingest:CheckedFiles": _checked,
