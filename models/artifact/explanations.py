@@ -105,7 +105,7 @@ def _explainer(key: _CacheKey) -> _Explainer:
     names = [parse_name(column) for column in artifact.columns]
     channel_of = [name.kind if name.is_context else raw_channel(name.kind) for name in names]
     channels = tuple(dict.fromkeys(channel_of))
-    units = _units(artifact.recipe.asset_type)
+    units = artifact.units or _units(artifact.recipe.asset_type)
     return _Explainer(
         trees=TreeContributions.from_text(artifact.model.text),
         channels=channels,
@@ -122,7 +122,7 @@ def _units(asset_type: str) -> dict[str, str]:
     try:
         contract = telemetry_contract(asset_type)
     except NotFoundError:
-        return {}  # a user's own asset type
+        return {}  # a user's own asset type, trained before artifacts held the units of their contract
     return {column.name: column.unit for column in contract.columns if column.unit is not None}
 
 

@@ -16,7 +16,7 @@ from data_contracts.tables.history import FRAMES, History
 from features.extraction.extract import extract
 from features.names import format_duration
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, contract_reference, feature_matrix
+from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.estimators import estimators
@@ -119,7 +119,7 @@ def train(
         Train as if it were this time (UTC): nothing known later is used, and samples whose outcome was not known then
         are left out. The latest known time of the history if None.
     contract
-        The contract of the telemetry; the one shipped for the asset type if None.
+        The contract of the telemetry; that of the history if None.
     progress
         Progress callback.
 
@@ -157,7 +157,7 @@ def train(
     chosen, calibrations = _choose_threshold(experiment, history, samples, x)
     next(step)
     model = _fit(experiment, x, samples)
-    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
+    artifact = _artifact(experiment, history, recipe, model, contract or history.contract, chosen, calibrations, ranges)
     next(step)
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
@@ -290,6 +290,7 @@ def _artifact(
         horizons=several,
         calibrations=calibrations if several else (),
         reference_ranges=ranges,
+        units=units_to_keep(contract),
         down_after_failure=experiment.label.down_after_failure,
     )
 
@@ -305,7 +306,12 @@ def _evaluate(
     prediction = artifact.predict(features)
     predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
     if experiment.target == "remaining_life":
-        return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
+        return evaluate_remaining_life(
+            predicted,
+            cap=experiment.label.cap,
+            score_at=experiment.split.score_at,
+            training_mean=float(samples.target.mean()),
+        )
     terms = required_terms(experiment, history, known_until)
     evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
