@@ -23,9 +23,7 @@ NEVER = int(np.iinfo(np.int64).min)
 IN_SERVICE, RETIRED = "in_service", "retired"
 
 
-def replaced_since(
-    records: pd.DataFrame, assets: "pd.Index[str]", asset: IntArray, as_of: IntArray
-) -> IntArray | None:
+def replaced_since(records: pd.DataFrame, assets: "pd.Index[str]", asset: IntArray, as_of: IntArray) -> IntArray | None:
     """Return what `Machines.replaced_since` does, at once where no asset has several records."""
     if len(records) < 2 or records["asset"].is_unique:
         return None
