@@ -39,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("pipelines.commands.fleet:simulate", "Simulate a fleet of CNC machines and import its history."),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
+    "data.report": (
+        "pipelines.commands.data:report",
+        "Describe what is stored: spans, gaps, channels, failures, and what to try first.",
+    ),
     "quarantine.list": ("pipelines.commands.quarantine:listed", "List quarantined rows with their reasons."),
     "quarantine.export": (
         "pipelines.commands.quarantine:export",
@@ -98,6 +102,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS = {
     "audits": "Inspect assets without an alert.",
+    "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow and delete registered models.",
