@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from data_contracts.configuration.schemas import json_schema
 from data_contracts.contract.contract import ColumnType
+from data_contracts.contract.file_layout import FileLayout, layout_fields
 
 _UNREAD = "Part of the standard; forewarn does not read it."
 _Value = str | int | float | bool
@@ -24,10 +25,11 @@ class CustomProperty(_Part):
     """What the standard has no word for."""
 
     property: str
-    """Of the contract `assetType` (required for telemetry) or `twinInterface` (names, types and units of the channels
-    come from it); of a column `unit` or `maxRatePerSecond` (the largest change, in the column's unit a second)."""
+    """Of the contract `assetType` (required for telemetry), `twinInterface` (names, types and units of the channels
+    come from it) or `fileLayout` (how its files are laid out: separator, times, names of columns ...); of a column
+    `unit` or `maxRatePerSecond` (the largest change, in the column's unit a second)."""
     value: _Value
-    """The value."""
+    """The value; of `fileLayout` a mapping."""
 
 
 class EnumValue(_Part):
@@ -153,7 +155,18 @@ def contract_schema() -> dict[str, Any]:
     definitions = {
         name: _with_unread(part, parts[name]) if name in parts else part for name, part in whole["$defs"].items()
     }
+    custom = definitions["CustomProperty"]
+    value = custom["properties"]["value"]
+    value = value | {"anyOf": [*value["anyOf"], {"$ref": "#/$defs/FileLayout"}]}
+    definitions["CustomProperty"] = custom | {"properties": custom["properties"] | {"value": value}}
+    definitions["FileLayout"] = layout_schema()
     return _with_unread(whole, standard.OpenDataContractStandard) | {"$defs": definitions}
+
+
+def layout_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a contract's ``fileLayout``, its keys as a contract writes them."""
+    schema = json_schema(FileLayout)
+    return schema | {"properties": {key: schema["properties"][name] for key, name in layout_fields().items()}}
 
 
 def _with_unread(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_contracts.configuration.reference import reference
 from data_contracts.configuration.schemas import json_schema
-from data_contracts.contract.contract_schema import contract_schema
+from data_contracts.contract.contract_schema import contract_schema, layout_schema
 from models.experiment.experiment import Experiment
 from pipelines.settings.settings import Settings
 from serving.settings import Settings as EndpointSettings
@@ -45,6 +45,12 @@ _PARTS = (
         "A YAML file of the [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) 3.\n"
         "These are the keys that forewarn reads; the standard's others are allowed.",
         reference(contract_schema()),
+    ),
+    (
+        "The layout of a contract's files",
+        "The value of a contract's custom property `fileLayout`; each key can be given on the command line too, by an\n"
+        "option of its own or as `--layout KEY=VALUE` ([how](../how-to/own-data.md#read-the-files-as-they-are)).",
+        reference(layout_schema()),
     ),
 )
 
