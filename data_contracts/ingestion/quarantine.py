@@ -7,7 +7,7 @@ killed between any two writes, and a row is still in exactly one place.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ from data_contracts.ingestion.quarantine_entries import (
 )
 from data_contracts.ingestion.repaired_files import write_rows
 from data_contracts.ingestion.replay_shape import split_by_shape
+from data_contracts.ingestion.reused_ids import refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
-from data_contracts.tables import tables
+from data_contracts.tables import service_records, tables
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.workspace import Workspace
 
@@ -105,6 +106,13 @@ def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple
     return mark, pd.Timestamp(entries.loc[of_batch, "known_time"].min())
 
 
+def held_texts(workspace: Workspace, contract: Contract, batch_id: str) -> list[str]:
+    """Return the rows of a batch that were quarantined one by one, as `to_texts` wrote them."""
+    entries = read_entries(workspace)
+    of_batch = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
+    return [str(row) for row in entries.loc[of_batch, "row"]]
+
+
 def list_rows(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:
     """Return the rows in quarantine, optionally of one contract or batch.
 
@@ -152,9 +160,12 @@ def replay(
     fitting, reasons = split.fitting, dict(split.reasons)
     if len(fitting):
         checked = _examine_with_stored(workspace, fitting, contract, now)
+        good = checked.frame[~fitting.index.isin(list(checked.reasons))]
+        checked = refuse_reused(checked, reused_ids(workspace, good, contract), contract)
         bad = fitting.index.isin(list(checked.reasons))
         reasons |= {str(fitting["entry"][row]): why for row, why in sorted(checked.reasons.items())}
-        _release(workspace, contract, fitting["entry"][~bad], checked.frame[~bad], now)
+        good = checked.frame[~bad][[column.name for column in contract.stored_columns]]
+        _release(workspace, contract, fitting["entry"][~bad], good, now)
     accepted = int(is_held.sum()) - len(reasons)
     return QuarantineReplay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
@@ -208,7 +219,7 @@ def _repaired_rows(
         raise UsageError("the repaired rows have an entry twice", "each entry once", "Remove the duplicates")
     # A CSV file has no types; JSON texts are the form that both kinds of file share.
     rows = repaired.drop(columns=[name for name in _BESIDE_ROW if name in repaired.columns])
-    shaped = from_texts(to_texts(rows), contract)
+    shaped = from_texts(to_texts(rows), contract, numerals=True)
     shaped.insert(0, "entry", repaired["entry"].to_numpy())
     shaped.attrs = dict(repaired.attrs)
     return shaped
@@ -218,15 +229,20 @@ def _examine_with_stored(
     workspace: Workspace, rows: pd.DataFrame, contract: Contract, now: pd.Timestamp
 ) -> Examination:
     """Examine rows together with the stored rows of their assets, and return what concerns the former."""
-    alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now)
+    alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now, by_cell=True)
     stored = tables.read(workspace, contract.table, assets=sorted(set(alone.frame["asset"].dropna())))
     stored = stored[[column.name for column in contract.columns if column.name in stored.columns]]
     if stored.empty:
         return alone
-    together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now)
+    together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now, by_cell=True)
     offset = len(stored)
     reasons = {row - offset: why for row, why in together.reasons.items() if row >= offset}
-    return Examination(alone.report, alone.frame, reasons)
+    # What could not be read is null beside the stored rows.
+    for row, why in alone.reasons.items():
+        unread = tuple(reason for reason in why if reason.startswith(("type ", "quality ")))
+        if unread:
+            reasons[row] = (*unread, *reasons.get(row, ()))
+    return replace(alone, reasons=reasons)
 
 
 def _release(
@@ -253,7 +269,9 @@ def _release(
         }
     )
     store_entries(workspace, intents, replay_id, now)
+    service_records.before_storing(workspace, contract, rows)
     tables.append(workspace, contract.table, rows, replay_id)
+    service_records.after_storing(workspace, contract)
 
 
 def _finish_replays(workspace: Workspace, contract: Contract) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from data_contracts.contract.contract import empty_table
+from data_contracts.contract.contract import Contract
+from data_contracts.contract.registered import empty_table, find_telemetry_contract
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.tables import tables
-from data_contracts.tables.telemetry import KEY
+from data_contracts.tables.corrections import latest_records
+from data_contracts.tables.telemetry import channels_among
 from data_contracts.workspace import Workspace
 
 FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")  # the frames of a history
@@ -25,11 +27,14 @@ class History:
     channels
         The telemetry channels, in order.
     telemetry
-        Telemetry, not reconciled: asset, event_time, known_time, source and the channels.
+        Telemetry, not reconciled: asset, event_time, known_time, source and the channels. As in the other frames, a
+        column stored_version has the table version that stored each row; rows that were never stored go without.
     assets, failures, work_orders, events
         The rows of the tables of those names.
     versions
         The versions of the tables it was read from.
+    contract
+        The contract of the telemetry: the workspace's, or else the shipped one; None without either.
     """
 
     asset_type: str
@@ -40,6 +45,7 @@ class History:
     work_orders: pd.DataFrame
     events: pd.DataFrame
     versions: Mapping[str, int] = field(default_factory=dict)
+    contract: Contract | None = None
 
     def as_of(self, time: pd.Timestamp) -> "History":
         """Return the history as it was known at a time: the rows whose known time is not later."""
@@ -93,7 +99,7 @@ def read_history(
 
     def read(table: str, names: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
         if versions is not None and table not in versions:
-            return empty_table(table)
+            return empty_table(workspace.contracts, table)
         at = None if versions is None else versions[table]
         frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=names, start=since)
         if version is not None:
@@ -124,19 +130,20 @@ def read_history(
     names = sorted(known)
     return History(
         asset_type=asset_type,
-        channels=tuple(column for column in telemetry.columns if column not in (*KEY, "known_time")),
+        channels=channels_among(telemetry.columns),
         telemetry=telemetry,
         assets=registered,
         failures=read("failures", names),
         work_orders=read("work_orders", names),
         events=read("events", names),
         versions=dict(sorted(used.items())),
+        contract=find_telemetry_contract(workspace.contracts, asset_type),
     )
 
 
 def _latest_matching(assets: pd.DataFrame, asset_type: str, plant: str | None) -> pd.DataFrame:
     """Keep all records of those assets whose latest record is of the type and plant."""
-    latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+    latest = latest_records(assets)
     matching = latest["asset_type"] == asset_type
     if plant is not None:
         matching &= latest["plant"] == plant

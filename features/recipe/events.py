@@ -1,9 +1,10 @@
 """Counts of, and hours since, what happened to an asset, as known at the cut-off.
 
 An occurrence counts at a cut-off only if it was known then. Of two records of an asset with the same id, the one known
-later replaces the other from the time it is known (a correction cannot move a record to another asset: an asset's
-features depend on its own rows alone). Events (error codes) may have happened at the cut-off itself. Work orders and
-failures must have happened *before* it: a component replaced in the very hour of its failure would leak the failure.
+later replaces the other from the time it is known, and of two known at the same time the one stored later counts (a
+correction cannot move a record to another asset: an asset's features depend on its own rows alone). Events (error
+codes) may have happened at the cut-off itself. Work orders and failures must have happened *before* it: a component
+replaced in the very hour of its failure would leak the failure.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import stored_versions
 from features.telemetry.sorted_times import IntArray, expand, locate, microseconds, width
 
 FloatArray = npt.NDArray[np.float64]
@@ -51,6 +53,7 @@ class Occurrences:
                 "asset": asset[asset >= 0],
                 "event": microseconds(chosen["event_time"]),
                 "known": microseconds(chosen["known_time"]),
+                "stored": stored_versions(chosen),
                 **{label: chosen[label].astype(object).where(chosen[label].notna(), None) for label in labels},
             }
         )
@@ -78,10 +81,21 @@ class Occurrences:
             strictly_before=self.strictly_before,
         )
 
-    def count(self, asset: IntArray, as_of: IntArray, span: pd.Timedelta | None = None) -> FloatArray:
-        """Count what happened in (as_of - span, as_of] and was known at each cut-off, (n,); None is any time."""
-        end = self._end(asset, as_of)
-        begin = self.offset[asset] if span is None else np.minimum(self._begin(asset, as_of, span), end)
+    def count(
+        self,
+        asset: IntArray,
+        as_of: IntArray,
+        span: pd.Timedelta | None = None,
+        since: IntArray | None = None,
+    ) -> FloatArray:
+        """Count what happened in (as_of - span, as_of] and was known at each cut-off, (n,); None is any time.
+
+        What happened up to `since` (n,) happened to another machine and does not count.
+        """
+        end, begin = self._end(asset, as_of), self._first(asset, since)
+        if span is not None:
+            begin = np.maximum(begin, locate(self.event, self.offset, asset, as_of - width(span), "right"))
+        begin = np.minimum(begin, end)
         if not len(self.event):
             return np.zeros(len(asset))
         # Only records that were known late or corrected need checking one by one.
@@ -92,10 +106,10 @@ class Occurrences:
         invalid = (self.known[place] > as_of[owner]) | (self.superseded[place] <= as_of[owner])
         return (end - begin - np.bincount(owner[invalid], minlength=len(asset))).astype(np.float64)
 
-    def hours_since(self, asset: IntArray, as_of: IntArray) -> FloatArray:
-        """Return the hours since the last one known at each cut-off, (n,); NaN when there was none."""
+    def hours_since(self, asset: IntArray, as_of: IntArray, since: IntArray | None = None) -> FloatArray:
+        """Return the hours since the last one known at each cut-off, (n,); NaN when there was none after `since`."""
         last = self._end(asset, as_of) - 1
-        first = self.offset[asset]
+        first = self._first(asset, since)
         searching = np.flatnonzero(last >= first)
         while len(searching):
             place = last[searching]
@@ -111,8 +125,8 @@ class Occurrences:
     def _end(self, asset: IntArray, as_of: IntArray) -> IntArray:
         return locate(self.event, self.offset, asset, as_of, "left" if self.strictly_before else "right")
 
-    def _begin(self, asset: IntArray, as_of: IntArray, span: pd.Timedelta) -> IntArray:
-        return locate(self.event, self.offset, asset, as_of - width(span), "right")
+    def _first(self, asset: IntArray, since: IntArray | None) -> IntArray:
+        return self.offset[asset] if since is None else locate(self.event, self.offset, asset, since, "right")
 
 
 def _with_superseded(records: pd.DataFrame, content: list[str]) -> pd.DataFrame:
@@ -120,7 +134,7 @@ def _with_superseded(records: pd.DataFrame, content: list[str]) -> pd.DataFrame:
     key = ["asset", "id"]
     if not records.duplicated(key).any():
         return records.assign(superseded=_NEVER)
-    records = records.sort_values([*key, "known", *content], ignore_index=True)
+    records = records.sort_values([*key, "known", "stored", *content], ignore_index=True)
     text = records[[*key, *content]].astype(str)
     records = records[~text.eq(text.shift()).all(axis=1)].reset_index(drop=True)
     same = records[key].eq(records[key].shift(-1)).all(axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.contract.contract import Contract, contract_names, load_contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
@@ -28,6 +28,7 @@ from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 from models.estimators.targets import Target
+from models.labels.breakdowns import NO_TIME
 
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
@@ -71,9 +72,13 @@ class Artifact:
         remaining life. With several the estimator predicts the hazards of the intervals between them.
     calibrations
         With several horizons, the calibration of each interval's hazard; empty when hazards are used as they are.
+    down_after_failure
+        How long an asset is down after a failure, and not predicted for; zero in artifacts written before it was kept.
     reference_ranges
         The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
         without values; empty in artifacts written before there were any.
+    units
+        The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
     """
 
     target: Target
@@ -89,6 +94,8 @@ class Artifact:
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
     reference_ranges: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
+    units: Mapping[str, str] = field(default_factory=dict, repr=False)
+    down_after_failure: pd.Timedelta = NO_TIME
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -243,8 +250,12 @@ class Artifact:
         if len(self.horizons) > 1:
             content["horizons"] = [format_duration(horizon) for horizon in self.horizons]
             content["calibrations"] = [None if fitted is None else vars(fitted) for fitted in self.calibrations]
+        if self.down_after_failure > NO_TIME:
+            content["down_after_failure"] = format_duration(self.down_after_failure)
         if self.reference_ranges:
             content["usual"] = self.reference_ranges
+        if self.units:
+            content["units"] = dict(self.units)
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -277,6 +288,13 @@ def contract_reference(asset_type: str, contract: Contract | None) -> ContractRe
     return ContractReference(contract.name, contract.version, contract.digest)
 
 
+def units_to_keep(contract: Contract | None) -> dict[str, str]:
+    """Return the units of a contract's channels, unless it is shipped, so that it can be looked up anywhere."""
+    if contract is None or (contract.name in contract_names() and load_contract(contract.name) == contract):
+        return {}
+    return {column.name: column.unit for column in contract.columns if column.unit is not None}
+
+
 def _file_name(kind: str) -> str:
     return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
 
@@ -298,6 +316,8 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         horizons=tuple(map(parse_duration, content.get("horizons", ()))),
         calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
         reference_ranges=tuple(None if r is None else tuple(r) for r in content.get("usual", ())),
+        units=content.get("units", {}),
+        down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
     )
 
 

@@ -102,11 +102,14 @@ class Registry:
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
-        with storage_errors(self.workspace), tempfile.TemporaryDirectory() as scratch:
-            run_id = self._start_run(trained, tags)
+        with (
+            storage_errors(self.workspace),
+            tempfile.TemporaryDirectory() as scratch,
+            self._run(trained.experiment.name, trained.artifact.estimator) as run_id,
+        ):
+            self._log_figures(run_id, trained, tags)
             self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
             source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
-            self._client.set_terminated(run_id)
             self._ensure_name(name)
             # MLflow's own store looks the logged model up through its global state.
             with active_store(self.workspace.mlflow_uri):
@@ -290,17 +293,27 @@ class Registry:
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
-    def _start_run(self, trained: "Trained", tags: Mapping[str, str]) -> str:
+    @contextlib.contextmanager
+    def _run(self, experiment: str, run_name: str) -> Iterator[str]:
+        """Open a run that never stays RUNNING: it ends FINISHED, KILLED when interrupted, or FAILED."""
+        run_id = str(self._client.create_run(self._experiment_id(experiment), run_name=run_name).info.run_id)
+        try:
+            yield run_id
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+            self._client.set_terminated(run_id, status="KILLED" if stopped else "FAILED")
+            raise
+        self._client.set_terminated(run_id)
+
+    def _log_figures(self, run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         from models.registry.run_record import run_params
 
-        run = self._client.create_run(self._experiment_id(trained.experiment.name), run_name=trained.artifact.estimator)
-        now = run.info.start_time
+        now = self._client.get_run(run_id).info.start_time
         metrics = [Metric(k, v, now, 0) for k, v in trained.evaluation.metrics.items() if np.isfinite(v)]
         params = [Param(key, value) for key, value in run_params(trained).items()]
-        self._client.log_batch(run.info.run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
-        return str(run.info.run_id)
+        self._client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
 
     def _experiment_id(self, name: str) -> str:
         experiment = self._client.get_experiment_by_name(name)

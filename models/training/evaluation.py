@@ -9,10 +9,12 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
 from data_contracts.tables.history import History
+from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
+from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.error_rates import ErrorRates, error_rates
-from models.outcomes.outcomes import Terms, outcomes
+from models.outcomes.outcomes import Terms, known_failures, outcomes
 from models.training.policies import best_interval, calendar_cost
 
 Vector = npt.NDArray[np.float64]
@@ -60,23 +62,32 @@ def evaluate_failures(
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
-    metrics = decision_metrics(truth, decided["prediction"].to_numpy(), decided["alert"].to_numpy())
+    probability = decided["prediction"].to_numpy()
+    metrics = decision_metrics(truth, probability, decided["alert"].to_numpy())
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
+    metrics |= ranking_metrics(decided["asset"], truth, probability)
     known = history.as_of(known_until)
-    matured = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
+    gaps = unobserved_spans(known, now=known_until)
+    matured = outcomes(
+        predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
+    )
     rates = error_rates(matured)
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
-    baseline = _costs_without_model(predictions, failures, trained_on, known, terms, costs)
+    happened = known_failures(known.failures, known_until, terms.breakdown)
+    baseline = _costs_without_model(predictions, failures, trained_on, happened, terms, costs)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
     return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
 
 
-def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | None, score_at: str) -> Evaluation:
+def evaluate_remaining_life(
+    predictions: pd.DataFrame, *, cap: pd.Timedelta | None, score_at: str, training_mean: float = np.nan
+) -> Evaluation:
     """Evaluate predicted hours of remaining life against the true ones, with and without the cap.
 
-    `score_at` selects the last cut-off of each asset (``"last"``) or every one (``"all"``).
+    The mean of the training targets, predicted for all, is what a model has to beat (``rmse_mean``). `score_at` selects
+    the last cut-off of each asset (``"last"``) or every one (``"all"``).
     """
     scored = predictions[predictions["remaining_life_h"].notna()].sort_values(["asset", "as_of"])
     if score_at == "last":
@@ -89,6 +100,7 @@ def evaluate_remaining_life(predictions: pd.DataFrame, *, cap: pd.Timedelta | No
         "nasa_score_capped": nasa_score(predicted, np.minimum(true, limit)),
         "nasa_score_uncapped": nasa_score(predicted, true),
         "samples_scored": float(len(scored)),
+        "rmse_mean": rmse(np.full(len(true), training_mean), np.minimum(true, limit)),
     }
     return Evaluation(metrics, None, predictions)
 
@@ -206,12 +218,12 @@ def _costs_without_model(
     predictions: pd.DataFrame,
     failures: pd.DataFrame,
     trained_on: pd.DataFrame,
-    history: History,
+    happened: pd.DataFrame,
     terms: Terms,
     costs: CostPlan,
 ) -> dict[str, float]:
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
-    fixed = best_interval(trained_on, history.failures, terms=terms, **prices)
+    fixed = best_interval(trained_on, happened, terms=terms, **prices)
     intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
     expected = {
         f"expected_cost_{name}": calendar_cost(predictions, failures, interval=interval, terms=terms, **prices).cost

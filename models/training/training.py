@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from data_contracts.tables.history import FRAMES, History
 from features.extraction.extract import extract
 from features.names import format_duration
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, contract_reference, feature_matrix
+from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.estimators import estimators
@@ -24,7 +24,8 @@ from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
 from models.experiment.experiment import Experiment
-from models.labels.labels import LabelState, known_rows
+from models.labels.labels import LabelState
+from models.outcomes.outcomes import known_failures
 from models.training.column_selection import learn_recipe, preselect, select_columns
 from models.training.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
 from models.training.horizon_figures import horizon_metrics
@@ -66,6 +67,12 @@ class Trained:
     golden
         A few test rows with their scores, to be scored again before the model becomes champion; None without test
         rows.
+    left_out
+        How many cut-offs are no samples, by reason: the asset was ``silent``, ``failed`` or ``retired``; what happened
+        afterwards is ``censored``, ``unknown`` yet or ``too_late``; or it was ``purged``, being between training and
+        test.
+    booked_again
+        The number of failures that only book a breakdown again, and so are none of their own.
     """
 
     experiment: Experiment
@@ -80,6 +87,8 @@ class Trained:
     n_train: int
     n_test: int
     golden: GoldenInputs | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    booked_again: int = 0
 
     @property
     def predictions_digest(self) -> str:
@@ -110,7 +119,7 @@ def train(
         Train as if it were this time (UTC): nothing known later is used, and samples whose outcome was not known then
         are left out. The latest known time of the history if None.
     contract
-        The contract of the telemetry; the one shipped for the asset type if None.
+        The contract of the telemetry; that of the history if None.
     progress
         Progress callback.
 
@@ -148,7 +157,7 @@ def train(
     chosen, calibrations = _choose_threshold(experiment, history, samples, x)
     next(step)
     model = _fit(experiment, x, samples)
-    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
+    artifact = _artifact(experiment, history, recipe, model, contract or history.contract, chosen, calibrations, ranges)
     next(step)
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     evaluation = _evaluate(experiment, history, samples, artifact, test, known_until)
@@ -166,6 +175,8 @@ def train(
         n_train=len(samples.train),
         n_test=len(samples.test),
         golden=choose_golden(artifact, test),
+        left_out=samples.left_out,
+        booked_again=samples.booked_again,
     )
 
 
@@ -217,7 +228,7 @@ def _choose_threshold(
     costs = experiment.costs
     chosen = choose_threshold(
         predictions,
-        known_rows(history.failures, "failure_id", known_until),
+        known_failures(history.failures, known_until, terms.breakdown),
         terms=terms,
         missed_failure=costs.missed_failure,
         false_alarm=costs.false_alarm,
@@ -279,6 +290,8 @@ def _artifact(
         horizons=several,
         calibrations=calibrations if several else (),
         reference_ranges=ranges,
+        units=units_to_keep(contract),
+        down_after_failure=experiment.label.down_after_failure,
     )
 
 
@@ -293,7 +306,12 @@ def _evaluate(
     prediction = artifact.predict(features)
     predicted = samples.test.assign(prediction=prediction, alert=artifact.alerts(prediction))
     if experiment.target == "remaining_life":
-        return evaluate_remaining_life(predicted, cap=experiment.label.cap, score_at=experiment.split.score_at)
+        return evaluate_remaining_life(
+            predicted,
+            cap=experiment.label.cap,
+            score_at=experiment.split.score_at,
+            training_mean=float(samples.target.mean()),
+        )
     terms = required_terms(experiment, history, known_until)
     evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train

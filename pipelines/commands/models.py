@@ -20,11 +20,14 @@ def train(
     experiment: str,
     *,
     override: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    promote: Annotated[bool, Parameter(negative="")] = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Train and register the predictor that an experiment describes.
 
-    The first version of a model becomes its champion; later ones have to earn it.
+    The first version of a model becomes its champion if it beats doing without it and ranks better than chance;
+    otherwise it is registered without, and the exit status is 1. Later versions have to earn it.
 
     Parameters
     ----------
@@ -32,6 +35,10 @@ def train(
         A TOML file, or the name of an experiment that ships with forewarn: fleet, fleet_horizons, fd001, fd003, azure.
     override : list[str], optional
         ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
+    promote : bool
+        Make the first version the champion in any case; the ledger says that it was asked for.
+    strict : bool
+        Exit with status 1 if stored reports match no telemetry.
     options : Options
         The workspace and the form of the output.
     """
@@ -41,10 +48,15 @@ def train(
     from pipelines.jobs.train import train_experiment
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
+    from pipelines.terminal.termination import termination_interrupts
 
     loaded = load_experiment(find_experiment(experiment), override or [])
-    with bars() as progress:
-        return train_experiment(options.open(), loaded, now=pd.Timestamp.now("UTC"), progress=progress)
+    with termination_interrupts(), bars() as progress:
+        workspace, now = options.open(), pd.Timestamp.now("UTC")
+        actor = _person() if promote else "forewarn"
+        return train_experiment(
+            workspace, loaded, now=now, actor=actor, insist=promote, strict=strict, progress=progress
+        )
 
 
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:

@@ -121,10 +121,11 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
     """
     from pipelines.jobs.retrain import retrain_champion
     from pipelines.terminal.progress import bars
+    from pipelines.terminal.termination import termination_interrupts
 
     workspace = options.open()
     settings, at = settings_of(workspace), time_or_now(now)
-    with bars() as progress:
+    with termination_interrupts(), bars() as progress:
         return retrain_champion(workspace, model_name(workspace, model), now=at, settings=settings, progress=progress)
 
 

@@ -64,7 +64,8 @@ def _read(columns: Columns, name: str, column: pa.ChunkedArray, contract: Contra
         values = column.to_pandas()
         return Values(values, np.zeros(len(values), dtype=bool))
     if declared.type == "timestamp":
-        return _times(columns, name, column, layout)
+        zone = layout.time_zone or declared.time_zone
+        return _times(columns, name, column, replace(layout, time_zone=zone))
     try:
         values = read_values(column, declared.type, layout)
     except NotTextError as error:

@@ -11,6 +11,7 @@ import pandas as pd
 from data_contracts.contract.contract import Column, Contract
 from data_contracts.contract.file_layout import CYCLE, PLAIN, ROW, FileLayout
 from data_contracts.errors import ForewarnError
+from data_contracts.ingestion.ingest import KNOWN_TIME_ASSUMED
 from pipelines.file_reading import columns as naming
 from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.combine import join, number_rows, stack
@@ -78,6 +79,8 @@ def read_table(
         frame = _with_columns(frame, {"event_time": number_rows(frame, layout)})
     frame, given = with_defaults(frame, contract)
     frame = _in_order(frame, contract, _units(filled, contract))
+    # Readings keep their event time when they are corrected, so that only other tables need to know.
+    frame.attrs[KNOWN_TIME_ASSUMED] = "known_time" in given and contract.kind != "telemetry"
     notes = _notes(files, filled, frame, layout)
     empty = tuple(str(table.path) for table in tables if not len(table.frame))
     joined = before if before != len(frame) else None
@@ -135,14 +138,14 @@ def _columns(
     if layout.shape == "long" and columns.rows:
         columns, long = to_wide(columns, contract, layout)
     columns = naming.without_extra(columns, contract, layout)
-    ignored = (*raw.notes.ignored, *columns.ignored)
-    recognised = (*raw.notes.recognised, *recognised)
-    units = {**raw.notes.units, **units}
-    return (
-        columns,
-        replace(raw.notes, units=units, recognised=recognised, renamed=columns.renamed, ignored=ignored),
-        long,
+    notes = replace(
+        raw.notes,
+        units={**raw.notes.units, **units},
+        recognised=(*raw.notes.recognised, *recognised),
+        renamed=columns.renamed,
+        ignored=(*raw.notes.ignored, *columns.ignored),
     )
+    return columns, notes, long
 
 
 def _with_columns(frame: pd.DataFrame, columns: Mapping[str, "pd.Series[Any]"]) -> pd.DataFrame:

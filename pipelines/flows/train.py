@@ -12,18 +12,26 @@ from pipelines.settings.experiment_files import find_experiment
 
 
 @task(cache_policy=NO_CACHE)
-def train_and_register(workspace: str, experiment: str, overrides: list[str], now: str | None) -> dict[str, Any]:
+def train_and_register(
+    workspace: str, experiment: str, overrides: list[str], now: str | None, *, promote: bool
+) -> dict[str, Any]:
     """Train one experiment and register the version."""
     opened, settings = open_workspace_and_settings(workspace)
     loaded = load_experiment(find_experiment(experiment), overrides)
-    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain.actor)
+    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain.actor, insist=promote)
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
+    if result.without_champion:
+        get_run_logger().warning("%s has no champion: %s", result.model_name, result.champion_reason)
     return result.to_dict()
 
 
 @flow(name="train")
 def train(
-    workspace: str, experiment: str, overrides: list[str] | None = None, now: str | None = None
+    workspace: str,
+    experiment: str,
+    overrides: list[str] | None = None,
+    now: str | None = None,
+    promote: bool = False,
 ) -> dict[str, Any]:
     """Train and register the predictor that an experiment describes.
 
@@ -37,5 +45,7 @@ def train(
         ``key=value``: values of the file replaced.
     now : str, optional
         Use nothing known later; the present by default.
+    promote : bool
+        Make the first version the champion in any case.
     """
-    return train_and_register(workspace, experiment, overrides or [], now)
+    return train_and_register(workspace, experiment, overrides or [], now, promote=promote)

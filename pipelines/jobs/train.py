@@ -1,19 +1,26 @@
 """Train and register the model that an experiment describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from data_contracts.errors import UsageError
+from data_contracts.ingestion.quarantine import list_rows
+from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
+from features.names import format_duration
+from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
+from models.training.left_out import booked_again_sentence, left_out_sentence
+from models.training.samples import OneOutcomeError, observation_rule
 from models.training.training import train
 
 
@@ -23,12 +30,30 @@ class TrainResult:
 
     model_name: str
     version: int
-    champion: bool  # whether it became the champion, being the first of its name
+    champion: bool  # whether it became the champion
+    champion_reason: str  # why it did, or did not
+    without_champion: bool  # whether its name still has no champion
     estimator: str
     trained_until: pd.Timestamp  # the last training cut-off
     n_train: int
     n_test: int
     metrics: Mapping[str, float]
+    left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
+    booked_again: int = 0  # failures that only book a breakdown again
+    breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
+    unmatched: Unmatched = ALL_MATCHED  # of all that is stored
+    strict: bool = False  # whether it is an error that something matches nothing
+
+    @property
+    def exit_status(self) -> int:
+        """Return 1 when the name is still without a champion: the model was not good enough."""
+        return int(self.without_champion or (self.strict and bool(self.unmatched)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was left out."""
+        again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
+        return (left_out_sentence(self.left_out), *again)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -36,10 +61,15 @@ class TrainResult:
             "model": self.model_name,
             "version": self.version,
             "champion": self.champion,
+            "champion_reason": self.champion_reason,
             "estimator": self.estimator,
             "trained_until": self.trained_until.isoformat(),
             "n_train": self.n_train,
             "n_test": self.n_test,
+            "unmatched": self.unmatched.to_dict(),
+            "left_out": dict(self.left_out),
+            "booked_again": self.booked_again,
+            "breakdown": self.breakdown,
             **self.metrics,
         }
 
@@ -50,15 +80,33 @@ def train_experiment(
     *,
     now: pd.Timestamp,
     actor: str = "forewarn",
+    insist: bool = False,
+    strict: bool = False,
     progress: ProgressCallback = silent,
 ) -> TrainResult:
-    """Train a model and register it; the first version of a name becomes the champion, promoted by `actor`."""
-    history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
-    trained = train(experiment, history, progress=progress)
+    """Train a model and register it; where its name has no champion it becomes it, if it is better than none.
+
+    `insist` makes it the first champion in any case; `UsageError` if there is a champion, which a later version can
+    only replace by comparison or by `forewarn models promote`. The promotion is by `actor`. With `strict` the result's
+    exit status is 1 if reports match no telemetry.
+    """
     registry, name = Registry(workspace), experiment.model_name
+    if insist and (present := registry.champion(name)) is not None:
+        raise UsageError(
+            f"version {present} is the champion of {name}",
+            "a model without a champion to promote its first one",
+            "Train without --promote, compare, then see `forewarn models promote`",
+        )
+    history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
+    unmatched = find_unmatched(workspace)
+    try:
+        trained = train(experiment, history, progress=progress)
+    except OneOutcomeError as error:
+        raise _with_cause(error, unmatched, len(list_rows(workspace, "failures"))) from error
     version = registry.register(trained, revision=code_revision())
-    first = registry.champion(name) is None
-    if first:
+    present = registry.champion(name)
+    judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
+    if judged.accepted:
         promote(
             registry,
             open_records(workspace.records_url),
@@ -66,18 +114,45 @@ def train_experiment(
             expected_champion=None,
             to_version=version,
             actor=actor,
-            reason="There was no champion of this name.",
-            evidence={},
+            reason=judged.reason,
+            evidence={"insisted": True} if insist else {},
             now=now,
             data_versions=history.versions,
         )
     return TrainResult(
         model_name=name,
         version=version,
-        champion=first,
+        champion=judged.accepted,
+        champion_reason=judged.reason,
+        without_champion=present is None and not judged.accepted,
         estimator=trained.artifact.estimator,
         trained_until=trained.trained_until,
         n_train=trained.n_train,
         n_test=trained.n_test,
         metrics=trained.evaluation.metrics,
+        left_out=trained.left_out,
+        booked_again=trained.booked_again,
+        breakdown=format_duration(observation_rule(experiment).breakdown),
+        unmatched=unmatched,
+        strict=strict,
     )
+
+
+def _with_cause(error: OneOutcomeError, unmatched: Unmatched, quarantined: int) -> OneOutcomeError:
+    """Name the failures that match nothing, or are in quarantine, as the cause, where there are any."""
+    failures = unmatched.of("failures")
+    causes = [] if failures is None else [*failures.sentences]
+    causes += [f"{quarantined:,} failures are in quarantine"] if quarantined else []
+    if not causes:
+        return error
+    remedy = "Correct the failures' ids, assets and times, and import them again"
+    remedy += "; see `forewarn quarantine list`" if quarantined else ""
+    return OneOutcomeError(f"{error.found}: {'; '.join(causes)}", error.expected, remedy)
+
+
+def _judged(first: FirstChampion, present: int | None, *, insist: bool) -> FirstChampion:
+    if present is not None:
+        return FirstChampion(False, f"Version {present} is the champion; a later version has to be compared with it.")
+    if insist and not first.accepted:
+        return FirstChampion(True, f"Promoted by request. {first.reason}")
+    return first

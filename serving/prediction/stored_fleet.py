@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +11,13 @@ import pandas as pd
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables import tables
+from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class _Table:
+class StoredTable:
     """A table sorted by asset, with the span of each asset's rows."""
 
     version: int | None
@@ -24,7 +25,18 @@ class _Table:
     spans: Mapping[str, tuple[int, int]]
     empty: pd.DataFrame
 
+    @cached_property
+    def any_repeated(self) -> bool:
+        """Whether any asset has several rows."""
+        return len(self.frame) > len(self.spans)
+
+    def count(self, asset: str) -> int:
+        """Count an asset's rows."""
+        start, end = self.spans.get(asset, (0, 0))
+        return end - start
+
     def rows_of(self, assets: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of some assets."""
         spans = [self.spans[asset] for asset in assets if asset in self.spans]
         if not spans:
             return self.empty
@@ -42,15 +54,15 @@ class StoredFleet:
         self.asset_type = asset_type
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._tables: dict[str, _Table] = {}
-        self._types: tuple[_Table | None, Mapping[str, str]] = (None, {})
+        self._tables: dict[str, StoredTable] = {}
+        self._types: tuple[StoredTable | None, Mapping[str, str]] = (None, {})
 
     def types(self) -> Mapping[str, str]:
         """Return the type of each asset that has a record, by its latest one."""
-        records = self._table("assets")
+        records = self.table("assets")
         cached = self._types
         if cached[0] is not records:
-            latest = records.frame.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+            latest = latest_records(records.frame)
             cached = self._types = (records, dict(zip(latest["asset"], latest["asset_type"], strict=True)))
         return cached[1]
 
@@ -62,13 +74,21 @@ class StoredFleet:
             asset_type=self.asset_type,
             channels=tuple(channels),
             telemetry=telemetry,
-            assets=self._table("assets").rows_of(registered),
-            failures=self._table("failures").rows_of(assets),
-            work_orders=self._table("work_orders").rows_of(assets),
-            events=self._table("events").rows_of(assets),
+            assets=self.table("assets").rows_of(registered),
+            failures=self.table("failures").rows_of(assets),
+            work_orders=self.table("work_orders").rows_of(assets),
+            events=self.table("events").rows_of(assets),
         )
 
-    def _table(self, name: str) -> _Table:
+    def repeated_records(self, assets: Sequence[str]) -> pd.DataFrame:
+        """Return the records of those assets that have several: only they can have been replaced."""
+        # As `types` read them a moment ago.
+        records = self._types[0] or self.table("assets")
+        repeated = [asset for asset in assets if records.count(asset) > 1] if records.any_repeated else []
+        return records.rows_of(repeated)
+
+    def table(self, name: str) -> StoredTable:
+        """Return one of the tables, read anew if its version has changed."""
         with self._lock:
             table = self._tables.get(name)
             version = tables.latest_version(self._workspace, name)
@@ -77,7 +97,7 @@ class StoredFleet:
             return table
 
 
-def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
+def _read(workspace: Workspace, name: str, version: int | None) -> StoredTable:
     if version is None:
         return _empty(name)
     frame, version = tables.read_versioned(workspace, name)
@@ -85,10 +105,10 @@ def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
     starts = np.flatnonzero(assets[1:] != assets[:-1]) + 1 if len(assets) else np.zeros(0, dtype=np.int64)
     bounds = [0, *starts.tolist(), len(assets)] if len(assets) else []
     spans = {assets[start]: (start, end) for start, end in pairwise(bounds)}
-    return _Table(version, frame, spans, frame.head(0))
+    return StoredTable(version, frame, spans, frame.head(0))
 
 
 @lru_cache(maxsize=8)
-def _empty(name: str) -> _Table:
+def _empty(name: str) -> StoredTable:
     frame = empty_table(name)
-    return _Table(None, frame, {}, frame)
+    return StoredTable(None, frame, {}, frame)

@@ -66,12 +66,13 @@ def _own_contract(folder: Path, old: str, new: str, name: str = "telemetry_cnc_m
     [
         ("name: tool_load", "name: tool_lod", "Did you mean 'tool_load'"),
         ("{minimum: 0, maximum: 50}", "{minimum: 0, maxLength: 3}", "maxLength"),
-        ("kind: DataContract", "kind: DataContract\nowner: me", "owner: Extra inputs"),
+        ("kind: DataContract", "kind: DataContract\nowner: me", "the unknown key owner"),
         ("logicalType: timestamp", "logicalType: array", "the type 'array'"),
-        ("metric: nullValues", "metric: missingValues", "missingValues"),
+        ("metric: nullValues", "metric: missingValus", "Did you mean 'missingValues'"),
         ("metric: rowCount", "metric: freshness", "freshness"),
         ("schema:", "schema: [", "is not YAML"),
-        ("{property: assetType, value: cnc_machine}", "{property: assetTyp, value: x}", "has no asset type"),
+        ("{property: assetType, value: cnc_machine}", "{property: assetTyp, value: x}", "Did you mean 'assetType'"),
+        ("  - {property: assetType, value: cnc_machine}\n", "", "has no asset type"),
     ],
 )
 def test_a_contract_with_an_unsupported_rule_is_refused(tmp_path, old, new, message):
@@ -83,8 +84,7 @@ def test_a_contract_with_an_unsupported_rule_is_refused(tmp_path, old, new, mess
 
 def test_freshness_and_row_count_come_from_the_contract(tmp_path):
     """The latency is the largest age, and the row count rule the fewest rows."""
-    latency = "slaProperties:\n  - {property: latency, value: 2, unit: d}\nschema:"
-    path = _own_contract(tmp_path, "schema:", latency)
+    path = _own_contract(tmp_path, "value: 1, unit: d", "value: 2, unit: d")
     path.write_text(path.read_text(encoding="utf-8").replace("OrEqualTo: 1}", "OrEqualTo: 24}", 1), encoding="utf-8")
     contract = load_contract(path)
     assert (contract.max_age, contract.min_rows) == (pd.Timedelta(days=2), 24)

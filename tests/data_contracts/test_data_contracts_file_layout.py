@@ -24,7 +24,11 @@ LAYOUT
 schema:
   - name: telemetry
     properties:
-      - {name: asset, logicalType: string, required: true, primaryKey: true}
+      - {name: asset, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: event_time, logicalType: timestamp, required: true, primaryKey: true, primaryKeyPosition: 2}
+      - {name: source, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 3}
+      - {name: known_time, logicalType: timestamp, required: true, primaryKey: true, primaryKeyPosition: 4}
+      - {name: flow, logicalType: number}
 """
 LAYOUT = """
   - property: fileLayout

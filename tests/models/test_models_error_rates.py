@@ -168,9 +168,8 @@ def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
     predictions = pd.DataFrame({"asset": "m1", "as_of": times, "alert": [hour in alerts for hour in range(201)]})
     state = failure_labels(predictions, failures, NO_ORDERS, lead=terms.lead, horizon=terms.horizon, known_until=now)
     rest = {name: empty_table(name) for name in ("assets", "events")}
-    history = History(
-        "azure_machine", (), empty_table("telemetry/azure_machine"), failures=failures, work_orders=NO_ORDERS, **rest
-    )
+    heard = pd.DataFrame({"asset": ["m1"], "event_time": now, "known_time": now})
+    history = History("azure_machine", (), heard, failures=failures, work_orders=NO_ORDERS, **rest)
     in_vain = state.isin(["negative", "too_late"]).to_numpy()
     labelled = predictions.assign(state=state, prediction=predictions["alert"].astype(float))
     reference = evaluate_failures(

@@ -64,7 +64,8 @@ def history(happened: pd.DataFrame) -> History:
         columns=["work_order_id", "asset", "event_time", "known_time", "kind", "component", "finding", "prompted_by"]
     ).astype({"event_time": "datetime64[us, UTC]", "known_time": "datetime64[us, UTC]"})
     nothing = orders[["asset", "event_time", "known_time"]]
-    return History("azure_machine", (), nothing, nothing, happened, orders, nothing, {})
+    heard = pd.DataFrame({"asset": ["m1", "m2"], "event_time": at(400), "known_time": at(400)})
+    return History("azure_machine", (), heard, nothing, happened, orders, nothing, {})
 
 
 def test_nasa_score_is_that_of_the_challenge() -> None:

@@ -312,3 +312,31 @@ def test_everything_public_is_there() -> None:
     assert all(getattr(models, name) is not None for name in models.__all__)
     with pytest.raises(AttributeError):
         _ = models.nothing_of_the_kind
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")])
+def test_a_run_that_is_cut_off_does_not_stay_running(
+    workspace: Workspace, trained: Trained, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], status: str
+) -> None:
+    """An interrupt ends the run as killed, an error as failed; no version is left behind."""
+    registry = Registry(workspace)
+
+    def stop(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(registry, "_log_model", stop)
+    with pytest.raises(error):
+        registry.register(trained, revision=REVISION)
+    client = registry._client
+    (experiment,) = [each for each in client.search_experiments() if each.name == trained.experiment.name]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == status
+    assert trained.experiment.model_name not in registry.names()
+
+
+def test_a_registered_version_has_a_finished_run(workspace: Workspace, trained: Trained) -> None:
+    """Its run ended in order."""
+    registry = Registry(workspace)
+    version = registry.register(trained, revision=REVISION)
+    run_id = registry._version(trained.experiment.model_name, version).run_id
+    assert registry._client.get_run(run_id).info.status == "FINISHED"

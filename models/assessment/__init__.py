@@ -1,0 +1,1 @@
+"""Assessment: how well a model ranks, and whether it is worth having at all."""

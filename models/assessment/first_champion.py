@@ -1,0 +1,76 @@
+"""Whether a model may become the first champion: it must beat doing without it, and rank better than chance."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+# One in twenty models that rank by chance passes.
+_SIGNIFICANT = 0.05
+_WITHOUT = {
+    "never acting": "expected_cost_never",
+    "always acting": "expected_cost_always",
+    "acting by the calendar": "expected_cost_fixed_interval",
+}
+
+
+@dataclass(frozen=True)
+class FirstChampion:
+    """Whether a model without a predecessor may serve, and why."""
+
+    accepted: bool
+    reason: str
+
+
+def judge_first(metrics: Mapping[str, float]) -> FirstChampion:
+    """Judge a model by the metrics of its evaluation.
+
+    A model that alerts must cost less on its test samples than never acting, always acting and acting by the calendar,
+    and chance must not be likely to rank as well (`models.assessment.ranking`). One that predicts a number must be
+    closer than the mean of its training samples.
+    """
+    objections = list(_objections(metrics))
+    if objections:
+        return FirstChampion(False, f"It {' and '.join(objections)}.")
+    return FirstChampion(True, f"There was no champion, and {_merits(metrics)}.")
+
+
+def _objections(m: Mapping[str, float]) -> Iterator[str]:
+    if "rmse_mean" in m:
+        error = m.get("rmse_capped", m.get("rmse", math.nan))
+        if math.isnan(error):
+            yield "has no test sample with a known outcome"
+        elif not error < m["rmse_mean"]:
+            yield f"is no better than predicting the mean (RMSE {error:.3g}, of the mean {m['rmse_mean']:.3g})"
+        return
+    yield from _cost_objections(m)
+    failed, by_chance = m.get("assets_failed", 0.0), m.get("ranking_by_chance", math.nan)
+    if math.isnan(by_chance):
+        yield "cannot be told from chance: no asset of the test has samples both before a failure and without one"
+    elif by_chance > _SIGNIFICANT:
+        assets = "1 asset" if failed == 1 else f"{failed:.0f} assets"
+        yield (
+            f"ranks no better than chance as far as {assets} that failed can show (ROC AUC by asset "
+            f"{m['roc_auc_by_asset']:.3f}; chance ranks as well with probability {by_chance:.2g})"
+        )
+
+
+def _cost_objections(m: Mapping[str, float]) -> Iterator[str]:
+    own = m.get("expected_cost", math.nan)
+    costs = {name: m[key] for name, key in _WITHOUT.items() if key in m and not math.isnan(m[key])}
+    better = {name: cost for name, cost in costs.items() if not own < cost}
+    if not costs:
+        yield "has no test sample to compare its costs on"
+    elif better:
+        name = min(better, key=lambda each: better[each])
+        yield f"does not beat doing without it (its errors cost {own:,.6g} on the test, {name} {better[name]:,.6g})"
+
+
+def _merits(m: Mapping[str, float]) -> str:
+    if "rmse_mean" in m:
+        error = m.get("rmse_capped", m.get("rmse", math.nan))
+        return f"it is closer than the mean (RMSE {error:.3g}, of the mean {m['rmse_mean']:.3g})"
+    name = min(_WITHOUT, key=lambda each: m[_WITHOUT[each]])
+    return (
+        f"it beats doing without it (its errors cost {m['expected_cost']:,.6g} on the test, {name} "
+        f"{m[_WITHOUT[name]]:,.6g}) and chance (which ranks as well with probability {m['ranking_by_chance']:.2g})"
+    )
