@@ -37,6 +37,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
     "simulate": ("pipelines.commands.fleet:simulate", "Simulate a fleet of CNC machines and import its history."),
+    "contract.infer": ("pipelines.commands.schema:infer", "Infer a contract to start from out of files of telemetry."),
+    "contract.check": (
+        "pipelines.commands.schema:check",
+        "Explain a contract in words: its columns, what is enforced, and how its files are laid out.",
+    ),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
     "data.report": (
@@ -102,6 +107,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS = {
     "audits": "Inspect assets without an alert.",
+    "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
     "quarantine": "List, export and replay quarantined rows.",

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
     from data_contracts.ingestion.quarantine import QuarantineReplay
     from data_contracts.ingestion.unmatched import Unmatched
+    from data_contracts.validation.contract_words import ContractWords
     from data_contracts.validation.report import Report
     from pipelines.evidence.data_report import DataReport
     from pipelines.file_reading.notes import ReadingNotes
     from pipelines.importers.batch import ImportResult
+    from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.data_report import DescribedData, ImportedData
     from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
 
@@ -192,3 +194,23 @@ def inbox(result: "InboxResult") -> Group:
         table.add_row(entry.file.name, entry.contract, f"{entry.accepted:,}", f"{entry.quarantined:,}", note)
     left = [*waiting(result.waiting), *unmatched_lines(result.unmatched)]
     return Group(table if result.files else Text("The inbox holds no file that is whole."), *left)
+
+
+def contract(words: "ContractWords") -> Group:
+    """Render a contract in words: its columns, the rules for a batch, the layout of its files."""
+    about = words.kind if words.asset_type is None else f"{words.kind} of type {words.asset_type}"
+    head = Text(f"{words.name} {words.version}", style="bold")
+    head.append(f", {about}, digest {words.digest}; rows are stored in {words.table}", style="not bold")
+    table = column_table("column", "is", "type", "unit", "demands")
+    for column in words.columns:
+        table.add_row(column.name, column.role, column.type, column.unit, "; ".join(column.rules))
+    layout = [Text(f"files: {name.replace('_', ' ')} {value}") for name, value in words.layout.items()]
+    return Group(head, table, *(Text(f"- {rule}") for rule in words.rules), *layout)
+
+
+def inferred(result: "InferredContract") -> Group:
+    """Render where an inferred contract was written, what it decided, and how the files keep it."""
+    head = Text(f"Written to {result.file}: of {result.rows:,} rows, {result.rows - result.refused:,} keep it.")
+    parts = [Text(f"- {decision}") for decision in result.decisions]
+    parts += [Text(f"refused: {breach}", style="yellow") for breach in result.breaches]
+    return Group(head, *parts, Text(f"See it with `forewarn contract check {result.file}`.", style="dim"))

@@ -1,7 +1,8 @@
-"""Command `schema`: what a file may hold, for editors and for people."""
+"""Commands `schema` and `contract`: what a file may hold, for editors and for people."""
 
 import json
 import sys
+from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.cli.options import DEFAULTS, Shared
@@ -53,3 +54,74 @@ def schema_of(described: Described) -> dict[str, Any]:
     from models.experiment.experiment import Experiment
 
     return {"$schema": DIALECT, **json_schema(Experiment)}
+
+
+def infer(
+    files: list[Path],
+    /,
+    *,
+    out: Path | None = None,
+    asset_type: str = "machine",
+    time_zone: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Infer a contract to start from out of files of telemetry.
+
+    Its comments say what only a person can decide: units, the time zone, limits. The files are read by it before it is
+    printed or written.
+
+    Parameters
+    ----------
+    files : list of Path
+        Files of one kind, folders of them, or patterns: CSV, Parquet or XLSX.
+    out : Path, optional
+        The file to write, such as ``pump.odcs.yaml``; without it the contract is printed.
+    asset_type : str
+        What the machines are called, such as ``pump``.
+    time_zone : str, optional
+        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    options : Options
+        Where the state lies and how to answer.
+    """
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from data_contracts.errors import UsageError
+    from pipelines.importers.inferred_contract import infer_contract
+
+    if out is not None and (out.suffix not in (".yaml", ".yml") or out.exists()):
+        found = f"{out} exists" if out.exists() else f"{out} does not end in .yaml"
+        raise UsageError(found, "a new file ending in .odcs.yaml", "Choose another name, or remove the file")
+    result = infer_contract(files, asset_type=asset_type, time_zone=time_zone, now=pd.Timestamp.now("UTC"))
+    if out is not None:
+        try:
+            out.write_text(result.text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written ({error})", "a writable path", "Choose another") from error
+        return replace(result, file=out)
+    if options.json:
+        return result
+    sys.stdout.write(result.text)  # not through the console, which would wrap the lines
+    return None
+
+
+def check(
+    contract: str,
+    /,
+    *,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Explain a contract in words: its columns, what is enforced, and how its files are laid out.
+
+    Parameters
+    ----------
+    contract : str
+        The name of a contract, or the path of an Open Data Contract Standard file.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.validation.contract_words import explain
+    from pipelines.cli.arguments import named_contract
+
+    return explain(named_contract(options, contract))

@@ -93,12 +93,13 @@ def import_batch(
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
     tables = _tables_with_rows(workspace, batch, contract)
-    imports, services = {}, []
+    imports, services, said = {}, [], []
     for done, (each, table) in enumerate(tables):
         progress("import", done, len(tables))
         result = ingest(workspace, table, each, now=now)
         imports[each.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
         services.append(result.service)
+        said += [f"{each.table}: {sentence}" for sentence in result.sentences]
         if result.service.new and "assets" not in imports:
             imports["assets"] = TableImport(result.service.new, result.service.new, 0, already=False)
     progress("import", len(tables), len(tables))
@@ -109,7 +110,7 @@ def import_batch(
         tables=imports,
         contract=registration,
         unmatched=find_unmatched(workspace, reports),
-        notes=tuple(_notes(reports, services)),
+        notes=(*_notes(reports, services), *said),
         reading=batch.reading,
         strict=strict,
     )

@@ -176,16 +176,13 @@ def rows(*changed: str, header: str = HEADER) -> str:
 
 QUARANTINED = {
     "a missing column": (rows(*(row.rpartition(",")[0] for row in ROWS), header=HEADER[:-9]), "pressure is missing"),
-    "a misspelt column": (rows(header=HEADER.replace("flow", "flwo")), "Did you mean 'flow'?"),
     "a wrong unit": (rows(header=HEADER.replace("flow", "flow [m3/h]")), "is in m3/h; the contract demands l/min"),
-    "a wrong type": (rows(ROWS[0].replace("200", "high"), ROWS[1]), "flow: holds 'high' in row 1"),
-    "a decimal comma": (rows(ROWS[0], ROWS[1].replace("210", '"2,1"')), "flow: holds '2,1' in row 2"),
+    "a wrong type": (
+        rows(ROWS[0].replace("200", "high"), ROWS[1].replace("210", "low")),
+        "flow: holds 'high' in row 1",
+    ),
     "an invalid time": (rows(ROWS[0].replace("2026-07-01T00:00:00Z", "yesterday", 1)), "holds 'yesterday'"),
     "a column twice": (rows(header=HEADER.replace("pressure", "flow")), "flow occurs 2 times"),
-    "an undeclared column": (
-        rows(*(f"{row},red" for row in ROWS), header=f"{HEADER},colour"),
-        "colour is not in the contract",
-    ),
     "no good row": (rows(ROWS[0].replace("200", "-5")), "range flow"),
     "a clock that is years ahead": (rows(ROWS[0].replace("2026", "2199")), "nor after now"),
 }
@@ -206,6 +203,32 @@ def test_a_file_that_breaks_its_contract_is_quarantined(own: Line, case: str) ->
     assert len(values) >= sum(len(line.split(",")) for line in text.splitlines()[1:]) - text.count('"') // 2
     assert own("validate", file, "--contract", own.contract).status == 1
     assert own("quarantine", "list").status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (rows(header=HEADER.replace("flow", "flwo")), "Did you mean 'flow'?"),
+        (rows(*(f"{row},red" for row in ROWS), header=f"{HEADER},colour"), "colour is not in the contract"),
+    ],
+    ids=["a misspelt column", "an undeclared column"],
+)
+def test_a_file_with_columns_too_many_is_refused_before_anything_is_stored(own: Line, text: str, message: str) -> None:
+    """No repair of rows helps, so none is in quarantine; the columns and the ways out are named."""
+    file = own.write(text)
+    own.refused(1, (message, "--ignore-extra", "Nothing was stored"), "ingest", file, "--contract", own.contract)
+    assert quarantine.list_rows(own.workspace).empty
+    assert own("validate", file, "--contract", own.contract).status == 1
+
+
+@pytest.mark.parametrize(("cell", "row"), [("high", 0), ('"2,1"', 1)], ids=["a wrong type", "a decimal comma"])
+def test_one_cell_of_another_type_is_one_row_in_quarantine(own: Line, cell: str, row: int) -> None:
+    """The other row is stored, and the list shows the cell."""
+    changed = list(ROWS)
+    changed[row] = changed[row].replace(("200", "210")[row], cell)
+    ran = own("ingest", own.write(rows(*changed)), "--contract", own.contract, "--json")
+    assert (ran.json["accepted"], ran.json["quarantined"]) == (1, 1)
+    assert cell.strip('"') in own("quarantine", "list").out
 
 
 UNREADABLE: dict[str, tuple[str | bytes, int, str]] = {
@@ -276,13 +299,13 @@ def test_a_header_may_declare_the_right_unit(own: Line) -> None:
 
 def test_fixed_rows_leave_quarantine_and_the_rest_stays(own: Line) -> None:
     """Export, fix, replay: rows that are good now are stored once; a batch that stays bad does not hold up others."""
-    for case in ("a wrong type", "an undeclared column"):
+    for case in ("a wrong type", "a wrong unit"):
         own("ingest", own.write(QUARANTINED[case][0]), "--contract", own.contract)
     out = str(own.folder / "fix.csv")
     assert own("quarantine", "export", out, "--contract", own.contract).status == 0
     assert own("quarantine", "export", out, "--contract", own.contract).status == 2
     assert own("quarantine", "replay", "--contract", own.contract).status == 1
-    fixed = Path(out).read_text().replace("high", "199")
+    fixed = Path(out).read_text().replace("high", "199").replace("low", "210")
     Path(out).write_text(fixed)
     first = own("quarantine", "replay", out, "--contract", own.contract, "--json")
     again = own("quarantine", "replay", out, "--contract", own.contract, "--json")

@@ -1,0 +1,272 @@
+"""A contract to start from, inferred from files: what they hold, and what a person has to decide."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data_contracts.contract.contract import load_contract
+from data_contracts.contract.file_layout import PLAIN, FileLayout
+from data_contracts.errors import ForewarnError, UsageError
+from data_contracts.validation.checks import examine
+from pipelines.file_reading.columns import Columns, named_columns
+from pipelines.file_reading.find_files import find_files
+from pipelines.file_reading.long_layout import looks_long, name_roles
+from pipelines.file_reading.raw_table import RawTable, read_raw
+from pipelines.file_reading.read import read_table
+from pipelines.file_reading.times import read_times
+from pipelines.file_reading.values import fits_decimal, is_text, read_values
+from pipelines.importers.contract_text import ContractSketch, contract_text
+from pipelines.importers.inferred_columns import (
+    ChannelGuess,
+    TimeColumn,
+    find_asset,
+    find_time,
+    grows,
+    guess_channel,
+    is_quality,
+)
+
+_OWN = ("known_time", "source")
+_SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
+_TAG_MARKS = (".", "/", ":", "|", "_")
+
+
+@dataclass(frozen=True)
+class InferredContract:
+    """A contract inferred from files, and how they keep it."""
+
+    text: str
+    decisions: tuple[str, ...]  # what was decided, and what a person has to
+    rows: int
+    refused: int  # rows that it would refuse
+    breaches: tuple[str, ...]  # why, and what else of it the files break
+    file: Path | None = None  # where it was written
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {**vars(self), "file": None if self.file is None else str(self.file)}
+
+
+def infer_contract(
+    paths: Sequence[Path], *, asset_type: str = "machine", time_zone: str | None = None, now: pd.Timestamp
+) -> InferredContract:
+    """Infer a contract from the files of one kind of telemetry, and read them by it."""
+    files = find_files(list(paths))
+    raws = [read_raw(file, PLAIN, _is_header) for file in files]
+    columns, partial = _stacked(raws)
+    if not columns.rows:
+        raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
+    layout = _marks(raws[0], columns)
+    if looks_long(columns.names):
+        sketch = _long(files, columns, layout, asset_type)
+    else:
+        sketch = _wide(files, columns, layout, asset_type)
+    if partial:
+        sketch = replace(sketch, extra=(*sketch.extra, *partial), partial=partial)
+    if time_zone is not None:
+        zone = replace(sketch.layout, time_zone=time_zone)
+        sketch = replace(sketch, layout=zone, zone_known=True)
+    text = contract_text(sketch)
+    return _tried(text, sketch, paths, now)
+
+
+def _is_header(names: list[str]) -> bool:
+    """Return whether cells are names: texts that are no numbers, and more than one."""
+    named = [name for name in names if name]
+    return len(named) > 1 and not any(name[0].isdigit() or name[0] in "+-." for name in named)
+
+
+def _stacked(raws: Sequence[RawTable]) -> tuple[Columns, tuple[str, ...]]:
+    """Put the files' columns below each other; return beside them those that not all files have."""
+    each = [named_columns(raw.path, raw.table, PLAIN) for raw in raws]
+    every = dict.fromkeys(name for columns in each for name in columns.names)
+    common = [name for name in every if all(name in columns.names for columns in each)]
+    partial = tuple(name for name in every if name not in common)
+    if len(common) < max(2, len(partial)):
+        odd = next(columns for columns in each if set(columns.names) != set(each[0].names))
+        raise UsageError(
+            f"{odd.path} has other columns than {each[0].path}",
+            "files of one kind",
+            "Name the files of telemetry alone, or those that have the same columns",
+        )
+    units = {name: unit for columns in each for name, unit in columns.units.items()}
+    units |= {name: unit for raw in raws for name, unit in raw.notes.units.items()}
+    cells = tuple(_joined([columns.column(name) for columns in each]) for name in common)
+    return Columns(raws[0].path, tuple(common), cells, units), partial
+
+
+def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    kinds = {part.type for part in parts}
+    if len(kinds) > 1:
+        parts = [part.cast(pa.large_string()) for part in parts]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=parts[0].type)
+
+
+def _marks(raw: RawTable, columns: Columns) -> FileLayout:
+    separator = _SEPARATORS.get(raw.notes.separator)  # none to name for commas, and for files that are no text
+    texts = [cells for cells in columns.cells if is_text(cells.type)]
+    numeric = [cells for cells in texts if fits_decimal([cells], ",")]
+    return replace(PLAIN, separator=separator, decimal="," if separator and numeric else None)
+
+
+def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
+    time = find_time(columns)
+    used = [time.name] if time is not None else []
+    asset = find_asset(columns, used)
+    used += [asset] if asset is not None else []
+    layout = _with_time(layout, time)
+    rename = {name: ours for name, ours in ((used[0] if time else None, "event_time"), (asset, "asset")) if name}
+    decisions = []
+    if asset is None:
+        layout = replace(layout, asset_from=_name_pattern(files))
+        decisions.append("No column names the asset: it is taken from the files' names (fileLayout.assetFrom).")
+    channels, qualities, extra = [], {}, []
+    for name, cells in zip(columns.names, columns.cells, strict=True):
+        if name in used or name in _OWN:
+            continue
+        if is_quality(cells):
+            qualities[name] = ""
+            continue
+        guess = guess_channel(name, columns.units.get(name), cells, layout)
+        if guess is None:
+            extra.append(name)
+        else:
+            channels.append(guess)
+    if not channels:
+        left = ", ".join(extra[:10]) or "none"
+        expected = "channels, mostly numbers of fewer than 16 digits"
+        found = f"{files[0]} has no column of numbers besides time and asset (other columns: {left})"
+        raise UsageError(found, expected, "Name the files of the readings")
+    names = {guess.header: guess.name for guess in channels if guess.header != guess.name}
+    known = {guess.name for guess in channels}
+    qualities = {name: next((each for each in known if name.startswith(each)), "*") for name in qualities}
+    layout = replace(layout, rename={name: ours for name, ours in (rename | names).items() if name != ours})
+    words = {word for guess in channels for word in guess.missing_words}
+    layout = replace(layout, missing=tuple(sorted(words)))
+    assets = _assets(files, columns, asset)
+    times = _times(columns, time, layout)
+    channels = [_maybe_counter(guess, columns, assets, layout) for guess in channels]
+    return ContractSketch(
+        asset_type=asset_type,
+        files=tuple(map(str, files)),
+        rows=columns.rows,
+        assets=int(assets.nunique()),
+        layout=layout,
+        time=time,
+        zone_known=time is None or time.zoned,
+        interval=_interval(times, assets),
+        channels=tuple(channels),
+        qualities=qualities,
+        extra=tuple(extra),
+        decisions=tuple(decisions),
+    )
+
+
+def _with_time(layout: FileLayout, time: TimeColumn | None) -> FileLayout:
+    if time is None:
+        return replace(layout, time_format="row")
+    zone = None if time.zoned else "UTC"
+    return replace(layout, time_format=time.time_format, time_zone=zone)
+
+
+def _name_pattern(files: Sequence[Path]) -> str:
+    """Return how the files' names give the asset: alone where they differ, else with their folders."""
+    stems = [file.name.partition(".")[0] for file in files]
+    return "{asset}" if len(set(stems)) == len(stems) else "{asset}/{asset}"
+
+
+def _assets(files: Sequence[Path], columns: Columns, asset: str | None) -> "pd.Series[Any]":
+    if asset is not None:
+        return pd.Series(columns.column(asset).cast(pa.large_string()).to_pandas()).fillna("")
+    # Each file is an asset; their rows are below each other in the files' order.
+    lengths = [named_columns(file, read_raw(file, PLAIN, _is_header).table, PLAIN).rows for file in files]
+    return pd.Series(np.repeat([str(file) for file in files], lengths))
+
+
+def _times(columns: Columns, time: TimeColumn | None, layout: FileLayout) -> "pd.Series[Any] | None":
+    if time is None:
+        return None
+    return read_times(columns.path, time.name, columns.column(time.name), layout).column
+
+
+def _interval(times: "pd.Series[Any] | None", assets: "pd.Series[Any]") -> pd.Timedelta | None:
+    """Return the usual time from one reading of an asset to its next."""
+    if times is None:
+        return None
+    ordered = pd.DataFrame({"asset": assets.to_numpy(), "time": times.to_numpy()}).sort_values(["asset", "time"])
+    steps = ordered.groupby("asset", sort=False)["time"].diff().dropna()
+    steps = steps[steps > pd.Timedelta(0)]
+    return pd.Timedelta(steps.median()) if len(steps) else None
+
+
+def _maybe_counter(guess: ChannelGuess, columns: Columns, assets: "pd.Series[Any]", layout: FileLayout) -> ChannelGuess:
+    if guess.kind != "number" or guess.header not in columns.names:
+        return guess
+    values = pd.to_numeric(read_values(columns.column(guess.header), "number", layout).column, errors="coerce")
+    return replace(guess, counter=grows(values.reset_index(drop=True), assets.reset_index(drop=True)))
+
+
+def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
+    """Describe a historian's table: each tag is an asset and a channel."""
+    roles = name_roles(columns)
+    time = find_time(columns.only([roles.names.index("event_time")]))
+    layout = _with_time(layout, time)
+    tags = pd.Series(roles.column("tag").cast(pa.large_string()).to_pandas())
+    mark = next((mark for mark in _TAG_MARKS if (tags.dropna().str.count(f"\\{mark}") == 1).all()), None)
+    own_asset = "asset" in roles.names
+    if mark is None and not own_asset:
+        raise UsageError(
+            f"{files[0]} names tags such as {tags.iloc[0]!r}, which are not an asset and a channel",
+            "tags such as pump-1.vibration",
+            "Write a list of tags with the columns tag, asset and channel, name it as fileLayout.tags, and the "
+            "channels in the contract (docs/how-to/own-data.md)",
+        )
+    channel = tags if own_asset or mark is None else tags.str.split(mark).str[-1]
+    assets = tags.str.split(mark).str[0] if mark and not own_asset else tags
+    channels = []
+    for name in sorted(channel.dropna().unique()):
+        rows = pa.array((channel == name).to_numpy())
+        guess = guess_channel(str(name), None, roles.column("value").filter(rows), layout)
+        if guess is not None:
+            channels.append(replace(guess, missing_share=1.0))
+    if not channels:
+        raise UsageError(f"{files[0]} has no tag of numbers", "telemetry", "Name the files of the readings")
+    tag_pattern = "{channel}" if own_asset or mark is None else f"{{asset}}{mark}{{channel}}"
+    words = {word for guess in channels for word in guess.missing_words}
+    layout = replace(layout, shape="long", tags=tag_pattern, missing=tuple(sorted(words)))
+    times = _times(columns, time, layout)
+    return ContractSketch(
+        asset_type=asset_type,
+        files=tuple(map(str, files)),
+        rows=columns.rows,
+        assets=int(assets.nunique()),
+        layout=layout,
+        time=time,
+        zone_known=time is None or time.zoned,
+        interval=_interval(times, tags),
+        channels=tuple(channels),
+        qualities={},
+        extra=(),
+        decisions=("Each line is one value of a tag; bad values are left out, and uncertain ones kept.",),
+    )
+
+
+def _tried(text: str, sketch: ContractSketch, paths: Sequence[Path], now: pd.Timestamp) -> InferredContract:
+    """Read the files by the contract as it was written, and say what becomes of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "inferred.odcs.yaml"
+        file.write_text(text, encoding="utf-8")
+        contract = load_contract(file)
+    frame = read_table(list(paths), contract).frame
+    checked = examine(frame, contract, now=now)
+    breaches = tuple(
+        f"{breach.check} {breach.column}".strip() + f": {breach.detail}" for breach in checked.report.breaches
+    )
+    refused = len(checked.reasons) if checked.report.batch_passed else len(frame)
+    return InferredContract(text, sketch.all_decisions(), len(frame), refused, breaches)
