@@ -117,16 +117,16 @@ def _rhythm(delta: DeltaTable, assets: Sequence[str] | None) -> pd.DataFrame:
     # Known before a reading that came earlier was known: it arrived late, or the clocks disagree.
     late = instants["known"] < own["known"].cummax()
     by_asset = gap.groupby(instants["asset"])
-    longest = by_asset.max()
-    at_longest = by_asset.idxmax()[longest.notna()] if longest.notna().any() else pd.Series(dtype="int64")
+    with_gaps = instants.assign(gap=gap).dropna(subset="gap").sort_values("gap")
+    longest = with_gaps.drop_duplicates("asset", keep="last").set_index("asset").reindex(usual.index)
     measured = pd.DataFrame(
         {
             "instants": own.size(),
             "interval": usual / _SECOND,
             "gaps": by_asset.count(),
             "gap_s": by_asset.sum() / _SECOND,
-            "longest_gap_s": longest / _SECOND,
-            "longest_gap_end": pd.Series(instants["at"].reindex(at_longest).to_numpy(), at_longest.index),
+            "longest_gap_s": longest["gap"] / _SECOND,
+            "longest_gap_end": longest["at"],
             "repeated": np.bincount(code[repeated], minlength=len(names)),
             "late": late.groupby(instants["asset"]).sum(),
         }

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.names import format_duration
+from features.names import format_duration, parse_duration
 
 _READINGS = (12, 48)  # in the short and in the long window
 _MOST_CUT_OFFS = 200_000
 _SHARE = 10  # a horizon is this part of the time between failures
 _ROUND = tuple(
-    pd.Timedelta(text).total_seconds()
+    parse_duration(text).total_seconds()
     for text in (
         *("10ms", "50ms", "100ms", "500ms", "1s", "2s", "5s", "10s", "15s", "30s"),
         *("1min", "2min", "5min", "10min", "15min", "30min"),
@@ -69,7 +69,7 @@ def suggest(profiles: pd.DataFrame, interval_s: float | None, between_s: "pd.Ser
 
 def horizons_to_try(suggestion: Suggestion, asked: pd.Timedelta | None) -> Sequence[float]:
     """Return horizons around the suggested one, and the one that was asked for, in seconds."""
-    middle = None if suggestion.horizon is None else pd.Timedelta(suggestion.horizon).total_seconds()
+    middle = None if suggestion.horizon is None else parse_duration(suggestion.horizon).total_seconds()
     around = () if middle is None else (middle / 2, middle, middle * 2)
     wanted = () if asked is None else (asked.total_seconds(),)
     return sorted({*around, *wanted})
