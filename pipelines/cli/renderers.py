@@ -244,10 +244,12 @@ _LIFE_METRICS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "not capped": lambda entry: format_metric(entry, "rmse_uncapped", ".2f"),
 }
 _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
+    "data_contracts.validation.contract_words:ContractWords": data_renderers.contract,
     "data_contracts.validation.report:Report": data_renderers.checks,
     "data_contracts.ingestion.ingest:IngestResult": data_renderers.ingest,
     "data_contracts.ingestion.quarantine:QuarantineReplay": data_renderers.replay,
     "pipelines.importers.batch:ImportResult": data_renderers.imported_tables,
+    "pipelines.importers.inferred_contract:InferredContract": data_renderers.inferred,
     "pipelines.flows.schedules:FlowResult": _flow,
     "pipelines.jobs.data_report:DescribedData": data_renderers.described,
     "pipelines.jobs.data_report:ImportedData": data_renderers.imported,
