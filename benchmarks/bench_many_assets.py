@@ -1,9 +1,10 @@
-"""CPU seconds and memory of reading, training and scoring fleets of many assets, each step in a process of its own.
+"""CPU seconds and memory of fleets of many assets: import, read, train, score, monitor, predict, plan.
 
     python benchmarks/bench_many_assets.py --assets 2000 50000
 
-Every asset has two days of hourly readings; one in 25 fails and is silent from then on. The last column says how many
-times the CPU seconds an asset grew from the smallest fleet: 1.0 is linear.
+Each step is a process of its own. Every asset has three days of hourly readings; one in four fails and is silent from
+then on, one in twenty is retired. The last column is the CPU seconds an asset in the largest fleet beside the smallest:
+x 1.00 is linear, and less because every process takes some seconds to start.
 """
 
 import argparse
@@ -16,23 +17,69 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 START = pd.Timestamp("2026-03-01T00:00Z").as_unit("us")
-HOURS = 48
-FAILING = 25  # one asset in so many
+LEARNED_H, HOURS = 48, 72  # the hours to learn from, and all
+FAILING, RETIRED, INSPECTED = 4, 20, 10  # one asset in so many
 WARNING_H = 10
-AS_OF = (START + pd.Timedelta(hours=30)).isoformat()
-NOW = (START + pd.Timedelta(days=4)).isoformat()
+NAMES = ("assets", "failures", "work_orders", "telemetry")
 REPOSITORY = Path(__file__).parents[1]
 CLI = "from pipelines.cli import main; main()"
-READ = """
+OPEN = """
 import os, sys
 from pathlib import Path
-from data_contracts.tables.history import read_history
+import pandas as pd
 from data_contracts.workspace import open_workspace
-history = read_history(open_workspace(Path(sys.argv[1]), os.environ), "pump")
-assert history.assets["asset"].nunique() == int(sys.argv[2])
+workspace, n_assets = open_workspace(Path("w"), os.environ), int(sys.argv[1])
+START = pd.Timestamp("2026-03-01T00:00Z").as_unit("us")
+"""
+READ = """
+from data_contracts.tables.history import read_history
+history = read_history(workspace, "pump")
+assert history.assets["asset"].nunique() == n_assets
+"""
+TRAIN = """
+from models.experiment.experiment import load_experiment
+from pipelines.jobs.train import train_experiment
+print(train_experiment(workspace, load_experiment(Path("pumps.toml"), []), now=START + pd.Timedelta("48h")).to_dict())
+"""
+ENDPOINT = """
+import json
+from types import SimpleNamespace
+from pipelines.evidence.champion import load_champion
+from serving.deployment.champion import Champion
+from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
+from serving.routes.worklist import plan_worklist
+from serving.schemas.planning_requests import WorklistRequest
+from serving.schemas.predict_request import parse_request
+from serving.settings import Settings
+now = START + pd.Timedelta("51h")
+model = load_champion(workspace, "pumps").model
+champion = Champion(model.name, model.version, model.artifact, now)
+predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: now)
+worker = SimpleNamespace(
+    workspace=workspace,
+    settings=Settings(),
+    predictor=predictor,
+    watch=SimpleNamespace(current=champion),
+    champion=lambda: champion,
+)
+"""
+PREDICT = """
+for first in range(10):
+    names = [f"pump-{number:06d}" for number in range(first, 1000, 10)]
+    body = json.dumps({"assets": names, "as_of": now.isoformat()}).encode()
+    assert len(predictor.predict(parse_request(body, 100), champion)["predictions"]) == 100
+"""
+WORKLIST = """
+costs = {"planned": 1000, "failure": 20000, "downtime_per_hour": 1000, "unplanned_hours": 10}
+crews = {"machines_per_day": 50}
+request = WorklistRequest.model_validate({"days": 2, "crews": crews, "costs": costs, "repair_hours": 6})
+answer = plan_worklist(worker, request)
+print(len(answer["lines"]), "lines", len(answer["left_out"]), "left out")
 """
 CONTRACT = """
 apiVersion: v3.1.0
@@ -76,6 +123,10 @@ test_share = 0.3
 """
 
 
+Names = npt.NDArray[np.str_]
+Hours = npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Used:
     """What a step used."""
@@ -85,44 +136,84 @@ class Used:
 
 
 def write_fleet(folder: Path, n_assets: int) -> None:
-    """Write telemetry, records, failures and work orders of a fleet, its contract and its experiment."""
+    """Write telemetry, records, failures and work orders of a fleet in two parts, its contract and its experiment."""
     rng = np.random.default_rng(n_assets)
     names = np.array([f"pump-{number:06d}" for number in range(n_assets)])
-    fails_at = np.where(np.arange(n_assets) % FAILING == 0, rng.integers(20, HOURS, n_assets), HOURS + WARNING_H)
-    hour = np.tile(np.arange(HOURS), n_assets)
-    left = np.repeat(fails_at, HOURS) - hour
-    telemetry = pd.DataFrame({"asset": np.repeat(names, HOURS), "event_time": START + pd.to_timedelta(hour, unit="h")})
-    warning = np.clip(WARNING_H - left, 0, None) / 4
-    telemetry["vibration"] = (2 + warning + rng.normal(0, 0.3, len(hour))).round(3)
-    telemetry["temperature"] = rng.normal(60, 2, len(hour)).round(2)
-    telemetry["known_time"], telemetry["source"] = telemetry["event_time"], "physical"
-    telemetry[left >= 0].to_parquet(folder / "telemetry.parquet", index=False)
-    failed = np.flatnonzero(fails_at < HOURS)
-    at = START + pd.to_timedelta(fails_at[failed], unit="h")
-    failures = pd.DataFrame({"failure_id": [f"F{number}" for number in failed], "asset": names[failed]})
-    failures.assign(event_time=at, mode="bearing").to_parquet(folder / "failures.parquet", index=False)
-    orders = pd.DataFrame({"work_order_id": [f"W{number}" for number in range(n_assets)], "asset": names})
-    orders = orders.assign(event_time=START + pd.Timedelta(hours=1), kind="routine", component="seal")
-    orders.to_parquet(folder / "work_orders.parquet", index=False)
-    records = pd.DataFrame({"asset": names, "event_time": START - pd.Timedelta(days=30), "asset_type": "pump"})
-    records = records.assign(model=rng.choice(["A", "B"], n_assets), plant=rng.choice(["north", "south"], n_assets))
-    records.to_parquet(folder / "assets.parquet", index=False)
+    number = np.arange(n_assets)
+    fails_at = np.where(number % FAILING == 0, rng.integers(20, HOURS, n_assets), 10 * HOURS)
+    retires_at = np.where(number % RETIRED == 1, HOURS - WARNING_H, 10 * HOURS)
+    tables = {
+        "assets": _records(rng, names, retires_at),
+        "failures": _failures(names, fails_at),
+        "work_orders": _work_orders(rng, names),
+        "telemetry": _telemetry(rng, names, fails_at, retires_at),
+    }
+    for name, table in tables.items():
+        later = table["event_time"] >= START + pd.Timedelta(hours=LEARNED_H)
+        table[~later].to_parquet(folder / f"{name}_1.parquet", index=False)
+        table[later].to_parquet(folder / f"{name}_2.parquet", index=False)
     (folder / "pump.odcs.yaml").write_text(CONTRACT, encoding="utf-8")
     (folder / "pumps.toml").write_text(EXPERIMENT, encoding="utf-8")
 
 
+def _telemetry(rng: np.random.Generator, names: Names, fails_at: Hours, retires_at: Hours) -> pd.DataFrame:
+    hour = np.tile(np.arange(HOURS), len(names))
+    left = np.repeat(fails_at, HOURS) - hour
+    frame = pd.DataFrame({"asset": np.repeat(names, HOURS), "event_time": START + pd.to_timedelta(hour, unit="h")})
+    warning = np.clip(WARNING_H - left, 0, None) / 4
+    frame["vibration"] = (2 + warning + rng.normal(0, 0.3, len(hour))).round(3)
+    frame["temperature"] = rng.normal(60, 2, len(hour)).round(2)
+    return frame.assign(source="physical")[(left >= 0) & (hour <= np.repeat(retires_at, HOURS))]
+
+
+def _records(rng: np.random.Generator, names: Names, retires_at: Hours) -> pd.DataFrame:
+    records = pd.DataFrame({"asset": names, "event_time": START - pd.Timedelta(days=30), "asset_type": "pump"})
+    records["model"], records["plant"] = rng.choice(["A", "B"], len(names)), rng.choice(["north", "south"], len(names))
+    records["status"] = "in_service"
+    retired = retires_at < HOURS
+    at = START + pd.to_timedelta(retires_at[retired], unit="h")
+    return pd.concat([records, records[retired].assign(event_time=at, status="retired")], ignore_index=True)
+
+
+def _failures(names: Names, fails_at: Hours) -> pd.DataFrame:
+    failed = np.flatnonzero(fails_at < HOURS)
+    at = START + pd.to_timedelta(fails_at[failed], unit="h")
+    frame = pd.DataFrame({"failure_id": [f"F{number}" for number in failed], "asset": names[failed], "event_time": at})
+    return frame.assign(mode="bearing")
+
+
+def _work_orders(rng: np.random.Generator, names: Names) -> pd.DataFrame:
+    routine = pd.DataFrame({"asset": names, "event_time": START + pd.Timedelta(hours=1), "kind": "routine"})
+    inspected = names[::INSPECTED]
+    at = START + pd.to_timedelta(rng.integers(2, HOURS, len(inspected)), unit="h")
+    inspections = pd.DataFrame({"asset": inspected, "event_time": at, "kind": "inspection", "prompted_by": "alarm"})
+    inspections["finding"] = rng.choice(["no_fault_found", "defect_confirmed"], len(inspected))
+    orders = pd.concat([routine, inspections], ignore_index=True).assign(component="seal")
+    return orders.assign(work_order_id=[f"W{number}" for number in range(len(orders))])
+
+
 def steps(n_assets: int) -> dict[str, Sequence[str]]:
     """Return the commands, in order."""
-    names = ("telemetry", "assets", "failures", "work_orders")
-    files = [word for name in names for word in (f"--{name.replace('_', '-')}", f"{name}.parquet")]
-    workspace = ["-w", "w"]
+
+    def imported(part: int) -> list[str]:
+        files = [word for name in NAMES for word in (f"--{name.replace('_', '-')}", f"{name}_{part}.parquet")]
+        return ["-c", CLI, "import", "files", "--contract", "pump.odcs.yaml", *files, "-w", "w"]
+
+    def python(*code: str) -> list[str]:
+        return ["-c", OPEN + "".join(code), str(n_assets)]
+
+    as_of, now = ((START + pd.Timedelta(hours=hours)).isoformat() for hours in (50, HOURS))
+    scored = ["-c", CLI, "score", "--as-of", as_of, "-w", "w", "--json"]
     return {
-        "import": ["-c", CLI, "import", "files", "--contract", "pump.odcs.yaml", *files, *workspace],
-        "read": ["-c", READ, "w", str(n_assets)],
-        "train": ["-c", CLI, "train", "pumps.toml", *workspace],
-        "score": ["-c", CLI, "score", "--as-of", AS_OF, *workspace, "--json"],
-        "score again": ["-c", CLI, "score", "--as-of", AS_OF, *workspace, "--json"],
-        "monitor": ["-c", CLI, "monitor", "--now", NOW, *workspace, "--json"],
+        "import two days": imported(1),
+        "train": python(TRAIN),
+        "import a day": imported(2),
+        "read": python(READ),
+        "score": scored,
+        "score again": scored,
+        "monitor": ["-c", CLI, "monitor", "--now", now, "-w", "w", "--json"],
+        "predict 10 x 100": python(ENDPOINT, PREDICT),
+        "worklist": python(ENDPOINT, WORKLIST),
     }
 
 
@@ -136,7 +227,7 @@ def measure(command: Sequence[str], folder: Path, log: Path) -> Used:
         )
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
+    if process.returncode:
         raise SystemExit(f"{' '.join(command[2:])} ended with {process.returncode}; see {log}")
     return Used(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
@@ -144,7 +235,7 @@ def measure(command: Sequence[str], folder: Path, log: Path) -> Used:
 def run(n_assets: int, folder: Path, chosen: Sequence[str]) -> dict[str, Used]:
     """Make a fleet and measure every step with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "telemetry.parquet").exists():
+    if not (folder / "telemetry_2.parquet").exists():
         write_fleet(folder, n_assets)
     used = {}
     for name, command in steps(n_assets).items():

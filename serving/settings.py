@@ -86,7 +86,7 @@ class Settings(EnvironmentSettings):
     """How many requests a second one caller may send; 0 for any number."""
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""
     """The age from which telemetry makes a prediction stale, such as "6h"; "none" for never. If empty, the latency that
-    the contract of the telemetry promises."""
+    the contract of the telemetry promises, or else what the telemetry's own rhythm suggests."""
     valid_for: Annotated[str, AfterValidator(_check_span), WithJsonSchema(_DURATION)] = ""
     """How long after its cut-off a prediction holds, such as "6h"; if empty, a quarter of the shortest horizon."""
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from data_contracts.configuration.schemas import json_schema
 from data_contracts.contract.contract_types import ColumnType
+from data_contracts.contract.file_layout import FileLayout, layout_fields
 from data_contracts.contract.odcs.standard_keys import DOCUMENTATION
 
 _UNREAD = "Part of the standard; forewarn does not read it."
@@ -224,7 +225,18 @@ def contract_schema() -> dict[str, Any]:
     definitions = {
         name: _with_unread(part, parts[name]) if name in parts else part for name, part in whole["$defs"].items()
     }
+    definitions["FileLayout"] = layout_schema()
+    definitions["ContractProperty"] |= {
+        "if": {"properties": {"property": {"const": "fileLayout"}}},
+        "then": {"properties": {"value": {"$ref": "#/$defs/FileLayout"}}},
+    }
     return _with_unread(whole, "OpenDataContractStandard") | {"$defs": definitions}
+
+
+def layout_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a contract's ``fileLayout``, its keys as a contract writes them."""
+    schema = json_schema(FileLayout)
+    return schema | {"properties": {key: schema["properties"][name] for key, name in layout_fields().items()}}
 
 
 def _with_unread(schema: dict[str, Any], part: str) -> dict[str, Any]:

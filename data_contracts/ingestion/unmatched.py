@@ -152,22 +152,30 @@ def find_unmatched(
     )
 
 
+def is_outside(table: str, frame: pd.DataFrame, spans: pd.DataFrame) -> "pd.Series[bool]":
+    """Mark the rows of assets with telemetry that lie long before its first or after its last reading.
+
+    `spans` has first and last by asset. Work orders and events from before count towards ages, and are not marked.
+    """
+    margin = min(_MOST_OUTSIDE, max(_LEAST_OUTSIDE, (spans["last"] - spans["first"]).max()))
+    own = spans[["first", "last"]].reindex(frame["asset"]).set_axis(frame.index)
+    late = frame["event_time"] > own["last"] + margin
+    return late | (frame["event_time"] < own["first"] - margin) if table == "failures" else late
+
+
 def _unmatched(
     table: str, frame: pd.DataFrame, spans: pd.DataFrame, alike: Mapping[str, list[str]]
 ) -> UnmatchedTable | None:
     unknown = frame[~frame["asset"].isin(spans.index)]
     outside, example = 0, ""
     if table != ASSETS and len(spans):
-        margin = min(_MOST_OUTSIDE, max(_LEAST_OUTSIDE, (spans["last"] - spans["first"]).max()))
-        own = spans.reindex(frame["asset"])
-        times = frame["event_time"].reset_index(drop=True)
-        first, last = own["first"].reset_index(drop=True), own["last"].reset_index(drop=True)
-        is_outside = ((times < first - margin) | (times > last + margin)).to_numpy()
-        outside = int(is_outside.sum())
+        marked = is_outside(table, frame, spans)
+        outside = int(marked.sum())
         if outside:
-            at = int(is_outside.argmax())
-            spans_text = f"{first[at]:%Y-%m-%d %H:%M} to {last[at]:%Y-%m-%d %H:%M}"
-            example = f"{frame['asset'].iloc[at]!r} at {times[at]:%Y-%m-%d %H:%M}, with readings from {spans_text}"
+            row = frame[marked].iloc[0]
+            first, last = spans.loc[row["asset"], ["first", "last"]]
+            span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+            example = f"{row['asset']!r} at {row['event_time']:%Y-%m-%d %H:%M}, with readings from {span}"
     if not len(unknown) and not outside:
         return None
     named = _name_assets(unknown, alike)

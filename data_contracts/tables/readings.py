@@ -1,5 +1,6 @@
 """Readings: the rows of telemetry that hold at least one value; how often they come, and the latest by a cut-off."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -101,6 +102,11 @@ def _rhythm(hours: pd.DataFrame) -> ReadingRhythm | None:
     delays = delays[delays <= _LONGEST_DELAY]
     none = pd.Timedelta(0)
     return ReadingRhythm(
-        interval=pd.Timedelta(intervals.quantile(_SHARE, interpolation="higher")).as_unit("us"),
-        delay=none if delays.empty else max(pd.Timedelta(delays.quantile(_SHARE, interpolation="higher")), none),
+        interval=_nearly_all(intervals), delay=none if delays.empty else max(_nearly_all(delays), none)
     )
+
+
+def _nearly_all(durations: "pd.Series[pd.Timedelta]") -> pd.Timedelta:
+    """Return the shortest of some durations that is no shorter than the given share of them."""
+    ordered = durations.sort_values(ignore_index=True)
+    return pd.Timedelta(ordered[math.ceil(_SHARE * (len(ordered) - 1))]).as_unit("us")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_contracts.configuration.reference import reference
 from data_contracts.configuration.schemas import json_schema
-from data_contracts.contract.contract_schema import contract_schema
+from data_contracts.contract.contract_schema import contract_schema, layout_schema
 from models.experiment.experiment import Experiment
 from pipelines.settings.settings import Settings
 from serving.settings import Settings as EndpointSettings
@@ -46,6 +46,12 @@ _PARTS = (
         "These are the keys that forewarn reads. The standard's others are allowed where they are for people, and\n"
         "refused where they demand what nothing enforces, such as `relationships` or a `quality` of type `sql`.",
         reference(contract_schema()),
+    ),
+    (
+        "The layout of a contract's files",
+        "The value of a contract's custom property `fileLayout`; each key can be given on the command line too, by an\n"
+        "option of its own or as `--layout KEY=VALUE` ([how](../how-to/own-data.md#read-the-files-as-they-are)).",
+        reference(layout_schema()),
     ),
 )
 

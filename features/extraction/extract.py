@@ -15,7 +15,7 @@ from features.extraction.arrow_batches import record_batches
 from features.extraction.job import CutOffs, Job, slabs_as_due, work
 from features.recipe.recipe import Recipe, named_channels
 from features.telemetry.known_telemetry import KnownTelemetry
-from features.telemetry.machines import Machines
+from features.telemetry.machines import replaced_since
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray, microseconds
@@ -213,7 +213,7 @@ def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> Job:
         return recipe.context.calculate(history, assets, asset, as_of, recipe.layout.columns)
 
     as_of = microseconds(cut_offs["as_of"])
-    since = Machines.from_frame(history.assets, assets).replaced_since(asset, as_of)
+    since = replaced_since(history.assets, assets, asset, as_of)
     return Job(recipe, CutOffs(asset, as_of, since), telemetry, context)
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.recipe.recipe import Recipe
-from features.telemetry.machines import Machines
+from features.telemetry.machines import replaced_since
 from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray, microseconds, width
 
@@ -28,7 +28,7 @@ def latest_readings(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) 
     event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])
     readings = telemetry[list(recipe.measured_channels)].to_numpy(dtype=np.float64)
     as_of = microseconds(cut_offs["as_of"])
-    since = Machines.from_frame(history.assets, assets).replaced_since(np.arange(len(assets)), as_of)
+    since = replaced_since(history.assets, assets, np.arange(len(assets)), as_of)
     return _latest(owner, event, known, readings, as_of, recipe, since)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from features.names import REGIME_MARK, format_duration
 from features.telemetry.known_telemetry import KnownTelemetry
-from features.telemetry.machines import Machines
+from features.telemetry.machines import replaced_since
 from features.telemetry.regimes import Regimes
 from features.telemetry.sorted_times import microseconds, width
 
@@ -66,7 +66,7 @@ def _share_beyond(history: "History", cut_offs: pd.DataFrame, regimes: Regimes, 
     known = KnownTelemetry.from_frame(
         history.telemetry, assets, (marked,), measured=history.channels, regimes=_BeyondReach(**vars(regimes))
     )
-    since = Machines.from_frame(history.assets, assets).replaced_since(owner, as_of)
+    since = replaced_since(history.assets, assets, owner, as_of)
     spans = known.spans(owner, as_of, width(window), since)
     segment = known.segments(spans)[0]
     before = np.concatenate([[0.0], np.cumsum(segment.flat)])

@@ -82,7 +82,7 @@ def fit_recipe(
         the rule for gaps.
     """
     chosen = named_channels(channels, history.channels)
-    declared = counters_of(getattr(history, "contract", None), history.channels) if counters is None else counters
+    declared = counters_of(history.contract, history.channels) if counters is None else counters
     counting = tuple(counter for counter in declared if counter.channel in chosen)
     spans = [window for window in windows if window != SINCE_START] if event_spans is None else event_spans
     learned = _learn_regimes(history, chosen, regimes, operating, declared, seed) if regimes else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
-from features.telemetry.machines import Machines
+from features.telemetry.machines import replaced_since
 from features.telemetry.sorted_times import IntArray
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class PointInTimeQuery:
         records = self.history.assets if self.records is None else self.records
         if len(records) < 2:
             return None
-        machines = Machines.from_frame(records, pd.Index(self.assets, dtype="str"))
-        return machines.replaced_since(np.arange(len(self.assets)), self.as_of)
+        return replaced_since(records, pd.Index(self.assets, dtype="str"), np.arange(len(self.assets)), self.as_of)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:

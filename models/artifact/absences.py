@@ -80,8 +80,8 @@ def stored_readings(workspace: Workspace, asset_type: str, cut_offs: pd.DataFram
     """Return the last reading of each asset known by its cut-off, where it is later than `since`; `NEVER` elsewhere."""
     found = np.full(len(cut_offs), NEVER, dtype=np.int64)
     assets = cut_offs["asset"].to_numpy(dtype=object)
-    for as_of, rows in cut_offs.reset_index(drop=True).groupby("as_of").groups.items():
-        places = np.asarray(rows)
+    for cut_off, rows in cut_offs.reset_index(drop=True).groupby("as_of").groups.items():
+        places, as_of = np.asarray(rows), pd.Timestamp(str(cut_off))
         start = pd.Timestamp(int(since[places].min()), unit="us", tz="UTC")
         latest = last_readings(
             workspace, f"telemetry/{asset_type}", as_of=as_of, assets=assets[places].tolist(), start=start

@@ -70,7 +70,9 @@ class LabelPlan:
     cap: Duration | None = None
     """Remaining-life labels are capped here."""
     down_after_failure: Duration = NO_TIME
-    """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure."""
+    """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure.
+    Failures booked up to this long after the first of a breakdown are the same one; if zero, those within a day, or
+    within lead + horizon (or the cap) if that is shorter."""
     reporting_delay: Duration | None = None
     """How long a report may take; by default the 95th percentile of the data's."""
 

@@ -25,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import in_order_of_correction
+from data_contracts.tables.telemetry import channels_among
 from features.names import SINCE_START
 from features.telemetry.sorted_times import IntArray, by_group, locate, microseconds, width
 from models.labels.breakdowns import NO_TIME, opens_breakdown
@@ -35,7 +37,6 @@ NEVER = int(np.iinfo(np.int64).min // 4)
 LONGEST_SILENCE = pd.Timedelta(days=365).as_unit("us")
 """The window of a model all of whose windows reach back to the first reading: without a limit nothing is ever silent,
 and one reading with a wrong year makes cut-offs for decades."""
-_NO_CHANNELS = frozenset({"asset", "event_time", "known_time", "source", "stored_version"})
 
 
 class ObservationState(StrEnum):
@@ -136,16 +137,17 @@ def last_readings(cut_offs: pd.DataFrame, telemetry: pd.DataFrame) -> IntArray:
     Telemetry has asset, event_time, known_time, source and channels; a row whose channels are all null is no reading.
     """
     result = np.full(len(cut_offs), NEVER, dtype=np.int64)
-    rows = with_values(telemetry)
+    rows = with_values(telemetry)[["asset", "event_time", "known_time"]]
     if rows.empty or cut_offs.empty:
         return result
-    latest, event = _latest_known(cut_offs, rows, ["event_time"]), microseconds(rows["event_time"])
+    event = microseconds(rows["event_time"])
+    latest = _latest_known(cut_offs, rows, event)
     return np.where(latest >= 0, event[latest], result)
 
 
 def with_values(telemetry: pd.DataFrame) -> pd.DataFrame:
     """Leave out the rows of telemetry that hold no value at all."""
-    channels = [name for name in telemetry.columns if name not in _NO_CHANNELS]
+    channels = list(channels_among(telemetry.columns))
     empty = telemetry[channels].isna().all(axis=1).to_numpy() if channels else np.zeros(len(telemetry), dtype=np.bool_)
     return telemetry[~empty] if empty.any() else telemetry
 
@@ -159,8 +161,7 @@ def last_failures(cut_offs: pd.DataFrame, failures: pd.DataFrame, *, breakdown: 
     if failures.empty or cut_offs.empty:
         return result
     code, assets = pd.factorize(cut_offs["asset"])
-    own = failures[failures["asset"].isin(assets)]
-    own = own.sort_values(_corrections_last(own, "known_time"))
+    own = in_order_of_correction(failures[failures["asset"].isin(assets)], ["asset", "failure_id"])
     identity = pd.factorize(own["failure_id"])[0]
     event, known = microseconds(own["event_time"]), microseconds(own["known_time"])
     rows_of = dict(by_group(pd.Index(assets).get_indexer(pd.Index(own["asset"])).astype(np.int64)))
@@ -177,19 +178,14 @@ def retired_at(cut_offs: pd.DataFrame, assets: pd.DataFrame) -> npt.NDArray[np.b
     """Mark the cut-offs, (n,), at which the latest known record of the asset that had happened says it is retired."""
     if "status" not in assets.columns or assets.empty or cut_offs.empty:
         return np.zeros(len(cut_offs), dtype=np.bool_)
-    latest = _latest_known(cut_offs, assets, _corrections_last(assets, "event_time", "known_time"))
-    retired = np.append(assets["status"].eq(RETIRED).fillna(False).to_numpy(dtype=np.bool_), False)
+    records = in_order_of_correction(assets, ["asset", "event_time"])
+    latest = _latest_known(cut_offs, records, np.arange(len(records)))
+    retired = np.append(records["status"].eq(RETIRED).fillna(False).to_numpy(dtype=np.bool_), False)
     return retired[latest]
 
 
-def _corrections_last(frame: pd.DataFrame, *first: str) -> list[str]:
-    """Name the columns to sort rows by, so that of rows that correct each other the last one counts."""
-    stored = [name for name in ("stored_version",) if name in frame.columns]
-    return [*first, *stored, *(name for name in frame.columns if name not in {*first, *stored})]
-
-
-def _latest_known(cut_offs: pd.DataFrame, rows: pd.DataFrame, order: list[str]) -> IntArray:
-    """Return the row of each cut-off's asset that is last by `order` of those that had happened and were known; or -1.
+def _latest_known(cut_offs: pd.DataFrame, rows: pd.DataFrame, rank: IntArray) -> IntArray:
+    """Return the row of each cut-off's asset with the highest rank, (n_rows,), of those happened and known; or -1.
 
     Rows are numbered by position.
     """
@@ -199,20 +195,20 @@ def _latest_known(cut_offs: pd.DataFrame, rows: pd.DataFrame, order: list[str]) 
     if not len(places):
         return np.full(len(cut_offs), -1, dtype=np.int64)
     own, owner = rows.iloc[places] if len(places) < len(rows) else rows, owner[places]
-    ordered = own[order].reset_index(drop=True).assign(_owner=owner).sort_values(["_owner", *order]).index.to_numpy()
     # Ranked by asset first, so that a running maximum over all rows never looks back into another asset's.
-    rank = np.empty(len(ordered), dtype=np.int64)
-    rank[ordered] = np.arange(len(ordered))
+    ordered = np.lexsort([rank[places], owner])
+    place_of = np.empty(len(ordered), dtype=np.int64)
+    place_of[ordered] = np.arange(len(ordered))
     usable = np.maximum(microseconds(own["event_time"]), microseconds(own["known_time"]))
     by_use = np.lexsort([usable, owner])
-    latest = ordered[np.maximum.accumulate(rank[by_use])]
+    latest = ordered[np.maximum.accumulate(place_of[by_use])]
     offset = np.searchsorted(owner[by_use], np.arange(len(assets) + 1))
     place = locate(usable[by_use], offset, code, microseconds(cut_offs["as_of"]), "right")
     return np.where(place > offset[code], places[latest[place - 1]], -1)
 
 
 def _last_breakdown(as_of: IntArray, identity: IntArray, event: IntArray, known: IntArray, within: int) -> IntArray:
-    """Return the last breakdown of one asset that was known by each cut-off; rows are sorted by known time."""
+    """Return the last breakdown of one asset known by each cut-off; rows of an identity in order of correction."""
     result = np.full(len(as_of), NEVER, dtype=np.int64)
     by_event = np.argsort(event, kind="stable")
     if len(np.unique(identity)) == len(identity) and (np.diff(known[by_event]) >= 0).all():

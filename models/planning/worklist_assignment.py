@@ -55,6 +55,7 @@ def assign(
     chosen = np.full(len(saves), UNASSIGNED)
     if not len(job):
         return Assignment(chosen)
+    job, day = _without_dominated(job, day, saves, needed, places, hours)
     scale = _SCALE / max(saves[job, day].max(), _SMALLEST)
     solution = milp(
         -scale * saves[job, day],
@@ -76,6 +77,33 @@ def assign(
     missed -= _fill(chosen, saves, needed, free, time)
     _order_equal_jobs(chosen, saves, needed)
     return Assignment(chosen, proven, max(0.0, missed))
+
+
+def _without_dominated(
+    job: Days,
+    day: Days,
+    saves: Vector,
+    needed: Vector,
+    places: Sequence[int | None],
+    hours: Sequence[float | None],
+) -> tuple[Days, Days]:
+    """Leave out options that no best plan needs: of a whole fleet only few jobs can be done.
+
+    If on some day as many jobs of equal hours save at least as much as can be done on all days together, one of them
+    is free, and can take the place of the job that saves less.
+    """
+    shortest = float(needed[job].min())
+    most = 0.0
+    for place, time in zip(places, hours, strict=True):
+        of_time = np.inf if time is None or shortest <= 0 else np.floor(time / shortest + _ROUNDING)
+        most += min(np.inf if place is None else place, of_time)
+    if most >= len(saves):
+        return job, day
+    order = np.lexsort([job, -saves[job, day], needed[job], day])
+    begins = np.append(True, (np.diff(day[order]) != 0) | (np.diff(needed[job[order]]) != 0))
+    rank = np.arange(len(order)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    kept = np.sort(order[rank < most])
+    return job[kept], day[kept]
 
 
 def _limits(

@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
+    "data.report": (
+        "pipelines.commands.data:report",
+        "Describe what is stored: spans, gaps, channels, failures, and what to try first.",
+    ),
     "quarantine.list": ("pipelines.commands.quarantine:listed", "List quarantined rows with their reasons."),
     "quarantine.export": (
         "pipelines.commands.quarantine:export",
@@ -104,6 +108,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS = {
     "audits": "Inspect assets without an alert.",
     "contract": "Infer a contract from files, and explain one.",
+    "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow and delete registered models.",

@@ -4,36 +4,24 @@ Results of lower layers know nothing of terminals, so their renderers are here. 
 so that rendering one result imports nothing of the others.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli import data_renderers
 from pipelines.terminal.metrics import format_metric, metrics_table, pluralize
-from pipelines.terminal.tables import key_value_table
+from pipelines.terminal.tables import column_table, format_minute, key_value_table, yes_or_no
 
 if TYPE_CHECKING:
-    from data_contracts.ingestion.ingest import IngestResult
-    from data_contracts.ingestion.quarantine import QuarantineReplay
-    from data_contracts.ingestion.unmatched import Unmatched
-    from data_contracts.validation.contract_words import ContractWords
-    from data_contracts.validation.report import Report
     from models.outcomes.error_rates import Rate
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
-    from pipelines.file_reading.notes import ReadingNotes
     from pipelines.flows.schedules import FlowResult
-    from pipelines.importers.batch import ImportResult
-    from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.audits import AuditList, MissEstimate
-    from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
     from pipelines.jobs.monitor import MonitorResult
     from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
@@ -52,21 +40,6 @@ def render(result: Any) -> RenderableType:
     return key_value_table(result.to_dict()) if renderer is None else renderer(result)
 
 
-def checks(report: "Report") -> Group:
-    """Render the report about a batch: the checks that failed, and how many passed."""
-    table = _table("check", "column", "rows", "refused", "why")
-    for result in report.breaches:
-        refused = {"batch": "every row", "row": "those rows", "notice": "nothing"}[result.level]
-        table.add_row(result.check, result.column or "-", f"{result.rows:,}", refused, result.detail)
-    passed = len(report.results) - len(report.breaches)
-    head = Text(
-        f"{report.n_rows:,} {pluralize('row', report.n_rows)}, the contract {report.contract} {report.version} is "
-    )
-    head.append_text(_yes_or_no(report.passed, "kept", "broken"))
-    head.append(f": {passed} of {len(report.results)} checks passed")
-    return Group(head, *([table] if report.breaches else []))
-
-
 def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
     """Render registered versions, as `forewarn models list` has them, model by model."""
     if not entries:
@@ -75,7 +48,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
     for model in dict.fromkeys(entry["model"] for entry in entries):
         own = [entry for entry in entries if entry["model"] == model]
         columns = _LIFE_METRICS if any("rmse_capped" in entry for entry in own) else _FAILURE_METRICS
-        table = _table("version", "alias", "estimator", "until", *columns)
+        table = column_table("version", "alias", "estimator", "until", *columns)
         for entry in own:
             metrics = [column(entry) for column in columns.values()]
             until = (entry["trained_until"] or "-")[:10]
@@ -85,138 +58,16 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
     return Group(*parts)
 
 
-def refused(frame: pd.DataFrame) -> Group:
-    """Render rows of `data_contracts.ingestion.quarantine.list_rows`: the count of each reason, then the first rows."""
-    if frame.empty:
-        return Group(Text("No such row is in quarantine."))
-    reasons = frame.explode("reasons")[["contract", "reasons"]].value_counts().reset_index()
-    counts = _table("rows", "contract", "why")
-    for contract, reason, count in reasons.head(_MAX_LISTED).itertuples(index=False, name=None):
-        counts.add_row(f"{count:,}", contract, reason)
-    first = _table("batch", "asset", "event time", "value", "why")
-    for _, entry in frame.head(_MAX_LISTED).iterrows():
-        row = json.loads(entry["row"])
-        key = [str(row.get(name) or "-")[:19] for name in ("asset", "event_time")]
-        first.add_row(entry["batch_id"][:8], *key, _refused_values(row, entry["reasons"]), "; ".join(entry["reasons"]))
-    head = f"\n{len(frame):,} {pluralize('row', len(frame))} in quarantine; the first {min(_MAX_LISTED, len(frame))}:"
-    return Group(counts, Text(head), first)
-
-
-def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
-    """Render what matches nothing, a line each."""
-    return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
-
-
-def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
-    """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
-    columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
-    return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
-
-
-def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
-    """Render what reading files decided, found and left out."""
-    return [Text(f"{table}: {sentence}" if table else sentence, style="dim") for sentence in notes.sentences()]
-
-
-def _checked(result: "CheckedFiles") -> Group:
-    return Group(checks(result.report), *reading_notes(result.reading))
-
-
-def _ingested(result: "IngestedFiles") -> Group:
-    registered = [Text(result.registration.sentence)] if result.registration.new else []
-    return Group(
-        _ingest(result.result), *reading_notes(result.reading), *registered, *unmatched_lines(result.unmatched)
-    )
-
-
-def _ingest(result: "IngestResult") -> Group:
-    if result.already:
-        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."))
-    head = Text(f"{result.accepted:,} of {result.rows:,} rows stored under {result.contract}")
-    if result.quarantined:
-        head.append(f", {result.quarantined:,} in quarantine", style="yellow")
-    breaches = () if result.report is None or result.report.passed else (checks(result.report),)
-    hint = f"See them with `forewarn quarantine list --batch {result.batch_id}`."
-    batch = Text(f"batch {result.batch_id}", style="dim")
-    said = [Text(sentence) for sentence in result.sentences]
-    return Group(head, batch, *said, *breaches, *([Text(hint)] if breaches else []))
-
-
-def _contract(words: "ContractWords") -> Group:
-    """Render a contract in words: its columns, the rules for a batch, the layout of its files."""
-    about = words.kind if words.asset_type is None else f"{words.kind} of type {words.asset_type}"
-    head = Text(f"{words.name} {words.version}", style="bold")
-    head.append(f", {about}, digest {words.digest}; rows are stored in {words.table}", style="not bold")
-    table = _table("column", "is", "type", "unit", "demands")
-    for column in words.columns:
-        table.add_row(column.name, column.role, column.type, column.unit, "; ".join(column.rules))
-    layout = [Text(f"files: {name.replace('_', ' ')} {value}") for name, value in words.layout.items()]
-    return Group(head, table, *(Text(f"- {rule}") for rule in words.rules), *layout)
-
-
-def _inferred(result: "InferredContract") -> Group:
-    """Render where an inferred contract was written, what it decided, and how the files keep it."""
-    head = Text(f"Written to {result.file}: of {result.rows:,} rows, {result.rows - result.refused:,} keep it.")
-    parts = [Text(f"- {decision}") for decision in result.decisions]
-    parts += [Text(f"refused: {breach}", style="yellow") for breach in result.breaches]
-    return Group(head, *parts, Text(f"See it with `forewarn contract check {result.file}`.", style="dim"))
-
-
-def _replay(replay: "QuarantineReplay") -> Group:
-    head = Text(f"{replay.accepted:,} of {replay.rows:,} rows stored under {replay.contract}, ")
-    head.append(f"{replay.refused:,} still in quarantine", style="yellow" if replay.refused else "")
-    head.append(f", {replay.already:,} were stored before" if replay.already else "")
-    reasons = [reason for row_reasons in replay.reasons.values() for reason in row_reasons]
-    table = _table("rows", "why")
-    for reason, count in pd.Series(reasons, dtype="str").value_counts().head(_MAX_LISTED).items():
-        table.add_row(f"{count:,}", str(reason))
-    return Group(head, *([table] if reasons else []))
-
-
-def _import(result: "ImportResult") -> Group:
-    """Render what was read and stored, what was decided, what matches nothing, and what to do next."""
-    table = _table("table", "rows", "stored", "quarantined", "")
-    for name, counts in result.tables.items():
-        note = "already imported" if counts.already else ""
-        table.add_row(name, f"{counts.rows:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", note)
-    said = [result.contract.sentence, *result.notes]
-    read = [part for name, notes in result.reading.items() for part in reading_notes(notes, name)]
-    parts = [*read, *(Text(sentence) for sentence in said if sentence), *unmatched_lines(result.unmatched)]
-    head = f"{result.assets:,} {pluralize('asset', result.assets)} of type {result.asset_type}"
-    return Group(Text(head, style="bold"), table, *parts, *(Text(step, style="dim") for step in _next_steps(result)))
-
-
-def _next_steps(result: "ImportResult") -> Iterator[str]:
-    if any(counts.quarantined for counts in result.tables.values()):
-        yield "See the refused rows with `forewarn quarantine list`."
-    if result.unmatched:
-        yield "Correct their ids or times and import again, or leave those rows: nothing learns from them."
-
-
-def _waiting(files: Sequence[Any]) -> list[Text]:
-    """Render the files that an inbox's run left alone."""
-    return [Text(f"{Path(file).name}: left for the next run, as it may not be whole yet") for file in files]
-
-
-def _inbox(result: "InboxResult") -> Group:
-    table = _table("file", "contract", "stored", "quarantined", "")
-    for entry in result.files:
-        note = entry.error or ("already ingested" if entry.already else "")
-        table.add_row(entry.file.name, entry.contract, f"{entry.accepted:,}", f"{entry.quarantined:,}", note)
-    left = [*_waiting(result.waiting), *unmatched_lines(result.unmatched)]
-    return Group(table if result.files else Text("The inbox holds no file that is whole."), *left)
-
-
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
     if result.without_champion:
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
-    samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
+    samples = f"trained on {result.n_train:,} samples until {format_minute(result.trained_until)}, "
     samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
-    parts += unmatched_lines(result.unmatched)
+    parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
@@ -227,7 +78,7 @@ def _train(result: "TrainResult") -> Group:
 
 def _reproduction(result: "Reproduction") -> Group:
     head = Text(f"{result.model} version {result.version}, trained again: ")
-    head.append_text(_yes_or_no(result.same, "the same", "different"))
+    head.append_text(yes_or_no(result.same, "the same", "different"))
     difference = "bit for bit" if result.same else f"the largest difference is {result.max_abs_difference:.3g}"
     head.append(f" predictions ({result.n_predictions:,} compared, {difference})")
     model = "the same model, bit for bit" if result.same_model else "another model"
@@ -239,11 +90,11 @@ def _promoted(result: "Promoted") -> Text:
     previous = "" if result.from_version is None else f", in place of version {result.from_version}"
     verb = "is the champion again" if result.evidence.get("rollback") else "is the champion now"
     head = Text(f"{result.model_name}: version {result.to_version} {verb}{previous}\n")
-    return head.append(f"{result.reason} ({result.actor}, {_minute(result.at)})", style="dim")
+    return head.append(f"{result.reason} ({result.actor}, {format_minute(result.at)})", style="dim")
 
 
 def _score(result: "ScoreResult") -> Group:
-    head = f"{result.model_name} version {result.model_version}, as of {_minute(result.as_of)}: "
+    head = f"{result.model_name} version {result.model_version}, as of {format_minute(result.as_of)}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
@@ -260,7 +111,7 @@ def _score(result: "ScoreResult") -> Group:
 def _audit_list(result: "AuditList") -> Group:
     if result.assets.empty:
         return Group(Text(f"No asset of {result.model_name} is without an alert on {result.drawn_at:%Y-%m-%d}."))
-    table = _table("asset", "plant", "probability")
+    table = column_table("asset", "plant", "probability")
     for row in result.assets.to_dict("records"):
         table.add_row(row["asset"], row["stratum"] or "-", f"{row['probability']:.3f}")
     hint = "Inspect these, and report each work order with prompted_by = audit and its finding."
@@ -280,7 +131,7 @@ def _miss_estimate(result: "MissEstimate") -> Text:
 
 def _explanation(result: "Explanation") -> Group:
     parts: list[RenderableType] = [Text(result.question, style="bold")]
-    parts.append(Text(f"{_minute(result.at)}: {result.decision}"))
+    parts.append(Text(f"{format_minute(result.at)}: {result.decision}"))
     sections = {
         "What was seen": result.seen,
         "Which test, and how sure": result.tests,
@@ -294,10 +145,10 @@ def _explanation(result: "Explanation") -> Group:
 
 
 def _monitor(result: "MonitorResult") -> Group:
-    head = Text(f"{result.model_name} version {result.model_version} at {_minute(result.now)}: ")
+    head = Text(f"{result.model_name} version {result.model_version} at {format_minute(result.now)}: ")
     head.append(result.decision, style="green" if result.decision == "hold" else "yellow")
     rates = result.rates
-    table = _table("outcomes that have matured", "seen", f"{rates.confidence:.0%} interval", "promised")
+    table = column_table("outcomes that have matured", "seen", f"{rates.confidence:.0%} interval", "promised")
     table.add_row("failures missed", *_share(rates.missed), _percent(result.promise.missed.value))
     table.add_row(
         "false alarms per asset-month", *_frequency(rates.false_episodes), _number(result.promise.false_episodes.value)
@@ -307,7 +158,7 @@ def _monitor(result: "MonitorResult") -> Group:
     span = (
         "no decision has matured yet; "
         if rates.start >= rates.end
-        else f"decisions from {_minute(rates.start)} to {_minute(rates.end)}; "
+        else f"decisions from {format_minute(rates.start)} to {format_minute(rates.end)}; "
     )
     span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
@@ -327,12 +178,12 @@ def _retrain(result: "RetrainResult") -> Group:
     head.append("; the champion stays" if postponed else ", compared with the champion")
     head.append(f", version {result.champion_version}")
     comparison = result.comparison
-    table = _table("", f"champion v{result.champion_version}", f"challenger v{result.challenger_version}")
+    table = column_table("", f"champion v{result.champion_version}", f"challenger v{result.challenger_version}")
     scores = (comparison.champion, comparison.challenger)
     if all(scores):
         for name, column in _HOLDOUT_SCORES.items():
             table.add_row(name, *(column(score) for score in scores))
-    span = f"both on {_minute(comparison.start)} to {_minute(comparison.end)}, {comparison.events} events"
+    span = f"both on {format_minute(comparison.start)} to {format_minute(comparison.end)}, {comparison.events} events"
     reasons = [Text(f"- {reason}") for reason in result.reasons]
     return Group(head, *reasons, Text(), *([table] if all(scores) else []), Text(span, style="dim"))
 
@@ -342,7 +193,7 @@ def _flow(result: "FlowResult") -> Group:
     whole = result.result if isinstance(result.result, dict) else {}
     returned = whole.get("files", result.result)
     entries = returned if isinstance(returned, list) else [returned]
-    also = _waiting(whole.get("waiting", ()))
+    also = data_renderers.waiting(whole.get("waiting", ()))
     also += [Text(sentence, style="yellow") for sentence in whole.get("unmatched", {}).get("sentences", ())]
     if not entries:
         return Group(Text(f"{result.flow}: there was nothing to do."), *also)
@@ -356,10 +207,10 @@ def _shadow(report: "ShadowReport") -> Group:
     for version in report.versions:
         answered_by = ", ".join(f"v{number}" for number in version.answered_by)
         head = Text(f"{report.model_name} version {version.version} in the shadow of {answered_by}", style="bold")
-        span = f"{version.compared:,} predictions, {_minute(version.start)} to {_minute(version.end)}; "
+        span = f"{version.compared:,} predictions, {format_minute(version.start)} to {format_minute(version.end)}; "
         alerts = f"both alert {version.alerts_of_both:,}, only the champion {version.alerts_answered_only:,}, "
         alerts += f"only the shadow {version.alerts_shadow_only:,}; {version.agreement:.1%} agree"
-        table = _table("outcomes that have matured", "champion", "shadow")
+        table = column_table("outcomes that have matured", "champion", "shadow")
         rates = (version.answered, version.shadow)
         table.add_row("failures missed", *(_share(side.missed)[0] for side in rates))
         table.add_row("false alarms per asset-month", *(_frequency(side.false_episodes)[0] for side in rates))
@@ -393,16 +244,16 @@ _LIFE_METRICS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "not capped": lambda entry: format_metric(entry, "rmse_uncapped", ".2f"),
 }
 _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
-    "data_contracts.validation.report:Report": checks,
-    "data_contracts.ingestion.ingest:IngestResult": _ingest,
-    "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
-    "data_contracts.validation.contract_words:ContractWords": _contract,
-    "pipelines.importers.inferred_contract:InferredContract": _inferred,
-    "pipelines.importers.batch:ImportResult": _import,
+    "data_contracts.validation.report:Report": data_renderers.checks,
+    "data_contracts.ingestion.ingest:IngestResult": data_renderers.ingest,
+    "data_contracts.ingestion.quarantine:QuarantineReplay": data_renderers.replay,
+    "pipelines.importers.batch:ImportResult": data_renderers.imported_tables,
     "pipelines.flows.schedules:FlowResult": _flow,
-    "pipelines.jobs.ingest:CheckedFiles": _checked,
-    "pipelines.jobs.ingest:InboxResult": _inbox,
-    "pipelines.jobs.ingest:IngestedFiles": _ingested,
+    "pipelines.jobs.data_report:DescribedData": data_renderers.described,
+    "pipelines.jobs.data_report:ImportedData": data_renderers.imported,
+    "pipelines.jobs.ingest:CheckedFiles": data_renderers.checked,
+    "pipelines.jobs.ingest:InboxResult": data_renderers.inbox,
+    "pipelines.jobs.ingest:IngestedFiles": data_renderers.ingested,
     "pipelines.jobs.audits:AuditList": _audit_list,
     "pipelines.jobs.audits:MissEstimate": _miss_estimate,
     "pipelines.jobs.train:TrainResult": _train,
@@ -415,21 +266,6 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,
 }
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _yes_or_no(good: bool, yes: str, no: str) -> Text:
-    return Text(yes, style="green") if good else Text(no, style="bold red")
-
-
-def _minute(time: pd.Timestamp) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _first_names(names: tuple[str, ...]) -> str:

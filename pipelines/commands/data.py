@@ -1,4 +1,4 @@
-"""Commands that check and store files: validate, ingest."""
+"""Commands about data: validate, ingest, data report."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,3 +59,32 @@ def ingest(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, optio
 
     workspace, loaded = options.open(), named_contract(options, contract)
     return ingest_files(workspace, files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"))
+
+
+def report(
+    *,
+    asset_type: str | None = None,
+    horizon: str | None = None,
+    html: Path | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Describe what is stored: spans, rates, gaps, channels, failures, clocks, and what to try first.
+
+    Parameters
+    ----------
+    asset_type : str, optional
+        Only the assets of this type; every type with telemetry by default.
+    horizon : str, optional
+        A horizon to count the cut-offs before failures at, such as ``24h``, beside those that the data suggest.
+    html : Path, optional
+        Write a page to this file too.
+    options : Options
+        The workspace and the form of the output.
+    """
+    import pandas as pd
+
+    from features.names import parse_duration
+    from pipelines.jobs.data_report import describe_data
+
+    span = None if horizon is None else parse_duration(horizon)
+    return describe_data(options.open(), asset_type, now=pd.Timestamp.now("UTC"), horizon=span, html=html)

@@ -108,9 +108,9 @@ def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:
     import pandas as pd
 
     from data_contracts.workspace import init_workspace
-    from pipelines.importers.batch import import_batch
+    from pipelines.jobs.data_report import import_and_describe
     from pipelines.terminal.progress import bars
 
     workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
     with bars() as progress:
-        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)
+        return import_and_describe(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)

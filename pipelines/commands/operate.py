@@ -8,7 +8,13 @@ from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 
-def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
+def score(
+    *,
+    model: str | None = None,
+    as_of: str | None = None,
+    stale_after: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Score the fleet from stored telemetry and store the predictions.
 
     Parameters
@@ -17,6 +23,8 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
         The model's name; not needed while the workspace has only one.
     as_of : str, optional
         Use nothing known later than this; by default the latest telemetry's known time.
+    stale_after : str, optional
+        The age from which telemetry is stale, such as 6h, or none; by default what its contract or rhythm says.
     options : Options
         The workspace and the form of the output.
     """
@@ -27,7 +35,8 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
     workspace = options.open()
     cut_off = None if as_of is None else parse_timestamp(as_of)
     with bars() as progress:
-        return score_fleet(workspace, model_name(workspace, model), as_of=cut_off, progress=progress)
+        name = model_name(workspace, model)
+        return score_fleet(workspace, name, as_of=cut_off, stale_after=stale_after or "", progress=progress)
 
 
 def serve(

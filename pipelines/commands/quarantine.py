@@ -24,7 +24,7 @@ class QuarantinedRows:
 
     def __rich__(self) -> "Group":
         """Render the count of each reason, then the first rows."""
-        from pipelines.cli.renderers import refused
+        from pipelines.cli.data_renderers import refused
 
         return refused(self.frame)
 

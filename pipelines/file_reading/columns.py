@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.file_layout import ROW, FileLayout
+from data_contracts.contract.unit_symbols import is_unit
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.validation.conform import split_unit
 
@@ -70,6 +71,43 @@ def our_name(header: str, rename: Mapping[str, str]) -> str:
     """Return a column's name in the contract, without its unit."""
     name, _ = split_unit(header)
     return rename.get(header.strip(), rename.get(name, name))
+
+
+def without_units_row(
+    columns: Columns, contract: Contract, layout: FileLayout
+) -> tuple[Columns, dict[str, str], tuple[str, ...]]:
+    """Take a row of units off; return its units by column, and whether it was recognised.
+
+    It is one if every cell is a unit and no number, or empty, as are those of the contract's texts.
+    """
+    if layout.units_row is False or not columns.rows:
+        return columns, {}, ()
+    cells = [_first_text(column) for column in columns.cells]
+    if layout.units_row is None and not _are_units(columns.names, cells, contract):
+        return columns, {}, ()
+    if layout.units_row and not any(cells):
+        found = f"{columns.path}: the row under the header is empty"
+        raise ForewarnError(found, "a row of units", "Leave out --units-row")
+    bare = [cell.strip("[]() ") for cell in cells]
+    units = {name: unit for name, unit in zip(columns.names, bare, strict=True) if unit not in ("", "-")}
+    rest = replace(columns, cells=tuple(column.slice(1) for column in columns.cells))
+    return rest, units, () if layout.units_row else ("unitsRow",)
+
+
+def _are_units(names: Sequence[str], cells: Sequence[str], contract: Contract) -> bool:
+    texts = {column.name for column in contract.columns if column.type == "string"}
+    if any(cell for name, cell in zip(names, cells, strict=True) if name in texts):
+        return False
+    present = [cell for cell in cells if cell]
+    numbers = any(cell.strip("[]()").isdecimal() for cell in present)
+    return (
+        bool(present) and not numbers and all(map(is_unit, present)) and any(cell.strip("[]()- ") for cell in present)
+    )
+
+
+def _first_text(column: pa.ChunkedArray) -> str:
+    value = column[0].as_py()
+    return value.strip() if isinstance(value, str) else "" if value is None else "0"
 
 
 def without_extra(columns: Columns, contract: Contract, layout: FileLayout) -> Columns:

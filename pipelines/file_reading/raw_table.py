@@ -14,9 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from data_contracts.contract.file_layout import FileLayout
-from data_contracts.contract.unit_symbols import is_unit
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
-from data_contracts.validation.conform import split_unit
 from pipelines.file_reading.find_files import file_kind
 from pipelines.file_reading.headers import Complete, check_separator, not_text, open_bytes, read_header
 from pipelines.file_reading.notes import FileNotes
@@ -63,7 +61,7 @@ def _read_text(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
         column_types=dict.fromkeys(header.names, TEXT),
         null_values=[""],
         strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
+        quoted_strings_can_be_null=True,
     )
     # One thread, so that the error can say which row it was.
     options = pa.csv.ReadOptions(
@@ -75,13 +73,11 @@ def _read_text(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
     else:
         with open_bytes(path) as file:
             table = pa.csv.read_csv(file, options, parsing, as_text)
-    table, units, recognised = _split_units_row(path, table, layout)
     notes = FileNotes(
         separator=header.separator,
         encoding=header.encoding,
         skipped_lines=header.skipped,
-        units=units,
-        recognised=header.recognised + recognised,
+        recognised=header.recognised,
     )
     return RawTable(path, table, notes)
 
@@ -119,10 +115,8 @@ def _read_workbook(path: Path, layout: FileLayout, complete: Complete) -> RawTab
     cells = [row for row in rows[skipped + 1 :] if any(cell != "" for cell in row)]
     columns = [_cells([row[position] for row in cells], layout.decimal or ".") for position in used]
     table = pa.table(columns, names=[names[position] for position in used])
-    table, units, recognised = _split_units_row(path, table, layout)
-    if skipped and layout.skip_lines is None:
-        recognised += ("skipLines",)
-    return RawTable(path, table, FileNotes(skipped_lines=skipped, units=units, recognised=recognised))
+    recognised = ("skipLines",) if skipped and layout.skip_lines is None else ()
+    return RawTable(path, table, FileNotes(skipped_lines=skipped, recognised=recognised))
 
 
 def _sheet(path: Path, layout: FileLayout) -> list[list[Any]]:
@@ -165,32 +159,3 @@ def _written(value: Any, decimal: str) -> str | None:
     if isinstance(value, date):
         return value.isoformat()
     return None if value is None else str(value)
-
-
-def _split_units_row(
-    path: Path, table: pa.Table, layout: FileLayout
-) -> tuple[pa.Table, dict[str, str], tuple[str, ...]]:
-    """Take a row of units off a table; return its units by column, and whether it was recognised.
-
-    It is one if every cell is a unit or empty, and at least one is a unit that is no number.
-    """
-    if layout.units_row is False or not table.num_rows:
-        return table, {}, ()
-    cells = [_text(column[0]) for column in table.columns]
-    if layout.units_row is None and not _are_units(cells):
-        return table, {}, ()
-    if layout.units_row and all(cell == "" for cell in cells):
-        raise ForewarnError(f"{path}: the row under the header is empty", "a row of units", "Leave out --units-row")
-    names = [split_unit(name)[0] for name in table.column_names]
-    units = {name: cell.strip("[]() ") for name, cell in zip(names, cells, strict=True) if cell.strip("[]() -")}
-    return table.slice(1), units, () if layout.units_row else ("unitsRow",)
-
-
-def _are_units(cells: Sequence[str]) -> bool:
-    present = [cell for cell in cells if cell]
-    return all(map(is_unit, present)) and any(cell.strip("[]()-1 ") for cell in present)
-
-
-def _text(cell: pa.Scalar) -> str:
-    value = cell.as_py()
-    return value.strip() if isinstance(value, str) else "" if value is None else "0"

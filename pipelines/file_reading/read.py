@@ -132,13 +132,20 @@ def _columns(
 
     raw = read_raw(path, layout, complete)
     columns = naming.named_columns(path, raw.table, layout)
+    columns, units, recognised = naming.without_units_row(columns, contract, layout)
     columns = naming.with_constants(columns, contract, layout, base)
     long = None
     if layout.shape == "long" and columns.rows:
         columns, long = to_wide(columns, contract, layout)
     columns = naming.without_extra(columns, contract, layout)
-    ignored = (*raw.notes.ignored, *columns.ignored)
-    return columns, replace(raw.notes, renamed=columns.renamed, ignored=ignored), long
+    notes = replace(
+        raw.notes,
+        units={**raw.notes.units, **units},
+        recognised=(*raw.notes.recognised, *recognised),
+        renamed=columns.renamed,
+        ignored=(*raw.notes.ignored, *columns.ignored),
+    )
+    return columns, notes, long
 
 
 def _with_columns(frame: pd.DataFrame, columns: Mapping[str, "pd.Series[Any]"]) -> pd.DataFrame:

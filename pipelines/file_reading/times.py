@@ -44,7 +44,9 @@ def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayou
     # Machines share their instants, so that there are fewer to parse than rows.
     encoded = pc.dictionary_encode(column.cast(pa.large_string())).combine_chunks()
     texts = pc.utf8_trim_whitespace(encoded.dictionary)
+    blank = pc.equal(texts, "").to_numpy(zero_copy_only=False)
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    codes = np.where(np.append(blank, True)[codes], -1, codes)
     try:
         parsed = _parse(texts, layout).to_numpy("datetime64[us]")
     except _NoZoneError as error:

@@ -201,6 +201,8 @@ def _cast(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
 def _mixed(column: pa.ChunkedArray, values: "pd.Series[Any]") -> Values:
     """Put the text back where a cell could not be read."""
     unreadable = values.isna().to_numpy() & pc.is_valid(column).to_numpy()
+    if unreadable.any():
+        unreadable &= pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False).to_numpy()
     if not unreadable.any():
         return Values(values, unreadable)
     mixed = values.astype(object)

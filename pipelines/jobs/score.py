@@ -71,14 +71,16 @@ def score_fleet(
     *,
     as_of: pd.Timestamp | None = None,
     now: pd.Timestamp | None = None,
+    stale_after: str = "",
     progress: ProgressCallback = silent,
 ) -> ScoreResult:
     """Score every asset with the champion; store the predictions and their features once.
 
     `as_of` defaults to the latest known time of the telemetry, `now` (when the predictions are made) to the present.
     The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
-    assets run and how old their telemetry is counts at `as_of`, and without one at `now`. `NotFoundError` without a
-    champion, or without telemetry in the model's window.
+    assets run and how old their telemetry is counts at `as_of`, and without one at `now`; `stale_after` is the setting
+    of that name there, a duration or "none". `NotFoundError` without a champion, or without telemetry in the model's
+    window.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
@@ -94,7 +96,7 @@ def score_fleet(
     fleet = pd.DataFrame({"asset": sorted({*active, *silent_assets}), "as_of": at.as_unit("us")})
     absent = absent_assets(workspace, model.artifact, history, fleet)
     running = [asset for asset in active if asset not in absent]
-    limit = _staleness(workspace, model.artifact)
+    limit = _staleness(workspace, model.artifact, stale_after)
     run = _Run(model.artifact, history, running, cut_off, limit, at) if running else None
     progress("score", 2, 3)
     answers = list(absent_answers(model, absent, cut_off, made_at))
@@ -193,10 +195,10 @@ def _split_by_telemetry(
     return sorted(active), tuple(sorted({*history.assets["asset"], *rows["asset"]} - active))
 
 
-def _staleness(workspace: Workspace, artifact: Artifact) -> Staleness:
+def _staleness(workspace: Workspace, artifact: Artifact, setting: str) -> Staleness:
     """Return how old telemetry may be, by the rule of the endpoint."""
     asset_type = artifact.recipe.asset_type
-    declared = staleness(artifact, contract=contract_of(workspace, asset_type))
+    declared = staleness(artifact, setting=setting, contract=contract_of(workspace, asset_type))
     if declared.source != "window":
         return declared
     return staleness(artifact, rhythm=reading_rhythm(workspace, f"telemetry/{asset_type}"))

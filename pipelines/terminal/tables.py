@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 
 def key_value_table(values: Mapping[str, Any]) -> Table:
@@ -24,6 +26,24 @@ def records_table(records: Sequence[Mapping[Any, Any]], *, title: str | None = N
     for record in records:
         table.add_row(*(_text(value) for value in record.values()))
     return table
+
+
+def column_table(*columns: str) -> Table:
+    """Return a table without rows that folds what is too wide."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def yes_or_no(good: bool, yes: str, no: str) -> Text:
+    """Return one of two words, coloured by which it is."""
+    return Text(yes, style="green") if good else Text(no, style="bold red")
+
+
+def format_minute(time: pd.Timestamp) -> str:
+    """Write a time to the minute."""
+    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

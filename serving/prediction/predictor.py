@@ -24,6 +24,7 @@ from models.artifact.staleness import Staleness, contract_of
 from serving.deployment.champion import Champion, Clock
 from serving.http import metrics, request_context
 from serving.http.idempotency import IdempotentRequest
+from serving.prediction.freshness import Freshness, valid_for
 from serving.prediction.inference import AssetBatch, StoredRuns, predict_batch
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.request_windows import RequestWindows, check_as_of, read_windows
@@ -34,7 +35,6 @@ from serving.prediction.response_builder import (
     abstentions,
     response_text,
 )
-from serving.prediction.statuses import Freshness, valid_for
 from serving.prediction.stored_knowledge import StoredKnowledge
 from serving.prediction.stored_telemetry import read_stored, unknown_assets
 from serving.schemas.answers import PredictAnswer

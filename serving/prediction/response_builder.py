@@ -15,7 +15,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from models.artifact.reasons import Reason
 from serving.deployment.champion import Champion
-from serving.prediction.statuses import Freshness
+from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
 from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
 from serving.schemas.instants import format_microseconds, microseconds_of

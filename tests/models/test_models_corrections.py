@@ -68,7 +68,7 @@ def test_what_was_corrected_leaves_no_trace_in_labels(hours, wrong, known, kinds
     assert (latest["stored_version"] == 2).all()
 
 
-@pytest.mark.parametrize(("first", "second", "spans"), [("retired", "active", 0), ("active", "retired", 1)])
+@pytest.mark.parametrize(("first", "second", "spans"), [("retired", "in_service", 0), ("in_service", "retired", 1)])
 def test_a_retirement_is_corrected_by_the_record_stored_later(first, second, spans):
     """Of two records of one instant the one stored later says whether the asset is in service."""
     record = {"asset": "m1", "event_time": START, "known_time": START}

@@ -147,6 +147,16 @@ def test_a_retired_asset_comes_back_by_its_next_record() -> None:
     assert states(cut_offs(11, 12, 19, 20), readings, assets=told) == ["observed", "retired", "retired", "observed"]
 
 
+@pytest.mark.parametrize("last", ["first", "second"])
+def test_of_rows_known_at_one_time_the_one_stored_last_counts(last: str) -> None:
+    """Whatever their values: a failure moved back, a record that retires or no longer does; none stored is first."""
+    readings, versions = telemetry(*hourly(0, 10)), [None, 3] if last == "second" else [4, 3]
+    moved = failures(("m1", 10, 10), ("m1", 2, 10), ids=["f", "f"]).assign(stored_version=versions)
+    assert states(cut_offs(10), readings, moved) == ["failed" if last == "first" else "observed"]
+    gone = records(("m1", 5, 5), ("m1", 5, 5), status=["retired", None]).assign(stored_version=versions)
+    assert states(cut_offs(9), readings, assets=gone) == ["retired" if last == "first" else "observed"]
+
+
 @pytest.mark.parametrize(("failed", "retired", "expected"), [(9, True, "retired"), (9, False, "failed")])
 def test_retired_comes_before_failed_and_failed_before_silent(failed: int, retired: bool, expected: str) -> None:
     """An asset without telemetry that failed is failed; one that was retired is retired whatever else it is."""

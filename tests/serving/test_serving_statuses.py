@@ -132,6 +132,7 @@ def test_an_asset_whose_latest_telemetry_was_refused_abstains(
     later = (
         latest.drop_duplicates("asset").assign(event_time=fleet.end + HOUR, known_time=fleet.end + HOUR).fillna(100.0)
     )
+    later = later[[column.name for column in contract.columns]]
     refused = later.assign(volt=later["volt"].where(later["asset"] != bad, -1e9))
     ingest(workspace, refused, contract, now=fleet.end + HOUR)
     predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end + 2 * HOUR)

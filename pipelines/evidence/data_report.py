@@ -1,0 +1,294 @@
+"""What is stored about the assets of one type, so that a person sees what can be learned from it before training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.ingestion.unmatched import Unmatched, find_unmatched, is_outside, telemetry_spans
+from data_contracts.tables import tables
+from data_contracts.tables.corrections import last_corrections
+from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
+from data_contracts.workspace import Workspace
+from pipelines.evidence.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
+
+_LISTED = 50  # assets in full; the others are counted
+_KEY = ["asset", "failure_id"]
+CLOCK = {
+    "repeated": "readings of an instant that a source gave more than once",
+    "early": "readings known before they happened",
+    "future": "readings in the future",
+    "late": "readings known earlier than one before them",
+}
+
+
+@dataclass(frozen=True)
+class ChannelReport:
+    """One channel over all assets."""
+
+    name: str
+    missing: float  # the share of readings without a value
+    low: float
+    high: float
+    constant: int  # assets on which it has one value only
+    dead: int  # assets on which it has none
+
+
+@dataclass(frozen=True)
+class FailureReport:
+    """The failures of the assets."""
+
+    stored: int  # of assets of this type or of none that is known
+    matched: int  # within the telemetry of their assets
+    assets: int  # that failed
+    modes: Mapping[str, int]
+    between_h: float | None  # median hours from the first reading, or the failure before, to a failure
+    positives: Mapping[str, int]  # cut-offs followed by a failure, by horizon, at the suggested stride
+    cut_offs: int  # all at that stride
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What is stored about the assets of one type."""
+
+    asset_type: str
+    now: pd.Timestamp
+    assets: int
+    rows: int
+    first: pd.Timestamp
+    last: pd.Timestamp
+    interval_s: float | None  # median over the assets of the seconds between readings
+    intervals_s: tuple[float, float] | None  # of 90 % of the assets
+    gaps: int
+    gap_assets: int
+    gap_share: float  # of all observed time
+    longest_gap: str
+    measured: int  # assets whose gaps were measured
+    clock: Mapping[str, int]  # oddities, by what they are; see `CLOCK`
+    channels: tuple[ChannelReport, ...]
+    text_channels: tuple[str, ...]
+    failures: FailureReport
+    suggestion: Suggestion | None
+    unmatched: Unmatched
+    profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values; of the assets those with the largest gaps."""
+        plain = {name: value for name, value in vars(self).items() if name not in _APART}
+        return {
+            **plain,
+            "channels": [vars(channel) for channel in self.channels],
+            "failures": vars(self.failures),
+            "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
+            "unmatched": self.unmatched.to_dict(),
+            "head": list(self.head),
+            "by_asset": self.profiles.head(_LISTED).reset_index().to_dict("records"),
+            "more_assets": max(0, len(self.profiles) - _LISTED),
+        }
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Say the most important, a sentence each."""
+        span = f"{self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M}"
+        what = f"{_count(self.rows, 'reading')} of {_count(self.assets, 'asset')} of type {self.asset_type}"
+        parts = [f"{what}, {span}{self._rhythm()}"]
+        parts.append(self._gaps())
+        parts += self._channels()
+        parts += [f"clock: {count:,} {CLOCK[name]}" for name, count in self.clock.items() if count]
+        parts += self._failures()
+        return tuple(parts)
+
+    def _rhythm(self) -> str:
+        if self.interval_s is None or self.intervals_s is None:
+            return ""
+        low, high = (format_seconds(each) for each in self.intervals_s)
+        others = "" if low == high else f" ({low} to {high} on 90 % of the assets)"
+        return f", one every {format_seconds(self.interval_s)}{others}"
+
+    def _gaps(self) -> str:
+        of = "" if self.measured == self.assets else f" (measured on {self.measured:,} assets)"
+        if not self.gaps:
+            return f"no gap of more than {GAP} intervals{of}"
+        where = f"{_count(self.gap_assets, 'asset')}, {self.gap_share:.1%} of the time there"
+        count = f"{_count(self.gaps, 'gap')} on {where}"
+        return f"{count}; the longest {self.longest_gap}{of}"
+
+    def _channels(self) -> list[str]:
+        odd = [channel for channel in self.channels if channel.constant or channel.dead or channel.missing > 0.05]
+        names = _count(len(self.channels) + len(self.text_channels), "channel")
+        if self.text_channels:
+            names += f", of them texts: {', '.join(self.text_channels)}"
+        notes = []
+        for channel in odd[:_NAMED]:
+            facts = [
+                f"constant on {_count(channel.constant, 'asset')}" if channel.constant else "",
+                f"without values on {_count(channel.dead, 'asset')}" if channel.dead else "",
+                f"{channel.missing:.0%} missing" if channel.missing > 0.05 else "",
+            ]
+            notes.append(f"{channel.name} ({', '.join(fact for fact in facts if fact)})")
+        more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+        return [names + (f"; look at {', '.join(notes)}{more}" if notes else "")]
+
+    def _failures(self) -> list[str]:
+        failures = self.failures
+        if not failures.stored:
+            return ["no failures: nothing to learn from yet; import them with --failures"]
+        parts = [f"{failures.matched:,} of {failures.stored:,} failures lie within the telemetry of their assets"]
+        if failures.positives and self.suggestion is not None:
+            each = ", ".join(f"{horizon}: {count:,}" for horizon, count in failures.positives.items())
+            parts.append(
+                f"of {failures.cut_offs:,} cut-offs, one every {self.suggestion.stride}, so many are followed by a "
+                f"failure within a horizon: {each}"
+            )
+        return parts
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_APART = ("channels", "failures", "suggestion", "unmatched", "profiles")
+_NAMED = 4
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Examples
+    --------
+    >>> format_seconds(3600.0), format_seconds(0.01), format_seconds(3_283_200.0)
+    ('1 h', '10 ms', '38 days')
+    """
+    for unit, size, most in (("ms", 1e-3, 1.0), ("s", 1.0, 60.0), ("min", 60.0, 3600.0), ("h", 3600.0, 48 * 3600.0)):
+        if seconds < most:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86400:.3g} days"
+
+
+def report_data(
+    workspace: Workspace,
+    asset_type: str,
+    *,
+    now: pd.Timestamp,
+    horizon: pd.Timedelta | None = None,
+    unmatched: Unmatched | None = None,
+) -> DataReport | None:
+    """Describe what is stored about the assets of one type; None without telemetry.
+
+    `horizon` is one more to count positives at. `unmatched` is what is known to match nothing already.
+    """
+    table = f"telemetry/{asset_type}"
+    profiles = asset_profiles(workspace, table, now=now)
+    if profiles.empty:
+        return None
+    channels = channel_profiles(workspace, table)
+    measured = profiles["interval"].notna()
+    interval = float(profiles.loc[measured, "interval"].median()) if measured.any() else None
+    failures = _failures(workspace, profiles)
+    leads = _leads(failures, profiles)
+    suggestion = suggest(profiles, interval, leads["span_s"])
+    observed = (profiles["last"] - profiles["first"]).dt.total_seconds()
+    with_gaps = profiles["gaps"].fillna(0) > 0
+    return DataReport(
+        asset_type=asset_type,
+        now=now,
+        assets=len(profiles),
+        rows=int(profiles["rows"].sum()),
+        first=profiles["first"].min(),
+        last=profiles["last"].max(),
+        interval_s=interval,
+        intervals_s=_range(profiles.loc[measured, "interval"]),
+        gaps=int(profiles["gaps"].fillna(0).sum()),
+        gap_assets=int(with_gaps.sum()),
+        gap_share=float(profiles["gap_s"].sum() / max(observed[with_gaps].sum(), 1e-9)) if with_gaps.any() else 0.0,
+        longest_gap=_longest(profiles),
+        measured=int(measured.sum()) if not measured.all() else len(profiles),
+        clock={name: int(profiles[name].fillna(0).sum()) for name in CLOCK},
+        channels=_channel_reports(channels),
+        text_channels=text_channels(workspace, table),
+        failures=_failure_report(failures, profiles, leads, suggestion, horizon),
+        suggestion=suggestion,
+        unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
+    )
+
+
+def _range(intervals: "pd.Series[float]") -> tuple[float, float] | None:
+    if intervals.empty:
+        return None
+    return float(intervals.quantile(0.05)), float(intervals.quantile(0.95))
+
+
+def _longest(profiles: pd.DataFrame) -> str:
+    if not (profiles["gaps"].fillna(0) > 0).any():
+        return ""
+    asset = profiles["longest_gap_s"].idxmax()
+    seconds = float(profiles.loc[asset, "longest_gap_s"])
+    until = pd.Timestamp(int(profiles.loc[asset, "longest_gap_end"]), unit="us", tz="UTC")
+    return f"{format_seconds(seconds)}, {asset!r} until {until:%Y-%m-%d %H:%M}"
+
+
+def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:
+    reports = []
+    for name, rows in channels.groupby("channel", sort=False) if len(channels) else ():
+        values = int(rows["values"].sum())
+        constant = (rows["values"] > 1) & (rows["low"] == rows["high"])
+        reports.append(
+            ChannelReport(
+                name=str(name),
+                missing=1 - values / max(int(rows["rows"].sum()), 1),
+                low=float(rows["low"].min()) if values else float("nan"),
+                high=float(rows["high"].max()) if values else float("nan"),
+                constant=int(constant.sum()),
+                dead=int((rows["values"] == 0).sum()),
+            )
+        )
+    return tuple(reports)
+
+
+def _failures(workspace: Workspace, profiles: pd.DataFrame) -> pd.DataFrame:
+    """Return the last correction of each failure, with whether its asset's telemetry has something to do with it."""
+    failures = tables.read(workspace, "failures")
+    others = set(telemetry_spans(workspace).index) - set(profiles.index)
+    failures = last_corrections(failures[~failures["asset"].isin(others)], _KEY).reset_index(drop=True)
+    matched = failures["asset"].isin(profiles.index) & ~is_outside("failures", failures, profiles)
+    return failures.assign(matched=matched)
+
+
+def _leads(failures: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+    """Return of each matched failure the seconds since the one before or the first reading, and since the last reading.
+
+    Columns span_s and silent_s, which is 0 where readings go on until the failure.
+    """
+    matched = failures[failures["matched"]].sort_values(["asset", "event_time"])
+    own = profiles.reindex(matched["asset"]).set_axis(matched.index)
+    begins = matched.groupby("asset")["event_time"].shift().fillna(own["first"])
+    silent = (matched["event_time"] - own["last"]).dt.total_seconds().clip(lower=0)
+    return pd.DataFrame({"span_s": (matched["event_time"] - begins).dt.total_seconds(), "silent_s": silent})
+
+
+def _failure_report(
+    failures: pd.DataFrame,
+    profiles: pd.DataFrame,
+    leads: pd.DataFrame,
+    suggestion: Suggestion | None,
+    horizon: pd.Timedelta | None,
+) -> FailureReport:
+    matched = failures[failures["matched"]]
+    positives, cut_offs = {}, 0
+    if suggestion is not None:
+        stride = suggestion.stride_s
+        cut_offs = int((np.floor((profiles["last"] - profiles["first"]).dt.total_seconds() / stride) + 1).sum())
+        positives = expected_positives(leads, horizons_to_try(suggestion, horizon), stride)
+    modes = matched["mode"].value_counts().head(20) if "mode" in matched else pd.Series(dtype="int64")
+    return FailureReport(
+        stored=len(failures),
+        matched=len(matched),
+        assets=int(matched["asset"].nunique()),
+        modes={str(mode): int(count) for mode, count in modes.items()},
+        between_h=float(leads["span_s"].median() / 3600) if len(leads) else None,
+        positives=positives,
+        cut_offs=cut_offs,
+    )
