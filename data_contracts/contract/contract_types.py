@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -168,6 +169,18 @@ class Column:
     def needed(self) -> bool:
         """Return whether the column must be present."""
         return self.required or self.max_null_share < 1
+
+    @property
+    def lowest(self) -> float | None:
+        """Return the smallest number within the limits, inclusive or not; None for no limit."""
+        above = None if self.above is None else math.nextafter(self.above, math.inf)
+        return max((limit for limit in (self.minimum, above) if limit is not None), default=None)
+
+    @property
+    def highest(self) -> float | None:
+        """Return the largest number within the limits, inclusive or not; None for no limit."""
+        below = None if self.below is None else math.nextafter(self.below, -math.inf)
+        return min((limit for limit in (self.maximum, below) if limit is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -219,8 +219,9 @@ def _read_time(value: Any, path_at: PathAt, index: int, *, rows: bool) -> int:
 def _read_channel(values: Values, channel: str, path_at: PathAt, contract: Contract | None) -> FloatArray:
     numbers = values.astype(np.float64) if isinstance(values, np.ndarray) else _as_numbers(values, channel, path_at)
     column = contract.column(channel) if contract else None
-    low = -_LARGEST if column is None or column.minimum is None else column.minimum
-    high = _LARGEST if column is None or column.maximum is None else column.maximum
+    lowest, highest = (None, None) if column is None else (column.lowest, column.highest)
+    low = -_LARGEST if lowest is None else lowest
+    high = _LARGEST if highest is None else highest
     # With a null both are NaN, which compares as false.
     if numbers.min() >= low and numbers.max() <= high:
         return numbers

@@ -515,3 +515,16 @@ def test_a_new_rule_changes_the_digest(write: Write) -> None:
     digests.append(load_contract(write(top=custom(assetType="compressor", clock="cycle"))).digest)
     digests.append(load_contract(write(top=custom(assetType="compressor", earliestTime="2020-01-01"))).digest)
     assert len(set(digests)) == len(digests)
+
+
+def test_a_request_has_the_same_limits_inclusive_or_not(write: Write) -> None:
+    """The endpoint compares with one number on each side, which an exclusive limit moves by the least there is."""
+    column = load_contract(write(options(minimum=0, exclusiveMinimum=2, maximum=9, exclusiveMaximum=9))).column("flow")
+    assert column is not None
+    assert column.lowest is not None
+    assert column.highest is not None
+    assert 2 < column.lowest < 2 + 1e-9
+    assert 9 - 1e-9 < column.highest < 9
+    plain = load_contract(write({})).column("flow")
+    assert plain is not None
+    assert (plain.lowest, plain.highest) == (None, None)

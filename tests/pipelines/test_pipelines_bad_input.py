@@ -178,7 +178,7 @@ QUARANTINED = {
     "a missing column": (rows(*(row.rpartition(",")[0] for row in ROWS), header=HEADER[:-9]), "pressure is missing"),
     "a wrong unit": (rows(header=HEADER.replace("flow", "flow [m3/h]")), "is in m3/h; the contract demands l/min"),
     "a wrong type": (
-        rows(ROWS[0].replace("200", "high"), ROWS[1].replace("210", "low")),
+        rows(ROWS[0].replace("200", "high"), ROWS[1].replace("210", "much")),
         "flow: holds 'high' in row 1",
     ),
     "an invalid time": (rows(ROWS[0].replace("2026-07-01T00:00:00Z", "yesterday", 1)), "holds 'yesterday'"),
@@ -305,7 +305,7 @@ def test_fixed_rows_leave_quarantine_and_the_rest_stays(own: Line) -> None:
     assert own("quarantine", "export", out, "--contract", own.contract).status == 0
     assert own("quarantine", "export", out, "--contract", own.contract).status == 2
     assert own("quarantine", "replay", "--contract", own.contract).status == 1
-    fixed = Path(out).read_text().replace("high", "199").replace("low", "210")
+    fixed = Path(out).read_text().replace("high", "199").replace("much", "210")
     Path(out).write_text(fixed)
     first = own("quarantine", "replay", out, "--contract", own.contract, "--json")
     again = own("quarantine", "replay", out, "--contract", own.contract, "--json")
