@@ -141,7 +141,8 @@ def find_unmatched(
         stated = records.loc[~derived_records(records), ["asset"]].drop_duplicates()
         found.append(_unmatched(ASSETS, stated, spans, alike))
         if len(stated):
-            others = pd.DataFrame({"asset": [asset for asset in known if asset not in set(stated["asset"])]})
+            has_record = set(stated["asset"])
+            others = pd.DataFrame({"asset": [asset for asset in known if asset not in has_record]})
             unrecorded = _of_unknown("telemetry", others, list(stated["asset"]), len(known))
     groups = [tuple(names) for names in alike.values() if len(names) > 1]
     return Unmatched(
