@@ -126,3 +126,17 @@ def ranking_metrics(asset: Sequence[str], truth: Rows, score: Vector) -> dict[st
         "roc_auc_within_assets": within,
         "assets_with_both": float(both),
     }
+
+
+def inspection_metrics(
+    samples: pd.DataFrame, score: Vector, *, false_positive_rate: float, k: int, every: pd.Timedelta
+) -> dict[str, float]:
+    """Compute roc_auc_within_assets, recall_at_fpr, precision_in_top and recall_in_top of samples with truth."""
+    truth = samples["truth"].to_numpy(dtype=np.bool_)
+    precision, recall = in_the_top(samples, score, k=k, every=every) if len(samples) else (math.nan, math.nan)
+    return {
+        "roc_auc_within_assets": auc_within_assets(samples["asset"], truth, score)[0],
+        "recall_at_fpr": recall_at(truth, score, false_positive_rate),
+        "precision_in_top": precision,
+        "recall_in_top": recall,
+    }

@@ -32,9 +32,11 @@ from features.setting_types import (
 )
 from features.telemetry.gaps import Gaps
 from models.estimators.targets import Target
+from models.experiment.alarm_budget import Budget
+from models.experiment.evaluation_plan import EvaluationPlan
 from models.labels.labels import NO_TIME
 
-SplitKind = Literal["time", "asset"]
+SplitKind = Literal["time", "asset", "cross"]
 _ALL = OrWord("all")
 _Cost = Annotated[Number, Field(gt=0)]
 
@@ -188,6 +190,9 @@ class AlarmPlan:
 
     gap: Duration = pd.Timedelta(hours=24).as_unit("us")
     """Alerts of an asset no further apart are one episode, which lasts lead + horizon at most."""
+    budget: Budget | None = None
+    """How many alarm episodes the whole fleet may raise; the threshold is then the lowest that keeps to it, whatever
+    the costs."""
 
 
 @configuration
@@ -195,7 +200,7 @@ class SplitPlan:
     """How samples are split into training, validation and test."""
 
     kind: SplitKind
-    """Whether to test on a period or on assets of their own."""
+    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others."""
     test_start: Instant | None = None
     """The start of the test period (UTC) when splitting by time."""
     test_end: Instant | None = None
@@ -204,6 +209,8 @@ class SplitPlan:
     """Glob patterns of the test assets when splitting by asset."""
     test_share: InnerShare | None = None
     """Instead of patterns: the share of the assets to test on, drawn by the seed."""
+    test_folds: Annotated[PositiveCount | None, Field(ge=2)] = None
+    """In how many groups the assets are tested in turn with "cross"; 10 by default, or one for each of fewer assets."""
     score_at: Literal["all", "last"] = "all"
     """"all" evaluates every cut-off, "last" only the last of each test asset."""
     validation: InnerShare = 0.5
@@ -216,6 +223,8 @@ class SplitPlan:
             raise WrongValueError("test_start", "is missing", "a time to test from")
         if self.kind == "asset" and not (self.test or self.test_share):
             raise WrongValueError("test", "is missing", "patterns of the assets, or a test_share")
+        if self.kind != "cross" and self.test_folds is not None:
+            raise WrongValueError("test_folds", "is given", 'none unless kind is "cross"', "Remove split.test_folds")
         _check_order(self.test_start, self.test_end, "test_end", "test_start")
 
 
@@ -238,6 +247,7 @@ class Experiment:
     estimator: EstimatorPlan = Field(default_factory=EstimatorPlan)
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
+    evaluation: EvaluationPlan = EvaluationPlan()
     seed: Integer = 0
     """The seed of every draw."""
     model: str | None = None
@@ -248,6 +258,8 @@ class Experiment:
             raise WrongValueError("label.horizon", "is missing", "a duration for target failure")
         if self.target != "failure" and self.label.horizons is not None:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
+        if self.target != "failure" and self.alarms.budget is not None:
+            raise WrongValueError("alarms.budget", "is given", "none for remaining life", "Remove alarms.budget")
         if self.features.gaps is not None:
             try:
                 self.features.gaps.check_windows(self.windows.window)
@@ -278,6 +290,8 @@ class Experiment:
         -------
         Experiment
         """
+        if changes.get("kind", self.split.kind) != "cross":
+            changes.setdefault("test_folds", None)
         return replace(self, split=replace(self.split, **changes))
 
     def with_overrides(self, overrides: Sequence[str]) -> "Experiment":
@@ -303,6 +317,9 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
         content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
+        # Younger than the models that record their experiment: written only where it says something.
+        if self.evaluation == EvaluationPlan():
+            del content["evaluation"]
         return content
 
     def to_json(self) -> str:

@@ -47,9 +47,11 @@ def _prediction_target(trained: Trained) -> str:
 
 def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     split = trained.experiment.split
-    test_set = (
-        f"from {split.test_start} on" if split.kind == "time" else f"on the assets {', '.join(split.test) or 'drawn'}"
-    )
+    test_set = {
+        "time": f"from {split.test_start} on",
+        "asset": f"on the assets {', '.join(split.test) or 'drawn'}",
+        "cross": "each asset by a model fitted without it; this model is fitted to all",
+    }[split.kind]
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
         "Trained on": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
@@ -85,9 +87,11 @@ def _alerts(trained: Trained) -> str:
     if threshold is None:
         return "## Alerts\n\nNone: the experiment has no horizon."
     unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining hours of at most"
+    prices = f"A missed failure costs {costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts"
+    if trained.experiment.alarms.budget is not None:
+        prices = "The costs of errors did not decide. Alerts"
     return (
-        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. A missed failure costs "
-        f"{costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts no more than "
+        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. {prices} no more than "
         f"{format_duration(trained.experiment.alarms.gap)} apart are one alarm."
     )
 

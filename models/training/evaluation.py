@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
 from data_contracts.tables.history import History
+from models.assessment.asset_intervals import auc_interval, rmse_interval
 from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
@@ -66,6 +67,8 @@ def evaluate_failures(
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
     metrics |= ranking_metrics(decided["asset"], truth, probability)
+    low, high = auc_interval(decided["asset"], truth, probability)
+    metrics |= {"roc_auc_low": low, "roc_auc_high": high}
     known = history.as_of(known_until)
     matured = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
     rates = error_rates(matured)
@@ -89,8 +92,11 @@ def evaluate_remaining_life(
         scored = scored.drop_duplicates("asset", keep="last")
     predicted, true = scored["prediction"].to_numpy(), scored["remaining_life_h"].to_numpy()
     limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
+    low, high = rmse_interval(scored["asset"], predicted, np.minimum(true, limit))
     metrics = {
         "rmse_capped": rmse(predicted, np.minimum(true, limit)),
+        "rmse_capped_low": low,
+        "rmse_capped_high": high,
         "rmse_uncapped": rmse(predicted, true),
         "nasa_score_capped": nasa_score(predicted, np.minimum(true, limit)),
         "nasa_score_uncapped": nasa_score(predicted, true),

@@ -72,7 +72,8 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, drawn[split.test], known_until)
     train = train[train["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    _check_test_samples(experiment, test, drawn)
+    if experiment.split.kind != "cross":
+        _check_test_samples(experiment, test, drawn)
     test = test.drop(columns="target").reset_index(drop=True)
     if not experiment.label.several:
         return Samples(train, test)
@@ -83,6 +84,9 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
+    if plan.kind == "cross":
+        everything = np.ones(len(drawn), dtype=np.bool_)
+        return Split(everything, ~everything)
     if plan.kind == "time" and plan.test_start is not None:
         return by_time(drawn, plan.test_start, experiment.purge if purge is None else purge, test_end=plan.test_end)
     return by_asset(drawn, plan.test, share=plan.test_share, seed=experiment.seed)

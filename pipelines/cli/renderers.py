@@ -141,6 +141,8 @@ def _train(result: "TrainResult") -> Group:
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
     samples += f"tested on {result.n_test:,}\n"
+    if result.threshold is not None:
+        samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
@@ -168,10 +170,17 @@ def _promoted(result: "Promoted") -> Text:
 
 
 def _score(result: "ScoreResult") -> Group:
+    from pipelines.jobs.risk_list import first_risks
+
     head = f"{result.model_name} version {result.model_version}, as of {_minute(result.as_of)}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
-    alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
+    listed = tuple(str(risk) for risk in first_risks(result.risks, result.top))
+    if result.top is None:
+        alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
+    else:
+        over = f"{len(result.alerts):,} over the threshold"
+        alerts = Text(f"the {len(listed):,} at the highest risk ({over}): ") + Text(", ".join(listed), style="yellow")
     silent = f"without enough telemetry in the window ({len(result.silent):,}): {_first_names(result.silent)}"
     return Group(Text(head), alerts, *([Text(silent, style="dim")] if result.silent else []))
 

@@ -2,14 +2,25 @@
 
 import os
 import sys
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter, validators
 
 from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 
-def score(*, model: str | None = None, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
+def score(
+    *,
+    model: str | None = None,
+    as_of: str | None = None,
+    top: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Score the fleet from stored telemetry and store the predictions.
+
+    Lists the assets over the threshold, the riskiest first.
 
     Parameters
     ----------
@@ -17,6 +28,8 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
         The model's name; not needed while the workspace has only one.
     as_of : str, optional
         Use nothing known later than this; by default the latest telemetry's known time.
+    top : int, optional
+        List so many of the riskiest assets instead, whether they are over the threshold or not.
     options : Options
         The workspace and the form of the output.
     """
@@ -27,7 +40,8 @@ def score(*, model: str | None = None, as_of: str | None = None, options: Shared
     workspace = options.open()
     cut_off = None if as_of is None else parse_timestamp(as_of)
     with bars() as progress:
-        return score_fleet(workspace, model_name(workspace, model), as_of=cut_off, progress=progress)
+        result = score_fleet(workspace, model_name(workspace, model), as_of=cut_off, progress=progress)
+    return replace(result, top=top)
 
 
 def serve(

@@ -22,6 +22,7 @@ from features.telemetry.sorted_times import IntArray
 from models.artifact.scoring import DetailedScores, score_in_detail
 from models.registry.registry import LoadedModel
 from pipelines.evidence.champion import load_champion
+from pipelines.jobs.risk_list import Risk, by_risk, first_risks
 
 # The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
 _NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
@@ -39,6 +40,8 @@ class ScoreResult:
     stored: int  # predictions that were not stored before
     alerts: tuple[str, ...]  # assets over the threshold
     silent: tuple[str, ...]  # assets with no or too little telemetry in the model's window: no prediction
+    risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
+    top: int | None = None  # how many of them to list; those over the threshold by default
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -50,6 +53,7 @@ class ScoreResult:
             "stored": self.stored,
             "alerts": list(self.alerts),
             "silent": list(self.silent),
+            "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
         }
 
 
@@ -95,6 +99,7 @@ def score_fleet(
         stored=stored,
         alerts=tuple(scores.loc[scores["alert"], "asset"]),
         silent=tuple(sorted({*silent_assets, *details.frame.loc[~scored, "asset"]})),
+        risks=by_risk(scores),
     )
 
 

@@ -33,6 +33,8 @@ class TrainResult:
     n_train: int
     n_test: int
     metrics: Mapping[str, float]
+    threshold: float | None  # None without alerts
+    threshold_reason: str | None  # how it was chosen
 
     @property
     def exit_status(self) -> int:
@@ -50,6 +52,8 @@ class TrainResult:
             "trained_until": self.trained_until.isoformat(),
             "n_train": self.n_train,
             "n_test": self.n_test,
+            "threshold": self.threshold,
+            "threshold_reason": self.threshold_reason,
             **self.metrics,
         }
 
@@ -104,6 +108,8 @@ def train_experiment(
         n_train=trained.n_train,
         n_test=trained.n_test,
         metrics=trained.evaluation.metrics,
+        threshold=trained.artifact.threshold,
+        threshold_reason=None if trained.threshold is None else trained.threshold.reason,
     )
 
 
