@@ -21,6 +21,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 
+_UNIT_ROOT_TEST = "augmented_dickey_fuller"
 CONTEXT_KINDS = ("events", "work_orders", "failures", "asset")
 REGIME_MARK = "~regime"
 
@@ -209,9 +210,9 @@ def format_feature(calculator: str, parameters: Mapping[str, object] | None = No
     'linear_trend__attr_"slope"'
     """
     values = dict(parameters or {})
-    if calculator == "augmented_dickey_fuller":
-        # The one calculator whose name shows a parameter left at its default.
-        values.setdefault("autolag", "AIC")
+    if calculator == _UNIT_ROOT_TEST:
+        # The one calculator whose name shows a parameter left at its default, and puts None into quotes.
+        values["autolag"] = str(values.get("autolag", "AIC"))
     return "__".join([calculator, *(f"{name}_{_literal(values[name])}" for name in sorted(values))])
 
 
@@ -221,8 +222,20 @@ def parse_feature(text: str) -> tuple[str, dict[str, object]]:
     >>> parse_feature('agg_linear_trend__attr_"slope"__chunk_len_5__f_agg_"max"')
     ('agg_linear_trend', {'attr': 'slope', 'chunk_len': 5, 'f_agg': 'max'})
     """
-    calculator, *parts = _SEPARATOR.split(text)
-    return calculator, dict(_parse_parameter(part, text) for part in parts)
+    calculator, *parts = split_feature(text)
+    parameters = dict(_parse_parameter(part, text) for part in parts)
+    if calculator == _UNIT_ROOT_TEST and parameters.get("autolag") == "None":
+        parameters["autolag"] = None
+    return calculator, parameters
+
+
+def split_feature(text: str) -> list[str]:
+    """Split the part of a name behind the kind at its double underscores outside quotes.
+
+    >>> split_feature('linear_trend__attr_"slope"')
+    ['linear_trend', 'attr_"slope"']
+    """
+    return _SEPARATOR.split(text)
 
 
 def is_parameter(part: str) -> bool:
@@ -253,7 +266,9 @@ def _parse_parameter(part: str, full_name: str) -> tuple[str, object]:
         return name, special[value.lower()]
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise UsageError(
-            f"The part {part!r} of the feature name {full_name!r}", "parameter_value", "Correct the name"
+            f"The part {part!r} of the feature name {full_name!r}",
+            'parameter_value, such as q_0.9, or attr_"slope" with the word in quotes',
+            "Correct the name",
         ) from None

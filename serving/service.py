@@ -25,7 +25,7 @@ from serving.routes import model_routes, planning_routes
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.openapi import document
 from serving.schemas.predict_request import PredictRequest, parse_request
-from serving.settings import LISTENS, from_environment
+from serving.settings import LISTENS, SUPERVISOR, from_environment
 from serving.worker_context import now, start_worker
 
 if TYPE_CHECKING:
@@ -93,6 +93,12 @@ def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
     return _token_finder()(secret, at)
 
 
+def _started_by() -> int | None:
+    """Return the process that supervises this worker; None where BentoML was started without ours."""
+    pid = os.environ.get(SUPERVISOR, "")
+    return int(pid) if pid.isdecimal() else None
+
+
 def _context() -> "WorkerContext":
     return cast("_Endpoint", bentoml.get_current_service()).context
 
@@ -109,8 +115,8 @@ class _Endpoint:
     def __init__(self) -> None:
         request_log.log_as_json()
         with ended_at_once():
+            end_with_parent(_started_by())
             self.context = start_worker(SETTINGS, os.environ)
-        end_with_parent()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator] # bentoml ships no types
     def predict(self, body: PredictBody, /) -> PredictAnswer:

@@ -16,6 +16,8 @@ PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
 LISTENS = "FOREWARN_LISTENS_ON"
 """Where the endpoint really listens, set by who started it; a setting alone is not what BentoML goes by."""
+SUPERVISOR = "FOREWARN_SUPERVISOR"
+"""The process id of the endpoint's first process: its workers end when it does, even those that were starting."""
 _NEVER = "none"
 
 

@@ -15,7 +15,7 @@ from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
 from serving.deployment.worker_status import LOAD_FILE
-from serving.settings import LISTENS, Settings, to_environment
+from serving.settings import LISTENS, SUPERVISOR, Settings, to_environment
 
 _STARTUP_SECONDS = 300.0
 # A plant's network has no way out, so usage reporting is switched off.
@@ -46,7 +46,12 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     # The load of workers that were killed before no longer counts.
     (home / LOAD_FILE).unlink(missing_ok=True)
     # BentoML and its workers read their settings from the environment.
-    own_environ = {**to_environment(resolved), LISTENS: resolved.host, "BENTOML_HOME": str(home)}
+    own_environ = {
+        **to_environment(resolved),
+        LISTENS: resolved.host,
+        SUPERVISOR: str(os.getpid()),
+        "BENTOML_HOME": str(home),
+    }
     os.environ.update({**_NO_TRACING, **environ, **_NO_TELEMETRY, **own_environ})
     threading.Thread(target=_announce, args=(resolved, workspace), daemon=True).start()
     _run(resolved)

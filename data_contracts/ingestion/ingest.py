@@ -5,18 +5,18 @@ after a kill at any point the same call continues where it stopped.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import Contract
 from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.row_serialization import fingerprint
 from data_contracts.tables import tables
 from data_contracts.validation.checks import Examination, examine
-from data_contracts.validation.conform import conform
+from data_contracts.validation.conform import ConformedBatch, conform, split_unit
 from data_contracts.validation.report import ContractError, Report
 from data_contracts.workspace import Workspace
 
@@ -41,6 +41,10 @@ class IngestResult:
         Whether the batch had been ingested before and was skipped.
     report
         The results of the checks; None if the batch was skipped.
+    ignored_columns
+        The columns that the contract does not have and that were left out.
+    nulled
+        By channel and quality, such as ``"bad"``, how many readings became null.
     """
 
     batch_id: str
@@ -50,21 +54,36 @@ class IngestResult:
     quarantined: int
     already: bool
     report: Report | None
+    ignored_columns: tuple[str, ...] = ()
+    nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
-        return {**vars(self), "report": None if self.report is None else self.report.to_dict()}
+        report = None if self.report is None else self.report.to_dict()
+        return {**vars(self), "report": report, "ignored_columns": list(self.ignored_columns)}
 
 
-def batch_digest(frame: pd.DataFrame, contract: Contract) -> str:
+def batch_digest(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False) -> str:
     """Return a digest of a batch's content that does not depend on the order of its rows, 32 hexadecimal digits."""
-    shaped, results = conform(frame, contract)
-    # A batch without the contract's shape is digested as it is, as the conversion would lose some columns.
-    return fingerprint(shaped if all(result.passed for result in results) else frame.astype("str"))
+    return _digest(frame, conform(frame, contract, ignore_extra=ignore_extra))
+
+
+def _digest(frame: pd.DataFrame, batch: ConformedBatch) -> str:
+    if not batch.fits:
+        # As it is, as the conversion would lose some columns.
+        return fingerprint(frame.astype("str"))
+    # Batches that differ in what is refused of them alone are different batches.
+    return fingerprint(batch.as_arrived(batch.frame.index).astype("str") if batch.refused else batch.frame)
 
 
 def ingest(
-    workspace: Workspace, frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, batch_id: str | None = None
+    workspace: Workspace,
+    frame: pd.DataFrame,
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    batch_id: str | None = None,
+    ignore_extra: bool = False,
 ) -> IngestResult:
     """Ingest a batch: good rows go into the contract's table, bad rows into quarantine.
 
@@ -83,6 +102,8 @@ def ingest(
         The time.
     batch_id
         The batch's id; a digest of its content if None.
+    ignore_extra
+        Whether columns that the contract does not have are left out; otherwise the contract says it.
 
     Returns
     -------
@@ -92,13 +113,18 @@ def ingest(
     Raises
     ------
     ContractError
-        If the batch as a whole breaks the contract, or every row does; all rows are in quarantine then.
+        If the batch as a whole breaks the contract, or every row does; all rows are in quarantine then. If it has
+        columns that the contract does not have, and they are not left out; nothing is stored then.
     UsageError
         If `batch_id` was used for other rows before.
     StorageError
         If a table is corrupt or cannot be written.
     """
-    digest = batch_digest(frame, contract)
+    batch = conform(frame, contract, ignore_extra=ignore_extra)
+    if batch.extra:
+        raise _extra_columns(frame, batch, contract)
+    frame = _without(frame, batch.ignored)
+    digest = _digest(frame, batch)
     name = batch_id or digest
     mark = int(digest[:15], 16)
     stored = tables.batch_mark(workspace, contract.table, name)
@@ -111,17 +137,41 @@ def ingest(
     if interrupted is not None:
         _check_same_content(name, interrupted[0], mark)
         now = interrupted[1]
-    checked = examine(frame, contract, now=now)
+    checked = examine(frame, contract, now=now, ignore_extra=ignore_extra)
     report, rows, reasons = checked.report, checked.frame, checked.reasons
     if not report.batch_passed or len(reasons) == len(rows):
         _refuse(workspace, frame, contract, name, checked, mark, now)
     bad = rows.index.isin(list(reasons))
     if reasons:
         row_reasons = [reasons[row] for row in rows.index[bad]]
-        quarantine.hold(workspace, contract, name, rows[bad], row_reasons, whole_batch=False, mark=mark, now=now)
-    new = tables.append(workspace, contract.table, rows[~bad], name, mark=mark)
-    accepted, refused = (int((~bad).sum()), int(bad.sum())) if new else (0, 0)
-    return IngestResult(name, contract.name, len(frame), accepted, refused, not new, report if new else None)
+        quarantine.hold(
+            workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
+        )
+    good = rows[~bad][[column.name for column in contract.stored_columns]]
+    new = tables.append(workspace, contract.table, good, name, mark=mark)
+    if not new:
+        return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
+    counts = int((~bad).sum()), int(bad.sum())
+    return IngestResult(
+        name, contract.name, len(frame), *counts, False, report, ignored_columns=batch.ignored, nulled=checked.nulled
+    )
+
+
+def _without(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Leave out columns by name, whatever unit their headers declare."""
+    return frame.loc[:, [split_unit(str(header))[0] not in names for header in frame.columns]] if names else frame
+
+
+def _extra_columns(frame: pd.DataFrame, batch: ConformedBatch, contract: Contract) -> ContractError:
+    report = Report(contract.name, contract.version, batch.results, len(frame))
+    columns = next(result for result in batch.results if result.check == "columns")
+    return ContractError(
+        f"a batch of {len(frame)} rows has columns that the contract {contract.name} does not have ({columns.detail})",
+        f"only {', '.join(column.name for column in contract.columns)}",
+        "Leave them out with --ignore-extra, or for good with the contract's custom property extraColumns: ignore; or "
+        "add them to the contract. Nothing was stored",
+        report,
+    )
 
 
 def _refuse(

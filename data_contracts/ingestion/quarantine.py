@@ -7,7 +7,7 @@ killed between any two writes, and a row is still in exactly one place.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,8 @@ def replay(
         checked = _examine_with_stored(workspace, fitting, contract, now)
         bad = fitting.index.isin(list(checked.reasons))
         reasons |= {str(fitting["entry"][row]): why for row, why in sorted(checked.reasons.items())}
-        _release(workspace, contract, fitting["entry"][~bad], checked.frame[~bad], now)
+        good = checked.frame[~bad][[column.name for column in contract.stored_columns]]
+        _release(workspace, contract, fitting["entry"][~bad], good, now)
     accepted = int(is_held.sum()) - len(reasons)
     return QuarantineReplay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)
 
@@ -208,7 +209,7 @@ def _repaired_rows(
         raise UsageError("the repaired rows have an entry twice", "each entry once", "Remove the duplicates")
     # A CSV file has no types; JSON texts are the form that both kinds of file share.
     rows = repaired.drop(columns=[name for name in _BESIDE_ROW if name in repaired.columns])
-    shaped = from_texts(to_texts(rows), contract)
+    shaped = from_texts(to_texts(rows), contract, numerals=True)
     shaped.insert(0, "entry", repaired["entry"].to_numpy())
     shaped.attrs = dict(repaired.attrs)
     return shaped
@@ -226,7 +227,12 @@ def _examine_with_stored(
     together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now)
     offset = len(stored)
     reasons = {row - offset: why for row, why in together.reasons.items() if row >= offset}
-    return Examination(alone.report, alone.frame, reasons)
+    # What could not be read is null beside the stored rows.
+    for row, why in alone.reasons.items():
+        unread = tuple(reason for reason in why if reason.startswith(("type ", "quality ")))
+        if unread:
+            reasons[row] = (*unread, *reasons.get(row, ()))
+    return replace(alone, reasons=reasons)
 
 
 def _release(

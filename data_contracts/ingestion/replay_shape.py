@@ -56,8 +56,8 @@ def split_by_shape(rows: pd.DataFrame, contract: Contract) -> ShapeSplit:
 
 
 def _breaches(rows: pd.DataFrame, contract: Contract) -> list[CheckResult]:
-    _, results = conform(rows.drop(columns=["entry", "reasons"], errors="ignore"), contract)
-    return [result for result in results if not result.passed]
+    batch = conform(rows.drop(columns=["entry", "reasons"], errors="ignore"), contract)
+    return [result for result in batch.results if not result.passed and result.level == "batch"]
 
 
 def _own_columns(batch: pd.DataFrame, contract: Contract) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pandas as pd
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.errors import StorageError
 from data_contracts.tables import tables
+from data_contracts.tables.corrections import last_corrections
 from data_contracts.validation.conform import conform
 from data_contracts.validation.report import ContractError
 from data_contracts.validation.row_measures import EARLY, REPEATED, measure
@@ -97,11 +98,11 @@ def report_work_orders(workspace: Workspace, frame: pd.DataFrame, *, now: pd.Tim
 
 
 def _shaped(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    shaped, results = conform(frame, contract)
-    wrong = [f"{result.column}: {result.detail}" for result in results if not result.passed]
+    batch = conform(frame, contract)
+    wrong = [f"{result.column}: {result.detail}" for result in batch.results if not result.passed]
     if wrong:
         raise ContractError(f"invalid work orders ({'; '.join(wrong)})", "the contract's columns", "Correct them")
-    return shaped
+    return batch.frame
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -136,6 +137,6 @@ def _batch_id(report: dict[str, Any], before: dict[Any, pd.DataFrame]) -> str:
 
 
 def latest_work(orders: pd.DataFrame, keys: Sequence[str] = _KEY) -> pd.DataFrame:
-    """Return the last report of each work order, which `keys` identify, the newest event first."""
-    last = orders.sort_values([*keys, "known_time"], kind="stable").drop_duplicates(list(keys), keep="last")
+    """Return the last report of each work order, which `keys` identify, as last corrected, the newest event first."""
+    last = last_corrections(orders, keys)
     return last.sort_values(["event_time", *keys], ascending=[False, *(True for _ in keys)], ignore_index=True)

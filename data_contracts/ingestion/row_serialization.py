@@ -3,14 +3,15 @@
 import hashlib
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import DTYPES, Contract
 
 
 def to_texts(frame: pd.DataFrame) -> list[str]:
@@ -20,12 +21,16 @@ def to_texts(frame: pd.DataFrame) -> list[str]:
     return [json.dumps(dict(zip(plain, row, strict=True))) for row in zip(*plain.values(), strict=True)]
 
 
-def from_texts(texts: Iterable[str], contract: Contract) -> pd.DataFrame:
-    """Read rows written by `to_texts`, with the contract's types; a column that cannot have its type stays as it is."""
+def from_texts(texts: Iterable[str], contract: Contract, *, numerals: bool = False) -> pd.DataFrame:
+    """Read rows written by `to_texts`, with the contract's types; a value that cannot have its type stays as it is.
+
+    With `numerals`, texts are read as numbers and truth values, as in a repaired CSV file. Otherwise a text in a column
+    of numbers is what was refused.
+    """
     frame = pd.DataFrame([json.loads(text) for text in texts], dtype=object)
     for column in contract.columns:
         if column.name in frame.columns:
-            frame[column.name] = _typed(frame[column.name], column.type)
+            frame[column.name] = _typed(frame[column.name], column.type, numerals=numerals)
     return frame
 
 
@@ -63,13 +68,53 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 
-def _typed(values: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
-    try:
-        if kind == "timestamp":
-            aware = values.dropna().map(lambda text: pd.Timestamp(text).tzinfo is not None).all()
-            return pd.to_datetime(values, utc=True, format="ISO8601").dt.as_unit("us") if aware else values
-        if kind in ("number", "integer"):
-            return pd.to_numeric(values).astype("float64" if kind == "number" else "Int64")
-    except (ValueError, TypeError):
+def _typed(values: "pd.Series[Any]", kind: str, *, numerals: bool) -> "pd.Series[Any]":
+    if kind == "string":
         return values
-    return values
+    read = _READERS[kind]
+    cells = [read(value, numerals) if isinstance(value, str) else value for value in values]
+    typed = pd.Series(cells, index=values.index, dtype=object)
+    if any(isinstance(cell, str) for cell in cells) or (kind == "number" and any(map(_is_rounded, cells))):
+        return typed
+    try:
+        return typed.astype(DTYPES[kind])  # type: ignore[call-overload,no-any-return]
+    except (ValueError, TypeError):
+        return typed
+
+
+def _is_rounded(cell: Any) -> bool:
+    """Return whether a whole number would be another as a float."""
+    return isinstance(cell, int) and abs(cell) > 2**53
+
+
+def _time(text: str, _: bool) -> Any:
+    if not _ISO.match(text):
+        return text
+    try:
+        time = pd.Timestamp(text)
+    except ValueError:
+        return text
+    return text if time.tzinfo is None else time.tz_convert("UTC").as_unit("us")
+
+
+def _number(text: str, numerals: bool) -> Any:
+    if text in ("inf", "-inf"):  # as infinities are written
+        return float(text)
+    if not numerals or not _NUMERAL.fullmatch(text.strip()):
+        return text
+    return int(text) if _WHOLE.fullmatch(text.strip()) else float(text)
+
+
+def _truth(text: str, numerals: bool) -> Any:
+    return {"true": True, "false": False}.get(text.strip().lower(), text) if numerals else text
+
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+_WHOLE = re.compile(r"[+-]?\d+")
+_NUMERAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_READERS: dict[str, Callable[[str, bool], Any]] = {
+    "timestamp": _time,
+    "number": _number,
+    "integer": _number,
+    "boolean": _truth,
+}

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_contracts.contract.contract import STORED_VERSION
 
 # Identifiers break ties, so that a table reads the same whatever the order of its files.
-_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id")
+_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id", STORED_VERSION)
 
 
 def to_arrow(frame: pd.DataFrame) -> pa.Table:
@@ -20,6 +24,13 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
     # Delta has no null type: a column of nulls only is stored as a string column.
     fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
+
+
+def with_stored_version(rows: pa.Table, version: int) -> pa.Table:
+    """Add the version that stores the rows, as the last column."""
+    if STORED_VERSION in rows.column_names:
+        rows = rows.drop_columns([STORED_VERSION])
+    return rows.append_column(STORED_VERSION, pa.array(np.full(len(rows), version, dtype=np.int64)))
 
 
 def _to_array(values: "pd.Series[Any]") -> pa.Array:
@@ -45,6 +56,14 @@ def to_pandas(rows: pa.Table) -> pd.DataFrame:
     """Convert Delta's rows to a frame, ordered by asset, event time and known time, identifiers breaking ties."""
     order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
     fields = [field.with_type(_sortable(field.type)) for field in rows.schema]
-    rows = rows.cast(pa.schema(fields))
+    rows = _with_versions_complete(rows.cast(pa.schema(fields)))
     frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
     return frame
+
+
+def _with_versions_complete(rows: pa.Table) -> pa.Table:
+    """Give 0 to rows from before the column was there: with nulls it would be read as floats."""
+    place = rows.schema.get_field_index(STORED_VERSION)
+    if place < 0 or not rows.column(place).null_count:
+        return rows
+    return rows.set_column(place, STORED_VERSION, pc.fill_null(rows.column(place), 0))

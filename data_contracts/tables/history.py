@@ -8,7 +8,8 @@ import pandas as pd
 from data_contracts.contract.contract import empty_table
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.tables import tables
-from data_contracts.tables.telemetry import KEY
+from data_contracts.tables.corrections import latest_records
+from data_contracts.tables.telemetry import channels_among
 from data_contracts.workspace import Workspace
 
 FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")  # the frames of a history
@@ -25,7 +26,8 @@ class History:
     channels
         The telemetry channels, in order.
     telemetry
-        Telemetry, not reconciled: asset, event_time, known_time, source and the channels.
+        Telemetry, not reconciled: asset, event_time, known_time, source and the channels. As in the other frames, a
+        column stored_version has the table version that stored each row; rows that were never stored go without.
     assets, failures, work_orders, events
         The rows of the tables of those names.
     versions
@@ -124,7 +126,7 @@ def read_history(
     names = sorted(known)
     return History(
         asset_type=asset_type,
-        channels=tuple(column for column in telemetry.columns if column not in (*KEY, "known_time")),
+        channels=channels_among(telemetry.columns),
         telemetry=telemetry,
         assets=registered,
         failures=read("failures", names),
@@ -136,7 +138,7 @@ def read_history(
 
 def _latest_matching(assets: pd.DataFrame, asset_type: str, plant: str | None) -> pd.DataFrame:
     """Keep all records of those assets whose latest record is of the type and plant."""
-    latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+    latest = latest_records(assets)
     matching = latest["asset_type"] == asset_type
     if plant is not None:
         matching &= latest["plant"] == plant

@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 
 from data_contracts.contract.contract import empty_table
-from data_contracts.tables.arrow_frames import to_arrow, to_pandas
+from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
 from data_contracts.tables.row_conditions import where
 from data_contracts.tables.table_access import location, open_to_read, query, storage
 from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
@@ -36,8 +36,10 @@ def append(
 ) -> bool:
     """Append a batch to a table, once; return False if the table has a batch with one of the ids already.
 
-    The table is created, and columns are added to it, as needed. Several ids, such as one a row, keep the batch from
-    being stored beside any batch that has one of them. `mark` is stored with the batch for `batch_mark`.
+    The table is created, and columns are added to it, as needed; `stored_version` becomes the version that the batch
+    makes. Batches appended at the same time may share one, but one that is appended after another has a later one.
+    Several ids, such as one a row, keep the batch from being stored beside any batch that has one of them. `mark` is
+    stored with the batch for `batch_mark`.
     """
     rows = to_arrow(frame)
     ids = (batch_id,) if isinstance(batch_id, str) else batch_id
@@ -46,11 +48,11 @@ def append(
             delta = _open(workspace, table)
             try:
                 # Another process that created the table at the same time may have stored this batch: check that too.
-                target = delta or _create(workspace, table, rows.schema)
+                target = delta or _create(workspace, table, with_stored_version(rows, 0).schema)
                 if any(target.transaction_version(batch) is not None for batch in ids):
                     return False
                 # Commits against the version just checked: if another process stored this batch since, it conflicts.
-                _commit(target, rows, ids, mark)
+                _commit(target, with_stored_version(rows, int(target.version()) + 1), ids, mark)
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_new_version(workspace, table, delta):
                     raise

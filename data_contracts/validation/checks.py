@@ -1,7 +1,9 @@
 """Checking a batch against its contract.
 
-Row checks: required values, ranges (always finite), allowed values, the key, time order and the rate of change.
-Batch checks: columns, units, types, the number of rows, the share of rows without a value, and freshness.
+Row checks: types, required values, ranges (always finite), allowed values, lengths, patterns and formats of texts, the
+key and unique values, the earliest time, time order, the rate of change, and metrics that no row may count in.
+Batch checks: columns, units, columns of another type altogether, the number of rows, the share of rows without a value,
+other metrics, and freshness.
 
 Time order means that no row is known before it happened, nor after now, within an hour. The order of the rows in a file
 means nothing, so late rows are allowed anywhere in a batch. A stuck sensor breaks no contract: predictors may want to
@@ -9,15 +11,20 @@ see it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import Column, Contract
+from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.validation.conform import conform
 from data_contracts.validation.expectations import ExpectationResult, run_suite
+from data_contracts.validation.quality_flags import apply_qualities
+from data_contracts.validation.quality_metrics import check_metrics
 from data_contracts.validation.report import CheckResult, Report
 from data_contracts.validation.row_measures import measure
+
+_MEASURED = ("rate", "format", "multiple_of")  # checks of a row measure, which say nothing about nulls
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,13 @@ class Examination:
     report: Report
     frame: pd.DataFrame  # the contract's columns and dtypes; the index is the row's position in the batch, from 0
     reasons: Mapping[int, tuple[str, ...]]  # why each bad row is refused, by index of `frame`
+    as_arrived: pd.DataFrame  # the bad rows with the values that they came with
+    ignored: tuple[str, ...] = ()  # columns that the contract does not have and that were left out
+    # By channel and quality, how many readings became null.
+    nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def check(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp) -> Report:
+def check(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_extra: bool = False) -> Report:
     """Check a batch against its contract.
 
     Parameters
@@ -40,53 +51,78 @@ def check(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp) -> Repo
         Its contract.
     now
         The time that ages and clock errors are measured from.
+    ignore_extra
+        Whether columns that the contract does not have are left out; otherwise the contract says it.
 
     Returns
     -------
     Report
         The result of every check.
     """
-    return examine(frame, contract, now=now).report
+    return examine(frame, contract, now=now, ignore_extra=ignore_extra).report
 
 
-def examine(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp) -> Examination:
-    """Check a batch, and return its rows and the reasons against them beside the report."""
-    shaped, results = conform(frame, contract)
-    reasons: dict[int, tuple[str, ...]] = {}
-    if all(result.passed for result in results):
-        # Values of missing or mistyped columns cannot be checked, so the shape comes first.
-        measured = pd.concat([shaped, measure(shaped, contract, now)], axis="columns")
-        for result, rows in _check_values(measured, contract):
+def examine(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_extra: bool = False) -> Examination:
+    """Check a batch, and return its rows and the reasons against them beside the report.
+
+    With `ignore_extra`, columns that the contract does not have are left out.
+    """
+    batch = conform(frame, contract, ignore_extra=ignore_extra)
+    results, reasons, values = batch.results, dict(batch.reasons), batch.frame
+    nulled: Mapping[str, Mapping[str, int]] = {}
+    if batch.fits:
+        # Values of missing or mistyped columns cannot be checked, so the shape comes first; and what a bad reading says
+        # is no value.
+        judged = apply_qualities(batch.frame, contract)
+        values, nulled = judged.frame, judged.nulled
+        results += judged.results
+        _add(reasons, judged.reasons)
+        measured = pd.concat([values, measure(values, contract, now)], axis="columns")
+        for result, rows in (*_check_values(measured, contract, batch.refused), *check_metrics(values, contract)):
             results += (result,)
-            for row in rows:
-                reasons[row] = (*reasons.get(row, ()), f"{result.check} {result.column}".strip() + f": {result.detail}")
-    return Examination(Report(contract.name, contract.version, results, len(frame)), shaped, reasons)
+            why = f"{result.check} {result.column}".strip() + f": {result.detail}"
+            _add(reasons, dict.fromkeys(rows, (why,)))
+    report = Report(contract.name, contract.version, results, len(frame))
+    as_arrived = batch.as_arrived(batch.frame.index[batch.frame.index.isin(list(reasons))])
+    return Examination(report, values, reasons, as_arrived, batch.ignored, nulled)
 
 
-def _check_values(frame: pd.DataFrame, contract: Contract) -> Iterator[tuple[CheckResult, Sequence[int]]]:
+def _add(reasons: dict[int, tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> None:
+    for row, why in more.items():
+        reasons[row] = (*reasons.get(row, ()), *why)
+
+
+def _check_values(
+    frame: pd.DataFrame, contract: Contract, refused: Mapping[str, "pd.Series[Any]"]
+) -> Iterator[tuple[CheckResult, Sequence[int]]]:
     """Yield the result of each check, with the rows that fail it."""
+    counted: set[str] = set()
     for outcome in run_suite(frame, contract):
         column = contract.column(outcome.column)
-        if column is not None and outcome.check != "rate":
-            yield from _check_nulls(outcome, column, frame)
+        if column is not None and column.name not in counted and outcome.check not in _MEASURED:
+            counted.add(column.name)
+            unread = refused.get(column.name)
+            yield from _check_nulls(outcome, column, frame, [] if unread is None else unread.index)
         if outcome.check in {"row_count", "freshness"}:
             detail = _batch_detail(outcome, contract)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame)), ()
         elif outcome.check != "null":
-            detail, count = _row_detail(outcome, column), len(outcome.rows)
+            detail, count = _row_detail(outcome, column, contract), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
 
 
 def _check_nulls(
-    outcome: ExpectationResult, column: Column, frame: pd.DataFrame
+    outcome: ExpectationResult, column: Column, frame: pd.DataFrame, unread: "Sequence[int] | pd.Index[Any]"
 ) -> Iterator[tuple[CheckResult, Sequence[int]]]:
     if column.required:
-        rows = [int(row) for row in frame.index[frame[column.name].isna()]] if outcome.missing else []
+        # A value of another type is refused as that; it is not missing.
+        missing = frame[column.name].isna() & ~frame.index.isin(list(unread))
+        rows = [int(row) for row in frame.index[missing]] if outcome.missing else []
         yield CheckResult("required", column.name, not rows, "every row must have a value", len(rows), "row"), rows
     elif column.needed:
-        share = outcome.missing / len(frame) if len(frame) else 1.0
-        detail = f"{share:.1%} without a value; the contract allows {column.max_null_share:.4g} of 1"
-        passed = share <= column.max_null_share
+        missing_share = (outcome.missing - len(unread)) / len(frame) if len(frame) else 1.0
+        detail = f"{missing_share:.1%} without a value; the contract allows {column.max_null_share:.4g} of 1"
+        passed = missing_share <= column.max_null_share
         yield CheckResult("null_share", column.name, passed, detail, 0 if passed else outcome.missing), ()
 
 
@@ -99,18 +135,39 @@ def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:
     return f"the latest event is {age} old; the contract allows {contract.max_age}"
 
 
-def _row_detail(outcome: ExpectationResult, column: Column | None) -> str:
-    if outcome.check == "unique":
-        return "each row once, and one row per key"
-    if outcome.check == "time_order":
-        return "no row may be known before it happened, nor after now"
+def _row_detail(outcome: ExpectationResult, column: Column | None, contract: Contract) -> str:
     if column is None:
-        return ""
+        repeated = "each row once, and one row per key"
+        return repeated if outcome.check == "unique" else "no row may be known before it happened, nor after now"
     unit = f" {column.unit}" if column.unit else ""
-    if outcome.check == "allowed":
-        return f"one of {', '.join(column.allowed or ())}"
-    if outcome.check == "rate":
-        return f"at most {column.max_rate_per_second:g}{unit}/s"
-    low = "any" if column.minimum is None else f"{column.minimum:g}"
-    high = "any" if column.maximum is None else f"{column.maximum:g}"
-    return f"{low} to {high}{unit}, finite"
+    if outcome.check == "earliest_time":
+        return f"not before {contract.earliest_time:%Y-%m-%d %H:%M}; a clock that was never set says 1970 or year 1"
+    if outcome.check == "range":
+        return describe_range(column)
+    return {
+        "allowed": f"one of {', '.join(map(str, column.allowed or ()))}",
+        "rate": f"at most {column.max_rate_per_second:g}{unit}/s" if column.max_rate_per_second else "",
+        "unique": "each value once",
+        "length": f"{_limit(column.min_length)} to {_limit(column.max_length)} characters",
+        "pattern": f"as /{column.pattern}/",
+        "format": f"a valid {column.format}",
+        "multiple_of": f"a multiple of {_limit(column.multiple_of)}{unit}",
+    }[outcome.check]
+
+
+def describe_range(column: Column) -> str:
+    """Say in words between which limits the values of a column lie."""
+    if column.type == "timestamp":
+        low, high = ("any" if time is None else f"{time.isoformat()}" for time in (column.earliest, column.latest))
+        return f"{low} to {high}"
+    unit = f" {column.unit}" if column.unit else ""
+    above = None if column.above is None else f"above {column.above:g}"
+    below = None if column.below is None else f"below {column.below:g}"
+    parts = [part for part in (above, below) if part]
+    if column.minimum is not None or column.maximum is not None or not parts:
+        parts.insert(0, f"{_limit(column.minimum)} to {_limit(column.maximum)}")
+    return f"{' and '.join(parts)}{unit}, finite"
+
+
+def _limit(limit: float | None) -> str:
+    return "any" if limit is None else f"{limit:g}"

@@ -10,8 +10,13 @@ Importing this module imports Great Expectations, so only checks import it.
 from typing import Any
 
 from great_expectations.compatibility.pydantic import PrivateAttr
+from great_expectations.expectations.core.expect_column_value_lengths_to_be_between import (
+    ExpectColumnValueLengthsToBeBetween,
+)
 from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
+from great_expectations.expectations.core.expect_column_values_to_be_unique import ExpectColumnValuesToBeUnique
+from great_expectations.expectations.core.expect_column_values_to_match_regex import ExpectColumnValuesToMatchRegex
 from great_expectations.expectations.core.expect_column_values_to_not_be_null import ExpectColumnValuesToNotBeNull
 from great_expectations.expectations.expectation import BatchExpectation, ColumnMapExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -58,7 +63,7 @@ class _FailingRows(ColumnMapExpectation):
 
 
 class ExpectValuesBetween(_FailingRows, ExpectColumnValuesToBeBetween):
-    """Expect numbers within limits."""
+    """Expect numbers or times within limits."""
 
 
 class ExpectValuesInSet(_FailingRows, ExpectColumnValuesToBeInSet):
@@ -67,3 +72,15 @@ class ExpectValuesInSet(_FailingRows, ExpectColumnValuesToBeInSet):
 
 class ExpectValuesNotNull(_FailingRows, ExpectColumnValuesToNotBeNull):
     """Expect a value in every row."""
+
+
+class ExpectValuesUnique(_FailingRows, ExpectColumnValuesToBeUnique):
+    """Expect each value once."""
+
+
+class ExpectLengthsBetween(_FailingRows, ExpectColumnValueLengthsToBeBetween):
+    """Expect texts of a length within limits."""
+
+
+class ExpectValuesMatchRegex(_FailingRows, ExpectColumnValuesToMatchRegex):
+    """Expect texts in which a regular expression is found."""

@@ -1,42 +1,85 @@
 """The shape of a batch: its columns, units and types, converted to the contract's.
 
-Only lossless conversions are made (whole numbers to numbers, any time zone to UTC); anything else is a failed check.
+Only lossless conversions are made (whole numbers to numbers and to texts, any time zone to UTC); anything else is a
+failed check: of its row where the rest of the column fits, else of the batch.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import DTYPES, Column, Contract
+from data_contracts.contract.contract_types import Contract
 from data_contracts.errors import did_you_mean
+from data_contracts.validation.column_types import typed
 from data_contracts.validation.report import CheckResult
 
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[\]]*?)\s*\[(?P<unit>[^\[\]]*)\]$")
 
 
-def conform(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, tuple[CheckResult, ...]]:
+@dataclass(frozen=True)
+class ConformedBatch:
+    """A batch in its contract's columns and types, and what does not fit."""
+
+    frame: pd.DataFrame  # the columns that fit, a fresh index; an optional column that is missing has no values
+    results: tuple[CheckResult, ...]
+    refused: Mapping[str, "pd.Series[Any]"]  # by column, the values of another type as they arrived, by row
+    reasons: Mapping[int, tuple[str, ...]]  # by row, why it is refused
+    ignored: tuple[str, ...]  # columns that the contract does not have and that were left out
+    extra: tuple[str, ...]  # such columns that were not left out
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the batch as a whole has the contract's shape; single rows may not."""
+        return all(result.passed or result.level == "row" for result in self.results)
+
+    def as_arrived(self, rows: "pd.Index[Any]") -> pd.DataFrame:
+        """Return some rows with the values that were refused for their type in their places."""
+        chosen = self.frame.loc[rows]
+        for name, values in self.refused.items():
+            here = values.index.intersection(rows)
+            if len(here):
+                chosen = chosen.assign(**{name: chosen[name].astype(object)})
+                chosen.loc[here, name] = values[here]
+        return chosen
+
+
+def conform(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False) -> ConformedBatch:
     """Convert a batch to the contract's columns and types, and check columns, units and types.
 
-    A unit may be given in a header, as in ``"spindle_vibration [mm/s]"``, or in ``frame.attrs["units"]``. The frame
-    returned has the columns that fit and a fresh index; an optional column that is missing is there without values.
+    A unit may be given in a header, as in ``"spindle_vibration [mm/s]"``, or in ``frame.attrs["units"]``. Columns that
+    the contract does not have are a breach, unless it or `ignore_extra` says that they are left out.
     """
     names, units = _names_and_units(frame)
     named = frame.set_axis(names, axis="columns").reset_index(drop=True)
-    results = [_check_columns(names, contract), *_check_units(units, contract)]
+    extra = tuple(name for name in dict.fromkeys(names) if contract.column(name) is None)
+    ignored = extra if ignore_extra or contract.extra_columns == "ignore" else ()
+    results = [_check_columns(names, contract, ignored), *_check_units(units, contract)]
     columns: dict[str, pd.Series[Any]] = {}
+    refused: dict[str, pd.Series[Any]] = {}
+    reasons: dict[int, tuple[str, ...]] = {}
     for column in contract.columns:
         if names.count(column.name) > 1 or (column.name not in names and column.needed):
             continue
         values = named[column.name] if column.name in names else pd.Series(None, index=named.index, dtype=object)
-        converted = _convert(values, column)
-        if isinstance(converted, str):
-            results.append(CheckResult("type", column.name, False, converted, len(named)))
-        else:
+        # Predictors compute with floats.
+        outcome = typed(values, column, exact=column.name in contract.channels)
+        if isinstance(outcome, str):
+            results.append(CheckResult("type", column.name, False, outcome, len(named)))
+            continue
+        columns[column.name] = outcome.converted
+        if not len(outcome.refused):
             results.append(CheckResult("type", column.name, True, f"is {column.type}"))
-            columns[column.name] = converted
-    return pd.DataFrame(columns, index=named.index), tuple(results)
+            continue
+        refused[column.name] = outcome.refused
+        whys = [outcome.reason(value) for value in outcome.refused]
+        results.append(CheckResult("type", column.name, False, whys[0], len(whys), "row"))
+        for row, why in zip(outcome.refused.index, whys, strict=True):
+            reasons[int(row)] = (*reasons.get(int(row), ()), f"type {column.name}: {why}")
+    extra = tuple(name for name in extra if name not in ignored)
+    return ConformedBatch(pd.DataFrame(columns, index=named.index), tuple(results), refused, reasons, ignored, extra)
 
 
 def split_unit(header: str) -> tuple[str, str | None]:
@@ -62,17 +105,21 @@ def _names_and_units(frame: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     return names, units
 
 
-def _check_columns(names: list[str], contract: Contract) -> CheckResult:
+def _check_columns(names: list[str], contract: Contract, ignored: tuple[str, ...]) -> CheckResult:
     known = [column.name for column in contract.columns]
     missing = [column.name for column in contract.columns if column.needed and column.name not in names]
     problems = [f"{name} is missing" for name in missing]
     for name in dict.fromkeys(names):
+        if name in ignored:
+            continue
         if name not in known:
             hint = did_you_mean(name, missing or known)
             problems.append(f"{name} is not in the contract. {hint}" if hint else f"{name} is not in the contract")
         elif names.count(name) > 1:
             problems.append(f"{name} occurs {names.count(name)} times")
-    return CheckResult("columns", "", not problems, "; ".join(problems) or f"{len(known)} columns as named")
+    kept = f"{len(known)} columns as named"
+    kept += f"; left out, as the contract does not have them: {', '.join(ignored)}" if ignored else ""
+    return CheckResult("columns", "", not problems, "; ".join(problems) or kept)
 
 
 def _check_units(units: Mapping[str, str], contract: Contract) -> Iterator[CheckResult]:
@@ -86,68 +133,3 @@ def _check_units(units: Mapping[str, str], contract: Contract) -> Iterator[Check
 
 def _normalise(unit: str) -> str:
     return unit.replace("°", "deg").replace(" ", "").removeprefix("degrees")
-
-
-def _convert(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any] | str":
-    """Return the values with the contract's type, or a description of why they cannot have it."""
-    kind: Any = DTYPES[column.type]
-    if values.dtype == object and values.isna().all():
-        # Without values its type is unknown, so it is the contract's.
-        empty: pd.Series[Any] = pd.Series(None, index=values.index, dtype=kind)
-        return empty
-    if not _FITS[column.type](values):
-        return f"{_describe(values, column)}; the contract demands {_DEMANDED[column.type]}"
-    if column.type == "timestamp":
-        values = values.dt.tz_convert("UTC")
-    converted: pd.Series[Any] = values.astype(kind)
-    return converted
-
-
-def _describe(values: "pd.Series[Any]", column: Column) -> str:
-    if pd.api.types.is_datetime64_dtype(values):
-        return "is a timestamp without a time zone"
-    if values.dtype == object or pd.api.types.is_string_dtype(values):
-        # The first wrong value rather than the first: in a file of thousands of rows it is the one to fix.
-        present = values.dropna()
-        wrong = present[[not _reads_as(value, column.type) for value in present]]
-        row = (wrong if len(wrong) else present).index[0]
-        return f"holds {values[row]!r} in row {row + 1}"
-    return f"is {values.dtype}"
-
-
-def _reads_as(value: Any, kind: str) -> bool:
-    try:
-        if kind == "timestamp":
-            return pd.Timestamp(value).tzinfo is not None
-        float(value)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def _is_text(values: "pd.Series[Any]") -> bool:
-    return bool(values.dropna().map(lambda value: isinstance(value, str)).all())
-
-
-def _is_number(values: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-
-
-def _is_whole(values: "pd.Series[Any]") -> bool:
-    return _is_number(values) and bool((values.dropna() % 1 == 0).all())
-
-
-_FITS: dict[str, Callable[["pd.Series[Any]"], bool]] = {
-    "string": lambda values: isinstance(values.dtype, pd.StringDtype) or _is_text(values),
-    "number": _is_number,
-    "integer": _is_whole,
-    "timestamp": lambda values: isinstance(values.dtype, pd.DatetimeTZDtype),
-    "boolean": pd.api.types.is_bool_dtype,
-}
-_DEMANDED = {
-    "string": "texts",
-    "number": "numbers",
-    "integer": "whole numbers",
-    "timestamp": "timestamps with a time zone",
-    "boolean": "true or false",
-}

@@ -4,14 +4,14 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import Column, Contract
-from data_contracts.validation.row_measures import AGE, EARLY, RATE, REPEATED
+from data_contracts.contract.contract_types import Column, Contract
+from data_contracts.validation.row_measures import AGE, EARLY, FORMAT, MULTIPLE, RATE, REPEATED
 
 # All threads share one context and its suites, which Great Expectations does not promise to be thread-safe.
 _LOCK = threading.Lock()
@@ -89,7 +89,7 @@ def _expectations(contract: Contract) -> Iterator[Any]:
 
     yield ExpectTableRowCountToBeBetween(min_value=contract.min_rows, meta=_meta("row_count"))
     for column in contract.columns:
-        yield from _column_expectations(column)
+        yield from _column_expectations(column, contract)
     yield own.ExpectValuesBetween(column=REPEATED, max_value=0, meta=_meta("unique"))
     names = {column.name for column in contract.columns}
     if {"event_time", "known_time"} <= names:
@@ -104,20 +104,63 @@ def _expectations(contract: Contract) -> Iterator[Any]:
             )
 
 
-def _column_expectations(column: Column) -> Iterator[Any]:
-    # One expectation a column, as each takes time; all of them count nulls too.
+def _column_expectations(column: Column, contract: Contract) -> Iterator[Any]:
+    # As few as possible, as each takes time; all of them count nulls too.
     from data_contracts.validation import column_expectations as own
 
+    name = column.name
+    expectations: list[Any] = []
+    if name == "event_time" and contract.earliest_time is not None:
+        earliest = contract.earliest_time.to_pydatetime()
+        expectations.append(own.ExpectValuesBetween(column=name, min_value=earliest, meta=_meta("earliest_time", name)))
     if column.type in ("number", "integer"):
-        low = -_LARGEST if column.minimum is None else column.minimum
-        high = _LARGEST if column.maximum is None else column.maximum
-        meta = _meta("range", column.name)
-        yield own.ExpectValuesBetween(column=column.name, min_value=low, max_value=high, meta=meta)
-    elif column.allowed is not None:
-        meta = _meta("allowed", column.name)
-        yield own.ExpectValuesInSet(column=column.name, value_set=list(column.allowed), meta=meta)
-    elif column.needed:
-        yield own.ExpectValuesNotNull(column=column.name, meta=_meta("null", column.name))
+        expectations.append(_number_range(column))
+    if column.earliest is not None or column.latest is not None:
+        low, high = (None if time is None else time.to_pydatetime() for time in (column.earliest, column.latest))
+        expectations.append(
+            own.ExpectValuesBetween(column=name, min_value=low, max_value=high, meta=_meta("range", name))
+        )
+    if column.allowed is not None:
+        expectations.append(
+            own.ExpectValuesInSet(column=name, value_set=list(column.allowed), meta=_meta("allowed", name))
+        )
+    if column.min_length is not None or column.max_length is not None:
+        shortest, longest = column.min_length, column.max_length
+        expectations.append(
+            own.ExpectLengthsBetween(column=name, min_value=shortest, max_value=longest, meta=_meta("length", name))
+        )
+    if column.pattern is not None:
+        expectations.append(own.ExpectValuesMatchRegex(column=name, regex=column.pattern, meta=_meta("pattern", name)))
+    if column.unique:
+        expectations.append(own.ExpectValuesUnique(column=name, meta=_meta("unique", name)))
+    if column.needed and not expectations:
+        expectations.append(own.ExpectValuesNotNull(column=name, meta=_meta("null", name)))
+    yield from expectations
+    for check, prefix, limited in (("format", FORMAT, column.format), ("multiple_of", MULTIPLE, column.multiple_of)):
+        if limited is not None:
+            yield own.ExpectValuesBetween(column=prefix + name, max_value=0, meta=_meta(check, name))
+
+
+def _number_range(column: Column) -> Any:
+    from data_contracts.validation import column_expectations as own
+
+    low, strict_low = _tighter(-_LARGEST if column.minimum is None else column.minimum, column.above, max)
+    high, strict_high = _tighter(_LARGEST if column.maximum is None else column.maximum, column.below, min)
+    return own.ExpectValuesBetween(
+        column=column.name,
+        min_value=low,
+        max_value=high,
+        strict_min=strict_low,
+        strict_max=strict_high,
+        meta=_meta("range", column.name),
+    )
+
+
+def _tighter(inclusive: float, exclusive: float | None, choose: Callable[..., float]) -> tuple[float, bool]:
+    """Return the tighter of two limits, and whether it is the exclusive one."""
+    if exclusive is None:
+        return inclusive, False
+    return choose(inclusive, exclusive), choose(inclusive, exclusive) == exclusive
 
 
 def _meta(check: str, column: str = "") -> dict[str, str]:

@@ -3,17 +3,21 @@
 None of them depends on the order of the rows in the batch.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import Contract
+from data_contracts.validation.text_formats import matches_format
 
 CLOCK_SKEW = pd.Timedelta(hours=1)  # how far a plant's clock may be ahead of ours
 AGE = "~age_s"  # seconds from the event to now
 EARLY = "~early_s"  # seconds by which the known time is before the event or after now, whichever is more
 REPEATED = "~repeated"  # 1 for each further copy of a row, 2 for rows of one key with different values, else 0
+FORMAT = "~format/"  # prefix of a column's name: 1 for a text that has not the column's format, else 0
+MULTIPLE = "~multiple/"  # prefix of a column's name: 1 for a number that is no multiple of the column's, else 0
 RATE = "~rate/"  # prefix of a column's name: change a second since the last good row of the asset and source
 
 
@@ -28,9 +32,23 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
     if contract.max_age is not None and "event_time" in frame.columns:
         measures[AGE] = (now - frame["event_time"]).dt.total_seconds()
     for column in contract.columns:
+        if column.format is not None:
+            measures[FORMAT + column.name] = _misses(frame[column.name], column.format, matches_format)
+        if column.multiple_of is not None:
+            measures[MULTIPLE + column.name] = _misses(frame[column.name], column.multiple_of, _is_multiple)
         if column.max_rate_per_second is not None:
             measures[RATE + column.name] = rates(frame, column.name, column.max_rate_per_second)
     return pd.DataFrame(measures, index=frame.index)
+
+
+def _misses(values: "pd.Series[Any]", rule: Any, keeps: Callable[[Any, Any], bool]) -> "pd.Series[Any]":
+    """Return 1 for each value that does not keep a rule."""
+    kept = {value: keeps(value, rule) for value in values.dropna().unique()}
+    return (values.map(kept) == False).astype("int64")  # noqa: E712 - nulls keep every rule
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    return bool(np.isfinite(value)) and bool(np.isclose(value / step, round(value / step), rtol=0, atol=1e-9))
 
 
 def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":

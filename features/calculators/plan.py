@@ -14,6 +14,13 @@ from features.kernels.kernel import Kernel, Parameters
 from features.kernels.registry import KERNELS
 from features.names import parse_feature
 
+_DECIMALS = {
+    "agg_autocorrelation": "maxlag",
+    "ar_coefficient": "k",
+    "friedrich_coefficients": "m",
+    "max_langevin_fixed_point": "m",
+}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -118,7 +125,11 @@ def build_layout(features: tuple[str, ...]) -> Layout:
     slow = []
     for feature in features:
         calculator, parameters = parse_feature(feature)
-        if calculator in KERNELS and KERNELS[calculator].supports(parameters):
+        if (
+            calculator in KERNELS
+            and KERNELS[calculator].supports(parameters)
+            and not _is_decimal(calculator, parameters)
+        ):
             by_calculator.setdefault(calculator, []).append((feature, parameters))
         else:
             slow.append(feature)
@@ -147,6 +158,11 @@ def slow_features(features: Sequence[str]) -> tuple[str, ...]:
     tuple of str
     """
     return build_layout(tuple(features)).slow
+
+
+def _is_decimal(calculator: str, parameters: Parameters) -> bool:
+    # tsfresh takes 2.0 for these, and kernels only 2.
+    return isinstance(parameters.get(_DECIMALS.get(calculator)), float)
 
 
 def _recompute(block: Block, doubtful: BoolArray, step: Step, out: FloatArray) -> None:

@@ -170,25 +170,31 @@ def _by_calculator(features: Sequence[str]) -> _ByCalculator:
     return by_calculator
 
 
-def _calculator_values(
-    calculator: str, series: "npt.NDArray[np.float64] | pd.Series[float]", parameters: list[dict[str, Any]]
+def strict_values(
+    calculator: str, series: "npt.NDArray[np.float64] | pd.Series[float]", parameters: Sequence[Mapping[str, Any]]
 ) -> list[float]:
+    """Compute a calculator for a series, a value for each set of parameters; whatever it raises is not caught."""
     function = CALCULATORS.function(calculator)
     x = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else series
     if getattr(function, "fctype", None) != "combiner":
-        return [_value(function, x, p) for p in parameters]
+        return [float(function(x, **p)) for p in parameters]
+    by_name = dict(function(x, param=[*parameters, *_EXTRA_PARAMETERS.get(calculator, ())]))
+    return [float(by_name[_suffix(calculator, p)]) for p in parameters]
+
+
+def _calculator_values(
+    calculator: str, series: "npt.NDArray[np.float64] | pd.Series[float]", parameters: Sequence[Mapping[str, Any]]
+) -> list[float]:
+    combined = getattr(CALCULATORS.function(calculator), "fctype", None) == "combiner"
+    if not combined and len(parameters) > 1:
+        return [value for p in parameters for value in _calculator_values(calculator, series, [p])]
     try:
-        by_name = dict(function(x, param=[*parameters, *_EXTRA_PARAMETERS.get(calculator, ())]))
-        return [float(by_name[_suffix(calculator, p)]) for p in parameters]
-    except (*_SERIES_ERRORS, _missing_data_error()):
+        return strict_values(calculator, series, parameters)
+    except (*_SERIES_ERRORS, _missing_data_error()) as error:
+        if isinstance(error, IndexError) and len(parameters) > 1:
+            # A coefficient that this series is too short for must not deprive the others of their values.
+            return [value for p in parameters for value in _calculator_values(calculator, series, [p])]
         return [np.nan] * len(parameters)
-
-
-def _value(function: Callable[..., Any], x: Any, parameters: Mapping[str, Any]) -> float:
-    try:
-        return float(function(x, **parameters))
-    except (*_SERIES_ERRORS, _missing_data_error()):
-        return np.nan
 
 
 def _suffix(calculator: str, parameters: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import stored_versions
 from features.names import format_duration, format_feature, parse_duration
 from features.recipe.events import Occurrences
 from features.telemetry.sorted_times import IntArray, by_group, microseconds
@@ -243,20 +244,22 @@ class _Record:
     asset: int
     event: int  # microseconds since 1970, like `known`
     known: int
+    stored: int  # the table version that stored it
     model: str | None
 
 
 def _records(frame: pd.DataFrame, assets: "pd.Index[str]") -> list[_Record]:
-    """Return the asset table's rows, latest event (and known time) first."""
+    """Return the asset table's rows, latest event first, and of one event the last correction first."""
     columns = zip(
         assets.get_indexer(pd.Index(frame["asset"])).tolist(),
         microseconds(frame["event_time"]).tolist(),
         microseconds(frame["known_time"]).tolist(),
+        stored_versions(frame).tolist(),
         frame["model"].astype(object).where(frame["model"].notna(), None),
         strict=True,
     )
-    records = [_Record(asset, event, known, model) for asset, event, known, model in columns if asset >= 0]
-    return sorted(records, key=lambda r: (r.event, r.known, r.model or ""), reverse=True)
+    records = [_Record(*values) for values in columns if values[0] >= 0]
+    return sorted(records, key=lambda r: (r.event, r.known, r.stored, r.model or ""), reverse=True)
 
 
 def _distinct(values: "pd.Series[str]") -> tuple[str, ...]:

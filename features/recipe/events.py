@@ -1,9 +1,10 @@
 """Counts of, and hours since, what happened to an asset, as known at the cut-off.
 
 An occurrence counts at a cut-off only if it was known then. Of two records of an asset with the same id, the one known
-later replaces the other from the time it is known (a correction cannot move a record to another asset: an asset's
-features depend on its own rows alone). Events (error codes) may have happened at the cut-off itself. Work orders and
-failures must have happened *before* it: a component replaced in the very hour of its failure would leak the failure.
+later replaces the other from the time it is known, and of two known at the same time the one stored later counts (a
+correction cannot move a record to another asset: an asset's features depend on its own rows alone). Events (error
+codes) may have happened at the cut-off itself. Work orders and failures must have happened *before* it: a component
+replaced in the very hour of its failure would leak the failure.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import stored_versions
 from features.telemetry.sorted_times import IntArray, expand, locate, microseconds, width
 
 FloatArray = npt.NDArray[np.float64]
@@ -51,6 +53,7 @@ class Occurrences:
                 "asset": asset[asset >= 0],
                 "event": microseconds(chosen["event_time"]),
                 "known": microseconds(chosen["known_time"]),
+                "stored": stored_versions(chosen),
                 **{label: chosen[label].astype(object).where(chosen[label].notna(), None) for label in labels},
             }
         )
@@ -120,7 +123,7 @@ def _with_superseded(records: pd.DataFrame, content: list[str]) -> pd.DataFrame:
     key = ["asset", "id"]
     if not records.duplicated(key).any():
         return records.assign(superseded=_NEVER)
-    records = records.sort_values([*key, "known", *content], ignore_index=True)
+    records = records.sort_values([*key, "known", "stored", *content], ignore_index=True)
     text = records[[*key, *content]].astype(str)
     records = records[~text.eq(text.shift()).all(axis=1)].reset_index(drop=True)
     same = records[key].eq(records[key].shift(-1)).all(axis=1)

@@ -6,18 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from data_contracts.errors import UsageError, did_you_mean
-from features.calculators.plan import plan_for
+from data_contracts.errors import UsageError
 from features.calculators.presets import preset_features
-from features.calculators.tsfresh_calculators import CALCULATORS, NEEDS_TIMES
-from features.names import format_feature, is_parameter
-
-#: A series to try features on, long enough for all of tsfresh's, and what calculators raise for invalid parameters.
-_TRIAL = np.random.default_rng(0).normal(size=(1, 64))
-_TRIAL_HOURS = np.arange(64.0)[None, :]
-_PARAMETER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+from features.recipe.feature_checks import checked_names, checked_settings, names_a_kind
 
 
 @dataclass(frozen=True)
@@ -63,15 +54,9 @@ class FeatureSet:
         Raises
         ------
         UsageError
-            For an unknown calculator.
+            For an unknown calculator, or parameters it does not accept.
         """
-        features = []
-        for key, parameter_list in settings.items():
-            calculator = getattr(key, "__name__", key)
-            if calculator in NEEDS_TIMES and not timed:
-                continue
-            features += [format_feature(calculator, parameters) for parameters in parameter_list or [None]]
-        return cls(_known(features))
+        return cls(checked_settings(settings, timed=timed))
 
     @classmethod
     def from_preset(cls, preset: str) -> "FeatureSet":
@@ -112,9 +97,12 @@ class FeatureSet:
             For an unknown calculator, parameters it does not accept, or names with and without a kind in one list.
         """
         names = list(names)
-        with_kind = [_names_a_kind(name) for name in names]
+        for name in names:
+            if not isinstance(name, str):
+                raise UsageError(f"the feature name {name!r}", "text, such as mean", "Correct the list of names")
+        with_kind = [names_a_kind(name) for name in names]
         if not any(with_kind):
-            return cls(_computable(names))
+            return cls(checked_names(names))
         if not all(with_kind):
             raise UsageError(
                 f"Feature names with a kind ({names[with_kind.index(True)]!r}) beside others without "
@@ -126,7 +114,7 @@ class FeatureSet:
         for name in names:
             kind, _, feature = name.partition("__")
             kinds.setdefault(kind, []).append(feature)
-        by_kind = tuple((kind, _computable(features)) for kind, features in kinds.items())
+        by_kind = tuple((kind, checked_names(features)) for kind, features in kinds.items())
         return cls(_union(features for _, features in by_kind), by_kind)
 
     @classmethod
@@ -206,45 +194,5 @@ def parse_feature_set(
     return FeatureSet.from_names(feature_set)
 
 
-def _names_a_kind(name: str) -> bool:
-    parts = name.split("__")
-    return len(parts) > 1 and not is_parameter(parts[1])
-
-
 def _union(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(feature for group in groups for feature in group))
-
-
-def _known(features: Sequence[str]) -> tuple[str, ...]:
-    for feature in features:
-        calculator = feature.split("__", 1)[0]
-        if not CALCULATORS.knows(calculator):
-            raise UsageError(
-                f"unknown calculator {calculator!r}",
-                "one of tsfresh's, or one registered with features.register_calculator",
-                did_you_mean(calculator, CALCULATORS.names()) or "See tsfresh's list of feature calculators",
-            )
-    return _union([features])
-
-
-def _computable(features: Sequence[str]) -> tuple[str, ...]:
-    """Try features on a random series, so that invalid parameters fail now, not after an hour."""
-    features = _known(features)
-    if _trial_error(features) is not None:
-        for feature in features:
-            error = _trial_error([feature])
-            if error is not None:
-                raise UsageError(
-                    f"the feature {feature!r} cannot be computed ({error})",
-                    "parameters that its calculator accepts, such as quantile__q_0.9",
-                    "Correct its parameters; see tsfresh's documentation",
-                ) from error
-    return features
-
-
-def _trial_error(features: Sequence[str]) -> Exception | None:
-    try:
-        plan_for(tuple(features), _TRIAL.shape[1]).run(_TRIAL, _TRIAL_HOURS)
-    except _PARAMETER_ERRORS as error:
-        return error
-    return None

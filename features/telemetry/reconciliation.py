@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.contract.twins import SOURCE_PRIORITY
+from data_contracts.tables.corrections import stored_versions
 from features.telemetry.sorted_times import IntArray, microseconds
 
 FloatArray = npt.NDArray[np.float64]
@@ -15,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Telemetry rows sorted by asset, instant, source (best first) and known time (latest first)."""
+    """Telemetry rows sorted by asset, instant, source (best first), known time and order of storing (latest first)."""
 
     asset: IntArray  # (n,), the asset's number
     event: IntArray  # (n,), microseconds since 1970, like `known`
@@ -33,7 +34,8 @@ class Rows:
 def sorted_rows(telemetry: pd.DataFrame, assets: "pd.Index[str]", raw: Sequence[str], measured: Sequence[str]) -> Rows:
     """Sort the rows of some assets, which may come in any order.
 
-    `raw` are the channels to keep; all the `measured` ones break ties between rows that are otherwise equal.
+    `raw` are the channels to keep; all the `measured` ones break ties between rows that are otherwise equal, such as
+    rows that were never stored.
     """
     asset = assets.get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
     positions = np.flatnonzero(asset >= 0)
@@ -48,19 +50,32 @@ def sorted_rows(telemetry: pd.DataFrame, assets: "pd.Index[str]", raw: Sequence[
     )
     keys = [-rows.known, rows.source, rows.event, rows.asset]
     order = np.lexsort(keys)
-    if _has_ties([key[order] for key in keys]):
-        ties = chosen[list(measured)].to_numpy(dtype=np.float64)
-        # As data_contracts.tables.telemetry.reconcile does: the largest readings win, null as the largest of all.
-        ties = np.where(np.isnan(ties), -np.inf, -ties)
-        order = np.lexsort([*ties.T[::-1], *keys])
+    same = _equal_neighbours(keys, order)
+    if same.any():
+        tied = np.append(same, False) | np.append(False, same)
+        group = np.cumsum(np.append(True, ~same))[tied]
+        order[tied] = order[tied][_order_of_ties(chosen.iloc[order[tied]], group, measured)]
     return rows.take(order)
 
 
-def _has_ties(keys: Sequence[IntArray]) -> bool:
-    same = np.ones(max(len(keys[0]) - 1, 0), dtype=np.bool_)
+def _equal_neighbours(keys: Sequence[IntArray], order: IntArray) -> npt.NDArray[np.bool_]:
+    """Mark the rows, but for the last, whose keys are those of the next, (n - 1,)."""
+    same = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
     for key in keys:
-        same &= key[1:] == key[:-1]
-    return bool(same.any())
+        ordered = key[order]
+        same &= ordered[1:] == ordered[:-1]
+    return same
+
+
+def _order_of_ties(rows: pd.DataFrame, group: IntArray, measured: Sequence[str]) -> IntArray:
+    """Order the rows of each group with the one that counts first: the one stored last.
+
+    As in data_contracts.tables.telemetry.reconcile, the largest readings win among rows stored together, null as the
+    largest of all.
+    """
+    readings = rows[list(measured)].to_numpy(dtype=np.float64)
+    largest_first = np.where(np.isnan(readings), -np.inf, -readings)
+    return np.lexsort([*largest_first.T[::-1], -stored_versions(rows), group])
 
 
 def reconcile_rows(rows: Rows, group: IntArray) -> tuple[IntArray, Rows]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import last_corrections
 from models.labels.observation_gaps import overlapping
 
 Times = npt.NDArray[np.int64]
@@ -168,7 +169,9 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     known = failures[failures["known_time"] <= known_until]
     if known.empty:
         return NO_TIME
-    first = known.sort_values("known_time", kind="stable").drop_duplicates(["asset", "failure_id"])
+    # The first report of each failure, as last corrected at the time of that report.
+    reports = last_corrections(known, ["asset", "failure_id", "known_time"])
+    first = reports.drop_duplicates(["asset", "failure_id"])
     delays = (first["known_time"] - first["event_time"]).sort_values(ignore_index=True)
     delay = pd.Timedelta(delays[int(np.ceil(quantile * (len(delays) - 1)))]).as_unit("us")
     return max(delay, NO_TIME)
@@ -177,16 +180,12 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
     """Keep the latest row of each asset and key that was known at `known_until`, whatever the order of the rows.
 
-    As for features, this looks at one asset's rows alone: a correction cannot move a row to another asset, and a key
-    that two assets share loses neither row.
+    Of rows known at the same time the one stored last counts. As for features, this looks at one asset's rows alone: a
+    correction cannot move a row to another asset, and a key that two assets share loses neither row.
     """
     if frame.empty:
         return frame
-    known = frame[frame["known_time"] <= known_until]
-    # By all columns, so that rows that contradict each other at one known time are resolved the same way each time.
-    order = ["asset", key, "known_time", "event_time"]
-    order += [column for column in known.columns if column not in order]
-    return known.sort_values(order).drop_duplicates(["asset", key], keep="last")
+    return last_corrections(frame[frame["known_time"] <= known_until], ["asset", key])
 
 
 def interventions(work_orders: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.corrections import last_corrections
+
 RETIRED = "retired"
 """The status of an asset that is no longer in service."""
 
@@ -26,7 +28,7 @@ def retired_spans(assets: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return when assets were out of service: from the record that retires one to the next that does not.
 
     Records have asset, event_time, known_time and, perhaps, status; one without a status is of an asset in service. Of
-    several for one asset and instant the one known last, up to `now`, counts.
+    several for one asset and instant the last correction known at `now` counts.
 
     Examples
     --------
@@ -39,8 +41,7 @@ def retired_spans(assets: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
     if "status" not in assets.columns:
         return no_spans()
     known = assets[assets["known_time"] <= now].astype({"event_time": _UTC})
-    known = known.sort_values(["asset", "event_time", "known_time"], kind="stable")
-    known = known.drop_duplicates(["asset", "event_time"], keep="last")
+    known = last_corrections(known, ["asset", "event_time"])
     spans = known.assign(begins=known["event_time"], ends=known.groupby("asset")["event_time"].shift(-1))
     return disjoint(spans.loc[spans["status"].eq(RETIRED).fillna(False), ["asset", "begins", "ends"]])
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from data_contracts.configuration.values import configuration
+from data_contracts.tables.corrections import latest_records
 from features.setting_types import Integer, Number, PositiveCount, Share
 from models.experiment.experiment import CostPlan
 from models.retraining.paired_costs import cost_difference, missed_difference, observed_to_expected
@@ -91,7 +92,7 @@ def no_slice_worse(errors: pd.DataFrame, assets: pd.DataFrame, rules: PromotionR
     `errors` is indexed by asset; of `assets`, the asset records, the latest of each asset counts. Not judged when no
     slice has enough events.
     """
-    latest = assets.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last").set_index("asset")
+    latest = latest_records(assets).set_index("asset")
     figures: dict[str, dict[str, Any]] = {}
     for kind in ("plant", "model"):
         parts = latest[kind].reindex(errors.index)

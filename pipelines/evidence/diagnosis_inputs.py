@@ -11,7 +11,7 @@ import pandas as pd
 from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
-from data_contracts.tables.telemetry import KEY, reconcile
+from data_contracts.tables.telemetry import channels_among, reconcile
 from data_contracts.workspace import Workspace
 from features.names import REGIME_MARK
 from features.recipe.fitting import operating_channels
@@ -93,8 +93,7 @@ def _daily(
     parts: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
     for first, last in _portions(begin, end, now.floor("D")):
         rows = tables.read(workspace, f"telemetry/{data.asset_type}", as_of=now, assets=assets, start=first, end=last)
-        measured = rows.columns.difference([*KEY, "known_time"], sort=False)
-        channels = [str(name) for name in measured if rows[name].dtype == "float64"]
+        channels = [name for name in channels_among(rows.columns) if rows[name].dtype == "float64"]
         telemetry = reconcile(rows, channels)
         if learned is None:
             learned = _fit_regimes(champion, telemetry, channels)

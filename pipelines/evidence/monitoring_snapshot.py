@@ -6,6 +6,7 @@ import pandas as pd
 
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
+from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.tables.tables import asset_watermarks
 from data_contracts.workspace import Workspace
@@ -218,7 +219,7 @@ def _set_aside_since_first_found(diagnosis: Diagnosis, decided: pd.DataFrame) ->
 def _slices(history: History, settings: Settings) -> dict[str, frozenset[str]]:
     if not settings.drift.slices:
         return {}
-    latest = history.assets.sort_values("known_time").drop_duplicates("asset", keep="last")
+    latest = latest_records(history.assets)
     groups = latest.dropna(subset=[settings.drift.slices]).groupby(settings.drift.slices)["asset"]
     return {f"{settings.drift.slices} {name}": frozenset(assets) for name, assets in groups}
 

@@ -8,6 +8,7 @@ import pandas as pd
 from data_contracts.records.outcome_records import add_audits, audits
 from data_contracts.records.record_types import Audit
 from data_contracts.records.records import open_records, predictions
+from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.labels.observation_gaps import retired_spans
@@ -99,6 +100,6 @@ def _silent_assets(
     alerted = recent.groupby("asset")["alert"].any()
     spans = retired_spans(history.assets, now=at)
     retired = set(spans.loc[spans["ends"] > at, "asset"])
-    latest = history.assets.sort_values("known_time").drop_duplicates("asset", keep="last").set_index("asset")
+    latest = latest_records(history.assets).set_index("asset")
     silent = [asset for asset in alerted.index[~alerted.to_numpy(dtype=bool)] if asset not in retired]
     return pd.DataFrame({"asset": silent, "stratum": latest["plant"].reindex(silent).to_numpy()})

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 CHECK_SECONDS = 1.0
 
 
-def end_with_parent(check_seconds: float = CHECK_SECONDS) -> None:
+def end_with_parent(parent: int | None = None, check_seconds: float = CHECK_SECONDS) -> None:
     """Send this process SIGTERM once its parent is gone.
 
-    BentoML's workers would otherwise keep the port and go on answering, with no process left to end them.
+    BentoML's workers would otherwise keep the port and go on answering, with no process left to end them. `parent` is
+    the process that started this one, where it is known: it may have been killed already, and this one adopted.
     """
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     threading.Thread(target=_watch, args=(parent, check_seconds), name="parent-watch", daemon=True).start()
 
 

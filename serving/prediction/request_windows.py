@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract, empty_table
 from data_contracts.contract.twins import SOURCE_PRIORITY
+from data_contracts.tables.corrections import last_corrections
 from data_contracts.tables.history import History
 from features.telemetry.reconciliation import Rows
 from serving.http.errors import unprocessable
@@ -51,13 +52,14 @@ class RequestWindows:
     def history(self, stored: History) -> History:
         """Merge what was sent with what is stored about these assets, except for the stored telemetry."""
         as_of = {window.asset: window.as_of for window in self.windows}
-        orders, order_key = _work_order_rows(self.windows), [EVENT_TIME, "kind", "component"]
+        events, orders = _event_rows(self.windows), _work_order_rows(self.windows)
+        order_key = [EVENT_TIME, "kind", "component"]
         return replace(
             stored,
             channels=self.channels,
             telemetry=_telemetry(self.assets, self.readings, self.channels),
-            events=_merge("events", stored.events, _event_rows(self.windows), [EVENT_TIME, "code"], as_of),
-            work_orders=_merge("work_orders", stored.work_orders, orders, order_key, as_of),
+            events=_merge("events", "event_id", stored.events, events, [EVENT_TIME, "code"], as_of),
+            work_orders=_merge("work_orders", "work_order_id", stored.work_orders, orders, order_key, as_of),
         )
 
 
@@ -173,19 +175,24 @@ def _work_order_row(window: Window, order: RequestWorkOrder, number: int) -> dic
 
 def _merge(
     table: str,
+    identifier: str,
     stored: pd.DataFrame,
     sent: pd.DataFrame | None,
     key: Sequence[str],
     as_of: Mapping[str, pd.Timestamp],
 ) -> pd.DataFrame:
-    """Add the rows sent that were not stored yet at the cut-off; rows with the same key count once."""
+    """Add the rows sent that were not stored yet at the cut-off; rows with the same key count once.
+
+    What a correction replaced by then hides nothing: rows of one `identifier` are corrections.
+    """
     if sent is None:
         return stored
     empty = _empty(table)
     rows = sent.reindex(columns=empty.columns).astype(empty.dtypes.to_dict())
     # A stored row known only after the cut-off must not hide the same one that was sent.
     cut_offs = stored["asset"].map(as_of).astype("datetime64[us, UTC]")
-    known = set(_keys(stored[stored["known_time"] <= cut_offs], key))
+    current = last_corrections(stored[stored["known_time"] <= cut_offs], ["asset", identifier])
+    known = set(_keys(current, key))
     is_new = []
     for values in _keys(rows, key):
         is_new.append(values not in known)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables import tables
+from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 
@@ -50,7 +51,7 @@ class StoredFleet:
         records = self._table("assets")
         cached = self._types
         if cached[0] is not records:
-            latest = records.frame.sort_values(["event_time", "known_time"]).drop_duplicates("asset", keep="last")
+            latest = latest_records(records.frame)
             cached = self._types = (records, dict(zip(latest["asset"], latest["asset_type"], strict=True)))
         return cached[1]
 

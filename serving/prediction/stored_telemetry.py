@@ -8,7 +8,7 @@ import pandas as pd
 from data_contracts.errors import did_you_mean
 from data_contracts.tables import tables
 from data_contracts.tables.history import History
-from data_contracts.tables.telemetry import KEY
+from data_contracts.tables.telemetry import channels_among
 from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace
 from serving.http.errors import NOT_FOUND, ApiError
@@ -96,8 +96,7 @@ def read_stored(
         telemetry = tables.read(
             workspace, f"telemetry/{asset_type}", assets=assets, as_of=last, start=first - look_back
         )
-        channels = [column for column in telemetry.columns if column not in (*KEY, "known_time")]
-        yield fleet.history(assets, channels, telemetry), group
+        yield fleet.history(assets, channels_among(telemetry.columns), telemetry), group
 
 
 def _group_by_time(cut_offs: pd.DataFrame) -> Iterator[pd.DataFrame]:

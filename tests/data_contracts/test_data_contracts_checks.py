@@ -35,7 +35,7 @@ def _with(column: str, value: object):
         (lambda frame: frame.assign(extra=1), ("columns", "")),
         (lambda frame: pd.concat([frame, frame[["tool_load"]]], axis=1), ("columns", "")),
         (lambda frame: frame.assign(tool_load=True), ("type", "tool_load")),
-        (lambda frame: frame.assign(asset=1), ("type", "asset")),
+        (lambda frame: frame.assign(asset=1.5), ("type", "asset")),
         (lambda frame: frame.assign(event_time="2024-05-01"), ("type", "event_time")),
         (lambda frame: frame.rename(columns={"spindle_power": "spindle_power [W]"}), ("unit", "spindle_power")),
         (lambda frame: frame.assign(tool_load=np.nan), ("null_share", "tool_load")),

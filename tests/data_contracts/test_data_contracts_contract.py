@@ -66,12 +66,13 @@ def _own_contract(folder: Path, old: str, new: str, name: str = "telemetry_cnc_m
     [
         ("name: tool_load", "name: tool_lod", "Did you mean 'tool_load'"),
         ("{minimum: 0, maximum: 50}", "{minimum: 0, maxLength: 3}", "maxLength"),
-        ("kind: DataContract", "kind: DataContract\nowner: me", "owner: Extra inputs"),
+        ("kind: DataContract", "kind: DataContract\nowner: me", "the unknown key owner"),
         ("logicalType: timestamp", "logicalType: array", "the type 'array'"),
-        ("metric: nullValues", "metric: missingValues", "missingValues"),
+        ("metric: nullValues", "metric: missingValus", "Did you mean 'missingValues'"),
         ("metric: rowCount", "metric: freshness", "freshness"),
         ("schema:", "schema: [", "is not YAML"),
-        ("{property: assetType, value: cnc_machine}", "{property: assetTyp, value: x}", "has no asset type"),
+        ("{property: assetType, value: cnc_machine}", "{property: assetTyp, value: x}", "Did you mean 'assetType'"),
+        ("  - {property: assetType, value: cnc_machine}\n", "", "has no asset type"),
     ],
 )
 def test_a_contract_with_an_unsupported_rule_is_refused(tmp_path, old, new, message):

@@ -44,7 +44,7 @@ def test_repaired_rows_go_into_the_table_once(workspace, cnc, spoiled, now, tmp_
     assert quarantine.list_rows(workspace).empty
     stored = tables.read(workspace, cnc.table)
     assert len(stored) == len(spoiled)
-    untouched = [name for name in stored.columns if name not in ("spindle_power", "coolant_flow")]
+    untouched = [name for name in spoiled.columns if name not in ("spindle_power", "coolant_flow")]
     pd.testing.assert_frame_equal(stored[untouched], spoiled[untouched])
 
 

@@ -321,7 +321,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("estimator.params={depth = 3}", 2, "depth"),
         ("features.tsfresh=minmal", 2, "Did you mean 'minimal'?"),
         ("features.tsfresh=['meen']", 2, "Did you mean 'mean'?"),
-        ("features.tsfresh=['quantile__q_7']", 2, "does not lie between 0 and 1"),
+        ("features.tsfresh=['quantile__q_7']", 2, "a number from 0 to 1"),
         ("features.tsfresh=['quantile']", 2, "cannot be computed"),
         ("features.channels=['flwo']", 2, "Did you mean 'flow'?"),
         ("data.asset_type=pmp", 1, "nothing is known of any pmp"),

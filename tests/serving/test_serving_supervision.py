@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 _CHILD = """
 import pathlib, sys, time
 from serving.http.supervision import end_with_parent
-end_with_parent(0.05)
+end_with_parent(check_seconds=0.05)
 pathlib.Path(sys.argv[1]).write_text("up")
 time.sleep(120)
 """
@@ -17,6 +18,14 @@ child = subprocess.Popen([sys.executable, "-c", sys.argv[2], sys.argv[1]])
 while not pathlib.Path(sys.argv[1]).exists():
     time.sleep(0.02)
 print(child.pid, flush=True)
+time.sleep(120)
+"""
+
+
+_ORPHAN = """
+import sys, time
+from serving.http.supervision import end_with_parent
+end_with_parent(int(sys.argv[1]), check_seconds=0.05)
 time.sleep(120)
 """
 
@@ -44,3 +53,11 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     while is_running(child) and time.monotonic() < ends:
         time.sleep(0.05)
     assert not is_running(child)
+
+
+def test_a_worker_that_was_starting_when_its_parent_was_killed_ends_too() -> None:
+    """A process whose parent is gone before it watches has another parent by then, and ends at once."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    worker = subprocess.run([sys.executable, "-c", _ORPHAN, str(gone.pid)], timeout=60, check=False)
+    assert worker.returncode == -signal.SIGTERM

@@ -1,0 +1,114 @@
+"""Qualities of readings, as historians and OPC servers send them: a bad reading is none, and is counted.
+
+Words are read by their beginning, as in "Good, Non-Specific", "UncertainLastUsableValue" or "Bad_NoCommunication".
+Numbers are OPC DA quality bytes (192 to 255 good, 64 to 127 uncertain, 1 to 63 bad) or OPC UA status codes (from
+2**30 uncertain, from 2**31 bad). 0 is bad in the one and good in the other, so the contract has to say.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.contract.contract_types import ALL_CHANNELS, Column, Contract
+from data_contracts.validation.report import CheckResult
+
+_WORDS = {
+    "good": ("good", "ok", "valid"),
+    "uncertain": ("uncertain", "questionable", "suspect"),
+    "bad": ("bad", "invalid"),
+}
+_UNCERTAIN_CODES, _BAD_CODES, _CODES_END = 2**30, 2**31, 2**32
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch whose bad readings are null."""
+
+    frame: pd.DataFrame
+    results: tuple[CheckResult, ...]
+    reasons: Mapping[int, tuple[str, ...]]  # by row, a quality that cannot be understood
+    nulled: Mapping[str, Mapping[str, int]]  # by channel and quality, how many readings became null
+
+
+def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
+    """Make bad readings null, and uncertain ones where the contract drops them."""
+    results: list[CheckResult] = []
+    reasons: dict[int, tuple[str, ...]] = {}
+    nulled: dict[str, dict[str, int]] = {}
+    for column in contract.columns:
+        if column.quality_of is None or column.name not in frame.columns:
+            continue
+        qualities = _qualities(frame[column.name], column)
+        unknown = frame[column.name].notna() & qualities.isna()
+        for row in frame.index[unknown]:
+            why = f"quality {column.name}: {frame[column.name][row]!r} is not known as {_known(column)}"
+            reasons[int(row)] = (*reasons.get(int(row), ()), why)
+        drop = {"bad"} | ({"uncertain"} if column.uncertain == "drop" else set())
+        targets = contract.channels if column.quality_of == ALL_CHANNELS else (column.quality_of,)
+        for target in targets:
+            readings = qualities[frame[target].notna()]
+            counts = {str(quality): int(n) for quality, n in readings.value_counts().items() if quality in drop}
+            frame = frame.assign(**{target: frame[target].mask(qualities.isin(drop))})
+            for quality, n in counts.items():
+                nulled.setdefault(target, {})[quality] = nulled.get(target, {}).get(quality, 0) + n
+        results.append(_result(column, qualities, int(unknown.sum())))
+    return Judged(frame, tuple(results), reasons, nulled)
+
+
+def _result(column: Column, qualities: "pd.Series[Any]", unknown: int) -> CheckResult:
+    counts = qualities.value_counts()
+    parts = [f"{counts['bad']} bad readings are null"] if "bad" in counts else []
+    if "uncertain" in counts:
+        parts.append(f"{counts['uncertain']} uncertain ones are {'null' if column.uncertain == 'drop' else 'kept'}")
+    if missing := int(qualities.isna().sum()) - unknown:
+        parts.append(f"{missing} without a quality are kept")
+    if unknown:
+        parts.insert(0, f"{unknown} are not known as {_known(column)}")
+    detail = ", ".join(parts) or "all readings are good"
+    return CheckResult("quality", column.name, not unknown, detail, unknown, "row")
+
+
+def _known(column: Column) -> str:
+    return f"good, uncertain or bad; list it as goodValues, uncertainValues or badValues of {column.name}"
+
+
+def _qualities(flags: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
+    meanings = {flag: _quality(str(flag), dict(column.quality_words)) for flag in flags.dropna().unique()}
+    return flags.map(meanings).astype(object)
+
+
+def _quality(flag: str, own: Mapping[str, str]) -> str | None:
+    """Return what a flag means; None if it is not known.
+
+    Examples
+    --------
+    >>> [_quality(flag, {}) for flag in ("GOOD", "Bad, Not Connected", "192", "0x40000000", "0", "Badger")]
+    ['good', 'bad', 'good', 'uncertain', None, None]
+    """
+    word = flag.strip().casefold()
+    if word in own:
+        return own[word]
+    if re.fullmatch(r"\d+|0x[0-9a-f]+", word):
+        return _of_code(int(word, 0) if word.startswith("0x") else int(word))
+    return next(_by_beginning(flag.strip()), None)
+
+
+def _by_beginning(flag: str) -> Iterator[str]:
+    for quality, words in _WORDS.items():
+        for word in words:
+            # The rest of the name of a status begins in a way that no word of the language goes on.
+            if re.fullmatch(rf"(?i:{word})(?:[^a-z].*)?", flag, re.DOTALL):
+                yield quality
+
+
+def _of_code(code: int) -> str | None:
+    if 192 <= code <= 255:
+        return "good"
+    if 64 <= code <= 127 or _UNCERTAIN_CODES <= code < _BAD_CODES:
+        return "uncertain"
+    if 1 <= code <= 63 or _BAD_CODES <= code < _CODES_END:
+        return "bad"
+    return None
