@@ -63,7 +63,8 @@ class LabelPlan:
     """What is predicted."""
 
     horizon: PositiveDuration | None = None
-    """How far ahead, beyond the lead; not needed for remaining life."""
+    """How far ahead, beyond the lead; not needed for remaining life. Of a condition it is when its value is meant: at
+    the cut-off itself by default."""
     horizons: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
     """All horizons to predict probabilities for, ascending, the horizon among them; the horizon alone by default.
     Alarms are raised and judged by the horizon."""
@@ -73,6 +74,13 @@ class LabelPlan:
     """Remaining-life labels are capped here."""
     down_after_failure: Duration = NO_TIME
     """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure."""
+    condition: str | None = None
+    """A telemetry channel that measures the condition, such as wear: what target condition predicts the value of. It is
+    no feature unless features.channels names it, which needs a horizon."""
+    threshold: Number | None = None
+    """With target failure or remaining_life: the failures are the times when the condition crosses this value."""
+    direction: Literal["above", "below"] | None = None
+    """Beyond which side of the threshold the condition is bad; above by default."""
     reporting_delay: Duration | None = None
     """How long a report may take; by default the 95th percentile of the data's."""
 
@@ -238,7 +246,7 @@ class Experiment:
     name: Name
     """The experiment's name, and that of the model it registers unless `model` names another."""
     target: Target
-    """What is predicted: whether an asset fails within the horizon, or its remaining life."""
+    """What is predicted: whether an asset fails within the horizon, its remaining life, or the value of a condition."""
     data: DataPlan
     windows: WindowPlan
     split: SplitPlan
@@ -260,11 +268,31 @@ class Experiment:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
         if self.target != "failure" and self.alarms.budget is not None:
             raise WrongValueError("alarms.budget", "is given", "none for remaining life", "Remove alarms.budget")
+        self._check_condition()
         if self.features.gaps is not None:
             try:
                 self.features.gaps.check_windows(self.windows.window)
             except UsageError as error:
                 raise WrongValueError("features.gaps.interval", error.found, error.expected, error.remedy) from error
+
+    def _check_condition(self) -> None:
+        label, channels = self.label, self.features.channels or ()
+        if self.target == "condition":
+            if label.condition is None:
+                raise WrongValueError("label.condition", "is missing", "a channel for target condition")
+            if label.threshold is not None:
+                remedy = 'Write target = "failure" for whether it crosses the threshold, or remove label.threshold'
+                raise WrongValueError("label.threshold", "is given", "none for target condition", remedy)
+            if label.condition in channels and label.horizon is None:
+                found = f"names {label.condition!r}, whose value at the cut-off is predicted"
+                raise WrongValueError("features.channels", found, "other channels", "Remove it, or set label.horizon")
+        elif (label.condition is None) != (label.threshold is None):
+            missing, given = ("threshold", "condition") if label.threshold is None else ("condition", "threshold")
+            expected = f"it beside label.{given} for target {self.target}"
+            raise WrongValueError(f"label.{missing}", "is missing", expected)
+        if label.condition is not None and label.condition in set(self.features.operating_channels) - set(channels):
+            found = f"names the condition {label.condition!r}"
+            raise WrongValueError("features.operating_channels", found, "other channels", "Remove it")
 
     @property
     def model_name(self) -> str:
@@ -273,10 +301,10 @@ class Experiment:
 
     @property
     def purge(self) -> pd.Timedelta:
-        """Return how far a label looks ahead: lead + horizon, or the cap of the remaining life."""
+        """Return how far a label looks ahead: lead + horizon, the horizon of a condition, or the cap of the life."""
         if self.target == "failure":
             return self.label.lead + (self.label.horizon or NO_TIME)
-        return self.label.cap or NO_TIME
+        return (self.label.horizon if self.target == "condition" else self.label.cap) or NO_TIME
 
     def with_split(self, **changes: Any) -> "Experiment":
         """Derive the same experiment tested on something else.

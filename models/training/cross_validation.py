@@ -19,6 +19,7 @@ import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History
+from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.training.fitting import TestPredictions, fit_model, predict_test
 from models.training.samples import Samples, draw_samples
@@ -36,9 +37,8 @@ def predict_across(
     progress: ProgressCallback = silent,
 ) -> TestPredictions:
     """Predict the samples of each asset by a model of the others; `samples` are those of all assets."""
-    groups = asset_folds(
-        samples.train["asset"], history.failures["asset"], experiment.split.test_folds, experiment.seed
-    )
+    failed = outcome_history(experiment, history).failures["asset"]
+    groups = asset_folds(samples.train["asset"], failed, experiment.split.test_folds, experiment.seed)
     predicted = []
     for number, assets in enumerate(groups):
         progress("train: folds", number, len(groups))

@@ -21,6 +21,7 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
+from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState, known_rows
 from models.training.column_selection import learn_recipe, preselect, select_columns
@@ -117,7 +118,7 @@ def _choose_threshold(
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
     predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
-    failures = known_rows(history.failures, "failure_id", known_until)
+    failures = known_rows(outcome_history(experiment, history).failures, "failure_id", known_until)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
     if budget is None:

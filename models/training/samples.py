@@ -1,6 +1,7 @@
 """The samples of an experiment: labelled cut-offs to train and test on."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,11 @@ import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from features.telemetry.windows import cut_offs
+from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
 from models.experiment.experiment import Experiment
+from models.labels.condition import condition_values
 from models.labels.interval_labels import interval_labels
-from models.labels.labels import LabelState, failure_labels, just_failed, remaining_life, reporting_delay
+from models.labels.labels import NO_TIME, LabelState, failure_labels, just_failed, remaining_life, reporting_delay
 from models.labels.observation_gaps import retired_spans
 from models.outcomes.outcomes import Terms
 from models.training.splits import Split, by_asset, by_time
@@ -63,11 +66,13 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
             "telemetry of at least one asset by then",
             "Load it with `forewarn import`, `simulate` or `ingest`",
         )
+    drawn = drawn[~beyond_threshold(experiment, history, drawn)].reset_index(drop=True)
+    history = outcome_history(experiment, history)
     split = split_samples(experiment, drawn)
     learned_until = known_until
     if experiment.split.kind == "time" and experiment.split.test_start is not None:
         learned_until = min(known_until, experiment.split.test_start)
-    label = _label_failures if experiment.target == "failure" else _label_life
+    label = _LABELS[experiment.target]
     train = label(experiment, history, drawn[split.train], learned_until)
     test = label(experiment, history, drawn[split.test], known_until)
     train = train[train["target"].notna()].reset_index(drop=True)
@@ -98,7 +103,7 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
     The reporting delay is estimated from the failures known by `known_until` unless the experiment sets it.
     """
     label = experiment.label
-    if label.horizon is None:
+    if label.horizon is None or experiment.target == "condition":
         return None
     delay = label.reporting_delay
     if delay is None:
@@ -168,6 +173,25 @@ def _label_life(
         remaining_life_h=remaining_life(drawn, history.failures, known_until=known_until),
         target=remaining_life(drawn, history.failures, known_until=known_until, cap=experiment.label.cap),
     )
+
+
+def _label_condition(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    check_condition(experiment, history)
+    label = experiment.label
+    values = condition_values(
+        drawn,
+        history.telemetry,
+        str(label.condition),
+        ahead=label.horizon or NO_TIME,
+        reach=experiment.windows.stride,
+        known_until=known_until,
+    )
+    return drawn.assign(condition=values, target=values)
+
+
+_LABELS: Final = {"failure": _label_failures, "remaining_life": _label_life, "condition": _label_condition}
 
 
 def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None:

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract
-from data_contracts.errors import ModelError
+from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.errors import ModelError, NotFoundError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.assessment.budget_figures import budget_metrics
 from models.assessment.ranking_report import ranking_report
+from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.training.cross_validation import predict_across
-from models.training.evaluation import Evaluation, evaluate_failures, evaluate_remaining_life
+from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
 from models.training.fitting import TestPredictions, fit_model, predict_test
 from models.training.horizon_figures import horizon_metrics
 from models.training.samples import Samples, draw_samples, required_terms
@@ -54,6 +55,8 @@ class Trained:
     golden
         A few test rows with their scores, to be scored again before the model becomes champion; None without test
         rows.
+    condition_unit
+        The unit of the condition that is predicted, by the telemetry's contract; None if it has none, or is unknown.
     """
 
     experiment: Experiment
@@ -68,6 +71,7 @@ class Trained:
     n_train: int
     n_test: int
     golden: GoldenInputs | None = None
+    condition_unit: str | None = None
 
     @property
     def predictions_digest(self) -> str:
@@ -140,6 +144,7 @@ def train(
         n_train=len(samples.train),
         n_test=len(predicted.frame),
         golden=choose_golden(fitted.artifact, fitted.test if crossed is None else fitted.train),
+        condition_unit=_condition_unit(experiment, contract),
     )
 
 
@@ -168,13 +173,17 @@ def _evaluate(
     experiment: Experiment, history: History, samples: Samples, test: TestPredictions, known_until: pd.Timestamp
 ) -> Evaluation:
     predicted = test.frame
+    mean = float(samples.target.mean())
+    if experiment.target == "condition":
+        return evaluate_condition(predicted, score_at=experiment.split.score_at, training_mean=mean)
     if experiment.target == "remaining_life":
         return evaluate_remaining_life(
             predicted,
             cap=experiment.label.cap,
             score_at=experiment.split.score_at,
-            training_mean=float(samples.target.mean()),
+            training_mean=mean,
         )
+    history = outcome_history(experiment, history)
     terms = required_terms(experiment, history, known_until)
     evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
@@ -192,6 +201,14 @@ def _evaluate(
             known_until=known_until,
         )
     return replace(evaluation, metrics={**evaluation.metrics, **more})
+
+
+def _condition_unit(experiment: Experiment, contract: Contract | None) -> str | None:
+    try:
+        known = telemetry_contract(experiment.data.asset_type) if contract is None else contract
+    except NotFoundError:
+        return None
+    return next((column.unit for column in known.columns if column.name == experiment.label.condition), None)
 
 
 def _steps(progress: ProgressCallback) -> Iterator[None]:

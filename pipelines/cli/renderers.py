@@ -135,7 +135,7 @@ def _inbox(result: "InboxResult") -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
-    if result.without_champion:
+    if result.without_champion or not (result.champion or result.served):
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
@@ -143,11 +143,11 @@ def _train(result: "TrainResult") -> Group:
     samples += f"tested on {result.n_test:,}\n"
     if result.threshold is not None:
         samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
-    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
+    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics, result.condition_unit)]
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
-    elif result.champion_reason.startswith("Promoted by request"):
+    elif result.champion_reason.startswith("Promoted by request") or not result.served:
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
 

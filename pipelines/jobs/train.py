@@ -35,6 +35,8 @@ class TrainResult:
     metrics: Mapping[str, float]
     threshold: float | None  # None without alerts
     threshold_reason: str | None  # how it was chosen
+    served: bool = True  # whether a model of this target can be a champion
+    condition_unit: str | None = None  # the unit of a condition that is predicted
 
     @property
     def exit_status(self) -> int:
@@ -54,6 +56,7 @@ class TrainResult:
             "n_test": self.n_test,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
+            **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **self.metrics,
         }
 
@@ -73,6 +76,8 @@ def train_experiment(
     only replace by comparison or by `forewarn models promote`. The promotion is by `actor`.
     """
     registry, name = Registry(workspace), experiment.model_name
+    if insist and experiment.target == "condition":
+        raise UsageError("--promote with target condition", "a model that is served", "Train without --promote")
     if insist and (present := registry.champion(name)) is not None:
         raise UsageError(
             f"version {present} is the champion of {name}",
@@ -84,6 +89,9 @@ def train_experiment(
     version = registry.register(trained, revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
+    served = experiment.target != "condition"
+    if not served:
+        judged = FirstChampion(False, "A model of a condition's value is registered for its figures; none is served.")
     if judged.accepted:
         promote(
             registry,
@@ -102,7 +110,7 @@ def train_experiment(
         version=version,
         champion=judged.accepted,
         champion_reason=judged.reason,
-        without_champion=present is None and not judged.accepted,
+        without_champion=served and present is None and not judged.accepted,
         estimator=trained.artifact.estimator,
         trained_until=trained.trained_until,
         n_train=trained.n_train,
@@ -110,6 +118,8 @@ def train_experiment(
         metrics=trained.evaluation.metrics,
         threshold=trained.artifact.threshold,
         threshold_reason=None if trained.threshold is None else trained.threshold.reason,
+        served=served,
+        condition_unit=trained.condition_unit,
     )
 
 

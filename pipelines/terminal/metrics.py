@@ -6,14 +6,23 @@ from collections.abc import Iterator, Mapping
 from rich.table import Table
 
 
-def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-"."""
+def metrics_table(metrics: Mapping[str, float], unit: str | None = None) -> Table:
+    """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-".
+
+    `unit` is that of a condition's value.
+    """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _remaining_life_rows(metrics) if "rmse_capped" in metrics else _failure_rows(metrics):
+    for name, text in _rows(metrics, unit):
         table.add_row(name, text)
     return table
+
+
+def _rows(metrics: Mapping[str, float], unit: str | None) -> Iterator[tuple[str, str]]:
+    if "rmse_capped" in metrics:
+        return _remaining_life_rows(metrics)
+    return _condition_rows(metrics, unit) if "rmse" in metrics else _failure_rows(metrics)
 
 
 def format_metric(metrics: Mapping[str, float], name: str, form: str) -> str:
@@ -31,6 +40,15 @@ def pluralize(noun: str, count: int) -> str:
     ('row', 'rows')
     """
     return noun if count == 1 else f"{noun}s"
+
+
+def _condition_rows(m: Mapping[str, float], unit: str | None) -> Iterator[tuple[str, str]]:
+    of = f" {unit}" if unit else ""
+    yield "RMSE", f"{format_metric(m, 'rmse', '.4g')}{of}{_interval(m, 'rmse', '.4g')}"
+    yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.4g')}{of}"
+    yield "mean absolute error", f"{format_metric(m, 'mae', '.4g')}{of}"
+    yield "R squared", format_metric(m, "r2", ".3f")
+    yield "samples scored", format_metric(m, "samples_scored", ",.0f")
 
 
 def _remaining_life_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
