@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.contract.contract_file import read_contract
 from data_contracts.contract.contract_types import (
     DTYPES,
     EARLIEST,
@@ -22,6 +21,7 @@ from data_contracts.contract.contract_types import (
     Contract,
     QualityRule,
 )
+from data_contracts.contract.odcs.contract_file import read_contract
 from data_contracts.errors import NotFoundError, did_you_mean
 
 __all__ = [

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import pandas as pd
+
+from data_contracts.contract.file_layout import FileLayout
 
 ColumnType = Literal["string", "number", "integer", "timestamp", "boolean"]
 DTYPES: dict[str, str] = {
@@ -188,7 +190,7 @@ class Contract:
     min_rows
         The fewest rows of a batch; at least 1.
     max_age
-        The largest age of a batch's latest event; None for any.
+        The largest age of the latest event, when a batch becomes known and when it is predicted from; None for any.
     asset_type
         The asset type of telemetry; None for other kinds.
     rules
@@ -198,7 +200,9 @@ class Contract:
     earliest_time
         The earliest event time of a row; None for any.
     clock
-        Whether event times are times, or stand for cycles, an hour each.
+        Whether event times are times, or stand for cycles.
+    file_layout
+        How the files of such batches are laid out; None if the contract does not say.
     """
 
     name: str
@@ -213,6 +217,7 @@ class Contract:
     extra_columns: Literal["refuse", "ignore"] = "refuse"
     earliest_time: pd.Timestamp | None = None
     clock: Literal["time", "cycle"] = "time"
+    file_layout: FileLayout | None = field(default=None, hash=False)  # its mappings cannot be hashed
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -235,6 +240,8 @@ class Contract:
     def digest(self) -> str:
         """Return a digest of all rules and descriptions; models record it, so renaming a field would change it."""
         rules = asdict(self)
+        # How a file is written says nothing about the data in it.
+        del rules["file_layout"]
         if self.earliest_time == EARLIEST.get(self.kind):
             del rules["earliest_time"]
         rules = _without_defaults(rules, Contract, _ADDED_TO_CONTRACT)

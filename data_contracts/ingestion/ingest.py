@@ -6,7 +6,7 @@ after a kill at any point the same call continues where it stopped.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -19,6 +19,9 @@ from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import ConformedBatch, conform, split_unit
 from data_contracts.validation.report import ContractError, Report
 from data_contracts.workspace import Workspace
+
+KNOWN_TIME_ASSUMED: Final = "known_time_assumed"
+"""The key of ``frame.attrs`` that says whether a batch came without known times."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class IngestResult:
     report: Report | None
     ignored_columns: tuple[str, ...] = ()
     nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say what was decided about the batch beyond accepting and refusing rows."""
+        left_out = ", ".join(self.ignored_columns)
+        parts = [f"Left out, as {self.contract} does not have them: {left_out}."] if left_out else []
+        for channel, counts in self.nulled.items():
+            numbers = ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
+            parts.append(f"{channel}: readings without a value because of their quality: {numbers}.")
+        return tuple(parts)
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
@@ -95,7 +108,8 @@ def ingest(
     workspace
         Where the tables are.
     frame
-        The batch as it arrived.
+        The batch as it arrived. Where ``frame.attrs["known_time_assumed"]`` is true, it came without known times, and
+        has event times in their place: a correction then counts as known no earlier than the row that it corrects.
     contract
         Its contract.
     now
@@ -148,6 +162,8 @@ def ingest(
             workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
         )
     good = rows[~bad][[column.name for column in contract.stored_columns]]
+    if frame.attrs.get(KNOWN_TIME_ASSUMED):
+        good = _known_no_earlier_than_stored(workspace, contract, good)
     new = tables.append(workspace, contract.table, good, name, mark=mark)
     if not new:
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
@@ -201,6 +217,17 @@ def _refuse(
         )
         remedy = remedy if len(frame) else error.remedy
         raise ContractError(error.found, error.expected, remedy, checked.report) from None
+
+
+def _known_no_earlier_than_stored(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
+    """Move the assumed known times of rows whose key is stored already: nobody corrects what is not known yet."""
+    identity = list(dict.fromkeys(["asset", *(name for name in contract.key if name != "known_time")]))
+    if "event_time" in identity or rows.empty:
+        return rows  # rows with one key have the same event time, and so the same assumed known time
+    stored = tables.read(workspace, contract.table, assets=sorted(set(rows["asset"])))
+    before = stored.groupby(identity)["known_time"].max().rename("_before")
+    corrected = rows[identity].merge(before, how="left", left_on=identity, right_index=True)["_before"]
+    return rows.assign(known_time=rows["known_time"].where(~(corrected > rows["known_time"]), corrected))
 
 
 def _check_same_content(name: str, stored: int, mark: int) -> None:

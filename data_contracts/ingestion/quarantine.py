@@ -219,12 +219,12 @@ def _examine_with_stored(
     workspace: Workspace, rows: pd.DataFrame, contract: Contract, now: pd.Timestamp
 ) -> Examination:
     """Examine rows together with the stored rows of their assets, and return what concerns the former."""
-    alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now)
+    alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now, by_cell=True)
     stored = tables.read(workspace, contract.table, assets=sorted(set(alone.frame["asset"].dropna())))
     stored = stored[[column.name for column in contract.columns if column.name in stored.columns]]
     if stored.empty:
         return alone
-    together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now)
+    together = examine(pd.concat([stored, alone.frame], ignore_index=True), contract, now=now, by_cell=True)
     offset = len(stored)
     reasons = {row - offset: why for row, why in together.reasons.items() if row >= offset}
     # What could not be read is null beside the stored rows.

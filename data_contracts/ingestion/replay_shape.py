@@ -56,7 +56,7 @@ def split_by_shape(rows: pd.DataFrame, contract: Contract) -> ShapeSplit:
 
 
 def _breaches(rows: pd.DataFrame, contract: Contract) -> list[CheckResult]:
-    batch = conform(rows.drop(columns=["entry", "reasons"], errors="ignore"), contract)
+    batch = conform(rows.drop(columns=["entry", "reasons"], errors="ignore"), contract, by_cell=True)
     return [result for result in batch.results if not result.passed and result.level == "batch"]
 
 

@@ -26,6 +26,8 @@ class StoredFeatures:
     read_at: Sequence[pd.Timestamp | None]  # by asset, the latest reading used; None without one
     reasons: Sequence[str | None]  # by asset, why it cannot be predicted; None if it can
     features: npt.NDArray[np.float64]  # (n_assets, n_columns), in the order of the recipe's columns
+    # By asset, the code of its reason; None without one, and in runs stored before there were codes.
+    reason_codes: Sequence[str | None] | None = None
 
 
 def store_features(
@@ -40,6 +42,7 @@ def store_features(
             "recipe": recipe_digest,
             "read_at": pd.Series(list(run.read_at), dtype="datetime64[us, UTC]"),
             "reason": pd.Series(list(run.reasons), dtype="str"),
+            "reason_code": pd.Series(list(run.reason_codes or [None] * len(run.assets)), dtype="str"),
             "features": pd.Series([row.astype(_PACKED).tobytes() for row in run.features], dtype=object),
         }
     )
@@ -61,8 +64,15 @@ def load_features(
         assets=frame["asset"].tolist(),
         read_at=[None if pd.isna(time) else time for time in frame["read_at"]],
         reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
+        reason_codes=_codes(frame),
         features=np.array([np.frombuffer(packed, _PACKED) for packed in frame["features"]], dtype=np.float64),
     )
+
+
+def _codes(frame: pd.DataFrame) -> list[str | None] | None:
+    if "reason_code" not in frame.columns:
+        return None
+    return [None if pd.isna(code) else str(code) for code in frame["reason_code"]]
 
 
 def table_of(model_name: str) -> str:

@@ -21,7 +21,7 @@ from data_contracts.validation.conform import conform
 from data_contracts.validation.expectations import ExpectationResult, run_suite
 from data_contracts.validation.quality_flags import apply_qualities
 from data_contracts.validation.quality_metrics import check_metrics
-from data_contracts.validation.report import CheckResult, Report
+from data_contracts.validation.report import CheckResult, Level, Report
 from data_contracts.validation.row_measures import measure
 
 _MEASURED = ("rate", "format", "multiple_of")  # checks of a row measure, which say nothing about nulls
@@ -62,12 +62,20 @@ def check(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_
     return examine(frame, contract, now=now, ignore_extra=ignore_extra).report
 
 
-def examine(frame: pd.DataFrame, contract: Contract, *, now: pd.Timestamp, ignore_extra: bool = False) -> Examination:
+def examine(
+    frame: pd.DataFrame,
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    ignore_extra: bool = False,
+    by_cell: bool = False,
+) -> Examination:
     """Check a batch, and return its rows and the reasons against them beside the report.
 
-    With `ignore_extra`, columns that the contract does not have are left out.
+    With `ignore_extra`, columns that the contract does not have are left out; with `by_cell`, values of another type
+    are refused by row however many there are.
     """
-    batch = conform(frame, contract, ignore_extra=ignore_extra)
+    batch = conform(frame, contract, ignore_extra=ignore_extra, by_cell=by_cell)
     results, reasons, values = batch.results, dict(batch.reasons), batch.frame
     nulled: Mapping[str, Mapping[str, int]] = {}
     if batch.fits:
@@ -105,7 +113,8 @@ def _check_values(
             yield from _check_nulls(outcome, column, frame, [] if unread is None else unread.index)
         if outcome.check in {"row_count", "freshness"}:
             detail = _batch_detail(outcome, contract)
-            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame)), ()
+            level: Level = "notice" if outcome.check == "freshness" else "batch"
+            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame), level), ()
         elif outcome.check != "null":
             detail, count = _row_detail(outcome, column, contract), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
@@ -132,7 +141,7 @@ def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:
     if outcome.observed is None:
         return f"no event time; the contract demands an event within {contract.max_age}"
     age = pd.Timedelta(seconds=round(outcome.observed))
-    return f"the latest event is {age} old; the contract allows {contract.max_age}"
+    return f"the latest event was {age} old when it became known; the contract allows {contract.max_age}"
 
 
 def _row_detail(outcome: ExpectationResult, column: Column | None, contract: Contract) -> str:

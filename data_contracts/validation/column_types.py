@@ -45,10 +45,11 @@ class TypedColumn:
         return f"holds {_show(value)}; {self.demanded} is demanded"
 
 
-def typed(values: "pd.Series[Any]", column: Column, *, exact: bool) -> TypedColumn | str:
+def typed(values: "pd.Series[Any]", column: Column, *, exact: bool, by_cell: bool = False) -> TypedColumn | str:
     """Convert a column, or say why it is of another type altogether.
 
-    With `exact`, whole numbers that a float would round are refused also in a column of integers.
+    With `exact`, whole numbers that a float would round are refused also in a column of integers. With `by_cell`, no
+    column is of another type altogether.
     """
     kind: Any = DTYPES[column.type]
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -61,14 +62,14 @@ def typed(values: "pd.Series[Any]", column: Column, *, exact: bool) -> TypedColu
     converted = _whole_column(values, column.type, exact=exact)
     if converted is not None:
         return TypedColumn(converted.astype(kind), nothing, demanded)
-    if pd.api.types.is_datetime64_dtype(values):
+    if pd.api.types.is_datetime64_dtype(values) and not by_cell:
         return f"is a timestamp without a time zone; the contract demands {demanded}"
     fits = _FITS[column.type]
     cells = values.astype(object)
     present = cells[values.notna()]
     fitting = np.fromiter((fits(value, exact) for value in present), dtype=bool, count=len(present))
     refused = present[~fitting]
-    if fitting.sum() <= _FEWEST_FITTING * len(present):
+    if not by_cell and fitting.sum() <= _FEWEST_FITTING * len(present):
         row = refused.index[0]
         return f"holds {_show(refused[row])} in row {row + 1}; the contract demands {demanded}"
     good = pd.Series(None, index=values.index, dtype=object)

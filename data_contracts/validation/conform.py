@@ -46,11 +46,14 @@ class ConformedBatch:
         return chosen
 
 
-def conform(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False) -> ConformedBatch:
+def conform(
+    frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False, by_cell: bool = False
+) -> ConformedBatch:
     """Convert a batch to the contract's columns and types, and check columns, units and types.
 
     A unit may be given in a header, as in ``"spindle_vibration [mm/s]"``, or in ``frame.attrs["units"]``. Columns that
-    the contract does not have are a breach, unless it or `ignore_extra` says that they are left out.
+    the contract does not have are a breach, unless it or `ignore_extra` says that they are left out. With `by_cell`,
+    values of another type are refused by row however many there are.
     """
     names, units = _names_and_units(frame)
     named = frame.set_axis(names, axis="columns").reset_index(drop=True)
@@ -65,7 +68,7 @@ def conform(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = Fal
             continue
         values = named[column.name] if column.name in names else pd.Series(None, index=named.index, dtype=object)
         # Predictors compute with floats.
-        outcome = typed(values, column, exact=column.name in contract.channels)
+        outcome = typed(values, column, exact=column.name in contract.channels, by_cell=by_cell)
         if isinstance(outcome, str):
             results.append(CheckResult("type", column.name, False, outcome, len(named)))
             continue

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.contract.contract_types import Contract, QualityRule
-from data_contracts.contract.quality_rules import admits
+from data_contracts.contract.odcs.quality_rules import admits
 from data_contracts.validation.report import CheckResult
 
 _NAMES = {

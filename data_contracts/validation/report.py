@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.errors import ForewarnError
 
+Level = Literal["row", "batch", "notice"]
 _SHOWN = 5
 
 
@@ -28,7 +29,7 @@ class CheckResult:
     rows
         How many rows fail.
     level
-        ``"row"`` if only the failing rows are refused, ``"batch"`` if the whole batch is.
+        ``"row"`` if only the failing rows are refused, ``"batch"`` if the whole batch is, ``"notice"`` if nothing is.
     """
 
     check: str
@@ -36,7 +37,7 @@ class CheckResult:
     passed: bool
     detail: str
     rows: int = 0
-    level: Literal["row", "batch"] = "batch"
+    level: Level = "batch"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from data_contracts.contract.contract_types import Contract
 from data_contracts.validation.text_formats import matches_format
 
 CLOCK_SKEW = pd.Timedelta(hours=1)  # how far a plant's clock may be ahead of ours
-AGE = "~age_s"  # seconds from the event to now
+AGE = "~age_s"  # seconds from the event to when the latest of the batch became known
 EARLY = "~early_s"  # seconds by which the known time is before the event or after now, whichever is more
 REPEATED = "~repeated"  # 1 for each further copy of a row, 2 for rows of one key with different values, else 0
 FORMAT = "~format/"  # prefix of a column's name: 1 for a text that has not the column's format, else 0
@@ -30,7 +30,7 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
         ahead = (frame["known_time"] - now - CLOCK_SKEW).dt.total_seconds()
         measures[EARLY] = early.where(early >= ahead, ahead)
     if contract.max_age is not None and "event_time" in frame.columns:
-        measures[AGE] = (now - frame["event_time"]).dt.total_seconds()
+        measures[AGE] = (_arrival(frame, now) - frame["event_time"]).dt.total_seconds()
     for column in contract.columns:
         if column.format is not None:
             measures[FORMAT + column.name] = _misses(frame[column.name], column.format, matches_format)
@@ -49,6 +49,12 @@ def _misses(values: "pd.Series[Any]", rule: Any, keeps: Callable[[Any, Any], boo
 
 def _is_multiple(value: float, step: float) -> bool:
     return bool(np.isfinite(value)) and bool(np.isclose(value / step, round(value / step), rtol=0, atol=1e-9))
+
+
+def _arrival(frame: pd.DataFrame, now: pd.Timestamp) -> pd.Timestamp:
+    """Return when the batch became known: history that is brought in later was not late, and is none the worse."""
+    known = frame["known_time"].max() if "known_time" in frame.columns else pd.NaT
+    return now if pd.isna(known) else min(now, known)
 
 
 def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":

@@ -43,7 +43,8 @@ _PARTS = (
     (
         "A contract",
         "A YAML file of the [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) 3.\n"
-        "These are the keys that forewarn reads; the standard's others are allowed.",
+        "These are the keys that forewarn reads. The standard's others are allowed where they are for people, and\n"
+        "refused where they demand what nothing enforces, such as `relationships` or a `quality` of type `sql`.",
         reference(contract_schema()),
     ),
 )

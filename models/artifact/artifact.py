@@ -28,6 +28,7 @@ from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 from models.estimators.targets import Target
+from models.labels.breakdowns import NO_TIME
 
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
@@ -71,6 +72,8 @@ class Artifact:
         remaining life. With several the estimator predicts the hazards of the intervals between them.
     calibrations
         With several horizons, the calibration of each interval's hazard; empty when hazards are used as they are.
+    down_after_failure
+        How long an asset is down after a failure, and not predicted for; zero in artifacts written before it was kept.
     reference_ranges
         The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
         without values; empty in artifacts written before there were any.
@@ -89,6 +92,7 @@ class Artifact:
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
     reference_ranges: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
+    down_after_failure: pd.Timedelta = NO_TIME
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -243,6 +247,8 @@ class Artifact:
         if len(self.horizons) > 1:
             content["horizons"] = [format_duration(horizon) for horizon in self.horizons]
             content["calibrations"] = [None if fitted is None else vars(fitted) for fitted in self.calibrations]
+        if self.down_after_failure > NO_TIME:
+            content["down_after_failure"] = format_duration(self.down_after_failure)
         if self.reference_ranges:
             content["usual"] = self.reference_ranges
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
@@ -298,6 +304,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         horizons=tuple(map(parse_duration, content.get("horizons", ()))),
         calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
         reference_ranges=tuple(None if r is None else tuple(r) for r in content.get("usual", ())),
+        down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
     )
 
 

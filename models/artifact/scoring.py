@@ -18,6 +18,7 @@ from features.extraction.unknown_regimes import unknown_regimes
 from features.recipe.recipe import Recipe
 from features.telemetry.point_in_time import GivenHistory, KnownHistory
 from models.artifact.artifact import Artifact
+from models.artifact.reasons import Reason
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,7 +28,7 @@ class Predictions:
     """Predictions of a model for n cut-offs, in their order, with the reasons where there is none."""
 
     predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN where there is no prediction
-    reasons: Sequence[str | None]  # why there is no prediction; None where there is one
+    reasons: Sequence[Reason | None]  # why there is no prediction; None where there is one
     probabilities: FloatArray  # as in `DetailedScores`
 
 
@@ -40,6 +41,7 @@ class DetailedScores:
     # Failure probability within each horizon, shape (n_rows, n_horizons); NaN where there is no prediction. No columns
     # for remaining life.
     probabilities: FloatArray
+    reasons: Sequence[Reason | None]  # why there is no prediction, as in the frame
 
 
 def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.DataFrame:
@@ -70,9 +72,9 @@ def score_in_detail(artifact: Artifact, history: History, cut_offs: pd.DataFrame
     """Predict as `score` does, and return the probabilities of all horizons and the features too."""
     features = extract(history, cut_offs, artifact.recipe)
     result = predict_with_reasons(artifact, features, GivenHistory(history, cut_offs))
-    reason = pd.array(result.reasons, dtype="str")
+    reason = pd.array([None if reason is None else reason.words for reason in result.reasons], dtype="str")
     frame = _score_frame(artifact, cut_offs["asset"], cut_offs["as_of"], result.predictions, reason=reason)
-    return DetailedScores(frame, features, result.probabilities)
+    return DetailedScores(frame, features, result.probabilities, result.reasons)
 
 
 def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: KnownHistory) -> Predictions:
@@ -82,8 +84,10 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
     """
     reasons = _infinite_reasons(features)
     recipe = artifact.recipe
-    for row, reason in (_regime_reasons(recipe, known) | _gap_reasons(recipe, known, features)).items():
-        reasons[row] = reason
+    for row, words in _regime_reasons(recipe, known).items():
+        reasons[row] = Reason("operating_regime", words)
+    for row, words in _gap_reasons(recipe, known, features).items():
+        reasons[row] = Reason("gaps", words)
     usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
     # A learner refuses infinite features, and those of one asset must not cost the others their predictions.
     usable_features = features if usable.all() else features[usable]
@@ -143,14 +147,14 @@ def _score_frame(
     )
 
 
-def _infinite_reasons(features: pd.DataFrame) -> list[str | None]:
+def _infinite_reasons(features: pd.DataFrame) -> list[Reason | None]:
     """Return for each row which of its features is infinite, None where none is."""
     infinite = np.isinf(features.to_numpy(dtype=np.float64))
-    reasons: list[str | None] = [None] * len(features)
+    reasons: list[Reason | None] = [None] * len(features)
     for row in np.flatnonzero(infinite.any(axis=1)):
         feature = features.columns[infinite[row].argmax()]
-        # The endpoint recognises this reason by "beyond computing".
-        reasons[row] = f"its telemetry is beyond computing with: the feature {feature} is infinite"
+        words = f"its telemetry is beyond computing with: the feature {feature} is infinite"
+        reasons[row] = Reason("not_finite", words)
     return reasons
 
 

@@ -24,6 +24,7 @@ def interval_labels(
     known_until: pd.Timestamp,
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
+    breakdown: pd.Timedelta = NO_TIME,
 ) -> npt.NDArray[np.float64]:
     """Label intervals with 1.0 where the asset fails in them and 0.0 where it survives; shape (n_cut_offs, n_horizons).
 
@@ -62,6 +63,7 @@ def interval_labels(
             known_until=known_until,
             delay=delay,
             observation_gaps=observation_gaps,
+            breakdown=breakdown,
         )
         closed = at_risk & (cut_offs["as_of"] + (lead + horizon + delay) <= known_until).to_numpy()
         survived = closed & (state == LabelState.NEGATIVE).to_numpy()

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.corrections import last_corrections
+from models.labels.breakdowns import NO_TIME as NO_TIME
+from models.labels.breakdowns import first_bookings
 from models.labels.observation_gaps import overlapping
 
 Times = npt.NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
 Rows = npt.NDArray[np.bool_]
 
-NO_TIME = pd.Timedelta(0).as_unit("us")
 CONCLUSIVE_FINDINGS = ("defect_confirmed", "no_fault_found")
 """The findings of work orders whose asset was really inspected."""
 _INTERVENTIONS = ("inspection", "corrective")
@@ -52,6 +53,7 @@ def failure_labels(
     known_until: pd.Timestamp,
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
+    breakdown: pd.Timedelta = NO_TIME,
 ) -> "pd.Series[str]":
     """Label each cut-off with what happened to its asset afterwards.
 
@@ -74,6 +76,8 @@ def failure_labels(
     observation_gaps
         Columns ``asset``, ``begins``, ``ends``: times in which an asset was retired or its telemetry lost. A sample
         without a failure whose horizon overlaps one is censored. No gaps if None.
+    breakdown
+        Failures of an asset booked up to this long after the first of a breakdown are that one, and no others.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def failure_labels(
     """
     asset, as_of = _keys(cut_offs)
     opens, closes = as_of + _us(lead), as_of + _us(lead + horizon)
-    known = known_rows(failures, "failure_id", known_until)
+    known = known_breakdowns(failures, known_until, breakdown)
     upcoming = _next_after(asset, opens, known)
     early = _next_after(asset, as_of, known)
     orders = known_rows(work_orders, "work_order_id", known_until)
@@ -118,6 +122,8 @@ def remaining_life(
     *,
     known_until: pd.Timestamp,
     cap: pd.Timedelta | None = None,
+    observation_gaps: pd.DataFrame | None = None,
+    breakdown: pd.Timedelta = NO_TIME,
 ) -> "pd.Series[float]":
     """Count the hours from each cut-off to the asset's next failure.
 
@@ -132,6 +138,9 @@ def remaining_life(
     cap
         Labels are capped here: an asset known to have outlived the cap gets the cap, although its failure is not
         known. No cap if None.
+    observation_gaps, breakdown
+        As for `failure_labels`: an asset whose failure is not known has outlived the cap only if it was observed until
+        then.
 
     Returns
     -------
@@ -143,25 +152,14 @@ def remaining_life(
     The piecewise-linear target: Heimes, "Recurrent neural networks for remaining useful life estimation", PHM 2008.
     """
     asset, as_of = _keys(cut_offs)
-    upcoming = _next_after(asset, as_of - 1, known_rows(failures, "failure_id", known_until))
+    upcoming = _next_after(asset, as_of - 1, known_breakdowns(failures, known_until, breakdown))
     hours = np.where(upcoming == _NEVER, np.nan, (upcoming - as_of) / 3.6e9)
     if cap is not None:
         outlived = np.isnan(hours) & (as_of + _us(cap) <= _instant(known_until))
+        if observation_gaps is not None:
+            outlived &= ~overlapping(cut_offs["asset"], cut_offs["as_of"], cut_offs["as_of"] + cap, observation_gaps)
         hours = np.minimum(np.where(outlived, np.inf, hours), cap / pd.Timedelta(hours=1))
     return pd.Series(hours, index=cut_offs.index, name="remaining_life_h")
-
-
-def just_failed(
-    cut_offs: pd.DataFrame, failures: pd.DataFrame, *, known_until: pd.Timestamp, span: pd.Timedelta = NO_TIME
-) -> Rows:
-    """Mark the cut-offs from a failure of their asset until `span` later, while it is down; shape (n_cut_offs,).
-
-    They are no samples: at the hour of a failure the records often hold its repair already, so such a row leaks the
-    outcome.
-    """
-    asset, as_of = _keys(cut_offs)
-    failed = _next_after(asset, as_of - _us(span) - 1, known_rows(failures, "failure_id", known_until))
-    return np.asarray(failed <= as_of, dtype=np.bool_)
 
 
 def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quantile: float = 0.95) -> pd.Timedelta:
@@ -175,6 +173,11 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     delays = (first["known_time"] - first["event_time"]).sort_values(ignore_index=True)
     delay = pd.Timedelta(delays[int(np.ceil(quantile * (len(delays) - 1)))]).as_unit("us")
     return max(delay, NO_TIME)
+
+
+def known_breakdowns(failures: pd.DataFrame, known_until: pd.Timestamp, within: pd.Timedelta) -> pd.DataFrame:
+    """Return the first booking known at `known_until` of each breakdown, see `models.labels.breakdowns`."""
+    return first_bookings(known_rows(failures, "failure_id", known_until), within)
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:

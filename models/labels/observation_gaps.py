@@ -11,12 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.corrections import last_corrections
+from data_contracts.tables.history import History
 
 RETIRED = "retired"
 """The status of an asset that is no longer in service."""
 
 _UTC = "datetime64[us, UTC]"
 _FOREVER = pd.Timestamp("2262-01-01", tz="UTC")
+
+
+def unobserved_spans(history: History, *, now: pd.Timestamp) -> pd.DataFrame:
+    """Return the times in which assets were retired, or from which on nothing was known of them at `now`."""
+    retired = retired_spans(history.assets, now=now)
+    return disjoint(pd.concat([retired, ended_observation(history.telemetry, history.failures, now=now)]))
 
 
 def no_spans() -> pd.DataFrame:
@@ -53,6 +60,26 @@ def lost_spans(last_heard: Mapping[str, pd.Timestamp], *, silence: pd.Timedelta,
     """
     rows = [(asset, last, pd.NaT) for asset, last in last_heard.items() if last <= now and now - last > silence]
     return disjoint(pd.DataFrame(rows, columns=["asset", "begins", "ends"])) if rows else no_spans()
+
+
+def ended_observation(telemetry: pd.DataFrame, failures: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
+    """Return, for each asset, the time from its last sign of life on: its last reading or failure known at `now`.
+
+    Nobody knows whether it survived that time. A silence that readings follow is none: the asset survived it.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2026-01-01", periods=3, tz="UTC")
+    >>> readings = pd.DataFrame({"asset": "m1", "event_time": days, "known_time": days})
+    >>> ended = ended_observation(readings, readings.head(0), now=days[1]).iloc[0]
+    >>> f"{ended['begins']:%d}", f"{ended['ends']:%Y}"
+    ('02', '2262')
+    """
+    # A clock that is ahead says nothing of the time to come.
+    frames = [frame.loc[frame["known_time"] <= now, ["asset", "event_time"]] for frame in (telemetry, failures)]
+    known = [frame[frame["event_time"] <= now] for frame in frames if len(frame)] or frames[:1]
+    last = pd.concat(known).groupby("asset")["event_time"].max()
+    return disjoint(last.rename("begins").reset_index().assign(ends=_FOREVER))
 
 
 def disjoint(spans: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +122,11 @@ def unobserved_time(
 ) -> "pd.Series[pd.Timedelta]":
     """Measure how much of each interval (opens, closes] lies in spans; the three series share one index."""
     lost = pd.Series(pd.Timedelta(0), index=asset.index, dtype="timedelta64[us]")
-    for span_asset, begins, ends in disjoint(spans).itertuples(index=False):
-        inside = closes.where(closes < ends, ends) - opens.where(opens > begins, begins)
-        lost += inside.where((asset == span_asset) & (inside > pd.Timedelta(0)), pd.Timedelta(0))
+    intervals = pd.DataFrame({"asset": asset.array, "opens": opens.array, "closes": closes.array})
+    pairs = intervals.astype({"asset": "str", "opens": _UTC, "closes": _UTC}).assign(row=np.arange(len(asset)))
+    pairs = pairs.merge(disjoint(spans), on="asset")
+    times = {name: pairs[name].dt.tz_localize(None).to_numpy() for name in ("opens", "closes", "begins", "ends")}
+    inside = np.minimum(times["closes"], times["ends"]) - np.maximum(times["opens"], times["begins"])
+    by_row = pd.Series(inside, index=pairs["row"])[inside > np.timedelta64(0)].groupby(level=0).sum()
+    lost.iloc[by_row.index] = by_row.array
     return lost

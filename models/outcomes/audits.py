@@ -78,7 +78,7 @@ def audit_outcomes(
     orders = known_work_orders(work_orders, now)
     orders = orders[orders["prompted_by"].eq("audit").fillna(False) & orders["finding"].isin(CONCLUSIVE_FINDINGS)]
     events = orders[["asset", "event_time"]].assign(defect=orders["finding"] == "defect_confirmed")
-    events = pd.concat([events, known_failures(failures, now).assign(defect=True)])
+    events = pd.concat([events, known_failures(failures, now, terms.breakdown).assign(defect=True)])
     audits = normalize_types(drawn, "drawn_at").reset_index(drop=True)
     audits["matured_at"] = audits["drawn_at"] + terms.maturity
     pairs = audits.reset_index(names="row")[["row", "asset", "drawn_at"]].merge(events, on="asset")

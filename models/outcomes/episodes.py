@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.labels.breakdowns import NO_TIME
+
 _UTC = "datetime64[us, UTC]"
 
 
@@ -24,12 +26,15 @@ class Terms:
         first alert; also the longest time that one decision covers.
     reporting_delay
         How long after an event its report may still arrive.
+    breakdown
+        How long after the first booking of a breakdown further ones belong to it: they are one failure.
     """
 
     lead: pd.Timedelta
     horizon: pd.Timedelta
     gap: pd.Timedelta
     reporting_delay: pd.Timedelta
+    breakdown: pd.Timedelta = NO_TIME
 
     @property
     def claim(self) -> pd.Timedelta:

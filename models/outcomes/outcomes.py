@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.labels.labels import failure_labels, interventions, known_rows
+from models.labels.breakdowns import first_booked, first_bookings
+from models.labels.labels import NO_TIME, failure_labels, interventions, known_rows
 from models.labels.observation_gaps import no_spans, overlapping, unobserved_time
 from models.outcomes.episodes import Terms as Terms
 from models.outcomes.episodes import merge_alerts, normalize_types, number_alerts
@@ -82,12 +83,12 @@ def outcomes(
     the result, all as pending.
     """
     predictions = predictions.loc[predictions["as_of"] <= now, ["asset", "as_of", "alert"]]
-    orders = known_work_orders(work_orders, now)
+    orders, bookings = known_work_orders(work_orders, now), known_rows(failures, "failure_id", now)
     known = _Known(
-        failures=known_failures(failures, now),
+        failures=known_failures(failures, now, terms.breakdown),
         orders=orders,
         observation_gaps=no_spans() if observation_gaps is None else observation_gaps,
-        failure_ids=_ids(known_rows(failures, "failure_id", now), "failure_id"),
+        failure_ids=_ids(first_booked(bookings, terms.breakdown), "failure_id"),
         order_ids=_ids(interventions(orders), "work_order_id"),
     )
     decisions = _decision_outcomes(predictions, known, now, terms)
@@ -108,14 +109,14 @@ class _Known:
     order_ids: Ids
 
 
-def known_failures(failures: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
-    """Return the failures known at a moment, one row for each asset and instant.
+def known_failures(failures: pd.DataFrame, now: pd.Timestamp, breakdown: pd.Timedelta = NO_TIME) -> pd.DataFrame:
+    """Return the failures known at a moment: asset and event_time, the first booking of each breakdown.
 
-    Several components that fail at once stop the asset once, so they are one event.
+    Several components that fail at once stop the asset once, so they are one event; so are all the bookings up to
+    `breakdown` after the first.
     """
-    latest = known_rows(failures, "failure_id", now)
-    events = latest[["asset", "event_time"]].drop_duplicates()
-    return normalize_types(events, "event_time").sort_values(["asset", "event_time"], ignore_index=True)
+    events = known_rows(failures, "failure_id", now)[["asset", "event_time"]]
+    return first_bookings(normalize_types(events, "event_time"), breakdown)
 
 
 def known_work_orders(work_orders: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:

@@ -33,7 +33,16 @@ from models.planning.worklist_costs import Job as Job
 from models.planning.worklist_costs import Risk as Risk
 from models.planning.worklist_costs import Vector, expected_costs, survival
 
-Why = Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "no_alert", "abstained", "retired"]
+Why = Literal[
+    "saves_less_than_it_costs",
+    "no_crew_free",
+    "too_long_for_a_day",
+    "no_alert",
+    "abstained",
+    "stale",
+    "failed",
+    "retired",
+]
 _HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 _NO_ASSETS: Mapping[str, "LeftOut"] = MappingProxyType({})
 

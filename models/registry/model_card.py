@@ -13,6 +13,7 @@ from features.names import format_duration
 from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
 from models.outcomes.error_rates import Rate
+from models.training.left_out import left_out_sentence
 from models.training.training import Trained
 
 _SHOWN_COLUMNS = 15
@@ -73,6 +74,7 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
         "Trained on": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
         "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
+        "No samples": left_out_sentence(trained.left_out),
         "Known until": f"{trained.known_until:%Y-%m-%d %H:%M} UTC",
         "Data version": f"`{tags['data_version']}`",
         "Contract": tags["contract"],

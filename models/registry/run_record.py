@@ -33,6 +33,8 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
         "trained_until": trained.trained_until.isoformat(),
         "model_digest": artifact.digest,
         "predictions_digest": trained.predictions_digest,
+        "left_out": json.dumps(dict(trained.left_out), sort_keys=True),
+        "booked_again": str(trained.booked_again),
     }
     if trained.evaluation.reference is not None:
         tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)

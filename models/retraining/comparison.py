@@ -16,10 +16,10 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
-from features.telemetry.windows import cut_offs
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.experiment.experiment import CostPlan
+from models.labels.observed_cut_offs import ObservationRule, observed_cut_offs
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms, known_failures
 from models.retraining.comparison_period import Period, period_after
@@ -83,19 +83,20 @@ def compare(
     stride: pd.Timedelta,
     terms: Terms,
     costs: CostPlan,
+    rule: ObservationRule,
     rules: PromotionRules = DEFAULT_RULES,
     observation_gaps: pd.DataFrame | None = None,
 ) -> Comparison:
     """Score both models anew over a period and decide whether the challenger is to replace the champion.
 
-    Both must predict failures with the same lead and horizon, or `ModelError` is raised. The period begins at `start`,
-    or later if one of the two was trained on more than that, and ends where outcomes have matured by `now`. The
-    challenger wins iff no check fails: enough events, surely cheaper, misses not inferior, no slice worse, calibrated,
-    better than policies without a model.
+    They are scored every `stride` where assets were observed by the `rule`. Both must predict failures with the same
+    lead and horizon, or `ModelError` is raised. The period begins at `start`, or later if one of the two was trained on
+    more than that, and ends where outcomes have matured by `now`. The challenger wins iff no check fails: enough
+    events, surely cheaper, misses not inferior, no slice worse, calibrated, better than policies without a model.
     """
     _check_claims(champion.artifact, challenger.artifact)
     trained = max(champion.trained_until, challenger.trained_until)
-    period = period_after(history, trained, start=start, now=now, stride=stride, terms=terms)
+    period = period_after(history, trained, start=start, now=now, stride=stride, terms=terms, rule=rule)
     if period.cut_offs.empty:
         return no_comparison(period, rules)
     scores = {c.version: score(c.artifact, history, period.cut_offs) for c in (champion, challenger)}
@@ -115,7 +116,7 @@ def compare(
         misses_not_inferior(errors, drawn, rules),
         no_slice_worse(errors, history.assets, rules),
         calibrated(errors, drawn, rules),
-        better_than_policies(challenger_score.cost, _policies(history, period, stride, terms, costs)),
+        better_than_policies(challenger_score.cost, _policies(history, period, stride, rule, terms, costs)),
     )
     return Comparison(
         start=period.start,
@@ -152,12 +153,12 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
 
 
 def _policies(
-    history: History, period: Period, stride: pd.Timedelta, terms: Terms, costs: CostPlan
+    history: History, period: Period, stride: pd.Timedelta, rule: ObservationRule, terms: Terms, costs: CostPlan
 ) -> dict[str, float]:
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
-    before = cut_offs(history, stride, end=period.start - terms.claim)
-    known = known_failures(history.failures, period.start)
+    before = observed_cut_offs(history, stride, rule, end=period.start - terms.claim).cut_offs
+    known = known_failures(history.failures, period.start, terms.breakdown)
     best = best_interval(before, known, terms=terms, **prices)
     intervals = {
         "never inspecting": None,

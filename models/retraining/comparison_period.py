@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data_contracts.tables.history import History
-from features.telemetry.windows import cut_offs
+from models.labels.observed_cut_offs import ObservationRule, observed_cut_offs
 from models.outcomes.outcomes import Terms, known_failures
 from models.retraining.counterfactual_outcomes import announced, confirmed_defects
 
@@ -29,9 +29,11 @@ def period_after(
     now: pd.Timestamp,
     stride: pd.Timedelta,
     terms: Terms,
+    rule: ObservationRule,
 ) -> Period:
     """Return the period that no model was trained on, with its cut-offs and events; no model is needed for that.
 
+    Cut-offs are those at which assets were observed by the rule.
     It begins at `start`, or later if the training data (up to the cut-off `trained_until`, the last of all models)
     reach further, and ends where outcomes have matured by `now`. Without cut-offs if nothing has matured.
     """
@@ -45,7 +47,7 @@ def period_after(
         if first > start
         else ()
     )
-    times = _cut_offs(history, stride, first, last)
+    times = _cut_offs(history, stride, rule, first, last)
     if times.empty:
         notes += (f"No decision after {first:%Y-%m-%d %H:%M} has matured by now, so there is nothing to compare on.",)
     events = events_to_announce(history, times, start=first, now=now, terms=terms)
@@ -60,7 +62,7 @@ def short_holdout(
     Data that are held out cannot be learned from. While the champion drifts, they are the very part that matters, and a
     challenger that has learned from them is better by far: a few events show it.
     """
-    failed = known_failures(history.failures, now)[["asset", "event_time"]]
+    failed = known_failures(history.failures, now, terms.breakdown)[["asset", "event_time"]]
     both = pd.concat([failed, confirmed_defects(history.work_orders, now)[["asset", "event_time"]]]).drop_duplicates()
     matured = both[both["event_time"] <= now - terms.maturity].sort_values("event_time")
     if len(matured) < events:
@@ -77,7 +79,7 @@ def events_to_announce(
     Only events after `start` that one of the decisions (asset, as_of) could have announced, up to those whose alerts
     have all matured by `now`. Columns asset, event_time, confirmed.
     """
-    failed = known_failures(history.failures, now).assign(confirmed=False)
+    failed = known_failures(history.failures, now, terms.breakdown).assign(confirmed=False)
     defects = confirmed_defects(history.work_orders, now).assign(confirmed=True)
     events = pd.concat([failed, defects], ignore_index=True).drop_duplicates(["asset", "event_time"])
     inside = (events["event_time"] > start) & (events["event_time"] <= now - terms.maturity)
@@ -85,8 +87,10 @@ def events_to_announce(
     return events[announced(events, decisions, terms)].reset_index(drop=True)
 
 
-def _cut_offs(history: History, stride: pd.Timedelta, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+def _cut_offs(
+    history: History, stride: pd.Timedelta, rule: ObservationRule, start: pd.Timestamp, end: pd.Timestamp
+) -> pd.DataFrame:
     if end <= start:
         return pd.DataFrame({"asset": [], "as_of": []})
-    times = cut_offs(history, stride, start=start, end=end)
+    times = observed_cut_offs(history, stride, rule, start=start, end=end).cut_offs
     return times[(times["as_of"] > start) & (times["as_of"] <= end)].reset_index(drop=True)

@@ -13,8 +13,9 @@ from models.assessment.asset_intervals import auc_interval, rmse_interval
 from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
+from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.error_rates import ErrorRates, error_rates
-from models.outcomes.outcomes import Terms, outcomes
+from models.outcomes.outcomes import Terms, known_failures, outcomes
 from models.training.policies import best_interval, calendar_cost
 
 Vector = npt.NDArray[np.float64]
@@ -70,11 +71,15 @@ def evaluate_failures(
     low, high = auc_interval(decided["asset"], truth, probability)
     metrics |= {"roc_auc_low": low, "roc_auc_high": high}
     known = history.as_of(known_until)
-    matured = outcomes(predictions, known.failures, known.work_orders, now=known_until, terms=terms)
+    gaps = unobserved_spans(known, now=known_until)
+    matured = outcomes(
+        predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
+    )
     rates = error_rates(matured)
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
-    baseline = _costs_without_model(predictions, failures, trained_on, known, terms, costs)
+    happened = known_failures(known.failures, known_until, terms.breakdown)
+    baseline = _costs_without_model(predictions, failures, trained_on, happened, terms, costs)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
     return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
 
@@ -243,12 +248,12 @@ def _costs_without_model(
     predictions: pd.DataFrame,
     failures: pd.DataFrame,
     trained_on: pd.DataFrame,
-    history: History,
+    happened: pd.DataFrame,
     terms: Terms,
     costs: CostPlan,
 ) -> dict[str, float]:
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
-    fixed = best_interval(trained_on, history.failures, terms=terms, **prices)
+    fixed = best_interval(trained_on, happened, terms=terms, **prices)
     intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
     expected = {
         f"expected_cost_{name}": calendar_cost(predictions, failures, interval=interval, terms=terms, **prices).cost

@@ -17,18 +17,19 @@ from features.names import format_duration
 from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
+from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
-from models.labels.labels import LabelState, known_rows
+from models.labels.labels import LabelState
+from models.outcomes.outcomes import known_failures
 from models.training.column_selection import learn_recipe, preselect, select_columns
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms
-from models.training.thresholds import ChosenThreshold, choose_threshold, within_budget
 
 Matrix = npt.NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def _choose_threshold(
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
     predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
-    failures = known_rows(outcome_history(experiment, history).failures, "failure_id", known_until)
+    failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
     if budget is None:
@@ -181,4 +182,5 @@ def _artifact(
         horizons=several,
         calibrations=calibrations if several else (),
         reference_ranges=ranges,
+        down_after_failure=experiment.label.down_after_failure,
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from data_contracts.tables.history import History
 from features.names import format_duration
 from models.labels.labels import LabelState, failure_labels
-from models.labels.observation_gaps import retired_spans
+from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.outcomes import Terms
 from models.training.evaluation import decision_metrics
 
@@ -30,7 +30,7 @@ def horizon_metrics(
     Only test samples whose horizon has closed and been reported on by `known_until` count, whatever their outcome; NaN
     where there are none.
     """
-    observation_gaps = retired_spans(history.assets, now=known_until)
+    observation_gaps = unobserved_spans(history, now=known_until)
     figures: dict[str, float] = {}
     for number, horizon in enumerate(horizons):
         state = failure_labels(
@@ -42,6 +42,7 @@ def horizon_metrics(
             known_until=known_until,
             delay=terms.reporting_delay,
             observation_gaps=observation_gaps,
+            breakdown=terms.breakdown,
         )
         closed = cut_offs["as_of"] + (terms.lead + horizon + terms.reporting_delay) <= known_until
         decided = (closed & state.isin([LabelState.POSITIVE, LabelState.NEGATIVE])).to_numpy()

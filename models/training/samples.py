@@ -1,6 +1,8 @@
 """The samples of an experiment: labelled cut-offs to train and test on."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -9,14 +11,22 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
-from features.telemetry.windows import cut_offs
 from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
 from models.experiment.experiment import Experiment
+from models.labels.breakdowns import NO_TIME, breakdown_span
 from models.labels.condition import condition_values
 from models.labels.interval_labels import interval_labels
-from models.labels.labels import NO_TIME, LabelState, failure_labels, just_failed, remaining_life, reporting_delay
-from models.labels.observation_gaps import retired_spans
+from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
+from models.labels.observation import observation_window
+from models.labels.observation_gaps import unobserved_spans
+from models.labels.observed_cut_offs import (
+    ObservationRule,
+    ObservedCutOffs,
+    failed_in_hindsight,
+    observed_cut_offs,
+)
 from models.outcomes.outcomes import Terms
+from models.training.left_out import BEYOND, count_booked_again, count_left_out
 from models.training.splits import Split, by_asset, by_time
 
 _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
@@ -35,6 +45,11 @@ class Samples:
     partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
     # With several horizons, the `interval_labels` of `train` and then `partly`, (n_train + n_partly, n_horizons).
     intervals: npt.NDArray[np.float64] | None = None
+    # How many cut-offs between the first and the last reading are in none of them, by reason: an `ObservationState`, a
+    # `LabelState`, or `left_out.PURGED`.
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    # How many failures only book a breakdown again, see `models.labels.breakdowns`.
+    booked_again: int = 0
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
@@ -55,35 +70,71 @@ class Samples:
 
 
 def draw_samples(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Samples:
-    """Draw and label the samples of an experiment.
+    """Draw and label the samples of an experiment: cut-offs at which their assets were observed.
 
     When splitting by time, the training labels are those that could be known when the test period began.
     """
-    drawn = cut_offs(history, experiment.windows.stride, start=experiment.data.start, end=experiment.data.end)
-    if drawn.empty:
-        raise ModelError(
-            f"the history of {history.asset_type} has no cut-off",
-            "telemetry of at least one asset by then",
-            "Load it with `forewarn import`, `simulate` or `ingest`",
-        )
-    drawn = drawn[~beyond_threshold(experiment, history, drawn)].reset_index(drop=True)
+    observed = _observed(experiment, history)
+    drawn = observed.cut_offs
     history = outcome_history(experiment, history)
     split = split_samples(experiment, drawn)
     learned_until = known_until
     if experiment.split.kind == "time" and experiment.split.test_start is not None:
         learned_until = min(known_until, experiment.split.test_start)
     label = _LABELS[experiment.target]
-    train = label(experiment, history, drawn[split.train], learned_until)
-    test = label(experiment, history, drawn[split.test], known_until)
-    train = train[train["target"].notna()].reset_index(drop=True)
+    running = _running(experiment, history, drawn[split.train], learned_until)
+    labelled = label(experiment, history, running, learned_until)
+    tested = _running(experiment, history, drawn[split.test], known_until)
+    test = label(experiment, history, tested, known_until)
+    train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
     if experiment.split.kind != "cross":
         _check_test_samples(experiment, test, drawn)
     test = test.drop(columns="target").reset_index(drop=True)
+    samples = Samples(
+        train,
+        test,
+        left_out=count_left_out(observed, split, labelled, len(test)),
+        booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
+    )
     if not experiment.label.several:
-        return Samples(train, test)
+        return samples
     partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
-    return Samples(train, test, partly, intervals)
+    return replace(samples, partly=partly, intervals=intervals)
+
+
+def observation_rule(experiment: Experiment) -> ObservationRule:
+    """Return when an experiment's assets are observed, and what is one breakdown."""
+    down = experiment.label.down_after_failure
+    return ObservationRule(
+        observation_window(experiment.windows.window),
+        down,
+        breakdown_span(down, experiment.purge or None),
+        at_failure=experiment.target == "remaining_life",
+    )
+
+
+def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
+    rule, data = observation_rule(experiment), experiment.data
+    observed = observed_cut_offs(history, experiment.windows.stride, rule, start=data.start, end=data.end)
+    if observed.cut_offs.empty:
+        reasons = ", ".join(f"{count:,} {state}" for state, count in observed.left_out.items())
+        raise ModelError(
+            f"the history of {history.asset_type} has no cut-off at which an asset was observed"
+            + (f" ({reasons})" if reasons else ""),
+            "telemetry of at least one asset in windows.window, known by then",
+            "Load it with `forewarn import`, `simulate` or `ingest`, or make windows.window longer",
+        )
+    beyond = beyond_threshold(experiment, history, observed.cut_offs)
+    if not beyond.any():
+        return observed
+    kept = observed.cut_offs[~beyond].reset_index(drop=True)
+    return ObservedCutOffs(kept, {**observed.left_out, BEYOND: int(beyond.sum())})
+
+
+def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
+    """Leave out the cut-offs at which an asset had failed already, which nobody knew yet."""
+    return drawn[~failed_in_hindsight(drawn, history, observation_rule(experiment), known_until=known_until)]
 
 
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
@@ -109,29 +160,29 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
     if delay is None:
         delay = reporting_delay(history.failures, known_until=known_until)
     # The same unit for all: a finer one would spread to every time it is added to.
-    return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay)))
+    breakdown = observation_rule(experiment).breakdown
+    return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay, breakdown)))
 
 
 def _label_failures(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
     terms = required_terms(experiment, history, known_until)
-    down = just_failed(drawn, history.failures, known_until=known_until, span=experiment.label.down_after_failure)
-    samples = drawn[~down]
     state = failure_labels(
-        samples,
+        drawn,
         history.failures,
         history.work_orders,
         lead=terms.lead,
         horizon=terms.horizon,
         known_until=known_until,
         delay=terms.reporting_delay,
-        observation_gaps=retired_spans(history.assets, now=known_until),
+        observation_gaps=unobserved_spans(history, now=known_until),
+        breakdown=terms.breakdown,
     )
     # A failure is known before the survival of others is: using it at once would make failures look too common.
-    mature = state.isin(_OUTCOMES) & (samples["as_of"] + terms.maturity <= known_until)
+    mature = state.isin(_OUTCOMES) & (drawn["as_of"] + terms.maturity <= known_until)
     target = (state == LabelState.POSITIVE).astype(np.float64).where(mature)
-    return samples.assign(state=state, target=target)
+    return drawn.assign(state=state, target=target)
 
 
 def _label_intervals(
@@ -141,8 +192,8 @@ def _label_intervals(
     label, keys = experiment.label, ["asset", "as_of"]
     terms = required_terms(experiment, history, known_until)
     near = drawn[split_samples(experiment, drawn, label.lead + label.several[0]).train]
-    running = near[~just_failed(near, history.failures, known_until=known_until, span=label.down_after_failure)]
-    others = running[~pd.MultiIndex.from_frame(running[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
+    near = _running(experiment, history, near, known_until)
+    others = near[~pd.MultiIndex.from_frame(near[keys]).isin(pd.MultiIndex.from_frame(train[keys]))]
     samples = pd.concat([train[keys], others[keys]], ignore_index=True)
     labels = interval_labels(
         samples,
@@ -152,7 +203,8 @@ def _label_intervals(
         horizons=label.several,
         known_until=known_until,
         delay=terms.reporting_delay,
-        observation_gaps=retired_spans(history.assets, now=known_until),
+        observation_gaps=unobserved_spans(history, now=known_until),
+        breakdown=terms.breakdown,
     )
     kept = (np.arange(len(samples)) < len(train)) | ~np.isnan(labels).all(axis=1)
     return samples[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
@@ -169,9 +221,11 @@ def required_terms(experiment: Experiment, history: History, known_until: pd.Tim
 def _label_life(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
+    gaps, breakdown = unobserved_spans(history, now=known_until), observation_rule(experiment).breakdown
+    life = partial(remaining_life, drawn, history.failures, known_until=known_until, breakdown=breakdown)
     return drawn.assign(
-        remaining_life_h=remaining_life(drawn, history.failures, known_until=known_until),
-        target=remaining_life(drawn, history.failures, known_until=known_until, cap=experiment.label.cap),
+        remaining_life_h=life(),
+        target=life(cap=experiment.label.cap, observation_gaps=gaps),
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.assessment.budget_figures import budget_metrics
 from models.assessment.ranking_report import ranking_report
+from models.assessment.thresholds import ChosenThreshold
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.training.cross_validation import predict_across
@@ -21,7 +22,6 @@ from models.training.evaluation import Evaluation, evaluate_condition, evaluate_
 from models.training.fitting import TestPredictions, fit_model, predict_test
 from models.training.horizon_figures import horizon_metrics
 from models.training.samples import Samples, draw_samples, required_terms
-from models.training.thresholds import ChosenThreshold
 
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
@@ -57,6 +57,12 @@ class Trained:
         rows.
     condition_unit
         The unit of the condition that is predicted, by the telemetry's contract; None if it has none, or is unknown.
+    left_out
+        How many cut-offs are no samples, by reason: the asset was ``silent``, ``failed`` or ``retired``, or its
+        condition ``beyond`` the threshold; what happened afterwards is ``censored``, ``unknown`` yet or ``too_late``;
+        or it was ``purged``, being between training and test.
+    booked_again
+        The number of failures that only book a breakdown again, and so are none of their own.
     """
 
     experiment: Experiment
@@ -72,6 +78,8 @@ class Trained:
     n_test: int
     golden: GoldenInputs | None = None
     condition_unit: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    booked_again: int = 0
 
     @property
     def predictions_digest(self) -> str:
@@ -145,6 +153,8 @@ def train(
         n_test=len(predicted.frame),
         golden=choose_golden(fitted.artifact, fitted.test if crossed is None else fitted.train),
         condition_unit=_condition_unit(experiment, contract),
+        left_out=samples.left_out,
+        booked_again=samples.booked_again,
     )
 
 

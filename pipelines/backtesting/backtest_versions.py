@@ -19,18 +19,18 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from features.names import format_duration
-from features.telemetry.windows import cut_offs
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.backtesting.backtest import Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
 from models.experiment.experiment import Experiment
+from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
 from models.registry.registry import LoadedModel
 from models.retraining.comparison import CHALLENGER, Contender, compare
-from models.training.samples import alarm_terms
+from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
@@ -81,9 +81,10 @@ class CachedModels:
         file = self._folder_of(version) / f"alerts-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
             artifact = self._artifact(version)
-            times = cut_offs(self.history, self.experiment.windows.stride, start=start, end=end)
+            recent, rule = self._recent(artifact, start, end), observation_rule(self.experiment)
+            times = observed_cut_offs(recent, self.experiment.windows.stride, rule, start=start, end=end).cut_offs
             times = times[times["as_of"] > start].reset_index(drop=True)
-            scores = score(artifact, self._recent(artifact, start, end), times)
+            scores = score(artifact, recent, times)
             predictions = scores.loc[scores["reason"].isna(), ["asset", "as_of", "alert"]]
             with _replacing(file) as unfinished:
                 predictions.to_parquet(unfinished, index=False)
@@ -112,16 +113,17 @@ class CachedModels:
         file = self._folder_of(challenger) / f"against-{self._folder_of(champion).name}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
-            start = at - challenger.holdout
+            start, terms = at - challenger.holdout, terms_at(self.experiment, self.history, at)
             comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until),
                 Contender(2, artifacts[1], challenger.trained_until),
-                self._recent(artifacts[1], start, at).as_of(at),
+                self._recent(artifacts[1], start - terms.claim, at).as_of(at),
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
-                terms=terms_at(self.experiment, self.history, at),
+                terms=terms,
                 costs=self.experiment.costs,
+                rule=observation_rule(self.experiment),
             )
             _write_json(file, comparison.to_dict())
         return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
@@ -154,22 +156,23 @@ class CachedModels:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _recent(self, artifact: Artifact, start: pd.Timestamp, end: pd.Timestamp) -> History:
-        """Leave out telemetry that no feature of (start, end] uses, except each asset's first reading.
+        """Leave out telemetry that no feature of (start, end] uses, except each asset's first and last reading.
 
-        Sorting a whole history takes ten times as long as scoring a few weeks of it. The first reading stays because
-        cut-offs begin there.
+        Sorting a whole history takes ten times as long as scoring a few weeks of it. The first and the last reading
+        stay because cut-offs begin and end there.
         """
         rows = self.history.telemetry
         reach = start - max(*artifact.recipe.windows, artifact.recipe.lookback)
         near = (rows["event_time"] > reach) & (rows["event_time"] <= end)
-        near.iloc[self._first_readings] = True
+        near.iloc[self._outermost_readings] = True
         return replace(self.history, telemetry=rows[near].reset_index(drop=True))
 
     @cached_property
-    def _first_readings(self) -> list[int]:
-        """Return the row number of each asset's first reading."""
+    def _outermost_readings(self) -> list[int]:
+        """Return the row numbers of each asset's first and last reading."""
         times = self.history.telemetry["event_time"].reset_index(drop=True)
-        return times.groupby(self.history.telemetry["asset"].to_numpy()).idxmin().tolist()
+        by_asset = times.groupby(self.history.telemetry["asset"].to_numpy())
+        return [*by_asset.idxmin().tolist(), *by_asset.idxmax().tolist()]
 
 
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.file_reading.notes import ReadingNotes
     from pipelines.flows.schedules import FlowResult
     from pipelines.importers.batch import ImportResult
     from pipelines.jobs.audits import AuditList, MissEstimate
@@ -51,7 +52,7 @@ def checks(report: "Report") -> Group:
     """Render the report about a batch: the checks that failed, and how many passed."""
     table = _table("check", "column", "rows", "refused", "why")
     for result in report.breaches:
-        refused = "every row" if result.level == "batch" else "those rows"
+        refused = {"batch": "every row", "row": "those rows", "notice": "nothing"}[result.level]
         table.add_row(result.check, result.column or "-", f"{result.rows:,}", refused, result.detail)
     passed = len(report.results) - len(report.breaches)
     head = Text(
@@ -88,13 +89,24 @@ def refused(frame: pd.DataFrame) -> Group:
     counts = _table("rows", "contract", "why")
     for contract, reason, count in reasons.head(_MAX_LISTED).itertuples(index=False, name=None):
         counts.add_row(f"{count:,}", contract, reason)
-    first = _table("batch", "asset", "event time", "why")
+    first = _table("batch", "asset", "event time", "value", "why")
     for _, entry in frame.head(_MAX_LISTED).iterrows():
         row = json.loads(entry["row"])
         key = [str(row.get(name) or "-")[:19] for name in ("asset", "event_time")]
-        first.add_row(entry["batch_id"][:8], *key, "; ".join(entry["reasons"]))
+        first.add_row(entry["batch_id"][:8], *key, _refused_values(row, entry["reasons"]), "; ".join(entry["reasons"]))
     head = f"\n{len(frame):,} {pluralize('row', len(frame))} in quarantine; the first {min(_MAX_LISTED, len(frame))}:"
     return Group(counts, Text(head), first)
+
+
+def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
+    """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
+    columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
+    return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
+
+
+def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
+    """Render what reading files decided, found and left out."""
+    return [Text(f"{table}: {sentence}" if table else sentence, style="dim") for sentence in notes.sentences()]
 
 
 def _ingest(result: "IngestResult") -> Group:
@@ -106,7 +118,8 @@ def _ingest(result: "IngestResult") -> Group:
     breaches = () if result.report is None or result.report.passed else (checks(result.report),)
     hint = f"See them with `forewarn quarantine list --batch {result.batch_id}`."
     batch = Text(f"batch {result.batch_id}", style="dim")
-    return Group(head, batch, *breaches, *([Text(hint)] if breaches else []))
+    said = [Text(sentence) for sentence in result.sentences]
+    return Group(head, batch, *said, *breaches, *([Text(hint)] if breaches else []))
 
 
 def _replay(replay: "QuarantineReplay") -> Group:
@@ -120,9 +133,10 @@ def _replay(replay: "QuarantineReplay") -> Group:
     return Group(head, *([table] if reasons else []))
 
 
-def _import(result: "ImportResult") -> Table:
+def _import(result: "ImportResult") -> Group:
     tables = [{"table": name} | dict(vars(counts)) for name, counts in result.tables.items()]
-    return records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
+    head = records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
+    return Group(head, *(part for name, notes in result.reading.items() for part in reading_notes(notes, name)))
 
 
 def _inbox(result: "InboxResult") -> Group:
@@ -140,7 +154,7 @@ def _train(result: "TrainResult") -> Group:
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {_minute(result.trained_until)}, "
-    samples += f"tested on {result.n_test:,}\n"
+    samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     if result.threshold is not None:
         samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics, result.condition_unit)]
@@ -181,8 +195,14 @@ def _score(result: "ScoreResult") -> Group:
     else:
         over = f"{len(result.alerts):,} over the threshold"
         alerts = Text(f"the {len(listed):,} at the highest risk ({over}): ") + Text(", ".join(listed), style="yellow")
-    silent = f"without enough telemetry in the window ({len(result.silent):,}): {_first_names(result.silent)}"
-    return Group(Text(head), alerts, *([Text(silent, style="dim")] if result.silent else []))
+    others = {
+        "failed and not back": result.failed,
+        "retired": result.retired,
+        "without enough telemetry in the window": result.silent,
+        f"from telemetry that is too old; {result.stale_after}": result.stale,
+    }
+    lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
 def _audit_list(result: "AuditList") -> Group:

@@ -1,8 +1,11 @@
 """Commands that bring data into the workspace: public data sets, and a user's own files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Options, Shared
 
 if TYPE_CHECKING:
@@ -47,22 +50,23 @@ def azure_pdm(directory: Path, *, options: Shared = DEFAULTS) -> Any:
 def files(
     *,
     contract: str,
-    telemetry: Path,
+    telemetry: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")],
     assets: Path | None = None,
     failures: Path | None = None,
     work_orders: Path | None = None,
     events: Path | None = None,
-    time_zone: str | None = None,
+    layout: Layout = NO_OPTIONS,
     options: Shared = DEFAULTS,
 ) -> Any:
-    """Import your own telemetry, failures and work orders from CSV or Parquet files.
+    """Import your own telemetry, failures and work orders from CSV, Parquet or Excel files.
 
     Parameters
     ----------
     contract : str
         The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
-    telemetry : Path
-        One row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
+    telemetry : tuple of Path
+        A file, a folder, a pattern such as ``'exports/*.csv'``, or several of them; all their rows are one batch. One
+        row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
     assets : Path, optional
         Columns asset, event_time (put into service), asset_type; model, plant, line and status (in_service,
         retired) where you have them.
@@ -74,22 +78,23 @@ def files(
         you have them.
     events : Path, optional
         Columns event_id, asset, event_time, code.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    layout : FileOptions
+        How the files are laid out.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
     from data_contracts.contract.contract import load_contract
     from pipelines.importers.files import read_files
 
+    loaded = load_contract(contract)
     batch = read_files(
-        load_contract(contract),
+        loaded,
         telemetry=telemetry,
         assets=assets,
         failures=failures,
         work_orders=work_orders,
         events=events,
-        time_zone=time_zone,
+        layout=layout.of(loaded),
     )
     return _store(batch, options)
 

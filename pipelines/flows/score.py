@@ -15,7 +15,8 @@ def score_model(workspace: str, model: str, as_of: str | None, now: str | None) 
     opened, _ = open_workspace_and_settings(workspace)
     cut_off = None if as_of is None else time_or_now(as_of)
     result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now))
-    get_run_logger().info("%s: %s assets scored, %s alerts", model, result.scored, len(result.alerts))
+    counts = result.scored, len(result.alerts), len(result.stale), len(result.failed), len(result.retired)
+    get_run_logger().info("%s: %s assets scored, %s alerts, %s stale; %s failed, %s retired", model, *counts)
     return result.to_dict()
 
 

@@ -1,7 +1,7 @@
 """A batch of tables from one source, and its import through the contracts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ from data_contracts.ingestion.ingest import ingest
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.tables import read
 from data_contracts.workspace import Workspace
+from pipelines.file_reading.notes import ReadingNotes
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Batch:
     work_orders: pd.DataFrame
     events: pd.DataFrame
     telemetry_contract: Contract | None = None  # the shipped contract of the asset type when None
+    reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class ImportResult:
     asset_type: str
     assets: int
     tables: Mapping[str, TableImport]
+    reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         tables = {name: dict(vars(counts)) for name, counts in self.tables.items()}
-        return {"asset_type": self.asset_type, "assets": self.assets, "tables": tables}
+        return {"asset_type": self.asset_type, "assets": self.assets, "tables": tables} | (
+            {"reading": {name: notes.to_dict() for name, notes in self.reading.items()}} if self.reading else {}
+        )
 
 
 def import_batch(
@@ -67,7 +72,7 @@ def import_batch(
         result = ingest(workspace, table, contract, now=now)
         imports[contract.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
     progress("import", len(tables), len(tables))
-    return ImportResult(batch.asset_type, int(batch.telemetry["asset"].nunique()), imports)
+    return ImportResult(batch.asset_type, int(batch.telemetry["asset"].nunique()), imports, batch.reading)
 
 
 def _tables_with_rows(batch: Batch, assets: pd.DataFrame) -> list[tuple[Contract, pd.DataFrame]]:

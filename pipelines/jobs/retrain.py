@@ -21,6 +21,7 @@ from models.retraining.comparison import Comparison, Contender, compare, no_comp
 from models.retraining.comparison_period import period_after, short_holdout
 from models.retraining.promotion_rules import PromotionRules
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
+from models.training.samples import observation_rule
 from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
@@ -165,6 +166,7 @@ def _too_few_events(holdout: _Holdout, rules: PromotionRules) -> Comparison | No
         now=holdout.now,
         stride=holdout.champion.experiment.windows.stride,
         terms=holdout.alarm_terms,
+        rule=observation_rule(holdout.champion.experiment),
     )
     return no_comparison(period, rules) if len(period.events) < rules.min_events else None
 
@@ -196,6 +198,7 @@ def _compare(workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel
         stride=champion.experiment.windows.stride,
         terms=holdout.alarm_terms,
         costs=champion.experiment.costs,
+        rule=observation_rule(champion.experiment),
         rules=settings.promotion,
         observation_gaps=observation_gaps(workspace, history, settings, now=now),
     )

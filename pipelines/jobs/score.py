@@ -1,32 +1,36 @@
 """Score the whole fleet from stored telemetry, and store predictions and features."""
 
-import json
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from data_contracts.errors import NotFoundError
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.answer_records import Answer, add_predictions
-from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.records.records import Prediction
 from data_contracts.tables.history import History, read_history
-from data_contracts.tables.stored_features import StoredFeatures, store_features
+from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN, latest_readings
 from features.names import format_duration
-from features.telemetry.sorted_times import IntArray
+from features.telemetry.sorted_times import IntArray, width
+from models.artifact.absences import absent_assets
+from models.artifact.artifact import Artifact
+from models.artifact.reasons import Reason
 from models.artifact.scoring import DetailedScores, score_in_detail
-from models.registry.registry import LoadedModel
+from models.artifact.staleness import Staleness, contract_of, staleness
+from models.labels.observation import observation_window
 from pipelines.evidence.champion import load_champion
 from pipelines.jobs.risk_list import Risk, by_risk, first_risks
-
-# The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
-_NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
-_HOUR = pd.Timedelta(hours=1)
+from pipelines.jobs.scored_records import (
+    absent_answers,
+    answers_of_scores,
+    predictions_of,
+    store_new,
+    store_scored_features,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class ScoreResult:
     stored: int  # predictions that were not stored before
     alerts: tuple[str, ...]  # assets over the threshold
     silent: tuple[str, ...]  # assets with no or too little telemetry in the model's window: no prediction
+    failed: tuple[str, ...] = ()  # assets that failed and have shown no reading since: no prediction
+    retired: tuple[str, ...] = ()  # assets out of service: no prediction
+    stale: tuple[str, ...] = ()  # assets whose prediction is from telemetry that is too old
+    stale_after: str = ""  # when it is, and by which rule
     risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
     top: int | None = None  # how many of them to list; those over the threshold by default
 
@@ -53,6 +61,10 @@ class ScoreResult:
             "stored": self.stored,
             "alerts": list(self.alerts),
             "silent": list(self.silent),
+            "failed": list(self.failed),
+            "retired": list(self.retired),
+            "stale": list(self.stale),
+            "stale_after": self.stale_after,
             "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
         }
 
@@ -68,12 +80,13 @@ def score_fleet(
     """Score every asset with the champion; store the predictions and their features once.
 
     `as_of` defaults to the latest known time of the telemetry, `now` (when the predictions are made) to the present.
-    The same fleet, cut-off and version again gives the same predictions and stores none. `NotFoundError` without a
+    The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
+    assets run and how old their telemetry is counts at `as_of`, and without one at `now`. `NotFoundError` without a
     champion, or without telemetry in the model's window.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
-    window = max(model.artifact.recipe.windows)
+    window = observation_window(model.artifact.recipe.windows)
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
@@ -81,31 +94,85 @@ def score_fleet(
     active, silent_assets = _split_by_telemetry(history, cut_off, window)
     progress("score", 1, 3)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    cut_offs = pd.DataFrame({"asset": active, "as_of": cut_off})
-    details = score_in_detail(model.artifact, history, cut_offs)
-    latest = latest_readings(history, cut_offs, model.artifact.recipe)
+    at = max(cut_off, made_at) if as_of is None else cut_off
+    fleet = pd.DataFrame({"asset": sorted({*active, *silent_assets}), "as_of": at.as_unit("us")})
+    absent = absent_assets(workspace, model.artifact, history, fleet)
+    running = [asset for asset in active if asset not in absent]
+    limit = _staleness(workspace, model.artifact)
+    run = _Run(model.artifact, history, running, cut_off, limit, at) if running else None
     progress("score", 2, 3)
-    _store_features(workspace, model, details, latest, made_at)
-    scored = details.frame["reason"].isna()
-    scores = details.frame[scored]
-    answers = [answer for answer, kept in zip(_answers(model, details, latest, made_at), scored, strict=True) if kept]
-    stored = _store_new(workspace, _predictions(model, scores, made_at), answers, cut_off)
+    answers = list(absent_answers(model, absent, cut_off, made_at))
+    predicted: list[Prediction] = []
+    if run is not None:
+        store_scored_features(workspace, model, run.details, run.latest, made_at)
+        answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at)
+        predicted = predictions_of(model, run.scores, made_at)
+    stored = store_new(workspace, predicted, answers, cut_off)
     progress("score", 3, 3)
     return ScoreResult(
         model_name=model.name,
         model_version=model.version,
         as_of=cut_off,
-        scored=len(scores),
+        scored=len(predicted),
         stored=stored,
-        alerts=tuple(scores.loc[scores["alert"], "asset"]),
-        silent=tuple(sorted({*silent_assets, *details.frame.loc[~scored, "asset"]})),
-        risks=by_risk(scores),
+        alerts=tuple(prediction.asset for prediction in predicted if prediction.alert),
+        silent=tuple(sorted({*silent_assets, *(() if run is None else run.without)} - absent.keys())),
+        failed=_with_code(absent, "failed"),
+        retired=_with_code(absent, "retired"),
+        stale=() if run is None else run.stale,
+        stale_after=limit.describe(),
+        risks=() if run is None else by_risk(run.scores),
     )
 
 
-def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp) -> str:
-    """Return the id of a batch prediction, the same whenever it is made."""
-    return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
+@dataclass(frozen=True)
+class _Run:
+    """The scores of the assets that run."""
+
+    artifact: Artifact
+    history: History
+    assets: Sequence[str]
+    cut_off: pd.Timestamp
+    limit: Staleness
+    at: pd.Timestamp  # the ages of telemetry count to here
+
+    @cached_property
+    def details(self) -> DetailedScores:
+        """The scores, with the features behind them."""
+        return score_in_detail(self.artifact, self.history, self._cut_offs)
+
+    @cached_property
+    def latest(self) -> IntArray:
+        """The latest reading behind each score, in microseconds since 1970, or UNKNOWN."""
+        return latest_readings(self.history, self._cut_offs, self.artifact.recipe)
+
+    @cached_property
+    def reasons(self) -> Sequence[Reason | None]:
+        """Why there is no prediction, or a stale one."""
+        now = width(self.at - pd.Timestamp(0, tz="UTC"))
+        return [
+            self.limit.reason(now - read_at) if reason is None and read_at != UNKNOWN else reason
+            for reason, read_at in zip(self.details.reasons, self.latest.tolist(), strict=True)
+        ]
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The scores of the assets with a prediction."""
+        return self.details.frame[self.details.frame["reason"].isna()]
+
+    @property
+    def without(self) -> Sequence[str]:
+        """The assets without a prediction."""
+        return self.details.frame.loc[self.details.frame["reason"].notna(), "asset"].tolist()
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """The assets with a stale prediction."""
+        return _with_code(dict(zip(self.assets, self.reasons, strict=True)), "stale")
+
+    @property
+    def _cut_offs(self) -> pd.DataFrame:
+        return pd.DataFrame({"asset": list(self.assets), "as_of": self.cut_off})
 
 
 def _latest_known_time(history: History) -> pd.Timestamp:
@@ -128,90 +195,17 @@ def _split_by_telemetry(
             "some to score from",
             "Ingest newer telemetry, or name another time with --as-of",
         )
-    return sorted(active), tuple(sorted(set(history.assets["asset"]) - active))
+    return sorted(active), tuple(sorted({*history.assets["asset"], *rows["asset"]} - active))
 
 
-def _store_new(
-    workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp
-) -> int:
-    """Store the predictions that are not in the records yet; return how many."""
-    if not batch:
-        return 0
-    records = open_records(workspace.records_url)
-    stored = predictions(records, model_name=batch[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
-    known = set(stored["prediction_id"])
-    new = [prediction for prediction in batch if prediction.prediction_id not in known]
-    add_predictions(records, new, [answer for answer in answers if answer.prediction_id not in known])
-    return len(new)
+def _staleness(workspace: Workspace, artifact: Artifact) -> Staleness:
+    """Return how old telemetry may be, by the rule of the endpoint."""
+    asset_type = artifact.recipe.asset_type
+    declared = staleness(artifact, contract=contract_of(workspace, asset_type))
+    if declared.source != "window":
+        return declared
+    return staleness(artifact, rhythm=reading_rhythm(workspace, f"telemetry/{asset_type}"))
 
 
-def _store_features(
-    workspace: Workspace, model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp
-) -> None:
-    """Store the features that were scored, so that the endpoint can give and explain the same predictions at once."""
-    frame = details.frame
-    run = StoredFeatures(
-        as_of=frame["as_of"].iloc[0],
-        assets=frame["asset"].tolist(),
-        read_at=[_timestamp(time) for time in latest.tolist()],
-        reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
-        features=details.features.to_numpy(dtype=np.float64),
-    )
-    store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
-
-
-def _answers(model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp) -> Iterator[Answer]:
-    """Yield what a prediction has no columns for, under the names of the endpoint's responses."""
-    artifact = model.artifact
-    hours = [horizon / _HOUR for horizon in artifact.horizons]
-    frame = details.frame
-    rows = zip(frame["asset"], frame["as_of"], details.probabilities.tolist(), latest.tolist(), strict=True)
-    for asset, as_of, probabilities, time in rows:
-        identifier = prediction_id(model.name, model.version, asset, as_of)
-        horizons = [{"hours": h, "probability": p} for h, p in zip(hours, probabilities, strict=True)]
-        read_at = _timestamp(time)
-        last = None if read_at is None else read_at.isoformat()
-        yield Answer(
-            prediction_id=identifier,
-            asset=asset,
-            as_of=as_of,
-            made_at=made_at,
-            status="ok",
-            reason=None,
-            model_name=model.name,
-            model_version=model.version,
-            model_digest=artifact.digest,
-            answer=json.dumps({"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}),
-        )
-
-
-def _predictions(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:
-    artifact = model.artifact
-    horizon = pd.Timedelta(0) if artifact.horizon is None else artifact.horizon
-    return [
-        Prediction(
-            prediction_id=prediction_id(model.name, model.version, row["asset"], row["as_of"]),
-            asset=row["asset"],
-            as_of=row["as_of"],
-            made_at=made_at,
-            horizon_s=horizon.total_seconds(),
-            lead_s=artifact.lead.total_seconds(),
-            probability=_number(row["probability"]),
-            remaining_life_h=_number(row["remaining_life_h"]),
-            threshold=_number(row["threshold"]),
-            alert=bool(row["alert"]),
-            model_name=model.name,
-            model_version=model.version,
-            origin="batch",
-        )
-        for row in scores.to_dict("records")
-    ]
-
-
-def _timestamp(time: int) -> pd.Timestamp | None:
-    """Convert a latest reading, in microseconds since 1970 (UTC)."""
-    return None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC")
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _with_code(reasons: Mapping[str, Reason | None], code: str) -> tuple[str, ...]:
+    return tuple(sorted(asset for asset, reason in reasons.items() if reason is not None and reason.code == code))

@@ -1,7 +1,7 @@
 """Train and register the model that an experiment describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,11 +11,14 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
+from features.names import format_duration
 from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
+from models.training.left_out import booked_again_sentence, left_out_sentence
+from models.training.samples import observation_rule
 from models.training.training import train
 
 
@@ -37,11 +40,20 @@ class TrainResult:
     threshold_reason: str | None  # how it was chosen
     served: bool = True  # whether a model of this target can be a champion
     condition_unit: str | None = None  # the unit of a condition that is predicted
+    left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
+    booked_again: int = 0  # failures that only book a breakdown again
+    breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
 
     @property
     def exit_status(self) -> int:
         """Return 1 when the name is still without a champion: the model was not good enough."""
         return int(self.without_champion)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was left out."""
+        again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
+        return (left_out_sentence(self.left_out), *again)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -54,6 +66,9 @@ class TrainResult:
             "trained_until": self.trained_until.isoformat(),
             "n_train": self.n_train,
             "n_test": self.n_test,
+            "left_out": dict(self.left_out),
+            "booked_again": self.booked_again,
+            "breakdown": self.breakdown,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
@@ -120,6 +135,9 @@ def train_experiment(
         threshold_reason=None if trained.threshold is None else trained.threshold.reason,
         served=served,
         condition_unit=trained.condition_unit,
+        left_out=trained.left_out,
+        booked_again=trained.booked_again,
+        breakdown=format_duration(observation_rule(experiment).breakdown),
     )
 
 

@@ -14,6 +14,7 @@ from data_contracts.ingestion.quarantine_entries import TABLE
 from data_contracts.ingestion.refused_readings import RefusedReadings, count_newer, refused_readings
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
+from models.artifact.reasons import Reason
 from serving.prediction.stored_telemetry import LatestTelemetry
 from serving.schemas.instants import format_instant
 
@@ -26,7 +27,7 @@ class _Quarantined:
 
     versions: tuple[int | None, int | None]  # of the quarantine and of the telemetry
     readings: Mapping[str, RefusedReadings]
-    current_reasons: Mapping[str, str]  # of the assets whose contract is broken now
+    current_reasons: Mapping[str, Reason]  # of the assets whose contract is broken now
 
 
 class BrokenContracts:
@@ -42,7 +43,7 @@ class BrokenContracts:
         self._lock = threading.Lock()
         self._cached = _Quarantined((None, None), {}, {})
 
-    def reasons(self, cut_offs: Mapping[str, pd.Timestamp]) -> dict[str, str]:
+    def reasons(self, cut_offs: Mapping[str, pd.Timestamp]) -> dict[str, Reason]:
         """Return the assets whose latest telemetry known at their cut-offs broke its contract, with the reasons.
 
         A reading counts from when it was refused, and no more once it was repaired and replayed. For an answer about
@@ -56,7 +57,7 @@ class BrokenContracts:
             return {}
         latest = self._latest.known_times()
         past: dict[pd.Timestamp, list[str]] = {}
-        reasons = {}
+        reasons: dict[str, Reason] = {}
         for asset, as_of in suspects.items():
             if as_of < quarantined.readings[asset].known_time or (asset in latest and as_of < latest[asset]):
                 past.setdefault(as_of, []).append(asset)
@@ -75,7 +76,7 @@ class BrokenContracts:
                 self._cached = _Quarantined(versions, readings, self._broken(readings, latest.event_times, None))
             return self._cached
 
-    def _broken_at(self, assets: list[str], as_of: pd.Timestamp) -> dict[str, str]:
+    def _broken_at(self, assets: list[str], as_of: pd.Timestamp) -> dict[str, Reason]:
         refused = refused_readings(self._workspace, self._table, as_of=as_of)
         readings = {asset: refused[asset] for asset in assets if asset in refused}
         if not readings:
@@ -91,7 +92,7 @@ class BrokenContracts:
         readings: Mapping[str, RefusedReadings],
         latest_good: Mapping[str, pd.Timestamp],
         as_of: pd.Timestamp | None,
-    ) -> dict[str, str]:
+    ) -> dict[str, Reason]:
         """Compare refused readings with the good ones known at a cut-off; at any time if it is None."""
         broken = {
             asset: latest_good.get(asset)
@@ -103,7 +104,8 @@ class BrokenContracts:
         return {asset: _reason(readings[asset], n_newer[asset]) for asset in broken if asset in n_newer}
 
 
-def _reason(readings: RefusedReadings, n_newer: int) -> str:
+def _reason(readings: RefusedReadings, n_newer: int) -> Reason:
     others = f"; so did {n_newer - 1} before it" if n_newer > 1 else ""
     broken = "; ".join(readings.reasons)
-    return f"the latest reading, of {format_instant(readings.event_time)}, broke its contract ({broken}){others}"
+    latest = format_instant(readings.event_time)
+    return Reason("contract", f"the latest reading, of {latest}, broke its contract ({broken}){others}")

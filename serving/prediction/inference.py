@@ -18,6 +18,7 @@ from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver, drivers
+from models.artifact.reasons import Reason, stored_reason
 from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion
 from serving.deployment.model_validation import check_predictions
@@ -52,7 +53,7 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
     scored = predict_with_reasons(artifact, features, query)
     reasons = scored.reasons
     if recipe.lookback > _NO_TIME:
-        silent = _NO_TELEMETRY.format(window=f"{recipe.lookback / _HOUR:g} hours")
+        silent = Reason("no_telemetry", _NO_TELEMETRY.format(window=f"{recipe.lookback / _HOUR:g} hours"))
         read_at = batch.read_at.tolist()
         reasons = [silent if read == UNKNOWN else reason for reason, read in zip(reasons, read_at, strict=True)]
     predicted = np.array([reason is None for reason in reasons], dtype=np.bool_)
@@ -137,22 +138,23 @@ class _Run:
     features: pd.DataFrame
     places: dict[str, int]
     read_at: Sequence[int]
-    reasons: Sequence[str | None]
+    reasons: Sequence[Reason | None]
 
     @classmethod
     def of(cls, stored: StoredFeatures, artifact: Artifact) -> "_Run":
+        codes = stored.reason_codes or [None] * len(stored.reasons)
         return cls(
             as_of=microseconds_of(stored.as_of),
             features=pd.DataFrame(stored.features, columns=artifact.recipe.index, copy=False),
             places={asset: place for place, asset in enumerate(stored.assets)},
             read_at=[UNKNOWN if time is None else microseconds_of(time) for time in stored.read_at],
-            reasons=stored.reasons,
+            reasons=[stored_reason(*of) for of in zip(stored.reasons, codes, strict=True)],
         )
 
 
-def _reason(run: _Run | None, place: int) -> str | None:
+def _reason(run: _Run | None, place: int) -> Reason | None:
     if run is None:
-        return "no features are stored: no scoring run of this model has ended by then"
+        return Reason("no_features", "no features are stored: no scoring run of this model has ended by then")
     if place < 0:
-        return "no features are stored: the last scoring run had no telemetry of this asset"
+        return Reason("no_features", "no features are stored: the last scoring run had no telemetry of this asset")
     return run.reasons[place]

@@ -17,14 +17,16 @@ from features.extraction.latest_readings import latest_of_rows, latest_readings
 from features.recipe.recipe import Recipe
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.sorted_times import microseconds
+from models.artifact.absences import ObservationTerms
 from models.artifact.artifact import Artifact
+from models.artifact.reasons import Reason
+from models.artifact.staleness import Staleness, contract_of
 from serving.deployment.champion import Champion, Clock
 from serving.http import metrics, request_context
 from serving.http.idempotency import IdempotentRequest
-from serving.prediction.broken_contracts import BrokenContracts
 from serving.prediction.inference import AssetBatch, StoredRuns, predict_batch
 from serving.prediction.prediction_log import PredictionLog
-from serving.prediction.request_windows import check_as_of, read_windows
+from serving.prediction.request_windows import RequestWindows, check_as_of, read_windows
 from serving.prediction.response_builder import (
     AssetPredictions,
     Response,
@@ -32,9 +34,9 @@ from serving.prediction.response_builder import (
     abstentions,
     response_text,
 )
-from serving.prediction.statuses import contract_of, freshness_of, reason_kind
-from serving.prediction.stored_fleet import StoredFleet
-from serving.prediction.stored_telemetry import LatestTelemetry, read_stored, unknown_assets
+from serving.prediction.statuses import Freshness, valid_for
+from serving.prediction.stored_knowledge import StoredKnowledge
+from serving.prediction.stored_telemetry import read_stored, unknown_assets
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.instants import microseconds_of
 from serving.schemas.predict_request import PredictRequest, Window
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from serving.prediction.shadow import Shadow
 
 _SMALL_REQUEST = 16
-_NO_TELEMETRY = "no telemetry is stored"
+_NO_TELEMETRY = Reason("no_telemetry", "no telemetry is stored")
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,8 @@ class Predictor:
         self.settings = settings
         self.log = log
         self.clock = clock
+        self.stored = StoredKnowledge(workspace)
         self._shadow = shadow
-        self._latest: dict[str, LatestTelemetry] = {}
-        self._fleets: dict[str, StoredFleet] = {}
-        self._broken: dict[str, BrokenContracts] = {}
         self._builder: ResponseBuilder | None = None
         self._runs = StoredRuns(workspace)
         self._skew = pd.Timedelta(seconds=settings.clock_skew_seconds)
@@ -127,25 +127,13 @@ class Predictor:
 
     def warm_up(self, champion: Champion) -> None:
         """Read what is stored before the first request; if that fails, the first request reports it."""
-        asset_type = champion.artifact.recipe.asset_type
+        self.stored.warm_up(champion.artifact, self.settings.stale_after)
         with suppress(StorageError):
-            self.latest_telemetry(asset_type).known_times()
-            self.broken_contracts(asset_type).reasons({})
-            self.fleet(asset_type).history([], (), pd.DataFrame())
             self.log.commit.engine()
 
-    def latest_telemetry(self, asset_type: str) -> LatestTelemetry:
-        """Return the latest times of the telemetry of an asset type, kept from request to request."""
-        return self._latest.setdefault(asset_type, LatestTelemetry(self.workspace, asset_type))
-
-    def fleet(self, asset_type: str) -> StoredFleet:
-        """Return what else is stored about the assets of a type, kept from request to request."""
-        return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type))
-
-    def broken_contracts(self, asset_type: str) -> BrokenContracts:
-        """Return which assets of a type have telemetry in quarantine, kept from request to request."""
-        broken = BrokenContracts(self.workspace, self.latest_telemetry(asset_type))
-        return self._broken.setdefault(asset_type, broken)
+    def staleness(self, artifact: Artifact) -> Staleness:
+        """Return how old a model's telemetry may be."""
+        return self.stored.staleness(artifact, self.settings.stale_after)
 
     def _compute_turn(self, request: PredictRequest) -> AbstractContextManager[object]:
         """Let small requests compute one at a time; large ones run beside them, so that none waits for them.
@@ -161,8 +149,10 @@ class Predictor:
 
     def _response_builder(self, champion: Champion) -> ResponseBuilder:
         builder = self._builder
-        if builder is None or builder.champion is not champion:
-            builder = ResponseBuilder(champion, freshness_of(champion.artifact, self.settings))
+        # Without a single interval between stored readings the limit is a makeshift, until there is one.
+        if builder is None or builder.champion is not champion or builder.freshness.staleness.source == "window":
+            limits = Freshness(self.staleness(champion.artifact), valid_for(champion.artifact, self.settings))
+            builder = ResponseBuilder(champion, limits)
             # Only the latest is kept, so that a champion that was replaced is freed.
             self._builder = builder
         return builder
@@ -181,40 +171,50 @@ class Predictor:
         artifact, assets = champion.artifact, _assets(request)
         if request.as_of is not None:
             check_as_of(request.as_of, "as_of", self._max_as_of())
-        excluded = self._excluded(request, assets, artifact.recipe.asset_type)
+        read = None if request.windows is None else self._read(request.windows, artifact)
+        excluded = self._excluded(request, assets, artifact, read)
         included = [asset for asset in assets if asset not in excluded]
         batches: list[AssetBatch] = []
         traffic: list[tuple[PointInTimeQuery, int]] = []
-        if request.windows is not None:
+        if request.windows is not None and read is not None:
             as_of = {window.asset: window.as_of for window in request.windows}
             predictions = [abstentions({asset: reason}, as_of[asset]) for asset, reason in excluded.items()]
-            batches += self._request_batches(request.windows, artifact, included)
+            batches += self._request_batches(request.windows, read, artifact, included)
         elif request.features == "stored":
             run = self._runs.predict(champion, included, request.as_of, explain=request.explain)
             predictions = [abstentions(excluded, request.as_of), run]
             traffic += self._run_traffic(run, artifact)
         else:
             cut_offs, silent = self._cut_offs(included, request.as_of, artifact.recipe.asset_type)
-            predictions = [abstentions(excluded, request.as_of), abstentions(dict.fromkeys(silent, _NO_TELEMETRY))]
+            no_telemetry = dict.fromkeys(silent, _NO_TELEMETRY)
+            predictions = [abstentions(excluded, request.as_of), abstentions(no_telemetry)]
             batches += self._stored_batches(cut_offs, artifact.recipe)
         predictions += [predict_batch(batch, champion, explain=request.explain) for batch in batches]
         traffic += [(batch.query, batch.n_rows) for batch in batches]
         lookback = None if request.windows is not None else artifact.recipe.lookback
         return _Predicted(self._responses(request, assets, predictions, champion), traffic, lookback)
 
-    def _excluded(self, request: PredictRequest, assets: Sequence[str], asset_type: str) -> dict[str, str]:
-        """Return the assets that get no prediction because they are unknown or broke their contract, with reasons."""
-        fleet, latest = self.fleet(asset_type), self.latest_telemetry(asset_type)
+    def _excluded(
+        self, request: PredictRequest, assets: Sequence[str], artifact: Artifact, read: RequestWindows | None
+    ) -> dict[str, Reason]:
+        """Return the assets that get no prediction, with the reasons: unknown, not running, or a broken contract."""
+        asset_type = artifact.recipe.asset_type
+        fleet, latest = self.stored.fleet(asset_type), self.stored.latest_telemetry(asset_type)
         excluded = unknown_assets(fleet, latest, assets)
-        if request.windows is None:
-            # For the present, everything refused up to now counts: the cut-off itself is that of the good readings.
-            at = self.clock() if request.as_of is None else request.as_of
-            known = [asset for asset in assets if asset not in excluded]
-            return excluded | self.broken_contracts(asset_type).reasons(dict.fromkeys(known, at))
-        if excluded and not fleet.types() and not latest.known_times():
+        if read is not None and excluded and not fleet.types() and not latest.known_times():
             # Where no assets are recorded, as with a bundled model, every asset is accepted.
-            return {}
-        return excluded
+            excluded = {}
+        known = [asset for asset in assets if asset not in excluded]
+        states, terms = self.stored.asset_states(asset_type), ObservationTerms.of(artifact)
+        if read is not None:
+            at = {window.asset: window.as_of for window in read.windows}
+            return excluded | states.reasons({asset: at[asset] for asset in known}, terms, read.last_readings())
+        # For the present, everything refused or reported up to now counts: the cut-off of each asset is that of its
+        # good readings.
+        now = self.clock() if request.as_of is None else request.as_of
+        absent = states.reasons(dict.fromkeys(known, now), terms)
+        running = dict.fromkeys((asset for asset in known if asset not in absent), now)
+        return excluded | absent | self.stored.broken_contracts(asset_type).reasons(running)
 
     def _responses(
         self,
@@ -238,29 +238,32 @@ class Predictor:
         """Return each asset's cut-off, and the assets that have none."""
         if as_of is not None:
             return dict.fromkeys(assets, as_of), ()
-        latest = self.latest_telemetry(asset_type).known_times()
+        latest = self.stored.latest_telemetry(asset_type).known_times()
         silent = [asset for asset in assets if asset not in latest]
         return {asset: latest[asset] for asset in assets if asset in latest}, silent
 
+    def _read(self, windows: Sequence[Window], artifact: Artifact) -> RequestWindows:
+        recipe = artifact.recipe
+        contract = contract_of(self.workspace, recipe.asset_type)
+        return read_windows(windows, recipe.measured_channels, contract, self._max_as_of())
+
     def _request_batches(
-        self, windows: Sequence[Window], artifact: Artifact, included: Sequence[str]
+        self, windows: Sequence[Window], read: RequestWindows, artifact: Artifact, included: Sequence[str]
     ) -> Iterator[AssetBatch]:
-        recipe, fleet = artifact.recipe, self.fleet(artifact.recipe.asset_type)
-        contract = contract_of(recipe.asset_type)
-        read = read_windows(windows, recipe.measured_channels, contract, self._max_as_of())
-        if len(included) < len(windows):
-            # All windows are validated above, also those of unknown assets, which get no prediction.
-            remaining = [window for window in windows if window.asset in set(included)]
-            if remaining:
-                yield from self._request_batches(remaining, artifact, included)
+        if not included:
             return
+        if len(included) < len(windows):
+            # All windows were validated, also those of assets that get no prediction.
+            names = set(included)
+            read = self._read([window for window in windows if window.asset in names], artifact)
+        recipe, fleet = artifact.recipe, self.stored.fleet(artifact.recipe.asset_type)
         query = PointInTimeQuery(
             read.assets, read.as_of, lambda: read.history(fleet.history(read.assets, (), pd.DataFrame()))
         )
         yield AssetBatch(query, latest_of_rows(read.rows, read.as_of, recipe), read.rows)
 
     def _stored_batches(self, cut_offs: Mapping[str, pd.Timestamp], recipe: Recipe) -> Iterator[AssetBatch]:
-        asset_type, fleet = recipe.asset_type, self.fleet(recipe.asset_type)
+        asset_type, fleet = recipe.asset_type, self.stored.fleet(recipe.asset_type)
         for history, part in read_stored(self.workspace, asset_type, _frame(cut_offs), recipe.lookback, fleet):
             yield _stored_batch(history, part, recipe)
 
@@ -295,8 +298,8 @@ def _report(responses: Sequence[Response], champion: Champion) -> None:
     probabilities = [answer["probability"] for answer in answers if answer["probability"] is not None]
     metrics.count_answers(champion.name, champion.version, probabilities, [answer["status"] for answer in answers])
     for answer in answers:
-        if answer["status"] == "abstained" and answer["reason"] is not None:
-            metrics.ABSTENTIONS.labels(reason_kind(answer["reason"])).inc()
+        if answer["reason_code"] is not None and answer["status"] != "stale":
+            metrics.ABSTENTIONS.labels(answer["reason_code"]).inc()
     request_context.current().predictions.extend(answer["prediction_id"] for answer in answers)
 
 

@@ -38,6 +38,11 @@ class RequestReadings:
     times: IntArray  # (n,): microseconds since 1970, ascending
     readings: FloatArray  # (n_channels, n): NaN for no reading
 
+    @property
+    def last(self) -> int:
+        """The time of the last of them that holds a value; `read_telemetry` lets none pass without any."""
+        return int(self.times[~np.isnan(self.readings).all(axis=0)][-1])
+
 
 @dataclass(frozen=True)
 class TelemetrySpec:

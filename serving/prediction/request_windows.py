@@ -49,6 +49,10 @@ class RequestWindows:
         """Their cut-offs, in microseconds since 1970."""
         return np.array([microseconds_of(window.as_of) for window in self.windows])
 
+    def last_readings(self) -> dict[str, int]:
+        """Return the time of the last reading of each asset, in microseconds since 1970."""
+        return {window.asset: sent.last for window, sent in zip(self.windows, self.readings, strict=True)}
+
     def history(self, stored: History) -> History:
         """Merge what was sent with what is stored about these assets, except for the stored telemetry."""
         as_of = {window.asset: window.as_of for window in self.windows}

@@ -13,6 +13,7 @@ from data_contracts.records.records import Prediction
 from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
+from models.artifact.reasons import Reason
 from serving.deployment.champion import Champion
 from serving.prediction.statuses import Freshness
 from serving.schemas.answer_json import adapter_of
@@ -24,6 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _HOUR, _SECOND = pd.Timedelta(hours=1), pd.Timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+# Of the reasons that have a status of their own.
+_STATUSES: Mapping[str, Status] = {"stale": "stale", "failed": "failed", "retired": "retired"}
 _ADAPTER = adapter_of(PredictionAnswer)
 
 
@@ -34,14 +37,14 @@ class AssetPredictions:
     assets: Sequence[str]
     as_of: IntArray  # (n,): cut-offs in microseconds since 1970; UNKNOWN where there is none
     read_at: IntArray  # (n,): latest readings used, likewise
-    reasons: Sequence[str | None]  # why there is no prediction; None where there is one
+    reasons: Sequence[Reason | None]  # why there is no prediction; None where there is one
     predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN without a prediction
     alerts: npt.NDArray[np.bool_]  # (n,)
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
 
 
-def abstentions(reasons: Mapping[str, str], as_of: pd.Timestamp | None = None) -> AssetPredictions:
+def abstentions(reasons: Mapping[str, Reason], as_of: pd.Timestamp | None = None) -> AssetPredictions:
     """Return entries without a prediction for assets with their reasons, at the request's cut-off if it has one."""
     n = len(reasons)
     return AssetPredictions(
@@ -85,15 +88,17 @@ class ResponseBuilder:
         age = None if read_at == UNKNOWN else (as_of if age_at is None else age_at) - read_at
         has_prediction = reason is None
         if has_prediction and age is not None:
-            reason = self.freshness.staleness_reason(age)
-        status: Status = "abstained" if not has_prediction else "ok" if reason is None else "stale"
+            reason = self.freshness.staleness.reason(age)
+        words = None if reason is None else reason.words
+        status = _status(reason)
         is_failure = artifact.target == "failure"
         value = float(predicted.predictions[row]) if has_prediction else None
         answer = PredictionAnswer(
             prediction_id=prediction_id,
             asset=predicted.assets[row],
             status=status,
-            reason=reason,
+            reason=words,
+            reason_code=None if reason is None else reason.code,
             as_of=None if as_of == UNKNOWN else format_microseconds(as_of),
             last_reading_at=None if read_at == UNKNOWN else format_microseconds(read_at),
             feature_age_seconds=None if age is None else age / _MICROSECONDS,
@@ -117,7 +122,7 @@ class ResponseBuilder:
             as_of=cut_off,
             made_at=made_at,
             status=status,
-            reason=reason,
+            reason=words,
             model_name=answer["model_name"],
             model_version=answer["model_version"],
             model_digest=answer["model_digest"],
@@ -131,6 +136,10 @@ class ResponseBuilder:
             HorizonAnswer(hours=horizon / _HOUR, probability=float(probability))
             for horizon, probability in zip(self.champion.artifact.horizons, probabilities, strict=True)
         ]
+
+
+def _status(reason: Reason | None) -> Status:
+    return "ok" if reason is None else _STATUSES.get(reason.code, "abstained")
 
 
 def response_text(records: Sequence[Answer]) -> str:

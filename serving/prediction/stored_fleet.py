@@ -17,7 +17,7 @@ from data_contracts.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class _Table:
+class StoredTable:
     """A table sorted by asset, with the span of each asset's rows."""
 
     version: int | None
@@ -26,6 +26,7 @@ class _Table:
     empty: pd.DataFrame
 
     def rows_of(self, assets: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of some assets."""
         spans = [self.spans[asset] for asset in assets if asset in self.spans]
         if not spans:
             return self.empty
@@ -43,12 +44,12 @@ class StoredFleet:
         self.asset_type = asset_type
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._tables: dict[str, _Table] = {}
-        self._types: tuple[_Table | None, Mapping[str, str]] = (None, {})
+        self._tables: dict[str, StoredTable] = {}
+        self._types: tuple[StoredTable | None, Mapping[str, str]] = (None, {})
 
     def types(self) -> Mapping[str, str]:
         """Return the type of each asset that has a record, by its latest one."""
-        records = self._table("assets")
+        records = self.table("assets")
         cached = self._types
         if cached[0] is not records:
             latest = latest_records(records.frame)
@@ -63,13 +64,14 @@ class StoredFleet:
             asset_type=self.asset_type,
             channels=tuple(channels),
             telemetry=telemetry,
-            assets=self._table("assets").rows_of(registered),
-            failures=self._table("failures").rows_of(assets),
-            work_orders=self._table("work_orders").rows_of(assets),
-            events=self._table("events").rows_of(assets),
+            assets=self.table("assets").rows_of(registered),
+            failures=self.table("failures").rows_of(assets),
+            work_orders=self.table("work_orders").rows_of(assets),
+            events=self.table("events").rows_of(assets),
         )
 
-    def _table(self, name: str) -> _Table:
+    def table(self, name: str) -> StoredTable:
+        """Return one of the tables, read anew if its version has changed."""
         with self._lock:
             table = self._tables.get(name)
             version = tables.latest_version(self._workspace, name)
@@ -78,7 +80,7 @@ class StoredFleet:
             return table
 
 
-def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
+def _read(workspace: Workspace, name: str, version: int | None) -> StoredTable:
     if version is None:
         return _empty(name)
     frame, version = tables.read_versioned(workspace, name)
@@ -86,10 +88,10 @@ def _read(workspace: Workspace, name: str, version: int | None) -> _Table:
     starts = np.flatnonzero(assets[1:] != assets[:-1]) + 1 if len(assets) else np.zeros(0, dtype=np.int64)
     bounds = [0, *starts.tolist(), len(assets)] if len(assets) else []
     spans = {assets[start]: (start, end) for start, end in pairwise(bounds)}
-    return _Table(version, frame, spans, frame.head(0))
+    return StoredTable(version, frame, spans, frame.head(0))
 
 
 @lru_cache(maxsize=8)
-def _empty(name: str) -> _Table:
+def _empty(name: str) -> StoredTable:
     frame = empty_table(name)
-    return _Table(None, frame, {}, frame)
+    return StoredTable(None, frame, {}, frame)

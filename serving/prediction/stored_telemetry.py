@@ -11,7 +11,7 @@ from data_contracts.tables.history import History
 from data_contracts.tables.telemetry import channels_among
 from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace
-from serving.http.errors import NOT_FOUND, ApiError
+from models.artifact.reasons import Reason
 from serving.prediction.stored_fleet import StoredFleet
 
 # Cut-offs within this time of each other share one read; an asset that has long been silent gets one of its own.
@@ -42,20 +42,7 @@ class LatestTelemetry:
         return self.times().known_times
 
 
-def check_known(workspace: Workspace, latest: LatestTelemetry, fields: Mapping[str, str]) -> None:
-    """Raise ApiError of status 404 for the first unknown asset; `fields` maps paths of fields to the assets there."""
-    records = tables.read(workspace, "assets")
-    known = set(records.loc[records["asset_type"] == latest.asset_type, "asset"])
-    if known.issuperset(fields.values()):
-        return
-    known |= set(latest.known_times())
-    for field, asset in fields.items():
-        if asset not in known:
-            hint = did_you_mean(asset, sorted(known)) or "Ingest its record and telemetry first"
-            raise ApiError(NOT_FOUND, field, f"the unknown asset {asset!r}", f"a known {latest.asset_type}", hint)
-
-
-def unknown_assets(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[str]) -> dict[str, str]:
+def unknown_assets(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[str]) -> dict[str, Reason]:
     """Return the unknown assets, and those of another type, with the reasons."""
     types = fleet.types()
     unrecorded = [asset for asset in assets if types.get(asset) != fleet.asset_type]
@@ -63,7 +50,7 @@ def unknown_assets(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence
         return {}
     with_telemetry = latest.known_times()
     reasons = {
-        asset: f"the asset is of type {types[asset]}, and the model is for {fleet.asset_type}"
+        asset: Reason("asset_type", f"the asset is of type {types[asset]}, and the model is for {fleet.asset_type}")
         for asset in unrecorded
         if asset in types
     }
@@ -74,7 +61,7 @@ def unknown_assets(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence
     for index, asset in enumerate(unknown):
         # Comparing a name with those of a whole fleet takes long, and a caller that sends many has not mistyped them.
         hint = did_you_mean(asset, known) if index < _MAX_SUGGESTIONS else ""
-        reasons[asset] = f"unknown asset {asset!r}. {hint}".rstrip()
+        reasons[asset] = Reason("unknown_asset", f"unknown asset {asset!r}. {hint}".rstrip())
     return reasons
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from data_contracts.errors import did_you_mean
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import asset_outcomes, asset_predictions
 from data_contracts.tables import tables
@@ -13,6 +12,7 @@ from models.labels.labels import known_rows
 from models.outcomes.outcome_ledger import latest_outcomes
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.http.json_bodies import show
+from serving.routes.known_assets import check_known
 from serving.schemas.answers import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
 from serving.schemas.instants import format_instant, parse_instant
 from serving.schemas.request_bodies import is_name
@@ -32,7 +32,7 @@ def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str])
         raise ApiError(NOT_FOUND, "asset", "a text that cannot be an asset's name", "a known asset", "Correct it")
     predictions = asset_predictions(engine, asset, since=since, limit=limit)
     if predictions.empty:
-        _check_asset(worker, asset)
+        check_known(worker, {"asset": asset})
     # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.
     orders = _later_than(since, latest_work(tables.read(worker.workspace, "work_orders", assets=[asset])))
     failures = tables.read(worker.workspace, "failures", assets=[asset])
@@ -65,17 +65,6 @@ def _parse_query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
     except ValueError as error:
         # A plus sign in a query that was not escaped is a space.
         raise unprocessable("since", show(query["since"]), str(error), "Correct it, and write + as %2B") from error
-
-
-def _check_asset(worker: "WorkerContext", asset: str) -> None:
-    """Refuse an asset that has neither a record nor telemetry."""
-    assets = set(tables.read(worker.workspace, "assets")["asset"])
-    champion = worker.watch.current
-    if asset not in assets and champion is not None:
-        assets |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
-    if asset not in assets:
-        hint = did_you_mean(asset, sorted(assets)) or "Ingest its record and telemetry first"
-        raise ApiError(NOT_FOUND, "asset", f"the unknown asset {asset[:255]!r}", "a known asset", hint)
 
 
 def _later_than(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,8 @@ class Forecast:
     hours: tuple[float, ...] = ()  # the horizons, shortest first
     probabilities: tuple[float, ...] = ()  # of a failure within each horizon
     alert: bool = False
-    reason: str | None = None  # why there is no forecast
+    reason: str | None = None  # why there is no forecast, or none to plan by
+    reason_code: str | None = None
 
 
 def forecasts_from_rows(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[Forecast]:
@@ -47,7 +48,8 @@ def forecasts_from_answer(answer: "PredictAnswer") -> Iterator[Forecast]:
     for prediction in answer["predictions"]:
         asset, probability, horizon = prediction["asset"], prediction["probability"], prediction["horizon_hours"]
         if probability is None or horizon is None or prediction["as_of"] is None:
-            yield Forecast(asset, "", _NEVER, _NEVER, reason=prediction["reason"] or "no prediction")
+            reason, code = prediction["reason"] or "no prediction", prediction["reason_code"]
+            yield Forecast(asset, "", _NEVER, _NEVER, reason=reason, reason_code=code)
             continue
         as_of = pd.Timestamp(prediction["as_of"])
         hours, probabilities = _horizons(prediction) or ((horizon,), (probability,))

@@ -54,6 +54,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         asset=head["asset"],
         status="ok" if answer is None else answer.status,
         reason=None if answer is None else answer.reason,
+        reason_code=content.get("reason_code"),
         as_of=None if pd.isna(head["as_of"]) else format_instant(head["as_of"]),
         made_at=format_instant(head["made_at"]),
         model_name=head["model_name"],

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from data_contracts.errors import did_you_mean
 from data_contracts.ingestion.reported_work import breaches, report_work_orders
 from data_contracts.records.asset_records import find_predictions
-from data_contracts.tables import tables
-from serving.http.errors import unprocessable
+from serving.http.errors import NOT_FOUND, UNPROCESSABLE, ApiError, unprocessable
 from serving.http.json_bodies import show
+from serving.routes.known_assets import check_known
 from serving.schemas.answers import StoredWork, WorkOrdersAnswer
 from serving.schemas.instants import format_instant
 from serving.schemas.planning_requests import WorkOrdersRequest
@@ -21,7 +20,7 @@ _TIMES = ("event_time", "known_time")
 
 
 def store_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> WorkOrdersAnswer:
-    """Store all reports or, if one breaks a rule (ApiError 422, with its path) or a store is down, none."""
+    """Store all reports or, if one breaks a rule (ApiError 422; 404 for what is unknown) or a store is down, none."""
     now = worker.predictor.clock()
     frame = _frame(request, worker.settings.clock_skew_seconds, now)
     known_times = frame["event_time"].where(frame["event_time"] > now, now)
@@ -61,17 +60,8 @@ def _frame(request: WorkOrdersRequest, skew_seconds: float, now: pd.Timestamp) -
 
 
 def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
-    known = set(tables.read(worker.workspace, "assets")["asset"])
-    champion = worker.watch.current
-    if champion is not None and not known.issuperset(order.asset for order in request.work_orders):
-        # Telemetry may be there before the asset's record.
-        known |= set(worker.predictor.latest_telemetry(champion.artifact.recipe.asset_type).known_times())
-    for row, order in enumerate(request.work_orders):
-        if order.asset not in known:
-            hint = did_you_mean(order.asset, sorted(known)) or "Ingest its record first"
-            raise unprocessable(
-                f"work_orders[{row}].asset", f"the unknown asset {order.asset!r}", "a known asset", hint
-            )
+    fields = {f"work_orders[{row}].asset": order.asset for row, order in enumerate(request.work_orders)}
+    check_known(worker, fields)
 
 
 def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
@@ -81,10 +71,14 @@ def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> N
     predictions = find_predictions(worker.predictor.log.commit.engine(), sorted(ids))
     owner = dict(zip(predictions["prediction_id"], predictions["asset"], strict=True))
     for row, order in enumerate(request.work_orders):
-        if order.prediction_id is not None and owner.get(order.prediction_id) != order.asset:
-            raise unprocessable(
-                f"work_orders[{row}].prediction_id",
-                f"a prediction of {owner[order.prediction_id]}" if order.prediction_id in owner else "an unknown id",
-                f"the id of a prediction of {order.asset}",
-                "Leave it out if no prediction prompted the work",
-            )
+        if order.prediction_id is None or owner.get(order.prediction_id) == order.asset:
+            continue
+        # What is not there is 404, as anywhere; what contradicts the rest of the report is 422.
+        is_known = order.prediction_id in owner
+        raise ApiError(
+            UNPROCESSABLE if is_known else NOT_FOUND,
+            f"work_orders[{row}].prediction_id",
+            f"a prediction of {owner[order.prediction_id]}" if is_known else "an unknown id",
+            f"the id of a prediction of {order.asset}",
+            "Leave it out if no prediction prompted the work",
+        )

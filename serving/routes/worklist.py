@@ -1,40 +1,28 @@
 """`POST /worklist`: from each asset's newest prediction to a plan of repairs by day."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from data_contracts.ingestion.reported_work import latest_work
-from data_contracts.records.asset_records import answers_of, newest_predictions
-from data_contracts.tables import tables
-from models.labels.labels import known_rows
-from models.labels.observation_gaps import overlapping, retired_spans
 from models.planning.worklist import Costs, Job, LeftOut, Line, Risk, Worklist, days_from, plan
 from serving.http.errors import unprocessable
-from serving.prediction.stored_telemetry import check_known
-from serving.routes.forecasts import Forecast, forecasts_from_answer, forecasts_from_rows
+from serving.routes.fleet_forecast import forecast_fleet
+from serving.routes.forecasts import Forecast
 from serving.schemas.answers import LeftOutLine, WorklistAnswer, WorklistLine
 from serving.schemas.instants import format_instant
 from serving.schemas.planning_requests import WorklistRequest
-from serving.schemas.predict_request import PredictRequest
 
 if TYPE_CHECKING:
     from serving.deployment.champion import Champion
     from serving.worker_context import WorkerContext
 
 _HOUR = pd.Timedelta(hours=1)
+_EVER = pd.Timestamp(0, tz="UTC")
 _NO_ALERT = "no alert: it can wait for its next prediction"
 _FURTHEST = pd.Timedelta(days=366)
 # A plan that could save a thousandth more is as good as the numbers that go into it.
 _GAP, _SECONDS = 1e-3, 5.0
-
-
-@dataclass(frozen=True)
-class _FleetForecast:
-    forecasts: Mapping[str, Forecast]  # by asset
-    left_out: Mapping[str, LeftOut]  # the assets without a forecast
 
 
 def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> WorklistAnswer:
@@ -46,7 +34,7 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
         )
     now = worker.predictor.clock()
     start = _start(request, now)
-    fleet = _forecast(worker, champion, request, start, now)
+    fleet = forecast_fleet(worker, champion, request, start, now)
     silent = [asset for asset, forecast in fleet.forecasts.items() if request.alerts_only and not forecast.alert]
     waiting = {asset: LeftOut(asset, "no_alert", _NO_ALERT) for asset in silent}
     jobs = [_job(asset, forecast, request) for asset, forecast in fleet.forecasts.items() if asset not in waiting]
@@ -67,102 +55,6 @@ def _start(request: WorklistRequest, now: pd.Timestamp) -> pd.Timestamp:
     if start > now + _FURTHEST:
         raise unprocessable("start", f"the instant {format_instant(start)}", "a start within a year", "Plan less ahead")
     return start
-
-
-def _forecast(
-    worker: "WorkerContext", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
-) -> _FleetForecast:
-    """Take stored predictions that are recent enough, and predict for the other assets."""
-    records = tables.read(worker.workspace, "assets")
-    assets, retired = _assets(worker, champion, request, records, start, now)
-    left_out = {asset: LeftOut(asset, "retired", "asset retired") for asset in retired}
-    earliest, renewed_at = start - request.max_age_hours * _HOUR, _renewal_times(worker, assets, start)
-    forecasts = {
-        forecast.asset: forecast
-        for forecast in _stored(worker, champion, earliest, start)
-        if forecast.asset in assets and _why_outdated(forecast, earliest, renewed_at) is None
-    }
-    # The latest telemetry has a cut-off of its own for each asset; only the past has one for all.
-    as_of = start if start < now else None
-    for forecast in _predicted_now(worker, champion, sorted(assets - set(forecasts)), as_of):
-        reason = forecast.reason or _why_outdated(forecast, earliest, renewed_at)
-        if reason is None:
-            forecasts[forecast.asset] = forecast
-        else:
-            left_out[forecast.asset] = LeftOut(forecast.asset, "abstained", f"abstained: {reason}")
-    return _FleetForecast(forecasts, left_out)
-
-
-def _why_outdated(forecast: Forecast, earliest: pd.Timestamp, renewed_at: Mapping[str, pd.Timestamp]) -> str | None:
-    """Say why a forecast cannot be planned by: the age of its telemetry counts, not when it was made."""
-    if forecast.read_at < earliest:
-        return f"the latest telemetry is from {forecast.read_at:%Y-%m-%d %H:%M} UTC"
-    if forecast.asset in renewed_at and forecast.read_at <= renewed_at[forecast.asset]:
-        return f"repaired or failed at {renewed_at[forecast.asset]:%Y-%m-%d %H:%M} UTC, and no telemetry since"
-    return None
-
-
-def _assets(
-    worker: "WorkerContext",
-    champion: "Champion",
-    request: WorklistRequest,
-    records: pd.DataFrame,
-    start: pd.Timestamp,
-    now: pd.Timestamp,
-) -> tuple[set[str], set[str]]:
-    """Return the assets to plan for, those in service and those retired."""
-    asset_type = champion.artifact.recipe.asset_type
-    latest = worker.predictor.latest_telemetry(asset_type)
-    fields = {f"per_asset.{asset}": asset for asset in request.per_asset}
-    fields |= {f"assets[{index}]": asset for index, asset in enumerate(request.assets or ())}
-    check_known(worker.workspace, latest, fields)
-    if request.assets is not None:
-        assets = set(request.assets)
-        repeated = pd.Index(request.assets).duplicated()
-        if repeated.any():
-            raise unprocessable(f"assets[{repeated.argmax()}]", "an asset again", "each asset once", "Send it once")
-    else:
-        assets = set(records.loc[records["asset_type"] == asset_type, "asset"]) | set(latest.known_times())
-    names = pd.Series(sorted(assets), dtype="str")
-    at = pd.Series(start, index=names.index, dtype="datetime64[us, UTC]")
-    spans = retired_spans(records, now=max(start, now))
-    retired = set(names[overlapping(names, at - pd.Timedelta(1, "us"), at, spans)])
-    return assets - retired, retired
-
-
-def _renewal_times(worker: "WorkerContext", assets: set[str], start: pd.Timestamp) -> dict[str, pd.Timestamp]:
-    """Find when assets last failed or were repaired: predictions from earlier telemetry no longer hold."""
-    failures, orders = (
-        tables.read(worker.workspace, table, assets=sorted(assets), as_of=start)
-        for table in ("failures", "work_orders")
-    )
-    # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.
-    failures, orders = known_rows(failures, "failure_id", start), latest_work(orders)
-    orders = orders[orders["kind"].eq("corrective") | orders["finding"].eq("defect_confirmed")]
-    both = pd.concat([failures[["asset", "event_time"]], orders[["asset", "event_time"]]])
-    return dict(both[both["event_time"] <= start].groupby("asset")["event_time"].max())
-
-
-def _stored(
-    worker: "WorkerContext", champion: "Champion", earliest: pd.Timestamp, start: pd.Timestamp
-) -> Iterable[Forecast]:
-    engine = worker.predictor.log.commit.engine()
-    rows = newest_predictions(
-        engine, model_name=champion.name, model_version=champion.version, since=earliest, until=start
-    )
-    rows = rows[rows["probability"].notna()]
-    return forecasts_from_rows(rows, answers_of(engine, rows["prediction_id"].tolist()).values())
-
-
-def _predicted_now(
-    worker: "WorkerContext", champion: "Champion", assets: Sequence[str], as_of: pd.Timestamp | None
-) -> Iterable[Forecast]:
-    """Predict for assets without a stored prediction; every prediction is stored."""
-    batch_size = worker.settings.max_batch
-    for first in range(0, len(assets), batch_size):
-        batch = list(assets[first : first + batch_size])
-        request = PredictRequest.model_construct(assets=batch, as_of=as_of, windows=None, explain=False)
-        yield from forecasts_from_answer(worker.predictor.predict(request, champion))
 
 
 def _job(asset: str, forecast: Forecast, request: WorklistRequest) -> Job:

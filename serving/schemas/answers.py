@@ -12,7 +12,22 @@ from typing_extensions import TypedDict  # pydantic reads those of `typing` only
 _EXAMPLE_TIME = ["2026-01-05T06:00:00Z"]
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
 
-Status = Literal["ok", "stale", "abstained"]
+Status = Literal["ok", "stale", "abstained", "failed", "retired"]
+# Those of `models.artifact.reasons`, which a client does not have.
+ReasonCode = Literal[
+    "stale",
+    "failed",
+    "retired",
+    "no_telemetry",
+    "gaps",
+    "operating_regime",
+    "not_finite",
+    "contract",
+    "no_features",
+    "unknown_asset",
+    "asset_type",
+    "other",
+]
 
 
 class ErrorAnswer(TypedDict):
@@ -49,9 +64,14 @@ class PredictionAnswer(TypedDict):
     prediction_id: Annotated[str, Field(description="Unique; the prediction is stored under this id.")]
     asset: str
     status: Annotated[
-        Status, Field(description="stale: the telemetry is older than declared. abstained: no prediction, no number.")
+        Status,
+        Field(
+            description="stale: the telemetry is too old. abstained: no prediction, no number. failed, retired: the "
+            "asset does not run, no prediction, no number."
+        ),
     ]
-    reason: Annotated[str | None, Field(description="Why the status is not ok.")]
+    reason: Annotated[str | None, Field(description="Why the status is not ok, in words.")]
+    reason_code: Annotated[ReasonCode | None, Field(description="The same for programs.")]
     as_of: Annotated[str | None, Field(description="The cut-off: nothing known later was used.", examples=_PAST_TIME)]
     last_reading_at: Annotated[str | None, Field(description="Time of the latest reading used.", examples=_PAST_TIME)]
     feature_age_seconds: Annotated[
@@ -117,7 +137,19 @@ class LeftOutLine(TypedDict):
     """An asset that is not on the list, and why."""
 
     asset: str
-    why: Literal["saves_less_than_it_costs", "no_crew_free", "too_long_for_a_day", "no_alert", "abstained", "retired"]
+    why: Annotated[
+        Literal[
+            "saves_less_than_it_costs",
+            "no_crew_free",
+            "too_long_for_a_day",
+            "no_alert",
+            "abstained",
+            "stale",
+            "failed",
+            "retired",
+        ],
+        Field(description="abstained, stale, failed and retired are the asset's status; there is no prediction."),
+    ]
     reason: Annotated[
         str, Field(examples=["no crew free before 2026-01-07 06:00 UTC: what they do in place of it saves more"])
     ]
@@ -240,6 +272,7 @@ class WhyAnswer(TypedDict):
     asset: str
     status: str
     reason: str | None
+    reason_code: Annotated[str | None, Field(description="As answered; null if none was.")]
     as_of: Annotated[str | None, Field(description="The cut-off: telemetry known by then was used.")]
     made_at: str
     model_name: str

@@ -67,8 +67,11 @@ class WorklistRequest(RequestBody):
         default=False,
         description="Plan only for assets with an alert; cheapest if the plan is made anew each day.",
     )
-    max_age_hours: Hours = Field(
-        default=24.0, description="Maximum age of the telemetry behind a prediction, counted back from the start."
+    max_age_hours: Hours | None = Field(
+        default=None,
+        description="Maximum age of the telemetry behind a prediction, counted back from the start. By default that of "
+        "predictions: what the endpoint's setting, the contract or the telemetry itself says, counted back from now, "
+        "or from a start in the past.",
     )
     failures_per_hour_after_repair: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         default=0.0, description="Failure rate of a repaired asset; 0 ignores failures after a repair."

@@ -58,13 +58,17 @@ def test_each_breach_is_found_and_nothing_else(cnc, make_telemetry, now, spoil, 
     assert _failed(frame, cnc, now) == set()
     failed = _failed(spoil(frame), cnc, now)
     assert breach in failed
-    assert {name for name, _ in failed} <= {breach[0], "null_share"}
+    assert {name for name, _ in failed} <= {
+        breach[0],
+        "null_share",
+        *(["freshness"] if breach[0] == "row_count" else []),
+    }
 
 
 def test_nothing_passes_vacuously(cnc, make_telemetry, now):
     """An empty frame fails for its rows and for every channel, and a report without checks has not passed."""
     failed = _failed(make_telemetry().iloc[:0], cnc, now)
-    assert failed == {("row_count", "")} | {("null_share", channel) for channel in cnc.channels}
+    assert failed == {("row_count", ""), ("freshness", "")} | {("null_share", channel) for channel in cnc.channels}
     report = check(pd.DataFrame(), cnc, now=now)
     assert not report.passed
     assert not replace(report, results=()).passed
@@ -80,17 +84,23 @@ def test_a_unit_may_be_declared_in_the_header_or_beside(cnc, make_telemetry, now
 
 
 def test_late_and_shuffled_rows_are_legal(cnc, make_telemetry, now):
-    """The order of rows carries no meaning, and a stuck sensor breaks no contract."""
+    """The order of rows carries no meaning, and a stuck sensor breaks no contract; that they are late is said."""
     frame = make_telemetry().sample(frac=1, random_state=0).assign(tool_load=4.0)
     frame["known_time"] += pd.Timedelta(days=3)
-    assert check(frame, cnc, now=now).passed
+    assert check(frame, replace(cnc, max_age=None), now=now).passed
+    examined = examine(frame, cnc, now=now)
+    assert [(breach.check, breach.level) for breach in examined.report.breaches] == [("freshness", "notice")]
+    assert examined.report.batch_passed
 
 
-def test_freshness_counts_from_now(cnc, make_telemetry, now):
-    """A batch whose latest event is older than the contract allows is stale as a whole."""
-    frame, contract = make_telemetry(), replace(cnc, max_age=pd.Timedelta(days=40))
-    assert check(frame, contract, now=now).passed
-    assert _failed(frame, contract, now + pd.Timedelta(days=20)) == {("freshness", "")}
+def test_freshness_counts_to_when_the_batch_became_known(cnc, make_telemetry, now):
+    """Late telemetry breaks the promise, which is said and refuses nothing; history brought in later was not late."""
+    frame, contract = make_telemetry(), replace(cnc, max_age=pd.Timedelta(days=3))
+    assert check(frame, contract, now=now + pd.Timedelta(days=900)).passed
+    late = frame.assign(known_time=frame["known_time"].max() + pd.Timedelta(days=4))
+    assert _failed(late, contract, now + pd.Timedelta(days=20)) == {("freshness", "")}
+    examined = examine(late, contract, now=now + pd.Timedelta(days=20))
+    assert (examined.report.passed, examined.report.batch_passed, examined.reasons) == (False, True, {})
 
 
 def test_fewer_rows_than_demanded_fail(cnc, make_telemetry, now):

@@ -173,3 +173,27 @@ schema:
       - {name: source, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 4}
       - {name: stored_version, logicalType: number}
 """
+
+
+def test_a_correction_without_known_time_is_known_no_earlier_than_what_it_corrects(workspace):
+    """A failure moved earlier, whose known time is only assumed, replaces the first report; the same again does not."""
+    contract = load_contract("failures")
+
+    def report(hour: int, *, assumed: bool = True, asset: str = "p1") -> pd.DataFrame:
+        at = HOUR + pd.Timedelta(hours=hour)
+        frame = pd.DataFrame({"failure_id": ["f1"], "asset": asset, "event_time": at, "known_time": at, "mode": "seal"})
+        frame.attrs["known_time_assumed"] = assumed
+        return frame
+
+    def counts() -> pd.DataFrame:
+        rows = last_corrections(tables.read(workspace, "failures"), ["asset", "failure_id"]).set_index("asset")
+        return (rows[["event_time", "known_time"]] - HOUR) // pd.Timedelta(hours=1)
+
+    now = HOUR + pd.Timedelta(days=30)
+    for hour, expected in [(5, (5, 5)), (-7, (-7, 5)), (9, (9, 9)), (-7, (9, 9)), (5, (9, 9)), (2, (2, 9))]:
+        ingest(workspace, report(hour), contract, now=now)
+        assert tuple(counts().loc["p1"]) == expected
+    ingest(workspace, report(3, asset="p2"), contract, now=now)
+    assert tuple(counts().loc["p2"]) == (3, 3)
+    ingest(workspace, report(1, assumed=False), contract, now=now)
+    assert tuple(counts().loc["p1"]) == (2, 9), "a known time that was given is kept: this is an older report"

@@ -28,7 +28,9 @@ def batch(rng: np.random.Generator, n: int) -> pd.DataFrame:
     happened = BEGIN + pd.to_timedelta(rng.integers(0, 10_000, n), unit="min")
     known = happened + pd.to_timedelta(rng.integers(0, 5_000, n), unit="min")
     assets = pd.array(rng.choice(["m1", "m2", "m3", f"m{rng.integers(9)}"], n), dtype="str")
-    return pd.DataFrame({"asset": assets, "event_time": happened, "known_time": known, "load": rng.normal(size=n)})
+    return pd.DataFrame(
+        {"asset": assets, "event_time": happened, "known_time": known, "load": rng.normal(size=n)}
+    ).assign(load=lambda rows: rows["load"].where(rng.random(n) < 0.5))
 
 
 def latest(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
@@ -38,6 +40,8 @@ def latest(workspace: Workspace, column: str) -> dict[str, pd.Timestamp]:
 def check(workspace: Workspace, watermarks: Watermarks) -> None:
     assert dict(watermarks.known_times) == latest(workspace, "known_time")
     assert dict(watermarks.event_times) == latest(workspace, "event_time")
+    valued = tables.read(workspace, TABLE).dropna(subset=["load"]).groupby("asset")["event_time"].max()
+    assert dict(watermarks.reading_times) == valued.to_dict()
     assert watermarks.version == tables.latest_version(workspace, TABLE)
 
 

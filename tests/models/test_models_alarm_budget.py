@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from data_contracts.errors import UsageError
 from models.assessment.budget_figures import budget_metrics
 from models.assessment.first_champion import judge_first
+from models.assessment.thresholds import within_budget
 from models.experiment.alarm_budget import AlarmBudget
 from models.experiment.experiment import AlarmPlan
 from models.outcomes.episodes import Terms, number_alerts
-from models.training.thresholds import within_budget
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h").as_unit("us")

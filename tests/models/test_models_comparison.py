@@ -13,6 +13,7 @@ import models.retraining.comparison
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables.history import History
 from models.experiment.experiment import CostPlan
+from models.labels.observed_cut_offs import ObservationRule
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison import Comparison, Contender, compare
 from models.retraining.comparison_period import Period, events_to_announce, period_after, short_holdout
@@ -23,6 +24,7 @@ HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 NOW = START + 400 * HOUR
 TERMS = Terms(lead=0 * HOUR, horizon=24 * HOUR, gap=24 * HOUR, reporting_delay=0 * HOUR)
+RULE = ObservationRule(window=24 * HOUR)
 COSTS = CostPlan(missed_failure=10.0, false_alarm=1.0)
 Work = tuple[float, str, str | None, str]
 
@@ -206,7 +208,7 @@ def test_a_short_holdout_holds_its_events_and_not_a_day_more(hours: list[int], e
 def test_the_period_begins_after_the_training_data() -> None:
     """A period that overlaps the training data begins where the last label ended, with a note."""
     history = _history([100, 200], [])
-    options: dict[str, Any] = {"start": START, "now": NOW, "stride": 6 * HOUR, "terms": TERMS}
+    options: dict[str, Any] = {"start": START, "now": NOW, "stride": 6 * HOUR, "terms": TERMS, "rule": RULE}
     whole = period_after(history, at(-24), **options)
     assert (whole.start, whole.end, len(whole.events), whole.notes) == (START, NOW - 24 * HOUR, 2, ())
     cut = period_after(history, at(100), **options)
@@ -255,6 +257,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> Any:
             stride=6 * HOUR,
             terms=TERMS,
             costs=COSTS,
+            rule=RULE,
             rules=PromotionRules(**rules),
         )
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables.history import History
+from models.assessment.thresholds import count_in_vain
 from models.experiment.experiment import CostPlan
 from models.labels.labels import failure_labels
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
@@ -14,7 +15,6 @@ from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.comparison_period import Period
 from models.retraining.holdout_scores import holdout_outcomes, holdout_score
 from models.training.evaluation import evaluate_failures
-from models.training.thresholds import count_in_vain
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -168,9 +168,8 @@ def test_threshold_reference_monitor_and_comparison_count_the_same_false_alarms(
     predictions = pd.DataFrame({"asset": "m1", "as_of": times, "alert": [hour in alerts for hour in range(201)]})
     state = failure_labels(predictions, failures, NO_ORDERS, lead=terms.lead, horizon=terms.horizon, known_until=now)
     rest = {name: empty_table(name) for name in ("assets", "events")}
-    history = History(
-        "azure_machine", (), empty_table("telemetry/azure_machine"), failures=failures, work_orders=NO_ORDERS, **rest
-    )
+    heard = pd.DataFrame({"asset": ["m1"], "event_time": now, "known_time": now})
+    history = History("azure_machine", (), heard, failures=failures, work_orders=NO_ORDERS, **rest)
     in_vain = state.isin(["negative", "too_late"]).to_numpy()
     labelled = predictions.assign(state=state, prediction=predictions["alert"].astype(float))
     reference = evaluate_failures(

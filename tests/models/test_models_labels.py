@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.labels.labels import LabelState, failure_labels, just_failed, known_rows, remaining_life, reporting_delay
+from models.labels.labels import LabelState, failure_labels, known_rows, remaining_life, reporting_delay
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")
@@ -122,12 +122,34 @@ def test_two_assets_may_share_a_number() -> None:
     assert labelled(cut_offs(90), shared[shared["asset"] == "m1"]) == ["positive"]
 
 
-def test_the_very_time_of_a_failure_is_no_sample() -> None:
-    """A cut-off at a failure of its asset is marked, and with a span also those after it."""
-    samples, happened = cut_offs(99, 100, 101, 124, 125), failures((100, 100))
-    assert list(just_failed(samples, happened, known_until=at(500))) == [False, True, False, False, False]
-    down = just_failed(samples, happened, known_until=at(500), span=24 * HOUR)
-    assert list(down) == [False, True, True, True, False]
+def test_a_breakdown_booked_again_is_no_failure_of_its_own() -> None:
+    """After its first booking the next failure is the next breakdown, not the mechanic's booking of this one."""
+    booked = failures((100, 100), (101, 101), (108, 108))
+    samples = cut_offs(90, 100, 101, 107)
+    assert labelled(samples, booked) == ["positive", "positive", "positive", "positive"]
+    states = failure_labels(
+        samples, booked, NO_ORDERS, lead=0 * HOUR, horizon=24 * HOUR, known_until=at(999), breakdown=8 * HOUR
+    )
+    assert list(states) == ["positive", "negative", "negative", "negative"]
+    life = remaining_life(cut_offs(90, 100, 101), booked, known_until=at(150), breakdown=8 * HOUR)
+    assert np.array_equal(life, [10.0, 0.0, np.nan], equal_nan=True)
+
+
+def test_an_earlier_booking_that_arrives_late_moves_the_breakdown() -> None:
+    """The breakdown is the earliest booking known, whichever arrived first."""
+    booked = failures((108, 108), (100, 120))
+
+    def life(known: int) -> float:
+        return float(remaining_life(cut_offs(90), booked, known_until=at(known), breakdown=8 * HOUR)[0])
+
+    assert (life(119), life(120)) == (18.0, 10.0)
+
+
+def test_an_asset_outlives_the_cap_only_while_it_is_observed() -> None:
+    """Without a failure the label is the cap where the asset was observed until then, and not known otherwise."""
+    ended = pd.DataFrame({"asset": ["m1"], "begins": [at(120)], "ends": [pd.Timestamp("2262-01-01", tz="UTC")]})
+    life = remaining_life(cut_offs(79, 80, 81), failures(), known_until=at(500), cap=40 * HOUR, observation_gaps=ended)
+    assert np.array_equal(life, [40.0, 40.0, np.nan], equal_nan=True)
 
 
 def test_remaining_life_counts_down_to_zero() -> None:

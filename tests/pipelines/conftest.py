@@ -18,7 +18,7 @@ from features.telemetry.windows import cut_offs
 from models.artifact.scoring import score as score_assets
 from models.experiment.experiment import Experiment, load_experiment
 from models.registry.registry import Registry
-from pipelines.jobs.score import _predictions
+from pipelines.jobs.scored_records import predictions_of
 from pipelines.jobs.train import train_experiment
 from pipelines.settings.settings import Settings, read_settings
 
@@ -82,7 +82,7 @@ def _answer(workspace: Workspace, first: float, last: float) -> None:
     history = read_history(workspace, "azure_machine", start=START + (first - 1) * DAY)
     grid = cut_offs(history, 6 * HOUR, start=START + first * DAY + HOUR, end=START + last * DAY)
     scores = score_assets(model.artifact, history, grid)
-    add_predictions(open_records(workspace.records_url), _predictions(model, scores, START + last * DAY))
+    add_predictions(open_records(workspace.records_url), predictions_of(model, scores, START + last * DAY))
 
 
 @pytest.fixture(scope="session")

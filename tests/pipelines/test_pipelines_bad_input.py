@@ -212,7 +212,12 @@ UNREADABLE: dict[str, tuple[str | bytes, int, str]] = {
     "an empty file": ("", 1, "is empty"),
     "a header alone": (rows().splitlines()[0] + "\n", 1, "holds no rows"),
     "a binary file": (b"\x89PNG\r\n\x1a\n\x00\xff", 1, "not UTF-8 text"),
-    "semicolons": (rows().replace(",", ";"), 1, "separates its columns by ';'"),
+    "days before months": (rows().replace("2026-07-01T", "01.07.2026 "), 1, "--time-format"),
+    "epoch milliseconds": (
+        rows().replace("2026-07-01T00:00:00Z", "1782864000000").replace("2026-07-01T01:00:00Z", "1782867600000"),
+        1,
+        "epoch_ms",
+    ),
     "a line cut short": (rows() + "p1,2026", 1, "Expected 6 columns, got 2"),
     "times without a zone": (rows().replace("Z", ""), 2, "--time-zone"),
 }
@@ -231,7 +236,7 @@ def test_a_file_that_cannot_be_read_is_refused(shared: Line, case: str) -> None:
     ("words", "status", "message"),
     [
         (("ingest", "nowhere.csv", "--contract", "failures"), 1, "no file nowhere.csv"),
-        (("ingest", ".", "--contract", "failures"), 2, ". is a folder"),
+        (("ingest", "docs", "--contract", "failures"), 1, "no file in docs"),
         (("ingest", __file__, "--contract", "failures"), 2, "ends in '.py'"),
         (("validate", "a.csv", "--contract", "failres"), 1, "Did you mean 'failures'?"),
         (("validate", "a.csv", "--contract", "mine.odcs.yaml"), 1, "no contract 'mine.odcs.yaml'"),

@@ -15,7 +15,6 @@ from data_contracts.tables import table_access, tables, watermarks
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from serving.prediction.broken_contracts import BrokenContracts
-from serving.prediction.statuses import reason_kind
 from serving.prediction.stored_telemetry import LatestTelemetry
 
 TYPE, ASSETS = "cnc_machine", ("m1", "m2")
@@ -80,10 +79,10 @@ def test_an_asset_whose_newest_batch_was_refused_is_listed(broken: BrokenContrac
     take(late[late["asset"] == "m1"], 9)
     reasons = broken.reasons(everyone(9))
     assert list(reasons) == ["m1"]
-    assert reasons["m1"].startswith("the latest reading, of 2024-05-01T08:00:00Z, broke its contract (")
-    assert "tool_load" in reasons["m1"]
-    assert reasons["m1"].endswith("; so did 2 before it")
-    assert reason_kind(reasons["m1"]) == "contract"
+    assert reasons["m1"].code == "contract"
+    assert reasons["m1"].words.startswith("the latest reading, of 2024-05-01T08:00:00Z, broke its contract (")
+    assert "tool_load" in reasons["m1"].words
+    assert reasons["m1"].words.endswith("; so did 2 before it")
 
 
 def test_a_bad_reading_among_good_ones_is_passed_over(broken: BrokenContracts, take: Take) -> None:
@@ -91,7 +90,7 @@ def test_a_bad_reading_among_good_ones_is_passed_over(broken: BrokenContracts, t
     take(hours(0, 6, bad=(("m1", 3), ("m2", 5))), 6)
     reasons = broken.reasons(everyone(6))
     assert list(reasons) == ["m2"]
-    assert "range tool_load" in reasons["m2"]
+    assert "range tool_load" in reasons["m2"].words
     take(hours(6, 7), 7)
     assert broken.reasons(everyone(7)) == {}
 
@@ -139,10 +138,10 @@ def test_a_time_that_is_not_credible_is_replaced(broken: BrokenContracts, take: 
     take(late.drop(columns="tool_load"), 9)
     reasons = broken.reasons(everyone(9))
     assert list(reasons) == ["m1", "m2"]
-    assert "of 2024-05-01T08:05:00Z" in reasons["m1"]
+    assert "of 2024-05-01T08:05:00Z" in reasons["m1"].words
     late["known_time"] = wrong
     take(late.drop(columns="tool_load"), 9)
-    assert "of 2024-05-01T09:00:00Z" in broken.reasons(everyone(9))["m1"]
+    assert "of 2024-05-01T09:00:00Z" in broken.reasons(everyone(9))["m1"].words
 
 
 def test_rows_without_an_asset_are_ignored(broken: BrokenContracts, take: Take) -> None:

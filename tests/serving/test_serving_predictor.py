@@ -234,13 +234,14 @@ def test_a_cut_off_in_the_future_is_refused(ask: Ask, content: Any, status: int,
 
 def test_an_unknown_asset_abstains_and_the_others_are_predicted(ask: Ask, history: History, fleet: Any) -> None:
     """Of stored telemetry and of windows sent alike: a status, the name that was meant, and no number."""
-    stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"]})["predictions"]
+    stored = ask({"assets": ["azure-1", fleet.assets[0], "lathe"], "as_of": fleet.end.isoformat()})["predictions"]
     window = window_of(history, fleet.assets[0], fleet.begin + pd.Timedelta("96h"), pd.Timedelta("24h"))
     sent = ask({"windows": [window | {"asset": "azure-1"}, window, window | {"asset": "lathe"}]})["predictions"]
     for predictions in (stored, sent):
         assert [each["status"] for each in predictions] == ["abstained", "ok", "abstained"]
         assert str(predictions[0]["reason"]).startswith("unknown asset 'azure-1'. Did you mean 'azure-")
         assert predictions[2]["reason"] == "unknown asset 'lathe'."
+        assert [each["reason_code"] for each in predictions] == ["unknown_asset", None, "unknown_asset"]
         assert [each["probability"] is None for each in predictions] == [True, False, True]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data_contracts.contract.contract_types import ALL_CHANNELS
-from data_contracts.contract.contract_yaml import invalid
-from data_contracts.contract.standard_keys import COLUMN_PROPERTIES, CONTRACT_PROPERTIES
+from data_contracts.contract.odcs.contract_yaml import invalid
+from data_contracts.contract.odcs.standard_keys import COLUMN_PROPERTIES, CONTRACT_PROPERTIES
 from data_contracts.errors import did_you_mean
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ REFUSED: Mapping[str, Mapping[str, str]] = {
     "ServiceLevelAgreementProperty": {"valueExt": "Write one value with its unit"},
 }
 """The keys that demand what nothing enforces, by part, each with what to do."""
-CONTRACT_PROPERTIES = ("assetType", "twinInterface", "extraColumns", "earliestTime", "clock")
+CONTRACT_PROPERTIES = ("assetType", "twinInterface", "extraColumns", "earliestTime", "clock", "fileLayout")
 """The custom properties of a contract."""
 COLUMN_PROPERTIES = (
     *("unit", "maxRatePerSecond", "counter", "rollover"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_contracts.contract.contract_types import QualityRule
-from data_contracts.contract.contract_yaml import invalid
+from data_contracts.contract.odcs.contract_yaml import invalid
 from data_contracts.errors import did_you_mean
 
 if TYPE_CHECKING:

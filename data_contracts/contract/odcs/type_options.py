@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from data_contracts.contract.contract_yaml import invalid
+from data_contracts.contract.odcs.contract_yaml import invalid
 from data_contracts.errors import did_you_mean
 
 TEXT_FORMATS = ("uuid", "email", "uri", "hostname", "ipv4", "ipv6")
@@ -47,7 +47,10 @@ def typed_value(value: Any, kind: str) -> Any:
         return _time(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError("a number") from None
     if not math.isfinite(number) or (kind == "integer" and number % 1):
         raise ValueError("a whole number" if kind == "integer" else "a finite number")
     return int(number) if kind == "integer" else number

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from data_contracts.contract.column_properties import custom_rules
 from data_contracts.contract.contract_types import Column, ColumnType, QualityRule
-from data_contracts.contract.contract_yaml import invalid
-from data_contracts.contract.quality_rules import read_quality_rules
-from data_contracts.contract.type_options import read_options, typed_or_refused, typed_value
+from data_contracts.contract.odcs.column_properties import custom_rules
+from data_contracts.contract.odcs.contract_yaml import invalid
+from data_contracts.contract.odcs.quality_rules import read_quality_rules
+from data_contracts.contract.odcs.type_options import read_options, typed_or_refused, typed_value
 from data_contracts.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def read_column(path: Path, item: "SchemaProperty", default_type: str | None) ->
         raise invalid(path, f"gives {name} a primaryKeyPosition", "primaryKey: true beside it")
 
     def convert(value: Any) -> Any:
+        if kind == "timestamp":
+            raise ValueError("limits of times instead, minimum and maximum")
         return typed_value(value, kind)
 
     rules = read_quality_rules(path, name, item.quality, of_table=False, convert=convert)
@@ -74,6 +76,8 @@ def _is_plain_share(rule: QualityRule) -> bool:
 def _allowed(path: Path, item: "SchemaProperty", kind: str) -> tuple[Any, ...] | None:
     if item.enum is None:
         return None
+    if kind == "timestamp":
+        raise invalid(path, f"has an enum of {item.name}, which is a {kind}", "minimum and maximum", "Write limits")
     if not item.enum:
         raise invalid(path, f"has an enum of {item.name} without a value", "the allowed values", "List them")
     values = tuple(typed_or_refused(path, entry.value, kind, f"an enum value of {item.name}") for entry in item.enum)

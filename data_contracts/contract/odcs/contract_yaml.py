@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_contracts.contract.standard_keys import check_keys
+from data_contracts.contract.odcs.standard_keys import check_keys
 from data_contracts.errors import UsageError
 
 if TYPE_CHECKING:

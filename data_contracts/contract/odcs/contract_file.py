@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from data_contracts.contract.column_properties import contract_properties
-from data_contracts.contract.column_rules import read_column, require_some_values
 from data_contracts.contract.contract_types import (
     ALL_CHANNELS,
     EARLIEST,
@@ -19,8 +17,11 @@ from data_contracts.contract.contract_types import (
     Contract,
     QualityRule,
 )
-from data_contracts.contract.contract_yaml import invalid, parse
-from data_contracts.contract.quality_rules import read_quality_rules
+from data_contracts.contract.file_layout import read_layout
+from data_contracts.contract.odcs.column_properties import contract_properties
+from data_contracts.contract.odcs.column_rules import read_column, require_some_values
+from data_contracts.contract.odcs.contract_yaml import invalid, parse
+from data_contracts.contract.odcs.quality_rules import read_quality_rules
 from data_contracts.contract.twins import Channel, load_twin
 from data_contracts.errors import did_you_mean
 
@@ -73,6 +74,7 @@ def read_contract(path: Path) -> Contract:
         extra_columns=custom.get("extraColumns", "refuse"),
         earliest_time=custom.get("earliestTime", EARLIEST.get(kind)),
         clock=custom.get("clock", "time"),
+        file_layout=read_layout(path, custom["fileLayout"]) if "fileLayout" in custom else None,
     )
 
 

@@ -1,0 +1,110 @@
+"""Readings: the rows of telemetry that hold at least one value; how often they come, and the latest by a cut-off."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.row_conditions import where
+from data_contracts.tables.table_access import open_to_read, query, storage
+from data_contracts.workspace import Workspace
+
+_NO_CHANNELS = frozenset({"asset", "event_time", "known_time", "source", "stored_version"})
+_SPAN = pd.Timedelta(days=60)
+_MOST_ASSETS = 100
+_SHARE = 0.95
+# Who imports a year of history learns of it in one hour: that is no delay of the line.
+_LONGEST_DELAY = pd.Timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class ReadingRhythm:
+    """How regularly the readings of an asset type come, by nearly all (95 %) of the recent ones."""
+
+    interval: pd.Timedelta  # within which one follows the one before; those of one hour count as one
+    delay: pd.Timedelta  # within which they become known
+
+
+def reading_rhythm(workspace: Workspace, table: str) -> ReadingRhythm | None:
+    """Measure the rhythm of a telemetry table over its last 60 days, on at most 100 assets; None without two readings.
+
+    A quantile, and of hours with a reading: neither a machine that fell silent for a month nor a burst of a thousand
+    readings a second says how long one usually waits for the next.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return None
+        latest = to_pandas(query(delta, "SELECT asset, max(event_time) AS event_time FROM t GROUP BY asset"))
+        if latest.empty:
+            return None
+        # Evenly spread over the names, so that one line's machines do not stand for all.
+        sample = latest.iloc[:: -(-len(latest) // _MOST_ASSETS)]
+        return _rhythm(_hours(delta, sample["asset"].tolist(), sample["event_time"].max() - _SPAN))
+
+
+def last_readings(
+    workspace: Workspace,
+    table: str,
+    *,
+    as_of: pd.Timestamp,
+    assets: Sequence[str],
+    start: pd.Timestamp | None = None,
+) -> dict[str, pd.Timestamp]:
+    """Return the event time of the last reading after `start` of each asset that was known at a cut-off."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None or not assets:
+            return {}
+        condition = f"{where(as_of, assets, start, as_of)} AND ({has_value(delta)})"
+        rows = query(delta, f"SELECT asset, max(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
+        latest = to_pandas(rows)
+        return dict(zip(latest["asset"], latest["event_time"], strict=True))
+
+
+def has_value(delta: DeltaTable) -> str:
+    """Return the SQL condition that a row of telemetry is a reading."""
+    channels = _channels(field.name for field in delta.schema().fields)
+    return " OR ".join(f"{_quoted(name)} IS NOT NULL" for name in channels) or "false"
+
+
+def is_reading(columns: Iterable[str]) -> pc.Expression:
+    """Return the Arrow expression that a row with these columns is a reading."""
+    condition = pc.scalar(False)
+    for name in _channels(columns):
+        condition |= pc.field(name).is_valid()
+    return condition
+
+
+def _channels(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if name not in _NO_CHANNELS]
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _hours(delta: DeltaTable, assets: Sequence[str], start: pd.Timestamp) -> pd.DataFrame:
+    """Return the last reading in each hour of each asset, and how many microseconds later the first one was known."""
+    delay = "min(CAST(known_time AS BIGINT) - CAST(event_time AS BIGINT))"
+    columns = f"asset, max(event_time) AS event_time, {delay} AS delay"
+    condition = f"{where(None, assets, start, None)} AND ({has_value(delta)})"
+    hours = "GROUP BY asset, date_bin(INTERVAL '1 hour', event_time)"
+    return to_pandas(query(delta, f"SELECT {columns} FROM t{condition} {hours}"))  # noqa: S608
+
+
+def _rhythm(hours: pd.DataFrame) -> ReadingRhythm | None:
+    intervals = hours.groupby("asset")["event_time"].diff().dropna()
+    if intervals.empty:
+        return None
+    delays = pd.to_timedelta(hours["delay"], unit="us")
+    delays = delays[delays <= _LONGEST_DELAY]
+    none = pd.Timedelta(0)
+    return ReadingRhythm(
+        interval=pd.Timedelta(intervals.quantile(_SHARE, interpolation="higher")).as_unit("us"),
+        delay=none if delays.empty else max(pd.Timedelta(delays.quantile(_SHARE, interpolation="higher")), none),
+    )

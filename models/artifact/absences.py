@@ -1,0 +1,100 @@
+"""Assets that are not predicted for because they do not run: failed and not back, or retired.
+
+The rule is `models.labels.observation`; here are a model's terms for it, and the reasons in words.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.tables.history import History
+from data_contracts.tables.readings import last_readings
+from data_contracts.workspace import Workspace
+from features.telemetry.sorted_times import IntArray, microseconds, width
+from models.artifact.artifact import Artifact
+from models.artifact.reasons import Reason
+from models.artifact.staleness import format_age
+from models.labels import observation
+from models.labels.breakdowns import breakdown_span
+from models.labels.observation import NEVER, ObservationState, states_at
+
+_EPOCH = pd.Timestamp(0, tz="UTC")
+_RETIRED = Reason("retired", "asset retired")
+
+
+@dataclass(frozen=True)
+class ObservationTerms:
+    """A model's terms of observation."""
+
+    window: pd.Timedelta  # a reading within it is needed
+    down: pd.Timedelta  # how long an asset is down after a failure
+    breakdown: pd.Timedelta  # further failures within it are bookings of the same one
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "ObservationTerms":
+        """Return the terms that a model was trained with."""
+        claim = None if artifact.horizon is None else artifact.lead + artifact.horizon
+        down = artifact.down_after_failure
+        return cls(observation.observation_window(artifact.recipe.windows), down, breakdown_span(down, claim))
+
+
+def absence_reasons(
+    as_of: IntArray,
+    last_reading: IntArray,
+    last_failure: IntArray,
+    retired: npt.NDArray[np.bool_],
+    terms: ObservationTerms,
+) -> list[Reason | None]:
+    """Say for each of n assets why it does not run at its cut-off, None where it may; arrays as `states_at` takes."""
+    states = states_at(as_of, last_reading, last_failure, retired, window=terms.window, down_after_failure=terms.down)
+    reasons: list[Reason | None] = [None] * len(states)
+    for row in np.flatnonzero(states == ObservationState.RETIRED):
+        reasons[row] = _RETIRED
+    for row in np.flatnonzero(states == ObservationState.FAILED):
+        reasons[row] = _failed(int(last_failure[row]), int(as_of[row]), terms.down)
+    return reasons
+
+
+def absent_assets(
+    workspace: Workspace, artifact: Artifact, history: History, cut_offs: pd.DataFrame
+) -> dict[str, Reason]:
+    """Return the assets that do not run at their cut-offs, with the reasons.
+
+    `cut_offs` has asset, each once, and as_of. The history may hold the telemetry of the model's window only: where it
+    holds none since a failure, earlier telemetry is looked up.
+    """
+    terms, as_of = ObservationTerms.of(artifact), microseconds(cut_offs["as_of"])
+    reading = observation.last_readings(cut_offs, history.telemetry)
+    failure = observation.last_failures(cut_offs, history.failures, breakdown=terms.breakdown)
+    retired = observation.retired_at(cut_offs, history.assets)
+    over = failure + width(terms.down)
+    unsure = np.flatnonzero((failure > NEVER) & (reading <= over) & (over < as_of) & ~retired)
+    if len(unsure):
+        earlier = stored_readings(workspace, history.asset_type, cut_offs.iloc[unsure], over[unsure])
+        reading[unsure] = np.maximum(reading[unsure], earlier)
+    reasons = absence_reasons(as_of, reading, failure, retired, terms)
+    return {asset: reason for asset, reason in zip(cut_offs["asset"], reasons, strict=True) if reason is not None}
+
+
+def stored_readings(workspace: Workspace, asset_type: str, cut_offs: pd.DataFrame, since: IntArray) -> IntArray:
+    """Return the last reading of each asset known by its cut-off, where it is later than `since`; `NEVER` elsewhere."""
+    found = np.full(len(cut_offs), NEVER, dtype=np.int64)
+    assets = cut_offs["asset"].to_numpy(dtype=object)
+    for as_of, rows in cut_offs.reset_index(drop=True).groupby("as_of").groups.items():
+        places = np.asarray(rows)
+        start = pd.Timestamp(int(since[places].min()), unit="us", tz="UTC")
+        latest = last_readings(
+            workspace, f"telemetry/{asset_type}", as_of=as_of, assets=assets[places].tolist(), start=start
+        )
+        times = [latest.get(asset) for asset in assets[places]]
+        found[places] = [NEVER if time is None else width(time - _EPOCH) for time in times]
+    return np.where(found > since, found, NEVER)
+
+
+def _failed(time: int, as_of: int, down: pd.Timedelta) -> Reason:
+    failed = f"it failed at {pd.Timestamp(time, unit='us', tz='UTC'):%Y-%m-%d %H:%M} UTC"
+    if time < as_of <= time + width(down):
+        return Reason("failed", f"{failed}, and counts as down for {format_age(width(down))}")
+    return Reason("failed", f"{failed}, and no reading since shows that it runs again")

@@ -1,0 +1,91 @@
+"""Staleness: how old telemetry may be before its prediction counts as stale, by one rule for batches and the endpoint.
+
+The first of these that is there:
+
+setting     what the operator says
+contract    the latency that the contract of the telemetry promises
+telemetry   four times the interval within which nearly all readings follow the one before, and the delay within which
+            they become known, as measured on the stored telemetry (`data_contracts.tables.readings`)
+window      the model's longest window, where nothing is known of how often readings come
+
+Readings of one hour count as one, so that the derived limit is some four hours at least.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import pandas as pd
+
+from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.errors import NotFoundError
+from data_contracts.tables.readings import ReadingRhythm
+from data_contracts.workspace import Workspace
+from features.names import parse_duration
+from features.telemetry.sorted_times import width
+from models.artifact.artifact import Artifact
+from models.artifact.reasons import Reason
+from models.labels.observation import observation_window
+
+NEVER = "none"
+"""The setting by which telemetry is never too old."""
+_INTERVALS = 4
+_LEAST = pd.Timedelta(hours=1)
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """How old telemetry may be."""
+
+    limit: pd.Timedelta | None  # age of the latest reading used; None for any age
+    source: Literal["setting", "contract", "telemetry", "window"]
+    words: str  # where the limit comes from
+
+    def reason(self, age: int) -> Reason | None:
+        """Say why telemetry whose latest reading has this age, in microseconds, is too old; None if it is not."""
+        if self.limit is None or age <= (limit := width(self.limit)):
+            return None
+        words = f"the latest reading used is {format_age(age)} old, at most {format_age(limit)} {self.words}"
+        return Reason("stale", words)
+
+    def describe(self) -> str:
+        """Say the limit in a sentence's part, such as "at most 24 h is declared by ..."."""
+        return "of any age, as set" if self.limit is None else f"at most {format_age(width(self.limit))} {self.words}"
+
+
+def staleness(
+    artifact: Artifact, *, setting: str = "", contract: Contract | None = None, rhythm: ReadingRhythm | None = None
+) -> Staleness:
+    """Return the limit for a model's telemetry: by the setting (a duration, or "none"), the contract or the rhythm."""
+    if setting:
+        limit = None if setting == NEVER else parse_duration(setting)
+        return Staleness(limit, "setting", "is declared")
+    if contract is not None and contract.max_age is not None:
+        return Staleness(contract.max_age, "contract", f"is declared by the contract {contract.name}")
+    if rhythm is not None:
+        limit = max(_INTERVALS * rhythm.interval + rhythm.delay, _LEAST)
+        every, delay = format_age(width(rhythm.interval)), format_age(width(rhythm.delay))
+        known = f" and are known within {delay}" if rhythm.delay > pd.Timedelta(0) else ""
+        words = f"is expected: 95 % of the readings follow within {every}{known}"
+        return Staleness(limit, "telemetry", words)
+    window = observation_window(artifact.recipe.windows)
+    return Staleness(window, "window", "is expected: the model looks no further back, and no contract declares less")
+
+
+@lru_cache(maxsize=16)
+def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:  # noqa: ARG001 - contracts kept there count
+    """Return the contract of an asset type's telemetry; None for a user's own type, which only the model describes."""
+    try:
+        return telemetry_contract(asset_type)
+    except NotFoundError:
+        return None
+
+
+def format_age(age: int) -> str:
+    """Write a duration in microseconds as people say it."""
+    for unit, microseconds, most in (("s", _SECOND, 90), ("min", 60 * _SECOND, 90), ("h", 3600 * _SECOND, 72)):
+        if age < most * microseconds:
+            return f"{age / microseconds:.3g} {unit}"
+    days = age / (24 * 3600 * _SECOND)
+    return f"{days:.3g} days" if days < 1000 else f"{days:,.0f} days"

@@ -1,0 +1,101 @@
+"""Cut-offs at which assets were observed, and how many were left out because they were not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.tables.history import History
+from features.telemetry.sorted_times import IntArray, microseconds, width
+from features.telemetry.windows import count_cut_offs, cut_offs
+from models.labels.breakdowns import NO_TIME
+from models.labels.labels import known_breakdowns
+from models.labels.observation import (
+    LONGEST_SILENCE,
+    ObservationState,
+    last_failures,
+    last_readings,
+    retired_at,
+    states_at,
+)
+
+STRAY = "stray"
+"""The reason of cut-offs after a few readings further than `LONGEST_SILENCE` from all others: a clock was wrong."""
+
+
+@dataclass(frozen=True)
+class ObservationRule:
+    """How a model's assets are observed, see `models.labels.observation`."""
+
+    window: pd.Timedelta
+    down_after_failure: pd.Timedelta = NO_TIME
+    breakdown: pd.Timedelta = NO_TIME  # failures up to this long after the first of a breakdown are that one
+    # Whether the very time of a failure still counts as observed: its remaining life is known to be zero.
+    at_failure: bool = False
+
+
+@dataclass(frozen=True)
+class ObservedCutOffs:
+    """Cut-offs (asset, as_of), sorted by both, and how many others there were: by `ObservationState`, or `STRAY`."""
+
+    cut_offs: pd.DataFrame
+    left_out: Mapping[str, int]
+
+
+def observed_cut_offs(
+    history: History,
+    stride: pd.Timedelta,
+    rule: ObservationRule,
+    *,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> ObservedCutOffs:
+    """Draw the cut-offs between each asset's first and last reading at which it was observed, as known then."""
+    drawn = cut_offs(history, stride, start=start, end=end, within=rule.window)
+    failed = last_failures(drawn, history.failures, breakdown=rule.breakdown)
+    states = _states(drawn, history, failed, retired_at(drawn, history.assets), rule)
+    stray = (states == ObservationState.OBSERVED) & _stray(drawn, rule.window)
+    states[stray] = STRAY
+    counts = {STRAY: int(stray.sum())} | {
+        state.value: int(np.count_nonzero(states == state)) for state in ObservationState
+    }
+    counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
+    kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
+    return ObservedCutOffs(kept, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
+
+
+def failed_in_hindsight(
+    cut_offs: pd.DataFrame, history: History, rule: ObservationRule, *, known_until: pd.Timestamp
+) -> npt.NDArray[np.bool_]:
+    """Mark the cut-offs at which assets had failed by what is known later, (n,).
+
+    Nobody knew yet; but what a failed machine has sent says nothing of a running one.
+    """
+    known = known_breakdowns(history.failures, known_until, rule.breakdown)
+    failed = last_failures(cut_offs, known.assign(known_time=known["event_time"]))
+    states = _states(cut_offs, history, failed, np.zeros(len(cut_offs), dtype=np.bool_), rule)
+    return np.asarray(states == ObservationState.FAILED, dtype=np.bool_)
+
+
+def _stray(drawn: pd.DataFrame, window: pd.Timedelta) -> npt.NDArray[np.bool_]:
+    """Mark the cut-offs, sorted by asset and time, of runs no longer than a window that stand far from longer ones."""
+    asset, times = pd.factorize(drawn["asset"])[0], microseconds(drawn["as_of"])
+    begins = (np.diff(asset) != 0) | (np.diff(times) > width(LONGEST_SILENCE))
+    run = np.concatenate([np.zeros(min(len(drawn), 1), dtype=np.int64), np.cumsum(begins)])
+    first, last = (np.searchsorted(run, np.arange(run.max(initial=-1) + 1), side=side) for side in ("left", "right"))
+    short = times[last - 1] - times[first] <= width(window)
+    longer = np.zeros(asset.max(initial=-1) + 1, dtype=np.bool_)
+    longer[asset[first[~short]]] = True
+    return np.asarray((short & longer[asset[first]])[run], dtype=np.bool_)
+
+
+def _states(
+    cut_offs: pd.DataFrame, history: History, failed: IntArray, retired: npt.NDArray[np.bool_], rule: ObservationRule
+) -> npt.NDArray[np.object_]:
+    as_of, reading = microseconds(cut_offs["as_of"]), last_readings(cut_offs, history.telemetry)
+    states = states_at(as_of, reading, failed, retired, window=rule.window, down_after_failure=rule.down_after_failure)
+    if rule.at_failure:
+        states[(states == ObservationState.FAILED) & (failed == as_of)] = ObservationState.OBSERVED
+    return states

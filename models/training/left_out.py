@@ -1,0 +1,78 @@
+"""What training leaves out, and why: cut-offs that are no samples, and failures that are no breakdowns of their own."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from models.labels.labels import LabelState, known_breakdowns, known_rows
+from models.labels.observation import ObservationState
+from models.labels.observed_cut_offs import ObservedCutOffs
+from models.training.splits import Split
+
+PURGED = "purged"
+"""The reason of cut-offs between training and test, whose labels would reach from one into the other, or after both."""
+BEYOND = "beyond"
+"""The reason of cut-offs at which the condition is beyond its threshold already."""
+_MEANING = {
+    "silent": "no reading in the window",
+    "failed": "failed and not back, or down after it",
+    "retired": "by its record",
+    "stray": "more than a year from all other readings: a wrong clock",
+    BEYOND: "the condition is beyond the threshold already",
+    "censored": "what happened afterwards was not observed",
+    "unknown": "the outcome was not known yet",
+    "too_late": "failed within the lead",
+    PURGED: "between training and test, or after both",
+}
+_DECIDED = (LabelState.POSITIVE, LabelState.NEGATIVE)
+
+
+def count_left_out(observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int) -> Mapping[str, int]:
+    """Count the cut-offs that are neither training nor test samples, by reason.
+
+    `labelled` are those of the training part with their target and, for failures, state; what neither it nor the
+    `n_test` test samples hold of the split had failed in hindsight.
+    """
+    n_split = int(np.count_nonzero(split.train | split.test))
+    unlearned = labelled[labelled["target"].isna()]
+    states = unlearned["state"] if "state" in labelled else pd.Series(LabelState.UNKNOWN.value, index=unlearned.index)
+    # What is decided, but too early for others of its age, is not known yet either.
+    states = states.mask(states.isin([state.value for state in _DECIDED]), LabelState.UNKNOWN.value)
+    counts = Counter(observed.left_out)
+    counts.update({ObservationState.FAILED.value: n_split - len(labelled) - n_test})
+    counts.update({str(state): int(count) for state, count in states.value_counts().items()})
+    counts.update({PURGED: len(observed.cut_offs) - n_split})
+    return {reason: count for reason, count in sorted(counts.items()) if count}
+
+
+def count_booked_again(failures: pd.DataFrame, known_until: pd.Timestamp, breakdown: pd.Timedelta) -> int:
+    """Count the failures, at instants of their own, that only book a breakdown again."""
+    instants = known_rows(failures, "failure_id", known_until)[["asset", "event_time"]].drop_duplicates()
+    return len(instants) - len(known_breakdowns(failures, known_until, breakdown))
+
+
+def left_out_sentence(left_out: Mapping[str, int]) -> str:
+    """Say how many cut-offs are no samples, and why, most frequent first.
+
+    >>> left_out_sentence({"silent": 1480, "retired": 12})
+    '1,492 cut-offs left out: 1,480 silent (no reading in the window), 12 retired (by its record)'
+    """
+    if not left_out:
+        return "no cut-off left out"
+    by_count = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+    reasons = [f"{count:,} {reason} ({_MEANING[reason]})" for reason, count in by_count]
+    return f"{sum(left_out.values()):,} cut-offs left out: {', '.join(reasons)}"
+
+
+def booked_again_sentence(booked_again: int, breakdown: str) -> str:
+    """Say how many failures only book a breakdown again.
+
+    >>> booked_again_sentence(10, "12h")
+    '10 failures within 12h of another of their asset are the same breakdown (label.down_after_failure says how far)'
+    """
+    return (
+        f"{booked_again:,} failures within {breakdown} of another of their asset are the same breakdown "
+        "(label.down_after_failure says how far)"
+    )

@@ -1,0 +1,196 @@
+"""The cells of one file as they are: texts from text files, typed columns from Parquet files and workbooks."""
+
+import csv
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.unit_symbols import is_unit
+from data_contracts.errors import ForewarnError, UsageError, did_you_mean
+from data_contracts.validation.conform import split_unit
+from pipelines.file_reading.find_files import file_kind
+from pipelines.file_reading.headers import Complete, check_separator, not_text, open_bytes, read_header
+from pipelines.file_reading.notes import FileNotes
+
+TEXT = pa.large_string()
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One file's cells, and how they were written."""
+
+    path: Path
+    table: pa.Table
+    notes: FileNotes = field(default_factory=FileNotes)
+
+
+def read_raw(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
+    """Read one file; errors name the file and what would bring it in."""
+    kind = file_kind(path)
+    if not path.stat().st_size:
+        raise ForewarnError(f"{path} is empty", "a header and at least one row", "Check how it was written")
+    try:
+        if kind == "parquet":
+            return _read_parquet(path)
+        return _read_text(path, layout, complete) if kind == "text" else _read_workbook(path, layout, complete)
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start + 1} is {error.object[error.start]:#04x}"
+        raise not_text(path, error.encoding, reason) from error
+    except (pa.ArrowException, csv.Error, ValueError, OSError, EOFError, zlib.error) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "invalid UTF8" in reason:
+            raise not_text(path, "utf-8", reason) from error
+        raise ForewarnError(
+            f"{path} cannot be read ({reason})", f"a whole {path.suffix} file", "Write it again; nothing was stored"
+        ) from error
+
+
+def _read_text(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
+    """Read everything as text: an identifier such as 007 must not become the number 7."""
+    header = read_header(path, layout, complete)
+    check_separator(path, header)
+    # Arrow's reader, not pandas', which pads or cuts a line with too few or too many values instead of refusing it.
+    as_text = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(header.names, TEXT),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    # One thread, so that the error can say which row it was.
+    options = pa.csv.ReadOptions(
+        use_threads=False, skip_rows=header.lines, column_names=list(header.names), encoding=header.encoding
+    )
+    parsing = pa.csv.ParseOptions(delimiter=header.separator)
+    if _ends(path, header.lines):
+        table = pa.table([pa.array([], TEXT) for _ in header.names], names=list(header.names))
+    else:
+        with open_bytes(path) as file:
+            table = pa.csv.read_csv(file, options, parsing, as_text)
+    table, units, recognised = _split_units_row(path, table, layout)
+    notes = FileNotes(
+        separator=header.separator,
+        encoding=header.encoding,
+        skipped_lines=header.skipped,
+        units=units,
+        recognised=header.recognised + recognised,
+    )
+    return RawTable(path, table, notes)
+
+
+def _ends(path: Path, lines: int) -> bool:
+    """Return whether nothing follows the header, which Arrow takes for an error."""
+    with open_bytes(path) as file:
+        for _ in range(lines):
+            file.readline()
+        return not file.read(1 << 16).strip()
+
+
+def _read_parquet(path: Path) -> RawTable:
+    table = pa.parquet.ParquetFile(path).read()
+    metadata = table.schema.metadata or {}
+    # An index without a name says where a row stood in somebody's memory.
+    unnamed = [name for name in table.column_names if name.startswith("__index_level_")]
+    units = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}")).get("units", {})
+    units = {str(name): str(unit) for name, unit in units.items() if unit is not None}
+    return RawTable(path, table.drop_columns(unnamed), FileNotes(units=units, ignored=tuple(unnamed)))
+
+
+def _read_workbook(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
+    rows = _sheet(path, layout)
+    first = next((number for number, row in enumerate(rows) if any(cell != "" for cell in row)), 0)
+    headers = ((number, _names(row)) for number, row in enumerate(rows[:100]))
+    found = next((number for number, names in headers if complete(names)), first)
+    skipped = found if layout.skip_lines is None else layout.skip_lines
+    if skipped >= len(rows):
+        raise ForewarnError(
+            f"{path} has no row {skipped + 1}", "a header", "Correct --skip-lines or --layout sheet=NAME"
+        )
+    names = _names(rows[skipped])
+    used = [position for position, name in enumerate(names) if name]
+    cells = [row for row in rows[skipped + 1 :] if any(cell != "" for cell in row)]
+    columns = [_cells([row[position] for row in cells], layout.decimal or ".") for position in used]
+    table = pa.table(columns, names=[names[position] for position in used])
+    table, units, recognised = _split_units_row(path, table, layout)
+    if skipped and layout.skip_lines is None:
+        recognised += ("skipLines",)
+    return RawTable(path, table, FileNotes(skipped_lines=skipped, units=units, recognised=recognised))
+
+
+def _sheet(path: Path, layout: FileLayout) -> list[list[Any]]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        sheets = {
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names
+        }
+    except CalamineError as error:
+        raise ForewarnError(f"{path} cannot be read ({error})", "a whole .xlsx file", "Save it again") from error
+    filled = [name for name, rows in sheets.items() if rows]
+    if layout.sheet is not None:
+        if layout.sheet not in sheets:
+            hint = did_you_mean(layout.sheet, sheets) or "Correct the sheet"
+            raise UsageError(f"{path} has no sheet {layout.sheet!r}", f"one of {', '.join(sheets)}", hint)
+        return sheets[layout.sheet]
+    if len(filled) > 1:
+        raise UsageError(f"{path} has {len(filled)} sheets: {', '.join(filled)}", "one", "Name it: --layout sheet=NAME")
+    return sheets[filled[0]] if filled else []
+
+
+def _names(row: Sequence[Any]) -> list[str]:
+    return [str(cell).strip() for cell in row]
+
+
+def _cells(values: Sequence[Any], decimal: str) -> pa.ChunkedArray:
+    """Make a column of a workbook's cells: of one type, or texts where types are mixed."""
+    present = [None if value == "" else value for value in values]
+    kinds = {type(value) for value in present if value is not None}
+    if kinds <= {float, int} or kinds in ({str}, {datetime}, {bool}):
+        return pa.chunked_array([pa.array(present, None if kinds else TEXT)])
+    return pa.chunked_array([pa.array([_written(value, decimal) for value in present], TEXT)])
+
+
+def _written(value: Any, decimal: str) -> str | None:
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value).replace(".", decimal)
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if value is None else str(value)
+
+
+def _split_units_row(
+    path: Path, table: pa.Table, layout: FileLayout
+) -> tuple[pa.Table, dict[str, str], tuple[str, ...]]:
+    """Take a row of units off a table; return its units by column, and whether it was recognised.
+
+    It is one if every cell is a unit or empty, and at least one is a unit that is no number.
+    """
+    if layout.units_row is False or not table.num_rows:
+        return table, {}, ()
+    cells = [_text(column[0]) for column in table.columns]
+    if layout.units_row is None and not _are_units(cells):
+        return table, {}, ()
+    if layout.units_row and all(cell == "" for cell in cells):
+        raise ForewarnError(f"{path}: the row under the header is empty", "a row of units", "Leave out --units-row")
+    names = [split_unit(name)[0] for name in table.column_names]
+    units = {name: cell.strip("[]() ") for name, cell in zip(names, cells, strict=True) if cell.strip("[]() -")}
+    return table.slice(1), units, () if layout.units_row else ("unitsRow",)
+
+
+def _are_units(cells: Sequence[str]) -> bool:
+    present = [cell for cell in cells if cell]
+    return all(map(is_unit, present)) and any(cell.strip("[]()-1 ") for cell in present)
+
+
+def _text(cell: pa.Scalar) -> str:
+    value = cell.as_py()
+    return value.strip() if isinstance(value, str) else "" if value is None else "0"

@@ -1,0 +1,149 @@
+"""What a scoring run stores: predictions, answers and features, under ids that are the same whenever it runs."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.records.answer_records import Answer, add_predictions
+from data_contracts.records.asset_records import answers_of
+from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.tables.stored_features import StoredFeatures, store_features
+from data_contracts.workspace import Workspace
+from features.extraction.latest_readings import UNKNOWN
+from features.telemetry.sorted_times import IntArray
+from models.artifact.reasons import Reason
+from models.artifact.scoring import DetailedScores
+from models.registry.registry import LoadedModel
+
+# The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
+_NAMESPACE = uuid.UUID("0b9b3a5e-6a3d-5f0c-9d7e-2f8f6f1c4a11")
+_HOUR = pd.Timedelta(hours=1)
+
+
+def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp) -> str:
+    """Return the id of a batch prediction, the same whenever it is made."""
+    return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
+
+
+def store_new(workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp) -> int:
+    """Store the predictions and answers that are not in the records yet; return how many predictions."""
+    records = open_records(workspace.records_url)
+    known: set[str] = set()
+    if batch:
+        stored = predictions(records, model_name=batch[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
+        known = set(stored["prediction_id"])
+    # An asset may have been predicted for, and its failure at the time of the cut-off been reported since.
+    without = {prediction.prediction_id for prediction in batch}
+    known |= set(answers_of(records, [one.prediction_id for one in answers if one.prediction_id not in without]))
+    new = [prediction for prediction in batch if prediction.prediction_id not in known]
+    add_predictions(records, new, [answer for answer in answers if answer.prediction_id not in known])
+    return len(new)
+
+
+def store_scored_features(
+    workspace: Workspace, model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp
+) -> None:
+    """Store the features that were scored, so that the endpoint can give and explain the same predictions at once."""
+    frame = details.frame
+    run = StoredFeatures(
+        as_of=frame["as_of"].iloc[0],
+        assets=frame["asset"].tolist(),
+        read_at=[_timestamp(time) for time in latest.tolist()],
+        reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
+        features=details.features.to_numpy(dtype=np.float64),
+        reason_codes=[None if reason is None else reason.code for reason in details.reasons],
+    )
+    store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
+
+
+def answers_of_scores(
+    model: LoadedModel,
+    details: DetailedScores,
+    latest: IntArray,
+    reasons: Sequence[Reason | None],
+    made_at: pd.Timestamp,
+) -> Iterator[Answer]:
+    """Yield what a prediction has no columns for, under the names of the endpoint's responses, where there is one."""
+    artifact = model.artifact
+    hours = [horizon / _HOUR for horizon in artifact.horizons]
+    frame = details.frame
+    rows = zip(frame["asset"], frame["as_of"], details.probabilities.tolist(), latest.tolist(), reasons, strict=True)
+    for asset, as_of, probabilities, time, reason in rows:
+        if reason is not None and reason.code != "stale":
+            continue
+        identifier = prediction_id(model.name, model.version, asset, as_of)
+        horizons = [{"hours": h, "probability": p} for h, p in zip(hours, probabilities, strict=True)]
+        read_at = _timestamp(time)
+        last = None if read_at is None else read_at.isoformat()
+        content = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
+        yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)
+
+
+def absent_answers(
+    model: LoadedModel, absent: Mapping[str, Reason], as_of: pd.Timestamp, made_at: pd.Timestamp
+) -> Iterator[Answer]:
+    """Yield that assets do not run, in place of a prediction."""
+    for asset, reason in absent.items():
+        identifier = prediction_id(model.name, model.version, asset, as_of)
+        yield _answer(model, asset, as_of, reason.code, reason, {"prediction_id": identifier}, made_at)
+
+
+def _answer(
+    model: LoadedModel,
+    asset: str,
+    as_of: pd.Timestamp,
+    status: str,
+    reason: Reason | None,
+    content: Mapping[str, Any],
+    made_at: pd.Timestamp,
+) -> Answer:
+    more = {} if reason is None else {"reason_code": reason.code}
+    return Answer(
+        prediction_id=content["prediction_id"],
+        asset=asset,
+        as_of=as_of,
+        made_at=made_at,
+        status=status,
+        reason=None if reason is None else reason.words,
+        model_name=model.name,
+        model_version=model.version,
+        model_digest=model.artifact.digest,
+        answer=json.dumps({**content, **more}),
+    )
+
+
+def predictions_of(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timestamp) -> list[Prediction]:
+    """Return the predictions of scores, as of `models.artifact.scoring.score`."""
+    artifact = model.artifact
+    horizon = pd.Timedelta(0) if artifact.horizon is None else artifact.horizon
+    return [
+        Prediction(
+            prediction_id=prediction_id(model.name, model.version, row["asset"], row["as_of"]),
+            asset=row["asset"],
+            as_of=row["as_of"],
+            made_at=made_at,
+            horizon_s=horizon.total_seconds(),
+            lead_s=artifact.lead.total_seconds(),
+            probability=_number(row["probability"]),
+            remaining_life_h=_number(row["remaining_life_h"]),
+            threshold=_number(row["threshold"]),
+            alert=bool(row["alert"]),
+            model_name=model.name,
+            model_version=model.version,
+            origin="batch",
+        )
+        for row in scores.to_dict("records")
+    ]
+
+
+def _timestamp(time: int) -> pd.Timestamp | None:
+    """Convert a latest reading, in microseconds since 1970 (UTC)."""
+    return None if time == UNKNOWN else pd.Timestamp(time, unit="us", tz="UTC")
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

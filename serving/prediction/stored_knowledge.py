@@ -1,0 +1,67 @@
+"""What the endpoint keeps of an asset type's stored data from request to request, each part read when it changes."""
+
+from contextlib import suppress
+
+import pandas as pd
+
+from data_contracts.errors import StorageError
+from data_contracts.tables.readings import ReadingRhythm, reading_rhythm
+from data_contracts.workspace import Workspace
+from models.artifact.artifact import Artifact
+from models.artifact.staleness import Staleness, contract_of, staleness
+from serving.prediction.asset_states import AssetStates
+from serving.prediction.broken_contracts import BrokenContracts
+from serving.prediction.stored_fleet import StoredFleet
+from serving.prediction.stored_telemetry import LatestTelemetry
+
+
+class StoredKnowledge:
+    """The latest telemetry, records, states, broken contracts and rhythm of the assets of each type."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._latest: dict[str, LatestTelemetry] = {}
+        self._fleets: dict[str, StoredFleet] = {}
+        self._broken: dict[str, BrokenContracts] = {}
+        self._states: dict[str, AssetStates] = {}
+        self._rhythms: dict[str, ReadingRhythm] = {}
+
+    def latest_telemetry(self, asset_type: str) -> LatestTelemetry:
+        """Return the latest times of the telemetry of an asset type."""
+        return self._latest.setdefault(asset_type, LatestTelemetry(self.workspace, asset_type))
+
+    def fleet(self, asset_type: str) -> StoredFleet:
+        """Return what else is stored about the assets of a type."""
+        return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type))
+
+    def broken_contracts(self, asset_type: str) -> BrokenContracts:
+        """Return which assets of a type have telemetry in quarantine."""
+        broken = BrokenContracts(self.workspace, self.latest_telemetry(asset_type))
+        return self._broken.setdefault(asset_type, broken)
+
+    def asset_states(self, asset_type: str) -> AssetStates:
+        """Return which assets of a type do not run."""
+        states = AssetStates(self.workspace, self.fleet(asset_type), self.latest_telemetry(asset_type))
+        return self._states.setdefault(asset_type, states)
+
+    def staleness(self, artifact: Artifact, setting: str) -> Staleness:
+        """Return how old a model's telemetry may be; how often readings come is measured once, as soon as any do."""
+        asset_type = artifact.recipe.asset_type
+        limit = staleness(artifact, setting=setting, contract=contract_of(self.workspace, asset_type))
+        if limit.source != "window":
+            return limit
+        if asset_type not in self._rhythms:
+            measured = reading_rhythm(self.workspace, f"telemetry/{asset_type}")
+            if measured is None:
+                return limit
+            self._rhythms[asset_type] = measured
+        return staleness(artifact, rhythm=self._rhythms[asset_type])
+
+    def warm_up(self, artifact: Artifact, setting: str) -> None:
+        """Read all of it before the first request; if that fails, the first request reports it."""
+        asset_type = artifact.recipe.asset_type
+        with suppress(StorageError):
+            self.latest_telemetry(asset_type).known_times()
+            self.broken_contracts(asset_type).reasons({})
+            self.fleet(asset_type).history([], (), pd.DataFrame())
+            self.staleness(artifact, setting)
