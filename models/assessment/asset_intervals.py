@@ -12,7 +12,6 @@ doi:10.1093/biomet/26.4.404, for an area of 1 or 0, whose variance cannot be see
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ Rows = npt.NDArray[np.bool_]
 _UNKNOWN = (math.nan, math.nan)
 
 
-def auc_interval(asset: Sequence[str], truth: Rows, score: Vector, confidence: float = 0.95) -> tuple[float, float]:
+def auc_interval(asset: npt.ArrayLike, truth: Rows, score: Vector, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of the area under the ROC curve of n samples; NaN with one class or one failed asset.
 
     Examples
@@ -61,7 +60,7 @@ def auc_interval(asset: Sequence[str], truth: Rows, score: Vector, confidence: f
 
 
 def rmse_interval(
-    asset: Sequence[str], predicted: Vector, true: Vector, confidence: float = 0.95
+    asset: npt.ArrayLike, predicted: Vector, true: Vector, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return the interval of the root mean squared error of n samples; NaN with fewer than two assets."""
     codes = np.unique(np.asarray(asset, dtype=str), return_inverse=True)[1]

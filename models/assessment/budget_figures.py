@@ -22,7 +22,8 @@ def budget_metrics(
     alarms = int(number_alerts(predictions, terms)["episode"].max()) if predictions["alert"].any() else 0
     span = predictions["as_of"].max() - predictions["as_of"].min()
     allowed = budget.within(pd.Timedelta(span))
-    watched = predictions.groupby("asset")["as_of"].agg(lambda own: own.max() - own.min()).sum() + terms.horizon
+    own = predictions.groupby("asset")["as_of"]
+    watched = pd.Timedelta((own.max() - own.min()).sum()) + terms.horizon
     hit = min(1.0, float(terms.horizon / watched))
     found = metrics.get("failures_total", math.nan) * (1.0 - (1.0 - hit) ** max(float(alarms), allowed))
     return {"alarms": float(alarms), "alarms_allowed": allowed, "failures_caught_at_random": found}
