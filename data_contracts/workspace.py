@@ -73,6 +73,11 @@ class Workspace:
         return self.root / "prefect"
 
     @property
+    def contracts(self) -> Path:
+        """Return the folder of the contracts that the workspace's data were checked by."""
+        return self.root / "contracts"
+
+    @property
     def reports(self) -> Path:
         """Return the folder that reports are written to."""
         return self.root / "reports"

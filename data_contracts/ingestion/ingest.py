@@ -11,10 +11,13 @@ from typing import Any, Final
 import pandas as pd
 
 from data_contracts.contract.contract_types import Contract
+from data_contracts.contract.registered import Registration, register
 from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
+from data_contracts.ingestion.reused_ids import as_before, refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint
-from data_contracts.tables import tables
+from data_contracts.tables import service_records, tables
+from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import ConformedBatch, conform, split_unit
 from data_contracts.validation.report import ContractError, Report
@@ -44,6 +47,10 @@ class IngestResult:
         Whether the batch had been ingested before and was skipped.
     report
         The results of the checks; None if the batch was skipped.
+    registration
+        Whether the contract is new to the workspace, and what changed; None if the batch was skipped.
+    service
+        How the records of assets that nobody recorded follow from this telemetry.
     ignored_columns
         The columns that the contract does not have and that were left out.
     nulled
@@ -57,6 +64,8 @@ class IngestResult:
     quarantined: int
     already: bool
     report: Report | None
+    registration: Registration | None = None
+    service: ServiceChanges = UNCHANGED
     ignored_columns: tuple[str, ...] = ()
     nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -72,8 +81,14 @@ class IngestResult:
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the fields by name, as JSON values."""
-        report = None if self.report is None else self.report.to_dict()
-        return {**vars(self), "report": report, "ignored_columns": list(self.ignored_columns)}
+        parts = {name: value for name, value in vars(self).items() if name not in ("report", "registration")}
+        return {
+            **parts,
+            "report": None if self.report is None else self.report.to_dict(),
+            "ignored_columns": list(self.ignored_columns),
+            "registration": None if self.registration is None else self.registration.to_dict(),
+            "service": dict(vars(self.service)),
+        }
 
 
 def batch_digest(frame: pd.DataFrame, contract: Contract, *, ignore_extra: bool = False) -> str:
@@ -151,7 +166,9 @@ def ingest(
     if interrupted is not None:
         _check_same_content(name, interrupted[0], mark)
         now = interrupted[1]
+    registration = register(workspace.contracts, contract, now=now)
     checked = examine(frame, contract, now=now, ignore_extra=ignore_extra)
+    checked = _check_ids(workspace, checked, contract, name, interrupted=interrupted is not None)
     report, rows, reasons = checked.report, checked.frame, checked.reasons
     if not report.batch_passed or len(reasons) == len(rows):
         _refuse(workspace, frame, contract, name, checked, mark, now)
@@ -162,15 +179,35 @@ def ingest(
             workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
         )
     good = rows[~bad][[column.name for column in contract.stored_columns]]
+    # Before the readings, so that none is stored of an asset without a record.
+    service = service_records.before_storing(workspace, contract, good)
     if frame.attrs.get(KNOWN_TIME_ASSUMED):
         good = _known_no_earlier_than_stored(workspace, contract, good)
     new = tables.append(workspace, contract.table, good, name, mark=mark)
+    service_records.after_storing(workspace, contract)
     if not new:
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
     counts = int((~bad).sum()), int(bad.sum())
     return IngestResult(
-        name, contract.name, len(frame), *counts, False, report, ignored_columns=batch.ignored, nulled=checked.nulled
+        *(name, contract.name, len(frame), *counts, False, report),
+        ignored_columns=batch.ignored,
+        nulled=checked.nulled,
+        registration=registration,
+        service=service,
     )
+
+
+def _check_ids(
+    workspace: Workspace, checked: Examination, contract: Contract, name: str, *, interrupted: bool
+) -> Examination:
+    """Refuse the rows whose ids are in use for something else."""
+    if not checked.report.batch_passed:
+        return checked
+    reused = reused_ids(workspace, checked.frame[~checked.frame.index.isin(list(checked.reasons))], contract)
+    if interrupted:
+        held = quarantine.held_texts(workspace, contract, name)
+        reused = as_before(reused, checked.reasons, checked.frame, held)
+    return refuse_reused(checked, reused, contract)
 
 
 def _without(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:

@@ -26,8 +26,9 @@ from data_contracts.ingestion.quarantine_entries import (
 )
 from data_contracts.ingestion.repaired_files import write_rows
 from data_contracts.ingestion.replay_shape import split_by_shape
+from data_contracts.ingestion.reused_ids import refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
-from data_contracts.tables import tables
+from data_contracts.tables import service_records, tables
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.workspace import Workspace
 
@@ -105,6 +106,13 @@ def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple
     return mark, pd.Timestamp(entries.loc[of_batch, "known_time"].min())
 
 
+def held_texts(workspace: Workspace, contract: Contract, batch_id: str) -> list[str]:
+    """Return the rows of a batch that were quarantined one by one, as `to_texts` wrote them."""
+    entries = read_entries(workspace)
+    of_batch = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
+    return [str(row) for row in entries.loc[of_batch, "row"]]
+
+
 def list_rows(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:
     """Return the rows in quarantine, optionally of one contract or batch.
 
@@ -152,6 +160,8 @@ def replay(
     fitting, reasons = split.fitting, dict(split.reasons)
     if len(fitting):
         checked = _examine_with_stored(workspace, fitting, contract, now)
+        good = checked.frame[~fitting.index.isin(list(checked.reasons))]
+        checked = refuse_reused(checked, reused_ids(workspace, good, contract), contract)
         bad = fitting.index.isin(list(checked.reasons))
         reasons |= {str(fitting["entry"][row]): why for row, why in sorted(checked.reasons.items())}
         good = checked.frame[~bad][[column.name for column in contract.stored_columns]]
@@ -259,7 +269,9 @@ def _release(
         }
     )
     store_entries(workspace, intents, replay_id, now)
+    service_records.before_storing(workspace, contract, rows)
     tables.append(workspace, contract.table, rows, replay_id)
+    service_records.after_storing(workspace, contract)
 
 
 def _finish_replays(workspace: Workspace, contract: Contract) -> None:

@@ -15,9 +15,11 @@ from deltalake import DeltaTable
 from data_contracts.ingestion.quarantine_entries import REFUSED, REPAIRED, TABLE
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import to_pandas
-from data_contracts.tables.row_conditions import instant, is_one_of, text, where
+from data_contracts.tables.row_conditions import is_one_of, rows_of, text, where
 from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.workspace import Workspace
+
+_NEVER = "1700-01-01T00:00:00+00:00"  # earlier than any reading
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,18 @@ def count_newer(
 
     None in `good` is an asset without a good reading; assets without refused readings are left out of the result.
     """
-    later = " OR ".join(
-        f"asset = {text(asset)}" + (f" AND event_time > {instant(time)}" if time is not None else "")
-        for asset, time in good.items()
-    )
-    rows = _query(workspace, table, "asset, count(*) AS n", as_of, f" AND ({later or 'false'})")
+    if not good:
+        return {}
+    since = [_NEVER if time is None else time.tz_convert("UTC").isoformat() for time in good.values()]
+    latest = f"(SELECT {rows_of(list(good))} AS of_asset, {rows_of(since)} AS since)"
+    newer = " AND event_time > CAST(since AS TIMESTAMP)"
+    rows = _query(workspace, table, "asset, count(*) AS n", as_of, newer, rows=f"t JOIN {latest} ON asset = of_asset")
     return {row["asset"]: int(row["n"]) for row in rows}
 
 
-def _query(workspace: Workspace, table: str, columns: str, as_of: pd.Timestamp | None, condition: str) -> list[Any]:
+def _query(
+    workspace: Workspace, table: str, columns: str, as_of: pd.Timestamp | None, condition: str, *, rows: str = "t"
+) -> list[Any]:
     with storage(workspace, TABLE):
         delta = open_to_read(workspace, TABLE)
         # Entries written before this column existed have no asset; the table may have no such column yet.
@@ -67,8 +72,8 @@ def _query(workspace: Workspace, table: str, columns: str, as_of: pd.Timestamp |
             return []
         of_table = where(as_of, None, None, None, equal={"table": table})
         held = f"{of_table} AND asset IS NOT NULL AND event_time IS NOT NULL{_not_released(workspace, table, delta)}"
-        rows = query(delta, f"SELECT {columns} FROM t{held}{condition} GROUP BY asset")  # noqa: S608
-        return to_pandas(rows).to_dict("records")
+        grouped = query(delta, f"SELECT {columns} FROM {rows}{held}{condition} GROUP BY asset")  # noqa: S608
+        return to_pandas(grouped).to_dict("records")
 
 
 def _not_released(workspace: Workspace, table: str, delta: DeltaTable) -> str:

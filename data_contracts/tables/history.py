@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from data_contracts.contract.contract import empty_table
+from data_contracts.contract.contract import Contract
+from data_contracts.contract.registered import empty_table, find_telemetry_contract
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
@@ -32,6 +33,8 @@ class History:
         The rows of the tables of those names.
     versions
         The versions of the tables it was read from.
+    contract
+        The contract of the telemetry: the workspace's, or else the shipped one; None without either.
     """
 
     asset_type: str
@@ -42,6 +45,7 @@ class History:
     work_orders: pd.DataFrame
     events: pd.DataFrame
     versions: Mapping[str, int] = field(default_factory=dict)
+    contract: Contract | None = None
 
     def as_of(self, time: pd.Timestamp) -> "History":
         """Return the history as it was known at a time: the rows whose known time is not later."""
@@ -95,7 +99,7 @@ def read_history(
 
     def read(table: str, names: Sequence[str] | None, since: pd.Timestamp | None = None) -> pd.DataFrame:
         if versions is not None and table not in versions:
-            return empty_table(table)
+            return empty_table(workspace.contracts, table)
         at = None if versions is None else versions[table]
         frame, version = tables.read_versioned(workspace, table, as_of=as_of, version=at, assets=names, start=since)
         if version is not None:
@@ -133,6 +137,7 @@ def read_history(
         work_orders=read("work_orders", names),
         events=read("events", names),
         versions=dict(sorted(used.items())),
+        contract=find_telemetry_contract(workspace.contracts, asset_type),
     )
 
 

@@ -10,9 +10,9 @@ from deltalake import DeltaTable
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.row_conditions import where
 from data_contracts.tables.table_access import open_to_read, query, storage
+from data_contracts.tables.telemetry import channels_among
 from data_contracts.workspace import Workspace
 
-_NO_CHANNELS = frozenset({"asset", "event_time", "known_time", "source", "stored_version"})
 _SPAN = pd.Timedelta(days=60)
 _MOST_ASSETS = 100
 _SHARE = 0.95
@@ -67,20 +67,16 @@ def last_readings(
 
 def has_value(delta: DeltaTable) -> str:
     """Return the SQL condition that a row of telemetry is a reading."""
-    channels = _channels(field.name for field in delta.schema().fields)
+    channels = channels_among(field.name for field in delta.schema().fields)
     return " OR ".join(f"{_quoted(name)} IS NOT NULL" for name in channels) or "false"
 
 
 def is_reading(columns: Iterable[str]) -> pc.Expression:
     """Return the Arrow expression that a row with these columns is a reading."""
     condition = pc.scalar(False)
-    for name in _channels(columns):
+    for name in channels_among(columns):
         condition |= pc.field(name).is_valid()
     return condition
-
-
-def _channels(columns: Iterable[str]) -> list[str]:
-    return [name for name in columns if name not in _NO_CHANNELS]
 
 
 def _quoted(name: str) -> str:

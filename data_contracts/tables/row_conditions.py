@@ -1,9 +1,14 @@
 """SQL conditions on the rows of a table, for the query engine."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 import pandas as pd
+
+MOST_LISTED: Final = 1000
+"""How many values are listed one by one; the engine skips more of a table by such a list, but its depth is limited."""
 
 
 def where(
@@ -32,9 +37,19 @@ def where(
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str:
-    """Return the condition that a column has one of some strings; false if there are none."""
-    listed = ", ".join(text(value) for value in values)
-    return f'"{column}" IN ({listed})' if listed else "false"
+    """Return the condition that a column has one of some strings, however many; false if there are none."""
+    unique = list(dict.fromkeys(values))
+    if not unique:
+        return "false"
+    listed = ", ".join(map(text, unique)) if len(unique) <= MOST_LISTED else f"SELECT {rows_of(unique)}"
+    return f'"{column}" IN ({listed})'
+
+
+def rows_of(values: Sequence[str]) -> str:
+    """Return strings as a column that a query selects; as one text, since 20,000 parts overflow the engine's stack."""
+    used = set().union(*values)
+    separator = next(mark for mark in map(chr, range(1, sys.maxunicode)) if mark not in used)
+    return f"unnest(string_to_array({text(separator.join(values))}, {text(separator)}))"
 
 
 def instant(time: pd.Timestamp) -> str:

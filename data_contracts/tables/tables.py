@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
-from data_contracts.contract.contract import empty_table
+from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
 from data_contracts.tables.row_conditions import where
 from data_contracts.tables.table_access import location, open_to_read, query, storage
@@ -111,7 +111,7 @@ def read_versioned(
         if delta is None:
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
-            return empty_table(table), None
+            return empty_table(workspace.contracts, table), None
         return to_pandas(query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
@@ -133,6 +133,17 @@ def asset_watermarks(
             return {}, None
         times = to_pandas(query(delta, latest))
         return dict(zip(times["asset"], times["latest"], strict=True)), int(delta.version())
+
+
+def asset_spans(workspace: Workspace, table: str) -> pd.DataFrame:
+    """Return the first and last event time of each asset of a table, and its rows: asset, first, last, rows."""
+    spans = "SELECT asset, min(event_time) AS first, max(event_time) AS last, count(*) AS rows FROM t GROUP BY asset"
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            times = pd.Series(dtype="datetime64[us, UTC]")
+            return pd.DataFrame({"asset": pd.Series(dtype="str"), "first": times, "last": times, "rows": []})
+        return to_pandas(query(delta, spans)).sort_values("asset", ignore_index=True)
 
 
 def last_event(

@@ -6,6 +6,7 @@ more than one value in ten can be converted, is refused as a whole: that is a wr
 
 import datetime
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,6 +28,7 @@ _DEMANDED = {
     "timestamp": "a time with a time zone",
     "boolean": "true or false",
 }
+_NUMBERS = (_DEMANDED["number"], _DEMANDED["integer"])
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class TypedColumn:
 
     def reason(self, value: Any) -> str:
         """Say why a value is refused."""
-        if _is_real(value) and math.isfinite(value) and abs(float(value)) >= EXACT:
+        # A file's reader leaves the digits of such a number as they are.
+        digits = isinstance(value, str) and self.demanded in _NUMBERS and re.fullmatch(r"[+-]?\d{16,}", value)
+        if digits or (_is_real(value) and math.isfinite(value) and abs(float(value)) >= EXACT):
             instead = "write it as text" if self.demanded == _DEMANDED["string"] else "use a larger unit"
             return f"holds {_show(value)}; from 2**53 on whole numbers are rounded, so {instead}"
         return f"holds {_show(value)}; {self.demanded} is demanded"

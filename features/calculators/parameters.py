@@ -112,7 +112,9 @@ def _plain(value: object) -> object:
         return float(str(value))
     if isinstance(value, np.generic):
         return value.item()
-    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value  # type: ignore[call-overload]
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def _described(parameters: Mapping[Any, Any]) -> str:

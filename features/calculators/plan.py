@@ -162,7 +162,7 @@ def slow_features(features: Sequence[str]) -> tuple[str, ...]:
 
 def _is_decimal(calculator: str, parameters: Parameters) -> bool:
     # tsfresh takes 2.0 for these, and kernels only 2.
-    return isinstance(parameters.get(_DECIMALS.get(calculator)), float)
+    return isinstance(parameters.get(_DECIMALS.get(calculator, "")), float)
 
 
 def _recompute(block: Block, doubtful: BoolArray, step: Step, out: FloatArray) -> None:

@@ -15,6 +15,7 @@ from features.extraction.arrow_batches import record_batches
 from features.extraction.job import CutOffs, Job, slabs_as_due, work
 from features.recipe.recipe import Recipe, named_channels
 from features.telemetry.known_telemetry import KnownTelemetry
+from features.telemetry.machines import Machines
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray, microseconds
@@ -41,7 +42,8 @@ def extract(
     Nulls are left out channel by channel, so that channels may differ in length; a channel without a sample has NaN
     features, its length included. With a rule for gaps the samples are those due, and a channel with too many missing
     in a window has NaN features there as well, which `coverage` reports. Work orders and failures count when they
-    happened before as_of and were known by it, events also when they happened at as_of.
+    happened before as_of and were known by it, events also when they happened at as_of. Where the asset records known
+    by as_of say that the machine took another's place, nothing from before that counts.
 
     Neither the order of rows in the history nor its other content matters: one cut-off alone gives the same bits as the
     same cut-off among thousands.
@@ -84,7 +86,7 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
     n = len(query.assets)
     telemetry = None
     if recipe.layout.needs_telemetry:
-        telemetry = KnownTelemetry.from_rows(rows, n, recipe.channels, regimes=recipe.regimes)
+        telemetry = KnownTelemetry.from_rows(rows, n, recipe.channels, regimes=recipe.regimes, counters=recipe.counters)
 
     def context(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:
         if recipe.layout.columns.keys().isdisjoint(recipe.context.columns):
@@ -92,7 +94,8 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
         assets = pd.Index(query.assets, dtype="str")
         return recipe.context.calculate(query.history, assets, asset, as_of, recipe.layout.columns)
 
-    return _extract(Job(recipe, CutOffs(np.arange(n), query.as_of), telemetry, context), n, threads, silent)
+    cut_offs = CutOffs(np.arange(n), query.as_of, query.replaced_since)
+    return _extract(Job(recipe, cut_offs, telemetry, context), n, threads, silent)
 
 
 def _extract(job: Job, n: int, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
@@ -198,13 +201,20 @@ def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> Job:
     telemetry = None
     if recipe.layout.needs_telemetry:
         telemetry = KnownTelemetry.from_frame(
-            history.telemetry, assets, recipe.channels, measured=history.channels, regimes=recipe.regimes
+            history.telemetry,
+            assets,
+            recipe.channels,
+            measured=history.channels,
+            regimes=recipe.regimes,
+            counters=recipe.counters,
         )
 
     def context(asset: IntArray, as_of: IntArray) -> Mapping[str, FloatArray]:
         return recipe.context.calculate(history, assets, asset, as_of, recipe.layout.columns)
 
-    return Job(recipe, CutOffs(asset, microseconds(cut_offs["as_of"])), telemetry, context)
+    as_of = microseconds(cut_offs["as_of"])
+    since = Machines.from_frame(history.assets, assets).replaced_since(asset, as_of)
+    return Job(recipe, CutOffs(asset, as_of, since), telemetry, context)
 
 
 def _index(cut_offs: pd.DataFrame) -> pd.MultiIndex:

@@ -17,6 +17,7 @@ from features.calculators.plan import plan_for
 from features.calculators.tsfresh_calculators import needs_times
 from features.recipe.layout import Group, as_slice
 from features.recipe.recipe import Recipe
+from features.telemetry.counters import without_first
 from features.telemetry.gaps import Gaps, SamplesAsDue, samples_as_due
 from features.telemetry.known_telemetry import KnownTelemetry
 from features.telemetry.sorted_times import IntArray, width
@@ -36,10 +37,12 @@ class CutOffs:
 
     asset: IntArray  # the asset's number
     as_of: IntArray  # microseconds since 1970
+    since: IntArray | None = None  # when its machine took another's place, as `Machines.replaced_since` has it
 
     def part(self, begin: int, end: int) -> "CutOffs":
         """Return the cut-offs of a range."""
-        return CutOffs(self.asset[begin:end], self.as_of[begin:end])
+        since = None if self.since is None else self.since[begin:end]
+        return CutOffs(self.asset[begin:end], self.as_of[begin:end], since)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def _slabs(
 ) -> Iterator[tuple[int, int, Sequence[Segments]]]:
     """Yield ranges of windows with each channel's samples, as many at a time as the memory limit allows."""
     if gaps is None:
-        spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window))
+        spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window), cut_offs.since)
         for begin, end in _parts(spans.open_instants * len(telemetry.raw) * (1 + timed)):
             yield begin, end, telemetry.segments(spans.part(begin, end), timed=timed)
     else:
@@ -80,7 +83,7 @@ def slabs_as_due(
 ) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
     """Yield ranges of windows with each channel's samples as the rule for gaps places them."""
     # The value that replaces a window's first sample may have come before the window.
-    spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window + gaps.fill_for))
+    spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window + gaps.fill_for), cut_offs.since)
     due = gaps.due(window, telemetry.earliest(spans), cut_offs.as_of)
     placed = gaps.most_samples(due, spans.end - spans.begin) * len(telemetry.channels) * (1 + timed)
     for begin, end in _parts(spans.open_instants * len(telemetry.raw) + placed):
@@ -88,7 +91,14 @@ def slabs_as_due(
         readings = telemetry.readings(part)
         due = gaps.due(window, readings.first, part.as_of)
         segments = [samples_as_due(gaps, samples, part.as_of, due, timed=timed) for samples in readings.segments]
-        yield begin, end, tuple(segments)
+        yield (
+            begin,
+            end,
+            tuple(
+                samples if counter is None else without_first(samples, counter.increments(samples.flat))
+                for samples, counter in zip(segments, telemetry.counters, strict=True)
+            ),
+        )
 
 
 def _parts(cost: IntArray) -> Iterator[tuple[int, int]]:

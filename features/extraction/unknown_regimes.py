@@ -1,5 +1,6 @@
 """Cut-offs in an operating regime that no training row was in, for which predictions would be unreliable."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from features.names import REGIME_MARK, format_duration
 from features.telemetry.known_telemetry import KnownTelemetry
+from features.telemetry.machines import Machines
 from features.telemetry.regimes import Regimes
 from features.telemetry.sorted_times import microseconds, width
 
@@ -39,7 +41,7 @@ def unknown_regimes(history: "History", cut_offs: pd.DataFrame, recipe: "Recipe"
     rows = np.flatnonzero(cut_offs["asset"].isin(suspects).to_numpy())
     window = min(recipe.windows)
     telemetry = history.telemetry[history.telemetry["asset"].isin(suspects)]
-    share = _share_beyond(telemetry, history.channels, cut_offs.iloc[rows], regimes, window)
+    share = _share_beyond(replace(history, telemetry=telemetry), cut_offs.iloc[rows], regimes, window)
     description = f"of the readings of {', '.join(regimes.operating)} in the {format_duration(window)} before"
     return {
         int(number): f"unknown operating regime: {100 * beyond:.0f} % {description} lie beyond every training regime"
@@ -56,20 +58,16 @@ def _suspects(telemetry: pd.DataFrame, regimes: Regimes) -> list[str]:
     return list(telemetry.loc[suspect, "asset"].unique()) if suspect.any() else []
 
 
-def _share_beyond(
-    telemetry: pd.DataFrame,
-    measured: "Sequence[str]",
-    cut_offs: pd.DataFrame,
-    regimes: Regimes,
-    window: pd.Timedelta,
-) -> FloatArray:
+def _share_beyond(history: "History", cut_offs: pd.DataFrame, regimes: Regimes, window: pd.Timedelta) -> FloatArray:
     """Compute the share of each window's readings, as known at its cut-off, beyond reach; NaN without readings."""
-    assets, owner = np.unique(cut_offs["asset"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    names, owner = np.unique(cut_offs["asset"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    assets, as_of = pd.Index(names), microseconds(cut_offs["as_of"])
     marked = regimes.operating[0] + REGIME_MARK
     known = KnownTelemetry.from_frame(
-        telemetry, pd.Index(assets), (marked,), measured=measured, regimes=_BeyondReach(**vars(regimes))
+        history.telemetry, assets, (marked,), measured=history.channels, regimes=_BeyondReach(**vars(regimes))
     )
-    spans = known.spans(owner, microseconds(cut_offs["as_of"]), width(window))
+    since = Machines.from_frame(history.assets, assets).replaced_since(owner, as_of)
+    spans = known.spans(owner, as_of, width(window), since)
     segment = known.segments(spans)[0]
     before = np.concatenate([[0.0], np.cumsum(segment.flat)])
     count = before[segment.start + segment.length] - before[segment.start]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from data_contracts.tables.corrections import stored_versions
 from features.names import format_duration, format_feature, parse_duration
 from features.recipe.events import Occurrences
+from features.telemetry.machines import NEVER, Machines
 from features.telemetry.sorted_times import IntArray, by_group, microseconds
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Context:
     failures
         Whether to time the last failure: ``failures__hours_since``.
     age
-        Whether to include the hours in service: ``asset__age_hours``.
+        Whether to include the machine's hours in service: ``asset__age_hours``.
     models
         Models to one-hot encode: ``asset__is_model__model_"model3"``.
     """
@@ -168,32 +169,40 @@ class _AssetContext:
         self._by_code: dict[str, Occurrences] = {}
         self._models: npt.NDArray[np.object_] | None = None
 
+    @cached_property
+    def _machines(self) -> Machines:
+        return Machines.from_frame(self._history.assets, self._assets)
+
+    @cached_property
+    def _since(self) -> IntArray | None:
+        """When each machine took another's place: what happened before happened to the other."""
+        return self._machines.replaced_since(self._asset, self._as_of)
+
     def event_count(self, code: str, span: pd.Timedelta) -> FloatArray:
-        return self._events(code).count(self._asset, self._as_of, span)
+        return self._events(code).count(self._asset, self._as_of, span, self._since)
 
     def since_event(self, code: str) -> FloatArray:
-        return self._events(code).hours_since(self._asset, self._as_of)
+        return self._events(code).hours_since(self._asset, self._as_of, self._since)
 
     def since_maintenance(self, component: str) -> FloatArray:
         maintenance = self._work_orders().where("kind", MAINTENANCE).where("component", [component])
-        return maintenance.hours_since(self._asset, self._as_of)
+        return maintenance.hours_since(self._asset, self._as_of, self._since)
 
     def since_work(self, kind: str) -> FloatArray:
-        return self._work_orders().where("kind", [kind]).hours_since(self._asset, self._as_of)
+        return self._work_orders().where("kind", [kind]).hours_since(self._asset, self._as_of, self._since)
 
     def work_count(self) -> FloatArray:
-        return self._work_orders().count(self._asset, self._as_of)
+        return self._work_orders().count(self._asset, self._as_of, since=self._since)
 
     def since_failure(self) -> FloatArray:
         failures = self._occurrences("failures", "failure_id", (), strictly_before=True)
-        return failures.hours_since(self._asset, self._as_of)
+        return failures.hours_since(self._asset, self._as_of, self._since)
 
     def age(self) -> FloatArray:
-        """Return hours since the asset was first put into service, by the records known at the cut-off."""
-        hours = np.full(len(self._asset), np.nan)
-        # Latest event first, so that the earliest known one is written last.
-        for record, places in self._known_records():
-            hours[places] = (self._as_of[places] - record.event) / _MICROSECONDS_PER_HOUR
+        """Return hours since the machine was put into service, by the records known at the cut-off."""
+        begin = self._machines.begins(self._asset, self._as_of)
+        hours, known = np.full(len(begin), np.nan), begin > NEVER
+        hours[known] = (self._as_of[known] - begin[known]) / _MICROSECONDS_PER_HOUR
         return hours
 
     def is_model(self, model: str) -> FloatArray:

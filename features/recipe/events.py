@@ -81,10 +81,21 @@ class Occurrences:
             strictly_before=self.strictly_before,
         )
 
-    def count(self, asset: IntArray, as_of: IntArray, span: pd.Timedelta | None = None) -> FloatArray:
-        """Count what happened in (as_of - span, as_of] and was known at each cut-off, (n,); None is any time."""
-        end = self._end(asset, as_of)
-        begin = self.offset[asset] if span is None else np.minimum(self._begin(asset, as_of, span), end)
+    def count(
+        self,
+        asset: IntArray,
+        as_of: IntArray,
+        span: pd.Timedelta | None = None,
+        since: IntArray | None = None,
+    ) -> FloatArray:
+        """Count what happened in (as_of - span, as_of] and was known at each cut-off, (n,); None is any time.
+
+        What happened up to `since` (n,) happened to another machine and does not count.
+        """
+        end, begin = self._end(asset, as_of), self._first(asset, since)
+        if span is not None:
+            begin = np.maximum(begin, locate(self.event, self.offset, asset, as_of - width(span), "right"))
+        begin = np.minimum(begin, end)
         if not len(self.event):
             return np.zeros(len(asset))
         # Only records that were known late or corrected need checking one by one.
@@ -95,10 +106,10 @@ class Occurrences:
         invalid = (self.known[place] > as_of[owner]) | (self.superseded[place] <= as_of[owner])
         return (end - begin - np.bincount(owner[invalid], minlength=len(asset))).astype(np.float64)
 
-    def hours_since(self, asset: IntArray, as_of: IntArray) -> FloatArray:
-        """Return the hours since the last one known at each cut-off, (n,); NaN when there was none."""
+    def hours_since(self, asset: IntArray, as_of: IntArray, since: IntArray | None = None) -> FloatArray:
+        """Return the hours since the last one known at each cut-off, (n,); NaN when there was none after `since`."""
         last = self._end(asset, as_of) - 1
-        first = self.offset[asset]
+        first = self._first(asset, since)
         searching = np.flatnonzero(last >= first)
         while len(searching):
             place = last[searching]
@@ -114,8 +125,8 @@ class Occurrences:
     def _end(self, asset: IntArray, as_of: IntArray) -> IntArray:
         return locate(self.event, self.offset, asset, as_of, "left" if self.strictly_before else "right")
 
-    def _begin(self, asset: IntArray, as_of: IntArray, span: pd.Timedelta) -> IntArray:
-        return locate(self.event, self.offset, asset, as_of - width(span), "right")
+    def _first(self, asset: IntArray, since: IntArray | None) -> IntArray:
+        return self.offset[asset] if since is None else locate(self.event, self.offset, asset, since, "right")
 
 
 def _with_superseded(records: pd.DataFrame, content: list[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from features.names import REGIME_MARK, SINCE_START
 from features.recipe.context import learn_context
 from features.recipe.feature_set import FeatureSet, parse_feature_set
 from features.recipe.recipe import Recipe, named_channels
+from features.telemetry.counters import Counter, counters_of
 from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes, fit_regimes
 
@@ -35,6 +36,7 @@ def fit_recipe(
     operating: Sequence[str] | None = None,
     regime_channels: Literal["replace", "join"] = "replace",
     gaps: Gaps | None = None,
+    counters: Sequence[Counter] | None = None,
     seed: int = 0,
 ) -> Recipe:
     """Make a recipe from settings and from what occurs in the training data.
@@ -63,6 +65,9 @@ def fit_recipe(
         Whether normalised channels replace the raw ones or join them.
     gaps
         The rule for missing samples; None takes the samples there are.
+    counters
+        The channels that count, whose increments become features; those that the history's contract declares if None.
+        They are not normalised by regime.
     seed
         For learning the regimes.
 
@@ -73,11 +78,14 @@ def fit_recipe(
     Raises
     ------
     UsageError
-        For an unknown channel, regimes without operating channels, or windows that do not fit the rule for gaps.
+        For an unknown channel, regimes without operating channels or with one that counts, or windows that do not fit
+        the rule for gaps.
     """
     chosen = named_channels(channels, history.channels)
+    declared = counters_of(getattr(history, "contract", None), history.channels) if counters is None else counters
+    counting = tuple(counter for counter in declared if counter.channel in chosen)
     spans = [window for window in windows if window != SINCE_START] if event_spans is None else event_spans
-    learned = _learn_regimes(history, chosen, regimes, operating, seed) if regimes else None
+    learned = _learn_regimes(history, chosen, regimes, operating, declared, seed) if regimes else None
     return Recipe(
         asset_type=history.asset_type,
         channels=_with_normalised(chosen, learned, regime_channels),
@@ -86,6 +94,7 @@ def fit_recipe(
         context=learn_context(history, events=events, ages=ages, event_spans=spans),
         regimes=learned,
         gaps=gaps,
+        counters=counting,
     )
 
 
@@ -110,8 +119,14 @@ def operating_channels(channels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _learn_regimes(
-    history: "History", chosen: Sequence[str], k: int, operating: Sequence[str] | None, seed: int
+    history: "History",
+    chosen: Sequence[str],
+    k: int,
+    operating: Sequence[str] | None,
+    counters: Sequence[Counter],
+    seed: int,
 ) -> Regimes:
+    counting = {counter.channel for counter in counters}
     settings = (
         operating_channels(history.channels) if operating is None else named_channels(operating, history.channels)
     )
@@ -121,7 +136,13 @@ def _learn_regimes(
             "channels that define the regime",
             "Set regimes = 0, or name the operating channels",
         )
-    normalised = [channel for channel in chosen if channel not in settings]
+    if counting.intersection(settings):
+        raise UsageError(
+            f"The counter {min(counting.intersection(settings))} as an operating channel",
+            "channels whose level says how a machine runs",
+            "Name other operating channels",
+        )
+    normalised = [channel for channel in chosen if channel not in settings and channel not in counting]
     needed = list(dict.fromkeys([*settings, *normalised]))
     return fit_regimes(reconcile(history.telemetry, needed), operating=settings, k=k, channels=normalised, seed=seed)
 

@@ -9,10 +9,11 @@ from functools import cached_property
 import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
-from features.names import CONTEXT_KINDS, format_duration, format_kind, parse_duration, raw_channel
+from features.names import CONTEXT_KINDS, REGIME_MARK, format_duration, format_kind, parse_duration, raw_channel
 from features.recipe.context import Context
 from features.recipe.feature_set import FeatureSet
 from features.recipe.layout import RecipeLayout, group_channels
+from features.telemetry.counters import Counter
 from features.telemetry.gaps import Gaps
 from features.telemetry.known_telemetry import needed_channels
 from features.telemetry.regimes import Regimes
@@ -41,12 +42,14 @@ class Recipe:
         The columns the model uses, in its order; None for all.
     gaps
         The rule for missing samples; None takes the samples there are, however few.
+    counters
+        The channels that count: their features are those of their increments.
 
     Raises
     ------
     UsageError
-        For a channel name the grammar of feature names cannot hold, a normalised channel without regimes, windows that
-        are not distinct and positive, or windows that do not fit the rule for gaps.
+        For a channel name the grammar of feature names cannot hold, a normalised channel without regimes or that
+        counts, windows that are not distinct and positive, or windows that do not fit the rule for gaps.
     """
 
     asset_type: str
@@ -57,6 +60,7 @@ class Recipe:
     regimes: Regimes | None = None
     columns: tuple[str, ...] | None = None
     gaps: Gaps | None = None
+    counters: tuple[Counter, ...] = ()
 
     def __post_init__(self) -> None:
         for channel in self.channels:
@@ -68,6 +72,11 @@ class Recipe:
                 )
         if self.regimes is None and any(channel != raw_channel(channel) for channel in self.channels):
             raise UsageError("A channel normalised by regime", "regimes to normalise by", "Fit regimes first")
+        for counter in self.counters:
+            if counter.channel + REGIME_MARK in self.channels:
+                raise UsageError(
+                    f"The counter {counter.channel} normalised by regime", "channels with a level", "Name it as it is"
+                )
         if any(window <= pd.Timedelta(0) for window in self.windows) or len(set(self.windows)) < len(self.windows):
             raise UsageError(
                 f"The windows {', '.join(map(str, self.windows))}", "distinct, positive ones", "Correct them"
@@ -89,6 +98,7 @@ class Recipe:
             regimes=None if regimes is None else Regimes.from_dict(regimes),
             columns=None if columns is None else tuple(columns),
             gaps=Gaps.from_dict(content["gaps"]) if "gaps" in content else None,
+            counters=tuple(Counter(**counter) for counter in content.get("counters", ())),
         )
 
     def to_json(self) -> str:
@@ -102,9 +112,11 @@ class Recipe:
             "regimes": None if self.regimes is None else self.regimes.to_dict(),
             "columns": self.columns,
         }
-        # Older recipes, which have no rule for gaps, keep their digest.
+        # Older recipes, which have no rule for gaps and no counters, keep their digest.
         if self.gaps is not None:
             content["gaps"] = self.gaps.to_dict()
+        if self.counters:
+            content["counters"] = [vars(counter) for counter in self.counters]
         return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @property
@@ -190,7 +202,8 @@ class Recipe:
         reduced = replace(self, feature_set=self.feature_set.reduce(chosen), columns=chosen)
         # All windows stay, as their number decides how columns are named.
         used = tuple(channel for channel in self.channels if any(reduced.features(channel, w) for w in self.windows))
-        return replace(reduced, channels=used)
+        counters = tuple(counter for counter in self.counters if counter.channel in used)
+        return replace(reduced, channels=used, counters=counters)
 
 
 def named_channels(chosen: Sequence[str] | str, measured: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.names import raw_channel
+from features.telemetry.counters import Counter, without_first
 from features.telemetry.reconciliation import Rows, reconcile_rows, sorted_rows
 from features.telemetry.regimes import Regimes
 from features.telemetry.sorted_times import IntArray, expand, locate, range_maximum
@@ -40,6 +41,7 @@ class KnownTelemetry:
     offset: IntArray  # (n_assets + 1,), where each asset's instants begin
     # each channel's reconciled values without nulls, and how many of them precede each instant, (n + 1,)
     series: tuple[tuple[FloatArray, IntArray], ...]
+    counters: tuple[Counter | None, ...]  # of each channel, None where it does not count
 
     @classmethod
     def from_frame(
@@ -50,6 +52,7 @@ class KnownTelemetry:
         *,
         measured: Sequence[str],
         regimes: Regimes | None,
+        counters: Sequence[Counter] = (),
     ) -> "KnownTelemetry":
         """Sort and reconcile the rows of some assets, which may come in any order.
 
@@ -57,17 +60,24 @@ class KnownTelemetry:
         equal.
         """
         rows = sorted_rows(telemetry, assets, needed_channels(channels, regimes), measured)
-        return cls.from_rows(rows, len(assets), channels, regimes=regimes)
+        return cls.from_rows(rows, len(assets), channels, regimes=regimes, counters=counters)
 
     @classmethod
     def from_rows(
-        cls, rows: Rows, n_assets: int, channels: Sequence[str], *, regimes: Regimes | None
+        cls,
+        rows: Rows,
+        n_assets: int,
+        channels: Sequence[str],
+        *,
+        regimes: Regimes | None,
+        counters: Sequence[Counter] = (),
     ) -> "KnownTelemetry":
         """Reconcile sorted rows of the channels that `needed_channels` names."""
         raw = needed_channels(channels, regimes)
         first_row, instants = reconcile_rows(rows, rows.asset)
         offset = np.searchsorted(instants.asset, np.arange(n_assets + 1))
         any_rows = len(first_row) > 0
+        counting = {counter.channel: counter for counter in counters}
         return cls(
             channels=tuple(channels),
             regimes=regimes,
@@ -81,11 +91,17 @@ class KnownTelemetry:
             series=tuple(
                 _without_nulls(values) for values in _channel_values(instants.readings, raw, channels, regimes)
             ),
+            counters=tuple(counting.get(channel) for channel in channels),
         )
 
-    def spans(self, asset: IntArray, as_of: IntArray, width: int) -> Spans:
-        """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds."""
+    def spans(self, asset: IntArray, as_of: IntArray, width: int, since: IntArray | None = None) -> Spans:
+        """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds.
+
+        None of them is earlier than `since` (n,): before that another machine stood there.
+        """
         begin = locate(self.instant, self.offset, asset, as_of - width, "right")
+        if since is not None:
+            begin = np.maximum(begin, locate(self.instant, self.offset, asset, since, "left"))
         end = locate(self.instant, self.offset, asset, as_of, "right")
         # Instants at the window's end without a known row yet are cut off, so that windows stay plain slices where all
         # rows arrive some minutes late.
@@ -101,12 +117,29 @@ class KnownTelemetry:
             for _, before in self.series
         )
 
+    @cached_property
+    def increments(self) -> tuple[FloatArray | None, ...]:
+        """The increments of each channel that counts, one for each of its values; None for the others."""
+        return tuple(
+            None if counter is None else counter.increments(values)
+            for counter, (values, _) in zip(self.counters, self.series, strict=True)
+        )
+
     def segments(self, spans: Spans, *, timed: bool = False) -> tuple[Segments, ...]:
-        """Return each channel's samples in the windows as known at their cut-offs, with their times if `timed`."""
-        return self._segments(spans, self._reconcile_open(spans), timed)
+        """Return each channel's samples in the windows as known at their cut-offs, with their times if `timed`.
+
+        The samples of a channel that counts are its increments.
+        """
+        reconciled = self._reconcile_open(spans)
+        return tuple(
+            segments if counted is None else without_first(segments, self._all_increments(number, counted, reconciled))
+            for number, (segments, counted) in enumerate(
+                zip(self._segments(spans, reconciled, timed), self.increments, strict=True)
+            )
+        )
 
     def readings(self, spans: Spans) -> Readings:
-        """Return each channel's samples and times in the windows as known at their cut-offs."""
+        """Return each channel's readings and times in the windows as known at their cut-offs."""
         reconciled, first = self._reconcile_open(spans), self.earliest(spans)
         if reconciled is not None:
             first[reconciled.windows] = reconciled.first(spans.as_of[reconciled.windows] + 1)
@@ -133,6 +166,14 @@ class KnownTelemetry:
                 times = None if times is None else np.concatenate([times, reconciled.event[present]])
             result.append(Segments(samples, start, length, times=times))
         return tuple(result)
+
+    def _all_increments(self, number: int, counted: FloatArray, reconciled: "_Reconciled | None") -> FloatArray:
+        """Return a channel's increments in the order of its samples, those of open windows last."""
+        counter = self.counters[number]
+        if reconciled is None or counter is None:
+            return counted
+        values = reconciled.columns[number][reconciled.present[number]]
+        return np.concatenate([counted, counter.increments(values)])
 
     def _reconcile_open(self, spans: Spans) -> "_Reconciled | None":
         """Reconcile each open window from the rows known by its cut-off; None when no window is open."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import pandas as pd
 
+from features.telemetry.machines import Machines
 from features.telemetry.sorted_times import IntArray
 
 if TYPE_CHECKING:
@@ -43,11 +45,22 @@ class PointInTimeQuery:
     assets: tuple[str, ...]
     as_of: IntArray  # (n,), cut-offs in microseconds since 1970
     read: "Callable[[], History]"  # reads what is known of the assets; called at most once
+    # the records of those assets that have several; None if only the history has them
+    records: pd.DataFrame | None = None
 
     @cached_property
     def history(self) -> "History":
         """What is known of the assets."""
         return self.read()
+
+    @cached_property
+    def replaced_since(self) -> IntArray | None:
+        """When each cut-off's machine took another's place, as `Machines.replaced_since` has it."""
+        records = self.history.assets if self.records is None else self.records
+        if len(records) < 2:
+            return None
+        machines = Machines.from_frame(records, pd.Index(self.assets, dtype="str"))
+        return machines.replaced_since(np.arange(len(self.assets)), self.as_of)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:

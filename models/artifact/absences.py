@@ -17,7 +17,6 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import format_age
 from models.labels import observation
-from models.labels.breakdowns import breakdown_span
 from models.labels.observation import NEVER, ObservationState, states_at
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
@@ -29,15 +28,14 @@ class ObservationTerms:
     """A model's terms of observation."""
 
     window: pd.Timedelta  # a reading within it is needed
-    down: pd.Timedelta  # how long an asset is down after a failure
-    breakdown: pd.Timedelta  # further failures within it are bookings of the same one
+    # How long an asset is down after a failure; later bookings within it are of the same one. Where there is no such
+    # time every booking counts: one that came after the last reading says that the machine stands, whatever it is of.
+    down: pd.Timedelta
 
     @classmethod
     def of(cls, artifact: Artifact) -> "ObservationTerms":
         """Return the terms that a model was trained with."""
-        claim = None if artifact.horizon is None else artifact.lead + artifact.horizon
-        down = artifact.down_after_failure
-        return cls(observation.observation_window(artifact.recipe.windows), down, breakdown_span(down, claim))
+        return cls(observation.observation_window(artifact.recipe.windows), artifact.down_after_failure)
 
 
 def absence_reasons(
@@ -67,7 +65,7 @@ def absent_assets(
     """
     terms, as_of = ObservationTerms.of(artifact), microseconds(cut_offs["as_of"])
     reading = observation.last_readings(cut_offs, history.telemetry)
-    failure = observation.last_failures(cut_offs, history.failures, breakdown=terms.breakdown)
+    failure = observation.last_failures(cut_offs, history.failures, breakdown=terms.down)
     retired = observation.retired_at(cut_offs, history.assets)
     over = failure + width(terms.down)
     unsure = np.flatnonzero((failure > NEVER) & (reading <= over) & (over < as_of) & ~retired)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.contract.contract import Contract, contract_names, load_contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
@@ -77,6 +77,8 @@ class Artifact:
     reference_ranges
         The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
         without values; empty in artifacts written before there were any.
+    units
+        The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
     """
 
     target: Target
@@ -92,6 +94,7 @@ class Artifact:
     horizons: tuple[pd.Timedelta, ...] = ()
     calibrations: tuple[Calibration | None, ...] = ()
     reference_ranges: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
+    units: Mapping[str, str] = field(default_factory=dict, repr=False)
     down_after_failure: pd.Timedelta = NO_TIME
 
     def __post_init__(self) -> None:
@@ -251,6 +254,8 @@ class Artifact:
             content["down_after_failure"] = format_duration(self.down_after_failure)
         if self.reference_ranges:
             content["usual"] = self.reference_ranges
+        if self.units:
+            content["units"] = dict(self.units)
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -283,6 +288,13 @@ def contract_reference(asset_type: str, contract: Contract | None) -> ContractRe
     return ContractReference(contract.name, contract.version, contract.digest)
 
 
+def units_to_keep(contract: Contract | None) -> dict[str, str]:
+    """Return the units of a contract's channels, unless it is shipped, so that it can be looked up anywhere."""
+    if contract is None or (contract.name in contract_names() and load_contract(contract.name) == contract):
+        return {}
+    return {column.name: column.unit for column in contract.columns if column.unit is not None}
+
+
 def _file_name(kind: str) -> str:
     return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
 
@@ -304,6 +316,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         horizons=tuple(map(parse_duration, content.get("horizons", ()))),
         calibrations=tuple(None if c is None else Calibration(**c) for c in content.get("calibrations", ())),
         reference_ranges=tuple(None if r is None else tuple(r) for r in content.get("usual", ())),
+        units=content.get("units", {}),
         down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
     )
 

@@ -1,6 +1,7 @@
 """Feature values in words for mechanics: "spindle vibration peaks higher than usual: 9.1 mm/s where ..."."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -46,15 +47,30 @@ _TRENDS: Final[Mapping[str, str]] = {
     "linear_trend_timewise": " an hour",
     "agg_linear_trend": "",
 }
+_PLURALS: Final[Mapping[str, str]] = {
+    "is": "are",
+    "has": "have",
+    "does": "do",
+    "peaks": "peak",
+    "drops": "drop",
+    "scatters": "scatter",
+    "jumps": "jump",
+    "rises": "rise",
+    "falls": "fall",
+    "reads": "read",
+    "gave": "gave",
+}
+_VERB = re.compile(rf"(?<= )(?:{'|'.join(_PLURALS)})(?= )")
 _HIGH, _LOW = 0.75, 0.25
 _DAY, _YEAR = 24.0, 8766.0
 _THOUSAND = 1000.0
 
 
-def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None) -> Describer:
+def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None, *, counts: bool = False) -> Describer:
     """Return the function that describes values of a feature column, named as `features.names` writes it.
 
-    The unit is that of its channel, None where there is none; the window is named unless it is None.
+    The unit is that of its channel, None where there is none; the window is named unless it is None. `counts` says that
+    the channel is a counter, whose increments the feature is of.
 
     Examples
     --------
@@ -62,7 +78,11 @@ def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None) 
     'volt is higher than usual: 182 V where 165 to 176 is usual'
     >>> describe_driver('events__count__code_"error3"__span_"24h"', None, None)(4.0, (0.0, 0.0, 1.0))
     'error3 came 4 times in 24 h where 0 to 1 is usual'
+    >>> describe_driver("starts__maximum", None, None, counts=True)(90.0, (3.0, 5.0, 8.0))
+    'increments of starts peak higher than usual: 90 where 3 to 8 is usual'
     """
+    if counts:
+        return partial(_of_increments, describe_driver(column, unit, window))
     name = parse_name(column)
     calculator, parameters = parse_feature(name.feature)
     if name.is_context:
@@ -81,6 +101,11 @@ def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None) 
         title = calculator.replace("_", " ")
         phrases = (f"has a higher {title} than usual", f"has its usual {title}", f"has a lower {title} than usual")
     return partial(_reading, channel, place, "" if unitless else measure, "" if unitless else scale, phrases)
+
+
+def _of_increments(describe: Describer, value: float, reference: ReferenceRange | None) -> str:
+    sentence = describe(value, reference)
+    return "increments of " + _VERB.sub(lambda verb: _PLURALS[verb[0]], sentence, count=1)
 
 
 def _phrases(calculator: str, parameters: Mapping[str, object]) -> Phrases | None:

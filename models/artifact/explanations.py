@@ -101,16 +101,17 @@ class _CacheKey:
 @lru_cache(maxsize=_CACHED_MODELS)
 def _explainer(key: _CacheKey) -> _Explainer:
     artifact = key.artifact
+    counters = {counter.channel for counter in artifact.recipe.counters}
     names = [parse_name(column) for column in artifact.columns]
     channel_of = [name.kind if name.is_context else raw_channel(name.kind) for name in names]
     channels = tuple(dict.fromkeys(channel_of))
-    units = _units(artifact.recipe.asset_type)
+    units = artifact.units or _units(artifact.recipe.asset_type)
     return _Explainer(
         trees=TreeContributions.from_text(artifact.model.text),
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         describers=tuple(
-            describe_driver(column, units.get(channel), name.window)
+            describe_driver(column, units.get(channel), name.window, counts=channel in counters)
             for column, channel, name in zip(artifact.columns, channel_of, names, strict=True)
         ),
         ranges=artifact.reference_ranges or (None,) * len(names),
@@ -121,7 +122,7 @@ def _units(asset_type: str) -> dict[str, str]:
     try:
         contract = telemetry_contract(asset_type)
     except NotFoundError:
-        return {}  # a user's own asset type
+        return {}  # a user's own asset type, trained before artifacts held the units of their contract
     return {column.name: column.unit for column in contract.columns if column.unit is not None}
 
 

@@ -12,13 +12,12 @@ Readings of one hour count as one, so that the derived limit is some four hours 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract, telemetry_contract
-from data_contracts.errors import NotFoundError
+from data_contracts.contract.contract import Contract
+from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.tables.readings import ReadingRhythm
 from data_contracts.workspace import Workspace
 from features.names import parse_duration
@@ -73,13 +72,9 @@ def staleness(
     return Staleness(window, "window", "is expected: the model looks no further back, and no contract declares less")
 
 
-@lru_cache(maxsize=16)
-def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:  # noqa: ARG001 - contracts kept there count
-    """Return the contract of an asset type's telemetry; None for a user's own type, which only the model describes."""
-    try:
-        return telemetry_contract(asset_type)
-    except NotFoundError:
-        return None
+def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:
+    """Return the contract of an asset type's telemetry that the workspace keeps, or a shipped one; None without."""
+    return find_telemetry_contract(workspace.contracts, asset_type)
 
 
 def format_age(age: int) -> str:

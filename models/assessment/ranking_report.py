@@ -1,6 +1,7 @@
 """The ranking figures of a test: of the model, and of the simple rule that the experiment names."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,8 @@ def ranking_report(experiment: Experiment, history: History, predicted: pd.DataF
     if every is None or samples.empty:
         return {}
     k = inspected_assets(experiment, predicted["asset"].nunique())
-    at = {"false_positive_rate": plan.false_positive_rate, "k": k, "every": every}
-    figures = inspection_metrics(samples, decided["prediction"].to_numpy(np.float64), **at)
+    figures_of = partial(inspection_metrics, samples, false_positive_rate=plan.false_positive_rate, k=k, every=every)
+    figures = figures_of(score=decided["prediction"].to_numpy(np.float64))
     figures |= {"false_positive_rate": plan.false_positive_rate, "top": float(k)}
     scores = rule_scores(experiment, history, samples)
     if scores is None:
@@ -37,7 +38,7 @@ def ranking_report(experiment: Experiment, history: History, predicted: pd.DataF
     truth = samples["truth"].to_numpy(dtype=np.bool_)
     ranks = np.unique(scores, return_inverse=True)[1].astype(np.float64)
     both = truth.any() and not truth.all()
-    by_rule = inspection_metrics(samples, ranks, **at)
+    by_rule = figures_of(score=ranks)
     by_rule["roc_auc"] = float(roc_auc_score(truth, ranks)) if both else math.nan
     return figures | {f"{name}_rule": value for name, value in by_rule.items()}
 

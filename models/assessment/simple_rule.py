@@ -32,4 +32,5 @@ def rule_scores(experiment: Experiment, history: History, cut_offs: pd.DataFrame
         history, windows=[window], feature_set=[name.feature], channels=[name.kind], events=False, ages=False
     )
     values = extract(history, cut_offs[["asset", "as_of"]], recipe).to_numpy(dtype=np.float64)[:, 0]
-    return np.nan_to_num(values if plan.rule_alarms == "high" else -values, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    risk = values if plan.rule_alarms == "high" else -values
+    return np.where(np.isnan(risk), -np.inf, risk)

@@ -46,8 +46,8 @@ def condition_values(
     [10.0, nan, nan]
     """
     at = cut_offs["as_of"] + ahead
-    keys = pd.DataFrame({"asset": cut_offs["asset"].astype("str").array, "at": at.astype(_UTC).array})
-    keys = keys.assign(row=np.arange(len(keys)))
+    keys = pd.DataFrame({"asset": cut_offs["asset"].astype("str").array, "at": at.array})
+    keys = keys.astype({"at": _UTC}).assign(row=np.arange(len(keys)))
     readings = _readings(telemetry, channel, known_until).rename(columns={"event_time": "at"})
     joined = pd.merge_asof(
         keys.sort_values("at", kind="stable"), readings.assign(read_at=readings["at"]), on="at", by="asset"
@@ -75,8 +75,8 @@ def already_beyond(
 ) -> npt.NDArray[np.bool_]:
     """Mark the cut-offs whose asset's last reading of the condition is beyond the threshold; shape (n_cut_offs,)."""
     beyond = _beyond(telemetry, channel, threshold, direction).sort_values("event_time", kind="stable")
-    keys = pd.DataFrame({"asset": cut_offs["asset"].astype("str").array, "as_of": cut_offs["as_of"].astype(_UTC).array})
-    keys = keys.assign(row=np.arange(len(keys))).sort_values("as_of", kind="stable")
+    keys = pd.DataFrame({"asset": cut_offs["asset"].astype("str").array, "as_of": cut_offs["as_of"].array})
+    keys = keys.astype({"as_of": _UTC}).assign(row=np.arange(len(keys))).sort_values("as_of", kind="stable")
     joined = pd.merge_asof(
         keys, beyond[["asset", "event_time", "beyond"]], left_on="as_of", right_on="event_time", by="asset"
     ).sort_values("row")

@@ -105,10 +105,10 @@ def failure_labels(
     orders = known_rows(work_orders, "work_order_id", known_until)
     confirmed, inconclusive = _interventions_within(asset, as_of, closes, orders)
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
-    states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     if observation_gaps is not None:
         ends = cut_offs["as_of"] + lead + horizon
         states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, observation_gaps)] = LabelState.CENSORED.value
+    states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     states[inconclusive] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
     states[early <= opens] = LabelState.TOO_LATE.value
@@ -223,13 +223,15 @@ def _next_after(asset: npt.NDArray[np.object_], times: Times, events: pd.DataFra
         return upcoming
     codes, assets = pd.factorize(asset)
     event_code = pd.Index(assets).get_indexer(pd.Index(events["asset"], dtype=object))
-    event_time = _micros(events["event_time"])
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(assets) + 1))
-    for code in np.unique(event_code[event_code >= 0]):
-        rows = order[bounds[code] : bounds[code + 1]]
-        own = np.append(np.sort(event_time[event_code == code]), _NEVER)
-        upcoming[rows] = own[np.searchsorted(own[:-1], times[rows], side="right")]
+    own = event_code >= 0
+    # One sorted array for all assets: an event's place is that of its asset, and then that of its instant.
+    instants, rank = np.unique(_micros(events["event_time"])[own], return_inverse=True)
+    places = np.sort(event_code[own] * (len(instants) + 1) + rank)
+    following = np.searchsorted(places, codes * (len(instants) + 1) + np.searchsorted(instants, times, side="right"))
+    found = np.flatnonzero(following < len(places))
+    code, rank = np.divmod(places[following[found]], len(instants) + 1)
+    same = code == codes[found]
+    upcoming[found[same]] = instants[rank[same]]
     return upcoming
 
 

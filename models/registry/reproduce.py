@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_contracts.contract.registered import find_revision
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
@@ -85,7 +86,11 @@ def reproduce(
         )
     experiment = Experiment.from_json(tags["experiment"])
     history = training_history(workspace, experiment, tags)
-    again = train(experiment, history, known_until=pd.Timestamp(tags["known_until"]), progress=progress)
+    # By the contract of then, where the workspace still has it.
+    contract = find_revision(workspace.contracts, loaded.artifact.contract.digest)
+    again = train(
+        experiment, history, known_until=pd.Timestamp(tags["known_until"]), contract=contract, progress=progress
+    )
     with registry.run_file(name, loaded.version, PREDICTIONS_FILE) as file:
         before = pd.read_parquet(file)
     after = again.evaluation.predictions

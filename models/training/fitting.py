@@ -15,7 +15,7 @@ from data_contracts.tables.history import History
 from features.extraction.extract import extract
 from features.names import format_duration
 from features.recipe.recipe import Recipe
-from models.artifact.artifact import Artifact, contract_reference, feature_matrix
+from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
 from models.estimators import estimators
@@ -182,5 +182,6 @@ def _artifact(
         horizons=several,
         calibrations=calibrations if several else (),
         reference_ranges=ranges,
+        units=units_to_keep(contract),
         down_after_failure=experiment.label.down_after_failure,
     )

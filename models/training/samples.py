@@ -29,6 +29,11 @@ from models.outcomes.outcomes import Terms
 from models.training.left_out import BEYOND, count_booked_again, count_left_out
 from models.training.splits import Split, by_asset, by_time
 
+
+class OneOutcomeError(ModelError):
+    """All training samples have the same outcome, so that there is nothing to tell apart."""
+
+
 _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
@@ -257,7 +262,7 @@ def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None
         )
     if experiment.target == "failure" and train["target"].nunique() < 2:
         which = "every one" if train["target"].iloc[0] else "none"
-        raise ModelError(
+        raise OneOutcomeError(
             f"of {len(train)} training samples {which} fails within the horizon",
             "samples that do, and others that do not",
             "Start the test later, or import more data",

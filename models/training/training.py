@@ -110,7 +110,7 @@ def train(
         Train as if it were this time (UTC): nothing known later is used, and samples whose outcome was not known then
         are left out. The latest known time of the history if None.
     contract
-        The contract of the telemetry; the one shipped for the asset type if None.
+        The contract of the telemetry; that of the history if None.
     progress
         Progress callback.
 
@@ -128,6 +128,7 @@ def train(
     """
     known_until = latest_known_time(history) if known_until is None else known_until
     history = history.as_of(known_until)
+    contract = history.contract if contract is None else contract
     step = _steps(progress)
     next(step)
     samples = draw_samples(experiment, history, known_until)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from data_contracts.contract.contract import Contract
     from data_contracts.workspace import Workspace
+    from pipelines.cli.options import Options
     from pipelines.settings.settings import Settings
 
 
@@ -23,6 +25,15 @@ def model_name(workspace: "Workspace", name: str | None) -> str:
     found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
     hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
     raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
+
+
+def named_contract(options: "Options", name: str) -> "Contract":
+    """Return the contract that is meant: of a file, or by name or asset type of the workspace or of forewarn."""
+    from data_contracts.contract.registered import find_contract
+
+    # Checking a file needs no workspace, only a contract.
+    exists = (options.workspace / "forewarn.toml").exists()
+    return find_contract(options.open().contracts if exists else None, name)
 
 
 def settings_of(workspace: "Workspace") -> "Settings":

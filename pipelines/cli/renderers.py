@@ -6,7 +6,8 @@ so that rendering one result imports nothing of the others.
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal.metrics import format_metric, metrics_table, pluralize
-from pipelines.terminal.tables import key_value_table, records_table
+from pipelines.terminal.tables import key_value_table
 
 if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
     from data_contracts.ingestion.quarantine import QuarantineReplay
+    from data_contracts.ingestion.unmatched import Unmatched
     from data_contracts.validation.report import Report
     from models.outcomes.error_rates import Rate
     from models.registry.promotion import Promoted
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pipelines.flows.schedules import FlowResult
     from pipelines.importers.batch import ImportResult
     from pipelines.jobs.audits import AuditList, MissEstimate
-    from pipelines.jobs.ingest import InboxResult
+    from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
     from pipelines.jobs.monitor import MonitorResult
     from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
@@ -98,6 +100,11 @@ def refused(frame: pd.DataFrame) -> Group:
     return Group(counts, Text(head), first)
 
 
+def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
+    """Render what matches nothing, a line each."""
+    return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
+
+
 def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
     """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
     columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
@@ -107,6 +114,17 @@ def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
 def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
     """Render what reading files decided, found and left out."""
     return [Text(f"{table}: {sentence}" if table else sentence, style="dim") for sentence in notes.sentences()]
+
+
+def _checked(result: "CheckedFiles") -> Group:
+    return Group(checks(result.report), *reading_notes(result.reading))
+
+
+def _ingested(result: "IngestedFiles") -> Group:
+    registered = [Text(result.registration.sentence)] if result.registration.new else []
+    return Group(
+        _ingest(result.result), *reading_notes(result.reading), *registered, *unmatched_lines(result.unmatched)
+    )
 
 
 def _ingest(result: "IngestResult") -> Group:
@@ -134,9 +152,28 @@ def _replay(replay: "QuarantineReplay") -> Group:
 
 
 def _import(result: "ImportResult") -> Group:
-    tables = [{"table": name} | dict(vars(counts)) for name, counts in result.tables.items()]
-    head = records_table(tables, title=f"{result.assets:,} assets of type {result.asset_type}")
-    return Group(head, *(part for name, notes in result.reading.items() for part in reading_notes(notes, name)))
+    """Render what was read and stored, what was decided, what matches nothing, and what to do next."""
+    table = _table("table", "rows", "stored", "quarantined", "")
+    for name, counts in result.tables.items():
+        note = "already imported" if counts.already else ""
+        table.add_row(name, f"{counts.rows:,}", f"{counts.accepted:,}", f"{counts.quarantined:,}", note)
+    said = [result.contract.sentence, *result.notes]
+    read = [part for name, notes in result.reading.items() for part in reading_notes(notes, name)]
+    parts = [*read, *(Text(sentence) for sentence in said if sentence), *unmatched_lines(result.unmatched)]
+    head = f"{result.assets:,} {pluralize('asset', result.assets)} of type {result.asset_type}"
+    return Group(Text(head, style="bold"), table, *parts, *(Text(step, style="dim") for step in _next_steps(result)))
+
+
+def _next_steps(result: "ImportResult") -> Iterator[str]:
+    if any(counts.quarantined for counts in result.tables.values()):
+        yield "See the refused rows with `forewarn quarantine list`."
+    if result.unmatched:
+        yield "Correct their ids or times and import again, or leave those rows: nothing learns from them."
+
+
+def _waiting(files: Sequence[Any]) -> list[Text]:
+    """Render the files that an inbox's run left alone."""
+    return [Text(f"{Path(file).name}: left for the next run, as it may not be whole yet") for file in files]
 
 
 def _inbox(result: "InboxResult") -> Group:
@@ -144,7 +181,8 @@ def _inbox(result: "InboxResult") -> Group:
     for entry in result.files:
         note = entry.error or ("already ingested" if entry.already else "")
         table.add_row(entry.file.name, entry.contract, f"{entry.accepted:,}", f"{entry.quarantined:,}", note)
-    return Group(table if result.files else Text("The inbox holds no file."))
+    left = [*_waiting(result.waiting), *unmatched_lines(result.unmatched)]
+    return Group(table if result.files else Text("The inbox holds no file that is whole."), *left)
 
 
 def _train(result: "TrainResult") -> Group:
@@ -158,6 +196,7 @@ def _train(result: "TrainResult") -> Group:
     if result.threshold is not None:
         samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
     parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics, result.condition_unit)]
+    parts += unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
@@ -287,11 +326,14 @@ def _retrain(result: "RetrainResult") -> Group:
 
 def _flow(result: "FlowResult") -> Group:
     """Render what the flow returned of each model, or of each file."""
-    returned = result.result.get("files", result.result) if isinstance(result.result, dict) else result.result
+    whole = result.result if isinstance(result.result, dict) else {}
+    returned = whole.get("files", result.result)
     entries = returned if isinstance(returned, list) else [returned]
+    also = _waiting(whole.get("waiting", ()))
+    also += [Text(sentence, style="yellow") for sentence in whole.get("unmatched", {}).get("sentences", ())]
     if not entries:
-        return Group(Text(f"{result.flow}: there was nothing to do."))
-    return Group(*(key_value_table({"flow": result.flow, **entry}) for entry in entries))
+        return Group(Text(f"{result.flow}: there was nothing to do."), *also)
+    return Group(*(key_value_table({"flow": result.flow, **entry}) for entry in entries), *also)
 
 
 def _shadow(report: "ShadowReport") -> Group:
@@ -343,7 +385,9 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.ingestion.quarantine:QuarantineReplay": _replay,
     "pipelines.importers.batch:ImportResult": _import,
     "pipelines.flows.schedules:FlowResult": _flow,
+    "pipelines.jobs.ingest:CheckedFiles": _checked,
     "pipelines.jobs.ingest:InboxResult": _inbox,
+    "pipelines.jobs.ingest:IngestedFiles": _ingested,
     "pipelines.jobs.audits:AuditList": _audit_list,
     "pipelines.jobs.audits:MissEstimate": _miss_estimate,
     "pipelines.jobs.train:TrainResult": _train,

@@ -1,61 +1,61 @@
-"""Commands that check and store a file: validate, ingest."""
+"""Commands that check and store files: validate, ingest."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter
+
+from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Shared
 
+Files = Annotated[tuple[Path, ...], Parameter(negative="")]
 
-def validate(
-    file: Path,
-    *,
-    contract: str,
-    time_zone: str | None = None,
-    options: Shared = DEFAULTS,  # noqa: ARG001 - the command line reads the form of the output from it
-) -> Any:
+
+def validate(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, options: Shared = DEFAULTS) -> Any:
     """Check a file against its contract; store nothing.
 
     Parameters
     ----------
-    file : Path
-        A CSV or Parquet file.
+    files : tuple of Path
+        A file, a folder or a pattern; of several all rows are one batch.
     contract : str
-        The name of a shipped contract, or the path of an Open Data Contract Standard file.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+        The path of an Open Data Contract Standard file, or the name or asset type of a contract of the workspace or a
+        shipped one.
+    layout : FileOptions
+        How the files are laid out.
     options : Options
         The workspace and the form of the output.
     """
     import pandas as pd
 
-    from data_contracts.contract.contract import load_contract
-    from data_contracts.validation.checks import check
-    from pipelines.importers.files import read_table
+    from pipelines.cli.arguments import named_contract
+    from pipelines.jobs.ingest import check_files
 
-    loaded = load_contract(contract)
-    return check(read_table(file, loaded, time_zone=time_zone, strict=False), loaded, now=pd.Timestamp.now("UTC"))
+    loaded = named_contract(options, contract)
+    return check_files(files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"))
 
 
-def ingest(file: Path, *, contract: str, time_zone: str | None = None, options: Shared = DEFAULTS) -> Any:
+def ingest(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, options: Shared = DEFAULTS) -> Any:
     """Check a file and store its good rows; quarantine the rest.
 
     Ingesting the same file again changes nothing.
 
     Parameters
     ----------
-    file : Path
-        A CSV or Parquet file.
+    files : tuple of Path
+        A file, a folder or a pattern; of several all rows are one batch.
     contract : str
-        The name of a shipped contract, or the path of an Open Data Contract Standard file.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+        The path of an Open Data Contract Standard file, or the name or asset type of a contract of the workspace or a
+        shipped one.
+    layout : FileOptions
+        How the files are laid out.
     options : Options
         The workspace and the form of the output.
     """
     import pandas as pd
 
-    from data_contracts.contract.contract import load_contract
-    from pipelines.jobs.ingest import ingest_file
+    from pipelines.cli.arguments import named_contract
+    from pipelines.jobs.ingest import ingest_files
 
-    workspace, loaded = options.open(), load_contract(contract)
-    return ingest_file(workspace, file, loaded, now=pd.Timestamp.now("UTC"), time_zone=time_zone)
+    workspace, loaded = options.open(), named_contract(options, contract)
+    return ingest_files(workspace, files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"))

@@ -56,6 +56,7 @@ def files(
     work_orders: Path | None = None,
     events: Path | None = None,
     layout: Layout = NO_OPTIONS,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Import your own telemetry, failures and work orders from CSV, Parquet or Excel files.
@@ -63,7 +64,8 @@ def files(
     Parameters
     ----------
     contract : str
-        The telemetry's contract: the path of an Open Data Contract Standard file, or the name of a shipped contract.
+        The telemetry's contract: the path of an Open Data Contract Standard file, or the name or asset type of a
+        contract that the workspace knows from an earlier import, or of a shipped one.
     telemetry : tuple of Path
         A file, a folder, a pattern such as ``'exports/*.csv'``, or several of them; all their rows are one batch. One
         row per asset and instant: asset, event_time and the channels; known_time and source where you have them.
@@ -80,13 +82,15 @@ def files(
         Columns event_id, asset, event_time, code.
     layout : FileOptions
         How the files are laid out.
+    strict : bool
+        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
+    from pipelines.cli.arguments import named_contract
     from pipelines.importers.files import read_files
 
-    loaded = load_contract(contract)
+    loaded = named_contract(options, contract)
     batch = read_files(
         loaded,
         telemetry=telemetry,
@@ -95,11 +99,12 @@ def files(
         work_orders=work_orders,
         events=events,
         layout=layout.of(loaded),
+        contracts=options.workspace / "contracts",
     )
-    return _store(batch, options)
+    return _store(batch, options, strict=strict)
 
 
-def _store(batch: "Batch", options: Options) -> Any:
+def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:
     import pandas as pd
 
     from data_contracts.workspace import init_workspace
@@ -108,4 +113,4 @@ def _store(batch: "Batch", options: Options) -> Any:
 
     workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
     with bars() as progress:
-        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), progress=progress)
+        return import_batch(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)

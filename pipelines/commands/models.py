@@ -21,6 +21,7 @@ def train(
     *,
     override: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     promote: Annotated[bool, Parameter(negative="")] = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Train and register the predictor that an experiment describes.
@@ -36,6 +37,8 @@ def train(
         ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
     promote : bool
         Make the first version the champion in any case; the ledger says that it was asked for.
+    strict : bool
+        Exit with status 1 if stored reports match no telemetry.
     options : Options
         The workspace and the form of the output.
     """
@@ -51,7 +54,9 @@ def train(
     with termination_interrupts(), bars() as progress:
         workspace, now = options.open(), pd.Timestamp.now("UTC")
         actor = _person() if promote else "forewarn"
-        return train_experiment(workspace, loaded, now=now, actor=actor, insist=promote, progress=progress)
+        return train_experiment(
+            workspace, loaded, now=now, actor=actor, insist=promote, strict=strict, progress=progress
+        )
 
 
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:

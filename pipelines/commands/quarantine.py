@@ -65,12 +65,12 @@ def listed(*, contract: str | None = None, batch: str | None = None, options: Sh
     options : Options
         The workspace and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
     from data_contracts.ingestion import quarantine
+    from pipelines.cli.arguments import named_contract
 
     frame = quarantine.list_rows(options.open())
     contracts = set(frame["contract"])
-    name = None if contract is None else contract if contract in contracts else load_contract(contract).name
+    name = None if contract is None else contract if contract in contracts else named_contract(options, contract).name
     if name is not None:
         frame = frame[frame["contract"] == name]
     if batch is not None:
@@ -93,13 +93,13 @@ def export(file: Path, *, contract: str, batch: str | None = None, options: Shar
     options : Options
         The workspace and the form of the output.
     """
-    from data_contracts.contract.contract import load_contract
     from data_contracts.errors import UsageError
     from data_contracts.ingestion import quarantine
+    from pipelines.cli.arguments import named_contract
 
     if file.exists():
         raise UsageError(f"{file} exists", "a file that does not exist yet", "Choose another name, or remove it first")
-    return Exported(file, quarantine.export(options.open(), load_contract(contract), file, batch=batch))
+    return Exported(file, quarantine.export(options.open(), named_contract(options, contract), file, batch=batch))
 
 
 def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULTS) -> Any:
@@ -117,10 +117,10 @@ def replay(file: Path | None = None, *, contract: str, options: Shared = DEFAULT
     """
     import pandas as pd
 
-    from data_contracts.contract.contract import load_contract
     from data_contracts.ingestion import quarantine
     from data_contracts.ingestion.repaired_files import read_repaired
+    from pipelines.cli.arguments import named_contract
 
-    loaded = load_contract(contract)
+    loaded = named_contract(options, contract)
     repaired = None if file is None else read_repaired(file)
     return quarantine.replay(options.open(), loaded, now=pd.Timestamp.now("UTC"), repaired=repaired)

@@ -14,8 +14,12 @@ from pipelines.jobs.ingest import ingest_inbox
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 def ingest_files(workspace: str, inbox: str, now: str | None) -> dict[str, Any]:
     """Ingest the files of an inbox."""
-    opened, _ = open_workspace_and_settings(workspace)
-    result = ingest_inbox(opened, Path(inbox), now=time_or_now(now))
+    opened, settings = open_workspace_and_settings(workspace)
+    result = ingest_inbox(opened, Path(inbox), now=time_or_now(now), settle=settings.ingest.settle)
+    for file in result.waiting:
+        get_run_logger().info("%s: left for the next run, as it may not be whole yet", file)
+    for sentence in result.unmatched.sentences:
+        get_run_logger().warning("%s", sentence)
     for entry in result.files:
         counts = f"{entry.accepted} rows accepted, {entry.quarantined} in quarantine"
         get_run_logger().info("%s: %s", entry.file, "already ingested" if entry.already else entry.error or counts)

@@ -1,15 +1,18 @@
 """A batch of tables from one source, and its import through the contracts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract, empty_table, load_contract, telemetry_contract
+from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.contract.registered import Registration, find_contract, find_telemetry_contract, register
 from data_contracts.ingestion.ingest import ingest
+from data_contracts.ingestion.reused_ids import shared_ids
+from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.tables.tables import read
+from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
 from pipelines.file_reading.notes import ReadingNotes
 
@@ -26,7 +29,7 @@ class Batch:
     failures: pd.DataFrame
     work_orders: pd.DataFrame
     events: pd.DataFrame
-    telemetry_contract: Contract | None = None  # the shipped contract of the asset type when None
+    telemetry_contract: Contract | None = None  # the workspace's, or else the shipped one of the asset type when None
     reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
 
 
@@ -42,58 +45,98 @@ class TableImport:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import stored."""
+    """What an import stored, and what it matches nothing with."""
 
     asset_type: str
     assets: int
     tables: Mapping[str, TableImport]
+    contract: Registration  # of the telemetry
+    unmatched: Unmatched = ALL_MATCHED
+    notes: tuple[str, ...] = ()  # what was decided or found beside that, a sentence each
     reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
+    strict: bool = False  # whether it is an error that something matches nothing
+
+    @property
+    def exit_status(self) -> int:
+        """1 if something matches nothing and must not."""
+        return 1 if self.strict and self.unmatched else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         tables = {name: dict(vars(counts)) for name, counts in self.tables.items()}
-        return {"asset_type": self.asset_type, "assets": self.assets, "tables": tables} | (
-            {"reading": {name: notes.to_dict() for name, notes in self.reading.items()}} if self.reading else {}
-        )
+        said = {
+            "asset_type": self.asset_type,
+            "assets": self.assets,
+            "tables": tables,
+            "contract": self.contract.to_dict(),
+            "unmatched": self.unmatched.to_dict(),
+            "notes": list(self.notes),
+        }
+        reading = {name: notes.to_dict() for name, notes in self.reading.items()}
+        return said | ({"reading": reading} if reading else {})
 
 
 def import_batch(
-    workspace: Workspace, batch: Batch, *, now: pd.Timestamp, progress: ProgressCallback = silent
+    workspace: Workspace,
+    batch: Batch,
+    *,
+    now: pd.Timestamp,
+    strict: bool = False,
+    progress: ProgressCallback = silent,
 ) -> ImportResult:
     """Store a batch, each table with rows through its contract; the same batch again changes nothing.
 
     If a table as a whole breaks its contract (`ContractError`), it is in quarantine, and the tables before it are
-    stored.
+    stored. With `strict` the result's exit status is 1 if rows match nothing.
     """
-    tables = _tables_with_rows(batch, batch.assets if len(batch.assets) else _new_assets(workspace, batch))
-    imports = {}
-    for done, (contract, table) in enumerate(tables):
+    contract = batch.telemetry_contract or _telemetry_contract(workspace, batch.asset_type)
+    # Kept in any case: rows that are stored already may be there by an earlier revision.
+    registration = register(workspace.contracts, contract, now=now)
+    tables = _tables_with_rows(workspace, batch, contract)
+    imports, services = {}, []
+    for done, (each, table) in enumerate(tables):
         progress("import", done, len(tables))
-        result = ingest(workspace, table, contract, now=now)
-        imports[contract.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
+        result = ingest(workspace, table, each, now=now)
+        imports[each.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
+        services.append(result.service)
+        if result.service.new and "assets" not in imports:
+            imports["assets"] = TableImport(result.service.new, result.service.new, 0, already=False)
     progress("import", len(tables), len(tables))
-    return ImportResult(batch.asset_type, int(batch.telemetry["asset"].nunique()), imports, batch.reading)
+    reports = {each.table: table for each, table in tables if each.kind != "telemetry"}
+    return ImportResult(
+        asset_type=batch.asset_type,
+        assets=int(batch.telemetry["asset"].nunique()),
+        tables=imports,
+        contract=registration,
+        unmatched=find_unmatched(workspace, reports),
+        notes=tuple(_notes(reports, services)),
+        reading=batch.reading,
+        strict=strict,
+    )
 
 
-def _tables_with_rows(batch: Batch, assets: pd.DataFrame) -> list[tuple[Contract, pd.DataFrame]]:
+def _telemetry_contract(workspace: Workspace, asset_type: str) -> Contract:
+    return find_telemetry_contract(workspace.contracts, asset_type) or telemetry_contract(asset_type)
+
+
+def _tables_with_rows(workspace: Workspace, batch: Batch, contract: Contract) -> list[tuple[Contract, pd.DataFrame]]:
     """Return the tables that hold rows: assets first, so that no reading is stored of an unknown asset."""
     tables = [
-        (load_contract("assets"), assets),
-        (load_contract("failures"), batch.failures),
-        (load_contract("work_orders"), batch.work_orders),
-        (load_contract("events"), batch.events),
-        (batch.telemetry_contract or telemetry_contract(batch.asset_type), batch.telemetry),
+        (find_contract(workspace.contracts, "assets"), batch.assets),
+        (contract, batch.telemetry),
+        (find_contract(workspace.contracts, "failures"), batch.failures),
+        (find_contract(workspace.contracts, "work_orders"), batch.work_orders),
+        (find_contract(workspace.contracts, "events"), batch.events),
     ]
-    return [(contract, table) for contract, table in tables if len(table)]
+    return [(each, table) for each, table in tables if len(table)]
 
 
-def _new_assets(workspace: Workspace, batch: Batch) -> pd.DataFrame:
-    """Return the assets of the telemetry that the workspace does not know, put into service at their first reading."""
-    if not len(batch.telemetry):
-        return empty_table("assets")
-    first = batch.telemetry.groupby("asset")["event_time"].min().reset_index()
-    new = first[~first["asset"].isin(read(workspace, "assets")["asset"])]
-    assets = empty_table("assets").assign(
-        asset=new["asset"], event_time=new["event_time"], known_time=new["event_time"]
-    )
-    return assets.assign(asset_type=batch.asset_type)
+def _notes(reports: Mapping[str, pd.DataFrame], services: Sequence[ServiceChanges]) -> Iterator[str]:
+    """Say what the import decided by itself."""
+    for name, table in reports.items():
+        yield from shared_ids(name, table)
+    new, earlier = sum(each.new for each in services), sum(each.earlier for each in services)
+    if new:
+        yield f"{new:,} assets without a record count as in service since their first reading; --assets says otherwise"
+    if earlier:
+        yield f"{earlier:,} assets count as in service since an earlier reading now"

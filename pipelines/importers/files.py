@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.contract.contract import Contract, empty_table, load_contract
+from data_contracts.contract.contract import Contract, empty_table
 from data_contracts.contract.file_layout import PLAIN, FileLayout, override_layout
+from data_contracts.contract.registered import find_contract
 from data_contracts.errors import UsageError
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.notes import ReadingNotes
@@ -27,11 +28,12 @@ def read_files(
     events: Path | None = None,
     layout: FileLayout | None = None,
     time_zone: str | None = None,
+    contracts: Path | None = None,
 ) -> Batch:
-    """Read a user's own tables: telemetry under `contract`, the others under the shipped contracts of their names.
+    """Read a user's own tables: telemetry under `contract`, the others under the contracts of their names.
 
     The telemetry's files are one table. A table that is not given has no rows. The layout is the contract's by default;
-    `time_zone` is that of times that name none.
+    `time_zone` is that of times that name none. `contracts` is the folder of a workspace's contracts.
     """
     if contract.kind != "telemetry":
         found = f"the contract {contract.name!r} is about {contract.kind}"
@@ -41,7 +43,7 @@ def read_files(
     readings = read(telemetry, contract, layout)
     tables, notes = {}, {contract.table: readings.notes}
     for name, path in others.items():
-        tables[name], of_table = _other(name, path, layout)
+        tables[name], of_table = _other(name, path, layout, contracts)
         notes |= {} if of_table is None else {name: of_table}
     return Batch(
         asset_type=str(contract.asset_type),
@@ -60,10 +62,12 @@ def read_table(
     return read(path, contract, layout, strict=strict).frame
 
 
-def _other(name: str, path: Path | None, layout: FileLayout) -> tuple[pd.DataFrame, ReadingNotes | None]:
+def _other(
+    name: str, path: Path | None, layout: FileLayout, contracts: Path | None
+) -> tuple[pd.DataFrame, ReadingNotes | None]:
     if path is None:
         return empty_table(name), None
-    table = read(path, load_contract(name), for_other_tables(layout))
+    table = read(path, find_contract(contracts, name), for_other_tables(layout))
     return table.frame, table.notes
 
 

@@ -1,5 +1,7 @@
 """Ingest files: a single one, or everything in the inbox."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,23 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
+from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
+from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.validation.checks import check
+from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
-from pipelines.importers.files import SUFFIXES, read_table
+from pipelines.file_reading.find_files import SUFFIXES
+from pipelines.file_reading.notes import ReadingNotes
+from pipelines.file_reading.read import read_table
+from pipelines.importers.files import read_table as read_by_contract
+
+SETTLE = pd.Timedelta(seconds=60)
+"""How long a file must not have changed to count as whole."""
+_TEMPORARY = ("part", "partial", "tmp", "temp", "crdownload", "download", "filepart", "swp", "incomplete")
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,8 @@ class InboxResult:
     """What became of the files of an inbox, in the order they were ingested."""
 
     files: tuple[FileResult, ...]
+    waiting: tuple[Path, ...] = ()  # files left for the next run, as they were changing or had a temporary name
+    unmatched: Unmatched = ALL_MATCHED  # among all that is stored, if a file was ingested
 
     @property
     def refused(self) -> tuple[FileResult, ...]:
@@ -44,17 +60,69 @@ class InboxResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {"files": [vars(result) | {"file": str(result.file)} for result in self.files]}
+        return {
+            "files": [vars(result) | {"file": str(result.file)} for result in self.files],
+            "waiting": [str(file) for file in self.waiting],
+            "unmatched": self.unmatched.to_dict(),
+        }
 
 
-def ingest_file(
-    workspace: Workspace, file: Path, contract: Contract, *, now: pd.Timestamp, time_zone: str | None = None
-) -> IngestResult:
-    """Ingest one CSV or Parquet file under its contract; the same file again changes nothing.
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The report on files, and what reading them decided."""
 
-    `time_zone` is that of times that name none. `ContractError` if the file as a whole breaks its contract.
+    report: Report
+    reading: ReadingNotes
+
+    @property
+    def exit_status(self) -> int:
+        """1 if a check failed."""
+        return self.report.exit_status
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, those of the report beside what reading decided."""
+        return {**self.report.to_dict(), "reading": self.reading.to_dict()}
+
+
+@dataclass(frozen=True)
+class IngestedFiles:
+    """What became of files that are one batch."""
+
+    result: IngestResult
+    reading: ReadingNotes
+    registration: Registration  # of the contract
+    unmatched: Unmatched
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, those of the batch beside the rest."""
+        return {
+            **self.result.to_dict(),
+            "registration": self.registration.to_dict(),
+            "reading": self.reading.to_dict(),
+            "unmatched": self.unmatched.to_dict(),
+        }
+
+
+def check_files(files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp) -> CheckedFiles:
+    """Check files against their contract as one batch; store nothing."""
+    table = read_table(files, contract, layout, strict=False)
+    return CheckedFiles(check(table.frame, contract, now=now), table.notes)
+
+
+def ingest_files(
+    workspace: Workspace, files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp
+) -> IngestedFiles:
+    """Ingest files under their contract as one batch; the same files again change nothing.
+
+    `ContractError` if they as a whole break their contract.
     """
-    return ingest(workspace, read_table(file, contract, time_zone=time_zone, strict=False), contract, now=now)
+    table = read_table(files, contract, layout, strict=False)
+    # Kept in any case: rows that are stored already may be there by an earlier revision.
+    registration = register(workspace.contracts, contract, now=now)
+    result = ingest(workspace, table.frame, contract, now=now)
+    is_report = contract.table in REPORTS and "asset" in table.frame
+    unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
+    return IngestedFiles(result, table.notes, registration, unmatched)
 
 
 def ingest_inbox(
@@ -63,45 +131,75 @@ def ingest_inbox(
     *,
     now: pd.Timestamp,
     time_zone: str | None = None,
+    settle: pd.Timedelta = SETTLE,
     progress: ProgressCallback = silent,
 ) -> InboxResult:
     """Ingest every file of an inbox; a refused file does not hold up the others.
 
-    The inbox holds one folder for each contract, named like it, or with the contract's own ``*.odcs.yaml`` inside.
-    Files stay where they are: ingested again they change nothing.
+    The inbox holds one folder for each contract, named like it or its asset type, or with the contract's own
+    ``*.odcs.yaml`` inside. Files stay where they are: ingested again they change nothing. A file that changed within
+    `settle` before the run, or has the name of one that is being written, is left for the next run.
     """
     if not inbox.is_dir():
         raise NotFoundError(
             f"no inbox at {inbox}", "a folder with one folder for each contract", "Create it, or set ingest.inbox"
         )
-    files = [(folder, file) for folder in sorted(inbox.iterdir()) if folder.is_dir() for file in _data_files(folder)]
+    found = [(folder, file) for folder in sorted(inbox.iterdir()) if folder.is_dir() for file in _data_files(folder)]
+    waiting = [file for _, file in found if _is_changing(file, settle)]
+    files = [(folder, file) for folder, file in found if file not in waiting]
     results = []
     for done, (folder, file) in enumerate(files):
         progress("ingest", done, len(files))
         results.append(_ingest_or_refuse(workspace, folder, file, now, time_zone))
     progress("ingest", len(files), len(files))
-    return InboxResult(tuple(results))
+    stored = any(result.accepted for result in results)
+    return InboxResult(tuple(results), tuple(waiting), find_unmatched(workspace) if stored else ALL_MATCHED)
 
 
 def _data_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in folder.iterdir() if file.is_file() and (_is_data(file.name) or _is_temporary(file)))
+
+
+def _is_data(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _is_temporary(file: Path) -> bool:
+    """Return whether a file's name is that of one being written: day.csv.part, .day.csv.x7Fa3q, ~day.csv."""
+    parts = file.name.lower().lstrip(".~").split(".")
+    hidden = file.name.startswith((".", "~")) and any(f".{part}" in SUFFIXES for part in parts)
+    return hidden or parts[-1] in _TEMPORARY
+
+
+def _is_changing(file: Path, settle: pd.Timedelta) -> bool:
+    """Return whether a file may not be whole yet."""
+    if _is_temporary(file):
+        return True
+    try:
+        # By the clock that stamps files: the run's own time may be that of a replay. A file server's may be ahead.
+        age = abs(time.time() - file.stat().st_mtime)
+    except OSError:
+        return True  # gone, or about to be replaced
+    return age < settle.total_seconds()
 
 
 def _ingest_or_refuse(
     workspace: Workspace, folder: Path, file: Path, now: pd.Timestamp, time_zone: str | None
 ) -> FileResult:
     try:
-        contract = _folder_contract(folder)
-        result = ingest_file(workspace, file, contract, now=now, time_zone=time_zone)
+        contract = _folder_contract(workspace, folder)
+        result = ingest(
+            workspace, read_by_contract(file, contract, time_zone=time_zone, strict=False), contract, now=now
+        )
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
     return FileResult(file, contract.name, result.accepted, result.quarantined, result.already)
 
 
-def _folder_contract(folder: Path) -> Contract:
+def _folder_contract(workspace: Workspace, folder: Path) -> Contract:
     contracts = sorted(folder.glob("*.odcs.yaml"))
     if len(contracts) > 1:
         raise UsageError(
             f"{folder} holds {len(contracts)} contracts", "one", "Give each contract a folder of its own in the inbox"
         )
-    return load_contract(contracts[0] if contracts else folder.name)
+    return load_contract(contracts[0]) if contracts else find_contract(workspace.contracts, folder.name)

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from data_contracts.ingestion.quarantine import list_rows
+from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
@@ -18,7 +20,7 @@ from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.training.left_out import booked_again_sentence, left_out_sentence
-from models.training.samples import observation_rule
+from models.training.samples import OneOutcomeError, observation_rule
 from models.training.training import train
 
 
@@ -43,11 +45,13 @@ class TrainResult:
     left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
+    unmatched: Unmatched = ALL_MATCHED  # of all that is stored
+    strict: bool = False  # whether it is an error that something matches nothing
 
     @property
     def exit_status(self) -> int:
         """Return 1 when the name is still without a champion: the model was not good enough."""
-        return int(self.without_champion)
+        return int(self.without_champion or (self.strict and bool(self.unmatched)))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,6 +70,7 @@ class TrainResult:
             "trained_until": self.trained_until.isoformat(),
             "n_train": self.n_train,
             "n_test": self.n_test,
+            "unmatched": self.unmatched.to_dict(),
             "left_out": dict(self.left_out),
             "booked_again": self.booked_again,
             "breakdown": self.breakdown,
@@ -83,12 +88,14 @@ def train_experiment(
     now: pd.Timestamp,
     actor: str = "forewarn",
     insist: bool = False,
+    strict: bool = False,
     progress: ProgressCallback = silent,
 ) -> TrainResult:
     """Train a model and register it; where its name has no champion it becomes it, if it is better than none.
 
     `insist` makes it the first champion in any case; `UsageError` if there is a champion, which a later version can
-    only replace by comparison or by `forewarn models promote`. The promotion is by `actor`.
+    only replace by comparison or by `forewarn models promote`. The promotion is by `actor`. With `strict` the result's
+    exit status is 1 if reports match no telemetry.
     """
     registry, name = Registry(workspace), experiment.model_name
     if insist and experiment.target == "condition":
@@ -100,7 +107,11 @@ def train_experiment(
             "Train without --promote, compare, then see `forewarn models promote`",
         )
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
-    trained = train(experiment, history, progress=progress)
+    unmatched = find_unmatched(workspace)
+    try:
+        trained = train(experiment, history, progress=progress)
+    except OneOutcomeError as error:
+        raise _with_cause(error, unmatched, len(list_rows(workspace, "failures"))) from error
     version = registry.register(trained, revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
@@ -138,7 +149,21 @@ def train_experiment(
         left_out=trained.left_out,
         booked_again=trained.booked_again,
         breakdown=format_duration(observation_rule(experiment).breakdown),
+        unmatched=unmatched,
+        strict=strict,
     )
+
+
+def _with_cause(error: OneOutcomeError, unmatched: Unmatched, quarantined: int) -> OneOutcomeError:
+    """Name the failures that match nothing, or are in quarantine, as the cause, where there are any."""
+    failures = unmatched.of("failures")
+    causes = [] if failures is None else [*failures.sentences]
+    causes += [f"{quarantined:,} failures are in quarantine"] if quarantined else []
+    if not causes:
+        return error
+    remedy = "Correct the failures' ids, assets and times, and import them again"
+    remedy += "; see `forewarn quarantine list`" if quarantined else ""
+    return OneOutcomeError(f"{error.found}: {'; '.join(causes)}", error.expected, remedy)
 
 
 def _judged(first: FirstChampion, present: int | None, *, insist: bool) -> FirstChampion:

@@ -90,6 +90,9 @@ class IngestSettings:
 
     inbox: str = ""
     """A folder with one folder of files for each contract; empty for none."""
+    settle: Duration = pd.Timedelta(seconds=60)
+    """A file that changed within this time is left for the next run: it may still be being copied. "0s" waits for
+    none."""
 
 
 @configuration

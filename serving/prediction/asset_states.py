@@ -165,7 +165,7 @@ def _states(
     failures: pd.DataFrame, records: pd.DataFrame, assets: Sequence[str], as_of: Any, terms: ObservationTerms
 ) -> tuple[IntArray, npt.NDArray[np.bool_]]:
     cut_offs = pd.DataFrame({"asset": assets, "as_of": as_of})
-    return last_failures(cut_offs, failures, breakdown=terms.breakdown), retired_at(cut_offs, records)
+    return last_failures(cut_offs, failures, breakdown=terms.down), retired_at(cut_offs, records)
 
 
 def _known_since(assets: Sequence[str], *tables: pd.DataFrame) -> list[int]:

@@ -258,9 +258,13 @@ class Predictor:
             read = self._read([window for window in windows if window.asset in names], artifact)
         recipe, fleet = artifact.recipe, self.stored.fleet(artifact.recipe.asset_type)
         query = PointInTimeQuery(
-            read.assets, read.as_of, lambda: read.history(fleet.history(read.assets, (), pd.DataFrame()))
+            read.assets,
+            read.as_of,
+            lambda: read.history(fleet.history(read.assets, (), pd.DataFrame())),
+            fleet.repeated_records(read.assets),
         )
-        yield AssetBatch(query, latest_of_rows(read.rows, read.as_of, recipe), read.rows)
+        read_at = latest_of_rows(read.rows, read.as_of, recipe, query.replaced_since)
+        yield AssetBatch(query, read_at, read.rows)
 
     def _stored_batches(self, cut_offs: Mapping[str, pd.Timestamp], recipe: Recipe) -> Iterator[AssetBatch]:
         asset_type, fleet = recipe.asset_type, self.stored.fleet(recipe.asset_type)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +24,16 @@ class StoredTable:
     frame: pd.DataFrame
     spans: Mapping[str, tuple[int, int]]
     empty: pd.DataFrame
+
+    @cached_property
+    def any_repeated(self) -> bool:
+        """Whether any asset has several rows."""
+        return len(self.frame) > len(self.spans)
+
+    def count(self, asset: str) -> int:
+        """Count an asset's rows."""
+        start, end = self.spans.get(asset, (0, 0))
+        return end - start
 
     def rows_of(self, assets: Sequence[str]) -> pd.DataFrame:
         """Return the rows of some assets."""
@@ -69,6 +79,13 @@ class StoredFleet:
             work_orders=self.table("work_orders").rows_of(assets),
             events=self.table("events").rows_of(assets),
         )
+
+    def repeated_records(self, assets: Sequence[str]) -> pd.DataFrame:
+        """Return the records of those assets that have several: only they can have been replaced."""
+        # As `types` read them a moment ago.
+        records = self._types[0] or self.table("assets")
+        repeated = [asset for asset in assets if records.count(asset) > 1] if records.any_repeated else []
+        return records.rows_of(repeated)
 
     def table(self, name: str) -> StoredTable:
         """Return one of the tables, read anew if its version has changed."""

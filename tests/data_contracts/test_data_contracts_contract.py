@@ -84,8 +84,7 @@ def test_a_contract_with_an_unsupported_rule_is_refused(tmp_path, old, new, mess
 
 def test_freshness_and_row_count_come_from_the_contract(tmp_path):
     """The latency is the largest age, and the row count rule the fewest rows."""
-    latency = "slaProperties:\n  - {property: latency, value: 2, unit: d}\nschema:"
-    path = _own_contract(tmp_path, "schema:", latency)
+    path = _own_contract(tmp_path, "value: 1, unit: d", "value: 2, unit: d")
     path.write_text(path.read_text(encoding="utf-8").replace("OrEqualTo: 1}", "OrEqualTo: 24}", 1), encoding="utf-8")
     contract = load_contract(path)
     assert (contract.max_age, contract.min_rows) == (pd.Timedelta(days=2), 24)

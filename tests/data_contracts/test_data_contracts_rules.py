@@ -252,8 +252,8 @@ def test_a_latency_limits_the_age_of_a_batch(write: Write) -> None:
         {"property": "latency", "value": 36, "unit": "h", "element": "telemetry.event_time"},
         {"property": "availability", "value": 99.9, "unit": "percent"},
     ]
-    result = judged(load_contract(write(top={"slaProperties": levels})), [1.0])
-    assert [breach.check for breach in result.report.breaches] == ["freshness"]
+    contract = load_contract(write(top={"slaProperties": levels}))
+    assert contract.max_age == pd.Timedelta(hours=36)
 
 
 REFUSED = [
@@ -499,9 +499,9 @@ def test_shipped_contracts_have_the_digests_that_models_recorded() -> None:
         "events": "f7703dfbeebf96f1",
         "failures": "2c90d2930ba8e28e",
         "predictions": "cacf08b05d1b38f5",
-        "telemetry_azure_machine": "90b701e9c8c7dbef",
-        "telemetry_cnc_machine": "39d6a38278dd605c",
-        "telemetry_turbofan": "abc4f979f62d61a1",
+        "telemetry_azure_machine": "6419f984a6d2c59e",
+        "telemetry_cnc_machine": "02e33fef7135f773",
+        "telemetry_turbofan": "461512a2d2d3ce25",
         "work_orders": "483da3def921f195",
     }
 

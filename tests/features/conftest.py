@@ -1,5 +1,6 @@
 """Histories with all the dirt there is, by seed."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -82,6 +83,23 @@ def build_history(seed: int, *, rows: int = 120, n_assets: int = 3) -> History:
     assets = _records(rng, names, 6, "line").assign(asset_type="cnc", plant="p1")
     assets["model"] = rng.choice(["model1", "model2"], 6)
     return History("cnc", CHANNELS, _telemetry(rng, names, rows), assets, failures, orders, events, {})
+
+
+def naive_begin(history: History, asset: str, as_of: pd.Timestamp) -> pd.Timestamp:
+    """Return when a machine of another model took an asset's place, known at the cut-off; long ago if none did."""
+    records = history.assets[history.assets["asset"] == asset].sort_values(["event_time", "known_time", "model"])
+    records = records[(records["known_time"] <= as_of) & (records["event_time"] <= as_of)]
+    begin = pd.Timestamp(0, tz="UTC")
+    models = records.drop_duplicates("event_time", keep="last").set_index("event_time")["model"]
+    for (_, before), (time, after) in itertools.pairwise(models.items()):
+        begin = begin if before == after else time
+    return begin
+
+
+@pytest.fixture(scope="session")
+def machine_begin() -> Callable[[History, str, pd.Timestamp], pd.Timestamp]:
+    """Return the slow and obvious way to find when an asset's machine took another's place."""
+    return naive_begin
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,12 @@ def naive_due(times: pd.DatetimeIndex, as_of: pd.Timestamp, window: pd.Timedelta
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, rows=st.integers(0, 300), gaps=RULES)
 def test_samples_match_a_naive_implementation(
-    seed: int, rows: int, gaps: Gaps, history_of: HistoryOf, recipe: Recipe
+    seed: int,
+    rows: int,
+    gaps: Gaps,
+    history_of: HistoryOf,
+    recipe: Recipe,
+    machine_begin: Callable[..., pd.Timestamp],
 ) -> None:
     """Slot by slot, from the rows known at the cut-off alone; shares, reasons and features follow from that."""
     history, ruled = history_of(seed, rows=rows), replace(recipe, gaps=gaps)
@@ -113,7 +118,8 @@ def test_samples_match_a_naive_implementation(
             (history.telemetry["asset"] == asset) & (history.telemetry["known_time"] <= as_of)
         ]
         frame = reconcile(rows_known, history.channels)
-        frame = frame[frame["event_time"] <= as_of].set_index("event_time")
+        begin = machine_begin(history, asset, as_of)
+        frame = frame[frame["event_time"].between(begin, as_of)].set_index("event_time")
         columns = {name: frame[name].to_numpy() for name in history.channels}
         columns |= recipe.regimes.normalise(columns, ["power", "heat"])
         withheld = []

@@ -26,6 +26,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 FRAMES = ("telemetry", "assets", "failures", "work_orders", "events")
 
 HistoryOf = Callable[..., History]
+BeginOf = Callable[[History, str, pd.Timestamp], pd.Timestamp]
 
 
 @pytest.fixture(scope="module")
@@ -149,23 +150,28 @@ def test_a_reduced_recipe_gives_the_same_bits(seed: int, history_of: HistoryOf, 
     assert same_bits(extract(history, moments, reduced), extract(history, moments, recipe)[chosen])
 
 
-def naive_window(history: History, asset: str, as_of: pd.Timestamp, window: pd.Timedelta) -> pd.DataFrame:
+def naive_window(
+    history: History, asset: str, as_of: pd.Timestamp, window: pd.Timedelta, begin: pd.Timestamp
+) -> pd.DataFrame:
     known = history.telemetry[(history.telemetry["asset"] == asset) & (history.telemetry["known_time"] <= as_of)]
     one_a_moment = reconcile(known, history.channels)
     times = one_a_moment["event_time"]
-    return one_a_moment[(times > as_of - window) & (times <= as_of)]
+    return one_a_moment[(times > as_of - window) & (times <= as_of) & (times >= begin)]
 
 
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS, rows=st.integers(0, 300))
-def test_windows_match_a_naive_implementation(seed: int, rows: int, history_of: HistoryOf, recipe: Recipe) -> None:
-    """Every window holds what reconciling the rows known at its cut-off gives, nulls left out by channel."""
+def test_windows_match_a_naive_implementation(
+    seed: int, rows: int, history_of: HistoryOf, recipe: Recipe, machine_begin: BeginOf
+) -> None:
+    """Every window holds what reconciling the rows of its machine known at its cut-off gives, without nulls."""
     history = history_of(seed, rows=rows)
     moments = some_cut_offs(history_of(seed), seed)
     result = extract(history, moments, recipe)
     for number, (asset, as_of) in enumerate(zip(moments["asset"], moments["as_of"], strict=True)):
+        begin = machine_begin(history, asset, as_of)
         for window in WINDOWS:
-            frame = naive_window(history, asset, as_of, window)
+            frame = naive_window(history, asset, as_of, window, begin)
             columns = {name: frame[name].to_numpy() for name in history.channels}
             assert recipe.regimes is not None
             columns |= recipe.regimes.normalise(columns, ["power", "heat"])

@@ -30,7 +30,7 @@ USUAL: dict[str, dict[str, Any]] = {
 }
 NUMBERS = (-131, -130, -11, -7, -6, -3, -2, -1, 0, 1, 2, 3, 5, 6, 10, 11, 31, 64, 128, 129, 1001, 10**400)
 DECIMALS = (-0.5, -0.0, 0.5, 1.0, 1.5, 3.0, math.nan, math.inf, -math.inf)
-OTHERS = (
+OTHERS: tuple[Any, ...] = (
     True,
     False,
     None,
@@ -49,8 +49,8 @@ OTHERS = (
     ["a", "b", "c"],
 )
 WORDS = ("mean", "median", "var", "max", "sum", "ptp", "slope", "intercept_stderr", "AIC", "aic", "t-stat", "None")
-WORDS += ("teststat", "usedlag", "real", "angle", "imaginary", "skew", "kurt", "auto", "sqrt", "save", "test")
-CANDIDATES = (*NUMBERS, *DECIMALS, *OTHERS, *WORDS)
+MORE_WORDS = ("teststat", "usedlag", "real", "angle", "imaginary", "skew", "kurt", "auto", "sqrt", "save", "test")
+CANDIDATES = (*NUMBERS, *DECIMALS, *OTHERS, *WORDS, *MORE_WORDS)
 
 
 def usual(calculator: str) -> dict[str, Any]:
@@ -220,7 +220,8 @@ def test_no_parameter_ends_in_another_error(calculator: str, data: st.DataObject
         st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.floats(), max_size=4)
     )
     name = st.sampled_from([*PARAMETER_RULES[calculator], "nosuch"]) | st.integers()
-    parameters = {**usual(calculator), **data.draw(st.dictionaries(name, value, max_size=2))}
+    drawn: dict[Any, Any] = data.draw(st.dictionaries(name, value, max_size=2))
+    parameters: dict[Any, Any] = {**usual(calculator), **drawn}
     try:
         chosen = FeatureSet.from_settings({calculator: [parameters]}, timed=True)
     except UsageError:

@@ -15,6 +15,7 @@ from features import Recipe, Regimes, fit_recipe
 from features.extraction.unknown_regimes import unknown_regimes
 
 HistoryOf = Callable[..., History]
+BeginOf = Callable[[History, str, pd.Timestamp], pd.Timestamp]
 START = pd.Timestamp("2024-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")
 
@@ -32,12 +33,15 @@ def cut_offs() -> pd.DataFrame:
     )
 
 
-def naive_unknown(history: History, moments: pd.DataFrame, regimes: Regimes, window: pd.Timedelta) -> set[int]:
+def naive_unknown(
+    history: History, moments: pd.DataFrame, regimes: Regimes, window: pd.Timedelta, machine_begin: BeginOf
+) -> set[int]:
     """Reconcile each cut-off's window separately, and count."""
     unknown = set()
     for number, (asset, as_of) in enumerate(moments.itertuples(index=False)):
         rows = history.telemetry[(history.telemetry["asset"] == asset) & (history.telemetry["known_time"] <= as_of)]
         rows = rows[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of)]
+        rows = rows[rows["event_time"] >= machine_begin(history, asset, as_of)]
         reconciled = reconcile(rows, history.channels)
         beyond = regimes.is_beyond({name: reconciled[name].to_numpy(np.float64) for name in regimes.operating})
         beyond = beyond[~np.isnan(beyond)]
@@ -48,13 +52,13 @@ def naive_unknown(history: History, moments: pd.DataFrame, regimes: Regimes, win
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 1000), reach=st.sampled_from([0.3, 0.8, 1.5]))
-def test_most_readings_decide(history_of: HistoryOf, seed: int, reach: float) -> None:
+def test_most_readings_decide(history_of: HistoryOf, machine_begin: BeginOf, seed: int, reach: float) -> None:
     """A cut-off is unknown exactly when most known readings of its shortest window lie beyond reach."""
     history = history_of(seed)
     fitted = recipe(history, reach)
     assert fitted.regimes is not None
     reasons = unknown_regimes(history, cut_offs(), fitted)
-    assert set(reasons) == naive_unknown(history, cut_offs(), fitted.regimes, 6 * HOUR)
+    assert set(reasons) == naive_unknown(history, cut_offs(), fitted.regimes, 6 * HOUR, machine_begin)
     assert all(reason.startswith("unknown operating regime: ") for reason in reasons.values())
 
 

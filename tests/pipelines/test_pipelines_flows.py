@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
 # Calls `forewarn run` six times, in a process that imports Prefect for the first time.
 SCRIPT = """
-import contextlib, io, json, sys
+import contextlib, io, json, os, sys
 from pathlib import Path
 from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
@@ -59,6 +59,7 @@ def runs():
         return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=50)
 
 prefect_environment(workspace)
+os.environ["FOREWARN_INGEST_SETTLE"] = "0s"  # the files have just been written
 outputs = {}
 inbox = f"inbox={root / 'inbox'}"
 with temporary_server():

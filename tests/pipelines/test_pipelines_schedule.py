@@ -84,7 +84,7 @@ def _schedule(root: Path, repository: Path) -> Iterator[Served]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     (root / "forewarn.toml").write_text(
-        f'[ingest]\ninbox = "{root / "inbox"}"\n'
+        f'[ingest]\ninbox = "{root / "inbox"}"\nsettle = "0s"\n'
         f'[schedule]\ningest = "* * * * *"\nscore = ""\nmonitor = ""\nport = {port}\n'
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_API", "FOREWARN_"))}

@@ -158,8 +158,11 @@ def test_retired_repaired_and_silent_assets_are_left_out_with_the_reason(
     assert reasons["azure-02"][0] == "abstained"
     assert "2015-01-08 23:30" in reasons["azure-02"][1]
     late = client.post("/worklist", json=body | {"start": "2015-01-20T00:00:00Z"}).json()
-    assert not late["lines"]
-    assert {left["why"] for left in late["left_out"]} == {"abstained", "retired"}
+    # A plan for a later day rests on what is known now, unless the request says how old that may be by then.
+    assert [line["asset"] for line in late["lines"]] == ["azure-03"]
+    assert {left["asset"]: left["why"] for left in late["left_out"]} == {"azure-01": "retired", "azure-02": "abstained"}
+    aged = client.post("/worklist", json=body | {"start": "2015-01-20T00:00:00Z", "max_age_hours": 24}).json()
+    assert {left["asset"]: left["why"] for left in aged["left_out"]}["azure-03"] == "stale"
 
 
 def test_a_machine_that_stands_is_not_planned_by_an_older_reading(client: httpx.Client, plant: Workspace) -> None:
@@ -193,12 +196,17 @@ def test_without_a_start_the_latest_telemetry_counts(plant: Workspace, artifacts
     with TestClient(Starlette(routes=routes(lambda: worker))) as ticking:
         body = REQUEST | {"assets": ["azure-01", "azure-02"]}
         content = ticking.post("/worklist", json=body).json()
-        reasons = {left["asset"]: left["reason"] for left in content["left_out"]}
-        assert "repaired or failed at 2015-01-09 00:00 UTC, and no telemetry since" in reasons["azure-01"]
+        reasons = {left["asset"]: (left["why"], left["reason"]) for left in content["left_out"]}
+        assert reasons["azure-01"] == (
+            "failed",
+            "it failed at 2015-01-09 00:00 UTC, and no reading since shows that it runs again",
+        )
         assert all(line["as_of"] == "2015-01-08T23:00:00Z" for line in content["lines"])
         old = ticking.post("/worklist", json=body | {"max_age_hours": 2}).json()["left_out"]
-        assert all("the latest telemetry is from 2015-01-08 23:00 UTC" in left["reason"] for left in old)
-        assert len(old) == 2
+        assert {left["asset"]: (left["why"], left["reason"]) for left in old} == {
+            "azure-01": reasons["azure-01"],
+            "azure-02": ("stale", "stale: the latest telemetry is from 2015-01-08 23:00 UTC"),
+        }
         past = {"start": "2015-01-09T12:00:00Z", "max_age_hours": 2}
         assert len(ticking.post("/worklist", json=body | past).json()["left_out"]) == 2
 
@@ -332,28 +340,28 @@ def test_a_clock_a_little_ahead_does_not_make_a_correction_of_a_resend(client: h
 
 
 @pytest.mark.parametrize(
-    ("change", "field"),
+    ("change", "status", "field"),
     [
-        ({"asset": "azure-0x"}, "work_orders[1].asset"),
-        ({"event_time": "2015-01-10T00:00:00Z"}, "work_orders[1].event_time"),
-        ({"event_time": "2015-01-08"}, "work_orders[1].event_time"),
-        ({"known_time": "2015-01-08T11:00:00Z"}, "work_orders[1].event_time"),
-        ({"known_time": "2015-01-19T11:00:00Z"}, "work_orders[1].known_time"),
-        ({"kind": "repair"}, "work_orders[1].kind"),
-        ({"finding": "nothing"}, "work_orders[1].finding"),
-        ({"prediction_id": "none"}, "work_orders[1].prediction_id"),
-        ({"work_order_id": "w1"}, "work_orders[1].work_order_id"),
-        ({"work_order_id": ""}, "work_orders[1].work_order_id"),
-        ({"cost": 3}, "work_orders[1].cost"),
+        ({"asset": "azure-0x"}, 404, "work_orders[1].asset"),
+        ({"event_time": "2015-01-10T00:00:00Z"}, 422, "work_orders[1].event_time"),
+        ({"event_time": "2015-01-08"}, 422, "work_orders[1].event_time"),
+        ({"known_time": "2015-01-08T11:00:00Z"}, 422, "work_orders[1].event_time"),
+        ({"known_time": "2015-01-19T11:00:00Z"}, 422, "work_orders[1].known_time"),
+        ({"kind": "repair"}, 422, "work_orders[1].kind"),
+        ({"finding": "nothing"}, 422, "work_orders[1].finding"),
+        ({"prediction_id": "none"}, 404, "work_orders[1].prediction_id"),
+        ({"work_order_id": "w1"}, 422, "work_orders[1].work_order_id"),
+        ({"work_order_id": ""}, 422, "work_orders[1].work_order_id"),
+        ({"cost": 3}, 422, "work_orders[1].cost"),
     ],
 )
 def test_one_bad_report_refuses_all_of_them(
-    client: httpx.Client, plant: Workspace, change: dict[str, Any], field: str
+    client: httpx.Client, plant: Workspace, change: dict[str, Any], status: int, field: str
 ) -> None:
-    """422 with the path, and nothing half-done."""
+    """422 with the path, 404 for what is unknown, and nothing half-done."""
     before = len(tables.read(plant, "work_orders"))
     answer = client.post("/work-orders", json={"work_orders": [ORDER, ORDER | {"work_order_id": "w2"} | change]})
-    assert answer.status_code == 422, answer.text
+    assert answer.status_code == status, answer.text
     assert answer.json()["field"] == field
     assert len(tables.read(plant, "work_orders")) == before
 
@@ -610,4 +618,4 @@ def test_the_real_endpoint_serves_these_pages(endpoint: Any) -> None:
     assert why["asset"] == content[0]["asset"]
     assert why["sentences"]
     refused = endpoint.client.post("/work-orders", json={"work_orders": [ORDER | {"asset": "nobody"}]})
-    assert (refused.status_code, refused.json()["field"]) == (422, "work_orders[0].asset")
+    assert (refused.status_code, refused.json()["field"]) == (404, "work_orders[0].asset")

@@ -1,0 +1,53 @@
+"""What differs between two versions of a contract, in words."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from data_contracts.contract.contract import Column, Contract
+
+_OF_COLUMNS = ("columns", "name", "key")
+
+
+def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:
+    """Describe each change: columns added, removed or reordered, and every rule that has another value."""
+    return tuple(_changes(before, after))
+
+
+def _changes(before: Contract, after: Contract) -> Iterator[str]:
+    for field in dataclasses.fields(Contract):
+        if field.name not in _OF_COLUMNS:
+            words = field.name.replace("_", " ")
+            yield from _difference(words, getattr(before, field.name), getattr(after, field.name))
+    yield from _difference("key", ", ".join(before.key), ", ".join(after.key))
+    old = {column.name: column for column in before.columns}
+    new = {column.name: column for column in after.columns}
+    yield from (f"column {name} removed" for name in old if name not in new)
+    yield from (f"column {name} added" for name in new if name not in old)
+    kept = [name for name in new if name in old]
+    if kept != [name for name in old if name in new]:
+        yield "columns in another order"
+    for name in kept:
+        yield from _column_changes(old[name], new[name])
+
+
+def _column_changes(before: Column, after: Column) -> Iterator[str]:
+    for field in dataclasses.fields(Column):
+        values = getattr(before, field.name), getattr(after, field.name)
+        if field.name == "description":
+            yield from (f"{before.name}: another description",) if values[0] != values[1] else ()
+        else:
+            yield from _difference(f"{before.name}: {field.name.replace('_', ' ')}", *values)
+
+
+def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
+    if before != after:
+        yield f"{name} {_text(before)}, now {_text(after)}"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
