@@ -160,7 +160,7 @@ def is_outside(table: str, frame: pd.DataFrame, spans: pd.DataFrame) -> "pd.Seri
     """
     margin = min(_MOST_OUTSIDE, max(_LEAST_OUTSIDE, (spans["last"] - spans["first"]).max()))
     own = spans[["first", "last"]].reindex(frame["asset"]).set_axis(frame.index)
-    late = frame["event_time"] > own["last"] + margin
+    late: pd.Series[bool] = frame["event_time"] > own["last"] + margin
     return late | (frame["event_time"] < own["first"] - margin) if table == "failures" else late
 
 
