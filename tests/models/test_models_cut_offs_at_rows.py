@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
 from models.experiment.experiment import Experiment
+from models.labels.condition import condition_values, reach_at_readings
 from models.labels.observed_cut_offs import ObservationRule, observed_cut_offs
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison_period import period_after
@@ -114,6 +115,18 @@ def test_a_model_is_trained_at_readings_off_the_grid(plant: History, describe: D
     assert watched is not None
     assert expected is not None
     assert watched.false_episodes.of == pytest.approx(expected.false_episodes.of, rel=0.01)  # asset-months
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, [1.0, 2.0, 4.0]), (3, [2.0, 4.0])])
+def test_a_condition_at_the_readings(plant: History, hours: int, expected: list[float]) -> None:
+    """Its value is that of the cut-off's own reading; ahead of it the last one, no older than two usual intervals."""
+    telemetry = readings(plant, 0 * HOUR, 2.5 * HOUR, 3.5 * HOUR, 5 * HOUR).telemetry
+    telemetry = telemetry.assign(wear=[1.0, 2.0, np.nan, 4.0])
+    asked = telemetry[telemetry["wear"].notna()].rename(columns={"event_time": "as_of"})
+    ahead = hours * HOUR
+    reach = reach_at_readings(telemetry, "wear", ahead)
+    values = condition_values(asked, telemetry, "wear", ahead=ahead, reach=reach, known_until=START + 9 * HOUR)
+    assert list(values.dropna()) == expected
 
 
 def test_an_experiment_at_the_readings(describe: Describe) -> None:
