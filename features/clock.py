@@ -84,13 +84,13 @@ class Clock:
         """Write a duration as it was configured."""
         if self.cycle is None or duration == SINCE_START:
             return format_duration(duration)
-        number = f"{duration / self.cycle:,.6g}"
+        number = _whole(duration / self.cycle)
         return f"{number} {'cycle' if number == '1' else 'cycles'}"
 
     def instant(self, time: pd.Timestamp, *, seconds: bool = False) -> str:
         """Write a time, to the minute or the second; or the number of the cycle."""
         if self.cycle is not None:
-            return f"cycle {(time - self.start) / self.cycle:,.6g}"
+            return f"cycle {_whole((time - self.start) / self.cycle)}"
         return f"{time:%Y-%m-%d %H:%M:%S}" if seconds else f"{time:%Y-%m-%d %H:%M}"
 
     def moment(self, time: pd.Timestamp, *, seconds: bool = False) -> str:
@@ -109,6 +109,11 @@ class Clock:
 
 TIME = Clock()
 """Times are times."""
+
+
+def _whole(cycles: float) -> str:
+    """Write a number of cycles, to a thousandth of one."""
+    return f"{round(cycles, 3):,.15g}"
 
 
 def asset_clock(workspace: Workspace, asset: str) -> Clock:

@@ -93,8 +93,8 @@ def _figures(trained: Trained) -> str:
     shown = {name: _number(value) for name, value in trained.evaluation.metrics.items()}
     text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
     clock = trained.artifact.clock
-    if clock.cycle is not None and any("_h" in name for name in shown):
-        text += f"\n\nWhat ends in `_h` counts hours of event time; a cycle is {format_duration(clock.cycle)}."
+    if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
+        text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {format_duration(clock.cycle)}."
     reference = trained.evaluation.reference
     if reference is None:
         return text

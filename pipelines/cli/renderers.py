@@ -67,7 +67,9 @@ def _train(result: "TrainResult") -> Group:
     samples = f"trained on {result.n_train:,} samples until {result.clock.instant(result.trained_until)}, "
     samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     if result.threshold is not None:
-        samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
+        is_life = "rmse_capped" in result.metrics
+        threshold = result.clock.amount(result.threshold, ".3g") if is_life else f"{result.threshold:.3g}"
+        samples += f"threshold {threshold}: {result.threshold_reason}\n"
     parts: list[RenderableType] = [
         head,
         Text(samples),

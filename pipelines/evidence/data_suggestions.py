@@ -75,7 +75,9 @@ def suggest(
     short, long = (_rounded(interval_s * count) for count in _READINGS)
     # No window longer than most assets are known for.
     long = min(long, max(short, _rounded(float(observed.median()) / 2)))
-    stride = max(_rounded(max(interval_s, short / 6)), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
+    # Each cycle is worth a cut-off.
+    every = max(interval_s, short / 6) if clock.cycle is None else interval_s
+    stride = max(_rounded(every), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
     horizon = None
     if len(between_s):
         horizon = max(_rounded(float(between_s.median()) / _SHARE), 2 * stride)
