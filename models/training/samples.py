@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
+from features.telemetry.machines import replacements
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import breakdown_span
 from models.labels.interval_labels import interval_labels
@@ -171,6 +172,7 @@ def _label_failures(
         delay=terms.reporting_delay,
         observation_gaps=unobserved_spans(history, now=known_until),
         breakdown=terms.breakdown,
+        replacements=replacements(history.assets, now=known_until),
     )
     # A failure is known before the survival of others is: using it at once would make failures look too common.
     mature = state.isin(_OUTCOMES) & (drawn["as_of"] + terms.maturity <= known_until)
@@ -198,6 +200,7 @@ def _label_intervals(
         delay=terms.reporting_delay,
         observation_gaps=unobserved_spans(history, now=known_until),
         breakdown=terms.breakdown,
+        replacements=replacements(history.assets, now=known_until),
     )
     kept = (np.arange(len(samples)) < len(train)) | ~np.isnan(labels).all(axis=1)
     return samples[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
@@ -215,7 +218,14 @@ def _label_life(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
     gaps, breakdown = unobserved_spans(history, now=known_until), observation_rule(experiment).breakdown
-    life = partial(remaining_life, drawn, history.failures, known_until=known_until, breakdown=breakdown)
+    life = partial(
+        remaining_life,
+        drawn,
+        history.failures,
+        known_until=known_until,
+        breakdown=breakdown,
+        replacements=replacements(history.assets, now=known_until),
+    )
     return drawn.assign(
         remaining_life_h=life(),
         target=life(cap=experiment.label.cap, observation_gaps=gaps),
