@@ -141,7 +141,8 @@ def find_unmatched(
         stated = records.loc[~derived_records(records), ["asset"]].drop_duplicates()
         found.append(_unmatched(ASSETS, stated, spans, alike))
         if len(stated):
-            others = pd.DataFrame({"asset": [asset for asset in known if asset not in set(stated["asset"])]})
+            has_record = set(stated["asset"])
+            others = pd.DataFrame({"asset": [asset for asset in known if asset not in has_record]})
             unrecorded = _of_unknown("telemetry", others, list(stated["asset"]), len(known))
     groups = [tuple(names) for names in alike.values() if len(names) > 1]
     return Unmatched(
@@ -159,7 +160,7 @@ def is_outside(table: str, frame: pd.DataFrame, spans: pd.DataFrame) -> "pd.Seri
     """
     margin = min(_MOST_OUTSIDE, max(_LEAST_OUTSIDE, (spans["last"] - spans["first"]).max()))
     own = spans[["first", "last"]].reindex(frame["asset"]).set_axis(frame.index)
-    late = frame["event_time"] > own["last"] + margin
+    late: pd.Series[bool] = frame["event_time"] > own["last"] + margin
     return late | (frame["event_time"] < own["first"] - margin) if table == "failures" else late
 
 

@@ -106,10 +106,10 @@ class Artifact:
 
     @property
     def claim(self) -> pd.Timedelta:
-        """Return how far a prediction looks ahead, as `Experiment.purge`: lead + horizon, or the cap; zero for none."""
+        """Return how far a prediction looks ahead, as `Experiment.purge` does; zero if nothing says how far."""
         if self.target == "failure":
             return self.lead + (self.horizon or NO_TIME)
-        return self.cap or NO_TIME
+        return (self.horizon if self.target == "condition" else self.cap) or NO_TIME
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Assessment: how well a model ranks, and whether it is worth having at all."""
+"""Assessment: how well a model ranks, at which threshold it alerts, and whether it is worth having at all."""

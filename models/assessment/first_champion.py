@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 # One in twenty models that rank by chance passes.
 _SIGNIFICANT = 0.05
+_AT_RANDOM = "failures_caught_at_random"
 _WITHOUT = {
     "never acting": "expected_cost_never",
     "always acting": "expected_cost_always",
@@ -25,8 +26,8 @@ def judge_first(metrics: Mapping[str, float]) -> FirstChampion:
     """Judge a model by the metrics of its evaluation.
 
     A model that alerts must cost less on its test samples than never acting, always acting and acting by the calendar,
-    and chance must not be likely to rank as well (`models.assessment.ranking`). One that predicts a number must be
-    closer than the mean of its training samples.
+    or, with an alarm budget, catch more failures than inspections at random; and chance must not be likely to rank as
+    well (`models.assessment.ranking`). One that predicts a number must be closer than the mean of its training samples.
     """
     objections = list(_objections(metrics))
     if objections:
@@ -42,7 +43,7 @@ def _objections(m: Mapping[str, float]) -> Iterator[str]:
         elif not error < m["rmse_mean"]:
             yield f"is no better than predicting the mean (RMSE {error:.3g}, of the mean {m['rmse_mean']:.3g})"
         return
-    yield from _cost_objections(m)
+    yield from _budget_objections(m) if _AT_RANDOM in m else _cost_objections(m)
     failed, by_chance = m.get("assets_failed", 0.0), m.get("ranking_by_chance", math.nan)
     if math.isnan(by_chance):
         yield "cannot be told from chance: no asset of the test has samples both before a failure and without one"
@@ -51,6 +52,15 @@ def _objections(m: Mapping[str, float]) -> Iterator[str]:
         yield (
             f"ranks no better than chance as far as {assets} that failed can show (ROC AUC by asset "
             f"{m['roc_auc_by_asset']:.3f}; chance ranks as well with probability {by_chance:.2g})"
+        )
+
+
+def _budget_objections(m: Mapping[str, float]) -> Iterator[str]:
+    caught, total = m.get("failures_caught", math.nan), m.get("failures_total", math.nan)
+    if not caught > m[_AT_RANDOM]:
+        yield (
+            f"does not beat doing without it (its alarms caught {caught:.0f} of {total:.0f} failures, as many "
+            f"inspections at random {m[_AT_RANDOM]:.1f})"
         )
 
 
@@ -69,8 +79,12 @@ def _merits(m: Mapping[str, float]) -> str:
     if "rmse_mean" in m:
         error = m.get("rmse_capped", m.get("rmse", math.nan))
         return f"it is closer than the mean (RMSE {error:.3g}, of the mean {m['rmse_mean']:.3g})"
+    chance = f"chance (which ranks as well with probability {m['ranking_by_chance']:.2g})"
+    if _AT_RANDOM in m:
+        caught = f"{m['failures_caught']:.0f} of {m['failures_total']:.0f} failures"
+        return f"its alarms caught {caught}, as many inspections at random {m[_AT_RANDOM]:.1f}, and it beats {chance}"
     name = min(_WITHOUT, key=lambda each: m[_WITHOUT[each]])
     return (
         f"it beats doing without it (its errors cost {m['expected_cost']:,.6g} on the test, {name} "
-        f"{m[_WITHOUT[name]]:,.6g}) and chance (which ranks as well with probability {m['ranking_by_chance']:.2g})"
+        f"{m[_WITHOUT[name]]:,.6g}) and {chance}"
     )

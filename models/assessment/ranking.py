@@ -17,7 +17,6 @@ all such values being equally probable", Biometrika 19 (1927), doi:10.1093/biome
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +31,7 @@ Rows = npt.NDArray[np.bool_]
 _EXACT_UP_TO = 20
 
 
-def placements(asset: Sequence[str], truth: Rows, score: Vector) -> "pd.Series[float]":
+def placements(asset: npt.ArrayLike, truth: Rows, score: Vector) -> "pd.Series[float]":
     """Return, for each asset with positive samples, the mean share of all negative samples that they rank above.
 
     Takes n samples; a tie counts half. Empty without positive or without negative samples.
@@ -64,7 +63,7 @@ def probability_by_chance(placement: npt.ArrayLike) -> float:
     return min(1.0, max(0.0, math.fsum(terms) / math.factorial(n)))
 
 
-def auc_within_assets(asset: Sequence[str], truth: Rows, score: Vector) -> tuple[float, int]:
+def auc_within_assets(asset: npt.ArrayLike, truth: Rows, score: Vector) -> tuple[float, int]:
     """Return the mean area under the ROC curve over the assets with both classes, and the number of these assets.
 
     It leaves out what distinguishes assets: how well the model finds the time, not the asset.
@@ -115,7 +114,7 @@ def in_the_top(samples: pd.DataFrame, score: Vector, *, k: int, every: pd.Timede
     return float(inspected["truth"].mean()), recall
 
 
-def ranking_metrics(asset: Sequence[str], truth: Rows, score: Vector) -> dict[str, float]:
+def ranking_metrics(asset: npt.ArrayLike, truth: Rows, score: Vector) -> dict[str, float]:
     """Compute roc_auc_by_asset, assets_failed, ranking_by_chance, roc_auc_within_assets and assets_with_both."""
     placement = placements(asset, truth, score)
     within, both = auc_within_assets(asset, truth, score)
@@ -125,4 +124,18 @@ def ranking_metrics(asset: Sequence[str], truth: Rows, score: Vector) -> dict[st
         "ranking_by_chance": probability_by_chance(placement),
         "roc_auc_within_assets": within,
         "assets_with_both": float(both),
+    }
+
+
+def inspection_metrics(
+    samples: pd.DataFrame, score: Vector, *, false_positive_rate: float, k: int, every: pd.Timedelta
+) -> dict[str, float]:
+    """Compute roc_auc_within_assets, recall_at_fpr, precision_in_top and recall_in_top of samples with truth."""
+    truth = samples["truth"].to_numpy(dtype=np.bool_)
+    precision, recall = in_the_top(samples, score, k=k, every=every) if len(samples) else (math.nan, math.nan)
+    return {
+        "roc_auc_within_assets": auc_within_assets(samples["asset"], truth, score)[0],
+        "recall_at_fpr": recall_at(truth, score, false_positive_rate),
+        "precision_in_top": precision,
+        "recall_in_top": recall,
     }

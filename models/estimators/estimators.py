@@ -32,7 +32,7 @@ from models.estimators.targets import Target
 Matrix = npt.NDArray[np.float64]
 Factory = Callable[[Target, Mapping[str, Any], int], Any]
 
-BOTH_TARGETS: Final[tuple[Target, ...]] = ("failure", "remaining_life")
+ALL_TARGETS: Final[tuple[Target, ...]] = ("failure", "remaining_life", "condition")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class EstimatorKind:
 
 
 def register_estimator(
-    kind: str, factory: Factory, *, targets: Sequence[Target] = BOTH_TARGETS, trusted: Sequence[str] = ()
+    kind: str, factory: Factory, *, targets: Sequence[Target] = ALL_TARGETS, trusted: Sequence[str] = ()
 ) -> None:
     """Add a learner that experiments can name.
 
@@ -56,7 +56,7 @@ def register_estimator(
     factory
         Makes an unfitted scikit-learn estimator from target, parameters and seed.
     targets
-        What it can predict: ``"failure"``, ``"remaining_life"`` or both.
+        What it can predict: ``"failure"``, ``"remaining_life"``, ``"condition"``; all by default.
     trusted
         Full names of the types beyond skops' own that a stored model may hold. Name only types whose code you have
         reviewed: loading a model runs it.
@@ -117,7 +117,7 @@ def fit(model: Any, x: Matrix, y: Matrix) -> Any:
 
 
 def predict(model: Any, x: Matrix) -> Matrix:
-    """Predict failure probabilities or hours of remaining life; shape (n_samples,).
+    """Predict failure probabilities, hours of remaining life, or a condition; shape (n_samples,).
 
     A row gets the same bits whether it is predicted alone or among others.
     """
@@ -183,11 +183,11 @@ def _histogram(target: Target, params: Mapping[str, Any], seed: int) -> Any:
 
 
 _KINDS: Final[dict[str, EstimatorKind]] = {
-    "lightgbm": EstimatorKind(LightGBM, BOTH_TARGETS, ()),
+    "lightgbm": EstimatorKind(LightGBM, ALL_TARGETS, ()),
     "logistic": EstimatorKind(_logistic, ("failure",), ("numpy.dtype",)),
-    "ridge": EstimatorKind(_ridge, ("remaining_life",), ("numpy.dtype",)),
-    "random_forest": EstimatorKind(_forest, BOTH_TARGETS, ("sklearn.tree._tree.Tree",)),
+    "ridge": EstimatorKind(_ridge, ("remaining_life", "condition"), ("numpy.dtype",)),
+    "random_forest": EstimatorKind(_forest, ALL_TARGETS, ("sklearn.tree._tree.Tree",)),
     "hist_gradient_boosting": EstimatorKind(
-        _histogram, BOTH_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+        _histogram, ALL_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
     ),
 }

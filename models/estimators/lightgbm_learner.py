@@ -1,7 +1,7 @@
 """LightGBM as a deterministic learner: one booster, or the average of several."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import lightgbm
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from data_contracts.errors import UsageError, did_you_mean
 from models.estimators.averaged_boosters import average_boosters
+from models.estimators.targets import Target
 
 Matrix = npt.NDArray[np.float64]
 
@@ -64,7 +65,7 @@ class LightGBM:
     where a booster samples much at random, and multiplies the cost of fitting and predicting.
     """
 
-    def __init__(self, target: Literal["failure", "remaining_life"], params: Mapping[str, Any], seed: int) -> None:
+    def __init__(self, target: Target, params: Mapping[str, Any], seed: int) -> None:
         _refuse_unknown(params)
         self._arguments = target, params, seed
         objective = "binary" if target == "failure" else "regression"
@@ -96,7 +97,7 @@ class LightGBM:
         return self
 
     def predict(self, x: Matrix) -> Matrix:
-        """Predict hours, or the probability of a failure; shape (n_rows,)."""
+        """Predict hours, a condition, or the probability of a failure; shape (n_rows,)."""
         return np.asarray(self.booster.predict(x, num_threads=1), dtype=np.float64)
 
     @property

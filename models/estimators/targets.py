@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Target = Literal["failure", "remaining_life"]
+Target = Literal["failure", "remaining_life", "condition"]

@@ -32,9 +32,11 @@ from features.setting_types import (
 )
 from features.telemetry.gaps import Gaps
 from models.estimators.targets import Target
+from models.experiment.alarm_budget import Budget
+from models.experiment.evaluation_plan import EvaluationPlan
 from models.labels.labels import NO_TIME
 
-SplitKind = Literal["time", "asset"]
+SplitKind = Literal["time", "asset", "cross"]
 _ALL = OrWord("all")
 _Cost = Annotated[Number, Field(gt=0)]
 
@@ -61,7 +63,8 @@ class LabelPlan:
     """What is predicted."""
 
     horizon: PositiveDuration | None = None
-    """How far ahead, beyond the lead; not needed for remaining life."""
+    """How far ahead, beyond the lead; not needed for remaining life. Of a condition it is when its value is meant: at
+    the cut-off itself by default."""
     horizons: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
     """All horizons to predict probabilities for, ascending, the horizon among them; the horizon alone by default.
     Alarms are raised and judged by the horizon."""
@@ -73,6 +76,13 @@ class LabelPlan:
     """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure.
     Failures booked up to this long after the first of a breakdown are the same one; if zero, those within a day, or
     within lead + horizon (or the cap) if that is shorter."""
+    condition: str | None = None
+    """A telemetry channel that measures the condition, such as wear: what target condition predicts the value of. It is
+    no feature unless features.channels names it, which needs a horizon."""
+    threshold: Number | None = None
+    """With target failure or remaining_life: the failures are the times when the condition crosses this value."""
+    direction: Literal["above", "below"] | None = None
+    """Beyond which side of the threshold the condition is bad; above by default."""
     reporting_delay: Duration | None = None
     """How long a report may take; by default the 95th percentile of the data's."""
 
@@ -190,6 +200,9 @@ class AlarmPlan:
 
     gap: Duration = pd.Timedelta(hours=24).as_unit("us")
     """Alerts of an asset no further apart are one episode, which lasts lead + horizon at most."""
+    budget: Budget | None = None
+    """How many alarm episodes the whole fleet may raise; the threshold is then the lowest that keeps to it, whatever
+    the costs."""
 
 
 @configuration
@@ -197,7 +210,7 @@ class SplitPlan:
     """How samples are split into training, validation and test."""
 
     kind: SplitKind
-    """Whether to test on a period or on assets of their own."""
+    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others."""
     test_start: Instant | None = None
     """The start of the test period (UTC) when splitting by time."""
     test_end: Instant | None = None
@@ -206,6 +219,8 @@ class SplitPlan:
     """Glob patterns of the test assets when splitting by asset."""
     test_share: InnerShare | None = None
     """Instead of patterns: the share of the assets to test on, drawn by the seed."""
+    test_folds: Annotated[PositiveCount | None, Field(ge=2)] = None
+    """In how many groups the assets are tested in turn with "cross"; 10 by default, or one for each of fewer assets."""
     score_at: Literal["all", "last"] = "all"
     """"all" evaluates every cut-off, "last" only the last of each test asset."""
     validation: InnerShare = 0.5
@@ -218,6 +233,8 @@ class SplitPlan:
             raise WrongValueError("test_start", "is missing", "a time to test from")
         if self.kind == "asset" and not (self.test or self.test_share):
             raise WrongValueError("test", "is missing", "patterns of the assets, or a test_share")
+        if self.kind != "cross" and self.test_folds is not None:
+            raise WrongValueError("test_folds", "is given", 'none unless kind is "cross"', "Remove split.test_folds")
         _check_order(self.test_start, self.test_end, "test_end", "test_start")
 
 
@@ -231,7 +248,7 @@ class Experiment:
     name: Name
     """The experiment's name, and that of the model it registers unless `model` names another."""
     target: Target
-    """What is predicted: whether an asset fails within the horizon, or its remaining life."""
+    """What is predicted: whether an asset fails within the horizon, its remaining life, or the value of a condition."""
     data: DataPlan
     windows: WindowPlan
     split: SplitPlan
@@ -240,6 +257,7 @@ class Experiment:
     estimator: EstimatorPlan = Field(default_factory=EstimatorPlan)
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
+    evaluation: EvaluationPlan = EvaluationPlan()
     seed: Integer = 0
     """The seed of every draw."""
     model: str | None = None
@@ -250,11 +268,33 @@ class Experiment:
             raise WrongValueError("label.horizon", "is missing", "a duration for target failure")
         if self.target != "failure" and self.label.horizons is not None:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
+        if self.target != "failure" and self.alarms.budget is not None:
+            raise WrongValueError("alarms.budget", "is given", "none for remaining life", "Remove alarms.budget")
+        self._check_condition()
         if self.features.gaps is not None:
             try:
                 self.features.gaps.check_windows(self.windows.window)
             except UsageError as error:
                 raise WrongValueError("features.gaps.interval", error.found, error.expected, error.remedy) from error
+
+    def _check_condition(self) -> None:
+        label, channels = self.label, self.features.channels or ()
+        if self.target == "condition":
+            if label.condition is None:
+                raise WrongValueError("label.condition", "is missing", "a channel for target condition")
+            if label.threshold is not None:
+                remedy = 'Write target = "failure" for whether it crosses the threshold, or remove label.threshold'
+                raise WrongValueError("label.threshold", "is given", "none for target condition", remedy)
+            if label.condition in channels and label.horizon is None:
+                found = f"names {label.condition!r}, whose value at the cut-off is predicted"
+                raise WrongValueError("features.channels", found, "other channels", "Remove it, or set label.horizon")
+        elif (label.condition is None) != (label.threshold is None):
+            missing, given = ("threshold", "condition") if label.threshold is None else ("condition", "threshold")
+            expected = f"it beside label.{given} for target {self.target}"
+            raise WrongValueError(f"label.{missing}", "is missing", expected)
+        if label.condition is not None and label.condition in set(self.features.operating_channels) - set(channels):
+            found = f"names the condition {label.condition!r}"
+            raise WrongValueError("features.operating_channels", found, "other channels", "Remove it")
 
     @property
     def model_name(self) -> str:
@@ -263,10 +303,10 @@ class Experiment:
 
     @property
     def purge(self) -> pd.Timedelta:
-        """Return how far a label looks ahead: lead + horizon, or the cap of the remaining life."""
+        """Return how far a label looks ahead: lead + horizon, the horizon of a condition, or the cap of the life."""
         if self.target == "failure":
             return self.label.lead + (self.label.horizon or NO_TIME)
-        return self.label.cap or NO_TIME
+        return (self.label.horizon if self.target == "condition" else self.label.cap) or NO_TIME
 
     def with_split(self, **changes: Any) -> "Experiment":
         """Derive the same experiment tested on something else.
@@ -280,6 +320,8 @@ class Experiment:
         -------
         Experiment
         """
+        if changes.get("kind", self.split.kind) != "cross":
+            changes.setdefault("test_folds", None)
         return replace(self, split=replace(self.split, **changes))
 
     def with_overrides(self, overrides: Sequence[str]) -> "Experiment":
@@ -305,6 +347,9 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
         content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
+        # Younger than the models that record their experiment: written only where it says something.
+        if self.evaluation == EvaluationPlan():
+            del content["evaluation"]
         return content
 
     def to_json(self) -> str:

@@ -33,24 +33,43 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
 
 def _prediction_target(trained: Trained) -> str:
     artifact = trained.artifact
-    if artifact.target == "remaining_life":
+    if artifact.target == "condition":
+        target = _condition(trained)
+    elif artifact.target == "remaining_life":
         cap = "" if artifact.cap is None else f", at most {format_duration(artifact.cap)}"
-        target = f"the hours until the next failure{cap}"
+        target = f"the hours until {_event(trained, 'the next failure')}{cap}"
     else:
         lead = format_duration(artifact.lead)
         horizon = "" if artifact.horizon is None else format_duration(artifact.horizon)
-        target = f"the probability of a failure within {horizon}, from {lead} after the cut-off on"
+        event = _event(trained, "a failure")
+        target = f"the probability of {event} within {horizon}, from {lead} after the cut-off on"
         if len(artifact.horizons) > 1:
             horizons = ", ".join(map(format_duration, artifact.horizons))
             target = f"{target}; the same within each of {horizons}; alarms use {horizon}"
     return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {target}."
 
 
+def _condition(trained: Trained) -> str:
+    label = trained.experiment.label
+    unit = f" in {trained.condition_unit}" if trained.condition_unit else ""
+    when = "at the cut-off" if label.horizon is None else f"{format_duration(label.horizon)} after the cut-off"
+    return f"`{label.condition}`{unit} {when}"
+
+
+def _event(trained: Trained, failure: str) -> str:
+    label = trained.experiment.label
+    if label.threshold is None:
+        return failure
+    return f"the time when `{label.condition}` is {label.direction or 'above'} {label.threshold:g}"
+
+
 def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     split = trained.experiment.split
-    test_set = (
-        f"from {split.test_start} on" if split.kind == "time" else f"on the assets {', '.join(split.test) or 'drawn'}"
-    )
+    test_set = {
+        "time": f"from {split.test_start} on",
+        "asset": f"on the assets {', '.join(split.test) or 'drawn'}",
+        "cross": "each asset by a model fitted without it; this model is fitted to all",
+    }[split.kind]
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
         "Trained on": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
@@ -85,11 +104,14 @@ def _figures(trained: Trained) -> str:
 def _alerts(trained: Trained) -> str:
     costs, threshold = trained.experiment.costs, trained.threshold
     if threshold is None:
-        return "## Alerts\n\nNone: the experiment has no horizon."
+        reason = "it predicts a value" if trained.artifact.target == "condition" else "the experiment has no horizon"
+        return f"## Alerts\n\nNone: {reason}."
     unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining hours of at most"
+    prices = f"A missed failure costs {costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts"
+    if trained.experiment.alarms.budget is not None:
+        prices = "The costs of errors did not decide. Alerts"
     return (
-        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. A missed failure costs "
-        f"{costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts no more than "
+        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. {prices} no more than "
         f"{format_duration(trained.experiment.alarms.gap)} apart are one alarm."
     )
 
@@ -120,6 +142,11 @@ def _limits(trained: Trained) -> str:
         *_regime_limits(trained.artifact.recipe.regimes),
         "Its figures hold for machines run as those of the test samples were.",
     ]
+    condition, threshold = trained.experiment.label.condition, trained.experiment.label.threshold
+    if condition is not None and condition not in (trained.experiment.features.channels or ()):
+        limits.append(f"`{condition}` is no feature: the model needs no measurement of it.")
+    if threshold is not None:
+        limits.append("Its failures are crossings of a threshold, not those that were booked, and are not monitored.")
     failures = trained.evaluation.metrics.get("failures_total", np.nan)
     if failures < 30:
         limits.append(f"Only {failures:.0f} failures were available for testing: read the intervals, not the shares.")

@@ -21,10 +21,10 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
     """Draw the plots for the model's target, and return the PNG files.
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
-    and error over life. Importances where the learner provides them.
+    and error over life. For a condition: predicted against measured. Importances where the learner provides them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plots = _failure_plots(trained) if trained.artifact.target == "failure" else _life_plots(trained)
+    plots = _PLOTS[trained.artifact.target](trained)
     if len(trained.importances):
         plots["importances"] = lambda axes: _importances(axes, trained.importances)
     files = []
@@ -66,6 +66,18 @@ def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
         "predicted_and_true": lambda axes: _predicted_and_true(axes, labelled, trained.experiment.split.score_at),
         "error_over_life": lambda axes: _error_over_life(axes, labelled, trained.artifact.cap),
     }
+
+
+def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+    predictions = trained.evaluation.predictions
+    measured = predictions[predictions["condition"].notna()]
+    unit = f" ({trained.condition_unit})" if trained.condition_unit else ""
+    if measured.empty:
+        return {}
+    return {"predicted_and_true": lambda axes: _predicted_and_measured(axes, measured, unit)}
+
+
+_PLOTS = {"failure": _failure_plots, "remaining_life": _life_plots, "condition": _condition_plots}
 
 
 def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None) -> None:
@@ -112,6 +124,13 @@ def _predicted_and_true(axes: Any, labelled: pd.DataFrame, score_at: str) -> Non
     largest = float(shown["remaining_life_h"].max())
     axes.plot([0, largest], [0, largest], color="grey", linewidth=0.8)
     axes.set(xlabel="true remaining life (h)", ylabel="predicted (h)", title="Predicted and true")
+
+
+def _predicted_and_measured(axes: Any, measured: pd.DataFrame, unit: str) -> None:
+    axes.scatter(measured["condition"], measured["prediction"], s=8, alpha=0.6)
+    ends = [float(measured["condition"].min()), float(measured["condition"].max())]
+    axes.plot(ends, ends, color="grey", linewidth=0.8)
+    axes.set(xlabel=f"measured{unit}", ylabel=f"predicted{unit}", title="Predicted and measured")
 
 
 def _error_over_life(axes: Any, labelled: pd.DataFrame, cap: pd.Timedelta | None) -> None:

@@ -36,7 +36,16 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
 _MODEL = "model"
-_LISTED_METRICS = ("rmse_capped", "rmse_uncapped", "f1", "pr_auc", "failures_caught", "failures_total", "expected_cost")
+_LISTED_METRICS = (
+    "rmse_capped",
+    "rmse_uncapped",
+    "rmse",
+    "f1",
+    "pr_auc",
+    "failures_caught",
+    "failures_total",
+    "expected_cost",
+)
 # What loading and applying an artifact needs beside our own source; listed, since inferring takes MLflow a minute.
 _REQUIREMENTS = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "tsfresh")
 

@@ -15,6 +15,7 @@ from features.names import parse_name
 from features.recipe.fitting import fit_recipe
 from features.recipe.recipe import Recipe
 from features.recipe.selection import informative_columns, most_related
+from models.experiment.condition_outcomes import feature_channels
 from models.experiment.experiment import Experiment
 from models.training.permutation_importance import permutation_importance
 
@@ -31,8 +32,12 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
     training cut-off.
     """
     plan = experiment.features
+    known = _known_in_training(history, train)
+    if plan.channels is None and (channels := feature_channels(experiment, history)) is not None:
+        # So that the condition is no operating channel either.
+        known = replace(known, channels=channels)
     return fit_recipe(
-        _known_in_training(history, train),
+        known,
         windows=experiment.windows.window,
         feature_set=plan.tsfresh,
         channels="all" if plan.channels is None else plan.channels,

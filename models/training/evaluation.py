@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
 from data_contracts.tables.history import History
+from models.assessment.asset_intervals import auc_interval, rmse_interval
 from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
@@ -34,8 +35,8 @@ class Evaluation:
         The error rates on the test period with their counts, which monitoring later compares with. None for a model
         that raises no alerts.
     predictions
-        The test samples: ``asset``, ``as_of``, ``prediction`` (probability, or hours), ``alert``, and ``state`` or
-        ``remaining_life_h`` (the true one).
+        The test samples: ``asset``, ``as_of``, ``prediction`` (probability, hours, or a condition's value), ``alert``,
+        and ``state``, ``remaining_life_h`` or ``condition`` (the true one).
     lead_times_h
         Hours between the first timely alert and the failure, shape (n_caught,).
     """
@@ -68,6 +69,8 @@ def evaluate_failures(
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
     metrics |= ranking_metrics(decided["asset"], truth, probability)
+    low, high = auc_interval(decided["asset"], truth, probability)
+    metrics |= {"roc_auc_low": low, "roc_auc_high": high}
     known = history.as_of(known_until)
     gaps = unobserved_spans(known, now=known_until)
     matured = outcomes(
@@ -99,13 +102,40 @@ def evaluate_remaining_life(
         scored = scored.drop_duplicates("asset", keep="last")
     predicted, true = scored["prediction"].to_numpy(), scored["remaining_life_h"].to_numpy()
     limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
+    low, high = rmse_interval(scored["asset"], predicted, np.minimum(true, limit))
     metrics = {
         "rmse_capped": rmse(predicted, np.minimum(true, limit)),
+        "rmse_capped_low": low,
+        "rmse_capped_high": high,
         "rmse_uncapped": rmse(predicted, true),
         "nasa_score_capped": nasa_score(predicted, np.minimum(true, limit)),
         "nasa_score_uncapped": nasa_score(predicted, true),
         "samples_scored": float(len(scored)),
         "rmse_mean": rmse(np.full(len(true), training_mean), np.minimum(true, limit)),
+    }
+    return Evaluation(metrics, None, predictions)
+
+
+def evaluate_condition(predictions: pd.DataFrame, *, score_at: str, training_mean: float) -> Evaluation:
+    """Evaluate predicted values of a condition against the measured ones, in the condition's unit.
+
+    ``rmse`` with its interval, ``mae``, ``rmse_mean`` (the mean of the training targets, predicted for all), and
+    ``r2``; `score_at` as for `evaluate_remaining_life`.
+    """
+    scored = predictions[predictions["condition"].notna()].sort_values(["asset", "as_of"])
+    if score_at == "last":
+        scored = scored.drop_duplicates("asset", keep="last")
+    predicted, true = scored["prediction"].to_numpy(), scored["condition"].to_numpy()
+    low, high = rmse_interval(scored["asset"], predicted, true)
+    variance = float(true.var()) if len(true) else float("nan")
+    metrics = {
+        "rmse": rmse(predicted, true),
+        "rmse_low": low,
+        "rmse_high": high,
+        "mae": float(np.abs(predicted - true).mean()) if len(true) else float("nan"),
+        "rmse_mean": rmse(np.full(len(true), training_mean), true),
+        "r2": 1.0 - float(((predicted - true) ** 2).mean()) / variance if variance else float("nan"),
+        "samples_scored": float(len(scored)),
     }
     return Evaluation(metrics, None, predictions)
 
@@ -149,7 +179,7 @@ def calibration_error(truth: npt.NDArray[np.bool_], probability: Vector, bins: i
 
 
 def rmse(predicted: Vector, true: Vector) -> float:
-    """Compute the root mean squared error, in hours; NaN for no samples."""
+    """Compute the root mean squared error; NaN for no samples."""
     return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
 
 

@@ -13,11 +13,14 @@ from models.training.splits import Split
 
 PURGED = "purged"
 """The reason of cut-offs between training and test, whose labels would reach from one into the other, or after both."""
+BEYOND = "beyond"
+"""The reason of cut-offs at which the condition is beyond its threshold already."""
 _MEANING = {
     "silent": "no reading in the window",
     "failed": "failed and not back, or down after it",
     "retired": "by its record",
     "stray": "more than a year from all other readings: a wrong clock",
+    BEYOND: "the condition is beyond the threshold already",
     "censored": "what happened afterwards was not observed",
     "unknown": "the outcome was not known yet",
     "too_late": "failed within the lead",

@@ -55,7 +55,7 @@ def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> I
     The purge is how far the labels of the samples to learn from look ahead.
     """
     plan = experiment.split
-    if plan.kind == "asset":
+    if plan.kind != "time":
         yield from _asset_folds(
             train["asset"].to_numpy(dtype=object).astype(str), plan.validation, plan.folds, experiment.seed
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,10 @@ import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from features.telemetry.machines import replacements
+from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
 from models.experiment.experiment import Experiment
-from models.labels.breakdowns import breakdown_span
+from models.labels.breakdowns import NO_TIME, breakdown_span
+from models.labels.condition import condition_values
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
 from models.labels.observation import observation_window
@@ -24,7 +27,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import count_booked_again, count_left_out
+from models.training.left_out import BEYOND, count_booked_again, count_left_out
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -79,18 +82,20 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     """
     observed = _observed(experiment, history)
     drawn = observed.cut_offs
+    history = outcome_history(experiment, history)
     split = split_samples(experiment, drawn)
     learned_until = known_until
     if experiment.split.kind == "time" and experiment.split.test_start is not None:
         learned_until = min(known_until, experiment.split.test_start)
-    label = _label_failures if experiment.target == "failure" else _label_life
+    label = _LABELS[experiment.target]
     running = _running(experiment, history, drawn[split.train], learned_until)
     labelled = label(experiment, history, running, learned_until)
     tested = _running(experiment, history, drawn[split.test], known_until)
     test = label(experiment, history, tested, known_until)
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    _check_test_samples(experiment, test, drawn)
+    if experiment.split.kind != "cross":
+        _check_test_samples(experiment, test, drawn)
     test = test.drop(columns="target").reset_index(drop=True)
     samples = Samples(
         train,
@@ -126,7 +131,11 @@ def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
             "telemetry of at least one asset in windows.window, known by then",
             "Load it with `forewarn import`, `simulate` or `ingest`, or make windows.window longer",
         )
-    return observed
+    beyond = beyond_threshold(experiment, history, observed.cut_offs)
+    if not beyond.any():
+        return observed
+    kept = observed.cut_offs[~beyond].reset_index(drop=True)
+    return ObservedCutOffs(kept, {**observed.left_out, BEYOND: int(beyond.sum())})
 
 
 def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -137,6 +146,9 @@ def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, know
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
+    if plan.kind == "cross":
+        everything = np.ones(len(drawn), dtype=np.bool_)
+        return Split(everything, ~everything)
     if plan.kind == "time" and plan.test_start is not None:
         return by_time(drawn, plan.test_start, experiment.purge if purge is None else purge, test_end=plan.test_end)
     return by_asset(drawn, plan.test, share=plan.test_share, seed=experiment.seed)
@@ -148,7 +160,7 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
     The reporting delay is estimated from the failures known by `known_until` unless the experiment sets it.
     """
     label = experiment.label
-    if label.horizon is None:
+    if label.horizon is None or experiment.target == "condition":
         return None
     delay = label.reporting_delay
     if delay is None:
@@ -230,6 +242,25 @@ def _label_life(
         remaining_life_h=life(),
         target=life(cap=experiment.label.cap, observation_gaps=gaps),
     )
+
+
+def _label_condition(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    check_condition(experiment, history)
+    label = experiment.label
+    values = condition_values(
+        drawn,
+        history.telemetry,
+        str(label.condition),
+        ahead=label.horizon or NO_TIME,
+        reach=experiment.windows.stride,
+        known_until=known_until,
+    )
+    return drawn.assign(condition=values, target=values)
+
+
+_LABELS: Final = {"failure": _label_failures, "remaining_life": _label_life, "condition": _label_condition}
 
 
 def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None:

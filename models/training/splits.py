@@ -1,6 +1,6 @@
 """Splits of samples into training and test sets, without leakage of outcomes between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -11,6 +11,8 @@ import pandas as pd
 from data_contracts.errors import UsageError
 
 Rows = npt.NDArray[np.bool_]
+_FOLDS = 10
+_FEWEST_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,28 @@ def by_asset(
         )
     test = cut_offs["asset"].isin(chosen).to_numpy(dtype=np.bool_)
     return Split(~test, test)
+
+
+def asset_folds(
+    assets: Iterable[str], failed: Iterable[str], n_folds: int | None, seed: int
+) -> tuple[tuple[str, ...], ...]:
+    """Divide assets into folds at random, those that failed spread evenly; at most one fold an asset.
+
+    Ten folds by default, or one for each of fewer assets.
+
+    Examples
+    --------
+    >>> [len(fold) for fold in asset_folds(["a", "b", "c", "d", "e"], ["a", "e"], 2, seed=0)]
+    [3, 2]
+    """
+    names, failures = sorted(set(map(str, assets))), set(map(str, failed))
+    if len(names) < _FEWEST_FOLDS:
+        raise UsageError(
+            f"there are training samples of {len(names)} asset{'' if len(names) == 1 else 's'}",
+            "at least two assets to cross-validate over",
+            "Split by time, or import data of more assets",
+        )
+    drawn = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
+    dealt = sorted(drawn, key=lambda name: name not in failures)
+    folds = min(n_folds or _FOLDS, len(names))
+    return tuple(tuple(dealt[number::folds]) for number in range(folds))

@@ -60,18 +60,20 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
-    if result.without_champion:
+    if result.without_champion or not (result.champion or result.served):
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
     samples = f"trained on {result.n_train:,} samples until {format_minute(result.trained_until)}, "
     samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
-    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics)]
+    if result.threshold is not None:
+        samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
+    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics, result.condition_unit)]
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
-    elif result.champion_reason.startswith("Promoted by request"):
+    elif result.champion_reason.startswith("Promoted by request") or not result.served:
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
 
@@ -94,10 +96,17 @@ def _promoted(result: "Promoted") -> Text:
 
 
 def _score(result: "ScoreResult") -> Group:
+    from pipelines.jobs.risk_list import first_risks
+
     head = f"{result.model_name} version {result.model_version}, as of {format_minute(result.as_of)}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
-    alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(result.alerts), style="yellow")
+    listed = tuple(str(risk) for risk in first_risks(result.risks, result.top))
+    if result.top is None:
+        alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
+    else:
+        over = f"{len(result.alerts):,} over the threshold"
+        alerts = Text(f"the {len(listed):,} at the highest risk ({over}): ") + Text(", ".join(listed), style="yellow")
     others = {
         "failed and not back": result.failed,
         "retired": result.retired,

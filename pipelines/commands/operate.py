@@ -2,7 +2,10 @@
 
 import os
 import sys
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter, validators
 
 from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
@@ -13,9 +16,12 @@ def score(
     model: str | None = None,
     as_of: str | None = None,
     stale_after: str | None = None,
+    top: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Score the fleet from stored telemetry and store the predictions.
+
+    Lists the assets over the threshold, the riskiest first.
 
     Parameters
     ----------
@@ -25,6 +31,8 @@ def score(
         Use nothing known later than this; by default the latest telemetry's known time.
     stale_after : str, optional
         The age from which telemetry is stale, such as 6h, or none; by default what its contract or rhythm says.
+    top : int, optional
+        List so many of the riskiest assets instead, whether they are over the threshold or not.
     options : Options
         The workspace and the form of the output.
     """
@@ -36,7 +44,8 @@ def score(
     cut_off = None if as_of is None else parse_timestamp(as_of)
     with bars() as progress:
         name = model_name(workspace, model)
-        return score_fleet(workspace, name, as_of=cut_off, stale_after=stale_after or "", progress=progress)
+        result = score_fleet(workspace, name, as_of=cut_off, stale_after=stale_after or "", progress=progress)
+    return replace(result, top=top)
 
 
 def serve(

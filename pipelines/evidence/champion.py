@@ -44,6 +44,12 @@ def terms(champion: MonitoredModel, history: History, settings: Settings, *, now
     failures known by `now`.
     """
     artifact = champion.model.artifact
+    if (condition := champion.experiment.label.condition) is not None:
+        raise ModelError(
+            f"{champion.model.name} version {champion.model.version} predicts when {condition} crosses a threshold",
+            "a model of failures, whose alarms are right or wrong by the failures that are booked",
+            "Watch its figures by training it again: `forewarn train` with split.kind cross or a later test_start",
+        )
     default = alarm_terms(champion.experiment, history, now)
     if default is None or artifact.threshold is None:
         raise ModelError(

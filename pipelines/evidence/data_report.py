@@ -224,10 +224,10 @@ def _range(intervals: "pd.Series[float]") -> tuple[float, float] | None:
 def _longest(profiles: pd.DataFrame) -> str:
     if not (profiles["gaps"].fillna(0) > 0).any():
         return ""
-    asset = profiles["longest_gap_s"].idxmax()
-    seconds = float(profiles.loc[asset, "longest_gap_s"])
-    until = pd.Timestamp(int(profiles.loc[asset, "longest_gap_end"]), unit="us", tz="UTC")
-    return f"{format_seconds(seconds)}, {asset!r} until {until:%Y-%m-%d %H:%M}"
+    row = int(np.nanargmax(profiles["longest_gap_s"].to_numpy(dtype=np.float64)))
+    gap = profiles.iloc[row]
+    until = pd.Timestamp(int(gap["longest_gap_end"]), unit="us", tz="UTC")
+    return f"{format_seconds(float(gap['longest_gap_s']))}, {gap.name!r} until {until:%Y-%m-%d %H:%M}"
 
 
 def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:

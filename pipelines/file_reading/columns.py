@@ -74,7 +74,7 @@ def our_name(header: str, rename: Mapping[str, str]) -> str:
 
 
 def without_units_row(
-    columns: Columns, contract: Contract, layout: FileLayout
+    columns: Columns, contract: Contract | None, layout: FileLayout
 ) -> tuple[Columns, dict[str, str], tuple[str, ...]]:
     """Take a row of units off; return its units by column, and whether it was recognised.
 
@@ -94,8 +94,8 @@ def without_units_row(
     return rest, units, () if layout.units_row else ("unitsRow",)
 
 
-def _are_units(names: Sequence[str], cells: Sequence[str], contract: Contract) -> bool:
-    texts = {column.name for column in contract.columns if column.type == "string"}
+def _are_units(names: Sequence[str], cells: Sequence[str], contract: Contract | None) -> bool:
+    texts = {column.name for column in contract.columns if column.type == "string"} if contract else set()
     if any(cell for name, cell in zip(names, cells, strict=True) if name in texts):
         return False
     present = [cell for cell in cells if cell]

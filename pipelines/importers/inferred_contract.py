@@ -14,7 +14,7 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.validation.checks import examine
-from pipelines.file_reading.columns import Columns, named_columns
+from pipelines.file_reading.columns import Columns, named_columns, without_units_row
 from pipelines.file_reading.find_files import find_files
 from pipelines.file_reading.long_layout import looks_long, name_roles
 from pipelines.file_reading.raw_table import RawTable, read_raw
@@ -84,7 +84,12 @@ def _is_header(names: list[str]) -> bool:
 
 def _stacked(raws: Sequence[RawTable]) -> tuple[Columns, tuple[str, ...]]:
     """Put the files' columns below each other; return beside them those that not all files have."""
-    each = [named_columns(raw.path, raw.table, PLAIN) for raw in raws]
+    each: list[Columns] = []
+    units: dict[str, str] = {}
+    for raw in raws:
+        columns, own_units, _ = without_units_row(named_columns(raw.path, raw.table, PLAIN), None, PLAIN)
+        each.append(columns)
+        units |= {**columns.units, **own_units}
     every = dict.fromkeys(name for columns in each for name in columns.names)
     common = [name for name in every if all(name in columns.names for columns in each)]
     partial = tuple(name for name in every if name not in common)
@@ -95,7 +100,6 @@ def _stacked(raws: Sequence[RawTable]) -> tuple[Columns, tuple[str, ...]]:
             "files of one kind",
             "Name the files of telemetry alone, or those that have the same columns",
         )
-    units = {name: unit for columns in each for name, unit in columns.units.items()}
     units |= {name: unit for raw in raws for name, unit in raw.notes.units.items()}
     cells = tuple(_joined([columns.column(name) for columns in each]) for name in common)
     return Columns(raws[0].path, tuple(common), cells, units), partial

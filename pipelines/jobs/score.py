@@ -23,6 +23,7 @@ from models.artifact.scoring import DetailedScores, score_in_detail
 from models.artifact.staleness import Staleness, contract_of, staleness
 from models.labels.observation import observation_window
 from pipelines.evidence.champion import load_champion
+from pipelines.jobs.risk_list import Risk, by_risk, first_risks
 from pipelines.jobs.scored_records import (
     absent_answers,
     answers_of_scores,
@@ -47,6 +48,8 @@ class ScoreResult:
     retired: tuple[str, ...] = ()  # assets out of service: no prediction
     stale: tuple[str, ...] = ()  # assets whose prediction is from telemetry that is too old
     stale_after: str = ""  # when it is, and by which rule
+    risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
+    top: int | None = None  # how many of them to list; those over the threshold by default
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -62,6 +65,7 @@ class ScoreResult:
             "retired": list(self.retired),
             "stale": list(self.stale),
             "stale_after": self.stale_after,
+            "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
         }
 
 
@@ -121,6 +125,7 @@ def score_fleet(
         retired=_with_code(absent, "retired"),
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
+        risks=() if run is None else by_risk(run.scores),
     )
 
 

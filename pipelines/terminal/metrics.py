@@ -6,14 +6,23 @@ from collections.abc import Iterator, Mapping
 from rich.table import Table
 
 
-def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-"."""
+def metrics_table(metrics: Mapping[str, float], unit: str | None = None) -> Table:
+    """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-".
+
+    `unit` is that of a condition's value.
+    """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _remaining_life_rows(metrics) if "rmse_capped" in metrics else _failure_rows(metrics):
+    for name, text in _rows(metrics, unit):
         table.add_row(name, text)
     return table
+
+
+def _rows(metrics: Mapping[str, float], unit: str | None) -> Iterator[tuple[str, str]]:
+    if "rmse_capped" in metrics:
+        return _remaining_life_rows(metrics)
+    return _condition_rows(metrics, unit) if "rmse" in metrics else _failure_rows(metrics)
 
 
 def format_metric(metrics: Mapping[str, float], name: str, form: str) -> str:
@@ -33,9 +42,19 @@ def pluralize(noun: str, count: int) -> str:
     return noun if count == 1 else f"{noun}s"
 
 
+def _condition_rows(m: Mapping[str, float], unit: str | None) -> Iterator[tuple[str, str]]:
+    of = f" {unit}" if unit else ""
+    yield "RMSE", f"{format_metric(m, 'rmse', '.4g')}{of}{_interval(m, 'rmse', '.4g')}"
+    yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.4g')}{of}"
+    yield "mean absolute error", f"{format_metric(m, 'mae', '.4g')}{of}"
+    yield "R squared", format_metric(m, "r2", ".3f")
+    yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+
+
 def _remaining_life_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     capped, uncapped = format_metric(m, "rmse_capped", ".2f"), format_metric(m, "rmse_uncapped", ".2f")
-    yield "RMSE", f"{capped} capped, {uncapped} not capped (hours)"
+    yield "RMSE", f"{capped} capped{_interval(m, 'rmse_capped', '.2f')}, {uncapped} not capped (hours)"
+    yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.2f')} capped"
     capped, uncapped = format_metric(m, "nasa_score_capped", ",.0f"), format_metric(m, "nasa_score_uncapped", ",.0f")
     yield "NASA score", f"{capped} capped, {uncapped} not"
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
@@ -48,6 +67,10 @@ def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     yield "false alarms", f"{format_metric(m, 'false_alarms', '.0f')}, or {rate} per asset-month"
     leads = ", ".join(format_metric(m, f"lead_time_h_p{q}", ".0f") for q in (10, 50, 90))
     yield "lead time", f"{leads} hours (10th, 50th and 90th percentile)"
+    if "alarms_allowed" in m:
+        allowed = format_metric(m, "alarms_allowed", ",.1f")
+        yield "alarm budget", f"{format_metric(m, 'alarms', ',.0f')} alarms where it allows {allowed}"
+        yield "  inspecting at random", f"{format_metric(m, 'failures_caught_at_random', '.1f')} failures caught"
     yield "expected cost", format_metric(m, "expected_cost", ",.0f")
     yield "  never acting", format_metric(m, "expected_cost_never", ",.0f")
     yield "  always acting", format_metric(m, "expected_cost_always", ",.0f")
@@ -57,3 +80,23 @@ def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     yield "decisions", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in shares)
     scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
     yield "probabilities", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in scores)
+    within, by_chance = format_metric(m, "roc_auc_within_assets", ".3f"), format_metric(m, "ranking_by_chance", ".2g")
+    yield "", f"ROC AUC{_interval(m, 'roc_auc', '.3f')} by asset" if "roc_auc_low" in m else "-"
+    yield "ranking", f"ROC AUC within assets {within}; chance ranks as well with probability {by_chance}"
+    yield "", _ranking(m, "")
+    if "recall_at_fpr_rule" in m:
+        within, area = format_metric(m, "roc_auc_within_assets_rule", ".3f"), format_metric(m, "roc_auc_rule", ".3f")
+        yield "  by the simple rule", f"ROC AUC {area}, within assets {within}"
+        yield "", _ranking(m, "_rule")
+
+
+def _interval(m: Mapping[str, float], name: str, form: str) -> str:
+    low, high = format_metric(m, f"{name}_low", form), format_metric(m, f"{name}_high", form)
+    return f" ({low} to {high})" if "-" not in (low, high) else ""
+
+
+def _ranking(m: Mapping[str, float], by: str) -> str:
+    rate, top = format_metric(m, "false_positive_rate", ".0%"), format_metric(m, "top", ".0f")
+    recall, found = format_metric(m, f"recall_at_fpr{by}", ".3f"), format_metric(m, f"recall_in_top{by}", ".3f")
+    right = format_metric(m, f"precision_in_top{by}", ".3f")
+    return f"recall {recall} at {rate} false positives; the top {top} a horizon: precision {right}, recall {found}"

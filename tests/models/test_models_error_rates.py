@@ -7,6 +7,7 @@ from scipy import stats
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables.history import History
+from models.assessment.thresholds import count_in_vain
 from models.experiment.experiment import CostPlan
 from models.labels.labels import failure_labels
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
@@ -14,7 +15,6 @@ from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.comparison_period import Period
 from models.retraining.holdout_scores import holdout_outcomes, holdout_score
 from models.training.evaluation import evaluate_failures
-from models.training.thresholds import count_in_vain
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.tables.history import History
+from models.assessment.thresholds import choose_threshold, count_in_vain, peak_before
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Terms
 from models.training.evaluation import (
@@ -22,7 +23,6 @@ from models.training.evaluation import (
 )
 from models.training.out_of_fold import fit_calibration
 from models.training.policies import best_interval, calendar_cost
-from models.training.thresholds import choose_threshold, count_in_vain, peak_before
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h").as_unit("us")

@@ -1,4 +1,4 @@
-"""The alert threshold of least cost, chosen on out-of-fold predictions."""
+"""The alert threshold of least cost, or the lowest within an alarm budget, chosen on out-of-fold predictions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logit
 
+from models.experiment.alarm_budget import AlarmBudget
 from models.labels.labels import LabelState
 from models.outcomes.episodes import Terms, episode_starts
 
@@ -59,6 +60,54 @@ def choose_threshold(
     close = curve.loc[_as_good_as_cheapest(by_asset), "threshold"].to_numpy()
     value = float(close[np.abs(_log_odds(close) - _log_odds(ratio)).argmin()])
     return ChosenThreshold(value, curve, f"least cost on {len(ordered)} samples with {len(peaks)} failures")
+
+
+def within_budget(
+    predictions: pd.DataFrame,
+    failures: pd.DataFrame,
+    *,
+    terms: Terms,
+    budget: AlarmBudget,
+    n_assets: int,
+    missed_failure: float,
+    false_alarm: float,
+) -> ChosenThreshold:
+    """Choose the lowest threshold at which, and above which, the alarm episodes keep to a budget.
+
+    The budget is of a fleet of `n_assets`; of the out-of-fold predictions it allows the share that their assets and
+    times are of the fleet's. All else as for `choose_threshold`, whose curve it returns.
+    """
+    ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
+    if ordered.empty:
+        return ChosenThreshold(
+            1.0, pd.DataFrame(), f"nothing to count the alarms of {budget} on: only certain failures"
+        )
+    allowed = budget.within(_fleet_time(ordered, n_assets))
+    probability = ordered["probability"].to_numpy(dtype=np.float64)
+    highest = float(probability.max())
+    value, alarms = (1.0 + highest) / 2 if highest < 1.0 else float(np.nextafter(1.0, 2.0)), 0
+    for threshold in _candidates(probability, probability[:0])[::-1]:
+        raised = _count_alarms(ordered, probability >= threshold, terms)
+        if raised > allowed:
+            break
+        value, alarms = float(threshold), raised
+    peaks = peak_before(ordered, failures, terms)
+    curve = _curve(ordered, peaks, terms, missed_failure, false_alarm)[0] if len(peaks) else pd.DataFrame()
+    reason = f"the lowest within the budget of {budget}: {alarms} alarms where it allows {allowed:,.1f}, out of fold"
+    return ChosenThreshold(value, curve, reason)
+
+
+def _fleet_time(ordered: pd.DataFrame, n_assets: int) -> pd.Timedelta:
+    """Return how long the whole fleet would have been watched in the time that its predicted assets were."""
+    watched = ordered.groupby("asset")["as_of"]
+    return pd.Timedelta((watched.max() - watched.min()).sum() / max(n_assets, 1))
+
+
+def _count_alarms(ordered: pd.DataFrame, alert: Rows, terms: Terms) -> int:
+    """Count the alarm episodes of alerts; rows are sorted by asset and as_of."""
+    codes = pd.factorize(ordered["asset"])[0]
+    as_of = ordered["as_of"].dt.tz_localize(None).to_numpy()
+    return int(episode_starts(codes[alert], as_of[alert], terms).sum())
 
 
 def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> pd.DataFrame:

@@ -1,0 +1,187 @@
+"""Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_contracts.contract.contract import Contract
+from data_contracts.errors import ModelError
+from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.history import History
+from features.extraction.extract import extract
+from features.names import format_duration
+from features.recipe.recipe import Recipe
+from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
+from models.artifact.reference_ranges import ReferenceRange, reference_ranges
+from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
+from models.estimators import estimators
+from models.estimators.calibration import Calibration
+from models.estimators.hazards import interval_columns
+from models.estimators.stored_estimators import store_estimator
+from models.experiment.condition_outcomes import outcome_history
+from models.experiment.experiment import Experiment
+from models.labels.labels import LabelState
+from models.outcomes.outcomes import known_failures
+from models.training.column_selection import learn_recipe, preselect, select_columns
+from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
+from models.training.out_of_fold import fit_calibration, predict_out_of_fold
+from models.training.samples import Samples, alarm_terms
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model with the features of the samples it was fitted to and of those to test it on."""
+
+    artifact: Artifact
+    threshold: ChosenThreshold | None
+    importances: "pd.Series[float]"
+    train: pd.DataFrame  # features, a row for each training sample
+    test: pd.DataFrame  # features, a row for each test sample
+
+
+@dataclass(frozen=True)
+class TestPredictions:
+    """Predictions of test samples."""
+
+    __test__ = False  # no test class, whatever pytest makes of the name
+
+    frame: pd.DataFrame  # the test samples with prediction and alert
+    probabilities: Matrix  # of all horizons, (n_samples, n_horizons)
+
+
+def fit_model(
+    experiment: Experiment,
+    history: History,
+    samples: Samples,
+    *,
+    contract: Contract | None = None,
+    step: Iterator[None],
+    progress: ProgressCallback = silent,
+) -> Fitted:
+    """Fit the model that an experiment describes to training samples; `step` is advanced before each step."""
+    next(step)
+    recipe = learn_recipe(experiment, history, samples.train)
+    recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
+    features = extract(history, samples.all_cut_offs, recipe, progress=progress)
+    train_features = features.iloc[: len(samples.train)]
+    _check_windows(experiment, recipe, train_features)
+    next(step)
+    recipe = select_columns(experiment, recipe, train_features, samples.target)
+    x = feature_matrix(train_features, recipe.columns or ())
+    # Samples that were about to fail are no reference.
+    ranges = reference_ranges(x[samples.target == 0] if experiment.target == "failure" else x)
+    if len(samples.partly):
+        x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
+    next(step)
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x)
+    next(step)
+    model = _fit(experiment, x, samples)
+    artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
+    importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
+    test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
+    return Fitted(artifact, chosen, importances, train_features, test)
+
+
+def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
+    """Predict the test samples that a model was fitted beside."""
+    prediction = fitted.artifact.predict(fitted.test)
+    frame = test.assign(prediction=prediction, alert=fitted.artifact.alerts(prediction))
+    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test))
+
+
+def _check_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
+    measured = [column for column in features.columns if column not in set(recipe.context.columns)]
+    if measured and features[measured].isna().to_numpy().all():
+        spans = ", ".join(format_duration(window) for window in experiment.windows.window)
+        enough = "a reading" if recipe.gaps is None else "the readings that features.gaps asks for"
+        raise ModelError(
+            f"no window of {spans} before any of the {len(features)} training samples holds {enough}",
+            "windows that reach back to telemetry",
+            "Make windows.window longer than the time between readings"
+            + ("" if recipe.gaps is None else ", or relax features.gaps"),
+        )
+
+
+def _choose_threshold(
+    experiment: Experiment, history: History, samples: Samples, x: Matrix
+) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
+    """Choose threshold and calibration from out-of-fold predictions of the training samples."""
+    known_until = samples.train["as_of"].max() + experiment.purge
+    terms = alarm_terms(experiment, history, known_until)
+    if terms is None:
+        return None, ()
+    if experiment.target == "remaining_life":
+        return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
+    predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
+    failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
+    prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
+    budget = experiment.alarms.budget
+    if budget is None:
+        return choose_threshold(predictions, failures, terms=terms, **prices), calibrations
+    fleet = samples.train["asset"].nunique()
+    return within_budget(predictions, failures, terms=terms, budget=budget, n_assets=fleet, **prices), calibrations
+
+
+def _predict_out_of_fold(
+    experiment: Experiment, samples: Samples, x: Matrix
+) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
+    """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
+    label = experiment.label
+    if samples.intervals is not None and label.horizon is not None:
+        probabilities, calibrations = out_of_fold_probabilities(experiment, samples.learned, x, samples.intervals)
+        decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
+        predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
+        return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
+    predictions = predict_out_of_fold(experiment, samples.train, x, samples.target)
+    if experiment.estimator.calibration == "none":
+        return predictions, ()
+    truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
+    calibration = fit_calibration(predictions["probability"].to_numpy(), truth)
+    if calibration is not None:
+        predictions["probability"] = calibration.apply(predictions["probability"].to_numpy())
+    return predictions, (calibration,)
+
+
+def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+    if samples.intervals is not None:
+        return fit_hazards(experiment, x, samples.intervals)
+    plan = experiment.estimator
+    return estimators.fit(
+        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, samples.target
+    )
+
+
+def _artifact(
+    experiment: Experiment,
+    history: History,
+    recipe: Recipe,
+    model: Any,
+    contract: Contract | None,
+    chosen: ChosenThreshold | None,
+    calibrations: tuple[Calibration | None, ...],
+    ranges: tuple[ReferenceRange | None, ...],
+) -> Artifact:
+    life, several = experiment.target == "remaining_life", experiment.label.several
+    return Artifact(
+        target=experiment.target,
+        estimator=experiment.estimator.kind,
+        recipe=recipe,
+        lead=experiment.label.lead,
+        horizon=experiment.label.horizon,
+        cap=experiment.label.cap if life else None,
+        threshold=None if chosen is None else chosen.value,
+        calibration=None if several or not calibrations else calibrations[0],
+        contract=contract_reference(history.asset_type, contract),
+        stored=store_estimator(experiment.estimator.kind, model),
+        horizons=several,
+        calibrations=calibrations if several else (),
+        reference_ranges=ranges,
+        units=units_to_keep(contract),
+        down_after_failure=experiment.label.down_after_failure,
+    )

@@ -1,0 +1,46 @@
+"""Scored assets in the order in which to look at them: the riskiest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One scored asset."""
+
+    asset: str
+    probability: float | None  # of a failure; None for a model of remaining life
+    remaining_life_h: float | None  # None for a model of failures
+    alert: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figure that the model predicts, with the asset and whether it alerts."""
+        figures = {"probability": self.probability, "remaining_life_h": self.remaining_life_h}
+        return {"asset": self.asset, **{k: v for k, v in figures.items() if v is not None}, "alert": self.alert}
+
+    def __str__(self) -> str:
+        """Write the asset with its figure."""
+        if self.probability is not None:
+            return f"{self.asset} {self.probability:.3f}"
+        return f"{self.asset} {self.remaining_life_h:,.0f} h"
+
+
+def by_risk(scores: pd.DataFrame) -> tuple[Risk, ...]:
+    """List scored assets (asset, probability, remaining_life_h, alert) by risk; those alike by name."""
+    risk = scores["probability"].fillna(-scores["remaining_life_h"])
+    ordered = scores.assign(risk=risk).sort_values(["risk", "asset"], ascending=[False, True], kind="stable")
+    columns = ordered[["asset", "probability", "remaining_life_h", "alert"]].itertuples(index=False, name=None)
+    return tuple(Risk(str(asset), _number(p), _number(hours), bool(alert)) for asset, p, hours, alert in columns)
+
+
+def first_risks(risks: Sequence[Risk], top: int | None) -> tuple[Risk, ...]:
+    """Return the first `top` of all, or without a number those that alert."""
+    return tuple(risk for risk in risks if risk.alert) if top is None else tuple(risks[:top])
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
