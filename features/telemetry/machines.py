@@ -30,6 +30,25 @@ def replaced_since(records: pd.DataFrame, assets: "pd.Index[str]", asset: IntArr
     return Machines.from_frame(records, assets).replaced_since(asset, as_of)
 
 
+def replacements(records: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
+    """Return when machines took the place of others under the same id, by all that is known at `now`.
+
+    Columns asset and event_time, sorted by both.
+    """
+    records = records[(records["known_time"] <= now) & (records["event_time"] <= now)]
+    repeated = records[records["asset"].duplicated(keep=False)]
+    rows = _Columns.from_frame(repeated, microseconds(repeated["event_time"]), microseconds(repeated["known_time"]))
+    code, assets = pd.factorize(repeated["asset"], sort=True)
+    found = [
+        (asset, machine.begin)
+        for asset, places in by_group(code)
+        for machine in _in_turn(_last_of_each_event(rows, _in_order(rows, places)))[1:]
+    ]
+    owner, begins = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    times = pd.DatetimeIndex(begins.astype("datetime64[us]"), tz="UTC")
+    return pd.DataFrame({"asset": pd.Series(assets.take(owner), dtype="str"), "event_time": times})
+
+
 @dataclass(frozen=True)
 class Machines:
     """Which machine stood under each asset's id, from when on it was known."""
@@ -131,20 +150,30 @@ class _Columns:
 
 def _states(rows: _Columns, own: IntArray) -> Iterator[tuple[int, int, int]]:
     """Yield, for each record of one asset, from when on it counts and which machine there is known to be then."""
-    content = [np.array([str(values[row]) for row in own]) for values in rows.words.values()]
-    order = own[np.lexsort((*content, rows.stored[own], rows.known[own], rows.event[own]))]
+    order = _in_order(rows, own)
     moments = np.maximum(rows.known, rows.event)[order]
     for moment in moments.tolist():
-        first, *later = _last_of_each_event(rows, order[moments <= moment])
-        machine, since = first, NEVER
-        for record in later:
-            if record.status == RETIRED:
-                continue
-            if machine.is_followed_by(record):
-                machine, since = record, record.begin
-            else:
-                machine = machine.changed_by(record)
-        yield moment, machine.begin, since
+        *others, latest = _in_turn(_last_of_each_event(rows, order[moments <= moment]))
+        yield moment, latest.begin, latest.begin if others else NEVER
+
+
+def _in_turn(records: list[_Machine]) -> list[_Machine]:
+    """Return the machines that an asset's records, one of each time, are about, one after the other."""
+    machines = records[:1]
+    for record in records[1:]:
+        if record.status == RETIRED:
+            continue
+        if machines[-1].is_followed_by(record):
+            machines.append(record)
+        else:
+            machines[-1] = machines[-1].changed_by(record)
+    return machines
+
+
+def _in_order(rows: _Columns, own: IntArray) -> IntArray:
+    """Sort the rows of one asset by event time and order of correction."""
+    content = [np.array([str(values[row]) for row in own]) for values in rows.words.values()]
+    return own[np.lexsort((*content, rows.stored[own], rows.known[own], rows.event[own]))]
 
 
 def _last_of_each_event(rows: _Columns, known: IntArray) -> list[_Machine]:

@@ -1,4 +1,4 @@
-"""Assets that are not predicted for because they do not run: failed and not back, or retired.
+"""Assets that are not predicted for because they do not run: failed and not back, retired, or new and not yet heard of.
 
 The rule is `models.labels.observation`; here are a model's terms for it, and the reasons in words.
 """
@@ -18,6 +18,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import format_age
 from models.labels import observation
+from models.labels.breakdowns import breakdown_span
 from models.labels.observation import NEVER, ObservationState, states_at
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
@@ -29,31 +30,56 @@ class ObservationTerms:
     """A model's terms of observation."""
 
     window: pd.Timedelta  # a reading within it is needed
-    # How long an asset is down after a failure; later bookings within it are of the same one. Where there is no such
-    # time every booking counts: one that came after the last reading says that the machine stands, whatever it is of.
-    down: pd.Timedelta
+    down: pd.Timedelta  # how long an asset is down after a failure
+    breakdown: pd.Timedelta  # failures booked up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how reasons write times
 
     @classmethod
     def of(cls, artifact: Artifact) -> "ObservationTerms":
         """Return the terms that a model was trained with."""
-        return cls(observation.observation_window(artifact.recipe.windows), artifact.down_after_failure, artifact.clock)
+        down = artifact.down_after_failure or artifact.trained_down
+        window = observation.observation_window(artifact.recipe.windows)
+        return cls(window, down, breakdown_span(down, artifact.claim or None), artifact.clock)
+
+
+@dataclass(frozen=True)
+class KnownAssets:
+    """What is known, of n assets at their cut-offs, besides their readings; times in microseconds or `NEVER`."""
+
+    failure: IntArray  # the last breakdown of the machine that stands there then
+    replaced: IntArray  # when that machine took another's place
+    retired: npt.NDArray[np.bool_]
+
+    @classmethod
+    def at(
+        cls, cut_offs: pd.DataFrame, failures: pd.DataFrame, records: pd.DataFrame, terms: ObservationTerms
+    ) -> "KnownAssets":
+        """Return what was known by each cut-off (asset, as_of)."""
+        since = observation.replaced_at(cut_offs, records)
+        failed = observation.last_failures(cut_offs, failures, breakdown=terms.breakdown, replaced=since)
+        replaced = np.full(len(cut_offs), NEVER) if since is None else np.maximum(since, NEVER)
+        return cls(failed, replaced, observation.retired_at(cut_offs, records))
+
+    def needs_reading_after(self, terms: ObservationTerms) -> IntArray:
+        """Return the times after which a reading is needed to show that the assets run, `NEVER` where none is."""
+        needed = np.where(self.failure > NEVER, self.failure + width(terms.down), self.replaced - 1)
+        return np.where(~self.retired & (needed > NEVER), needed, NEVER)
 
 
 def absence_reasons(
-    as_of: IntArray,
-    last_reading: IntArray,
-    last_failure: IntArray,
-    retired: npt.NDArray[np.bool_],
-    terms: ObservationTerms,
+    as_of: IntArray, last_reading: IntArray, known: KnownAssets, terms: ObservationTerms
 ) -> list[Reason | None]:
     """Say for each of n assets why it does not run at its cut-off, None where it may; arrays as `states_at` takes."""
-    states = states_at(as_of, last_reading, last_failure, retired, window=terms.window, down_after_failure=terms.down)
+    states = states_at(
+        as_of, last_reading, known.failure, known.retired, window=terms.window, down_after_failure=terms.down
+    )
     reasons: list[Reason | None] = [None] * len(states)
+    for row in np.flatnonzero((known.replaced > NEVER) & (last_reading < known.replaced)):
+        reasons[row] = _new(int(known.replaced[row]), terms.clock)
     for row in np.flatnonzero(states == ObservationState.RETIRED):
         reasons[row] = _RETIRED
     for row in np.flatnonzero(states == ObservationState.FAILED):
-        reasons[row] = _failed(int(last_failure[row]), int(as_of[row]), terms)
+        reasons[row] = _failed(int(known.failure[row]), int(as_of[row]), terms)
     return reasons
 
 
@@ -67,14 +93,13 @@ def absent_assets(
     """
     terms, as_of = ObservationTerms.of(artifact), microseconds(cut_offs["as_of"])
     reading = observation.last_readings(cut_offs, history.telemetry)
-    failure = observation.last_failures(cut_offs, history.failures, breakdown=terms.down)
-    retired = observation.retired_at(cut_offs, history.assets)
-    over = failure + width(terms.down)
-    unsure = np.flatnonzero((failure > NEVER) & (reading <= over) & (over < as_of) & ~retired)
+    known = KnownAssets.at(cut_offs, history.failures, history.assets, terms)
+    needed = known.needs_reading_after(terms)
+    unsure = np.flatnonzero((needed > NEVER) & (reading <= needed) & (needed < as_of))
     if len(unsure):
-        earlier = stored_readings(workspace, history.asset_type, cut_offs.iloc[unsure], over[unsure])
+        earlier = stored_readings(workspace, history.asset_type, cut_offs.iloc[unsure], needed[unsure])
         reading[unsure] = np.maximum(reading[unsure], earlier)
-    reasons = absence_reasons(as_of, reading, failure, retired, terms)
+    reasons = absence_reasons(as_of, reading, known, terms)
     return {asset: reason for asset, reason in zip(cut_offs["asset"], reasons, strict=True) if reason is not None}
 
 
@@ -91,6 +116,11 @@ def stored_readings(workspace: Workspace, asset_type: str, cut_offs: pd.DataFram
         times = [latest.get(asset) for asset in assets[places]]
         found[places] = [NEVER if time is None else width(time - _EPOCH) for time in times]
     return np.where(found > since, found, NEVER)
+
+
+def _new(time: int, clock: Clock) -> Reason:
+    replaced = clock.moment(pd.Timestamp(time, unit="us", tz="UTC"))
+    return Reason("no_telemetry", f"another machine took its place at {replaced}, not read since")
 
 
 def _failed(time: int, as_of: int, terms: ObservationTerms) -> Reason:

@@ -8,7 +8,7 @@ model.skops    the scikit-learn estimator, of reviewed types only
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,8 @@ class Artifact:
     reference_ranges
         The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
         without values; empty in artifacts written before there were any.
+    trained_down
+        The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
     units
         The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
     clock
@@ -100,10 +102,18 @@ class Artifact:
     units: Mapping[str, str] = field(default_factory=dict, repr=False)
     down_after_failure: pd.Timedelta = NO_TIME
     clock: Clock = TIME
+    trained_down: pd.Timedelta = NO_TIME
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
             object.__setattr__(self, "horizons", (self.horizon,))
+
+    @property
+    def claim(self) -> pd.Timedelta:
+        """Return how far a prediction looks ahead, as `Experiment.purge` does; zero if nothing says how far."""
+        if self.target == "failure":
+            return self.lead + (self.horizon or NO_TIME)
+        return (self.horizon if self.target == "condition" else self.cap) or NO_TIME
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -210,13 +220,15 @@ class Artifact:
         return folder
 
     @classmethod
-    def load(cls, folder: Path) -> "Artifact":
+    def load(cls, folder: Path, *, trained_down: pd.Timedelta = NO_TIME) -> "Artifact":
         """Read an artifact and verify its integrity.
 
         Parameters
         ----------
         folder
             The folder that `save` wrote.
+        trained_down
+            The field of that name.
 
         Returns
         -------
@@ -230,7 +242,7 @@ class Artifact:
         ModelError
             If it has another format, is damaged, or holds a type that is not reviewed.
         """
-        artifact = _from_json(read_model_json(folder), folder)
+        artifact = replace(_from_json(read_model_json(folder), folder), trained_down=trained_down)
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 

@@ -25,6 +25,7 @@ def interval_labels(
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
     breakdown: pd.Timedelta = NO_TIME,
+    replacements: pd.DataFrame | None = None,
 ) -> npt.NDArray[np.float64]:
     """Label intervals with 1.0 where the asset fails in them and 0.0 where it survives; shape (n_cut_offs, n_horizons).
 
@@ -64,6 +65,7 @@ def interval_labels(
             delay=delay,
             observation_gaps=observation_gaps,
             breakdown=breakdown,
+            replacements=replacements,
         )
         closed = at_risk & (cut_offs["as_of"] + (lead + horizon + delay) <= known_until).to_numpy()
         survived = closed & (state == LabelState.NEGATIVE).to_numpy()

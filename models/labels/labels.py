@@ -54,6 +54,7 @@ def failure_labels(
     delay: pd.Timedelta = NO_TIME,
     observation_gaps: pd.DataFrame | None = None,
     breakdown: pd.Timedelta = NO_TIME,
+    replacements: pd.DataFrame | None = None,
 ) -> "pd.Series[str]":
     """Label each cut-off with what happened to its asset afterwards.
 
@@ -78,6 +79,10 @@ def failure_labels(
         without a failure whose horizon overlaps one is censored. No gaps if None.
     breakdown
         Failures of an asset booked up to this long after the first of a breakdown are that one, and no others.
+    replacements
+        Columns ``asset``, ``event_time``: when another machine took the place of an asset's, see
+        `features.telemetry.machines`. What happens later happens to the other; the horizon of the one before is
+        censored there. None if no machine was replaced.
 
     Returns
     -------
@@ -99,15 +104,17 @@ def failure_labels(
     """
     asset, as_of = _keys(cut_offs)
     opens, closes = as_of + _us(lead), as_of + _us(lead + horizon)
-    known = known_breakdowns(failures, known_until, breakdown)
-    upcoming = _next_after(asset, opens, known)
-    early = _next_after(asset, as_of, known)
+    known = known_breakdowns(failures, known_until, breakdown, replacements)
+    replaced = _next_replacement(asset, as_of, replacements)
+    upcoming = _before(replaced, _next_after(asset, opens, known))
+    early = _before(replaced, _next_after(asset, as_of, known))
     orders = known_rows(work_orders, "work_order_id", known_until)
-    confirmed, inconclusive = _interventions_within(asset, as_of, closes, orders)
+    confirmed, inconclusive = _interventions_within(asset, as_of, np.minimum(closes, replaced), orders)
     states = np.full(len(cut_offs), LabelState.NEGATIVE.value, dtype=object)
     if observation_gaps is not None:
         ends = cut_offs["as_of"] + lead + horizon
         states[overlapping(cut_offs["asset"], cut_offs["as_of"], ends, observation_gaps)] = LabelState.CENSORED.value
+    states[replaced < closes] = LabelState.CENSORED.value
     states[closes > _instant(known_until) - _us(delay)] = LabelState.UNKNOWN.value
     states[inconclusive] = LabelState.CENSORED.value
     states[confirmed] = LabelState.POSITIVE.value
@@ -124,6 +131,7 @@ def remaining_life(
     cap: pd.Timedelta | None = None,
     observation_gaps: pd.DataFrame | None = None,
     breakdown: pd.Timedelta = NO_TIME,
+    replacements: pd.DataFrame | None = None,
 ) -> "pd.Series[float]":
     """Count the hours from each cut-off to the asset's next failure.
 
@@ -138,7 +146,7 @@ def remaining_life(
     cap
         Labels are capped here: an asset known to have outlived the cap gets the cap, although its failure is not
         known. No cap if None.
-    observation_gaps, breakdown
+    observation_gaps, breakdown, replacements
         As for `failure_labels`: an asset whose failure is not known has outlived the cap only if it was observed until
         then.
 
@@ -152,10 +160,15 @@ def remaining_life(
     The piecewise-linear target: Heimes, "Recurrent neural networks for remaining useful life estimation", PHM 2008.
     """
     asset, as_of = _keys(cut_offs)
-    upcoming = _next_after(asset, as_of - 1, known_breakdowns(failures, known_until, breakdown))
+    replaced = _next_replacement(asset, as_of, replacements)
+    # A failure at the very time of the cut-off counts, unless a new machine begins then.
+    begins = _next_replacement(asset, as_of - 1, replacements) == as_of
+    known = known_breakdowns(failures, known_until, breakdown, replacements)
+    upcoming = _before(replaced, _next_after(asset, np.where(begins, as_of, as_of - 1), known))
     hours = np.where(upcoming == _NEVER, np.nan, (upcoming - as_of) / 3.6e9)
     if cap is not None:
-        outlived = np.isnan(hours) & (as_of + _us(cap) <= _instant(known_until))
+        ends = as_of + _us(cap)
+        outlived = np.isnan(hours) & (ends <= _instant(known_until)) & (ends <= replaced)
         if observation_gaps is not None:
             outlived &= ~overlapping(cut_offs["asset"], cut_offs["as_of"], cut_offs["as_of"] + cap, observation_gaps)
         hours = np.minimum(np.where(outlived, np.inf, hours), cap / pd.Timedelta(hours=1))
@@ -175,9 +188,14 @@ def reporting_delay(failures: pd.DataFrame, *, known_until: pd.Timestamp, quanti
     return max(delay, NO_TIME)
 
 
-def known_breakdowns(failures: pd.DataFrame, known_until: pd.Timestamp, within: pd.Timedelta) -> pd.DataFrame:
+def known_breakdowns(
+    failures: pd.DataFrame,
+    known_until: pd.Timestamp,
+    within: pd.Timedelta,
+    replacements: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return the first booking known at `known_until` of each breakdown, see `models.labels.breakdowns`."""
-    return first_bookings(known_rows(failures, "failure_id", known_until), within)
+    return first_bookings(known_rows(failures, "failure_id", known_until), within, replacements)
 
 
 def known_rows(frame: pd.DataFrame, key: str, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -214,6 +232,18 @@ def _interventions_within(
     confirmed = _next_after(asset, as_of, work[finding == "defect_confirmed"]) <= closes
     inconclusive = _next_after(asset, as_of, work[~finding.isin(CONCLUSIVE_FINDINGS)]) <= closes
     return confirmed, inconclusive
+
+
+def _next_replacement(asset: npt.NDArray[np.object_], as_of: Times, replacements: pd.DataFrame | None) -> Times:
+    """Return when the machine of each cut-off was replaced; a cut-off at that very time is of the new one."""
+    if replacements is None:
+        return np.full(len(as_of), _NEVER, dtype=np.int64)
+    return _next_after(asset, as_of, replacements)
+
+
+def _before(replaced: Times, failed: Times) -> Times:
+    """Leave out failures later than the replacement; one booked at the very time is what the replacement was for."""
+    return np.where(failed <= replaced, failed, _NEVER)
 
 
 def _next_after(asset: npt.NDArray[np.object_], times: Times, events: pd.DataFrame) -> Times:

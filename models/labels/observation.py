@@ -13,9 +13,10 @@ silent
 observed
     None of these.
 
-Where several hold, the first of them counts. A reading is a row of telemetry with at least one value, of any source.
-The window is the longest of a model's windows (`observation_window`). Everything is honest in time: a row known after
-a cut-off changes nothing at it.
+A machine that took another's place under the same id (`features.telemetry.machines`) has none of its failures and
+readings. Where several hold, the first of them counts. A reading is a row of telemetry with at least one value, of any
+source. The window is the longest of a model's windows (`observation_window`). Everything is honest in time: a row known
+after a cut-off changes nothing at it.
 """
 
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ import pandas as pd
 from data_contracts.tables.corrections import in_order_of_correction
 from data_contracts.tables.telemetry import channels_among
 from features.names import SINCE_START
+from features.telemetry.machines import replaced_since
 from features.telemetry.sorted_times import IntArray, by_group, locate, microseconds, width
 from models.labels.breakdowns import NO_TIME, opens_breakdown
 from models.labels.observation_gaps import RETIRED
@@ -120,15 +122,27 @@ def observation_states(
     `telemetry`, `failures` and `assets` are the frames of a `History`, in any order and with rows of any known time;
     failures within `breakdown` of the first are one.
     """
+    replaced = replaced_at(cut_offs, assets)
     states = states_at(
         microseconds(cut_offs["as_of"]),
-        last_readings(cut_offs, telemetry),
-        last_failures(cut_offs, failures, breakdown=breakdown),
+        since_replacement(last_readings(cut_offs, telemetry), replaced),
+        last_failures(cut_offs, failures, breakdown=breakdown, replaced=replaced),
         retired_at(cut_offs, assets),
         window=window,
         down_after_failure=down_after_failure,
     )
     return pd.Series(states, index=cut_offs.index, name="observation", dtype="str")
+
+
+def replaced_at(cut_offs: pd.DataFrame, assets: pd.DataFrame) -> IntArray | None:
+    """Return when each cut-off's machine took another's place, as known by then, as `Machines.replaced_since` does."""
+    code, names = pd.factorize(cut_offs["asset"])
+    return replaced_since(assets, pd.Index(names), code, microseconds(cut_offs["as_of"]))
+
+
+def since_replacement(readings: IntArray, replaced: IntArray | None) -> IntArray:
+    """Replace the times of readings, (n,), that are of the machine before by `NEVER`."""
+    return readings if replaced is None else np.where(readings >= replaced, readings, NEVER)
 
 
 def last_readings(cut_offs: pd.DataFrame, telemetry: pd.DataFrame) -> IntArray:
@@ -152,10 +166,17 @@ def with_values(telemetry: pd.DataFrame) -> pd.DataFrame:
     return telemetry[~empty] if empty.any() else telemetry
 
 
-def last_failures(cut_offs: pd.DataFrame, failures: pd.DataFrame, *, breakdown: pd.Timedelta = NO_TIME) -> IntArray:
+def last_failures(
+    cut_offs: pd.DataFrame,
+    failures: pd.DataFrame,
+    *,
+    breakdown: pd.Timedelta = NO_TIME,
+    replaced: IntArray | None = None,
+) -> IntArray:
     """Return when the last breakdown known by each cut-off was first booked, (n,), in microseconds; `NEVER` for none.
 
     Failures have failure_id, asset, event_time and known_time; a row of an id known later corrects it from then on.
+    Those up to the time at which the machine took another's place, (n,), are the other's.
     """
     result = np.full(len(cut_offs), NEVER, dtype=np.int64)
     if failures.empty or cut_offs.empty:
@@ -168,9 +189,12 @@ def last_failures(cut_offs: pd.DataFrame, failures: pd.DataFrame, *, breakdown: 
     as_of = microseconds(cut_offs["as_of"])
     for number, chosen in by_group(code):
         rows = rows_of.get(number)
-        if rows is not None:
-            booked = identity[rows], event[rows], known[rows]
-            result[chosen] = _last_breakdown(as_of[chosen], *booked, width(breakdown))
+        if rows is None:
+            continue
+        booked = identity[rows], event[rows], known[rows]
+        for begin in [NEVER] if replaced is None else np.unique(replaced[chosen]).tolist():
+            of_machine = chosen if replaced is None else chosen[replaced[chosen] == begin]
+            result[of_machine] = _last_breakdown(as_of[of_machine], *booked, width(breakdown), begin)
     return result
 
 
@@ -207,12 +231,18 @@ def _latest_known(cut_offs: pd.DataFrame, rows: pd.DataFrame, rank: IntArray) ->
     return np.where(place > offset[code], places[latest[place - 1]], -1)
 
 
-def _last_breakdown(as_of: IntArray, identity: IntArray, event: IntArray, known: IntArray, within: int) -> IntArray:
-    """Return the last breakdown of one asset known by each cut-off; rows of an identity in order of correction."""
+def _last_breakdown(
+    as_of: IntArray, identity: IntArray, event: IntArray, known: IntArray, within: int, begin: int
+) -> IntArray:
+    """Return the last breakdown of one machine, which stands there since `begin`, known by each cut-off.
+
+    Rows of an identity come in order of correction.
+    """
     result = np.full(len(as_of), NEVER, dtype=np.int64)
     by_event = np.argsort(event, kind="stable")
     if len(np.unique(identity)) == len(identity) and (np.diff(known[by_event]) >= 0).all():
         # What is known at any time is then the earliest failures, so that the breakdowns are the same at all times.
+        by_event = by_event[event[by_event] > begin]
         first = by_event[opens_breakdown(event[by_event], within)]
         return _last_before(as_of, np.maximum(event, known)[first], event[first])
     times = np.unique(known)
@@ -220,6 +250,7 @@ def _last_breakdown(as_of: IntArray, identity: IntArray, event: IntArray, known:
     for number in np.unique(version[version > 0]):
         rows = np.flatnonzero(known <= times[number - 1])[::-1]
         current = np.sort(event[rows[np.unique(identity[rows], return_index=True)[1]]])
+        current = current[current > begin]
         first_booked, chosen = current[opens_breakdown(current, within)], version == number
         result[chosen] = _last_before(as_of[chosen], first_booked, first_booked)
     return result

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.history import History
+from features.telemetry.machines import replacements
 from features.telemetry.sorted_times import IntArray, microseconds, width
 from features.telemetry.windows import count_cut_offs, cut_offs
 from models.labels.breakdowns import NO_TIME
@@ -17,7 +18,9 @@ from models.labels.observation import (
     ObservationState,
     last_failures,
     last_readings,
+    replaced_at,
     retired_at,
+    since_replacement,
     states_at,
     with_values,
 )
@@ -58,8 +61,10 @@ def observed_cut_offs(
     They are a stride apart or, without a stride, at the asset's readings.
     """
     drawn = _drawn(history, stride, rule, start, end)
-    failed = last_failures(drawn, history.failures, breakdown=rule.breakdown)
-    states = _states(drawn, history, failed, retired_at(drawn, history.assets), rule)
+    replaced = replaced_at(drawn, history.assets)
+    failed = last_failures(drawn, history.failures, breakdown=rule.breakdown, replaced=replaced)
+    reading = since_replacement(last_readings(drawn, history.telemetry), replaced)
+    states = _states(drawn, reading, failed, retired_at(drawn, history.assets), rule)
     stray = (states == ObservationState.OBSERVED) & _stray(drawn, rule.window)
     states[stray] = STRAY
     counts = {STRAY: int(stray.sum())} | {
@@ -91,10 +96,18 @@ def failed_in_hindsight(
 
     Nobody knew yet; but what a failed machine has sent says nothing of a running one.
     """
-    known = known_breakdowns(history.failures, known_until, rule.breakdown)
-    failed = last_failures(cut_offs, known.assign(known_time=known["event_time"]))
-    states = _states(cut_offs, history, failed, np.zeros(len(cut_offs), dtype=np.bool_), rule)
+    others = replacements(history.assets, now=known_until)
+    known = known_breakdowns(history.failures, known_until, rule.breakdown, others)
+    replaced = _last_known_now(cut_offs, others.assign(failure_id=others.index.astype("str")))
+    failed = _last_known_now(cut_offs, known, replaced)
+    reading = last_readings(cut_offs, history.telemetry)
+    states = _states(cut_offs, reading, failed, np.zeros(len(cut_offs), dtype=np.bool_), rule)
     return np.asarray(states == ObservationState.FAILED, dtype=np.bool_)
+
+
+def _last_known_now(cut_offs: pd.DataFrame, events: pd.DataFrame, replaced: IntArray | None = None) -> IntArray:
+    """Return the last event (failure_id, asset, event_time) before each cut-off by what is known now, (n,)."""
+    return last_failures(cut_offs, events.assign(known_time=events["event_time"]), replaced=replaced)
 
 
 def _stray(drawn: pd.DataFrame, window: pd.Timedelta) -> npt.NDArray[np.bool_]:
@@ -110,9 +123,9 @@ def _stray(drawn: pd.DataFrame, window: pd.Timedelta) -> npt.NDArray[np.bool_]:
 
 
 def _states(
-    cut_offs: pd.DataFrame, history: History, failed: IntArray, retired: npt.NDArray[np.bool_], rule: ObservationRule
+    cut_offs: pd.DataFrame, reading: IntArray, failed: IntArray, retired: npt.NDArray[np.bool_], rule: ObservationRule
 ) -> npt.NDArray[np.object_]:
-    as_of, reading = microseconds(cut_offs["as_of"]), last_readings(cut_offs, history.telemetry)
+    as_of = microseconds(cut_offs["as_of"])
     states = states_at(as_of, reading, failed, retired, window=rule.window, down_after_failure=rule.down_after_failure)
     if rule.at_failure:
         states[(states == ObservationState.FAILED) & (failed == as_of)] = ObservationState.OBSERVED

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
+import pandas as pd
 
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
+from features.names import parse_duration
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
 
@@ -152,7 +154,7 @@ class Registry:
 
         entry = self._version(name, version)
         with storage_errors(self.workspace), self._files(entry) as folder:
-            artifact = Artifact.load(folder)
+            artifact = Artifact.load(folder, trained_down=_down_after_failure(entry.tags))
         if artifact.digest != entry.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
         reference = entry.tags.get("reference_rates")
@@ -413,6 +415,12 @@ def _signature(artifact: "Artifact") -> Any:
 
     inputs = Schema([ColSpec(DataType.double, column) for column in artifact.columns])
     return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
+
+
+def _down_after_failure(tags: Mapping[str, str]) -> pd.Timedelta:
+    """Return how long an asset is down by the experiment of a version; artifacts once did not keep it."""
+    label = json.loads(tags.get("experiment", "{}")).get("label", {})
+    return parse_duration(label.get("down_after_failure", "0h"), zero=True)
 
 
 def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:

@@ -117,7 +117,9 @@ def compare(
         misses_not_inferior(errors, drawn, rules),
         no_slice_worse(errors, history.assets, rules),
         calibrated(errors, drawn, rules),
-        better_than_policies(challenger_score.cost, _policies(history, period, stride, rule, terms, costs)),
+        better_than_policies(
+            challenger_score.cost, _policies(history, period, stride, rule, terms, costs, observation_gaps)
+        ),
     )
     return Comparison(
         start=period.start,
@@ -154,21 +156,42 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
 
 
 def _policies(
-    history: History, period: Period, stride: pd.Timedelta | None, rule: ObservationRule, terms: Terms, costs: CostPlan
+    history: History,
+    period: Period,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    terms: Terms,
+    costs: CostPlan,
+    observation_gaps: pd.DataFrame | None,
 ) -> dict[str, float]:
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
-    prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
+    missed_failure, false_alarm = costs.missed_failure, costs.false_alarm
     before = observed_cut_offs(history, stride, rule, end=period.start - terms.claim).cut_offs
     known = known_failures(history.failures, period.start, terms.breakdown)
-    best = best_interval(before, known, terms=terms, **prices)
+    best = best_interval(
+        before,
+        known,
+        terms=terms,
+        missed_failure=missed_failure,
+        false_alarm=false_alarm,
+        observation_gaps=observation_gaps,
+    )
     intervals = {
         "never inspecting": None,
         "always inspecting": terms.horizon,
         f"inspecting every {best / pd.Timedelta(days=1):g} days": best,
     }
     return {
-        name: calendar_cost(period.cut_offs, period.events, interval=interval, terms=terms, **prices).cost
-        for name, interval in intervals.items()
+        name: calendar_cost(
+            period.cut_offs,
+            period.events,
+            interval=at,
+            terms=terms,
+            missed_failure=missed_failure,
+            false_alarm=false_alarm,
+            observation_gaps=observation_gaps,
+        ).cost
+        for name, at in intervals.items()
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,21 @@ def evaluate_failures(
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
-    baseline = _costs_without_model(predictions, failures, trained_on, happened, terms, costs)
+    missed_failure, false_alarm = costs.missed_failure, costs.false_alarm
+    fixed = best_interval(trained_on, happened, terms=terms, missed_failure=missed_failure, false_alarm=false_alarm)
+    seen = partial(
+        calendar_cost,
+        predictions,
+        failures,
+        terms=terms,
+        missed_failure=missed_failure,
+        false_alarm=false_alarm,
+        observation_gaps=gaps,
+        known_until=known_until,
+    )
+    intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
+    baseline = {f"expected_cost_{name}": seen(interval=at).cost for name, at in intervals.items()}
+    baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
     return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
 
@@ -242,21 +257,3 @@ def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, kno
     inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
     announceable: pd.DataFrame = failures.loc[inside]
     return announceable
-
-
-def _costs_without_model(
-    predictions: pd.DataFrame,
-    failures: pd.DataFrame,
-    trained_on: pd.DataFrame,
-    happened: pd.DataFrame,
-    terms: Terms,
-    costs: CostPlan,
-) -> dict[str, float]:
-    prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
-    fixed = best_interval(trained_on, happened, terms=terms, **prices)
-    intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
-    expected = {
-        f"expected_cost_{name}": calendar_cost(predictions, failures, interval=interval, terms=terms, **prices).cost
-        for name, interval in intervals.items()
-    }
-    return expected | {"fixed_interval_days": fixed / pd.Timedelta(days=1)}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.tables.history import History
 from features.names import format_duration
+from features.telemetry.machines import replacements
 from models.labels.labels import LabelState, failure_labels
 from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.outcomes import Terms
@@ -31,6 +32,7 @@ def horizon_metrics(
     where there are none.
     """
     observation_gaps = unobserved_spans(history, now=known_until)
+    replaced = replacements(history.assets, now=known_until)
     figures: dict[str, float] = {}
     for number, horizon in enumerate(horizons):
         state = failure_labels(
@@ -43,6 +45,7 @@ def horizon_metrics(
             delay=terms.reporting_delay,
             observation_gaps=observation_gaps,
             breakdown=terms.breakdown,
+            replacements=replaced,
         )
         closed = cut_offs["as_of"] + (terms.lead + horizon + terms.reporting_delay) <= known_until
         decided = (closed & state.isin([LabelState.POSITIVE, LabelState.NEGATIVE])).to_numpy()

@@ -1,11 +1,16 @@
-"""The cost of maintenance without a model: never inspect, always inspect, or inspect at fixed intervals."""
+"""The cost of maintenance without a model: never inspect, always inspect, or inspect at fixed intervals.
+
+It is counted on the same observed time as a model's errors: no inspection counts where no cut-off is.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from features.telemetry.sorted_times import IntArray, microseconds, width
+from features.telemetry.sorted_times import IntArray, locate, microseconds, width
+from models.labels.observation_gaps import overlapping
 from models.outcomes.outcomes import Terms
 
 _INTERVALS = tuple(pd.Timedelta(days=days) for days in (7, 14, 30, 60, 90))
@@ -28,63 +33,87 @@ def calendar_cost(
     terms: Terms,
     missed_failure: float,
     false_alarm: float,
+    observation_gaps: pd.DataFrame | None = None,
+    known_until: pd.Timestamp | None = None,
 ) -> CalendarCost:
     """Count what inspecting every asset at a fixed interval, from its first cut-off to its last, would have cost.
 
-    An inspection at a time finds a failure in (time + lead, time + lead + horizon]. An interval of the horizon itself
-    means always inspecting, None never. Known failures (asset, event_time) that no cut-off could have announced are
-    left out.
+    An inspection takes place at the first cut-off, of those at which assets were observed, at or after each due time;
+    it finds a failure in (time + lead, time + lead + horizon]. An interval of the horizon itself means always
+    inspecting, None never. As for a model, known failures (asset, event_time) that no cut-off could have announced are
+    left out, and an inspection is not in vain if its claim overlaps a gap or has not matured by `known_until`.
     """
-    missed, in_vain = _count_errors(_periods(cut_offs, failures, terms), interval, terms)
+    inspectable = _inspectable(cut_offs, failures, terms, observation_gaps, known_until)
+    missed, in_vain = _count_errors(inspectable, interval)
     return CalendarCost(missed, in_vain, missed * missed_failure + in_vain * false_alarm)
 
 
 def best_interval(
-    cut_offs: pd.DataFrame, failures: pd.DataFrame, *, terms: Terms, missed_failure: float, false_alarm: float
+    cut_offs: pd.DataFrame,
+    failures: pd.DataFrame,
+    *,
+    terms: Terms,
+    missed_failure: float,
+    false_alarm: float,
+    observation_gaps: pd.DataFrame | None = None,
 ) -> pd.Timedelta:
     """Choose the cheapest fixed interval on the training period; the longest of equally cheap ones."""
-    periods = _periods(cut_offs, failures, terms)
-    errors = [_count_errors(periods, interval, terms) for interval in _INTERVALS]
+    inspectable = _inspectable(cut_offs, failures, terms, observation_gaps, None)
+    errors = [_count_errors(inspectable, interval) for interval in _INTERVALS]
     costs = [missed * missed_failure + in_vain * false_alarm for missed, in_vain in errors]
     return _INTERVALS[len(costs) - 1 - int(np.argmin(costs[::-1]))]
 
 
 @dataclass(frozen=True)
-class _Periods:
-    """The time in which each asset can be inspected, and the failures that an inspection could have announced."""
+class _Inspectable:
+    """The cut-offs at which assets can be inspected, sorted by asset and time, and what an inspection there finds."""
 
-    length: IntArray  # (n_assets,), from the first cut-off to the last in microseconds
-    owner: IntArray  # (n_failures,), numbers of the assets that failed, sorted
-    failed: IntArray  # (n_failures,), microseconds from the asset's first cut-off, sorted within an asset
+    asset: IntArray  # (n,), numbers
+    since_first: IntArray  # (n,), microseconds since the asset's first cut-off
+    in_vain: npt.NDArray[np.bool_]  # (n,), whether an inspection would find nothing, and that can be known
+    begin: IntArray  # (n_failures,), the first cut-off that could have announced each failure
+    end: IntArray  # (n_failures,), the first after them that could not
 
 
-def _periods(cut_offs: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> _Periods:
-    if cut_offs.empty:
-        none = np.zeros(0, dtype=np.int64)
-        return _Periods(none, none, none)
-    bounds = cut_offs.groupby("asset")["as_of"].agg(["min", "max"])
-    first, last = microseconds(bounds["min"]), microseconds(bounds["max"])
+def _inspectable(
+    cut_offs: pd.DataFrame,
+    failures: pd.DataFrame,
+    terms: Terms,
+    gaps: pd.DataFrame | None,
+    known_until: pd.Timestamp | None,
+) -> _Inspectable:
+    ordered = cut_offs[["asset", "as_of"]].drop_duplicates().sort_values(["asset", "as_of"], ignore_index=True)
+    asset, names = pd.factorize(ordered["asset"])
+    times = microseconds(ordered["as_of"].astype("datetime64[us, UTC]"))
+    offset = np.searchsorted(asset, np.arange(len(names) + 1))
+    begin, end = _announcing(times, offset, names, failures, terms)
+    finds = np.cumsum(np.bincount(begin, minlength=len(times) + 1) - np.bincount(end, minlength=len(times) + 1)) > 0
+    known = np.ones(len(times), dtype=np.bool_)
+    if known_until is not None:
+        known &= (ordered["as_of"] + terms.maturity <= known_until).to_numpy()
+    if gaps is not None:
+        known &= ~overlapping(ordered["asset"], ordered["as_of"], ordered["as_of"] + terms.claim, gaps)
+    return _Inspectable(asset, times - times[offset[asset]], known & ~finds[:-1], begin, end)
+
+
+def _announcing(
+    times: IntArray, offset: IntArray, names: "pd.Index[str]", failures: pd.DataFrame, terms: Terms
+) -> tuple[IntArray, IntArray]:
+    """Return the range of cut-offs that could have announced each failure, without failures that none could have."""
     events = failures[["asset", "event_time"]].drop_duplicates()
-    owner = bounds.index.get_indexer(pd.Index(events["asset"]))
-    known = owner >= 0
-    owner, at = owner[known], microseconds(events.loc[known, "event_time"])
-    announceable = (at > first[owner] + width(terms.lead)) & (at <= last[owner] + width(terms.claim))
-    owner, at = owner[announceable], at[announceable]
-    order = np.lexsort([at, owner])
-    return _Periods(last - first, owner[order], (at - first[owner])[order])
+    owner = pd.Index(names).get_indexer(pd.Index(events["asset"])).astype(np.int64)
+    owner, at = owner[owner >= 0], microseconds(events["event_time"].astype("datetime64[us, UTC]"))[owner >= 0]
+    begin = locate(times, offset, owner, at - width(terms.claim), "left")
+    end = locate(times, offset, owner, at - width(terms.lead), "left")
+    return begin[begin < end], end[begin < end]
 
 
-def _count_errors(periods: _Periods, interval: pd.Timedelta | None, terms: Terms) -> tuple[int, int]:
+def _count_errors(inspectable: _Inspectable, interval: pd.Timedelta | None) -> tuple[int, int]:
     """Count failures without an inspection in time, and inspections in vain."""
     if interval is None:
-        return len(periods.failed), 0
-    step = width(interval)
-    inspections = periods.length // step + 1
-    # The first and the last inspection, counted from 0, that finds each failure; none if the first is after the last.
-    first = np.maximum(-((width(terms.claim) - periods.failed) // step), 0)
-    last = np.minimum((periods.failed - width(terms.lead) - 1) // step, inspections[periods.owner] - 1)
-    # Both ascend with the failures of an asset, so an inspection that found an earlier one too is not counted again.
-    same_asset = np.append(False, periods.owner[1:] == periods.owner[:-1])[: len(last)]
-    found_before = np.where(same_asset, np.roll(last, 1), -1)
-    found = np.maximum(last - np.maximum(first, found_before + 1) + 1, 0)
-    return int((last < first).sum()), int(inspections.sum() - found.sum())
+        return len(inspectable.begin), 0
+    due = inspectable.since_first // width(interval)
+    inspected = (np.diff(due, prepend=-1) != 0) | (np.diff(inspectable.asset, prepend=-1) != 0)
+    before = np.append(0, np.cumsum(inspected))
+    missed = before[inspectable.begin] == before[inspectable.end]
+    return int(missed.sum()), int((inspected & inspectable.in_vain).sum())

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
+from features.telemetry.machines import replacements
 from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
@@ -183,6 +184,7 @@ def _label_failures(
         delay=terms.reporting_delay,
         observation_gaps=unobserved_spans(history, now=known_until),
         breakdown=terms.breakdown,
+        replacements=replacements(history.assets, now=known_until),
     )
     # A failure is known before the survival of others is: using it at once would make failures look too common.
     mature = state.isin(_OUTCOMES) & (drawn["as_of"] + terms.maturity <= known_until)
@@ -210,6 +212,7 @@ def _label_intervals(
         delay=terms.reporting_delay,
         observation_gaps=unobserved_spans(history, now=known_until),
         breakdown=terms.breakdown,
+        replacements=replacements(history.assets, now=known_until),
     )
     kept = (np.arange(len(samples)) < len(train)) | ~np.isnan(labels).all(axis=1)
     return samples[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
@@ -227,7 +230,14 @@ def _label_life(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
     gaps, breakdown = unobserved_spans(history, now=known_until), observation_rule(experiment).breakdown
-    life = partial(remaining_life, drawn, history.failures, known_until=known_until, breakdown=breakdown)
+    life = partial(
+        remaining_life,
+        drawn,
+        history.failures,
+        known_until=known_until,
+        breakdown=breakdown,
+        replacements=replacements(history.assets, now=known_until),
+    )
     return drawn.assign(
         remaining_life_h=life(),
         target=life(cap=experiment.label.cap, observation_gaps=gaps),

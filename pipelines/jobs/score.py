@@ -106,7 +106,9 @@ def score_fleet(
     limit = _staleness(workspace, model.artifact, stale_after)
     run = _Run(model.artifact, history, running, cut_off, limit, at) if running else None
     progress("score", 2, 3)
-    answers = list(absent_answers(model, absent, cut_off, made_at))
+    new = _with_code(absent, "no_telemetry")
+    stopped = {asset: reason for asset, reason in absent.items() if asset not in new}
+    answers = list(absent_answers(model, stopped, cut_off, made_at))
     predicted: list[Prediction] = []
     if run is not None:
         store_scored_features(workspace, model, run.details, run.latest, made_at)
@@ -121,7 +123,7 @@ def score_fleet(
         scored=len(predicted),
         stored=stored,
         alerts=tuple(prediction.asset for prediction in predicted if prediction.alert),
-        silent=tuple(sorted({*silent_assets, *(() if run is None else run.without)} - absent.keys())),
+        silent=tuple(sorted({*silent_assets, *new, *(() if run is None else run.without)} - stopped.keys())),
         failed=_with_code(absent, "failed"),
         retired=_with_code(absent, "retired"),
         stale=() if run is None else run.stale,

@@ -1,4 +1,4 @@
-"""Assets that do not run at their cut-offs, failed and not back or retired, from what is stored and what was sent.
+"""Assets that do not run at their cut-offs, by what is stored and what was sent: failed, retired, or not yet heard of.
 
 A request in the present costs a look-up an asset: the last failure, the retirement and the latest reading of each are
 kept until their tables change. Only for a cut-off in the past is telemetry looked up, and once.
@@ -8,17 +8,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.workspace import Workspace
 from features.telemetry.sorted_times import IntArray, microseconds, width
-from models.artifact.absences import ObservationTerms, absence_reasons, stored_readings
+from models.artifact.absences import KnownAssets, ObservationTerms, absence_reasons, stored_readings
 from models.artifact.reasons import Reason
-from models.labels.observation import NEVER, last_failures, retired_at
+from models.labels.observation import NEVER
 from models.labels.observation_gaps import RETIRED
 from serving.prediction.stored_fleet import StoredFleet
 from serving.prediction.stored_telemetry import LatestTelemetry
@@ -30,9 +28,10 @@ _END = pd.Timestamp("2261-01-01", tz="UTC").as_unit("us")
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the tables say of an asset that has ever failed or been retired."""
+    """What the tables say of an asset that has ever failed, been retired or been replaced."""
 
     last_failure: int
+    replaced: int
     retired: bool
     since: int  # at earlier cut-offs some of it was not known yet
 
@@ -42,9 +41,10 @@ class _Cache:
     """What was looked up, for these versions of the tables and these terms."""
 
     key: tuple[object, ...]
-    retired: frozenset[str]  # the assets that have ever been
+    changed: frozenset[str]  # the assets that have ever been retired, or have several records
     stored: dict[str, _Stored]
-    back: dict[str, tuple[int, int]]  # assets that run again: the failure, and a cut-off at which that was known
+    # Assets that have read something since a time at which they did not run, and a cut-off at which that was known.
+    back: dict[str, tuple[int, int]]
 
 
 class AssetStates:
@@ -71,15 +71,15 @@ class AssetStates:
             return {}
         assets = list(stored)
         as_of = np.array([microseconds_of(cut_offs[asset]) for asset in assets], dtype=np.int64)
-        failure, retired = self._at(stored, as_of, terms)
+        known = self._at(stored, as_of, terms)
         reading = np.array([sent.get(asset, NEVER) for asset in assets], dtype=np.int64)
-        over = failure + width(terms.down)
+        needed = known.needs_reading_after(terms)
         # Whether a failure is over by its time alone, or there is none, needs no reading.
-        unsure = np.flatnonzero((failure > NEVER) & (over < as_of) & (reading <= over) & ~retired)
+        unsure = np.flatnonzero((needed > NEVER) & (needed < as_of) & (reading <= needed))
         if len(unsure):
             some = [assets[place] for place in unsure]
-            reading[unsure] = self._readings(cache, some, as_of[unsure], failure[unsure], over[unsure], terms)
-        reasons = absence_reasons(as_of, reading, failure, retired, terms)
+            reading[unsure] = self._readings(cache, some, as_of[unsure], needed[unsure], terms)
+        reasons = absence_reasons(as_of, reading, known, terms)
         return {asset: reason for asset, reason in zip(assets, reasons, strict=True) if reason is not None}
 
     def _cache(self, terms: ObservationTerms) -> _Cache:
@@ -87,42 +87,41 @@ class AssetStates:
         key = (self._fleet.table("failures").version, records.version, terms)
         with self._lock:
             if self._cached.key != key:
-                retired = _ever_retired(records.frame)
-                self._cached = _Cache(key, retired, {}, {})
+                self._cached = _Cache(key, _ever_changed(records.frame), {}, {})
             return self._cached
 
     def _look_up(self, assets: Sequence[str], cache: _Cache, terms: ObservationTerms) -> dict[str, _Stored]:
         failures = self._fleet.table("failures")
-        suspects = [asset for asset in assets if asset in failures.spans or asset in cache.retired]
+        suspects = [asset for asset in assets if asset in failures.spans or asset in cache.changed]
         new = [asset for asset in suspects if asset not in cache.stored]
         if new:
             rows, records = failures.rows_of(new), self._fleet.table("assets").rows_of(new)
-            last, retired = _states(rows, records, new, _END, terms)
+            known = KnownAssets.at(pd.DataFrame({"asset": new, "as_of": _END}), rows, records, terms)
             since = _known_since(new, rows, records)
-            cache.stored.update({asset: _Stored(*of) for asset, *of in zip(new, last, retired, since, strict=True)})
+            columns = zip(new, known.failure, known.replaced, known.retired, since, strict=True)
+            cache.stored.update({asset: _Stored(*of) for asset, *of in columns})
         return {asset: cache.stored[asset] for asset in suspects}
 
-    def _at(
-        self, stored: Mapping[str, _Stored], as_of: IntArray, terms: ObservationTerms
-    ) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-        """Return the last failure and whether it was retired, of each asset at its cut-off."""
+    def _at(self, stored: Mapping[str, _Stored], as_of: IntArray, terms: ObservationTerms) -> KnownAssets:
+        """Return what was known of each asset at its cut-off."""
         failure = np.array([of.last_failure for of in stored.values()], dtype=np.int64)
+        replaced = np.array([of.replaced for of in stored.values()], dtype=np.int64)
         retired = np.array([of.retired for of in stored.values()], dtype=np.bool_)
         past = np.flatnonzero(as_of < np.array([of.since for of in stored.values()]))
         if len(past):
             names = list(stored)
             some = [names[place] for place in past]
             rows, records = self._fleet.table("failures").rows_of(some), self._fleet.table("assets").rows_of(some)
-            then = pd.to_datetime(as_of[past], unit="us", utc=True)
-            failure[past], retired[past] = _states(rows, records, some, then, terms)
-        return failure, retired
+            cut_offs = pd.DataFrame({"asset": some, "as_of": pd.to_datetime(as_of[past], unit="us", utc=True)})
+            then = KnownAssets.at(cut_offs, rows, records, terms)
+            failure[past], replaced[past], retired[past] = then.failure, then.replaced, then.retired
+        return KnownAssets(failure, replaced, retired)
 
     def _readings(
         self,
         cache: _Cache,
         assets: Sequence[str],
         as_of: IntArray,
-        failure: IntArray,
         over: IntArray,
         terms: ObservationTerms,
     ) -> IntArray:
@@ -137,7 +136,7 @@ class AssetStates:
             if as_of[place] >= microseconds_of(known):
                 reading = latest.reading_times.get(asset)
                 found[place] = NEVER if reading is None else microseconds_of(reading)
-            elif (back := cache.back.get(asset)) is not None and back[0] == failure[place] and back[1] <= as_of[place]:
+            elif (back := cache.back.get(asset)) is not None and back[0] == over[place] and back[1] <= as_of[place]:
                 found[place] = over[place] + 1
             else:
                 past.append(place)
@@ -145,7 +144,7 @@ class AssetStates:
             found[past] = self._earlier_readings([assets[place] for place in past], as_of[past], over[past], terms)
             for place in past:
                 if found[place] > NEVER:
-                    cache.back[assets[place]] = int(failure[place]), int(as_of[place])
+                    cache.back[assets[place]] = int(over[place]), int(as_of[place])
         return found
 
     def _earlier_readings(
@@ -161,13 +160,6 @@ class AssetStates:
         return found
 
 
-def _states(
-    failures: pd.DataFrame, records: pd.DataFrame, assets: Sequence[str], as_of: Any, terms: ObservationTerms
-) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-    cut_offs = pd.DataFrame({"asset": assets, "as_of": as_of})
-    return last_failures(cut_offs, failures, breakdown=terms.down), retired_at(cut_offs, records)
-
-
 def _known_since(assets: Sequence[str], *tables: pd.DataFrame) -> list[int]:
     since = dict.fromkeys(assets, NEVER)
     for rows in tables:
@@ -177,7 +169,8 @@ def _known_since(assets: Sequence[str], *tables: pd.DataFrame) -> list[int]:
     return list(since.values())
 
 
-def _ever_retired(records: pd.DataFrame) -> frozenset[str]:
-    if "status" not in records.columns:
-        return frozenset()
-    return frozenset(records.loc[records["status"].eq(RETIRED).fillna(False), "asset"])
+def _ever_changed(records: pd.DataFrame) -> frozenset[str]:
+    several = records["asset"].duplicated()
+    if "status" in records.columns:
+        several |= records["status"].eq(RETIRED).fillna(False)
+    return frozenset(records.loc[several, "asset"])

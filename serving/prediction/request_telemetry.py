@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import Column, Contract
 from serving.http.errors import ApiError, unprocessable
 from serving.http.json_bodies import path_of, show
 from serving.schemas.instants import INSTANT_EXPECTED, format_microseconds, microseconds_of, parse_instant
@@ -23,6 +23,8 @@ _LARGEST = sys.float_info.max
 _NUMBER = "a finite number, or null for no reading"
 _INSTANTS = f"{INSTANT_EXPECTED}, or whole microseconds since 1970"
 _NUMBERS, _TIMES, _MAPPINGS = {float, int, type(None)}, {int}, {dict}
+_ALLOWED = {float, int, bool}
+_STEP_ERROR = 1e-9  # as for stored rows
 _RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$"
 _LAST_INSTANT = microseconds_of(pd.Timestamp("2200-01-01", tz="UTC"))
 
@@ -219,6 +221,8 @@ def _read_time(value: Any, path_at: PathAt, index: int, *, rows: bool) -> int:
 def _read_channel(values: Values, channel: str, path_at: PathAt, contract: Contract | None) -> FloatArray:
     numbers = values.astype(np.float64) if isinstance(values, np.ndarray) else _as_numbers(values, channel, path_at)
     column = contract.column(channel) if contract else None
+    if column is not None and (column.allowed is not None or column.multiple_of is not None):
+        _check_choice(numbers, values, column, path_at)
     lowest, highest = (None, None) if column is None else (column.lowest, column.highest)
     low = -_LARGEST if lowest is None else lowest
     high = _LARGEST if highest is None else highest
@@ -232,6 +236,22 @@ def _read_channel(values: Values, channel: str, path_at: PathAt, contract: Contr
             expected = f"{low:g} to {high:g}{unit}" if np.isfinite(numbers[index]) else _NUMBER
             raise unprocessable(path_at(channel, index), show(value), expected)
     return numbers
+
+
+def _check_choice(numbers: FloatArray, values: Values, column: Column, path_at: PathAt) -> None:
+    """Check a channel with few allowed values, or with steps, as the contract does on stored rows; nulls pass."""
+    rules = []
+    if column.allowed is not None:
+        allowed = [float(value) for value in column.allowed if type(value) in _ALLOWED]
+        rules.append((np.isin(numbers, allowed), f"one of {', '.join(f'{value:g}' for value in allowed)}"))
+    if column.multiple_of is not None:
+        steps = numbers / column.multiple_of
+        rules.append((np.abs(steps - np.round(steps)) <= _STEP_ERROR, f"a multiple of {column.multiple_of:g}"))
+    for kept, expected in rules:
+        broken = np.flatnonzero(~kept & np.isfinite(numbers))
+        if len(broken):
+            index = int(broken[0])
+            raise unprocessable(path_at(column.name, index), show(_as_list(values)[index]), expected)
 
 
 def _as_numbers(values: list[Any], channel: str, path_at: PathAt) -> FloatArray:

@@ -11,7 +11,7 @@ from data_contracts.records.asset_records import answers_of, newest_predictions
 from data_contracts.tables import tables
 from models.artifact.absences import ObservationTerms
 from models.artifact.staleness import Staleness
-from models.labels.labels import known_rows
+from models.labels.labels import known_breakdowns
 from models.labels.observation_gaps import overlapping, retired_spans
 from models.planning.worklist import LeftOut
 from serving.http.errors import unprocessable
@@ -44,10 +44,13 @@ def forecast_fleet(
     assets, retired = _assets(worker, champion, request, records, start, now)
     left_out = {asset: LeftOut(asset, "retired", "asset retired") for asset in retired}
     states = worker.predictor.stored.asset_states(champion.artifact.recipe.asset_type)
-    absent = states.reasons(dict.fromkeys(sorted(assets), min(start, now)), ObservationTerms.of(champion.artifact))
+    terms = ObservationTerms.of(champion.artifact)
+    absent = states.reasons(dict.fromkeys(sorted(assets), min(start, now)), terms)
     left_out |= {asset: _left_out_for(asset, reason.code, reason.words) for asset, reason in absent.items()}
     assets -= set(absent)
-    outdated = _Outdated(_age_limit(worker, champion, request, start, now), _renewal_times(worker, assets, start))
+    outdated = _Outdated(
+        _age_limit(worker, champion, request, start, now), _renewal_times(worker, assets, start, terms.breakdown)
+    )
     forecasts = {
         forecast.asset: forecast
         for forecast in _stored(worker, champion, outdated.age.earliest, start)
@@ -138,14 +141,16 @@ def _assets(
     return assets - retired, retired
 
 
-def _renewal_times(worker: "WorkerContext", assets: set[str], start: pd.Timestamp) -> dict[str, pd.Timestamp]:
+def _renewal_times(
+    worker: "WorkerContext", assets: set[str], start: pd.Timestamp, breakdown: pd.Timedelta
+) -> dict[str, pd.Timestamp]:
     """Find when assets last failed or were repaired: predictions from earlier telemetry no longer hold."""
     failures, orders = (
         tables.read(worker.workspace, table, assets=sorted(assets), as_of=start)
         for table in ("failures", "work_orders")
     )
     # A later report may move the time of an earlier one: so all are read, and cut by time afterwards.
-    failures, orders = known_rows(failures, "failure_id", start), latest_work(orders)
+    failures, orders = known_breakdowns(failures, start, breakdown), latest_work(orders)
     orders = orders[orders["kind"].eq("corrective") | orders["finding"].eq("defect_confirmed")]
     both = pd.concat([failures[["asset", "event_time"]], orders[["asset", "event_time"]]])
     return dict(both[both["event_time"] <= start].groupby("asset")["event_time"].max())

@@ -16,7 +16,7 @@ from features import Context, Gaps, Recipe, coverage, extract, stream
 from features.extraction.extract import extract_rows
 from features.extraction.latest_readings import UNKNOWN, latest_of_rows, latest_readings
 from features.recipe.feature_set import FeatureSet
-from features.telemetry.machines import NEVER, Machines
+from features.telemetry.machines import NEVER, Machines, replacements
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.reconciliation import sorted_rows
 from features.telemetry.sorted_times import microseconds
@@ -114,6 +114,28 @@ def test_of_records_about_one_time_the_last_correction_counts() -> None:
     together = assets(record(0, model="K1"), record(50, model="K2"), record(50, model="K1"))
     assert begin_and_since(together.assign(stored_version=[1, 2, 3]), 60) == (0, None)
     assert begin_and_since(together.assign(stored_version=[1, 3, 2]), 60) == (50, 50)
+
+
+def test_the_replacements_are_those_known_now() -> None:
+    """A correction of a time moves a replacement; moves, retirements and what is yet to come are none."""
+    records = assets(
+        record(0, **IN),
+        record(20, **OUT),
+        record(40, **IN),
+        record(50, 60, model="b"),
+        record(30, asset="pump", plant="north", **IN),
+        record(35, asset="pump", plant="south", **IN),
+        record(90, 10, asset="pump", model="c", **IN),
+    )
+
+    def hours(now: float) -> list[float]:
+        found = replacements(records.sample(frac=1, random_state=1), now=START + now * HOUR)
+        assert set(found["asset"]) <= {"press"}
+        return list((found["event_time"] - START) / HOUR)
+
+    assert [hours(now) for now in (39, 40, 59, 60, 89)] == [[], [40], [40], [40], [40]]
+    renamed = records.assign(model=records["model"].fillna("a"))
+    assert list(replacements(renamed, now=START + 95 * HOUR)["asset"]) == ["press", "press", "pump"]
 
 
 def _same(history: History) -> History:

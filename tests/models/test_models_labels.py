@@ -152,6 +152,49 @@ def test_an_asset_outlives_the_cap_only_while_it_is_observed() -> None:
     assert np.array_equal(life, [40.0, 40.0, np.nan], equal_nan=True)
 
 
+def replaced(*hours: float) -> pd.DataFrame:
+    times = pd.Series([at(hour) for hour in hours], dtype="datetime64[us, UTC]")
+    return pd.DataFrame({"asset": pd.Series(["m1"] * len(hours), dtype="str"), "event_time": times})
+
+
+def test_what_happens_to_a_new_machine_is_none_of_the_old_one_s() -> None:
+    """Up to the replacement the old machine is known to have survived; what comes after is its successor's."""
+    orders = order(105, 105, "defect_confirmed")
+    terms = {"lead": 0 * HOUR, "horizon": 24 * HOUR, "known_until": at(999)}
+    samples = cut_offs(76, 77, 99, 100, 101)
+
+    def states(happened: pd.DataFrame, work: pd.DataFrame = NO_ORDERS, at_hour: float = 100) -> list[str]:
+        return list(failure_labels(samples, happened, work, **terms, replacements=replaced(at_hour)))
+
+    assert states(failures((105, 105))) == ["negative", "censored", "censored", "positive", "positive"]
+    assert states(failures(), orders) == ["negative", "censored", "censored", "positive", "positive"]
+    # What a machine was replaced for is its own, also if it is booked at the very time.
+    assert states(failures((100, 100))) == ["positive"] * 3 + ["negative"] * 2
+    assert states(failures((105, 105)), at_hour=105) == ["negative"] * 2 + ["positive"] * 3
+    assert states(failures((105, 105)), at_hour=200) == ["negative"] * 2 + ["positive"] * 3
+
+
+def test_a_breakdown_ends_with_the_replacement() -> None:
+    """A new machine that fails within hours has failed itself; what the old one's breakdown books at once is one."""
+    booked = failures((100, 100), (102, 102), (106, 106), (108, 108))
+    terms = {"lead": 0 * HOUR, "horizon": 24 * HOUR, "known_until": at(999), "breakdown": 24 * HOUR}
+    samples = cut_offs(99, 101, 102, 104, 107)
+    states = failure_labels(samples, booked, NO_ORDERS, **terms, replacements=replaced(102))
+    assert list(states) == ["positive", "censored", "positive", "positive", "negative"]
+    assert list(failure_labels(samples, booked, NO_ORDERS, **terms)) == ["positive"] + ["negative"] * 4
+
+
+def test_remaining_life_ends_with_the_replacement() -> None:
+    """The old machine's life is not known then, only that it was longer; the new one's begins."""
+    samples = cut_offs(59, 60, 61, 99, 100, 101)
+    life = remaining_life(
+        samples, failures((100, 100), (130, 130)), known_until=at(999), cap=40 * HOUR, replacements=replaced(100)
+    )
+    assert list(life) == [40.0, 40.0, 39.0, 1.0, 30.0, 29.0]
+    life = remaining_life(samples, failures((130, 130)), known_until=at(999), cap=40 * HOUR, replacements=replaced(100))
+    assert np.array_equal(life, [40.0, 40.0, np.nan, np.nan, 30.0, 29.0], equal_nan=True)
+
+
 def test_remaining_life_counts_down_to_zero() -> None:
     """Remaining life is the hours to the next known failure, at most the cap, and NaN when none is known."""
     samples, happened = cut_offs(0, 90, 100, 101), failures((100, 100))

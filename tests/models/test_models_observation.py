@@ -109,6 +109,22 @@ def test_another_asset_says_nothing() -> None:
     assert states(cut_offs(1, 20, 31), readings, happened, gone) == ["observed", "failed", "retired"]
 
 
+def test_a_machine_in_another_s_place_has_none_of_its_failures_and_readings() -> None:
+    """From when the replacement is known: it is not failed, and not observed before a reading of its own."""
+    readings, happened = telemetry(*hourly(0, 10), *hourly(13, 20)), failures(("m1", 10, 10))
+    taken = records(("m1", 0, 0), ("m1", 12, 12), status=["in_service", "in_service"])
+    samples = cut_offs(10, 11, 11.5, 12, 12.5, 13, 14)
+    found = states(samples, readings, happened, taken, down=24)
+    assert found == ["failed", "failed", "failed", "silent", "silent", "observed", "observed"]
+    # Known a while later, it changes nothing before.
+    late = records(("m1", 0, 0), ("m1", 12, 14), status=["in_service", "in_service"])
+    assert states(samples, readings, happened, late, down=24) == ["failed"] * 6 + ["observed"]
+    # What is booked at the very time is what the old machine was replaced for, and a later failure is the new one's.
+    at_once, later = failures(("m1", 12, 12)), failures(("m1", 14, 14))
+    assert states(cut_offs(12, 13), readings, at_once, taken) == ["silent", "observed"]
+    assert states(cut_offs(13, 14), readings, later, taken) == ["observed", "failed"]
+
+
 def test_a_failed_asset_runs_again_with_the_first_reading_after_its_down_time() -> None:
     """At the failure, while it is down, and until a reading later than that it is failed; then it goes on."""
     stops, resumes = hourly(0, 10), hourly(30, 40)

@@ -185,6 +185,24 @@ def test_a_failure_booked_late_marks_what_nobody_knew(plant: History) -> None:
     assert not failed_in_hindsight(times, torn, rule, known_until=at(179)).any()
 
 
+def test_a_new_machine_under_the_id_learns_nothing_of_the_old_one(plant: History, describe: Describe) -> None:
+    """The cut-offs before the replacement lose the outcome that came after it; those after it stay samples."""
+    failed = plant.failures[plant.failures["event_time"].between(at(300), at(600))].iloc[0]
+    asset, hour = failed["asset"], (failed["event_time"] - START) / HOUR
+    row = {"asset": asset, "event_time": at(hour - 12), "known_time": at(hour - 12), "status": "in_service"}
+    old = plant.assets[plant.assets["asset"] == asset].iloc[-1].to_dict()
+    taken = replace(plant, assets=pd.concat([plant.assets, pd.DataFrame([old | row])], ignore_index=True))
+    before, after = (drawn(one, describe("label.down_after_failure=6h")).train for one in (plant, taken))
+
+    def positive(train: pd.DataFrame) -> list[float]:
+        hours = own(train[train["target"] == 1.0], asset)
+        return [time for time in hours if hour - 24 <= time < hour]
+
+    assert any(time < hour - 12 for time in positive(before))
+    assert positive(after)
+    assert positive(after) == [time for time in positive(before) if time >= hour - 12]
+
+
 def test_observation_ends_with_the_last_sign_of_life(plant: History) -> None:
     """The last reading or failure known ends it; a failure after the last reading shows survival until then."""
     gone = without(plant, "m00", 100, 24 * 60)

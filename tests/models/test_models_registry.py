@@ -17,6 +17,7 @@ from data_contracts.records.records import open_records
 from data_contracts.tables import tables
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace, init_workspace
+from models.artifact.absences import ObservationTerms
 from models.experiment.experiment import Experiment
 from models.registry.promotion import delete_version, promote
 from models.registry.registry import CHAMPION, Registry
@@ -90,6 +91,23 @@ def test_loading_gives_the_registered_model(registered: Workspace) -> None:
         assert np.array_equal(predictions["probability"], logged["prediction"])
         assert loaded.reference is not None
         assert loaded.version == version
+
+
+def test_the_experiment_says_how_long_assets_are_down_where_the_artifact_does_not(
+    registered: Workspace, trained: Trained
+) -> None:
+    """Artifacts once did not keep it: score and endpoint take it from the experiment, and the digest stays."""
+    experiment = replace(
+        trained.experiment,
+        model="older",
+        label=replace(trained.experiment.label, down_after_failure=pd.Timedelta("30h")),
+    )
+    assert trained.artifact.down_after_failure == pd.Timedelta(0)
+    Registry(registered).register(replace(trained, experiment=experiment), revision=REVISION)
+    artifact = Registry(registered).load("older", 1).artifact
+    assert artifact.digest == trained.artifact.digest
+    terms = ObservationTerms.of(artifact)
+    assert (terms.down, terms.breakdown) == (pd.Timedelta("30h"), pd.Timedelta("30h"))
 
 
 def test_mlflow_s_own_tools_can_load_it(registered: Workspace) -> None:

@@ -60,6 +60,18 @@ def test_failed_and_retired_machines_have_no_prediction(plant: Any) -> None:
     assert score_fleet(workspace, "plant", as_of=end, now=end + HOUR).stored == 0
 
 
+def test_a_new_machine_has_no_number_of_the_old_one(plant: Any) -> None:
+    """Under the id of a failed machine another one stands: it is silent until it has sent something."""
+    end = plant.at(120)
+    fail(plant.workspace, FIRST, end - HOUR)
+    row = tables.read(plant.workspace, "assets", assets=[FIRST]).tail(1)
+    taken = row.assign(event_time=end + HOUR, known_time=end + HOUR, status="in_service")
+    tables.append(plant.workspace, "assets", taken, f"new-{FIRST}")
+    result = score_fleet(plant.workspace, "plant", now=end + 2 * HOUR)
+    assert (result.failed, result.silent, result.scored) == ((), (FIRST,), 11)
+    assert not find_answers(open_records(plant.workspace.records_url), asset=FIRST)
+
+
 def test_a_fleet_that_stands_is_no_error(plant: Any) -> None:
     """Where every machine has failed there is nothing to predict, and each is named."""
     end = plant.at(120)

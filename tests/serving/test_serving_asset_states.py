@@ -130,10 +130,40 @@ def test_a_reading_after_the_failure_brings_it_back(ask: Ask, plant: Workspace, 
     )
 
 
+def test_a_second_booking_of_one_breakdown_does_not_stop_a_machine_again(
+    ask: Ask, plant: Workspace, artifacts: tuple[Artifact, Artifact], fleet: Any
+) -> None:
+    """As in training: the mechanic's booking, after the reading that showed it back, is the controller's breakdown."""
+    asset = fleet.assets[0]
+    fail(plant, asset, fleet.end + HOUR, name="controller")
+    read(plant, asset, fleet.end + HOUR + MINUTE)
+    fail(plant, asset, fleet.end + 2 * HOUR, name="mechanic")
+    assert ask()[asset]["status"] == "ok"
+    # Where it is down for less than lies between the bookings, they are two breakdowns.
+    assert ask(down=10 * MINUTE)[asset]["status"] == "failed"
+    terms = ObservationTerms.of(artifacts[0])
+    assert (terms.down, terms.breakdown) == (0 * HOUR, min(artifacts[0].claim, 24 * HOUR))
+
+
+def test_a_machine_in_the_place_of_a_failed_one_is_not_failed(ask: Ask, plant: Workspace, fleet: Any) -> None:
+    """It has no telemetry of its own yet, which is what is said; and it runs with its first reading."""
+    asset = fleet.assets[0]
+    fail(plant, asset, fleet.end + HOUR)
+    retire(plant, asset, fleet.end + 2 * HOUR, status="in_service")
+    answer = ask()[asset]
+    assert (answer["status"], answer["probability"], answer["reason_code"]) == ("abstained", None, "no_telemetry")
+    # Before it came the old one stood there.
+    assert ask(as_of=(fleet.end + 2 * HOUR - MINUTE).isoformat())[asset]["status"] == "failed"
+    read(plant, asset, fleet.end + 2 * HOUR + MINUTE)
+    assert ask()[asset]["status"] in ("ok", "abstained")
+    fail(plant, asset, fleet.end + 3 * HOUR, name="own")
+    assert ask()[asset]["status"] == "failed"
+
+
 def test_the_past_is_judged_as_it_was_known(ask: Ask, plant: Workspace, fleet: Any) -> None:
     """No look-ahead: before a failure is reported it runs, and then it does not until its next reading."""
     asset, end = fleet.assets[0], fleet.end
-    fail(plant, asset, end - 30 * MINUTE, known=end + HOUR)
+    fail(plant, asset, end - 25 * HOUR, known=end + HOUR)
     fail(plant, fleet.assets[1], end - 40 * HOUR - MINUTE, known=end - 40 * HOUR)
     retire(plant, fleet.assets[2], end - 5 * HOUR)
     retire(plant, fleet.assets[2], end - 3 * HOUR, status="in_service")
