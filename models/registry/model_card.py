@@ -94,7 +94,8 @@ def _figures(trained: Trained) -> str:
     text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
     clock = trained.artifact.clock
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
-        text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {format_duration(clock.cycle)}."
+        cycle = format_duration(clock.cycle)
+        text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
     reference = trained.evaluation.reference
     if reference is None:
         return text
