@@ -138,6 +138,9 @@ def _check_marks(layout: FileLayout) -> None:
 
 
 def _check_known(layout: FileLayout) -> None:
+    if layout.asset is not None and layout.asset_from is not None:
+        found = f"is {layout.asset!r}, and the files' names give it too, by {layout.asset_from!r}"
+        raise WrongValueError("asset", found, "one of the two", "Leave out one")
     for word, quality in layout.quality.items():
         if quality not in QUALITIES:
             expected = " or ".join(QUALITIES)
@@ -227,6 +230,9 @@ def read_layout(contract: Path, content: Any) -> FileLayout:
 def override_layout(layout: FileLayout, values: Mapping[str, Any], places: Mapping[str, str]) -> FileLayout:
     """Change what `values` names; collections are added to. `places` names where each value came from, for errors."""
     content = {field.name: getattr(layout, field.name) for field in dataclasses.fields(layout)}
+    for one, other in (("asset", "asset_from"), ("asset_from", "asset")):
+        if one in values and other not in values:
+            content[other] = None
     for name, value in values.items():
         before = content[name]
         if isinstance(before, Mapping) and isinstance(value, Mapping):

@@ -65,7 +65,7 @@ def reach_at_readings(telemetry: pd.DataFrame, channel: str, ahead: pd.Timedelta
     interval = times.groupby("asset")["event_time"].diff().median()
     if ahead == NO_TIME or pd.isna(interval):
         return pd.Timedelta(microseconds=1)
-    return min(ahead, 2 * pd.Timedelta(interval))
+    return min(ahead, pd.Timedelta(2 * interval))
 
 
 def crossings(telemetry: pd.DataFrame, channel: str, *, threshold: float, direction: Direction) -> pd.DataFrame:

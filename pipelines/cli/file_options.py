@@ -70,7 +70,14 @@ class FileOptions:
 
     def of(self, contract: "Contract") -> "FileLayout":
         """Return the contract's layout, changed by what was given."""
-        from data_contracts.contract.file_layout import PLAIN, layout_fields, override_layout
+        from data_contracts.contract.file_layout import PLAIN
+
+        return self.over(contract.file_layout or PLAIN)
+
+    def over(self, base: "FileLayout") -> "FileLayout":
+        """Return a layout changed by what was given."""
+        from data_contracts.contract.file_layout import layout_fields, override_layout
+        from data_contracts.errors import UsageError
 
         values, places = _named_values(self.layout, layout_fields())
         for name in vars(self):
@@ -81,7 +88,10 @@ class FileOptions:
             values["units_row"] = False
         if self.rename:
             values["rename"] = {**values.get("rename", {}), **_pairs(self.rename)}
-        return override_layout(contract.file_layout or PLAIN, values, places)
+        layout = override_layout(base, values, places)
+        if self.tags is not None and layout.shape == "wide":
+            raise UsageError("--tags without --layout long", "a line for each value of a tag", "Add --layout long")
+        return layout
 
 
 Layout = Annotated[FileOptions, Parameter(name="*")]

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Shared
 
 Described = Literal["experiment", "settings", "contract"]
@@ -62,7 +63,7 @@ def infer(
     *,
     out: Path | None = None,
     asset_type: str = "machine",
-    time_zone: str | None = None,
+    layout: Layout = NO_OPTIONS,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Infer a contract to start from out of files of telemetry.
@@ -78,8 +79,8 @@ def infer(
         The file to write, such as ``pump.odcs.yaml``; without it the contract is printed.
     asset_type : str
         What the machines are called, such as ``pump``.
-    time_zone : str, optional
-        The zone of times that name none, such as ``UTC`` or ``Europe/Berlin``.
+    layout : FileOptions
+        How the files are laid out, where that is not recognised.
     options : Options
         Where the state lies and how to answer.
     """
@@ -87,13 +88,14 @@ def infer(
 
     import pandas as pd
 
+    from data_contracts.contract.file_layout import PLAIN
     from data_contracts.errors import UsageError
     from pipelines.importers.inferred_contract import infer_contract
 
     if out is not None and (out.suffix not in (".yaml", ".yml") or out.exists()):
         found = f"{out} exists" if out.exists() else f"{out} does not end in .yaml"
         raise UsageError(found, "a new file ending in .odcs.yaml", "Choose another name, or remove the file")
-    result = infer_contract(files, asset_type=asset_type, time_zone=time_zone, now=pd.Timestamp.now("UTC"))
+    result = infer_contract(files, asset_type=asset_type, given=layout.over(PLAIN), now=pd.Timestamp.now("UTC"))
     if out is not None:
         try:
             out.write_text(result.text, encoding="utf-8")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.file_layout import ROW, FileLayout
@@ -138,8 +139,23 @@ def with_constants(columns: Columns, contract: Contract, layout: FileLayout, bas
                 "Correct it",
             )
     for name, value in given.items():
+        _check_agreement(columns, name, value)
         columns = columns.adding(name, value)
     return columns
+
+
+def _check_agreement(columns: Columns, name: str, value: str) -> None:
+    """Raise if a column that the layout gives one value is in the file too, with another."""
+    if name not in columns.names:
+        return
+    texts = (str(text) for text in pc.unique(columns.column(name).drop_null().cast(pa.large_string())).to_pylist())
+    other = next((text for text in texts if text.strip().lower() != value.strip().lower()), None)
+    if other is not None:
+        raise UsageError(
+            f"{columns.path} has a column {name}, with {other!r} in it, and the layout gives it {value!r}",
+            "one of the two",
+            f"Leave that value out of the options or fileLayout, or the column with --layout ignore={name}",
+        )
 
 
 def parts_of_name(path: Path, pattern: str, base: Path | None) -> dict[str, str]:

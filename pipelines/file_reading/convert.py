@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ from data_contracts.contract.contract import Contract
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.errors import ForewarnError
 from pipelines.file_reading.columns import Columns
-from pipelines.file_reading.times import read_times
+from pipelines.file_reading.times import read_times, would_be_times
 from pipelines.file_reading.values import (
     NotTextError,
     Values,
@@ -35,6 +36,7 @@ class Converted:
     missing: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
+    clock_changes: Mapping[str, int] = field(default_factory=dict)
 
 
 def convert(columns: Columns, contract: Contract, layout: FileLayout, *, separator: str) -> Converted:
@@ -48,14 +50,16 @@ def convert(columns: Columns, contract: Contract, layout: FileLayout, *, separat
             missing[word] = missing.get(word, 0) + count
     layout = _with_decimal(columns, cells, contract, layout, separator)
     read: list[pd.Series[Any]] = []
-    unreadable, examples = {}, {}
+    unreadable, examples, clock_changes = {}, {}, {}
     for name, column in zip(columns.names, cells, strict=True):
         values = _read(columns, name, column, contract, layout)
         read.append(values.column.rename(name))
         if values.unreadable.any():
             unreadable[name], examples[name] = int(values.unreadable.sum()), values.first
+        if values.clock_changes:
+            clock_changes[name] = values.clock_changes
     frame = pd.concat(read, axis="columns") if read else pd.DataFrame()
-    return Converted(frame, layout.decimal or ".", missing, unreadable, examples)
+    return Converted(frame, layout.decimal or ".", missing, unreadable, examples, clock_changes)
 
 
 def _read(columns: Columns, name: str, column: pa.ChunkedArray, contract: Contract, layout: FileLayout) -> Values:
@@ -87,11 +91,21 @@ def _times(columns: Columns, name: str, column: pa.ChunkedArray, layout: FileLay
     times = read_times(columns.path, name, column, layout)
     if not times.unreadable.any():
         return Values(times.column, times.unreadable)
-    texts = column.filter(pa.array(times.unreadable)).cast(pa.large_string()).to_pylist()
+    cells = column.filter(pa.array(times.unreadable))
+    texts = cells.cast(pa.large_string()).to_pylist()
+    in_words = ~_are_times(cells, layout)
     mixed = times.column.astype(object)
     mixed[times.column.isna()] = None
     mixed[times.unreadable] = texts
-    return Values(mixed, times.unreadable, str(texts[0]))
+    first = str(texts[int(in_words.argmax())])
+    return Values(mixed, times.unreadable, first, clock_changes=int((~in_words).sum()))
+
+
+def _are_times(cells: pa.ChunkedArray, layout: FileLayout) -> npt.NDArray[np.bool_]:
+    """Return which of the cells that cannot be read would be times in a zone whose clocks never change."""
+    if layout.time_zone is None:
+        return np.zeros(len(cells), dtype=bool)
+    return would_be_times(cells, replace(layout, time_zone="UTC"))
 
 
 def _with_decimal(

@@ -39,11 +39,20 @@ def base_folder(paths: Path | Sequence[Path]) -> Path | None:
     return only if only is not None and only.is_dir() else None
 
 
+def passed_over(paths: Path | Sequence[Path]) -> tuple[Path, ...]:
+    """Return the files of folders that are not read, because their names do not end like those of data."""
+    several = [paths] if isinstance(paths, Path) else list(paths)
+    every = (file for path in several if path.is_dir() for file in sorted(path.rglob("*")) if file.is_file())
+    return tuple(file for file in every if not _is_data(file) and not file.name.startswith((".", "~")))
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if _is_data(file))
         if not files:
-            raise NotFoundError(f"no file in {path}", f"files ending in {', '.join(SUFFIXES)}", "Check the path")
+            others = ", ".join(file.name for file in passed_over(path)[:8])
+            found = f"no file of data in {path}" + (f" (there are {others})" if others else "")
+            raise NotFoundError(found, f"files ending in {', '.join(SUFFIXES)}", "Check the path")
         return files
     if not path.exists() and glob.has_magic(str(path)):
         start = Path(path.anchor)

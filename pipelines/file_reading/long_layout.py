@@ -1,5 +1,6 @@
 """Long tables, as historians export them: a line for each value of a tag, made into a row for each instant."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,14 +20,15 @@ from pipelines.file_reading.tags import tag_reader, tags_as
 from pipelines.file_reading.times import read_times
 
 _ROLES: Mapping[str, tuple[str, ...]] = {
-    "event_time": ("timestamp", "time", "datetime", "date_time", "ts", "_time"),
+    "event_time": ("timestamp", "time", "datetime", "date_time", "time_stamp", "ts", "_time", "zeitstempel", "zeit"),
     "tag": (
         *("tagname", "tag_name", "tagid", "tag_id", "point", "pointname", "sensor", "signal", "variable", "name"),
-        "channel",
+        *("channel", "point_name", "messstelle", "messpunkt", "variablenname"),
     ),
-    "value": ("val", "_value", "reading"),
-    "quality": ("status", "q", "qual", "quality_code"),
+    "value": ("val", "_value", "reading", "wert", "messwert"),
+    "quality": ("status", "q", "qual", "quality_code", "qualität", "qualitaet"),
 }  # fmt: skip
+_GERMAN = {"gut": "good", "unsicher": "uncertain", "schlecht": "bad"}
 _NEEDED = ("event_time", "tag", "value")
 _REMEDY = "Name them with --rename, such as --rename TagName=tag"
 
@@ -35,7 +37,7 @@ def name_roles(columns: Columns) -> Columns:
     """Recognise the columns of time, tag, value and quality by names that only they have."""
     renamed = {}
     for role, words in _ROLES.items():
-        candidates = [name for name in columns.names if name.lower() in (*words, role)]
+        candidates = [name for name in columns.names if _folded(name) in (*words, role)]
         if role not in columns.names and len(candidates) == 1:
             renamed[candidates[0]] = role
     names = tuple(renamed.get(name, name) for name in columns.names)
@@ -44,13 +46,18 @@ def name_roles(columns: Columns) -> Columns:
 
 def looks_long(names: Sequence[str]) -> bool:
     """Return whether names are those of a long table."""
-    lowered = {name.lower() for name in names}
-    return all(lowered & {role, *_ROLES[role]} for role in ("tag", "value"))
+    folded = {_folded(name) for name in names}
+    return all(folded & {role, *_ROLES[role]} for role in ("tag", "value"))
 
 
 def time_like(name: str) -> bool:
     """Return whether a column is likely to hold times, by its name."""
-    return name.lower() in _ROLES["event_time"]
+    return _folded(name) in _ROLES["event_time"]
+
+
+def _folded(name: str) -> str:
+    """Return a name in small letters, with one sign between its words."""
+    return "_".join(unicodedata.normalize("NFC", name).lower().replace("-", " ").split())
 
 
 def to_wide(columns: Columns, contract: Contract, layout: FileLayout) -> tuple[Columns, LongNotes]:
@@ -148,6 +155,7 @@ def _meaning(columns: Columns, word: str, layout: FileLayout) -> str:
     declared = {key.strip().lower(): meaning for key, meaning in layout.quality.items()}
     # Historians add the reason: "Bad: sensor failure", "Good (local override)".
     meaning = declared.get(stripped) or next((name for name in QUALITIES if stripped.startswith(name)), None)
+    meaning = meaning or _GERMAN.get(stripped)
     if meaning is None:
         key = f"quality.{word}" if word else 'quality.""'
         remedy = (

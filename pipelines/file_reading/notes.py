@@ -1,10 +1,12 @@
 """What reading files decided, found and left out, for people and programs."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _MAX_NAMES = 8
+_NUMBER = re.compile(r"[-+\d.,' eE]*\d")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class ReadingNotes:
     missing: Mapping[str, int] = field(default_factory=dict)  # cells read as no value, by the word in them
     unreadable: Mapping[str, int] = field(default_factory=dict)  # cells of another type, by column
     examples: Mapping[str, str] = field(default_factory=dict)  # the first such cell
+    clock_changes: Mapping[str, int] = field(default_factory=dict)  # times that the zone skips or has twice
     empty: tuple[str, ...] = ()  # files without rows
+    passed_over: tuple[str, ...] = ()  # files of a folder whose names do not end like those of data
     repeated: int = 0  # rows left out because an earlier file has them too
     joined: int | None = None  # rows before several files were joined on time
     long: LongNotes | None = None
@@ -68,6 +72,8 @@ class ReadingNotes:
             yield f"{len(self.files)} files, {self.rows:,} rows{joined}"
         if self.empty:
             yield "without rows: " + _listed(self.empty)
+        if self.passed_over:
+            yield f"not read, for how their names end: {_listed(self.passed_over)}; name them if they hold rows"
         if self.repeated:
             yield f"rows left out because an earlier file has them too: {self.repeated:,}"
         yield from self._dialect()
@@ -82,11 +88,20 @@ class ReadingNotes:
         if self.missing:
             counts = _listed(f"{word!r} ({count:,})" for word, count in self.missing.items())
             yield f"read as no value: {counts}"
-        if self.unreadable:
-            counts = _listed(
-                f"{name} {count:,}, first {self.examples[name]!r}" for name, count in self.unreadable.items()
+        if self.clock_changes:
+            counts = _listed(f"{name} {count:,}" for name, count in self.clock_changes.items())
+            yield (
+                f"times that {self.time_zone or 'their zone'} skips or has twice, as clocks change: {counts}; write "
+                "their offset, such as 2026-10-25T02:30:00+02:00"
             )
-            yield f"cells that cannot be read as their type: {counts}; a word for no value is named by --missing"
+        others = {name: count - self.clock_changes.get(name, 0) for name, count in self.unreadable.items()}
+        if any(others.values()):
+            counts = _listed(
+                f"{name} {count:,}, first {self.examples[name]!r}" for name, count in others.items() if count
+            )
+            words = any(count and not _NUMBER.fullmatch(self.examples[name]) for name, count in others.items())
+            hint = "; a word for no value is named by --missing" if words else ""
+            yield f"cells that cannot be read as their type: {counts}{hint}"
         if self.long is not None:
             yield from _of_long(self.long)
 

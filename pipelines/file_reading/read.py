@@ -16,7 +16,7 @@ from pipelines.file_reading import columns as naming
 from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.combine import join, number_rows, stack
 from pipelines.file_reading.convert import Converted, convert
-from pipelines.file_reading.find_files import base_folder, find_files
+from pipelines.file_reading.find_files import base_folder, find_files, passed_over
 from pipelines.file_reading.long_layout import name_roles, to_wide
 from pipelines.file_reading.missing_columns import check_columns, check_repeated
 from pipelines.file_reading.notes import FileNotes, LongNotes, ReadingNotes
@@ -55,8 +55,11 @@ def read_table(
     layout = layout or contract.file_layout or PLAIN
     files, base = find_files(paths), base_folder(paths)
     several, joined_later = len(files) > 1, _is_joined(layout)
-    tables = []
+    tables, empty = [], []
     for file in files:
+        if several and not file.stat().st_size:
+            empty.append(str(file))
+            continue
         columns, written, long = _columns(file, contract, layout, base)
         if columns.rows and (strict or several):
             check_repeated(file, columns.names)
@@ -81,10 +84,10 @@ def read_table(
     frame = _in_order(frame, contract, _units(filled, contract))
     # Readings keep their event time when they are corrected, so that only other tables need to know.
     frame.attrs[KNOWN_TIME_ASSUMED] = "known_time" in given and contract.kind != "telemetry"
-    notes = _notes(files, filled, frame, layout)
-    empty = tuple(str(table.path) for table in tables if not len(table.frame))
+    notes = replace(_notes(files, filled, frame, layout), passed_over=tuple(map(str, passed_over(paths))))
+    empty += [str(table.path) for table in tables if not len(table.frame)]
     joined = before if before != len(frame) else None
-    return FileTable(frame, replace(notes, filled=given, empty=empty, repeated=repeated, joined=joined))
+    return FileTable(frame, replace(notes, filled=given, empty=tuple(empty), repeated=repeated, joined=joined))
 
 
 def with_defaults(frame: pd.DataFrame, contract: Contract) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -217,6 +220,7 @@ def _notes(files: Sequence[Path], tables: Sequence[_OneFile], frame: pd.DataFram
         missing=_sum(table.converted.missing for table in tables),
         unreadable=_sum(table.converted.unreadable for table in tables),
         examples=examples,
+        clock_changes=_sum(table.converted.clock_changes for table in tables),
         long=_long([table.long for table in tables if table.long is not None]),
     )
 

@@ -5,7 +5,7 @@ notice. For the same reason no order of day and month is ever guessed, and no ba
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from data_contracts.contract.file_layout import CYCLE, ROW, FileLayout, strptime_format
 from data_contracts.errors import ForewarnError, UsageError
+from pipelines.file_reading.values import is_text
 
 TIME = "datetime64[us, UTC]"
 _ISO = r"^\d{4}-?\d\d-?\d\d[T ]\d\d.*$|^\d{4}-\d\d-\d\d$"  # 20260131 alone is a number
@@ -55,12 +56,24 @@ def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayou
     times = pd.Series(np.append(parsed, np.datetime64("NaT"))[codes], name=name).dt.tz_localize("UTC")
     unreadable = times.isna().to_numpy() & (codes >= 0)
     if unreadable.sum() > _MOST * (codes >= 0).sum():
-        row = int(unreadable.argmax())
+        # Nor is the format at fault where clocks change, and a file may be of that hour alone.
+        written = unreadable & ~np.append(would_be_times(texts, replace(layout, time_zone="UTC")), False)[codes]
+        if layout.time_zone is not None and written.sum() <= _MOST * (codes >= 0).sum():
+            return Times(times, unreadable)
+        row = int(written.argmax()) if layout.time_zone is not None else int(unreadable.argmax())
         first = str(texts[int(codes[row])])
         # A word such as OFF is a bad cell, however many there are; what has digits is a time in another format.
         if re.search(r"\d", first):
             raise _unread(path, name, row, first, int(unreadable.sum()), layout)
     return Times(times, unreadable)
+
+
+def would_be_times(column: pa.ChunkedArray | pa.Array, layout: FileLayout) -> npt.NDArray[np.bool_]:
+    """Return which cells the layout can read as times."""
+    if not is_text(column.type):
+        return np.asarray(column.is_valid().to_numpy(), dtype=bool)
+    texts = pc.utf8_trim_whitespace(pa.array(column.to_pylist(), pa.large_string()))
+    return np.asarray(_parse(texts, layout).notna().to_numpy(), dtype=bool)
 
 
 class _NoZoneError(ValueError):

@@ -31,6 +31,7 @@ class Values:
     column: "pd.Series[Any]"
     unreadable: npt.NDArray[np.bool_]
     first: str = ""  # the first cell that cannot be read
+    clock_changes: int = 0  # of them, times that the zone skips or has twice
 
 
 def without_missing(column: pa.ChunkedArray, layout: FileLayout) -> tuple[pa.ChunkedArray, Mapping[str, int]]:
@@ -81,9 +82,13 @@ def needs_mark(column: pa.ChunkedArray, unreadable: npt.NDArray[np.bool_], layou
     other = "," if mark == "." else "."
     escaped, escaped_other = re.escape(mark), re.escape(other)
     grouped = rf"\d{{1,3}}({escaped}\d{{3}})+"
+    groups = rf"^[+-]?\d{{1,3}}({escaped_other}\d{{3}})+$"
     forms = {
+        # Without a declared decimal mark the comma of 1,234 may be that too, with one it groups.
+        **({f"--layout thousands={other}": groups} if layout.decimal is not None else {}),
         f"--decimal '{other}'": rf"^[+-]?\d*{escaped_other}\d+([eE][+-]?\d+)?$",
         f"--decimal '{other}' --layout thousands={mark}": rf"^[+-]?(\d*|{grouped}){escaped_other}\d+$",
+        f"--layout thousands={other}": rf"^[+-]?\d{{1,3}}({escaped_other}\d{{3}})+({escaped}\d+)?$",
         "--layout thousands=MARK": rf"^[+-]?\d{{1,3}}([ ',.{_BLANKS}]\d{{3}})+([.,]\d+)?$",
     }
     for option, form in forms.items():

@@ -195,6 +195,10 @@ def _layout(layout: FileLayout) -> dict[str, str]:
         "shape": None if layout.shape == "wide" else layout.shape,
         "separator": layout.separator,
         "decimal": layout.decimal,
+        "thousands": layout.thousands,
+        "encoding": layout.encoding,
+        "skipLines": layout.skip_lines,
+        "sheet": layout.sheet,
         "timeFormat": layout.time_format,
         "timeZone": layout.time_zone,
         "assetFrom": layout.asset_from,
@@ -203,6 +207,8 @@ def _layout(layout: FileLayout) -> dict[str, str]:
     lines = {key: json.dumps(value, ensure_ascii=False) for key, value in written.items() if value is not None}
     if layout.missing:
         lines["missing"] = json.dumps(list(layout.missing), ensure_ascii=False)
+    if layout.ignore:
+        lines["ignore"] = json.dumps(list(layout.ignore), ensure_ascii=False)
     if layout.rename:
         pairs = (f"{json.dumps(theirs, ensure_ascii=False)}: {_text(ours)}" for theirs, ours in layout.rename.items())
         lines["rename"] = f"{{{', '.join(pairs)}}}"

@@ -62,13 +62,23 @@ class ChannelGuess:
     counter: bool = False  # whether it only grows
 
 
-def find_time(columns: Columns) -> TimeColumn | None:
-    """Find the column of times: the first that is named like one and holds times; None if there is none."""
+def find_time(columns: Columns, time_format: str | None = None) -> TimeColumn | None:
+    """Find the column of times: the first that is named like one and holds times; None if there is none.
+
+    Of the format that is given, if one is, the name suffices.
+    """
     named = sorted(columns.names, key=lambda name: (name != "event_time", _TIME_NAMES.search(name) is None))
+    if time_format is not None:
+        first = named[0] if named and _TIME_NAMES.search(named[0]) and time_format != "row" else None
+        return None if first is None else TimeColumn(first, time_format, _names_zone(time_format))
     for name in named:
         if _TIME_NAMES.search(name) and (found := _as_time(name, columns.column(name))) is not None:
             return found
     return None
+
+
+def _names_zone(time_format: str) -> bool:
+    return "%z" in time_format or time_format in ("cycle", *_EPOCHS.values())
 
 
 def _as_time(name: str, column: pa.ChunkedArray) -> TimeColumn | None:

@@ -15,7 +15,7 @@ from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.validation.checks import examine
 from pipelines.file_reading.columns import Columns, named_columns, without_units_row
-from pipelines.file_reading.find_files import find_files
+from pipelines.file_reading.find_files import find_files, passed_over
 from pipelines.file_reading.long_layout import looks_long, name_roles
 from pipelines.file_reading.raw_table import RawTable, read_raw
 from pipelines.file_reading.read import read_table
@@ -33,6 +33,11 @@ from pipelines.importers.inferred_columns import (
 )
 
 _OWN = ("known_time", "source")
+_GIVEN = {
+    *("shape", "separator", "decimal", "thousands", "encoding", "skip_lines", "sheet", "missing", "time_format"),
+    *("time_zone", "rename", "ignore"),
+}
+"""What of a layout may be given, where it is not recognised."""
 _SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
 _TAG_MARKS = (".", "/", ":", "|", "_")
 
@@ -54,26 +59,52 @@ class InferredContract:
 
 
 def infer_contract(
-    paths: Sequence[Path], *, asset_type: str = "machine", time_zone: str | None = None, now: pd.Timestamp
+    paths: Sequence[Path],
+    *,
+    asset_type: str = "machine",
+    time_zone: str | None = None,
+    given: FileLayout = PLAIN,
+    now: pd.Timestamp,
 ) -> InferredContract:
-    """Infer a contract from the files of one kind of telemetry, and read them by it."""
-    files = find_files(list(paths))
-    raws = [read_raw(file, PLAIN, _is_header) for file in files]
-    columns, partial = _stacked(raws)
+    """Infer a contract from the files of one kind of telemetry, and read them by it; `given` is not inferred."""
+    _check_given(given)
+    time_zone = time_zone or given.time_zone
+    files, empty = _with_content(find_files(list(paths)))
+    raws = [read_raw(file, given, _is_header) for file in files]
+    columns, partial = _stacked(raws, given)
     if not columns.rows:
         raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
-    layout = _marks(raws[0], columns)
-    if looks_long(columns.names):
+    layout = _marks(raws[0], columns, given)
+    if given.shape == "long" or looks_long(columns.names):
         sketch = _long(files, columns, layout, asset_type)
     else:
         sketch = _wide(files, columns, layout, asset_type)
     if partial:
         sketch = replace(sketch, extra=(*sketch.extra, *partial), partial=partial)
+    left = [f"Not read, as they hold nothing: {', '.join(map(str, empty))}."] if empty else []
+    if others := passed_over(list(paths)):
+        left.append(f"Not read, for how their names end: {', '.join(map(str, others[:8]))}.")
+    sketch = replace(sketch, decisions=(*sketch.decisions, *left))
     if time_zone is not None:
         zone = replace(sketch.layout, time_zone=time_zone)
         sketch = replace(sketch, layout=zone, zone_known=True)
     text = contract_text(sketch)
     return _tried(text, sketch, paths, now)
+
+
+def _check_given(given: FileLayout) -> None:
+    """Raise if something is given that a draft does not start from."""
+    for name in sorted(set(vars(PLAIN)) - _GIVEN):
+        if getattr(given, name) != getattr(PLAIN, name):
+            expected = f"{', '.join(sorted(_GIVEN))}, or nothing"
+            raise UsageError(f"a draft takes no {name}", expected, "Write it into the draft's fileLayout afterwards")
+
+
+def _with_content(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files that hold something and, of several, those that do not."""
+    empty = [file for file in files if not file.stat().st_size]
+    full = [file for file in files if file not in empty]
+    return (full, empty) if full else (list(files), [])
 
 
 def _is_header(names: list[str]) -> bool:
@@ -82,12 +113,18 @@ def _is_header(names: list[str]) -> bool:
     return len(named) > 1 and not any(name[0].isdigit() or name[0] in "+-." for name in named)
 
 
-def _stacked(raws: Sequence[RawTable]) -> tuple[Columns, tuple[str, ...]]:
+def _bare(raw: RawTable, given: FileLayout) -> tuple[Columns, dict[str, str]]:
+    """Return a file's columns, and their units, without a row of units."""
+    columns, units, _ = without_units_row(named_columns(raw.path, raw.table, given), None, given)
+    return columns, units
+
+
+def _stacked(raws: Sequence[RawTable], given: FileLayout) -> tuple[Columns, tuple[str, ...]]:
     """Put the files' columns below each other; return beside them those that not all files have."""
     each: list[Columns] = []
     units: dict[str, str] = {}
     for raw in raws:
-        columns, own_units, _ = without_units_row(named_columns(raw.path, raw.table, PLAIN), None, PLAIN)
+        columns, own_units = _bare(raw, given)
         each.append(columns)
         units |= {**columns.units, **own_units}
     every = dict.fromkeys(name for columns in each for name in columns.names)
@@ -112,15 +149,17 @@ def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=parts[0].type)
 
 
-def _marks(raw: RawTable, columns: Columns) -> FileLayout:
-    separator = _SEPARATORS.get(raw.notes.separator)  # none to name for commas, and for files that are no text
+def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
+    # None to name for commas, and for files that are no text.
+    separator = given.separator or _SEPARATORS.get(raw.notes.separator)
     texts = [cells for cells in columns.cells if is_text(cells.type)]
     numeric = [cells for cells in texts if fits_decimal([cells], ",")]
-    return replace(PLAIN, separator=separator, decimal="," if separator and numeric else None)
+    recognised: Literal[","] | None = "," if separator and numeric and given.thousands is None else None
+    return replace(given, separator=separator, decimal=given.decimal or recognised)
 
 
 def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
-    time = find_time(columns)
+    time = find_time(columns, layout.time_format)
     used = [time.name] if time is not None else []
     asset = find_asset(columns, used)
     used += [asset] if asset is not None else []
@@ -150,10 +189,11 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     names = {guess.header: guess.name for guess in channels if guess.header != guess.name}
     known = {guess.name for guess in channels}
     qualities = {name: next((each for each in known if name.startswith(each)), "*") for name in qualities}
-    layout = replace(layout, rename={name: ours for name, ours in (rename | names).items() if name != ours})
-    words = {word for guess in channels for word in guess.missing_words}
+    rename = {**layout.rename, **rename, **names}
+    layout = replace(layout, rename={name: ours for name, ours in rename.items() if name != ours})
+    words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, missing=tuple(sorted(words)))
-    assets = _assets(files, columns, asset)
+    assets = _assets(files, columns, asset, layout)
     times = _times(columns, time, layout)
     channels = [_maybe_counter(guess, columns, assets, layout) for guess in channels]
     return ContractSketch(
@@ -185,11 +225,11 @@ def _name_pattern(files: Sequence[Path]) -> str:
     return "{asset}" if len(set(stems)) == len(stems) else "{asset}/{asset}"
 
 
-def _assets(files: Sequence[Path], columns: Columns, asset: str | None) -> "pd.Series[Any]":
+def _assets(files: Sequence[Path], columns: Columns, asset: str | None, layout: FileLayout) -> "pd.Series[Any]":
     if asset is not None:
         return pd.Series(columns.column(asset).cast(pa.large_string()).to_pandas()).fillna("")
     # Each file is an asset; their rows are below each other in the files' order.
-    lengths = [named_columns(file, read_raw(file, PLAIN, _is_header).table, PLAIN).rows for file in files]
+    lengths = [_bare(read_raw(file, layout, _is_header), layout)[0].rows for file in files]
     return pd.Series(np.repeat([str(file) for file in files], lengths))
 
 
@@ -219,7 +259,7 @@ def _maybe_counter(guess: ChannelGuess, columns: Columns, assets: "pd.Series[Any
 def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     """Describe a historian's table: each tag is an asset and a channel."""
     roles = name_roles(columns)
-    time = find_time(columns.only([roles.names.index("event_time")]))
+    time = find_time(columns.only([roles.names.index("event_time")]), layout.time_format)
     layout = _with_time(layout, time)
     tags = pd.Series(roles.column("tag").cast(pa.large_string()).to_pandas())
     mark = next((mark for mark in _TAG_MARKS if (tags.dropna().str.count(f"\\{mark}") == 1).all()), None)
@@ -240,9 +280,10 @@ def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         if guess is not None:
             channels.append(replace(guess, missing_share=1.0))
     if not channels:
-        raise UsageError(f"{files[0]} has no tag of numbers", "telemetry", "Name the files of the readings")
+        found = f"{files[0]} has no tag of numbers (the first value is {_first(roles.column('value'))!r})"
+        raise UsageError(found, "numbers", "Name their marks with --decimal and --layout thousands=MARK")
     tag_pattern = "{channel}" if own_asset or mark is None else f"{{asset}}{mark}{{channel}}"
-    words = {word for guess in channels for word in guess.missing_words}
+    words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, shape="long", tags=tag_pattern, missing=tuple(sorted(words)))
     times = _times(columns, time, layout)
     return ContractSketch(
@@ -259,6 +300,11 @@ def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         extra=(),
         decisions=("Each line is one value of a tag; bad values are left out, and uncertain ones kept.",),
     )
+
+
+def _first(cells: pa.ChunkedArray) -> str:
+    present = cells.drop_null()
+    return str(present[0].as_py()) if len(present) else ""
 
 
 def _tried(text: str, sketch: ContractSketch, paths: Sequence[Path], now: pd.Timestamp) -> InferredContract:
