@@ -12,6 +12,7 @@ import pandas as pd
 from data_contracts.tables.history import History
 from data_contracts.tables.readings import last_readings
 from data_contracts.workspace import Workspace
+from features.clock import TIME, Clock
 from features.telemetry.sorted_times import IntArray, microseconds, width
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
@@ -31,11 +32,12 @@ class ObservationTerms:
     # How long an asset is down after a failure; later bookings within it are of the same one. Where there is no such
     # time every booking counts: one that came after the last reading says that the machine stands, whatever it is of.
     down: pd.Timedelta
+    clock: Clock = TIME  # how reasons write times
 
     @classmethod
     def of(cls, artifact: Artifact) -> "ObservationTerms":
         """Return the terms that a model was trained with."""
-        return cls(observation.observation_window(artifact.recipe.windows), artifact.down_after_failure)
+        return cls(observation.observation_window(artifact.recipe.windows), artifact.down_after_failure, artifact.clock)
 
 
 def absence_reasons(
@@ -51,7 +53,7 @@ def absence_reasons(
     for row in np.flatnonzero(states == ObservationState.RETIRED):
         reasons[row] = _RETIRED
     for row in np.flatnonzero(states == ObservationState.FAILED):
-        reasons[row] = _failed(int(last_failure[row]), int(as_of[row]), terms.down)
+        reasons[row] = _failed(int(last_failure[row]), int(as_of[row]), terms)
     return reasons
 
 
@@ -91,8 +93,8 @@ def stored_readings(workspace: Workspace, asset_type: str, cut_offs: pd.DataFram
     return np.where(found > since, found, NEVER)
 
 
-def _failed(time: int, as_of: int, down: pd.Timedelta) -> Reason:
-    failed = f"it failed at {pd.Timestamp(time, unit='us', tz='UTC'):%Y-%m-%d %H:%M} UTC"
-    if time < as_of <= time + width(down):
-        return Reason("failed", f"{failed}, and counts as down for {format_age(width(down))}")
+def _failed(time: int, as_of: int, terms: ObservationTerms) -> Reason:
+    failed = f"it failed at {terms.clock.moment(pd.Timestamp(time, unit='us', tz='UTC'))}"
+    if time < as_of <= time + width(terms.down):
+        return Reason("failed", f"{failed}, and counts as down for {format_age(width(terms.down), terms.clock)}")
     return Reason("failed", f"{failed}, and no reading since shows that it runs again")

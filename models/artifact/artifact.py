@@ -19,6 +19,7 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract, contract_names, load_contract, telemetry_contract
 from data_contracts.errors import ModelError, NotFoundError
+from features.clock import TIME, Clock
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
 from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
@@ -79,6 +80,8 @@ class Artifact:
         without values; empty in artifacts written before there were any.
     units
         The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
+    clock
+        How its times and durations are written; in cycles where the contract of the training telemetry counts those.
     """
 
     target: Target
@@ -96,6 +99,7 @@ class Artifact:
     reference_ranges: tuple[ReferenceRange | None, ...] = field(default=(), repr=False)
     units: Mapping[str, str] = field(default_factory=dict, repr=False)
     down_after_failure: pd.Timedelta = NO_TIME
+    clock: Clock = TIME
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -256,6 +260,8 @@ class Artifact:
             content["usual"] = self.reference_ranges
         if self.units:
             content["units"] = dict(self.units)
+        if self.clock != TIME:
+            content["clock"] = self.clock.to_dict()
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -318,6 +324,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         reference_ranges=tuple(None if r is None else tuple(r) for r in content.get("usual", ())),
         units=content.get("units", {}),
         down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
+        clock=Clock.from_dict(content.get("clock", {})),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 
 import pandas as pd
 
-from features.names import REGIME_MARK, format_duration, parse_feature, parse_name, raw_channel
+from features.clock import TIME, Clock
+from features.names import REGIME_MARK, parse_duration, parse_feature, parse_name, raw_channel
 from models.artifact.reference_ranges import ReferenceRange
 
 Describer = Callable[[float, ReferenceRange | None], str]
@@ -61,16 +62,19 @@ _PLURALS: Final[Mapping[str, str]] = {
     "gave": "gave",
 }
 _VERB = re.compile(rf"(?<= )(?:{'|'.join(_PLURALS)})(?= )")
+_HOUR = pd.Timedelta(hours=1)
 _HIGH, _LOW = 0.75, 0.25
 _DAY, _YEAR = 24.0, 8766.0
 _THOUSAND = 1000.0
 
 
-def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None, *, counts: bool = False) -> Describer:
+def describe_driver(
+    column: str, unit: str | None, window: pd.Timedelta | None, *, counts: bool = False, clock: Clock = TIME
+) -> Describer:
     """Return the function that describes values of a feature column, named as `features.names` writes it.
 
     The unit is that of its channel, None where there is none; the window is named unless it is None. `counts` says that
-    the channel is a counter, whose increments the feature is of.
+    the channel is a counter, whose increments the feature is of. Durations are written as the clock does.
 
     Examples
     --------
@@ -82,19 +86,20 @@ def describe_driver(column: str, unit: str | None, window: pd.Timedelta | None, 
     'increments of starts peak higher than usual: 90 where 3 to 8 is usual'
     """
     if counts:
-        return partial(_of_increments, describe_driver(column, unit, window))
+        return partial(_of_increments, describe_driver(column, unit, window, clock=clock))
     name = parse_name(column)
     calculator, parameters = parse_feature(name.feature)
     if name.is_context:
-        return partial(_circumstance, name.kind, calculator, parameters)
+        return partial(_circumstance, name.kind, calculator, parameters, clock)
     standardised = name.kind.endswith(REGIME_MARK)
-    over = "" if window is None else f" over {_spaced(format_duration(window))}"
+    over = "" if window is None else f" over {_spaced(clock.duration(window))}"
     place = over + (" for the way the machine runs" if standardised else "")
     measure = "" if standardised or unit is None else f" {unit}"
     channel = raw_channel(name.kind).replace("_", " ")
     scale = " (in standard deviations)" if standardised else ""
     if calculator in _TRENDS and parameters.get("attr", "slope") == "slope":
-        return partial(_trend, channel, over, measure + _TRENDS[calculator], scale)
+        per = _TRENDS[calculator].replace(" an hour", f" in {clock.duration(_HOUR)}" if clock.cycle else " an hour")
+        return partial(_trend, channel, over, measure + per, scale)
     phrases = _phrases(calculator, parameters)
     unitless = phrases is None or calculator in _WITHOUT_UNIT
     if phrases is None:
@@ -148,21 +153,27 @@ def _trend(channel: str, place: str, unit: str, scale: str, value: float, refere
 
 
 def _circumstance(
-    kind: str, calculator: str, parameters: Mapping[str, object], value: float, reference: ReferenceRange | None
+    kind: str,
+    calculator: str,
+    parameters: Mapping[str, object],
+    clock: Clock,
+    value: float,
+    reference: ReferenceRange | None,
 ) -> str:
     if kind == "asset" and calculator == "is_model":
         return f"it is {'a' if value > 0 else 'not a'} {parameters['model']}"
     if calculator == "count":
         code = parameters.get("code")
-        span = f" in {_spaced(str(parameters['span']))}" if "span" in parameters else ""
+        span = f" in {_span(str(parameters['span']), clock)}" if "span" in parameters else ""
         count = f"{code} came {_times(value)}{span}" if code else f"work was done on it {_times(value)} so far"
         return count + _usual_range(reference)
-    since = "hours since" if calculator == "hours_since" else calculator.replace("_", " ")
+    since = f"{clock.unit([]).plural} since" if calculator == "hours_since" else calculator.replace("_", " ")
     event, never = _last_event(kind, calculator, parameters) or (f"{since} of {kind}:", f"{since} of {kind}: not known")
     if math.isnan(value):
         return never
     ago = "" if kind == "asset" else " ago"
-    return f"{event} {_age(value)}{ago}{_usual_range(reference, _age)}"
+    age = partial(_age, clock=clock)
+    return f"{event} {age(value)}{ago}{_usual_range(reference, age)}"
 
 
 def _last_event(kind: str, calculator: str, parameters: Mapping[str, object]) -> tuple[str, str] | None:
@@ -192,7 +203,10 @@ def _times(value: float) -> str:
     return "not once" if value == 0 else "once" if value == 1 else f"{_number(value)} times"
 
 
-def _age(hours: float) -> str:
+def _age(hours: float, clock: Clock) -> str:
+    unit = clock.unit([hours])
+    if unit.name != "hour":
+        return f"{_number(hours / unit.hours)} {unit.symbol}"
     if hours >= 2 * _YEAR:
         return f"{hours / _YEAR:.3g} years"
     return f"{_number(hours / _DAY)} days" if hours >= 3 * _DAY else f"{_number(hours)} h"
@@ -203,7 +217,13 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(rounded) >= _THOUSAND else f"{rounded:g}"
 
 
+def _span(text: str, clock: Clock) -> str:
+    return _spaced(text if clock.cycle is None else clock.duration(parse_duration(text)))
+
+
 def _spaced(duration: str) -> str:
     """Write 24h as 24 h."""
+    if " " in duration:
+        return duration
     digits = duration.rstrip("abcdefghijklmnopqrstuvwxyz")
     return f"{digits} {duration[len(digits) :]}".strip()

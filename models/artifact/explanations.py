@@ -111,7 +111,7 @@ def _explainer(key: _CacheKey) -> _Explainer:
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         describers=tuple(
-            describe_driver(column, units.get(channel), name.window, counts=channel in counters)
+            describe_driver(column, units.get(channel), name.window, counts=channel in counters, clock=artifact.clock)
             for column, channel, name in zip(artifact.columns, channel_of, names, strict=True)
         ),
         ranges=artifact.reference_ranges or (None,) * len(names),

@@ -20,6 +20,7 @@ from data_contracts.contract.contract import Contract
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.tables.readings import ReadingRhythm
 from data_contracts.workspace import Workspace
+from features.clock import TIME, Clock
 from features.names import parse_duration
 from features.telemetry.sorted_times import width
 from models.artifact.artifact import Artifact
@@ -40,36 +41,42 @@ class Staleness:
     limit: pd.Timedelta | None  # age of the latest reading used; None for any age
     source: Literal["setting", "contract", "telemetry", "window"]
     words: str  # where the limit comes from
+    clock: Clock = TIME
 
     def reason(self, age: int) -> Reason | None:
         """Say why telemetry whose latest reading has this age, in microseconds, is too old; None if it is not."""
         if self.limit is None or age <= (limit := width(self.limit)):
             return None
-        words = f"the latest reading used is {format_age(age)} old, at most {format_age(limit)} {self.words}"
+        old, most = (format_age(each, self.clock) for each in (age, limit))
+        words = f"the latest reading used is {old} old, at most {most} {self.words}"
         return Reason("stale", words)
 
     def describe(self) -> str:
         """Say the limit in a sentence's part, such as "at most 24 h is declared by ..."."""
-        return "of any age, as set" if self.limit is None else f"at most {format_age(width(self.limit))} {self.words}"
+        if self.limit is None:
+            return "of any age, as set"
+        return f"at most {format_age(width(self.limit), self.clock)} {self.words}"
 
 
 def staleness(
     artifact: Artifact, *, setting: str = "", contract: Contract | None = None, rhythm: ReadingRhythm | None = None
 ) -> Staleness:
     """Return the limit for a model's telemetry: by the setting (a duration, or "none"), the contract or the rhythm."""
+    clock = artifact.clock
     if setting:
         limit = None if setting == NEVER else parse_duration(setting)
-        return Staleness(limit, "setting", "is declared")
+        return Staleness(limit, "setting", "is declared", clock)
     if contract is not None and contract.max_age is not None:
-        return Staleness(contract.max_age, "contract", f"is declared by the contract {contract.name}")
+        return Staleness(contract.max_age, "contract", f"is declared by the contract {contract.name}", clock)
     if rhythm is not None:
         limit = max(_INTERVALS * rhythm.interval + rhythm.delay, _LEAST)
-        every, delay = format_age(width(rhythm.interval)), format_age(width(rhythm.delay))
+        every, delay = (format_age(width(each), clock) for each in (rhythm.interval, rhythm.delay))
         known = f" and are known within {delay}" if rhythm.delay > pd.Timedelta(0) else ""
         words = f"is expected: 95 % of the readings follow within {every}{known}"
-        return Staleness(limit, "telemetry", words)
+        return Staleness(limit, "telemetry", words, clock)
     window = observation_window(artifact.recipe.windows)
-    return Staleness(window, "window", "is expected: the model looks no further back, and no contract declares less")
+    words = "is expected: the model looks no further back, and no contract declares less"
+    return Staleness(window, "window", words, clock)
 
 
 def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:
@@ -77,8 +84,10 @@ def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:
     return find_telemetry_contract(workspace.contracts, asset_type)
 
 
-def format_age(age: int) -> str:
+def format_age(age: int, clock: Clock = TIME) -> str:
     """Write a duration in microseconds as people say it."""
+    if clock.cycle is not None:
+        return clock.duration(pd.Timedelta(microseconds=age))
     for unit, microseconds, most in (("s", _SECOND, 90), ("min", 60 * _SECOND, 90), ("h", 3600 * _SECOND, 72)):
         if age < most * microseconds:
             return f"{age / microseconds:.3g} {unit}"

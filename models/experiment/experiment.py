@@ -107,8 +107,20 @@ class WindowPlan:
 
     window: Annotated[tuple[Duration, ...], Field(min_length=1), OneOrMore()]
     """The spans of telemetry before a cut-off; "start" reaches back to the first reading."""
-    stride: PositiveDuration
-    """The time between cut-offs."""
+    stride: Annotated[PositiveDuration | None, OrWord("none")] = None
+    """The time between cut-offs; required, but "none" where they are at the readings."""
+    cut_offs: Literal["stride", "rows"] = "stride"
+    """Where cut-offs are: "stride" at whole strides since 1970, so that all assets share them; "rows" at every reading
+    of an asset, for readings off any grid and for cycles."""
+
+    def __post_init__(self) -> None:
+        if self.cut_offs == "stride" and self.stride is None:
+            expected = 'a duration above zero such as "72h", or cut_offs = "rows"'
+            raise WrongValueError("stride", "is missing", expected, "Add windows.stride")
+        if self.cut_offs == "rows" and self.stride is not None:
+            expected = 'none with cut_offs = "rows", where every reading is a cut-off'
+            remedy = 'Remove windows.stride, or set it to "none"'
+            raise WrongValueError("stride", f"is {format_duration(self.stride)}", expected, remedy)
 
 
 @configuration
@@ -348,6 +360,8 @@ class Experiment:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
         content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
         # Younger than the models that record their experiment: written only where it says something.
+        if self.windows.cut_offs == "stride":
+            del content["windows"]["cut_offs"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
         return content

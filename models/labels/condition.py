@@ -1,9 +1,9 @@
 """A measured condition (wear, a valve's position) as what is predicted: its value, or when it crosses a threshold.
 
 The condition is a channel of the telemetry. Its value at a cut-off, or a horizon later, is the last reading of the
-stride that ends then; without one the sample is unknown. A crossing is a reading beyond the threshold after none, or
-after a reading that was not, and counts as a failure of the asset; while the condition stays beyond the threshold, the
-asset's cut-offs are no samples.
+stride that ends then (see `reach_at_readings` where there is no stride); without one the sample is unknown. A crossing
+is a reading beyond the threshold after none, or after a reading that was not, and counts as a failure of the asset;
+while the condition stays beyond the threshold, the asset's cut-offs are no samples.
 """
 
 from typing import Literal
@@ -54,6 +54,18 @@ def condition_values(
     ).sort_values("row")
     fresh = (joined["at"] - joined["read_at"] < reach) & (joined["at"] <= known_until)
     return pd.Series(joined[channel].where(fresh).to_numpy(np.float64), index=cut_offs.index, name="condition")
+
+
+def reach_at_readings(telemetry: pd.DataFrame, channel: str, ahead: pd.Timedelta) -> pd.Timedelta:
+    """Return how old a value may be where cut-offs are at the readings: no older than the cut-off's own reading.
+
+    Ahead of it there need be no reading at the very time, so two intervals between readings are allowed.
+    """
+    times = _readings(telemetry, channel, None).sort_values(["asset", "event_time"], kind="stable")
+    interval = times.groupby("asset")["event_time"].diff().median()
+    if ahead == NO_TIME or pd.isna(interval):
+        return pd.Timedelta(microseconds=1)
+    return min(ahead, pd.Timedelta(2 * interval))
 
 
 def crossings(telemetry: pd.DataFrame, channel: str, *, threshold: float, direction: Direction) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Cut-offs at which assets were observed, and how many were left out because they were not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from models.labels.observation import (
     last_readings,
     retired_at,
     states_at,
+    with_values,
 )
 
 STRAY = "stray"
@@ -46,14 +47,17 @@ class ObservedCutOffs:
 
 def observed_cut_offs(
     history: History,
-    stride: pd.Timedelta,
+    stride: pd.Timedelta | None,
     rule: ObservationRule,
     *,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> ObservedCutOffs:
-    """Draw the cut-offs between each asset's first and last reading at which it was observed, as known then."""
-    drawn = cut_offs(history, stride, start=start, end=end, within=rule.window)
+    """Draw the cut-offs between each asset's first and last reading at which it was observed, as known then.
+
+    They are a stride apart or, without a stride, at the asset's readings.
+    """
+    drawn = _drawn(history, stride, rule, start, end)
     failed = last_failures(drawn, history.failures, breakdown=rule.breakdown)
     states = _states(drawn, history, failed, retired_at(drawn, history.assets), rule)
     stray = (states == ObservationState.OBSERVED) & _stray(drawn, rule.window)
@@ -61,9 +65,23 @@ def observed_cut_offs(
     counts = {STRAY: int(stray.sum())} | {
         state.value: int(np.count_nonzero(states == state)) for state in ObservationState
     }
-    counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
+    if stride is not None:
+        counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
     kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
     return ObservedCutOffs(kept, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
+
+
+def _drawn(
+    history: History,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+) -> pd.DataFrame:
+    if stride is not None:
+        return cut_offs(history, stride, start=start, end=end, within=rule.window)
+    readings = replace(history, telemetry=with_values(history.telemetry))
+    return cut_offs(readings, at="rows", start=start, end=end)
 
 
 def failed_in_hindsight(

@@ -5,6 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from features.clock import TIME, Clock
+
+_DETAIL = pd.Timedelta(hours=1)
+"""Periods shorter than this are written to the second."""
+
 
 def claimed_period(prediction: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return the period in which a stored prediction's failure would have to happen."""
@@ -12,21 +17,22 @@ def claimed_period(prediction: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Time
     return opens, opens + pd.Timedelta(seconds=prediction["horizon_s"])
 
 
-def claim_sentence(prediction: Mapping[str, Any]) -> str:
+def claim_sentence(prediction: Mapping[str, Any], clock: Clock = TIME) -> str:
     """Say what a stored prediction claimed, and for which period."""
     opens, closes = claimed_period(prediction)
-    period = f"between {to_the_minute(opens)} and {to_the_minute(closes)}"
+    seconds = closes - opens < _DETAIL
+    period = f"between {clock.moment(opens, seconds=seconds)} and {clock.moment(closes, seconds=seconds)}"
     model = f"Version {prediction['model_version']} of {prediction['model_name']}"
     if pd.isna(prediction["probability"]):
-        life = f"{prediction['remaining_life_h']:.1f} hours of remaining life"
+        life = f"{clock.amount(prediction['remaining_life_h'], '.1f')} of remaining life"
         return f"{model} gave {prediction['asset']} {life}; an alert claims a failure {period}."
     return f"{model} gave {prediction['asset']} a failure probability of {prediction['probability']:.3f} {period}."
 
 
-def alert_sentence(prediction: Mapping[str, Any]) -> str:
+def alert_sentence(prediction: Mapping[str, Any], clock: Clock = TIME) -> str:
     """Say when the model alerts, and whether a stored prediction was an alert."""
     if pd.isna(prediction["probability"]):
-        rule = f"at {prediction['threshold']:g} hours of remaining life or less"
+        rule = f"at {clock.amount(prediction['threshold'], 'g')} of remaining life or less"
     else:
         rule = f"at a probability of {prediction['threshold']:.3f} or more"
     return f"It alerts {rule}: this was {'an alert' if prediction['alert'] else 'no alert'}."

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from features.clock import Clock
 from features.names import format_duration
 from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
@@ -32,19 +33,19 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
 
 
 def _prediction_target(trained: Trained) -> str:
-    artifact = trained.artifact
+    artifact, clock = trained.artifact, trained.artifact.clock
     if artifact.target == "condition":
         target = _condition(trained)
     elif artifact.target == "remaining_life":
-        cap = "" if artifact.cap is None else f", at most {format_duration(artifact.cap)}"
-        target = f"the hours until {_event(trained, 'the next failure')}{cap}"
+        cap = "" if artifact.cap is None else f", at most {clock.duration(artifact.cap)}"
+        target = f"the {clock.unit([]).plural} until {_event(trained, 'the next failure')}{cap}"
     else:
-        lead = format_duration(artifact.lead)
-        horizon = "" if artifact.horizon is None else format_duration(artifact.horizon)
+        lead = clock.duration(artifact.lead)
+        horizon = "" if artifact.horizon is None else clock.duration(artifact.horizon)
         event = _event(trained, "a failure")
         target = f"the probability of {event} within {horizon}, from {lead} after the cut-off on"
         if len(artifact.horizons) > 1:
-            horizons = ", ".join(map(format_duration, artifact.horizons))
+            horizons = ", ".join(map(clock.duration, artifact.horizons))
             target = f"{target}; the same within each of {horizons}; alarms use {horizon}"
     return f"For an asset of type `{artifact.recipe.asset_type}` it predicts {target}."
 
@@ -52,7 +53,9 @@ def _prediction_target(trained: Trained) -> str:
 def _condition(trained: Trained) -> str:
     label = trained.experiment.label
     unit = f" in {trained.condition_unit}" if trained.condition_unit else ""
-    when = "at the cut-off" if label.horizon is None else f"{format_duration(label.horizon)} after the cut-off"
+    when = "at the cut-off"
+    if label.horizon is not None:
+        when = f"{trained.artifact.clock.duration(label.horizon)} after the cut-off"
     return f"`{label.condition}`{unit} {when}"
 
 
@@ -64,18 +67,19 @@ def _event(trained: Trained, failure: str) -> str:
 
 
 def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
-    split = trained.experiment.split
+    split, clock = trained.experiment.split, trained.artifact.clock
+    begins = split.test_start if clock.cycle is None or split.test_start is None else clock.instant(split.test_start)
     test_set = {
-        "time": f"from {split.test_start} on",
+        "time": f"from {begins} on",
         "asset": f"on the assets {', '.join(split.test) or 'drawn'}",
         "cross": "each asset by a model fitted without it; this model is fitted to all",
     }[split.kind]
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
-        "Trained on": f"{trained.n_train:,} samples up to {trained.trained_until:%Y-%m-%d %H:%M} UTC",
+        "Trained on": f"{trained.n_train:,} samples up to {clock.moment(trained.trained_until)}",
         "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
         "No samples": left_out_sentence(trained.left_out),
-        "Known until": f"{trained.known_until:%Y-%m-%d %H:%M} UTC",
+        "Known until": f"{clock.moment(trained.known_until)}",
         "Data version": f"`{tags['data_version']}`",
         "Contract": tags["contract"],
         "Feature-set hash": f"`{tags['feature_set_hash']}`",
@@ -88,12 +92,16 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
 def _figures(trained: Trained) -> str:
     shown = {name: _number(value) for name, value in trained.evaluation.metrics.items()}
     text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
+    clock = trained.artifact.clock
+    if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
+        cycle = format_duration(clock.cycle)
+        text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
     reference = trained.evaluation.reference
     if reference is None:
         return text
     rates = {
         "failures missed": reference.missed,
-        "false episodes per asset-month": reference.false_episodes,
+        f"false episodes per {clock.asset_month}": reference.false_episodes,
         "decisions: false negatives": reference.decision_fn,
         "decisions: false positives": reference.decision_fp,
     }
@@ -106,22 +114,25 @@ def _alerts(trained: Trained) -> str:
     if threshold is None:
         reason = "it predicts a value" if trained.artifact.target == "condition" else "the experiment has no horizon"
         return f"## Alerts\n\nNone: {reason}."
-    unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining hours of at most"
+    unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining life of at most"
+    value = f"{threshold.value:.6g}"
+    if trained.artifact.target == "remaining_life":
+        value = trained.artifact.clock.amount(threshold.value, ".6g")
     prices = f"A missed failure costs {costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts"
     if trained.experiment.alarms.budget is not None:
         prices = "The costs of errors did not decide. Alerts"
     return (
-        f"## Alerts\n\nAt {unit} {threshold.value:.6g}: {threshold.reason}. {prices} no more than "
-        f"{format_duration(trained.experiment.alarms.gap)} apart are one alarm."
+        f"## Alerts\n\nAt {unit} {value}: {threshold.reason}. {prices} no more than "
+        f"{trained.artifact.clock.duration(trained.experiment.alarms.gap)} apart are one alarm."
     )
 
 
-def _gap_limits(gaps: Gaps | None) -> list[str]:
+def _gap_limits(gaps: Gaps | None, clock: Clock) -> list[str]:
     if gaps is None:
         return []
-    filled = f"filled with a value at most {format_duration(gaps.fill_for)} old" if gaps.reach else "left out"
+    filled = f"filled with a value at most {clock.duration(gaps.fill_for)} old" if gaps.reach else "left out"
     return [
-        f"Samples are due every {format_duration(gaps.interval)}; a missing one is {filled}. A channel's window with "
+        f"Samples are due every {clock.duration(gaps.interval)}; a missing one is {filled}. A channel's window with "
         f"more than {100 * gaps.most_missing:g} % of them missing is a missing value; where all are, it "
         "abstains, and gives the reason."
     ]
@@ -138,7 +149,7 @@ def _limits(trained: Trained) -> str:
         "It knows the event codes, components, asset models and operating regimes of its training assets; any "
         "other is ignored.",
         "A channel without readings in a window is a missing value, not a warning.",
-        *_gap_limits(trained.artifact.recipe.gaps),
+        *_gap_limits(trained.artifact.recipe.gaps, trained.artifact.clock),
         *_regime_limits(trained.artifact.recipe.regimes),
         "Its figures hold for machines run as those of the test samples were.",
     ]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
 
+from features.clock import Clock
 from models.labels.labels import LabelState
 from models.training.training import Trained
 
@@ -50,7 +51,7 @@ def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
         plots["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
         plots["calibration"] = lambda axes: _calibration(axes, truth, score)
     if len(trained.evaluation.lead_times_h):
-        plots["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h)
+        plots["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h, trained.artifact.clock)
     if trained.threshold is not None and len(trained.threshold.curve):
         curve, value = trained.threshold.curve, trained.threshold.value
         plots["threshold"] = lambda axes: _threshold(axes, curve, value)
@@ -62,9 +63,15 @@ def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     labelled = predictions[predictions["remaining_life_h"].notna()]
     if labelled.empty:
         return {}
+    unit, cap = trained.artifact.clock.unit(labelled["remaining_life_h"]), trained.artifact.cap
+    limit = np.inf if cap is None else cap / pd.Timedelta(hours=1) / unit.hours
+    scaled = labelled[["remaining_life_h", "prediction"]] / unit.hours
+    shown = labelled[["asset", "as_of"]].assign(life=scaled["remaining_life_h"], prediction=scaled["prediction"])
     return {
-        "predicted_and_true": lambda axes: _predicted_and_true(axes, labelled, trained.experiment.split.score_at),
-        "error_over_life": lambda axes: _error_over_life(axes, labelled, trained.artifact.cap),
+        "predicted_and_true": lambda axes: _predicted_and_true(
+            axes, shown, trained.experiment.split.score_at, unit.symbol
+        ),
+        "error_over_life": lambda axes: _error_over_life(axes, shown, limit, unit.symbol),
     }
 
 
@@ -97,9 +104,10 @@ def _calibration(axes: Any, truth: Any, score: Any) -> None:
     axes.set(xlabel="predicted probability", ylabel="share that failed", title="Calibration")
 
 
-def _lead_times(axes: Any, hours: Any) -> None:
-    axes.hist(hours, bins=min(20, max(5, len(hours))))
-    axes.set(xlabel="hours between first timely alert and failure", ylabel="failures", title="Lead times")
+def _lead_times(axes: Any, hours: Any, clock: Clock) -> None:
+    unit = clock.unit(hours)
+    axes.hist(np.asarray(hours) / unit.hours, bins=min(20, max(5, len(hours))))
+    axes.set(xlabel=f"{unit.plural} between first timely alert and failure", ylabel="failures", title="Lead times")
 
 
 def _threshold(axes: Any, curve: pd.DataFrame, value: float) -> None:
@@ -117,13 +125,13 @@ def _importances(axes: Any, importances: "pd.Series[float]") -> None:
     axes.set(xlabel="share", title="Importances")
 
 
-def _predicted_and_true(axes: Any, labelled: pd.DataFrame, score_at: str) -> None:
+def _predicted_and_true(axes: Any, labelled: pd.DataFrame, score_at: str, unit: str) -> None:
     shown = labelled.sort_values(["asset", "as_of"])
     shown = shown.drop_duplicates("asset", keep="last") if score_at == "last" else shown
-    axes.scatter(shown["remaining_life_h"], shown["prediction"], s=8, alpha=0.6)
-    largest = float(shown["remaining_life_h"].max())
+    axes.scatter(shown["life"], shown["prediction"], s=8, alpha=0.6)
+    largest = float(shown["life"].max())
     axes.plot([0, largest], [0, largest], color="grey", linewidth=0.8)
-    axes.set(xlabel="true remaining life (h)", ylabel="predicted (h)", title="Predicted and true")
+    axes.set(xlabel=f"true remaining life ({unit})", ylabel=f"predicted ({unit})", title="Predicted and true")
 
 
 def _predicted_and_measured(axes: Any, measured: pd.DataFrame, unit: str) -> None:
@@ -133,9 +141,8 @@ def _predicted_and_measured(axes: Any, measured: pd.DataFrame, unit: str) -> Non
     axes.set(xlabel=f"measured{unit}", ylabel=f"predicted{unit}", title="Predicted and measured")
 
 
-def _error_over_life(axes: Any, labelled: pd.DataFrame, cap: pd.Timedelta | None) -> None:
-    true = labelled["remaining_life_h"]
-    limit = np.inf if cap is None else cap / pd.Timedelta(hours=1)
+def _error_over_life(axes: Any, labelled: pd.DataFrame, limit: float, unit: str) -> None:
+    true = labelled["life"]
     error = labelled["prediction"] - true.clip(upper=limit)
     bins = pd.cut(true, 20)
     grouped = error.groupby(bins, observed=True)
@@ -145,4 +152,6 @@ def _error_over_life(axes: Any, labelled: pd.DataFrame, cap: pd.Timedelta | None
     axes.plot(middle, grouped.mean(), label="mean")
     axes.invert_xaxis()
     axes.legend()
-    axes.set(xlabel="true remaining life (h)", ylabel="predicted - true, capped (h)", title="Error over life")
+    axes.set(
+        xlabel=f"true remaining life ({unit})", ylabel=f"predicted - true, capped ({unit})", title="Error over life"
+    )

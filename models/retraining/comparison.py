@@ -80,7 +80,7 @@ def compare(
     *,
     start: pd.Timestamp,
     now: pd.Timestamp,
-    stride: pd.Timedelta,
+    stride: pd.Timedelta | None,
     terms: Terms,
     costs: CostPlan,
     rule: ObservationRule,
@@ -89,10 +89,11 @@ def compare(
 ) -> Comparison:
     """Score both models anew over a period and decide whether the challenger is to replace the champion.
 
-    They are scored every `stride` where assets were observed by the `rule`. Both must predict failures with the same
-    lead and horizon, or `ModelError` is raised. The period begins at `start`, or later if one of the two was trained on
-    more than that, and ends where outcomes have matured by `now`. The challenger wins iff no check fails: enough
-    events, surely cheaper, misses not inferior, no slice worse, calibrated, better than policies without a model.
+    They are scored every `stride`, or at every reading without one, where assets were observed by the `rule`. Both must
+    predict failures with the same lead and horizon, or `ModelError` is raised. The period begins at `start`, or later
+    if one of the two was trained on more than that, and ends where outcomes have matured by `now`. The challenger wins
+    iff no check fails: enough events, surely cheaper, misses not inferior, no slice worse, calibrated, better than
+    policies without a model.
     """
     _check_claims(champion.artifact, challenger.artifact)
     trained = max(champion.trained_until, challenger.trained_until)
@@ -153,7 +154,7 @@ def _check_claims(champion: Artifact, challenger: Artifact) -> None:
 
 
 def _policies(
-    history: History, period: Period, stride: pd.Timedelta, rule: ObservationRule, terms: Terms, costs: CostPlan
+    history: History, period: Period, stride: pd.Timedelta | None, rule: ObservationRule, terms: Terms, costs: CostPlan
 ) -> dict[str, float]:
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
     prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}

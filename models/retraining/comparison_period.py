@@ -27,15 +27,15 @@ def period_after(
     *,
     start: pd.Timestamp,
     now: pd.Timestamp,
-    stride: pd.Timedelta,
+    stride: pd.Timedelta | None,
     terms: Terms,
     rule: ObservationRule,
 ) -> Period:
     """Return the period that no model was trained on, with its cut-offs and events; no model is needed for that.
 
-    Cut-offs are those at which assets were observed by the rule.
-    It begins at `start`, or later if the training data (up to the cut-off `trained_until`, the last of all models)
-    reach further, and ends where outcomes have matured by `now`. Without cut-offs if nothing has matured.
+    Cut-offs are those at which assets were observed by the rule: a stride apart or, without one, at the readings. It
+    begins at `start`, or later if the training data (up to the cut-off `trained_until`, the last of all models) reach
+    further, and ends where outcomes have matured by `now`. Without cut-offs if nothing has matured.
     """
     # The purge: the span of the last training label belongs to the training data.
     first, last = max(start, trained_until + terms.claim), now - terms.maturity
@@ -88,7 +88,7 @@ def events_to_announce(
 
 
 def _cut_offs(
-    history: History, stride: pd.Timedelta, rule: ObservationRule, start: pd.Timestamp, end: pd.Timestamp
+    history: History, stride: pd.Timedelta | None, rule: ObservationRule, start: pd.Timestamp, end: pd.Timestamp
 ) -> pd.DataFrame:
     if end <= start:
         return pd.DataFrame({"asset": [], "as_of": []})

@@ -12,8 +12,8 @@ from data_contracts.contract.contract import Contract
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History
+from features.clock import clock_of
 from features.extraction.extract import extract
-from features.names import format_duration
 from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
@@ -70,7 +70,7 @@ def fit_model(
     recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
     features = extract(history, samples.all_cut_offs, recipe, progress=progress)
     train_features = features.iloc[: len(samples.train)]
-    _check_windows(experiment, recipe, train_features)
+    _check_windows(experiment, history, recipe, train_features)
     next(step)
     recipe = select_columns(experiment, recipe, train_features, samples.target)
     x = feature_matrix(train_features, recipe.columns or ())
@@ -95,10 +95,11 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
     return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test))
 
 
-def _check_windows(experiment: Experiment, recipe: Recipe, features: pd.DataFrame) -> None:
+def _check_windows(experiment: Experiment, history: History, recipe: Recipe, features: pd.DataFrame) -> None:
     measured = [column for column in features.columns if column not in set(recipe.context.columns)]
     if measured and features[measured].isna().to_numpy().all():
-        spans = ", ".join(format_duration(window) for window in experiment.windows.window)
+        clock = clock_of(history.contract)
+        spans = ", ".join(map(clock.duration, experiment.windows.window))
         enough = "a reading" if recipe.gaps is None else "the readings that features.gaps asks for"
         raise ModelError(
             f"no window of {spans} before any of the {len(features)} training samples holds {enough}",
@@ -184,4 +185,5 @@ def _artifact(
         reference_ranges=ranges,
         units=units_to_keep(contract),
         down_after_failure=experiment.label.down_after_failure,
+        clock=clock_of(contract),
     )

@@ -14,7 +14,7 @@ from data_contracts.tables.history import History
 from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
-from models.labels.condition import condition_values
+from models.labels.condition import condition_values, reach_at_readings
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
 from models.labels.observation import observation_window
@@ -238,13 +238,13 @@ def _label_condition(
     experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
 ) -> pd.DataFrame:
     check_condition(experiment, history)
-    label = experiment.label
+    channel, ahead = str(experiment.label.condition), experiment.label.horizon or NO_TIME
     values = condition_values(
         drawn,
         history.telemetry,
-        str(label.condition),
-        ahead=label.horizon or NO_TIME,
-        reach=experiment.windows.stride,
+        channel,
+        ahead=ahead,
+        reach=experiment.windows.stride or reach_at_readings(history.telemetry, channel, ahead),
         known_until=known_until,
     )
     return drawn.assign(condition=values, target=values)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal.metrics import pluralize
-from pipelines.terminal.tables import column_table, format_minute, yes_or_no
+from pipelines.terminal.tables import column_table, yes_or_no
 
 if TYPE_CHECKING:
     from data_contracts.ingestion.ingest import IngestResult
@@ -166,9 +166,9 @@ def _assets(report: "DataReport") -> Group:
 
     table = column_table("asset", "readings", "first", "last", "one every", "gaps")
     for asset, row in report.profiles.head(_MAX_LISTED).iterrows():
-        every = "-" if pd.isna(row["interval"]) else format_seconds(row["interval"])
+        every = "-" if pd.isna(row["interval"]) else format_seconds(row["interval"], report.written)
         gaps = "0" if pd.isna(row["gaps"]) else f"{int(row['gaps']):,}"
-        times = (format_minute(row["first"]), format_minute(row["last"]))
+        times = (report.written.instant(row["first"]), report.written.instant(row["last"]))
         table.add_row(str(asset), f"{int(row['rows']):,}", *times, every, gaps)
     more = len(report.profiles) - _MAX_LISTED
     return Group(table, *([Text(f"and {more:,} more assets, with fewer gaps", style="dim")] if more > 0 else []))

@@ -64,11 +64,17 @@ def _train(result: "TrainResult") -> Group:
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
-    samples = f"trained on {result.n_train:,} samples until {format_minute(result.trained_until)}, "
+    samples = f"trained on {result.n_train:,} samples until {result.clock.instant(result.trained_until)}, "
     samples += "\n".join([f"tested on {result.n_test:,}", *result.notes, ""])
     if result.threshold is not None:
-        samples += f"threshold {result.threshold:.3g}: {result.threshold_reason}\n"
-    parts: list[RenderableType] = [head, Text(samples), metrics_table(result.metrics, result.condition_unit)]
+        is_life = "rmse_capped" in result.metrics
+        threshold = result.clock.amount(result.threshold, ".3g") if is_life else f"{result.threshold:.3g}"
+        samples += f"threshold {threshold}: {result.threshold_reason}\n"
+    parts: list[RenderableType] = [
+        head,
+        Text(samples),
+        metrics_table(result.metrics, result.condition_unit, result.clock),
+    ]
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
@@ -98,10 +104,10 @@ def _promoted(result: "Promoted") -> Text:
 def _score(result: "ScoreResult") -> Group:
     from pipelines.jobs.risk_list import first_risks
 
-    head = f"{result.model_name} version {result.model_version}, as of {format_minute(result.as_of)}: "
+    head = f"{result.model_name} version {result.model_version}, as of {result.clock.instant(result.as_of)}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
-    listed = tuple(str(risk) for risk in first_risks(result.risks, result.top))
+    listed = tuple(risk.words(result.clock) for risk in first_risks(result.risks, result.top))
     if result.top is None:
         alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
     else:

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.ingestion.unmatched import Unmatched, find_unmatched, is_outside, telemetry_spans
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import last_corrections
 from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
 from data_contracts.workspace import Workspace
+from features.clock import TIME, Clock, clock_of
+from features.names import parse_duration
 from pipelines.evidence.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
 
 _LISTED = 50  # assets in full; the others are counted
@@ -72,6 +75,7 @@ class DataReport:
     failures: FailureReport
     suggestion: Suggestion | None
     unmatched: Unmatched
+    written: Clock  # how times and durations are
     profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +83,7 @@ class DataReport:
         plain = {name: value for name, value in vars(self).items() if name not in _APART}
         return {
             **plain,
+            **({} if self.written == TIME else {"clock_is": self.written.name}),
             "channels": [vars(channel) for channel in self.channels],
             "failures": vars(self.failures),
             "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
@@ -91,7 +96,7 @@ class DataReport:
     @property
     def head(self) -> tuple[str, ...]:
         """Say the most important, a sentence each."""
-        span = f"{self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M}"
+        span = f"{self.written.instant(self.first)} to {self.written.instant(self.last)}"
         what = f"{_count(self.rows, 'reading')} of {_count(self.assets, 'asset')} of type {self.asset_type}"
         parts = [f"{what}, {span}{self._rhythm()}"]
         parts.append(self._gaps())
@@ -103,9 +108,9 @@ class DataReport:
     def _rhythm(self) -> str:
         if self.interval_s is None or self.intervals_s is None:
             return ""
-        low, high = (format_seconds(each) for each in self.intervals_s)
+        low, high = (format_seconds(each, self.written) for each in self.intervals_s)
         others = "" if low == high else f" ({low} to {high} on 90 % of the assets)"
-        return f", one every {format_seconds(self.interval_s)}{others}"
+        return f", one every {format_seconds(self.interval_s, self.written)}{others}"
 
     def _gaps(self) -> str:
         of = "" if self.measured == self.assets else f" (measured on {self.measured:,} assets)"
@@ -131,15 +136,18 @@ class DataReport:
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
         return [names + (f"; look at {', '.join(notes)}{more}" if notes else "")]
 
+    def _duration(self, text: str) -> str:
+        return self.written.duration(parse_duration(text))
+
     def _failures(self) -> list[str]:
         failures = self.failures
         if not failures.stored:
             return ["no failures: nothing to learn from yet; import them with --failures"]
         parts = [f"{failures.matched:,} of {failures.stored:,} failures lie within the telemetry of their assets"]
         if failures.positives and self.suggestion is not None:
-            each = ", ".join(f"{horizon}: {count:,}" for horizon, count in failures.positives.items())
+            each = ", ".join(f"{self._duration(horizon)}: {count:,}" for horizon, count in failures.positives.items())
             parts.append(
-                f"of {failures.cut_offs:,} cut-offs, one every {self.suggestion.stride}, so many are followed by a "
+                f"of {failures.cut_offs:,} cut-offs, one every {self.suggestion.distance}, so many are followed by a "
                 f"failure within a horizon: {each}"
             )
         return parts
@@ -149,11 +157,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_APART = ("channels", "failures", "suggestion", "unmatched", "profiles")
+_APART = ("channels", "failures", "suggestion", "unmatched", "profiles", "written")
 _NAMED = 4
 
 
-def format_seconds(seconds: float) -> str:
+def format_seconds(seconds: float, clock: Clock = TIME) -> str:
     """Write a duration as people say it.
 
     Examples
@@ -161,6 +169,8 @@ def format_seconds(seconds: float) -> str:
     >>> format_seconds(3600.0), format_seconds(0.01), format_seconds(3_283_200.0)
     ('1 h', '10 ms', '38 days')
     """
+    if clock.cycle is not None:
+        return clock.duration(pd.Timedelta(seconds=seconds))
     for unit, size, most in (("ms", 1e-3, 1.0), ("s", 1.0, 60.0), ("min", 60.0, 3600.0), ("h", 3600.0, 48 * 3600.0)):
         if seconds < most:
             return f"{seconds / size:.3g} {unit}"
@@ -188,7 +198,8 @@ def report_data(
     interval = float(profiles.loc[measured, "interval"].median()) if measured.any() else None
     failures = _failures(workspace, profiles)
     leads = _leads(failures, profiles)
-    suggestion = suggest(profiles, interval, leads["span_s"])
+    clock = clock_of(find_telemetry_contract(workspace.contracts, asset_type))
+    suggestion = suggest(profiles, interval, leads["span_s"], clock)
     observed = (profiles["last"] - profiles["first"]).dt.total_seconds()
     with_gaps = profiles["gaps"].fillna(0) > 0
     return DataReport(
@@ -203,7 +214,7 @@ def report_data(
         gaps=int(profiles["gaps"].fillna(0).sum()),
         gap_assets=int(with_gaps.sum()),
         gap_share=float(profiles["gap_s"].sum() / max(observed[with_gaps].sum(), 1e-9)) if with_gaps.any() else 0.0,
-        longest_gap=_longest(profiles),
+        longest_gap=_longest(profiles, clock),
         measured=int(measured.sum()) if not measured.all() else len(profiles),
         clock={name: int(profiles[name].fillna(0).sum()) for name in CLOCK},
         channels=_channel_reports(channels),
@@ -211,6 +222,7 @@ def report_data(
         failures=_failure_report(failures, profiles, leads, suggestion, horizon),
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
     )
 
@@ -221,13 +233,13 @@ def _range(intervals: "pd.Series[float]") -> tuple[float, float] | None:
     return float(intervals.quantile(0.05)), float(intervals.quantile(0.95))
 
 
-def _longest(profiles: pd.DataFrame) -> str:
+def _longest(profiles: pd.DataFrame, clock: Clock) -> str:
     if not (profiles["gaps"].fillna(0) > 0).any():
         return ""
     row = int(np.nanargmax(profiles["longest_gap_s"].to_numpy(dtype=np.float64)))
     gap = profiles.iloc[row]
     until = pd.Timestamp(int(gap["longest_gap_end"]), unit="us", tz="UTC")
-    return f"{format_seconds(float(gap['longest_gap_s']))}, {gap.name!r} until {until:%Y-%m-%d %H:%M}"
+    return f"{format_seconds(float(gap['longest_gap_s']), clock)}, {gap.name!r} until {clock.instant(until)}"
 
 
 def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:

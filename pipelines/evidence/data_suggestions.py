@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.clock import TIME, Clock
 from features.names import format_duration, parse_duration
 
 _READINGS = (12, 48)  # in the short and in the long window
@@ -31,20 +32,39 @@ class Suggestion:
     stride: str
     horizon: str | None  # None without failures
     stride_s: float
+    clock: Clock = TIME
 
     @property
     def words(self) -> str:
         """Write it as in an experiment."""
         windows = ", ".join(f'"{window}"' for window in self.window)
         horizon = "" if self.horizon is None else f', horizon = "{self.horizon}"'
-        return f'window = [{windows}], stride = "{self.stride}"{horizon}'
+        cycle = "" if self.clock.cycle is None else f" (a cycle is {format_duration(self.clock.cycle)})"
+        return f"window = [{windows}], {self._cut_offs}{horizon}{cycle}"
+
+    @property
+    def _cut_offs(self) -> str:
+        return 'cut_offs = "rows"' if self.at_rows else f'stride = "{self.stride}"'
+
+    @property
+    def at_rows(self) -> bool:
+        """Whether each reading is worth a cut-off: it is a cycle, and they are not too many."""
+        return self.clock.cycle is not None and self.stride_s <= self.clock.cycle.total_seconds()
+
+    @property
+    def distance(self) -> str:
+        """Say how far apart cut-offs are."""
+        return self.clock.duration(parse_duration(self.stride))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {"window": list(self.window), "stride": self.stride, "horizon": self.horizon}
+        cut_offs = {"cut_offs": "rows"} if self.at_rows else {}
+        return {"window": list(self.window), "stride": self.stride, "horizon": self.horizon, **cut_offs}
 
 
-def suggest(profiles: pd.DataFrame, interval_s: float | None, between_s: "pd.Series[float]") -> Suggestion | None:
+def suggest(
+    profiles: pd.DataFrame, interval_s: float | None, between_s: "pd.Series[float]", clock: Clock = TIME
+) -> Suggestion | None:
     """Suggest windows of some dozen readings, a stride that gives a manageable number of cut-offs, and a horizon.
 
     None where no asset has two readings. `between_s` are the seconds that led to each failure.
@@ -55,7 +75,9 @@ def suggest(profiles: pd.DataFrame, interval_s: float | None, between_s: "pd.Ser
     short, long = (_rounded(interval_s * count) for count in _READINGS)
     # No window longer than most assets are known for.
     long = min(long, max(short, _rounded(float(observed.median()) / 2)))
-    stride = max(_rounded(max(interval_s, short / 6)), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
+    # Each cycle is worth a cut-off.
+    every = max(interval_s, short / 6) if clock.cycle is None else interval_s
+    stride = max(_rounded(every), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
     horizon = None
     if len(between_s):
         horizon = max(_rounded(float(between_s.median()) / _SHARE), 2 * stride)
@@ -64,6 +86,7 @@ def suggest(profiles: pd.DataFrame, interval_s: float | None, between_s: "pd.Ser
         stride=_text(stride),
         horizon=None if horizon is None else _text(horizon),
         stride_s=stride,
+        clock=clock,
     )
 
 

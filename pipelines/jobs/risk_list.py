@@ -1,11 +1,14 @@
 """Scored assets in the order in which to look at them: the riskiest first."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from features.clock import TIME, Clock
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,15 @@ class Risk:
         return {"asset": self.asset, **{k: v for k, v in figures.items() if v is not None}, "alert": self.alert}
 
     def __str__(self) -> str:
+        return self.words()
+
+    def words(self, clock: Clock = TIME) -> str:
         """Write the asset with its figure."""
         if self.probability is not None:
             return f"{self.asset} {self.probability:.3f}"
-        return f"{self.asset} {self.remaining_life_h:,.0f} h"
+        hours = math.nan if self.remaining_life_h is None else self.remaining_life_h
+        unit = clock.unit([hours])
+        return f"{self.asset} {hours / unit.hours:,.0f} {unit.symbol}"
 
 
 def by_risk(scores: pd.DataFrame) -> tuple[Risk, ...]:

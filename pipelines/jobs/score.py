@@ -13,8 +13,8 @@ from data_contracts.records.records import Prediction
 from data_contracts.tables.history import History, read_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
+from features.clock import TIME, Clock, clock_of
 from features.extraction.latest_readings import UNKNOWN, latest_readings
-from features.names import format_duration
 from features.telemetry.sorted_times import IntArray, width
 from models.artifact.absences import absent_assets
 from models.artifact.artifact import Artifact
@@ -49,6 +49,7 @@ class ScoreResult:
     stale: tuple[str, ...] = ()  # assets whose prediction is from telemetry that is too old
     stale_after: str = ""  # when it is, and by which rule
     risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
+    clock: Clock = TIME  # how times and durations are written
     top: int | None = None  # how many of them to list; those over the threshold by default
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +66,7 @@ class ScoreResult:
             "retired": list(self.retired),
             "stale": list(self.stale),
             "stale_after": self.stale_after,
+            **({} if self.clock == TIME else {"clock": self.clock.name}),
             "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
         }
 
@@ -96,7 +98,8 @@ def score_fleet(
     active, silent_assets = _split_by_telemetry(history, cut_off, window)
     progress("score", 1, 3)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    at = max(cut_off, made_at) if as_of is None else cut_off
+    # Cycles have no present: the wall clock says nothing of the age of what was read in them.
+    at = max(cut_off, made_at) if as_of is None and model.artifact.clock == TIME else cut_off
     fleet = pd.DataFrame({"asset": sorted({*active, *silent_assets}), "as_of": at.as_unit("us")})
     absent = absent_assets(workspace, model.artifact, history, fleet)
     running = [asset for asset in active if asset not in absent]
@@ -123,6 +126,7 @@ def score_fleet(
         retired=_with_code(absent, "retired"),
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
+        clock=model.artifact.clock,
         risks=() if run is None else by_risk(run.scores),
     )
 
@@ -192,8 +196,9 @@ def _split_by_telemetry(
     rows = history.telemetry
     active = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
     if not active:
+        clock = clock_of(history.contract)
         raise NotFoundError(
-            f"no telemetry of any {history.asset_type} in the {format_duration(window)} before {as_of:%Y-%m-%d %H:%M}",
+            f"no telemetry of any {history.asset_type} in the {clock.duration(window)} before {clock.instant(as_of)}",
             "some to score from",
             "Ingest newer telemetry, or name another time with --as-of",
         )

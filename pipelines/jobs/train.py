@@ -13,7 +13,7 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
-from features.names import format_duration
+from features.clock import TIME, Clock
 from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
@@ -45,6 +45,7 @@ class TrainResult:
     left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
+    clock: Clock = TIME  # how times and durations are written
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
 
@@ -77,6 +78,7 @@ class TrainResult:
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
+            **({} if self.clock == TIME else {"clock": self.clock.name}),
             **self.metrics,
         }
 
@@ -148,7 +150,8 @@ def train_experiment(
         condition_unit=trained.condition_unit,
         left_out=trained.left_out,
         booked_again=trained.booked_again,
-        breakdown=format_duration(observation_rule(experiment).breakdown),
+        clock=trained.artifact.clock,
+        breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
         unmatched=unmatched,
         strict=strict,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
+from features.clock import Clock, asset_clock
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 
 Topic = Literal["retraining", "promotion", "alarm"]
@@ -52,7 +53,8 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
         return _explain_promotion(row)
     candidates = predictions(records, model_name=model_name)
     candidates = candidates if which is not None else candidates[candidates["alert"]]
-    return _explain_alarm(_select_row(candidates, "prediction_id", which, f"alarm of {model_name}"))
+    row = _select_row(candidates, "prediction_id", which, f"alarm of {model_name}")
+    return _explain_alarm(row, asset_clock(workspace, row["asset"]))
 
 
 def _select_row(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:
@@ -138,19 +140,20 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
     )
 
 
-def _explain_alarm(row: Mapping[str, Any]) -> Explanation:
+def _explain_alarm(row: Mapping[str, Any], clock: Clock) -> Explanation:
     decision = "an alert" if row["alert"] else "no alert"
     return Explanation(
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {decision}?",
         at=row["made_at"],
         decision=decision,
-        seen=(claim_sentence(row),),
-        tests=() if pd.isna(row["threshold"]) else (alert_sentence(row),),
-        change=() if pd.isna(row["threshold"]) else (_opposite_decision(row),),
+        seen=(claim_sentence(row, clock),),
+        tests=() if pd.isna(row["threshold"]) else (alert_sentence(row, clock),),
+        change=() if pd.isna(row["threshold"]) else (_opposite_decision(row, clock),),
     )
 
 
-def _opposite_decision(row: Mapping[str, Any]) -> str:
+def _opposite_decision(row: Mapping[str, Any], clock: Clock) -> str:
     if pd.isna(row["probability"]):
-        return f"A remaining life of {'more than' if row['alert'] else 'at most'} {row['threshold']:g} hours."
+        limit = clock.amount(row["threshold"], "g")
+        return f"A remaining life of {'more than' if row['alert'] else 'at most'} {limit}."
     return f"A probability {'below' if row['alert'] else 'of at least'} {row['threshold']:.3f}."

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from data_contracts.errors import UsageError
 from data_contracts.ingestion.unmatched import Unmatched
+from features.clock import Clock
 from pipelines.evidence.data_report import CLOCK, DataReport, format_seconds
 from pipelines.reports.chart import SERIES, day, format_axes, render_chart
 from pipelines.reports.page import render_page
@@ -54,20 +55,20 @@ def _section(report: DataReport) -> Mapping[str, Any]:
         ],
         "texts": report.text_channels,
         "modes": report.failures.modes,
-        "assets": [_asset(str(asset), row) for asset, row in shown.iterrows()],
+        "assets": [_asset(str(asset), row, report.written) for asset, row in shown.iterrows()],
         "more": max(0, len(report.profiles) - _ASSETS),
     }
 
 
-def _asset(name: str, row: "pd.Series[Any]") -> Mapping[str, str]:
+def _asset(name: str, row: "pd.Series[Any]", clock: Clock) -> Mapping[str, str]:
     gaps = 0 if pd.isna(row["gaps"]) else int(row["gaps"])
     oddities = sum(int(row[kind]) for kind in CLOCK if not pd.isna(row[kind]))
     return {
         "name": name,
         "readings": f"{int(row['rows']):,}",
-        "span": f"{row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M}",
-        "interval": "-" if pd.isna(row["interval"]) else format_seconds(float(row["interval"])),
-        "gaps": f"{gaps:,}" + (f", the longest {format_seconds(float(row['longest_gap_s']))}" if gaps else ""),
+        "span": f"{clock.instant(row['first'])} to {clock.instant(row['last'])}",
+        "interval": "-" if pd.isna(row["interval"]) else format_seconds(float(row["interval"]), clock),
+        "gaps": f"{gaps:,}" + (f", the longest {format_seconds(float(row['longest_gap_s']), clock)}" if gaps else ""),
         "clock": f"{oddities:,}",
     }
 

@@ -3,26 +3,29 @@
 import math
 from collections.abc import Iterator, Mapping
 
+import pandas as pd
 from rich.table import Table
 
+from features.clock import TIME, Clock
 
-def metrics_table(metrics: Mapping[str, float], unit: str | None = None) -> Table:
+
+def metrics_table(metrics: Mapping[str, float], unit: str | None = None, clock: Clock = TIME) -> Table:
     """Return metrics, named as in `models.training.evaluation`, as a table; missing ones and NaN are shown as "-".
 
-    `unit` is that of a condition's value.
+    `unit` is that of a condition's value; durations are written as the clock does.
     """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _rows(metrics, unit):
+    for name, text in _rows(metrics, unit, clock):
         table.add_row(name, text)
     return table
 
 
-def _rows(metrics: Mapping[str, float], unit: str | None) -> Iterator[tuple[str, str]]:
+def _rows(metrics: Mapping[str, float], unit: str | None, clock: Clock) -> Iterator[tuple[str, str]]:
     if "rmse_capped" in metrics:
-        return _remaining_life_rows(metrics)
-    return _condition_rows(metrics, unit) if "rmse" in metrics else _failure_rows(metrics)
+        return _remaining_life_rows(metrics, clock)
+    return _condition_rows(metrics, unit) if "rmse" in metrics else _failure_rows(metrics, clock)
 
 
 def format_metric(metrics: Mapping[str, float], name: str, form: str) -> str:
@@ -51,22 +54,26 @@ def _condition_rows(m: Mapping[str, float], unit: str | None) -> Iterator[tuple[
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
 
 
-def _remaining_life_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def _remaining_life_rows(metrics: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:
+    unit = clock.unit(metrics.get(name, math.nan) for name in ("rmse_capped", "rmse_uncapped", "rmse_mean"))
+    m = {**metrics, **{name: value / unit.hours for name, value in metrics.items() if name.startswith("rmse")}}
     capped, uncapped = format_metric(m, "rmse_capped", ".2f"), format_metric(m, "rmse_uncapped", ".2f")
-    yield "RMSE", f"{capped} capped{_interval(m, 'rmse_capped', '.2f')}, {uncapped} not capped (hours)"
+    yield "RMSE", f"{capped} capped{_interval(m, 'rmse_capped', '.2f')}, {uncapped} not capped ({unit.plural})"
     yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.2f')} capped"
     capped, uncapped = format_metric(m, "nasa_score_capped", ",.0f"), format_metric(m, "nasa_score_uncapped", ",.0f")
     yield "NASA score", f"{capped} capped, {uncapped} not"
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
 
 
-def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:
     caught, total = format_metric(m, "failures_caught", ".0f"), format_metric(m, "failures_total", ".0f")
     yield "failures caught", f"{caught} of {total}"
     rate = format_metric(m, "false_alarms_per_asset_month", ".2f")
-    yield "false alarms", f"{format_metric(m, 'false_alarms', '.0f')}, or {rate} per asset-month"
-    leads = ", ".join(format_metric(m, f"lead_time_h_p{q}", ".0f") for q in (10, 50, 90))
-    yield "lead time", f"{leads} hours (10th, 50th and 90th percentile)"
+    yield "false alarms", f"{format_metric(m, 'false_alarms', '.0f')}, or {rate} per {clock.asset_month}"
+    names = [f"lead_time_h_p{q}" for q in (10, 50, 90)]
+    unit = clock.unit(m.get(name, math.nan) for name in names)
+    leads = ", ".join(format_metric({name: m.get(name, math.nan) / unit.hours}, name, ".0f") for name in names)
+    yield "lead time", f"{leads} {unit.plural} (10th, 50th and 90th percentile)"
     if "alarms_allowed" in m:
         allowed = format_metric(m, "alarms_allowed", ",.1f")
         yield "alarm budget", f"{format_metric(m, 'alarms', ',.0f')} alarms where it allows {allowed}"
@@ -74,8 +81,8 @@ def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     yield "expected cost", format_metric(m, "expected_cost", ",.0f")
     yield "  never acting", format_metric(m, "expected_cost_never", ",.0f")
     yield "  always acting", format_metric(m, "expected_cost_always", ",.0f")
-    days = format_metric(m, "fixed_interval_days", ".0f")
-    yield "  by the calendar", f"{format_metric(m, 'expected_cost_fixed_interval', ',.0f')}, every {days} days"
+    by_calendar = format_metric(m, "expected_cost_fixed_interval", ",.0f")
+    yield "  by the calendar", f"{by_calendar}, every {_inspections(m, clock)}"
     shares = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
     yield "decisions", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in shares)
     scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
@@ -88,6 +95,13 @@ def _failure_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
         within, area = format_metric(m, "roc_auc_within_assets_rule", ".3f"), format_metric(m, "roc_auc_rule", ".3f")
         yield "  by the simple rule", f"ROC AUC {area}, within assets {within}"
         yield "", _ranking(m, "_rule")
+
+
+def _inspections(m: Mapping[str, float], clock: Clock) -> str:
+    days = m.get("fixed_interval_days", math.nan)
+    if clock.cycle is None or math.isnan(days):
+        return f"{format_metric(m, 'fixed_interval_days', '.0f')} days"
+    return clock.duration(pd.Timedelta(days=days))
 
 
 def _interval(m: Mapping[str, float], name: str, form: str) -> str:

@@ -9,6 +9,7 @@ from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.answer_records import Answer, find_answers
 from data_contracts.records.asset_records import asset_outcomes, find_predictions
 from data_contracts.tables import tables
+from features.clock import Clock, asset_clock
 from models.labels.labels import known_rows, reporting_delay
 from models.outcomes.outcome_ledger import latest_outcomes
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence, claimed_period, to_the_minute
@@ -48,7 +49,8 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     head = prediction or vars(answer)
     content = {} if answer is None else answer.content
     drivers = list(content.get("drivers") or ())
-    state, evidence, outcome = _outcome(worker, prediction)
+    clock = asset_clock(worker.workspace, head["asset"])
+    state, evidence, outcome = _outcome(worker, prediction, clock)
     return WhyAnswer(
         prediction_id=head["prediction_id"],
         asset=head["asset"],
@@ -70,7 +72,12 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         drivers=drivers,
         outcome=state,
         evidence=evidence,
-        sentences=[*_sentences(prediction, answer), *_driver_sentences(drivers), *_work(worker, head), outcome],
+        sentences=[
+            *_sentences(prediction, answer, clock),
+            *_driver_sentences(drivers),
+            *_work(worker, head, clock),
+            outcome,
+        ],
     )
 
 
@@ -82,7 +89,7 @@ def _champion_digest(worker: "WorkerContext", head: Mapping[str, Any]) -> str | 
     return champion.artifact.digest
 
 
-def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any]) -> tuple[str, list[str], str]:
+def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any], clock: Clock) -> tuple[str, list[str], str]:
     """Return the outcome's state, the ids of its evidence, and a sentence."""
     if not prediction or (pd.isna(prediction["probability"]) and not prediction["alert"]):
         return "nothing_claimed", [], "It claimed nothing that could come true."
@@ -92,13 +99,13 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any]) -> tuple[st
         if episode is not None and episode["state"] != "pending":
             return episode["state"], list(episode["evidence"]), _ALERT_OUTCOMES[episode["state"]]
         if episode is not None:
-            due = f"The outcome of the alarm is due at {to_the_minute(episode['matured_at'])}."
+            due = f"The outcome of the alarm is due at {clock.moment(episode['matured_at'])}."
             return _NOT_KNOWN_YET, [], due
     now = worker.predictor.clock()
     failures = known_rows(tables.read(worker.workspace, "failures", assets=[prediction["asset"]]), "failure_id", now)
     failures = failures[(failures["event_time"] > opens) & (failures["event_time"] <= closes)].sort_values("event_time")
     evidence = [f"failure:{identifier}" for identifier in failures["failure_id"]]
-    failed_at = to_the_minute(failures["event_time"].iloc[0]) if evidence else None
+    failed_at = clock.moment(failures["event_time"].iloc[0]) if evidence else None
     if prediction["alert"]:
         known = f" A failure at {failed_at} is known." if failed_at else ""
         return _NOT_KNOWN_YET, evidence, f"The monitor has not looked at this alarm yet.{known}"
@@ -106,8 +113,8 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any]) -> tuple[st
         return "failed", evidence, f"It failed within the claimed period, without an alert, at {failed_at}."
     reported_by = closes + reporting_delay(tables.read(worker.workspace, "failures"), known_until=now)
     if now <= reported_by:
-        ends = f"The claimed period ends at {to_the_minute(closes)}"
-        return _NOT_KNOWN_YET, [], f"{ends}; a failure would most likely be reported by {to_the_minute(reported_by)}."
+        ends = f"The claimed period ends at {clock.moment(closes)}"
+        return _NOT_KNOWN_YET, [], f"{ends}; a failure would most likely be reported by {clock.moment(reported_by)}."
     return "no_failure", [], "No failure is known within the claimed period."
 
 
@@ -121,31 +128,31 @@ def _episode(worker: "WorkerContext", alert: Mapping[str, Any], claim: pd.Timede
     return None if episodes.empty else {str(name): value for name, value in episodes.iloc[-1].items()}
 
 
-def _sentences(prediction: Mapping[str, Any], answer: Answer | None) -> Iterator[str]:
+def _sentences(prediction: Mapping[str, Any], answer: Answer | None, clock: Clock) -> Iterator[str]:
     if answer is not None and answer.reason is not None:
         model = f"Version {answer.model_version} of {answer.model_name}"
         yield f"{model} answered {answer.status} about {answer.asset}: {answer.reason}."
     if prediction:
-        yield claim_sentence(prediction)
+        yield claim_sentence(prediction, clock)
     head = prediction or vars(answer)
     if not pd.isna(head["as_of"]):
-        as_of, made_at = (to_the_minute(head[name]) for name in ("as_of", "made_at"))
+        as_of, made_at = clock.moment(head["as_of"]), to_the_minute(head["made_at"])
         yield f"It used what was known at {as_of}, and was made at {made_at}."
     if prediction and not pd.isna(prediction["threshold"]):
-        yield alert_sentence(prediction)
+        yield alert_sentence(prediction, clock)
 
 
 def _driver_sentences(drivers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     return (f"What drove it: {driver['words']}." for driver in drivers if driver.get("words"))
 
 
-def _work(worker: "WorkerContext", head: Mapping[str, Any]) -> Iterator[str]:
+def _work(worker: "WorkerContext", head: Mapping[str, Any], clock: Clock) -> Iterator[str]:
     """Name the work orders that the prediction prompted."""
     orders = latest_work(tables.read(worker.workspace, "work_orders", assets=[head["asset"]]))
     if "prediction_id" in orders:  # tables from before it was reported go without
         for order in orders[orders["prediction_id"] == head["prediction_id"]].to_dict("records"):
             finding = "no finding yet" if pd.isna(order["finding"]) else order["finding"].replace("_", " ")
-            when = to_the_minute(order["event_time"])
+            when = clock.moment(order["event_time"])
             yield f"Work order {order['work_order_id']} of {when} was prompted by it: {finding}."
 
 
