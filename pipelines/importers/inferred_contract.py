@@ -14,7 +14,7 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.validation.checks import examine
-from pipelines.file_reading.columns import Columns, named_columns, without_units_row
+from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.find_files import find_files, passed_over
 from pipelines.file_reading.long_layout import looks_long, name_roles
 from pipelines.file_reading.raw_table import RawTable, read_raw
@@ -31,13 +31,9 @@ from pipelines.importers.inferred_columns import (
     guess_channel,
     is_quality,
 )
+from pipelines.importers.sampled_files import bare_columns, check_given, is_header, stacked, with_content
 
 _OWN = ("known_time", "source")
-_GIVEN = {
-    *("shape", "separator", "decimal", "thousands", "encoding", "skip_lines", "sheet", "missing", "time_format"),
-    *("time_zone", "rename", "ignore"),
-}
-"""What of a layout may be given, where it is not recognised."""
 _SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
 _TAG_MARKS = (".", "/", ":", "|", "_")
 
@@ -67,11 +63,11 @@ def infer_contract(
     now: pd.Timestamp,
 ) -> InferredContract:
     """Infer a contract from the files of one kind of telemetry, and read them by it; `given` is not inferred."""
-    _check_given(given)
+    check_given(given)
     time_zone = time_zone or given.time_zone
-    files, empty = _with_content(find_files(list(paths)))
-    raws = [read_raw(file, given, _is_header) for file in files]
-    columns, partial = _stacked(raws, given)
+    files, empty = with_content(find_files(list(paths)))
+    raws = [read_raw(file, given, is_header) for file in files]
+    columns, partial = stacked(raws, given)
     if not columns.rows:
         raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
     layout = _marks(raws[0], columns, given)
@@ -90,63 +86,6 @@ def infer_contract(
         sketch = replace(sketch, layout=zone, zone_known=True)
     text = contract_text(sketch)
     return _tried(text, sketch, paths, now)
-
-
-def _check_given(given: FileLayout) -> None:
-    """Raise if something is given that a draft does not start from."""
-    for name in sorted(set(vars(PLAIN)) - _GIVEN):
-        if getattr(given, name) != getattr(PLAIN, name):
-            expected = f"{', '.join(sorted(_GIVEN))}, or nothing"
-            raise UsageError(f"a draft takes no {name}", expected, "Write it into the draft's fileLayout afterwards")
-
-
-def _with_content(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the files that hold something and, of several, those that do not."""
-    empty = [file for file in files if not file.stat().st_size]
-    full = [file for file in files if file not in empty]
-    return (full, empty) if full else (list(files), [])
-
-
-def _is_header(names: list[str]) -> bool:
-    """Return whether cells are names: texts that are no numbers, and more than one."""
-    named = [name for name in names if name]
-    return len(named) > 1 and not any(name[0].isdigit() or name[0] in "+-." for name in named)
-
-
-def _bare(raw: RawTable, given: FileLayout) -> tuple[Columns, dict[str, str]]:
-    """Return a file's columns, and their units, without a row of units."""
-    columns, units, _ = without_units_row(named_columns(raw.path, raw.table, given), None, given)
-    return columns, units
-
-
-def _stacked(raws: Sequence[RawTable], given: FileLayout) -> tuple[Columns, tuple[str, ...]]:
-    """Put the files' columns below each other; return beside them those that not all files have."""
-    each: list[Columns] = []
-    units: dict[str, str] = {}
-    for raw in raws:
-        columns, own_units = _bare(raw, given)
-        each.append(columns)
-        units |= {**columns.units, **own_units}
-    every = dict.fromkeys(name for columns in each for name in columns.names)
-    common = [name for name in every if all(name in columns.names for columns in each)]
-    partial = tuple(name for name in every if name not in common)
-    if len(common) < max(2, len(partial)):
-        odd = next(columns for columns in each if set(columns.names) != set(each[0].names))
-        raise UsageError(
-            f"{odd.path} has other columns than {each[0].path}",
-            "files of one kind",
-            "Name the files of telemetry alone, or those that have the same columns",
-        )
-    units |= {name: unit for raw in raws for name, unit in raw.notes.units.items()}
-    cells = tuple(_joined([columns.column(name) for columns in each]) for name in common)
-    return Columns(raws[0].path, tuple(common), cells, units), partial
-
-
-def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    kinds = {part.type for part in parts}
-    if len(kinds) > 1:
-        parts = [part.cast(pa.large_string()) for part in parts]
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=parts[0].type)
 
 
 def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
@@ -229,7 +168,7 @@ def _assets(files: Sequence[Path], columns: Columns, asset: str | None, layout: 
     if asset is not None:
         return pd.Series(columns.column(asset).cast(pa.large_string()).to_pandas()).fillna("")
     # Each file is an asset; their rows are below each other in the files' order.
-    lengths = [_bare(read_raw(file, layout, _is_header), layout)[0].rows for file in files]
+    lengths = [bare_columns(read_raw(file, layout, is_header), layout)[0].rows for file in files]
     return pd.Series(np.repeat([str(file) for file in files], lengths))
 
 
