@@ -185,8 +185,7 @@ def strict_values(
 def _calculator_values(
     calculator: str, series: "npt.NDArray[np.float64] | pd.Series[float]", parameters: Sequence[Mapping[str, Any]]
 ) -> list[float]:
-    combined = getattr(CALCULATORS.function(calculator), "fctype", None) == "combiner"
-    if not combined and len(parameters) > 1:
+    if len(parameters) > 1 and getattr(CALCULATORS.function(calculator), "fctype", None) != "combiner":
         return [value for p in parameters for value in _calculator_values(calculator, series, [p])]
     try:
         return strict_values(calculator, series, parameters)

@@ -37,6 +37,7 @@ ELSEWHERE = (
     "FOREWARN_TABLES_URL",
     "FOREWARN_RECORDS_URL",
     "FOREWARN_MLFLOW_URI",
+    "FOREWARN_TEST_CASES",
     "FOREWARN_TEST_DATASETS",
 )
 RENAMED = {"retrain.most_untold": "retrain.max_unreported_share"}

@@ -76,7 +76,7 @@ def test_hours_are_the_mean(params: Mapping[str, Any]) -> None:
     assert alone.std(axis=0).max() > 0.1
 
 
-@pytest.mark.parametrize("target", estimators.BOTH_TARGETS)
+@pytest.mark.parametrize("target", estimators.ALL_TARGETS)
 def test_an_average_is_one_lightgbm_text(target: Any, tmp_path: Path) -> None:
     """It is stored as the text that LightGBM itself writes, opens to the same bits, and fits to the same again."""
     x, _ = samples(target, 1)

@@ -338,7 +338,7 @@ def test_two_ingests_of_one_file_at_once_are_one(own: Line) -> None:
         ("label.horizn=24h", 2, "Did you mean 'horizon'?"),
         ("seed=seven", 2, "a whole number"),
         ("windows.stride=0h", 2, "windows.stride"),
-        ("windows.window=1s", 1, "no window of 1s"),
+        ("windows.window=1s", 1, "no cut-off at which an asset was observed"),
         ("split.validation=1.5", 2, "a share between 0 and 1"),
         ("split.test_start=2020-01-01", 1, "no training sample"),
         ("split.test_start=2031-01-01", 1, "there is no sample from 2031-01-01"),
@@ -449,7 +449,8 @@ def test_locked_records_are_an_error_after_a_while(own: Line, monkeypatch: pytes
     own.refused(1, ("locked", "Another program holds it"), "score")
     holder.close()
     scored = own("score", "--json")
-    assert (scored.status, scored.json["stored"]) == (0, 3)
+    assert scored.status == 0
+    assert scored.json["stored"] == scored.json["scored"] > 0
 
 
 def test_without_a_champion_nothing_is_scored(own: Line) -> None:
