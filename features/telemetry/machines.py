@@ -46,7 +46,7 @@ def replacements(records: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
     ]
     owner, begins = np.array(found, dtype=np.int64).reshape(-1, 2).T
     times = pd.DatetimeIndex(begins.astype("datetime64[us]"), tz="UTC")
-    return pd.DataFrame({"asset": pd.array(assets.take(owner), dtype="str"), "event_time": times})
+    return pd.DataFrame({"asset": pd.Series(assets.take(owner), dtype="str"), "event_time": times})
 
 
 @dataclass(frozen=True)

@@ -164,10 +164,12 @@ def _policies(
     observation_gaps: pd.DataFrame | None,
 ) -> dict[str, float]:
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
-    prices = {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
+    missed, false = costs.missed_failure, costs.false_alarm
     before = observed_cut_offs(history, stride, rule, end=period.start - terms.claim).cut_offs
     known = known_failures(history.failures, period.start, terms.breakdown)
-    best = best_interval(before, known, terms=terms, **prices, observation_gaps=observation_gaps)
+    best = best_interval(
+        before, known, terms=terms, missed_failure=missed, false_alarm=false, observation_gaps=observation_gaps
+    )
     intervals = {
         "never inspecting": None,
         "always inspecting": terms.horizon,
@@ -175,7 +177,13 @@ def _policies(
     }
     return {
         name: calendar_cost(
-            period.cut_offs, period.events, interval=at, terms=terms, **prices, observation_gaps=observation_gaps
+            period.cut_offs,
+            period.events,
+            interval=at,
+            terms=terms,
+            missed_failure=missed,
+            false_alarm=false,
+            observation_gaps=observation_gaps,
         ).cost
         for name, at in intervals.items()
     }

@@ -80,10 +80,20 @@ def evaluate_failures(
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
-    fixed = best_interval(trained_on, happened, terms=terms, **_prices(costs))
-    seen = partial(calendar_cost, predictions, failures, terms=terms, observation_gaps=gaps, known_until=known_until)
+    missed, false = costs.missed_failure, costs.false_alarm
+    fixed = best_interval(trained_on, happened, terms=terms, missed_failure=missed, false_alarm=false)
+    cost = partial(
+        calendar_cost,
+        predictions,
+        failures,
+        terms=terms,
+        missed_failure=missed,
+        false_alarm=false,
+        observation_gaps=gaps,
+        known_until=known_until,
+    )
     intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
-    baseline = {f"expected_cost_{name}": seen(interval=at, **_prices(costs)).cost for name, at in intervals.items()}
+    baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
     return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
@@ -247,7 +257,3 @@ def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, kno
     inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
     announceable: pd.DataFrame = failures.loc[inside]
     return announceable
-
-
-def _prices(costs: CostPlan) -> dict[str, float]:
-    return {"missed_failure": costs.missed_failure, "false_alarm": costs.false_alarm}
