@@ -193,8 +193,8 @@ def last_failures(
             continue
         booked = identity[rows], event[rows], known[rows]
         for begin in [NEVER] if replaced is None else np.unique(replaced[chosen]).tolist():
-            of_machine = chosen if replaced is None else chosen[replaced[chosen] == begin]
-            result[of_machine] = _last_breakdown(as_of[of_machine], *booked, width(breakdown), begin)
+            same = chosen if replaced is None else chosen[replaced[chosen] == begin]
+            result[same] = _last_breakdown(as_of[same], *booked, width(breakdown), begin)
     return result
 
 

@@ -165,16 +165,11 @@ def _policies(
     observation_gaps: pd.DataFrame | None,
 ) -> dict[str, float]:
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
-    missed_failure, false_alarm = costs.missed_failure, costs.false_alarm
+    missed, false = costs.missed_failure, costs.false_alarm
     before = observed_cut_offs(history, stride, rule, end=period.start - terms.claim).cut_offs
     known = known_failures(history.failures, period.start, terms.breakdown)
     best = best_interval(
-        before,
-        known,
-        terms=terms,
-        missed_failure=missed_failure,
-        false_alarm=false_alarm,
-        observation_gaps=observation_gaps,
+        before, known, terms=terms, missed_failure=missed, false_alarm=false, observation_gaps=observation_gaps
     )
     intervals = {
         "never inspecting": None,
@@ -187,8 +182,8 @@ def _policies(
             period.events,
             interval=at,
             terms=terms,
-            missed_failure=missed_failure,
-            false_alarm=false_alarm,
+            missed_failure=missed,
+            false_alarm=false,
             observation_gaps=observation_gaps,
         ).cost
         for name, at in intervals.items()

@@ -80,20 +80,20 @@ def evaluate_failures(
     failures = _announceable(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
-    missed_failure, false_alarm = costs.missed_failure, costs.false_alarm
-    fixed = best_interval(trained_on, happened, terms=terms, missed_failure=missed_failure, false_alarm=false_alarm)
-    seen = partial(
+    missed, false = costs.missed_failure, costs.false_alarm
+    fixed = best_interval(trained_on, happened, terms=terms, missed_failure=missed, false_alarm=false)
+    cost = partial(
         calendar_cost,
         predictions,
         failures,
         terms=terms,
-        missed_failure=missed_failure,
-        false_alarm=false_alarm,
+        missed_failure=missed,
+        false_alarm=false,
         observation_gaps=gaps,
         known_until=known_until,
     )
     intervals = {"never": None, "always": terms.horizon, "fixed_interval": fixed}
-    baseline = {f"expected_cost_{name}": seen(interval=at).cost for name, at in intervals.items()}
+    baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
     return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)

@@ -219,8 +219,10 @@ def _read_time(value: Any, path_at: PathAt, index: int, *, rows: bool) -> int:
 
 
 def _read_channel(values: Values, channel: str, path_at: PathAt, contract: Contract | None) -> FloatArray:
-    numbers = values.astype(np.float64) if isinstance(values, np.ndarray) else _as_numbers(values, channel, path_at)
     column = contract.column(channel) if contract else None
+    if column is not None and column.type == "boolean" and isinstance(values, list):
+        values = [int(value) if type(value) is bool else value for value in values]
+    numbers = values.astype(np.float64) if isinstance(values, np.ndarray) else _as_numbers(values, channel, path_at)
     if column is not None and (column.allowed is not None or column.multiple_of is not None):
         _check_choice(numbers, values, column, path_at)
     lowest, highest = (None, None) if column is None else (column.lowest, column.highest)

@@ -18,6 +18,7 @@ COLUMNS = (
     Column("event_time", "timestamp", required=True),
     Column("mode", "integer", allowed=(1, 2, 7)),
     Column("angle", "number", multiple_of=0.1),
+    Column("open", "boolean"),
 )
 CONTRACT = Contract("telemetry_valve", "1.0.0", "telemetry", COLUMNS, ("event_time",), asset_type="valve")
 
@@ -48,10 +49,18 @@ def test_a_value_that_the_contract_does_not_allow_is_named(channel: str, values:
         assert (error.value.status, error.value.field, error.value.expected) == (422, path, expected)
 
 
+def test_a_boolean_channel_takes_true_and_false_and_no_other_does() -> None:
+    """As features see it: 1 and 0."""
+    for rows in (False, True):
+        assert np.array_equal(send("open", [True, None, False], rows=rows).readings, [[1, np.nan, 0]], equal_nan=True)
+        with pytest.raises(ApiError, match="true"):
+            send("mode", [True], rows=rows)
+
+
 @given(st.integers(-1000, 1000).map(lambda step: step / 20))
 def test_a_step_is_the_same_for_requests_and_stored_rows(angle: float) -> None:
     """A reading that import accepts is accepted in a request, and no other."""
-    frame = pd.DataFrame({"event_time": [START], "mode": [1], "angle": [angle]})
+    frame = pd.DataFrame({"event_time": [START], "mode": [1], "angle": [angle], "open": [True]})
     refused = bool(measure(frame, CONTRACT, START)[MULTIPLE + "angle"].iloc[0])
     try:
         send("angle", [angle])
