@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from data_contracts.records.answer_records import find_answers
 from data_contracts.records.records import open_records, predictions
 from pipelines.cli import app
 from pipelines.demo import timeline
@@ -24,10 +26,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 
 
 def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
-    """Each machine gets a prediction each day, by the endpoint, and each is in the records."""
-    recorded = predictions(open_records(shown.workspace.records_url), model_name="fleet-failure")
+    """Each machine gets an answer each day, by the endpoint, and each is in the records: a prediction if it runs."""
+    records = open_records(shown.workspace.records_url)
+    recorded = predictions(records, model_name="fleet-failure")
     assert set(recorded["origin"]) == {"endpoint"}
-    assert recorded.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == SHORT.days - SHORT.history_days
+    days = SHORT.days - SHORT.history_days
+    answers = pd.DataFrame([vars(answer) for answer in find_answers(records)])
+    assert answers.groupby("as_of")["asset"].nunique().eq(SHORT.machines).sum() == days
+    assert set(answers["status"]) <= {"ok", "stale", "failed"}
+    assert 0.9 < len(recorded) / (SHORT.machines * days) <= 1
 
 
 def test_the_timeline_has_the_lines_shown_in_the_readme(shown: DemoResult) -> None:

@@ -151,7 +151,7 @@ def test_a_real_champion_without_regimes(plant):
     diagnosis = diagnose(plant.workspace, champion, now=now, since=plant.at(93))
     assert not diagnosis.frozen
     assert not diagnosis.set_aside
-    bad = pd.DataFrame({"failure_id": ["f"], "asset": ["machine-01"], "event_time": [now], "reason": ["?"]})
+    bad = pd.DataFrame({"failure_id": ["f"], "asset": ["machine-01"], "event_time": [now]})
     with pytest.raises(ContractError):
         ingest(plant.workspace, bad, load_contract("failures"), now=now)
     frozen = diagnose(plant.workspace, champion, now=now, since=plant.at(93))
