@@ -259,7 +259,7 @@ def test_a_file_that_cannot_be_read_is_refused(shared: Line, case: str) -> None:
     ("words", "status", "message"),
     [
         (("ingest", "nowhere.csv", "--contract", "failures"), 1, "no file nowhere.csv"),
-        (("ingest", "docs", "--contract", "failures"), 1, "no file in docs"),
+        (("ingest", "docs", "--contract", "failures"), 1, "no file of data in docs"),
         (("ingest", __file__, "--contract", "failures"), 2, "ends in '.py'"),
         (("validate", "a.csv", "--contract", "failres"), 1, "Did you mean 'failures'?"),
         (("validate", "a.csv", "--contract", "mine.odcs.yaml"), 1, "no contract 'mine.odcs.yaml'"),
