@@ -59,7 +59,7 @@ def choose_threshold(
     curve, by_asset = _curve(ordered, peaks, terms, missed_failure, false_alarm)
     close = curve.loc[_as_good_as_cheapest(by_asset), "threshold"].to_numpy()
     value = float(close[np.abs(_log_odds(close) - _log_odds(ratio)).argmin()])
-    return ChosenThreshold(value, curve, f"least cost on {len(ordered)} samples with {len(peaks)} failures")
+    return ChosenThreshold(value, curve, f"least cost on {len(ordered):,} samples with {len(peaks):,} failures")
 
 
 def within_budget(

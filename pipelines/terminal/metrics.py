@@ -88,7 +88,8 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
     scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
     yield "probabilities", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in scores)
     within, by_chance = format_metric(m, "roc_auc_within_assets", ".3f"), format_metric(m, "ranking_by_chance", ".2g")
-    yield "", f"ROC AUC{_interval(m, 'roc_auc', '.3f')} by asset" if "roc_auc_low" in m else "-"
+    if interval := _interval(m, "roc_auc", ".3f"):
+        yield "  95% interval, by asset", f"ROC AUC {interval.strip(' ()')}"
     yield "ranking", f"ROC AUC within assets {within}; chance ranks as well with probability {by_chance}"
     yield "", _ranking(m, "")
     if "recall_at_fpr_rule" in m:
