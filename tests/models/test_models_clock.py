@@ -15,11 +15,12 @@ from data_contracts.contract.file_layout import FileLayout
 from data_contracts.tables.history import History
 from features.clock import TIME, Clock
 from features.telemetry.sorted_times import microseconds
-from models.artifact.absences import ObservationTerms, absence_reasons
+from models.artifact.absences import KnownAssets, ObservationTerms, absence_reasons
 from models.artifact.artifact import Artifact
 from models.artifact.driver_words import describe_driver
 from models.artifact.staleness import staleness
 from models.experiment.experiment import Experiment
+from models.labels.observation import NEVER
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 from models.registry.model_card import model_card
 from models.registry.plots import draw_plots
@@ -113,8 +114,9 @@ def test_sentences_of_seconds() -> None:
 def test_reasons_count_cycles(trained: Trained) -> None:
     """Why there is no prediction, and how old telemetry may be, is written in cycles."""
     terms = ObservationTerms.of(trained.artifact)
-    times = (microseconds(pd.Series([START + hours * HOUR])) for hours in (9, 4, 5))
-    (reason,) = absence_reasons(*times, np.array([False]), terms)
+    as_of, reading, failure = (microseconds(pd.Series([START + hours * HOUR])) for hours in (9, 4, 5))
+    known = KnownAssets(failure, np.array([NEVER]), np.array([False]))
+    (reason,) = absence_reasons(as_of, reading, known, terms)
     assert reason is not None
     assert reason.words.startswith("it failed at cycle 5, and no reading")
     assert staleness(trained.artifact).describe().startswith("at most 24 cycles is expected")
