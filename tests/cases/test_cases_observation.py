@@ -14,7 +14,7 @@ def trained(case: Case, telemetry: str = "telemetry.csv", workspace: str = "w") 
     """Import a case's files, train, and return what `train --json` printed."""
     files = ["--telemetry", telemetry, "--failures", "failures.csv", "-w", workspace]
     imported = case.forewarn("import", "files", "--contract", "pump.odcs.yaml", *files)
-    # One refused row may be told of by the status; that it is refused at all is left to the contract.
+    # Whether the row is refused, and so the exit status, is the contract's affair.
     assert imported.status in (0, 1), imported.err
     result = case.forewarn("train", "pump.toml", "-w", workspace, "--json")
     assert result.status in (0, 1), result.err

@@ -69,7 +69,7 @@ def test_a_correction_with_a_later_report_is_stored(workspace: Workspace) -> Non
 
 
 def test_a_correction_without_times_of_reporting_may_move_by_hours(workspace: Workspace) -> None:
-    """An export that is mended and imported again has no known time; the event moved by half a day."""
+    """An export that is corrected and imported again has no known time; the event moved by half a day."""
     ingest(workspace, failures(("7", "mixer", "2026-01-03T06:00Z")), FAILURES, now=NOW)
     assert ingest(workspace, failures(("7", "mixer", "2026-01-03T18:00Z")), FAILURES, now=NOW).accepted == 1
 

@@ -159,8 +159,8 @@ def test_a_breakdown_booked_again_is_not_a_failure_of_its_own() -> None:
 def test_a_retired_asset_comes_back_by_its_next_record() -> None:
     """The latest record known by the cut-off counts, once it has happened."""
     readings = telemetry(*hourly(0, 40))
-    told = records(("m1", 0, 0), ("m1", 10, 12), ("m1", 20, 15), status=[None, "retired", "in service"])
-    assert states(cut_offs(11, 12, 19, 20), readings, assets=told) == ["observed", "retired", "retired", "observed"]
+    recorded = records(("m1", 0, 0), ("m1", 10, 12), ("m1", 20, 15), status=[None, "retired", "in service"])
+    assert states(cut_offs(11, 12, 19, 20), readings, assets=recorded) == ["observed", "retired", "retired", "observed"]
 
 
 @pytest.mark.parametrize("last", ["first", "second"])
