@@ -229,6 +229,8 @@ def test_two_workers_answer_and_a_signal_ends_them_cleanly(
     registry.set_alias(fleet.model, CHAMPION, 1)
     with run_endpoint(workspace, tmp_path / "log", "--model", fleet.model, "--workers", "2") as endpoint:
         assert eventually(lambda: "forewarn serves tiny version 1" in endpoint.log.read_text(), 30.0)
+        # A worker that is still starting ends at once, and has nothing to clean up.
+        assert eventually(lambda: endpoint.log.read_text().count("Service forewarn initialized") == 2, 30.0)
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda a: endpoint.predict({"assets": [a], "as_of": AS_OF}), fleet.assets[:16]))
         assert {answer.status_code for answer in answers} == {200}
