@@ -1,7 +1,7 @@
 """Corrections: which of several rows with one key counts.
 
 The one known last; of those known at the same time the one stored last, whatever its values. Rows of one batch, and of
-batches that were stored at the same moment, are told apart by their values, so that their order has no effect.
+batches that were stored at the same moment, are distinguished by their values, so that their order has no effect.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ def _objections(m: Mapping[str, float]) -> Iterator[str]:
     yield from _budget_objections(m) if _AT_RANDOM in m else _cost_objections(m)
     failed, by_chance = m.get("assets_failed", 0.0), m.get("ranking_by_chance", math.nan)
     if math.isnan(by_chance):
-        yield "cannot be told from chance: no asset of the test has samples both before a failure and without one"
+        yield "cannot be compared with chance: no asset of the test has samples both before a failure and without one"
     elif by_chance > _SIGNIFICANT:
         assets = "1 asset" if failed == 1 else f"{failed:.0f} assets"
         yield (

@@ -39,7 +39,7 @@ def test_a_good_model_is_accepted(change: dict[str, float], words: str) -> None:
         ({"expected_cost_never": 0.0}, "never acting 0"),
         ({"ranking_by_chance": 0.2}, "5 assets that failed"),
         ({"ranking_by_chance": 0.2, "assets_failed": 1.0}, "1 asset that failed"),
-        ({"ranking_by_chance": float("nan"), "assets_failed": 0.0}, "cannot be told from chance"),
+        ({"ranking_by_chance": float("nan"), "assets_failed": 0.0}, "cannot be compared with chance"),
         ({"rmse_capped": 9.0, "rmse_mean": 9.0}, "no better than predicting the mean"),
         ({"rmse_capped": float("nan"), "rmse_mean": 9.0}, "no test sample with a known outcome"),
     ],
