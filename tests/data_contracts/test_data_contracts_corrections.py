@@ -82,7 +82,7 @@ def test_a_table_from_before_takes_corrections(workspace):
     old = to_arrow(reading(99.0))
     write_deltalake(location(workspace, TABLE), old)
     assert read_history(workspace, "pump").channels == ("flow", "heat")
-    tables.append(workspace, TABLE, reading(1.1), "mended")
+    tables.append(workspace, TABLE, reading(1.1), "corrected")
     rows = tables.read(workspace, TABLE)
     assert rows["stored_version"].dtype == "int64"
     assert rows["stored_version"].tolist() == [0, 1]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.planning.worklist import Costs, Day, Job, LeftOut, Risk, Worklist, days_from, plan
+from models.planning.worklist import Costs, Day, Job, LeftOut, Risk, Why, Worklist, days_from, plan
 from models.planning.worklist_assignment import UNASSIGNED, assign
 from models.planning.worklist_costs import expected_costs, survival
+from serving.schemas.answers import LeftOutLine
 
 START = pd.Timestamp("2026-01-05T06:00Z").as_unit("us")
 HOUR = pd.Timedelta(hours=1)
@@ -347,3 +348,8 @@ def test_a_fleet_of_two_hundred_is_planned_for_a_week_within_a_second() -> None:
     assert pd.Timestamp.now() - began < pd.Timedelta(seconds=3)
     assert worklist.proven or worklist.optimality_gap < 1e-3 * worklist.saves
     assert plan([replace(one) for one in jobs], days_from(START, 7, machines=4, hours=24.0)) == worklist
+
+
+def test_why_an_asset_is_left_out_has_the_words_of_the_answers() -> None:
+    """The client's types list them too, and have no platform to import them from."""
+    assert get_args(Why) == get_args(get_type_hints(LeftOutLine)["why"])
