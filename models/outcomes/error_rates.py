@@ -20,6 +20,7 @@ from models.outcomes.rate_intervals import Bounds, clustered_occurrence, cluster
 from models.outcomes.rate_intervals import Rate as Rate
 from models.outcomes.rate_intervals import occurrence as occurrence
 from models.outcomes.rate_intervals import share as share
+from models.outcomes.weekly_counts import WeekCounts
 
 MONTH = pd.Timedelta(days=30)
 """An asset-month, in which exposure is counted."""
@@ -57,6 +58,9 @@ class ErrorRates:
     precision
         Share of the alarm episodes that were true (something failed, or a defect was found), of those true or false;
         None in rates stored before it was counted.
+    weeks
+        The counts week by week, of rates that a champion is promoted with; empty otherwise, and in rates stored before
+        they were counted.
     """
 
     start: pd.Timestamp
@@ -71,10 +75,13 @@ class ErrorRates:
     undecided: int
     confidence: float
     precision: Rate | None = None
+    weeks: tuple[WeekCounts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values: times in ISO 8601, NaN and infinity as None."""
-        return {name: as_json(value) for name, value in asdict(self).items()}
+        values = {name: as_json(value) for name, value in asdict(self).items()}
+        weeks = [week.to_list() for week in self.weeks]
+        return values | {"weeks": weeks} if weeks else {name: values[name] for name in values if name != "weeks"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ErrorRates":
@@ -84,6 +91,7 @@ class ErrorRates:
             parsed[name] = pd.Timestamp(values[name])
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
             parsed[name] = None if values.get(name) is None else _parse_rate(values[name])
+        parsed["weeks"] = tuple(WeekCounts.from_list(week) for week in values.get("weeks", ()))
         return cls(**parsed)
 
 

@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_contracts.errors import UsageError
-from models.monitoring.e_processes import RATES, Alternatives, FloatArray
+from models.sequential_tests.e_processes import RATES, Alternatives, FloatArray
 
 CUTS = 32
 NEGLIGIBLE = 1e-9
@@ -92,7 +92,7 @@ class EDetector:
 
     Examples
     --------
-    >>> from models.monitoring.e_processes import bernoulli_alternatives, poisson_alternatives
+    >>> from models.sequential_tests.e_processes import bernoulli_alternatives, poisson_alternatives
     >>> misses = EDetector(bernoulli_alternatives(promised=0.20, harmful=0.35), mean_time_between_false=100)
     >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
     ...     misses.update(missed, 6)
