@@ -150,6 +150,8 @@ def described(result: "DescribedData") -> Group:
         parts += [*_try_first(report), Text(), _channels(report), Text(), _assets(report), Text()]
     parts += unmatched_lines(result.unmatched)
     parts += [] if result.page is None else [Text(f"page: {result.page}")]
+    if (written := result.experiment) is not None:
+        parts.append(Text(f"experiment: {written}; look through it, then `forewarn train {written}`"))
     return Group(*parts)
 
 
