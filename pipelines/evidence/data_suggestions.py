@@ -12,7 +12,6 @@ from features.clock import TIME, Clock
 from features.names import format_duration, parse_duration
 
 _READINGS = (12, 48)  # in the short and in the long window
-_CYCLE_READINGS = 1  # where each reading is a cycle, which sums up what happened in it
 _MOST_CUT_OFFS = 200_000
 _SHARE = 10  # a horizon is this part of the time between failures
 _ROUND = tuple(

@@ -1,14 +1,12 @@
 """An experiment to start from: what the report on stored data suggests, as the text of its file.
 
-Few failures teach little, whatever the number of readings, so that below `FEW` of them the choice is one of restraint:
-each channel's level alone, a random forest that shows each split a third of the columns, and every asset tested by a
-model of the others.
+Few failures teach little, whatever the number of readings: below `FEW` of them each channel's level alone is a feature,
+the trees split at random thresholds, and every asset is tested by a model of the others.
 
 References
 ----------
-Breiman, "Random forests", Machine Learning 45 (2001), doi:10.1023/A:1010933404324. Hastie, Tibshirani & Friedman, *The
-Elements of Statistical Learning* (2nd ed. 2009), section 15.3: for regression a third of the columns a split and leaves
-of five samples, for classification the square root of their number.
+Geurts, Ernst & Wehenkel, "Extremely randomized trees", Machine Learning 63 (2006), doi:10.1007/s10994-006-6226-1,
+section 3 (random thresholds lower the variance).
 """
 
 import json
@@ -87,11 +85,15 @@ def _label(report: DataReport, outcome: OutcomeChoice, horizon: pd.Timedelta | N
         yield f"horizon = {_text(format_duration(horizon))}  # so far ahead of the cut-off"
 
 
-def _windows(report: DataReport, _: OutcomeChoice, __: pd.Timedelta | None, ___: Sequence[str]) -> Lines:
-    if (suggestion := report.suggestion) is None:
+def _windows(report: DataReport, outcome: OutcomeChoice, _: pd.Timedelta | None, __: Sequence[str]) -> Lines:
+    suggestion, cycle = report.suggestion, report.written.cycle
+    if suggestion is None:
         return
     yield "[windows]"
-    yield f"window = [{', '.join(map(_text, suggestion.window))}]"
+    if suggestion.at_rows and cycle is not None and _few(report, outcome):
+        yield f"window = [{_text(format_duration(cycle))}]  # the reading itself, for the fewest columns"
+    else:
+        yield f"window = [{', '.join(map(_text, suggestion.window))}]"
     yield 'cut_offs = "rows"  # each reading' if suggestion.at_rows else f"stride = {_text(suggestion.stride)}"
 
 
@@ -112,12 +114,7 @@ def _estimator(report: DataReport, outcome: OutcomeChoice, _: pd.Timedelta | Non
     if not _few(report, outcome):
         yield 'kind = "lightgbm"'
         return
-    yield 'kind = "random_forest"'
-    yield ""
-    yield "[estimator.params]"
-    yield "n_estimators = 300"
-    yield "min_samples_leaf = 5"
-    yield 'max_features = "sqrt"' if outcome.target == "failure" else "max_features = 0.33"
+    yield 'kind = "extremely_randomized_trees"'
 
 
 def _alarms(report: DataReport, outcome: OutcomeChoice, horizon: pd.Timedelta | None, _: Sequence[str]) -> Lines:

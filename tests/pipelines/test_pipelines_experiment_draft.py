@@ -65,7 +65,7 @@ def test_every_draft_is_an_experiment(tmp_path: Path, looms: int) -> None:
         ahead = experiment.label.cap if outcome.target == "remaining_life" else experiment.label.horizon
         assert ahead == horizon or horizon is None
         few = looms == 8
-        assert experiment.estimator.kind == ("random_forest" if few else "lightgbm")
+        assert experiment.estimator.kind == ("extremely_randomized_trees" if few else "lightgbm")
         assert experiment.split.kind == ("cross" if few or outcome.target == "condition" else "time")
 
 
