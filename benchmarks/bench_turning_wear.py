@@ -15,7 +15,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import open_workspace
+from models.estimators import estimators
+from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment, load_experiment
 from models.training.fitting import fit_model, predict_test
 from models.training.samples import draw_samples
@@ -97,7 +100,8 @@ def prepare(csv: Path, what: str) -> Bench:
 def command(*arguments: object) -> None:
     """Run a command of forewarn's in the current folder, and print nothing."""
     try:
-        status = forewarn([*map(str, arguments), "--json"])
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            status = forewarn([*map(str, arguments), "--json"])
     except SystemExit as ended:
         status = ended.code
     if status:
@@ -164,6 +168,53 @@ def run(csv: Path, what: str, seeds: int, estimator: Sequence[str]) -> None:
         os.chdir("/")
 
 
+CANDIDATES = {
+    "random forest, a third of the columns": ("random_forest", {"max_features": 1 / 3}, 1),
+    "random thresholds, a third of the columns": ("extremely_randomized_trees", {}, 1),
+    "random thresholds, all columns": ("extremely_randomized_trees", {"max_features": 1.0}, 1),
+    "random thresholds, with the means of 12 rows": ("extremely_randomized_trees", {}, 12),
+}
+
+
+def nested(csv: Path) -> None:
+    """Choose an estimator for each worn tool by leaving out each of the others in turn, and predict it by that one."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        bench = prepare(csv, "life")
+        os.chdir("/")
+    samples = draw_samples(bench.experiment, bench.history, latest_known_time(bench.history)).train
+    means = bench.rows.groupby(level=0, group_keys=False).rolling(12, min_periods=1).mean().droplevel(0)
+    tables = {1: bench.of(samples), 12: np.hstack([bench.of(samples), replace(bench, rows=means).of(samples)])}
+    tool, target = samples["asset"].to_numpy(), samples["target"].to_numpy()
+    failed = np.isin(tool, crossed_tools(bench))
+    worn, squares = np.unique(tool[failed]), {}
+    for (name, (kind, params, rows)), (left, right) in itertools.product(
+        CANDIDATES.items(), itertools.combinations_with_replacement(worn, 2)
+    ):
+        out = np.isin(tool, [left, right])
+        model = estimators.make(kind, "remaining_life", {"n_estimators": 60, **params}, 0)
+        predicted = estimators.predict(estimators.fit(model, tables[rows][~out], target[~out]), tables[rows])
+        for held_out, judged in ((left, right), (right, left)):
+            squares[name, held_out, judged] = (predicted - target)[tool == judged] ** 2
+    chosen = []
+    for held_out in worn:
+        inner = {
+            name: np.sqrt(
+                np.mean(np.concatenate([squares[name, held_out, other] for other in worn if other != held_out]))
+            )
+            for name in CANDIDATES
+        }
+        best = min(inner, key=lambda each: inner[each])
+        chosen.append(squares[best, held_out, held_out])
+        print(f"without {held_out}: {best}, {inner[best]:.2f} on the others, {np.sqrt(chosen[-1].mean()):.2f} on it")
+    print(f"nested: RMSE {np.sqrt(np.concatenate(chosen).mean()):.2f}")
+
+
+def crossed_tools(bench: Bench) -> list[str]:
+    """Return the tools that were worn."""
+    return sorted(outcome_history(bench.experiment, bench.history).failures["asset"].unique())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv", type=Path)
@@ -172,6 +223,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--set", action="append", default=[], help="a key of the experiment to change, as in `forewarn train`"
     )
+    parser.add_argument("--tools", action="store_true", help="each tool alone only")
+    parser.add_argument(
+        "--nested", action="store_true", help="choose the estimator of remaining life on the tools left in"
+    )
     given = parser.parse_args()
+    if given.nested:
+        nested(given.csv.resolve())
+        sys.exit()
     for each in given.what:
         run(given.csv.resolve(), each, 0 if given.tools else given.seeds, given.set)
