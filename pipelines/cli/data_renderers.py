@@ -132,7 +132,7 @@ def imported(result: "ImportedData") -> Group:
     if result.report is None:
         return imported_tables(result.result)
     head = [Text(f"- {sentence}") for sentence in result.report.head]
-    hint = Text("See `forewarn data report` for the rest.", style="dim")
+    hint = Text("See `forewarn data report` for the rest; --experiment FILE writes an experiment.", style="dim")
     return Group(
         imported_tables(result.result), Text("\nStored now", style="bold"), *head, *_try_first(result.report), hint
     )

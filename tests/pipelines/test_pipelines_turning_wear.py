@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from models.experiment.experiment import load_experiment
@@ -13,6 +14,7 @@ from pipelines.cli import main
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Any]
+HOUR = pd.Timedelta("1h")
 CSV = Path("turning_wear") / "Dataset_Machine_tool_wear.csv"
 WORN = ("--condition", "Vb", "--threshold", "300")
 # Five tools at random, as one fold in place of all thirteen, and fewer trees: for the test's time alone.
@@ -54,6 +56,7 @@ def test_four_commands_from_the_csv_to_a_model(run: Run, csv: str, tmp_path: Pat
     assert (report["assets"], report["failures"]["assets"], report["failures"]["breakdowns"]) == (13, 8, 8)
     experiment = load_experiment(tmp_path / "tool-life.toml")
     assert (experiment.split.kind, experiment.split.test_folds, experiment.windows.cut_offs) == ("cross", 13, "rows")
+    assert (experiment.windows.window, experiment.label.cap) == ((HOUR,), 100 * HOUR)
     trained = run("train", "tool-life.toml", *QUICK)
     assert trained["clock"] == "cycle"
     assert trained["champion"]
