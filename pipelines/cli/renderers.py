@@ -137,11 +137,15 @@ def _miss_estimate(result: "MissEstimate") -> Text:
     estimate = result.estimate
     if not estimate.inspected:
         return Text(f"{estimate.drawn} audits have matured, none was inspected: misses cannot be estimated.")
-    return Text(
+    text = Text(
         f"{estimate.inspected} of {estimate.drawn} matured audits were inspected, {estimate.defects} found a defect. "
         f"Estimate: of {estimate.silent} assets without an alert {estimate.missed:.1f} had one "
         f"({estimate.confidence:.0%} interval {estimate.missed_low:.1f} to {estimate.missed_high:.1f})."
     )
+    if result.sensitivity.of:
+        reported, interval = _share(result.sensitivity)
+        text.append(f" Of the defects that mechanics met, {reported} were reported (interval {interval}).")
+    return text
 
 
 def _explanation(result: "Explanation") -> Group:
@@ -177,6 +181,7 @@ def _monitor(result: "MonitorResult") -> Group:
     )
     span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
+    noticed += [result.findings.sentence] if result.findings.sentence else []
     if result.probation is not None:
         noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(

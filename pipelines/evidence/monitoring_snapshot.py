@@ -1,6 +1,6 @@
 """Monitoring snapshot: everything that `models.retraining.retraining_policy` decides on, gathered at one time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -16,12 +16,14 @@ from models.monitoring.drift import Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
+from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
@@ -43,6 +45,7 @@ class MonitoringSnapshot:
     diagnosis: Diagnosis
     drift: Drift  # without assets whose data are in doubt
     evidence: RetrainingEvidence
+    findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
 
@@ -75,8 +78,13 @@ def gather_snapshot(
     promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
     diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
+    findings = finding_quality(records, model_name, history, now=now, terms=alarm_terms, settings=settings)
     grid = Grid(
-        since, settings.drift.every, one_per_asset=settings.drift.one_per_asset, set_aside=dict(diagnosis.set_aside)
+        since,
+        settings.drift.every,
+        one_per_asset=settings.drift.one_per_asset,
+        set_aside=dict(diagnosis.set_aside),
+        findings=findings,
     )
     drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
     start = max(since, now - settings.monitor.span)
@@ -89,7 +97,7 @@ def gather_snapshot(
         terms=alarm_terms,
         since=since,
         outcomes=champion_outcomes,
-        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence),
+        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence, findings=findings),
         promise=promise,
         diagnosis=diagnosis,
         drift=drift,
@@ -105,9 +113,11 @@ def gather_snapshot(
             terms=alarm_terms,
             diagnosis=diagnosis,
             absent=absent,
+            findings=findings,
             now=now,
             settings=settings,
         ),
+        findings=findings,
         warnings=tuple(moved_scores(records, champion, now=now, settings=settings)),
     )
 

@@ -14,6 +14,7 @@ from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, count_looks
 from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
 from models.outcomes.error_rates import ErrorRates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Terms, outcomes
 from models.registry.promotion import Promoted, rollback
 from models.registry.registry import Registry
@@ -34,6 +35,7 @@ def on_probation(
     terms: Terms,
     diagnosis: Diagnosis,
     absent: pd.DataFrame,
+    findings: FindingQuality,
     now: pd.Timestamp,
     settings: Settings,
 ) -> Probation | None:
@@ -41,7 +43,7 @@ def on_probation(
 
     None for a first champion, for one that came by a rollback, and from two looks after the end of the probation on.
     Assets whose data are in doubt do not count, and a frozen diagnosis suggests no rollback. `absent` holds the spans
-    in which assets were retired or their telemetry lost.
+    in which assets were retired or their telemetry lost; `findings` is how far the findings of mechanics are trusted.
     """
     rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
@@ -64,6 +66,7 @@ def on_probation(
         settings.drift.every,
         one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
+        findings=findings,
     )
     status = assess_probation(
         count_looks(champion_outcomes, grid),

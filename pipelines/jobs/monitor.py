@@ -1,7 +1,7 @@
 """Monitor the champion: compare its error rates with its reference rates, and decide whether to retrain it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import Drift, ReferenceRates
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
@@ -36,6 +37,7 @@ class MonitorResult:
     report: Path
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
+    findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
 
     @property
     def decision(self) -> str:
@@ -64,6 +66,7 @@ class MonitorResult:
             "rates": self.rates.to_dict(),
             "probation": None if self.probation is None else self.probation.to_dict(),
             "warnings": list(self.warnings),
+            "finding_quality": asdict(self.findings),
             "report": str(self.report),
         }
 
@@ -90,6 +93,7 @@ def monitor_champion(
         report=report,
         probation=snapshot.probation,
         warnings=snapshot.warnings,
+        findings=snapshot.findings,
     )
 
 
@@ -117,6 +121,7 @@ def decide_retraining(
         "held": decision.to_dict()["held"],
         "probation": None if snapshot.probation is None else snapshot.probation.to_dict(),
         "warnings": list(snapshot.warnings),
+        "finding_quality": asdict(snapshot.findings),
     }
     add_decision(
         records,

@@ -44,7 +44,9 @@ def write_watch_page(
     gaps = observation_gaps(workspace, history, settings, now=now)
     known = outcomes(rows, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps)
     series = rate_series(
-        rows["as_of"], known.matured_until, lambda start, end: error_rates(known, start=start, end=end)
+        rows["as_of"],
+        known.matured_until,
+        lambda start, end: error_rates(known, start=start, end=end, findings=snapshot.findings),
     )
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
