@@ -23,7 +23,9 @@ def test_rates_of_an_intervened_fleet(
 ) -> None:
     plant = PLANTS[name]
     findings = FindingQuality(plant.sensitivity, plant.specificity)
-    rates = benchmark.pedantic(estimated_rates, args=(plant, HISTORIES), kwargs={"seed": 7, "findings": findings}, rounds=1)
+    rates = benchmark.pedantic(
+        estimated_rates, args=(plant, HISTORIES), kwargs={"seed": 7, "findings": findings}, rounds=1
+    )
     rows = []
     for rate, truth in (("false", plant.false_per_month), ("missed", plant.missed)):
         ours, naive = rates[rate].mean(), rates[f"naive_{rate}"].mean()

@@ -70,6 +70,9 @@ def _train(result: "TrainResult") -> Group:
         is_life = "rmse_capped" in result.metrics
         threshold = result.clock.amount(result.threshold, ".3g") if is_life else f"{result.threshold:.3g}"
         samples += f"threshold {threshold}: {result.threshold_reason}\n"
+    if result.counted is not None:
+        start, end = map(result.clock.instant, result.counted)
+        samples += f"failures, alarms and costs are those of {start} to {end}, matured by now\n"
     parts: list[RenderableType] = [
         head,
         Text(samples),
@@ -179,7 +182,8 @@ def _monitor(result: "MonitorResult") -> Group:
         if rates.start >= rates.end
         else f"decisions from {format_minute(rates.start)} to {format_minute(rates.end)}; "
     )
-    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
+    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered. Tests count an asset "
+    span += "once a look, and none whose data are in doubt"
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
     noticed += [result.findings.sentence] if result.findings.sentence else []
     if result.probation is not None:

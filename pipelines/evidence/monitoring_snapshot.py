@@ -40,7 +40,7 @@ class MonitoringSnapshot:
     terms: Terms
     since: pd.Timestamp  # when the evidence begins
     outcomes: Outcomes  # of its predictions since then
-    rates: ErrorRates  # over the trailing span, or since the evidence begins
+    rates: ErrorRates  # over the trailing span, or since the evidence begins, up to what the last look counts
     promise: ReferenceRates
     diagnosis: Diagnosis
     drift: Drift  # without assets whose data are in doubt
@@ -88,6 +88,7 @@ def gather_snapshot(
     )
     drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
     start = max(since, now - settings.monitor.span)
+    end = drift.looks[-1].at - alarm_terms.maturity if drift.looks else None
     evidence = _evidence(
         drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
     )
@@ -97,7 +98,13 @@ def gather_snapshot(
         terms=alarm_terms,
         since=since,
         outcomes=champion_outcomes,
-        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence, findings=findings),
+        rates=error_rates(
+            champion_outcomes,
+            start=start,
+            end=end,
+            confidence=settings.monitor.confidence,
+            findings=findings,
+        ),
         promise=promise,
         diagnosis=diagnosis,
         drift=drift,

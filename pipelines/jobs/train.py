@@ -46,6 +46,7 @@ class TrainResult:
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how times and durations are written
+    counted: tuple[pd.Timestamp, pd.Timestamp] | None = None  # the period whose failures and alarms the figures count
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
 
@@ -77,6 +78,7 @@ class TrainResult:
             "breakdown": self.breakdown,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
+            **({} if self.counted is None else {"counted": [time.isoformat() for time in self.counted]}),
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **self.metrics,
@@ -152,6 +154,7 @@ def train_experiment(
         booked_again=trained.booked_again,
         clock=trained.artifact.clock,
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
+        counted=trained.evaluation.period,
         unmatched=unmatched,
         strict=strict,
     )

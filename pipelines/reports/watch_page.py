@@ -142,7 +142,11 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
     return [
         Fact("Champion", f"version {champion.model.version}", since),
-        Fact("Failures missed", _percent(rates.missed), f"{rates.missed.count} of {rates.missed.of:g}"),
+        Fact(
+            "Failures missed",
+            _percent(rates.missed),
+            f"{rates.missed.count} of {rates.missed.of:g}, {rates.start:%Y-%m-%d} to {rates.end:%Y-%m-%d}",
+        ),
         Fact("Caught, prevented", f"{rates.caught}, {rates.prevented}", "failures"),
         Fact(
             "False alarms per asset-month",
