@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.history import History
-from data_contracts.tables.readings import last_readings
+from data_contracts.tables.readings import ReadingRhythm, last_readings
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from features.telemetry.sorted_times import IntArray, microseconds, width
@@ -81,6 +81,16 @@ def absence_reasons(
     for row in np.flatnonzero(states == ObservationState.FAILED):
         reasons[row] = _failed(int(known.failure[row]), int(as_of[row]), terms)
     return reasons
+
+
+def own_present(last_known: pd.Timestamp, clock: Clock, rhythm: ReadingRhythm | None) -> pd.Timestamp:
+    """Return until when an asset whose times count cycles is known, by when its last reading became known.
+
+    Cycles have no present that assets share. What happened within the time to the next reading is what ended the
+    readings; what is later is yet to come.
+    """
+    step = pd.Timedelta(0) if clock.cycle is None else clock.cycle
+    return last_known + (step if rhythm is None else max(step, rhythm.interval))
 
 
 def absent_assets(

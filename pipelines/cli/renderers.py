@@ -104,7 +104,9 @@ def _promoted(result: "Promoted") -> Text:
 def _score(result: "ScoreResult") -> Group:
     from pipelines.jobs.risk_list import first_risks
 
-    head = f"{result.model_name} version {result.model_version}, as of {result.clock.instant(result.as_of)}: "
+    last = result.clock.instant(result.as_of)
+    at = f"each asset as of its own last reading, the latest {last}" if result.own_cut_offs else f"as of {last}"
+    head = f"{result.model_name} version {result.model_version}, {at}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     listed = tuple(risk.words(result.clock) for risk in first_risks(result.risks, result.top))
@@ -120,6 +122,8 @@ def _score(result: "ScoreResult") -> Group:
         f"from telemetry that is too old; {result.stale_after}": result.stale,
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    if result.fail_later:
+        lines.append(f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}")
     return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 

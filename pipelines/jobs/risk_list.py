@@ -19,10 +19,15 @@ class Risk:
     probability: float | None  # of a failure; None for a model of remaining life
     remaining_life_h: float | None  # None for a model of failures
     alert: bool
+    as_of: pd.Timestamp | None = None  # its cut-off
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figure that the model predicts, with the asset and whether it alerts."""
+    def to_dict(self, clock: Clock = TIME) -> dict[str, Any]:
+        """Return the figure that the model predicts, with the asset and whether it alerts; in cycles too."""
         figures = {"probability": self.probability, "remaining_life_h": self.remaining_life_h}
+        if clock.cycle is not None:
+            life = None if self.remaining_life_h is None else pd.Timedelta(hours=self.remaining_life_h)
+            figures |= {"remaining_life_cycles": None if life is None else clock.cycles(life)}
+            figures |= {"cycle": None if self.as_of is None else clock.number(self.as_of)}
         return {"asset": self.asset, **{k: v for k, v in figures.items() if v is not None}, "alert": self.alert}
 
     def __str__(self) -> str:
@@ -38,11 +43,14 @@ class Risk:
 
 
 def by_risk(scores: pd.DataFrame) -> tuple[Risk, ...]:
-    """List scored assets (asset, probability, remaining_life_h, alert) by risk; those alike by name."""
+    """List scored assets (asset, as_of, probability, remaining_life_h, alert) by risk; those alike by name."""
     risk = scores["probability"].fillna(-scores["remaining_life_h"])
     ordered = scores.assign(risk=risk).sort_values(["risk", "asset"], ascending=[False, True], kind="stable")
-    columns = ordered[["asset", "probability", "remaining_life_h", "alert"]].itertuples(index=False, name=None)
-    return tuple(Risk(str(asset), _number(p), _number(hours), bool(alert)) for asset, p, hours, alert in columns)
+    columns = ordered[["asset", "probability", "remaining_life_h", "alert", "as_of"]].itertuples(index=False, name=None)
+    return tuple(
+        Risk(str(asset), _number(p), _number(hours), bool(alert), pd.Timestamp(as_of))
+        for asset, p, hours, alert, as_of in columns
+    )
 
 
 def first_risks(risks: Sequence[Risk], top: int | None) -> tuple[Risk, ...]:

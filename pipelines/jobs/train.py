@@ -48,6 +48,7 @@ class TrainResult:
     clock: Clock = TIME  # how times and durations are written
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
+    understood: tuple[str, ...] = ()  # how the experiment's file was understood
 
     @property
     def exit_status(self) -> int:
@@ -58,7 +59,7 @@ class TrainResult:
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was left out."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
-        return (left_out_sentence(self.left_out), *again)
+        return (*self.understood, left_out_sentence(self.left_out), *again)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -79,6 +80,7 @@ class TrainResult:
             "threshold_reason": self.threshold_reason,
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
+            **({"understood": list(self.understood)} if self.understood else {}),
             **self.metrics,
         }
 

@@ -18,6 +18,7 @@ from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
 from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.cycle_figures import add_cycles
 from serving.schemas.instants import format_microseconds, microseconds_of
 
 IntArray = npt.NDArray[np.int64]
@@ -115,6 +116,7 @@ class ResponseBuilder:
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
+        add_cycles(answer, artifact.clock)
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         record = Answer(
             prediction_id=prediction_id,

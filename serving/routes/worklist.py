@@ -32,6 +32,10 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
         raise unprocessable(
             None, "a model of remaining life", "a model that predicts failure probabilities", "Serve such a model"
         )
+    if champion.artifact.clock.cycle is not None:
+        found = f"a model of {champion.artifact.recipe.asset_type}, whose times count cycles"
+        remedy = "Rank the assets by what /predict answers; nobody knows how many cycles a day has"
+        raise unprocessable(None, found, "a model in time, as repairs are planned by days and hours", remedy)
     now = worker.predictor.clock()
     start = _start(request, now)
     fleet = forecast_fleet(worker, champion, request, start, now)

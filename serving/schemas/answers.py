@@ -58,6 +58,18 @@ class DriverAnswer(TypedDict):
     words: Annotated[str, Field(description="What was observed, and what is usual.")]
 
 
+class CyclesAnswer(TypedDict):
+    """Figures in cycles, for assets whose contract counts those in place of times."""
+
+    as_of: Annotated[float | None, Field(description="The number of the cycle of the cut-off.")]
+    last_reading: Annotated[float | None, Field(description="That of the latest reading used.")]
+    feature_age: Annotated[float | None, Field(description="Cycles from the latest reading used to the cut-off.")]
+    valid_until: Annotated[float | None, Field(description="Ask again from this cycle on.")]
+    horizon: float | None
+    lead: float
+    remaining_life: Annotated[float | None, Field(description="Cycles until the next failure.")]
+
+
 class PredictionAnswer(TypedDict):
     """The model's prediction for one asset at one cut-off."""
 
@@ -100,6 +112,10 @@ class PredictionAnswer(TypedDict):
     model_name: str
     model_version: int
     model_digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
+    clock: NotRequired[
+        Annotated[Literal["cycle"], Field(description="Given where times count cycles, and hours their length.")]
+    ]
+    cycles: NotRequired[CyclesAnswer]
 
 
 class PredictAnswer(TypedDict):
