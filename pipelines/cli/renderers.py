@@ -123,7 +123,9 @@ def _score(result: "ScoreResult") -> Group:
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
     if result.fail_later:
-        lines.append(f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}")
+        lines.append(
+            f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}"
+        )
     return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 

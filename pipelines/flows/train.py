@@ -18,7 +18,9 @@ def train_and_register(
     """Train one experiment and register the version."""
     opened, settings = open_workspace_and_settings(workspace)
     loaded = read_experiment(find_experiment(experiment), overrides, contracts=opened.contracts)
-    result = train_experiment(opened, loaded.experiment, now=time_or_now(now), actor=settings.retrain.actor, insist=promote)
+    result = train_experiment(
+        opened, loaded.experiment, now=time_or_now(now), actor=settings.retrain.actor, insist=promote
+    )
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     for sentence in loaded.notes:
         get_run_logger().info("%s", sentence)
