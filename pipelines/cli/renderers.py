@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.evidence.figures import FiguresResult
     from pipelines.flows.schedules import FlowResult
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.monitor import MonitorResult
@@ -60,7 +61,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
-    if result.without_champion or not (result.champion or result.served):
+    if result.without_champion:
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
@@ -79,7 +80,7 @@ def _train(result: "TrainResult") -> Group:
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
-    elif result.champion_reason.startswith("Promoted by request") or not result.served:
+    elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
 
@@ -110,7 +111,9 @@ def _score(result: "ScoreResult") -> Group:
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     listed = tuple(risk.words(result.clock) for risk in first_risks(result.risks, result.top))
-    if result.top is None:
+    if any(risk.condition is not None for risk in result.risks):
+        alerts = Text(f"{result.condition}, the highest first: ") + Text(_first_names(listed))
+    elif result.top is None:
         alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
     else:
         over = f"{len(result.alerts):,} over the threshold"
@@ -189,6 +192,17 @@ def _monitor(result: "MonitorResult") -> Group:
         head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *noticed)), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
+
+
+def _figures(result: "FiguresResult") -> Group:
+    from pipelines.evidence.figures import figure_rows
+
+    head = Text(f"{result.model_name} version {result.model_version} at {format_minute(result.now)}")
+    table = column_table("", "seen", "in the evaluation")
+    for row in figure_rows(result):
+        table.add_row(*row)
+    reasons = (Text(f"- {sentence}") for sentence in result.reasons)
+    return Group(head, *reasons, Text(), table, Text(f"report: {result.report}"))
 
 
 def _retrain(result: "RetrainResult") -> Group:
@@ -285,6 +299,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
     "pipelines.jobs.why:Explanation": _explanation,
+    "pipelines.evidence.figures:FiguresResult": _figures,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

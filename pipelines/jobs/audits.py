@@ -16,7 +16,7 @@ from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, e
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
-from pipelines.evidence.champion import MonitoredModel, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.settings.settings import Settings
 
 
@@ -82,14 +82,15 @@ def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
     alarm_terms = terms(champion, history, settings, now=now)
     drawn = audits(open_records(workspace.records_url), model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
-    states = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=alarm_terms)
+    states = audit_outcomes(drawn, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms)
     return MissEstimate(model_name, now, estimate_defects(states))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
     """Read assets, failures and work orders; with `start` at now no telemetry is read."""
     data = champion.experiment.data
-    return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    return judged_history(workspace, champion, history, now=now)
 
 
 def _silent_assets(

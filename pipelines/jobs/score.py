@@ -22,7 +22,7 @@ from models.artifact.scoring import DetailedScores, score_in_detail
 from models.artifact.staleness import Staleness, contract_of, staleness
 from models.labels.observation import observation_window
 from pipelines.evidence.champion import load_champion
-from pipelines.jobs.fleet_cut_offs import fleet_cut_offs, later_failures
+from pipelines.evidence.fleet_cut_offs import fleet_cut_offs, later_failures
 from pipelines.jobs.risk_list import Risk, by_risk, first_risks
 from pipelines.jobs.scored_records import (
     absent_answers,
@@ -52,6 +52,7 @@ class ScoreResult:
     clock: Clock = TIME  # how times and durations are written
     top: int | None = None  # how many of them to list; those over the threshold by default
     own_cut_offs: bool = False  # whether each asset was scored at its own last reading; `as_of` is the latest
+    condition: str | None = None  # the channel that the model is about
     fail_later: int = 0  # then, of how many of these assets a failure is stored for a later time
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +71,7 @@ class ScoreResult:
             "stale_after": self.stale_after,
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **({"own_cut_offs": True, "fail_later": self.fail_later} if self.own_cut_offs else {}),
+            **({} if self.condition is None else {"condition": self.condition}),
             "by_risk": [risk.to_dict(self.clock) for risk in first_risks(self.risks, self.top)],
         }
 
@@ -116,6 +118,8 @@ def score_fleet(
         answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at)
         predicted = predictions_of(model, run.scores, made_at)
     stored = store_new(workspace, predicted, answers)
+    about = model.artifact.about
+    unit = None if about is None else about.unit
     progress("score", 3, 3)
     without = set() if run is None else {*run.without}
     return ScoreResult(
@@ -131,8 +135,9 @@ def score_fleet(
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
         clock=model.artifact.clock,
-        risks=() if run is None else by_risk(run.scores),
+        risks=() if run is None else by_risk(run.scores, unit),
         own_cut_offs=cut_offs.own,
+        condition=None if about is None else about.channel,
         fail_later=later_failures(history, cut_offs) if cut_offs.own else 0,
     )
 

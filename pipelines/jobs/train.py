@@ -40,7 +40,6 @@ class TrainResult:
     metrics: Mapping[str, float]
     threshold: float | None  # None without alerts
     threshold_reason: str | None  # how it was chosen
-    served: bool = True  # whether a model of this target can be a champion
     condition_unit: str | None = None  # the unit of a condition that is predicted
     left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
     booked_again: int = 0  # failures that only book a breakdown again
@@ -102,8 +101,6 @@ def train_experiment(
     exit status is 1 if reports match no telemetry.
     """
     registry, name = Registry(workspace), experiment.model_name
-    if insist and experiment.target == "condition":
-        raise UsageError("--promote with target condition", "a model that is served", "Train without --promote")
     if insist and (present := registry.champion(name)) is not None:
         raise UsageError(
             f"version {present} is the champion of {name}",
@@ -119,9 +116,6 @@ def train_experiment(
     version = registry.register(trained, revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
-    served = experiment.target != "condition"
-    if not served:
-        judged = FirstChampion(False, "A model of a condition's value is registered for its figures; none is served.")
     if judged.accepted:
         promote(
             registry,
@@ -140,7 +134,7 @@ def train_experiment(
         version=version,
         champion=judged.accepted,
         champion_reason=judged.reason,
-        without_champion=served and present is None and not judged.accepted,
+        without_champion=present is None and not judged.accepted,
         estimator=trained.artifact.estimator,
         trained_until=trained.trained_until,
         n_train=trained.n_train,
@@ -148,7 +142,6 @@ def train_experiment(
         metrics=trained.evaluation.metrics,
         threshold=trained.artifact.threshold,
         threshold_reason=None if trained.threshold is None else trained.threshold.reason,
-        served=served,
         condition_unit=trained.condition_unit,
         left_out=trained.left_out,
         booked_again=trained.booked_again,

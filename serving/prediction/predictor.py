@@ -17,7 +17,7 @@ from features.extraction.latest_readings import latest_of_rows, latest_readings
 from features.recipe.recipe import Recipe
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.sorted_times import microseconds
-from models.artifact.absences import ObservationTerms
+from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
@@ -208,14 +208,22 @@ class Predictor:
         states, terms = self.stored.asset_states(asset_type), ObservationTerms.of(artifact)
         if read is not None:
             at = {window.asset: window.as_of for window in read.windows}
-            return excluded | states.reasons({asset: at[asset] for asset in known}, terms, read.last_readings())
+            stopped = states.reasons({asset: at[asset] for asset in known}, terms, read.last_readings())
+            return excluded | stopped | self._beyond(artifact, {asset: at[asset] for asset in known})
         # For the present, everything refused or reported up to now counts: the cut-off of each asset is that of its
         # good readings.
         now = self.clock() if request.as_of is None else request.as_of
         present = self.stored.own_presents(artifact, known) if request.as_of is None else {}
-        absent = states.reasons({asset: present.get(asset, now) for asset in known}, terms)
+        at = {asset: present.get(asset, now) for asset in known}
+        absent = self._beyond(artifact, at) | states.reasons(at, terms)
         running = dict.fromkeys((asset for asset in known if asset not in absent), now)
         return excluded | absent | self.stored.broken_contracts(asset_type).reasons(running)
+
+    def _beyond(self, artifact: Artifact, at: Mapping[str, pd.Timestamp]) -> dict[str, Reason]:
+        """Return the assets whose condition is beyond the model's threshold already, by what is stored."""
+        if artifact.about is None or artifact.about.rule is None:
+            return {}
+        return assets_beyond(self.workspace, artifact, _frame(at))
 
     def _responses(
         self,

@@ -58,6 +58,18 @@ class DriverAnswer(TypedDict):
     words: Annotated[str, Field(description="What was observed, and what is usual.")]
 
 
+class ConditionAnswer(TypedDict):
+    """The measured condition that a model is about."""
+
+    channel: Annotated[str, Field(description="The channel that measures it.", examples=["wear"])]
+    value: Annotated[float | None, Field(description="Predicted; null where the crossing is predicted, or nothing.")]
+    unit: Annotated[str | None, Field(examples=["um"])]
+    at: Annotated[str | None, Field(description="The time that the value is predicted for.", examples=_PAST_TIME)]
+    threshold: Annotated[float | None, Field(description="Crossing it is the failure that is predicted.")]
+    direction: Annotated[Literal["above", "below"] | None, Field(description="Beyond which side it is bad.")]
+    is_feature: Annotated[bool, Field(description="Whether the model uses its own past readings.")]
+
+
 class CyclesAnswer(TypedDict):
     """Figures in cycles, for assets whose contract counts those in place of times."""
 
@@ -116,6 +128,9 @@ class PredictionAnswer(TypedDict):
         Annotated[Literal["cycle"], Field(description="Given where times count cycles, and hours their length.")]
     ]
     cycles: NotRequired[CyclesAnswer]
+    condition: NotRequired[
+        Annotated[ConditionAnswer, Field(description="Given where the model is about a measured condition.")]
+    ]
 
 
 class PredictAnswer(TypedDict):
