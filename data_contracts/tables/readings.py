@@ -84,7 +84,7 @@ def read_channel(
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         columns = [] if delta is None else [field.name for field in delta.schema().fields]
-        if channel not in columns:
+        if delta is None or channel not in columns:
             return empty_table(workspace.contracts, table)
         kept = [name for name in columns if name in (*KEY, "known_time", STORED_VERSION, channel)]
         selected = ", ".join(f'"{name}"' for name in kept)

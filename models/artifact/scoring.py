@@ -86,7 +86,7 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
     """
     reasons = _infinite_reasons(features)
     recipe = artifact.recipe
-    for row, words in _regime_reasons(recipe, known).items():
+    for row, words in _regime_reasons(artifact, known).items():
         reasons[row] = Reason("operating_regime", words)
     for row, words in _gap_reasons(recipe, known, features).items():
         reasons[row] = Reason("gaps", words)
@@ -179,8 +179,11 @@ def _infinite_reasons(features: pd.DataFrame) -> list[Reason | None]:
     return reasons
 
 
-def _regime_reasons(recipe: Recipe, known: KnownHistory) -> dict[int, str]:
-    return {} if recipe.regimes is None else unknown_regimes(known.history, known.cut_offs, recipe)
+def _regime_reasons(artifact: Artifact, known: KnownHistory) -> dict[int, str]:
+    recipe = artifact.recipe
+    if recipe.regimes is None:
+        return {}
+    return unknown_regimes(known.history, known.cut_offs, recipe, artifact.clock)
 
 
 def _gap_reasons(recipe: Recipe, known: KnownHistory, features: pd.DataFrame) -> dict[int, str]:

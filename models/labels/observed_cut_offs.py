@@ -48,7 +48,7 @@ class ObservationRule:
 
 @dataclass(frozen=True)
 class ObservedCutOffs:
-    """Cut-offs (asset, as_of), sorted by both, and how many others there were: by `ObservationState`, `STRAY` or `BEYOND`."""
+    """Cut-offs (asset, as_of), sorted by both, and how many others: by `ObservationState`, `STRAY` or `BEYOND`."""
 
     cut_offs: pd.DataFrame
     left_out: Mapping[str, int]

@@ -35,15 +35,16 @@ def claim_sentence(
     if pd.isna(prediction["probability"]):
         life = f"{clock.amount(prediction['remaining_life_h'], '.1f')} of remaining life"
         return f"{model} gave {prediction['asset']} {life}; an alert claims {failure} {period}."
+    asset, probability = prediction["asset"], f"{prediction['probability']:.3f}"
     if condition is not None:
-        return f"{model} gave {prediction['asset']} a probability of {prediction['probability']:.3f} of {failure} {period}."
-    return f"{model} gave {prediction['asset']} a failure probability of {prediction['probability']:.3f} {period}."
+        return f"{model} gave {asset} a probability of {probability} of {failure} {period}."
+    return f"{model} gave {asset} a failure probability of {probability} {period}."
 
 
 def _value_sentence(prediction: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any]) -> str:
     at = clock.moment(pd.Timestamp(condition["at"]))
-    asset, channel = prediction["asset"], condition["channel"]
-    return f"{_model(prediction)} predicted the {channel} of {asset} at {at} as {with_unit(condition['value'], condition)}."
+    what = f"the {condition['channel']} of {prediction['asset']} at {at}"
+    return f"{_model(prediction)} predicted {what} as {with_unit(condition['value'], condition)}."
 
 
 def with_unit(value: float, condition: Mapping[str, Any]) -> str:

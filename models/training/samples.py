@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
+from features.clock import Clock, clock_of
 from features.telemetry.machines import replacements
 from models.experiment.condition_outcomes import check_condition, outcome_history, threshold_of
 from models.experiment.experiment import Experiment
@@ -95,7 +96,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
     if experiment.split.kind != "cross":
-        _check_test_samples(experiment, test, drawn)
+        _check_test_samples(experiment, test, drawn, clock_of(history.contract))
     test = test.drop(columns="target").reset_index(drop=True)
     samples = Samples(
         train,
@@ -277,13 +278,13 @@ def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None
         )
 
 
-def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame, clock: Clock) -> None:
     if test.empty:
         plan = experiment.split
-        until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
-        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to test on"
+        until = "" if plan.test_end is None else f" and before {clock.instant(plan.test_end)}"
+        where = f"from {clock.instant(plan.test_start)} on{until}" if plan.test_start is not None else "to test on"
         raise ModelError(
-            f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
+            f"there is no sample {where}; the last one is of {clock.instant(drawn['as_of'].max())}",
             "samples to test the model on",
             "Check split.test_start and split.test_end, or import more data",
         )

@@ -52,7 +52,7 @@ def without_verdict(model: LoadedModel) -> str | None:
 
 
 def judged_history(workspace: Workspace, champion: MonitoredModel, history: History, *, now: pd.Timestamp) -> History:
-    """Return a history with what the model's alarms are judged by at `now`: a condition's crossings, where it has one."""
+    """Return a history with what a model's alarms are judged by at `now`: crossings, where it is about a condition."""
     return with_stored_crossings(workspace, champion.experiment, history, now=now)
 
 

@@ -61,7 +61,7 @@ def measure_later(workspace: Workspace, champion: MonitoredModel, *, now: pd.Tim
 def _rates(
     workspace: Workspace, champion: MonitoredModel, rows: pd.DataFrame, history: History, now: pd.Timestamp
 ) -> ErrorRates | None:
-    """Count the errors of all alarms; what an asset did after its last reading is unknown unless a failure is stored."""
+    """Count the errors of all alarms; without a failure, what an asset did after its last reading is unknown."""
     terms = alarm_terms(champion.experiment, history, now)
     if terms is None or champion.model.artifact.threshold is None or rows.empty:
         return None

@@ -121,7 +121,7 @@ def import_batch(
 
 
 def _numbered_on(workspace: Workspace, batch: Batch, contract: Contract) -> Batch:
-    """Number rows on from the stored ones, where they are the clock."""
+    """Continue the numbers of the stored rows, where rows are the clock."""
     if batch.layout is None:
         return batch
     telemetry, continued = continue_rows(workspace, batch.telemetry, contract, batch.layout)

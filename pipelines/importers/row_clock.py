@@ -27,7 +27,7 @@ Values = npt.NDArray[np.object_]
 def continue_rows(
     workspace: Workspace, frame: pd.DataFrame, contract: Contract, layout: FileLayout
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Number a telemetry file's rows on from the stored ones; return them, and by asset the first number.
+    """Continue the numbers of the stored rows in a telemetry file; return its rows, and by asset the first number.
 
     The frame has the rows of each asset numbered from 1. Assets that keep these numbers are not among those returned.
     """

@@ -11,7 +11,6 @@ import pandas as pd
 from data_contracts.tables import tables
 from data_contracts.tables.stored_features import StoredFeatures, load_features, table_of
 from data_contracts.workspace import Workspace
-from features.clock import TIME
 from features.extraction.extract import extract, extract_rows
 from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.point_in_time import PointInTimeQuery
@@ -73,7 +72,7 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
 
 def _window(artifact: Artifact) -> str:
     lookback = artifact.recipe.lookback
-    return f"{lookback / _HOUR:g} hours" if artifact.clock == TIME else artifact.clock.duration(lookback)
+    return artifact.clock.amount(lookback / _HOUR, ",g")
 
 
 def _explain(artifact: Artifact, features: pd.DataFrame, predicted: npt.NDArray[np.bool_]) -> list[Sequence[Driver]]:

@@ -100,6 +100,7 @@ def test_inspections_and_rates_count_cycles() -> None:
     assert rows(metrics)["  by the calendar"].endswith("every 14 days")
     assert rows(metrics, BY_CYCLE)["  by the calendar"].endswith("every 336 cycles")
     assert rows(metrics, BY_CYCLE)["false alarms"] == "3, or 0.50 per 720 cycles of an asset"
+    assert rows(metrics | {"fixed_interval_days": 60 / 86400})["  by the calendar"].endswith("every 1 minutes")
     assert rows({}, BY_CYCLE)["  by the calendar"].endswith("every - days")
 
 
@@ -177,7 +178,22 @@ def test_presses_are_told_in_cycles_from_files_to_scores(run: Run, tmp_path: Pat
     assert re.search(r"p\d \d+ cycles", scored)
     why = run("why", "alarm")
     suggestion = re.compile(r"try first: .*? \(a cycle is 1h\)")
-    for printed in (imported.split("Stored now")[1], report, trained, scored, why.split("What was seen")[1]):
+    run("score", "--as-of", "cycle 30")
+    watched = run("monitor")
+    assert "No drift is decided on: the times of press count cycles" in watched
+    assert "RMSE, capped" in watched
+    assert "cycles" in watched
+    assert "false alarms per 720" in watched
+    page = (tmp_path / "w" / "reports" / "press.html").read_text()
+    assert "what came later (remaining life, cycles)" in page
+    figures = json.loads(run("monitor", "--json"))
+    assert (figures["clock"], figures["decision"]) == ("cycle", "none")
+    assert figures["compared"] > 5
+    run("retrain", status=1)
+    run("backtest", "press.toml", "--set", "target=failure", status=1)
+    of_figures = watched.split("No drift is decided on")[1].split("report:")[0]
+    parts = (imported.split("Stored now")[1], report, trained, scored, why.split("What was seen")[1], of_figures)
+    for printed in parts:
         assert OF_TIME.findall(suggestion.sub("", printed)) == []
     assert json.loads(run("train", "press.toml", "--json"))["clock"] == "cycle"
     assert json.loads(run("score", "--as-of", "2000-01-02T16:00:00Z", "--json"))["clock"] == "cycle"

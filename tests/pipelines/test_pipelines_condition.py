@@ -291,10 +291,8 @@ def test_a_value_is_scored_served_and_compared_with_what_was_measured(plant: Pla
     stored = predictions(open_records(workspace.records_url), model_name="value")
     stored = stored.drop_duplicates(["asset", "as_of"])  # the endpoint was asked for one of them too
     truth = tables.read(workspace, "telemetry/pump").set_index(["asset", "event_time"])["wear"]
-    later = [
-        truth.get((asset, as_of + 6 * HOUR), np.nan)
-        for asset, as_of in zip(stored["asset"], stored["as_of"], strict=True)
-    ]
+    meant = zip(stored["asset"], stored["as_of"] + 6 * HOUR, strict=True)
+    later = [truth.get(key, np.nan) for key in meant]
     assert content["compared"] == int(np.isfinite(later).sum())
     text = printed(watched)
     assert "No drift is decided on: it predicts a value" in text

@@ -144,9 +144,8 @@ def test_ingest_and_inbox_number_alike(files: Files) -> None:
 def test_any_order_of_repeats_stores_each_file_once(contents: list[list[int]], data: st.DataObject) -> None:
     """Files imported in order, each possibly again later on: their rows stand one after the other, once."""
     # Files of different values: equal ones cannot be told from the same file again.
-    values, distinct = iter(np.random.default_rng(0).permutation(900)), []
-    for content in contents:
-        distinct.append([float(next(values)) for _ in content])
+    values = iter(np.random.default_rng(0).permutation(900))
+    distinct = [[float(next(values)) for _ in content] for content in contents]
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))
         for number, content in enumerate(distinct):
