@@ -122,11 +122,12 @@ def figure_rows(result: FiguresResult) -> Iterator[tuple[str, str, str]]:
     if "rmse" in {**seen, **evaluated}:
         of = f" {result.unit}" if result.unit else ""
         for name, text in (("rmse", "RMSE"), ("mae", "mean absolute error")):
-            yield text, *(_number(figures, name, of) for figures in (seen, evaluated))
+            yield text, _number(seen, name, of), _number(evaluated, name, of)
     elif "rmse_capped" in {**seen, **evaluated}:
         unit = result.clock.unit([seen.get("rmse_capped", 0.0), evaluated.get("rmse_capped", 0.0)])
         scaled = [{name: value / unit.hours for name, value in each.items()} for each in (seen, evaluated)]
-        yield "RMSE, capped", *(_number(figures, "rmse_capped", f" {unit.plural}") for figures in scaled)
+        own, promised = (_number(figures, "rmse_capped", f" {unit.plural}") for figures in scaled)
+        yield "RMSE, capped", own, promised
     if result.rates is not None:
         missed, false = result.rates.missed, result.rates.false_episodes
         yield "failures missed", f"{missed.count} of {missed.of:g}", _share(result.promise.missed.value)

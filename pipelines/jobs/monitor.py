@@ -75,14 +75,20 @@ class MonitorResult:
 def monitor_champion(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult | FiguresResult:
-    """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
-
-    `known_changes` are shown in the report; the decision does not see them. Where no drift can be decided on, the
-    predictions are compared with what came later, and nothing else is stored.
-    """
+    """Monitor a champion by its alarms or, where no drift can be decided on, by figures alone: these decide nothing."""
     champion = load_champion(workspace, model_name)
     if (why := without_verdict(champion.model)) is not None:
         return _measure(workspace, champion, now=now, why=why)
+    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes)
+
+
+def monitor_alarms(
+    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+) -> MonitorResult:
+    """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
+
+    `known_changes` are shown in the report; the decision does not see them.
+    """
     snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings)
     decision = decide_retraining(workspace, snapshot, now=now, settings=settings)
     report = write_watch_page(workspace, snapshot, decision, known_changes=known_changes, settings=settings, now=now)

@@ -100,7 +100,7 @@ def test_inspections_and_rates_count_cycles() -> None:
     assert rows(metrics)["  by the calendar"].endswith("every 14 days")
     assert rows(metrics, BY_CYCLE)["  by the calendar"].endswith("every 336 cycles")
     assert rows(metrics, BY_CYCLE)["false alarms"] == "3, or 0.50 per 720 cycles of an asset"
-    assert rows(metrics | {"fixed_interval_days": 60 / 86400})["  by the calendar"].endswith("every 1 minutes")
+    assert rows(metrics | {"fixed_interval_days": 60 / 86400})["  by the calendar"].endswith("every 60 seconds")
     assert rows({}, BY_CYCLE)["  by the calendar"].endswith("every - days")
 
 
