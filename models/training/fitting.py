@@ -22,7 +22,7 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
-from models.experiment.condition_outcomes import outcome_history
+from models.experiment.condition_outcomes import outcome_history, predicted_condition
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
@@ -186,4 +186,5 @@ def _artifact(
         units=units_to_keep(contract),
         down_after_failure=experiment.label.down_after_failure,
         clock=clock_of(contract),
+        condition=predicted_condition(experiment, contract),
     )

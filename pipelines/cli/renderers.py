@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.evidence.figures import FiguresResult
     from pipelines.flows.schedules import FlowResult
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.monitor import MonitorResult
@@ -60,7 +61,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
-    if result.without_champion or not (result.champion or result.served):
+    if result.without_champion:
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
@@ -82,7 +83,7 @@ def _train(result: "TrainResult") -> Group:
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
-    elif result.champion_reason.startswith("Promoted by request") or not result.served:
+    elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
 
@@ -107,11 +108,15 @@ def _promoted(result: "Promoted") -> Text:
 def _score(result: "ScoreResult") -> Group:
     from pipelines.jobs.risk_list import first_risks
 
-    head = f"{result.model_name} version {result.model_version}, as of {result.clock.instant(result.as_of)}: "
+    last = result.clock.instant(result.as_of)
+    at = f"each asset as of its own last reading, the latest {last}" if result.own_cut_offs else f"as of {last}"
+    head = f"{result.model_name} version {result.model_version}, {at}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     listed = tuple(risk.words(result.clock) for risk in first_risks(result.risks, result.top))
-    if result.top is None:
+    if any(risk.condition is not None for risk in result.risks):
+        alerts = Text(f"{result.condition}, the highest first: ") + Text(_first_names(listed))
+    elif result.top is None:
         alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
     else:
         over = f"{len(result.alerts):,} over the threshold"
@@ -123,6 +128,10 @@ def _score(result: "ScoreResult") -> Group:
         f"from telemetry that is too old; {result.stale_after}": result.stale,
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    if result.fail_later:
+        lines.append(
+            f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}"
+        )
     return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
@@ -192,6 +201,17 @@ def _monitor(result: "MonitorResult") -> Group:
         head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *noticed)), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
+
+
+def _figures(result: "FiguresResult") -> Group:
+    from pipelines.evidence.figures import figure_rows
+
+    head = Text(f"{result.model_name} version {result.model_version} at {format_minute(result.now)}")
+    table = column_table("", "seen", "in the evaluation")
+    for row in figure_rows(result):
+        table.add_row(*row)
+    reasons = (Text(f"- {sentence}") for sentence in result.reasons)
+    return Group(head, *reasons, Text(), table, Text(f"report: {result.report}"))
 
 
 def _retrain(result: "RetrainResult") -> Group:
@@ -288,6 +308,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
     "pipelines.jobs.why:Explanation": _explanation,
+    "pipelines.evidence.figures:FiguresResult": _figures,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

@@ -20,7 +20,7 @@ def known_audits(
     """Return a model's audits drawn up to `now`, with their outcomes as `models.outcomes.audits` gives them."""
     drawn = audits(records, model_name=model_name)
     drawn = drawn[drawn["drawn_at"] <= now]
-    return audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=terms)
+    return audit_outcomes(drawn, history.predicted_failures, history.work_orders, now=now, terms=terms)
 
 
 def finding_quality(

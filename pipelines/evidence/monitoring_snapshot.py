@@ -21,7 +21,7 @@ from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
-from pipelines.evidence.champion import MonitoredModel, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
@@ -62,6 +62,7 @@ def gather_snapshot(
     data = champion.experiment.data
     # Only failures and work orders are needed; with `start` at now no telemetry is read.
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = judged_history(workspace, champion, history, now=now)
     alarm_terms = terms(champion, history, settings, now=now)
     records = open_records(workspace.records_url)
     decided = decisions(records, model_name=model_name)
@@ -73,7 +74,7 @@ def gather_snapshot(
     predicted = predicted[predicted["model_version"] == champion.model.version]
     absent = observation_gaps(workspace, history, settings, now=now)
     champion_outcomes = outcomes(
-        predicted, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
+        predicted, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
     promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
     diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)

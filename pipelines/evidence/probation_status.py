@@ -59,7 +59,7 @@ def on_probation(
     predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
     predicted = predicted[predicted["model_version"] == champion.model.version]
     champion_outcomes = outcomes(
-        predicted, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
+        predicted, history.predicted_failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
     )
     grid = Grid(
         promoted_at,

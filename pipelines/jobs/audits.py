@@ -16,7 +16,7 @@ from models.outcomes.audits import AuditEstimate, draw_audits, estimate_defects,
 from models.outcomes.error_rates import Rate, as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
-from pipelines.evidence.champion import MonitoredModel, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.evidence.finding_quality import known_audits
 from pipelines.settings.settings import Settings
 
@@ -90,7 +90,8 @@ def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
     """Read assets, failures and work orders; with `start` at now no telemetry is read."""
     data = champion.experiment.data
-    return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    return judged_history(workspace, champion, history, now=now)
 
 
 def _silent_assets(

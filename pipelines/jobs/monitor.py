@@ -16,7 +16,11 @@ from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
+from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
+from pipelines.evidence.figures import FiguresResult, champion_figures
+from pipelines.evidence.measured_later import measure_later
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
+from pipelines.reports.figures_page import write_figures_page
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -73,6 +77,16 @@ class MonitorResult:
 
 def monitor_champion(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+) -> MonitorResult | FiguresResult:
+    """Monitor a champion by its alarms or, where no drift can be decided on, by figures alone: these decide nothing."""
+    champion = load_champion(workspace, model_name)
+    if (why := without_verdict(champion.model)) is not None:
+        return _measure(workspace, champion, now=now, why=why)
+    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes)
+
+
+def monitor_alarms(
+    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult:
     """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
 
@@ -95,6 +109,13 @@ def monitor_champion(
         warnings=snapshot.warnings,
         findings=snapshot.findings,
     )
+
+
+def _measure(workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp, why: str) -> FiguresResult:
+    later = measure_later(workspace, champion, now=now)
+    result = champion_figures(workspace, champion, later, now=now, why=why)
+    write_figures_page(open_records(workspace.records_url), result, later.pairs)
+    return result
 
 
 def decide_retraining(

@@ -42,7 +42,9 @@ def write_watch_page(
     name = snapshot.champion.model.name
     rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
-    known = outcomes(rows, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps)
+    known = outcomes(
+        rows, history.predicted_failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps
+    )
     series = rate_series(
         rows["as_of"],
         known.matured_until,
