@@ -2,8 +2,8 @@
 
 Its misses and its false alarms are each tested twice: have they been worse than promised since the promotion (an
 e-process: wrong with probability alpha at most, however often one looks), and have they become worse recently (an
-e-detector: wrong once in a declared time at most, on average). The null is the upper end of the interval around the
-champion's evaluation, so that a lucky evaluation is not held against it.
+e-detector: wrong once in a declared time at most, on average). The null is the largest rate that the evidence behind
+the promise allows (`models.promises.limits`), so that a lucky evaluation is not held against the model.
 """
 
 import math
@@ -20,8 +20,11 @@ from models.monitoring.e_detectors import EDetector
 from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
 from models.monitoring.looks import Grid, Look, count_looks
 from models.monitoring.multiple_tests import e_bh
-from models.outcomes.error_rates import ErrorRates, Rate, as_json, occurrence, share
+from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
+from models.promises.limits import Certainty, harmful, limit
+from models.promises.reference_rates import FALSE, MISSED
+from models.promises.reference_rates import ReferenceRates as ReferenceRates
 
 FN = "fn"
 FP = "fp"
@@ -29,22 +32,6 @@ SINCE_PROMOTION = "since promotion"
 RECENT = "recent"
 _LARGEST, _SMALLEST = math.log(1e6), 0.001
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
-
-
-@dataclass(frozen=True)
-class ReferenceRates:
-    """The error rates a champion was promoted with."""
-
-    missed: Rate  # failures missed, of all
-    false_episodes: Rate  # false alarm episodes per asset-month
-    source: str = "its evaluation"  # where they were measured, as the reasons name it
-
-    @classmethod
-    def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
-        """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
-        if rates is None:
-            return cls(share(0, 0), occurrence(0, 0.0), source)
-        return cls(rates.missed, rates.false_episodes, source)
 
 
 @configuration
@@ -61,12 +48,20 @@ class Budget:
     """The smallest harmful increase of false alarm episodes, as a share of the promised rate."""
     missed_share: Annotated[Number, Field(ge=0.01, le=0.99)] = 0.5
     """The part of both budgets that goes to misses; the rest goes to false alarms."""
-    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.8
-    """Confidence of the upper end of the promised rates, one-sided."""
+    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.85
+    """Confidence, one-sided, that a rate is no higher than what keeps its promise."""
+    promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.97
+    """Confidence, one-sided, that it is no higher than what the tests take for worse in the long run; decides where a
+    promise rests on few events."""
     every: PositiveDuration = pd.Timedelta(days=7)
     """Time between two looks at what has matured, however often the monitor runs."""
     one_per_asset: Flag = True
     """Whether only the first failure and the first false episode of an asset count in a look."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """Return how sure a promise has to be."""
+        return Certainty(self.promise_confidence, self.promise_certainty, self.harmful_missed, self.harmful_false)
 
     def part(self, share_of_it: float) -> "Budget":
         """Return the budget of which only a part may be spent."""
@@ -166,16 +161,14 @@ def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) 
 
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest share of misses that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = min(share(promise.missed.count, int(promise.missed.of), confidence).high, 0.98)
-    return null, min(null + budget.harmful_missed, 0.99)
+    null = limit(promise, MISSED, budget.certainty)
+    return null, harmful(null, MISSED, budget.certainty)
 
 
 def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest rate of false episodes that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
-    return null, null * (1 + budget.harmful_false)
+    null = limit(promise, FALSE, budget.certainty)
+    return null, harmful(null, FALSE, budget.certainty)
 
 
 def sentences(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
@@ -261,9 +254,10 @@ def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Se
     counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
     tests = [each for each in evidence if each.rate == FP]
     if not tests:
-        return f"{counts}; {promise.source} watched no asset, so nothing was promised."
+        return f"{counts}; {promise.source_of(FALSE)} watched no asset, so nothing was promised."
+    source = promise.source_of(FALSE)
     return (
-        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.false_episodes.value:.2f}, so up to "
+        f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
         f"{tests[0].promised:.2f} keeps the promise. {_evidence_in_odds(tests)}"
     )
 
