@@ -42,7 +42,7 @@ class Certainty:
 
 
 def limit(promise: ReferenceRates, rate: str, certainty: Certainty) -> float:
-    """Return the largest `MISSED` share, or `FALSE` rate, that keeps the promise; infinite where nothing is promised."""
+    """Return the largest `MISSED` share, or `FALSE` rate, that keeps the promise; infinite without a promise."""
     promised: Rate = getattr(promise, rate)
     if not promised.of:
         return math.inf
@@ -71,18 +71,16 @@ def effective_trials(rate: Rate, confidence: float) -> float:
     return min(float(rate.of), trials)
 
 
-def effective_events(rate: Rate, confidence: float) -> float:
-    """Return the number of independent events for which Garwood's interval is the rate's; 0 where none was seen."""
+def effective_exposure(rate: Rate, confidence: float) -> float:
+    """Return the exposure for which Garwood's interval of independent events is the rate's; all without an event."""
     if not rate.count:
-        return 0.0
-    events, ratio = max(float(rate.count), rate.value * rate.of), rate.high / rate.value
+        return rate.of
+    events, ratio = rate.value * rate.of, rate.high / rate.value
 
     def excess(number: float) -> float:
         return _garwood_end(number, (1 + confidence) / 2) / number - ratio
 
-    if excess(events) >= 0:
-        return events
-    return _root(excess, _SMALLEST, events)
+    return rate.of if excess(events) >= 0 else _root(excess, _SMALLEST, events) / rate.value
 
 
 def wilson_end(value: float, trials: float, confidence: float) -> float:
@@ -131,10 +129,8 @@ def _largest_share(rate: Rate, confidence: float, certainty: Certainty, surely: 
 
 
 def _largest_occurrence(rate: Rate, confidence: float, certainty: Certainty, surely: float) -> float:
-    # Without an event the exposure is all there is.
-    events = effective_events(rate, confidence)
-    unit = rate.value / events if events else 1 / rate.of
-    likely, sure = (unit * _garwood_end(events, each) for each in (certainty.confidence, surely))
+    exposure = effective_exposure(rate, confidence)
+    likely, sure = (_garwood_end(exposure * rate.value, each) / exposure for each in (certainty.confidence, surely))
     return max(likely, sure / turning_fold(1 + certainty.harmful_false))
 
 

@@ -1,6 +1,6 @@
 """Reference rates: the error rates that a champion promises, each with the counts that it rests on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.outcomes.error_rates import ErrorRates, Rate, occurrence, share
@@ -39,7 +39,11 @@ class ReferenceRates:
         """Return how many promises came before `MISSED` or `FALSE`."""
         return self.false_place if rate == FALSE else self.missed_place
 
+    def at(self, place: int) -> "ReferenceRates":
+        """Return the same after as many other promises."""
+        return replace(self, missed_place=place, false_place=place)
+
     def only(self, rate: str) -> "ReferenceRates":
         """Promise one of the rates, `MISSED` or `FALSE`, and nothing of the other."""
         none: dict[str, Any] = {FALSE: occurrence(0, 0.0)} if rate == MISSED else {MISSED: share(0, 0)}
-        return ReferenceRates(**{**vars(self), **none})
+        return replace(self, **none)
