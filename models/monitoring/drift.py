@@ -15,11 +15,12 @@ import pandas as pd
 from pydantic import Field
 
 from data_contracts.configuration.values import configuration
-from features.setting_types import Flag, Number, PositiveDuration
+from features.setting_types import Count, Flag, Number, PositiveDuration
 from models.monitoring.e_detectors import EDetector
 from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
 from models.monitoring.looks import Grid, Look, count_looks
 from models.monitoring.multiple_tests import e_bh
+from models.monitoring.provisional import tightened
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
 from models.promises.limits import Certainty, harmful, limit
@@ -53,6 +54,9 @@ class Budget:
     promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.97
     """Confidence, one-sided, that it is no higher than what the tests take for worse in the long run; decides where a
     promise rests on few events."""
+    promise_events: Count = 30
+    """A promise that rests on fewer failures, or false episodes, is provisional: once the champion's own outcomes hold
+    as many, it is made tighter if they show that it can be; 0 for never."""
     every: PositiveDuration = pd.Timedelta(days=7)
     """Time between two looks at what has matured, however often the monitor runs."""
     one_per_asset: Flag = True
@@ -86,6 +90,16 @@ class DriftEvidence:
         """Whether the promise is refuted."""
         return self.rejected_at is not None
 
+    def followed_by(self, later: "DriftEvidence", looks: Sequence[Look]) -> "DriftEvidence":
+        """Return both as one test of all the looks, of which the later was given those after its own.
+
+        Evidence since the promotion goes on where the earlier ended; evidence of the recent past begins anew.
+        """
+        carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
+        values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
+        reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
+        return replace(later, log_e_values=values, rejected_at=next(reached, None))
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -97,6 +111,7 @@ class Drift:
     evidence: tuple[DriftEvidence, ...] = ()
     looks: tuple[Look, ...] = ()
     slices: tuple[str, ...] = ()  # slices that are worse than promised, of those tested
+    promise: ReferenceRates | None = None  # what counts by now: a provisional promise may have been made tighter
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -133,13 +148,13 @@ def detect_drift(
     """
     looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence = evidence_of(looks, promise, overall)
+    evidence, promise = _evidence_in_phases(looks, promise, overall)
     worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
     reasons = [*sentences(looks, promise, evidence)]
     reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse_slices]
     which = which if FN in which or not worse_slices else (FN, *which)
-    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices)
+    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices, promise)
 
 
 def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
@@ -157,6 +172,28 @@ def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) 
         part, hypotheses = budget.part(1 - budget.missed_share), false_hypotheses(promise, budget)
         evidence += _run_tests(FP, poisson_alternatives, hypotheses, part, looks, episodes)
     return tuple(evidence)
+
+
+def _evidence_in_phases(
+    looks: Sequence[Look], promise: ReferenceRates, budget: Budget
+) -> tuple[tuple[DriftEvidence, ...], ReferenceRates]:
+    """Run the tests of each rate, against a tighter promise from when on it replaces a provisional one.
+
+    Returns the promise that counts in the end, too.
+    """
+    evidence: list[DriftEvidence] = []
+    counts = promise
+    for rate in (MISSED, FALSE):
+        new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
+        if new is None:
+            evidence += evidence_of(looks, promise.only(rate), budget)
+            continue
+        place, tighter = new
+        counts = counts.with_rate(rate, tighter)
+        first = evidence_of(looks[:place], promise.only(rate), budget)
+        then = evidence_of(looks[place:], tighter, budget)
+        evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
+    return tuple(evidence), counts
 
 
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:

@@ -6,7 +6,7 @@ has its own: misses may be held to one version's and false alarms to another's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from models.promises.limits import Certainty, limit
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
@@ -50,13 +50,7 @@ def bind(chain: Sequence[VersionPromise], certainty: Certainty, accepted: str = 
         limits = [limit(each.rates.at(place), name, certainty) for place, each in enumerate(chain)]
         return limits.index(min(limits))
 
-    at_missed, at_false = tightest(MISSED), tightest(FALSE)
-    missed, false = chain[at_missed], chain[at_false]
-    rates = replace(
-        missed.rates,
-        false_episodes=false.rates.false_episodes,
-        missed_place=at_missed,
-        false_place=at_false,
-        false_source=false.rates.source_of(FALSE),
-    )
+    places = {name: tightest(name) for name in (MISSED, FALSE)}
+    missed, false = (chain[places[name]] for name in (MISSED, FALSE))
+    rates = missed.rates.at(places[MISSED]).with_rate(FALSE, false.rates.at(places[FALSE]))
     return BindingPromise(rates, own.rates, own.version, missed.version, false.version, accepted)

@@ -43,7 +43,7 @@ class Certainty:
 
 def limit(promise: ReferenceRates, rate: str, certainty: Certainty) -> float:
     """Return the largest `MISSED` share, or `FALSE` rate, that keeps the promise; infinite without a promise."""
-    promised: Rate = getattr(promise, rate)
+    promised = promise.rate(rate)
     if not promised.of:
         return math.inf
     surely = certainty.at(promise.place_of(rate))

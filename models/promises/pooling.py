@@ -27,8 +27,8 @@ _NO_CONTRADICTION = 1.5
 
 def pool(own: ReferenceRates, other: ReferenceRates, source: str, *, most: float = math.inf) -> ReferenceRates:
     """Return the rates of both together, called `source`; `other` counts for at most so many events of each kind."""
-    pooled = {name: _pooled(name, own, other, most) for name in (MISSED, FALSE)}
-    return replace(own, **pooled, source=source)
+    missed, false = (_pooled(name, own, other, most) for name in (MISSED, FALSE))
+    return replace(own, missed=missed, false_episodes=false, source=source)
 
 
 def without_selection(winner: ReferenceRates, loser: ReferenceRates, source: str) -> ReferenceRates:
@@ -37,22 +37,24 @@ def without_selection(winner: ReferenceRates, loser: ReferenceRates, source: str
     Which of two equals wins is decided by the errors that only one of them made, not by how many both made together.
     So the mean is the rate of either; that of a winner that is really better is lower, never higher.
     """
-    means = {}
-    for name in (MISSED, FALSE):
-        rate, other = getattr(winner, name), getattr(loser, name)
-        value = (rate.value + other.value) / 2
-        same = not rate.of or not other.of
-        means[name] = rate if same else _rate(name, rate.of, value, _effective(name, winner), winner.confidence)
-    return replace(winner, **means, source=source)
+    missed, false = (_mean(name, winner, loser) for name in (MISSED, FALSE))
+    return replace(winner, missed=missed, false_episodes=false, source=source)
+
+
+def _mean(name: str, winner: ReferenceRates, loser: ReferenceRates) -> Rate:
+    rate, other = winner.rate(name), loser.rate(name)
+    if not rate.of or not other.of:
+        return rate
+    return _rate(name, rate.of, (rate.value + other.value) / 2, _effective(name, winner), winner.confidence)
 
 
 def _pooled(name: str, own: ReferenceRates, other: ReferenceRates, most: float) -> Rate:
-    rate, theirs = getattr(own, name), getattr(other, name)
+    rate, theirs = own.rate(name), other.rate(name)
     if not theirs.of:
         return rate
-    amount, more = _effective(name, other), most
+    amount = _effective(name, other)
     events = amount if name == MISSED else amount * theirs.value
-    weight = min(1.0, more / events) if events else 1.0
+    weight = min(1.0, most / events) if events else 1.0
     if not rate.of:
         return _rate(name, weight * theirs.of, theirs.value, weight * amount, own.confidence)
     before = _effective(name, own)
@@ -65,7 +67,7 @@ def _pooled(name: str, own: ReferenceRates, other: ReferenceRates, most: float) 
 
 def _effective(name: str, rates: ReferenceRates) -> float:
     measure = effective_trials if name == MISSED else effective_exposure
-    return measure(getattr(rates, name), rates.confidence)
+    return measure(rates.rate(name), rates.confidence)
 
 
 def _rate(name: str, of: float, value: float, effective: float, confidence: float) -> Rate:

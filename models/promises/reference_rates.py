@@ -31,6 +31,10 @@ class ReferenceRates:
             return cls(share(0, 0), occurrence(0, 0.0), source)
         return cls(rates.missed, rates.false_episodes, source, rates.confidence)
 
+    def rate(self, name: str) -> Rate:
+        """Return `MISSED` or `FALSE`."""
+        return self.false_episodes if name == FALSE else self.missed
+
     def source_of(self, rate: str) -> str:
         """Return where `MISSED` or `FALSE` was measured."""
         return self.false_source if rate == FALSE and self.false_source is not None else self.source
@@ -42,6 +46,20 @@ class ReferenceRates:
     def at(self, place: int) -> "ReferenceRates":
         """Return the same after as many other promises."""
         return replace(self, missed_place=place, false_place=place)
+
+    def with_rate(self, rate: str, other: "ReferenceRates") -> "ReferenceRates":
+        """Return the same with `MISSED` or `FALSE` as another promises it."""
+        if rate == FALSE:
+            return replace(
+                self,
+                false_episodes=other.false_episodes,
+                false_place=other.false_place,
+                false_source=other.source_of(FALSE),
+            )
+        source = self.source_of(FALSE)
+        return replace(
+            self, missed=other.missed, missed_place=other.missed_place, source=other.source, false_source=source
+        )
 
     def only(self, rate: str) -> "ReferenceRates":
         """Promise one of the rates, `MISSED` or `FALSE`, and nothing of the other."""

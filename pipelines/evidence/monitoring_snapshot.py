@@ -23,6 +23,7 @@ from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEviden
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.probation_status import on_probation
+from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
@@ -40,6 +41,7 @@ class MonitoringSnapshot:
     outcomes: Outcomes  # of its predictions since then
     rates: ErrorRates  # over the trailing span, or since the evidence begins
     promise: ReferenceRates
+    promised: PromiseStatus  # whose promise it is, and what keeps it
     diagnosis: Diagnosis
     drift: Drift  # without assets whose data are in doubt
     evidence: RetrainingEvidence
@@ -72,13 +74,16 @@ def gather_snapshot(
     champion_outcomes = outcomes(
         predicted, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
-    promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
+    promised = promise_status(workspace, model_name, champion.model.version, settings=settings, now=now)
     diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
     grid = Grid(
         since, settings.drift.every, one_per_asset=settings.drift.one_per_asset, set_aside=dict(diagnosis.set_aside)
     )
-    drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
+    slices = _slices(history, settings)
+    drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)
+    if drift.promise is not None:
+        promised = describe_promise(replace(promised.binding, rates=drift.promise), settings)
     start = max(since, now - settings.monitor.span)
     evidence = _evidence(
         drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
@@ -90,7 +95,8 @@ def gather_snapshot(
         since=since,
         outcomes=champion_outcomes,
         rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence),
-        promise=promise,
+        promise=promised.binding.rates,
+        promised=promised,
         diagnosis=diagnosis,
         drift=drift,
         evidence=replace(

@@ -16,6 +16,7 @@ from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
+from pipelines.evidence.promise_status import PromiseStatus
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -36,6 +37,7 @@ class MonitorResult:
     report: Path
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
+    promised: PromiseStatus | None = None  # whose promise it is, and what keeps it
 
     @property
     def decision(self) -> str:
@@ -58,7 +60,7 @@ class MonitorResult:
             "reasons": list(self.reasons),
             "diagnosis": self.diagnosis.to_dict(),
             "drifted": list(self.drift.which),
-            "promise": as_json(asdict(self.promise)),
+            "promise": _promise_values(self.promise, self.promised),
             "evidence": self.drift.to_dict()["evidence"],
             **{name: retraining[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
@@ -90,6 +92,7 @@ def monitor_champion(
         report=report,
         probation=snapshot.probation,
         warnings=snapshot.warnings,
+        promised=snapshot.promised,
     )
 
 
@@ -111,7 +114,7 @@ def decide_retraining(
     evidence = {
         "occasion": decision.trigger,
         "rates": rates,
-        "promise": as_json(asdict(snapshot.promise)),
+        "promise": _promise_values(snapshot.promise, snapshot.promised),
         "diagnosis": snapshot.diagnosis.to_dict(),
         "drift": snapshot.drift.to_dict(),
         "held": decision.to_dict()["held"],
@@ -130,3 +133,8 @@ def decide_retraining(
         ),
     )
     return decision
+
+
+def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None) -> dict[str, Any]:
+    values: dict[str, Any] = as_json(asdict(promise))
+    return values if promised is None else values | promised.to_dict()
