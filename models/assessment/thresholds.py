@@ -1,6 +1,6 @@
 """The alert threshold of least cost, or the lowest within an alarm budget, chosen on out-of-fold predictions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,6 @@ class ChosenThreshold:
     # was nothing to choose by.
     curve: pd.DataFrame
     reason: str  # how it was chosen
-    # The out-of-fold predictions that it was chosen on: columns asset, as_of, state, probability; empty without any.
-    predictions: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 def choose_threshold(

@@ -51,7 +51,7 @@ class Budget:
     """The part of both budgets that goes to misses; the rest goes to false alarms."""
     promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.85
     """Confidence, one-sided, that a rate is no higher than what keeps its promise."""
-    promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.97
+    promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.96
     """Confidence, one-sided, that it is no higher than what the tests take for worse in the long run; decides where a
     promise rests on few events."""
     promise_events: Count = 30

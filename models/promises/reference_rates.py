@@ -49,17 +49,12 @@ class ReferenceRates:
 
     def with_rate(self, rate: str, other: "ReferenceRates") -> "ReferenceRates":
         """Return the same with `MISSED` or `FALSE` as another promises it."""
+        source = other.source_of(FALSE) if rate == FALSE else self.source_of(FALSE)
         if rate == FALSE:
-            return replace(
-                self,
-                false_episodes=other.false_episodes,
-                false_place=other.false_place,
-                false_source=other.source_of(FALSE),
-            )
-        source = self.source_of(FALSE)
-        return replace(
-            self, missed=other.missed, missed_place=other.missed_place, source=other.source, false_source=source
-        )
+            new = replace(self, false_episodes=other.false_episodes, false_place=other.false_place)
+        else:
+            new = replace(self, missed=other.missed, missed_place=other.missed_place, source=other.source)
+        return replace(new, false_source=None if source == new.source else source)
 
     def only(self, rate: str) -> "ReferenceRates":
         """Promise one of the rates, `MISSED` or `FALSE`, and nothing of the other."""

@@ -106,7 +106,8 @@ def _figures(trained: Trained) -> str:
         "decisions: false positives": reference.decision_fp,
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
-    return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
+    kept = "As a champion it is held to these or, where that is tighter, to the promise of the champion before it."
+    return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}\n\n{kept}"
 
 
 def _alerts(trained: Trained) -> str:

@@ -5,8 +5,9 @@ restores the promise that the earlier champion had.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -22,45 +23,72 @@ from models.promises.reference_rates import ReferenceRates
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
-from models.registry.run_record import CROSS_FITTED
+from models.registry.run_record import PROMISE_CARRIED
 
 PROMISE_ACCEPTED = "promise accepted"
 """The decision of a person that a version is held to its own promise, although it is looser."""
 
 
-def binding_promise(
-    registry: Registry,
-    records: Records,
-    name: str,
-    version: int,
-    *,
-    certainty: Certainty,
-    now: pd.Timestamp,
-    comparison: Mapping[str, Any] | None = None,
-    accept: bool = False,
-) -> BindingPromise:
-    """Return what a version is held to as champion, as known at `now`; a new one as if it were promoted.
+@dataclass(frozen=True)
+class PromiseLedger:
+    """What the promises of a model's versions follow from."""
 
-    `comparison` are the figures of the comparison by which a new version would be promoted; `accept` supposes that a
-    person accepts its own promise.
-    """
-    ledger = promotions(records, model_name=name)
-    ledger = ledger[ledger["at"] <= now]
-    accepted = _acceptances(records, name, now)
-    chain: list[VersionPromise] = []
-    before: ReferenceRates | None = None
-    for each in _champions_until(ledger, version):
-        tags = _tags(registry, name, each)
-        if tags is None:
-            continue
-        known = comparison if each == version and comparison is not None else _comparison(ledger, each)
-        before = own_promise(tags, each, known, before)
-        # A version from before promises were carried on is held to its own.
-        begins = CROSS_FITTED not in tags or each in accepted or (accept and each == version)
-        chain = [*([] if begins else chain), VersionPromise(each, before)]
-    if not chain:
-        chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
-    return bind(chain, certainty, accepted.get(version, ""))
+    promotions: pd.DataFrame  # the ledger
+    acceptances: pd.DataFrame  # columns at, model_version, reasons, evidence
+    tags: Callable[[int], Mapping[str, str] | None]  # of a version; None if it was deleted
+
+    def binding(
+        self,
+        version: int,
+        *,
+        certainty: Certainty,
+        now: pd.Timestamp,
+        comparison: Mapping[str, Any] | None = None,
+        accept: bool = False,
+    ) -> BindingPromise:
+        """Return what a version is held to as champion, as known at `now`; a new one as if it were promoted.
+
+        `comparison` are the figures of the comparison by which a new version would be promoted; `accept` supposes that
+        a person accepts its own promise.
+        """
+        ledger = self.promotions[self.promotions["at"] <= now]
+        accepted = self._accepted(now)
+        chain: list[VersionPromise] = []
+        before: ReferenceRates | None = None
+        for each in _champions_until(ledger, version):
+            tags = self.tags(each)
+            if tags is None:
+                continue
+            known = comparison if each == version and comparison is not None else _comparison(ledger, each)
+            before = own_promise(tags, each, known, before)
+            # A version from before promises were carried on is held to its own.
+            begins = PROMISE_CARRIED not in tags or each in accepted or (accept and each == version)
+            chain = [*([] if begins else chain), VersionPromise(each, before)]
+        if not chain:
+            chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
+        return bind(chain, certainty, accepted.get(version, ""))
+
+    def _accepted(self, now: pd.Timestamp) -> dict[int, str]:
+        rows = self.acceptances[self.acceptances["at"] <= now].to_dict("records")
+        return {
+            int(row["model_version"]): f"accepted by {row['evidence']['actor']} on {row['at']:%Y-%m-%d}: "
+            + row["reasons"][0]
+            for row in rows
+        }
+
+
+def read_promises(registry: Registry, records: Records, name: str) -> PromiseLedger:
+    """Read what the promises of a model's versions follow from; tags are read once, when they are asked for."""
+    stored = decisions(records, model_name=name)
+
+    @cache
+    def tags(version: int) -> Mapping[str, str] | None:
+        try:
+            return registry.tags(name, version)
+        except NotFoundError:  # deleted since
+            return None
+
+    return PromiseLedger(promotions(records, model_name=name), stored[stored["decision"] == PROMISE_ACCEPTED], tags)
 
 
 def own_promise(
@@ -68,26 +96,20 @@ def own_promise(
 ) -> ReferenceRates:
     """Return what a version promises by its own evidence, pooled with a little of the promise before.
 
-    The evidence is its evaluation, or the comparison that it won, freed of the luck that it won by; and the errors over
-    its training period, cross-fitted. A version registered without these promises what its evaluation showed.
+    The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
+    version from before promises were carried on promises what its evaluation showed.
     """
     stored = tags.get("reference_rates")
     rates = ReferenceRates.of(
         None if stored is None else ErrorRates.from_dict(json.loads(stored)), f"the evaluation of version {version}"
     )
-    if CROSS_FITTED not in tags or stored is None:
+    if PROMISE_CARRIED not in tags or stored is None:
         return rates
     if comparison is not None:
         rates = _compared(rates, version, comparison)
-    parts = []
-    cross_fitted = json.loads(tags[CROSS_FITTED])
-    if cross_fitted is not None:
-        parts.append("its cross-fitted training period")
-        rates = pool(rates, ReferenceRates.of(ErrorRates.from_dict(cross_fitted), ""), rates.source)
-    if before is not None and (before.missed.of or before.false_episodes.of):
-        parts.append("the promise before")
-        rates = pool(rates, before, rates.source, most=MOST_FROM_BEFORE)
-    return replace(rates, source=f"{rates.source}, pooled with {' and '.join(parts)},") if parts else rates
+    if before is None or not (before.missed.of or before.false_episodes.of):
+        return rates
+    return pool(rates, before, f"{rates.source}, pooled with the promise before,", most=MOST_FROM_BEFORE)
 
 
 def _compared(evaluation: ReferenceRates, version: int, comparison: Mapping[str, Any]) -> ReferenceRates:
@@ -121,21 +143,3 @@ def _comparison(ledger: pd.DataFrame, version: int) -> Mapping[str, Any] | None:
             comparison: Mapping[str, Any] | None = evidence.get("comparison")
             return comparison if comparison and comparison.get("challenger") and comparison.get("champion") else None
     return None
-
-
-def _acceptances(records: Records, name: str, now: pd.Timestamp) -> dict[int, str]:
-    stored = decisions(records, model_name=name)
-    stored = stored[(stored["decision"] == PROMISE_ACCEPTED) & (stored["at"] <= now)]
-    return {
-        int(
-            row["model_version"]
-        ): f"accepted by {row['evidence']['actor']} on {row['at']:%Y-%m-%d}: {row['reasons'][0]}"
-        for row in stored.to_dict("records")
-    }
-
-
-def _tags(registry: Registry, name: str, version: int) -> Mapping[str, str] | None:
-    try:
-        return registry.tags(name, version)
-    except NotFoundError:  # deleted since
-        return None

@@ -1,7 +1,7 @@
 """Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,17 +25,13 @@ from models.estimators.stored_estimators import store_estimator
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
-from models.outcomes.error_rates import ErrorRates
-from models.outcomes.outcomes import Terms, known_failures
-from models.promises.cross_fitting import cross_fitted_rates
+from models.outcomes.outcomes import known_failures
 from models.training.column_selection import learn_recipe, preselect, select_columns
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import fit_calibration, predict_out_of_fold
-from models.training.samples import Samples, alarm_terms, required_terms
-from models.training.splits import asset_folds
+from models.training.samples import Samples, alarm_terms
 
 Matrix = npt.NDArray[np.float64]
-_THRESHOLD_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -125,45 +121,12 @@ def _choose_threshold(
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
     predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
     failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
-    fleet = samples.train["asset"].nunique()
-    chosen = threshold_for(experiment, predictions, failures, terms=terms, n_assets=fleet)
-    return replace(chosen, predictions=predictions), calibrations
-
-
-def threshold_for(
-    experiment: Experiment, predictions: pd.DataFrame, failures: pd.DataFrame, *, terms: Terms, n_assets: int
-) -> ChosenThreshold:
-    """Choose the threshold as the experiment says: of least cost, or within the alarm budget of `n_assets`."""
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
     if budget is None:
-        return choose_threshold(predictions, failures, terms=terms, **prices)
-    return within_budget(predictions, failures, terms=terms, budget=budget, n_assets=n_assets, **prices)
-
-
-def cross_fit(
-    experiment: Experiment, history: History, samples: Samples, chosen: ChosenThreshold | None
-) -> ErrorRates | None:
-    """Return the error rates of the predictions that a threshold was chosen on, each asset at that of the others.
-
-    None where the evaluation is out of fold itself, and where there are no such predictions.
-    """
-    if chosen is None or chosen.predictions.empty or experiment.split.kind == "cross":
-        return None
-    history = outcome_history(experiment, history)
-    known_until = samples.train["as_of"].max() + experiment.purge
-    terms = required_terms(experiment, history, known_until)
-    failures = known_failures(history.failures, known_until, terms.breakdown)
-    assets, fleet = chosen.predictions["asset"].unique(), samples.train["asset"].nunique()
-
-    def threshold(predictions: pd.DataFrame) -> float:
-        others = max(1, round(fleet * predictions["asset"].nunique() / len(assets)))
-        return threshold_for(experiment, predictions, failures, terms=terms, n_assets=others).value
-
-    groups = asset_folds(assets, failures["asset"], _THRESHOLD_FOLDS, experiment.seed) if len(assets) > 1 else ()
-    return cross_fitted_rates(
-        chosen.predictions, groups, history, threshold=threshold, terms=terms, known_until=known_until
-    )
+        return choose_threshold(predictions, failures, terms=terms, **prices), calibrations
+    fleet = samples.train["asset"].nunique()
+    return within_budget(predictions, failures, terms=terms, budget=budget, n_assets=fleet, **prices), calibrations
 
 
 def _predict_out_of_fold(

@@ -17,10 +17,9 @@ from models.assessment.ranking_report import ranking_report
 from models.assessment.thresholds import ChosenThreshold
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
-from models.outcomes.error_rates import ErrorRates
 from models.training.cross_validation import predict_across
 from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
-from models.training.fitting import TestPredictions, cross_fit, fit_model, predict_test
+from models.training.fitting import TestPredictions, fit_model, predict_test
 from models.training.horizon_figures import horizon_metrics
 from models.training.samples import Samples, draw_samples, required_terms
 
@@ -64,9 +63,6 @@ class Trained:
         or it was ``purged``, being between training and test.
     booked_again
         The number of failures that only book a breakdown again, and so are none of their own.
-    cross_fitted
-        The error rates over the training period, out of fold; None where the evaluation is out of fold itself, or the
-        model predicts no failures.
     """
 
     experiment: Experiment
@@ -84,7 +80,6 @@ class Trained:
     condition_unit: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     booked_again: int = 0
-    cross_fitted: ErrorRates | None = None
 
     @property
     def predictions_digest(self) -> str:
@@ -161,7 +156,6 @@ def train(
         condition_unit=_condition_unit(experiment, contract),
         left_out=samples.left_out,
         booked_again=samples.booked_again,
-        cross_fitted=cross_fit(experiment, history, samples, fitted.threshold),
     )
 
 

@@ -12,7 +12,7 @@ from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, count_looks
 from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
 from models.outcomes.outcomes import Terms, outcomes
-from models.registry.promises import binding_promise
+from models.registry.promises import read_promises
 from models.registry.promotion import Promoted, rollback
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
@@ -97,13 +97,7 @@ def _promise(
     workspace: Workspace, name: str, version: int, settings: Settings, promoted_at: pd.Timestamp
 ) -> ReferenceRates:
     """Return what the champion that was replaced was held to."""
-    binding = binding_promise(
-        Registry(workspace),
-        open_records(workspace.records_url),
-        name,
-        version,
-        certainty=settings.drift.certainty,
-        # The present champion's own row in the ledger is of this instant.
-        now=promoted_at - pd.Timedelta(1, "us"),
-    )
-    return binding.rates
+    ledger = read_promises(Registry(workspace), open_records(workspace.records_url), name)
+    # The present champion's own row in the ledger is of the very instant.
+    before = promoted_at - pd.Timedelta(1, "us")
+    return ledger.binding(version, certainty=settings.drift.certainty, now=before).rates

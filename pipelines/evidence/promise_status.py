@@ -15,7 +15,7 @@ from models.outcomes.error_rates import ErrorRates, as_json
 from models.promises.chain import BindingPromise
 from models.promises.limits import harmful, limit
 from models.promises.reference_rates import FALSE, MISSED
-from models.registry.promises import binding_promise
+from models.registry.promises import read_promises
 from models.registry.registry import Registry
 from pipelines.settings.settings import Settings
 
@@ -126,20 +126,13 @@ def promise_status(
     comparison: Mapping[str, Any] | None = None,
     hidden: bool = False,
 ) -> PromiseStatus:
-    """Return what a version is held to as champion, or would be; `comparison` as for `binding_promise`.
+    """Return what a version is held to as champion, or would be; `comparison` as for `PromiseLedger.binding`.
 
     With `hidden`, what its own promise would hide is estimated by simulation, where that is looser; it takes seconds.
     """
     registry = Registry(workspace)
-    binding = binding_promise(
-        registry,
-        open_records(workspace.records_url),
-        name,
-        version,
-        certainty=settings.drift.certainty,
-        now=now,
-        comparison=comparison,
-    )
+    ledger = read_promises(registry, open_records(workspace.records_url), name)
+    binding = ledger.binding(version, certainty=settings.drift.certainty, now=now, comparison=comparison)
     status = describe_promise(binding, settings)
     if not hidden or not status.looser:
         return status

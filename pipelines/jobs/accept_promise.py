@@ -8,7 +8,7 @@ import pandas as pd
 from data_contracts.errors import ModelError, NotFoundError, UsageError
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.workspace import Workspace
-from models.registry.promises import PROMISE_ACCEPTED, binding_promise
+from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.registry import Registry
 from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
 from pipelines.settings.settings import Settings
@@ -87,19 +87,12 @@ def accept_own_promise(
             "a version that is held to a tighter promise than its own",
             "Nothing to do; see `forewarn monitor` for the promise that counts",
         )
+    records = open_records(workspace.records_url)
     if not dry_run:
         reasons = [reason, *before.sentences]
         evidence = {"actor": actor, "promise": before.to_dict()}
-        records = open_records(workspace.records_url)
         add_decision(records, Decision(now, model_name, version, PROMISE_ACCEPTED, reasons, evidence))
-    binding = binding_promise(
-        registry,
-        open_records(workspace.records_url),
-        model_name,
-        version,
-        certainty=settings.drift.certainty,
-        now=now,
-        accept=dry_run,
-    )
+    ledger = read_promises(registry, records, model_name)
+    binding = ledger.binding(version, certainty=settings.drift.certainty, now=now, accept=dry_run)
     after = describe_promise(binding, settings)
     return AcceptedPromise(model_name, version, actor, reason, before, after, not dry_run)

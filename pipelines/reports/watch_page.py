@@ -9,7 +9,7 @@ from data_contracts.records.records import decisions, open_records, predictions,
 from data_contracts.workspace import Workspace
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
-from models.registry.promises import PROMISE_ACCEPTED, binding_promise
+from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.promotion import Records
 from models.registry.registry import Registry
 from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
@@ -132,13 +132,11 @@ def _promises(
     ledger = ledger[ledger["at"] <= now]
     begins = [max(pd.Timestamp(at), series[0].start) for at in ledger["at"]]
     ends = [*begins[1:], now][: len(begins)]
-    promises = []
+    promises, read = [], read_promises(registry, records, name)
     for version, since, start, end in zip(ledger["to_version"], ledger["at"], begins, ends, strict=True):
         if start < end:
-            binding = binding_promise(
-                registry, records, name, int(version), certainty=settings.drift.certainty, now=pd.Timestamp(since)
-            )
-            rates = binding.rates
+            at = pd.Timestamp(since)
+            rates = read.binding(int(version), certainty=settings.drift.certainty, now=at).rates
             if rates.missed.of or rates.false_episodes.of:
                 promises.append(PromisedRates(start, end, rates.missed.value, rates.false_episodes.value))
     return promises

@@ -67,7 +67,7 @@ def test_after_a_promotion_on_few_failures_the_old_promise_still_sees_a_drift() 
     assert _seen(second) < 0.4
 
 
-DEMO_FIRST, DEMO_SECOND, DEMO_FAILURES_A_LOOK = (11, 95), (4, 15), 4
+DEMO_FIRST, DEMO_SECOND, DEMO_FAILURES_A_LOOK = (6, 35), (4, 15), 7
 """What the first champion of the demonstration rests on, what its second is promoted on, and its matured failures."""
 
 
