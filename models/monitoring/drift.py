@@ -148,7 +148,7 @@ def detect_drift(
     """
     looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence, promise = _evidence_in_phases(looks, promise, overall)
+    evidence, promise = evidence_in_phases(looks, promise, overall)
     worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
     reasons = [*sentences(looks, promise, evidence)]
@@ -174,7 +174,7 @@ def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) 
     return tuple(evidence)
 
 
-def _evidence_in_phases(
+def evidence_in_phases(
     looks: Sequence[Look], promise: ReferenceRates, budget: Budget
 ) -> tuple[tuple[DriftEvidence, ...], ReferenceRates]:
     """Run the tests of each rate, against a tighter promise from when on it replaces a provisional one.

@@ -3,15 +3,18 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from models.monitoring.drift import FN, Budget
+from models.monitoring.drift import FN, Budget, evidence_in_phases
+from models.monitoring.looks import Look
 from models.outcomes.error_rates import occurrence, share
 from models.promises.chain import VersionPromise, bind
 from models.promises.limits import limit
 from models.promises.reference_rates import MISSED, ReferenceRates
 from pipelines.fleet.histories.look_counts import LookCounts, rejections
 from pipelines.fleet.histories.promised import (
+    TRUTH,
     Draw,
     Monitored,
     evaluated,
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.verify
 
 BUDGET = Budget()
 HISTORIES = 800
+START = pd.Timestamp("2026-01-01", tz="UTC")
 EQUALS = succession([evaluated(30), *[won(30, 0.0)] * 5], BUDGET)
 
 
@@ -50,6 +54,23 @@ def test_an_estimated_promise_keeps_the_declared_budget(draw: Draw, monitored: M
     declared = budget.alpha + monitored.looks / budget.mean_time_between_false
     rejected = false_rejections(draw, monitored, BUDGET, HISTORIES, seed=20261130)
     assert rejected.mean() <= declared + 2 * math.sqrt(declared / HISTORIES)
+
+
+@pytest.mark.parametrize("failures", [6, 11])
+def test_a_provisional_promise_keeps_the_budget_when_it_is_made_tighter(failures: int) -> None:
+    """Settled by its own first looks, a promise by few failures is refuted no more often than declared."""
+    budget, histories, looks, per_look = BUDGET.part(BUDGET.missed_share), 250, 52, 6
+    declared, rng = budget.alpha + looks / budget.mean_time_between_false, np.random.default_rng(20261202)
+    rejected = settled = 0
+    for _ in range(histories):
+        promise = ReferenceRates(share(int(rng.binomial(failures, TRUTH)), failures), occurrence(0, 0.0))
+        missed = rng.binomial(per_look, TRUTH, looks)
+        counted = [Look(START + n * BUDGET.every, int(each), per_look, 0, 0.0) for n, each in enumerate(missed, 1)]
+        evidence, counts = evidence_in_phases(counted, promise, BUDGET)
+        rejected += any(each.rejected for each in evidence)
+        settled += counts.missed.of > failures
+    assert settled > histories / 2
+    assert rejected / histories <= declared + 2 * math.sqrt(declared / histories)
 
 
 def test_the_selection_is_what_breaks_the_budget() -> None:

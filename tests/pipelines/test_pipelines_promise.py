@@ -29,7 +29,7 @@ def output(plant: Any, experiment: Any, capsys: pytest.CaptureFixture[str]) -> A
 
 
 @pytest.fixture
-def promoted(plant: Any, output: Any) -> Any:
+def promoted(plant: Any, output: Any) -> Any:  # noqa: ARG001 - it promotes
     """Return the plant after that."""
     return plant
 
