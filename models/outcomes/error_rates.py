@@ -88,11 +88,12 @@ class ErrorRates:
         for name in ("start", "end"):
             parsed[name] = pd.Timestamp(values[name])
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
-            parsed[name] = None if values.get(name) is None else _parse_rate(values[name])
+            parsed[name] = None if values.get(name) is None else parse_rate(values[name])
         return cls(**parsed)
 
 
-def _parse_rate(values: Mapping[str, Any]) -> Rate:
+def parse_rate(values: Mapping[str, Any]) -> Rate:
+    """Read a rate that was stored as JSON values."""
     bounds = values.get("bounds")
     own = {key: _NULLS[key] if x is None else x for key, x in values.items() if key != "bounds"}
     if bounds is None:

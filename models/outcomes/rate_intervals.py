@@ -195,6 +195,17 @@ def _effective_events(counts: Floats, residuals: Floats, confidence: float) -> f
     return max(1.0, min(events, max(independent, fewest)) * float(spread) ** 2)
 
 
+def effective_share(trials: int, value: float, effective: float, confidence: float = 0.95) -> Rate:
+    """Return a share of so many trials, with Wilson's interval of their effective number."""
+    return Rate(round(value * trials), trials, value, *_wilson(value, effective, confidence))
+
+
+def effective_occurrence(exposure: float, value: float, effective: float, confidence: float = 0.95) -> Rate:
+    """Return events per asset-month of exposure, with Garwood's interval of the effective exposure."""
+    low, high = _garwood(value * effective, confidence)
+    return Rate(round(value * exposure), exposure, value, low / effective, high / effective)
+
+
 def with_bounds(rate: Rate, lowest: Rate, highest: Rate, unknown: int) -> Rate:
     """Add bounds to a rate of the known cases, given the rates if all unknown cases went one way, or the other."""
     low, high = min(rate.low, lowest.low), max(rate.high, highest.high)

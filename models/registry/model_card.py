@@ -110,7 +110,9 @@ def _figures(trained: Trained) -> str:
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
     since = f"from {clock.moment(reference.start)} on, when alarms had settled"
-    return f"{text}\n\nReference rates for monitoring, {since}, with {reference.confidence:.0%} intervals:\n\n{rows}"
+    kept = "As a champion it is held to these or, where that is tighter, to the promise of the champion before it."
+    intervals = f"with {reference.confidence:.0%} intervals"
+    return f"{text}\n\nReference rates for monitoring, {since}, {intervals}:\n\n{rows}\n\n{kept}"
 
 
 def _alerts(trained: Trained) -> str:

@@ -25,6 +25,7 @@ from pipelines.evidence.champion import MonitoredModel, judged_history, load_cha
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
+from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
@@ -42,6 +43,7 @@ class MonitoringSnapshot:
     outcomes: Outcomes  # of its predictions since then
     rates: ErrorRates  # over the trailing span, or since the evidence begins, up to what the last look counts
     promise: ReferenceRates
+    promised: PromiseStatus  # whose promise it is, and what keeps it
     diagnosis: Diagnosis
     drift: Drift  # without assets whose data are in doubt
     evidence: RetrainingEvidence
@@ -76,7 +78,7 @@ def gather_snapshot(
     champion_outcomes = outcomes(
         predicted, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
-    promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
+    promised = promise_status(workspace, model_name, champion.model.version, settings=settings, now=now)
     diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
     findings = finding_quality(records, model_name, history, now=now, terms=alarm_terms, settings=settings)
@@ -87,7 +89,10 @@ def gather_snapshot(
         set_aside=dict(diagnosis.set_aside),
         findings=findings,
     )
-    drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
+    slices = _slices(history, settings)
+    drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)
+    if drift.promise is not None:
+        promised = describe_promise(replace(promised.binding, rates=drift.promise), settings)
     start = max(since, now - settings.monitor.span)
     end = drift.looks[-1].at - alarm_terms.maturity if drift.looks else None
     evidence = _evidence(
@@ -106,7 +111,8 @@ def gather_snapshot(
             confidence=settings.monitor.confidence,
             findings=findings,
         ),
-        promise=promise,
+        promise=promised.binding.rates,
+        promised=promised,
         diagnosis=diagnosis,
         drift=drift,
         evidence=replace(

@@ -20,6 +20,7 @@ from pipelines.evidence.champion import MonitoredModel, load_champion, without_v
 from pipelines.evidence.figures import FiguresResult, champion_figures
 from pipelines.evidence.measured_later import measure_later
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
+from pipelines.evidence.promise_status import PromiseStatus
 from pipelines.reports.figures_page import write_figures_page
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
@@ -42,6 +43,7 @@ class MonitorResult:
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
     findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
+    promised: PromiseStatus | None = None  # whose promise it is, and what keeps it
 
     @property
     def decision(self) -> str:
@@ -64,7 +66,7 @@ class MonitorResult:
             "reasons": list(self.reasons),
             "diagnosis": self.diagnosis.to_dict(),
             "drifted": list(self.drift.which),
-            "promise": as_json(asdict(self.promise)),
+            "promise": _promise_values(self.promise, self.promised),
             "evidence": self.drift.to_dict()["evidence"],
             **{name: retraining[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
@@ -108,6 +110,7 @@ def monitor_alarms(
         probation=snapshot.probation,
         warnings=snapshot.warnings,
         findings=snapshot.findings,
+        promised=snapshot.promised,
     )
 
 
@@ -136,7 +139,7 @@ def decide_retraining(
     evidence = {
         "occasion": decision.trigger,
         "rates": rates,
-        "promise": as_json(asdict(snapshot.promise)),
+        "promise": _promise_values(snapshot.promise, snapshot.promised),
         "diagnosis": snapshot.diagnosis.to_dict(),
         "drift": snapshot.drift.to_dict(),
         "held": decision.to_dict()["held"],
@@ -156,3 +159,8 @@ def decide_retraining(
         ),
     )
     return decision
+
+
+def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None) -> dict[str, Any]:
+    values: dict[str, Any] = as_json(asdict(promise))
+    return values if promised is None else values | promised.to_dict()
