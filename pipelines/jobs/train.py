@@ -48,6 +48,8 @@ class TrainResult:
     clock: Clock = TIME  # how times and durations are written
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
+    n_columns: int = 0
+    columns_reason: str | None = None  # how the columns were chosen; None where all stay
 
     @property
     def exit_status(self) -> int:
@@ -56,9 +58,10 @@ class TrainResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what was left out."""
+        """Sentences on what was left out, and how the columns were chosen."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
-        return (left_out_sentence(self.left_out), *again)
+        columns = () if self.columns_reason is None else (f"columns: {self.columns_reason}",)
+        return (left_out_sentence(self.left_out), *again, *columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -75,6 +78,8 @@ class TrainResult:
             "left_out": dict(self.left_out),
             "booked_again": self.booked_again,
             "breakdown": self.breakdown,
+            "n_columns": self.n_columns,
+            "columns_reason": self.columns_reason,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
@@ -154,6 +159,8 @@ def train_experiment(
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
         unmatched=unmatched,
         strict=strict,
+        n_columns=len(trained.artifact.columns),
+        columns_reason=trained.columns_reason,
     )
 
 
