@@ -76,6 +76,7 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     }[split.kind]
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
+        **({} if trained.columns_reason is None else {"Columns": trained.columns_reason}),
         "Trained on": f"{trained.n_train:,} samples up to {clock.moment(trained.trained_until)}",
         "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
         "No samples": left_out_sentence(trained.left_out),

@@ -49,6 +49,8 @@ class TrainResult:
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
     understood: tuple[str, ...] = ()  # how the experiment's file was understood
+    n_columns: int = 0
+    columns_reason: str | None = None  # how the columns were chosen; None where all stay
 
     @property
     def exit_status(self) -> int:
@@ -57,9 +59,10 @@ class TrainResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what was left out."""
+        """Sentences on what was left out, and how the columns were chosen."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
-        return (*self.understood, left_out_sentence(self.left_out), *again)
+        columns = () if self.columns_reason is None else (f"columns: {self.columns_reason}",)
+        return (*self.understood, left_out_sentence(self.left_out), *again, *columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -76,6 +79,8 @@ class TrainResult:
             "left_out": dict(self.left_out),
             "booked_again": self.booked_again,
             "breakdown": self.breakdown,
+            "n_columns": self.n_columns,
+            "columns_reason": self.columns_reason,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
             **({} if self.counted is None else {"counted": [time.isoformat() for time in self.counted]}),
@@ -152,6 +157,8 @@ def train_experiment(
         counted=trained.evaluation.period,
         unmatched=unmatched,
         strict=strict,
+        n_columns=len(trained.artifact.columns),
+        columns_reason=trained.columns_reason,
     )
 
 
