@@ -1,7 +1,8 @@
 """Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,9 @@ from models.experiment.condition_outcomes import outcome_history, predicted_cond
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
-from models.training.column_selection import learn_recipe, preselect, select_columns
+from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
-from models.training.out_of_fold import fit_calibration, predict_out_of_fold
+from models.training.out_of_fold import cross_calibrate, fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms
 
 Matrix = npt.NDArray[np.float64]
@@ -43,6 +44,7 @@ class Fitted:
     importances: "pd.Series[float]"
     train: pd.DataFrame  # features, a row for each training sample
     test: pd.DataFrame  # features, a row for each test sample
+    columns_reason: str | None = None  # how the columns were chosen; None where all stay
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,25 @@ def fit_model(
     """Fit the model that an experiment describes to training samples; `step` is advanced before each step."""
     next(step)
     recipe = learn_recipe(experiment, history, samples.train)
-    recipe = preselect(experiment, history, recipe, samples.train, progress=progress)
-    features = extract(history, samples.all_cut_offs, recipe, progress=progress)
+    choice = choose_columns(experiment, history, recipe, samples, progress=progress)
+    features = extract(history, samples.all_cut_offs, choice.reduce(recipe), progress=progress)
     train_features = features.iloc[: len(samples.train)]
     _check_windows(experiment, history, recipe, train_features)
     next(step)
-    recipe = select_columns(experiment, recipe, train_features, samples.target)
-    x = feature_matrix(train_features, recipe.columns or ())
+    recipe = drop_uninformative(recipe.reduce(choice.columns), train_features)
+    x = _learned_matrix(samples, features, recipe.output)
     # Samples that were about to fail are no reference.
-    ranges = reference_ranges(x[samples.target == 0] if experiment.target == "failure" else x)
-    if len(samples.partly):
-        x = np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], recipe.columns or ())])
+    x_train = x[: len(samples.train)]
+    ranges = reference_ranges(x_train[samples.target == 0] if experiment.target == "failure" else x_train)
     next(step)
-    chosen, calibrations = _choose_threshold(experiment, history, samples, x)
+    validation = (_learned_matrix(samples, features, columns) for columns in choice.by_fold)
+    chosen, calibrations = _choose_threshold(experiment, history, samples, validation if choice.by_fold else repeat(x))
     next(step)
     model = _fit(experiment, x, samples)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
-    return Fitted(artifact, chosen, importances, train_features, test)
+    return Fitted(artifact, chosen, importances, train_features, test, choice.reason)
 
 
 def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
@@ -93,6 +95,14 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
     prediction = fitted.artifact.predict(fitted.test)
     frame = test.assign(prediction=prediction, alert=fitted.artifact.alerts(prediction))
     return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test))
+
+
+def _learned_matrix(samples: Samples, features: pd.DataFrame, columns: Sequence[str]) -> Matrix:
+    """Return columns of the samples to learn from, `Samples.learned`, given the features of all cut-offs."""
+    x = feature_matrix(features.iloc[: len(samples.train)], columns)
+    if not len(samples.partly):
+        return x
+    return np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], columns)])
 
 
 def _check_windows(experiment: Experiment, history: History, recipe: Recipe, features: pd.DataFrame) -> None:
@@ -110,7 +120,7 @@ def _check_windows(experiment: Experiment, history: History, recipe: Recipe, fea
 
 
 def _choose_threshold(
-    experiment: Experiment, history: History, samples: Samples, x: Matrix
+    experiment: Experiment, history: History, samples: Samples, x_of_fold: Iterable[Matrix]
 ) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
     """Choose threshold and calibration from out-of-fold predictions of the training samples."""
     known_until = samples.train["as_of"].max() + experiment.purge
@@ -119,7 +129,7 @@ def _choose_threshold(
         return None, ()
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
-    predictions, calibrations = _predict_out_of_fold(experiment, samples, x)
+    predictions, calibrations = _predict_out_of_fold(experiment, samples, x_of_fold)
     failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
@@ -130,22 +140,24 @@ def _choose_threshold(
 
 
 def _predict_out_of_fold(
-    experiment: Experiment, samples: Samples, x: Matrix
+    experiment: Experiment, samples: Samples, x_of_fold: Iterable[Matrix]
 ) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
     """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
     label = experiment.label
     if samples.intervals is not None and label.horizon is not None:
-        probabilities, calibrations = out_of_fold_probabilities(experiment, samples.learned, x, samples.intervals)
+        probabilities, calibrations = out_of_fold_probabilities(
+            experiment, samples.learned, x_of_fold, samples.intervals
+        )
         decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
         predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
         return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
-    predictions = predict_out_of_fold(experiment, samples.train, x, samples.target)
+    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target)
     if experiment.estimator.calibration == "none":
         return predictions, ()
     truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
-    calibration = fit_calibration(predictions["probability"].to_numpy(), truth)
-    if calibration is not None:
-        predictions["probability"] = calibration.apply(predictions["probability"].to_numpy())
+    scores = predictions["probability"].to_numpy()
+    calibration = fit_calibration(scores, truth)
+    predictions["probability"] = cross_calibrate(scores, truth, predictions["asset"], experiment.seed)
     return predictions, (calibration,)
 
 

@@ -63,6 +63,8 @@ class Trained:
         or it was ``purged``, being between training and test.
     booked_again
         The number of failures that only book a breakdown again, and so are none of their own.
+    columns_reason
+        How the columns were chosen; None where all stay.
     """
 
     experiment: Experiment
@@ -80,6 +82,7 @@ class Trained:
     condition_unit: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     booked_again: int = 0
+    columns_reason: str | None = None
 
     @property
     def predictions_digest(self) -> str:
@@ -156,6 +159,7 @@ def train(
         condition_unit=_condition_unit(experiment, contract),
         left_out=samples.left_out,
         booked_again=samples.booked_again,
+        columns_reason=fitted.columns_reason,
     )
 
 

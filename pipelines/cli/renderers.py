@@ -71,6 +71,9 @@ def _train(result: "TrainResult") -> Group:
         is_life = "rmse_capped" in result.metrics
         threshold = result.clock.amount(result.threshold, ".3g") if is_life else f"{result.threshold:.3g}"
         samples += f"threshold {threshold}: {result.threshold_reason}\n"
+    if result.counted is not None:
+        start, end = map(result.clock.instant, result.counted)
+        samples += f"failures, alarms and costs are those of {start} to {end}, matured by now\n"
     parts: list[RenderableType] = [
         head,
         Text(samples),
@@ -99,7 +102,10 @@ def _promoted(result: "Promoted") -> Text:
     previous = "" if result.from_version is None else f", in place of version {result.from_version}"
     verb = "is the champion again" if result.evidence.get("rollback") else "is the champion now"
     head = Text(f"{result.model_name}: version {result.to_version} {verb}{previous}\n")
-    return head.append(f"{result.reason} ({result.actor}, {format_minute(result.at)})", style="dim")
+    head.append(f"{result.reason} ({result.actor}, {format_minute(result.at)})", style="dim")
+    for sentence in result.evidence.get("promise", {}).get("sentences", ()):
+        head.append(f"\n- {sentence}")
+    return head
 
 
 def _score(result: "ScoreResult") -> Group:
@@ -146,11 +152,15 @@ def _miss_estimate(result: "MissEstimate") -> Text:
     estimate = result.estimate
     if not estimate.inspected:
         return Text(f"{estimate.drawn} audits have matured, none was inspected: misses cannot be estimated.")
-    return Text(
+    text = Text(
         f"{estimate.inspected} of {estimate.drawn} matured audits were inspected, {estimate.defects} found a defect. "
         f"Estimate: of {estimate.silent} assets without an alert {estimate.missed:.1f} had one "
         f"({estimate.confidence:.0%} interval {estimate.missed_low:.1f} to {estimate.missed_high:.1f})."
     )
+    if result.sensitivity.of:
+        reported, interval = _share(result.sensitivity)
+        text.append(f" Of the defects that mechanics met, {reported} were reported (interval {interval}).")
+    return text
 
 
 def _explanation(result: "Explanation") -> Group:
@@ -184,12 +194,15 @@ def _monitor(result: "MonitorResult") -> Group:
         if rates.start >= rates.end
         else f"decisions from {format_minute(rates.start)} to {format_minute(rates.end)}; "
     )
-    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
+    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered. Tests count an asset "
+    span += "once a look, and none whose data are in doubt"
+    promised = () if result.promised is None else result.promised.sentences
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
+    noticed += [result.findings.sentence] if result.findings.sentence else []
     if result.probation is not None:
         noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(
-        head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *noticed)), Text(), table,
+        head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *promised, *noticed)), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
 
@@ -219,7 +232,8 @@ def _retrain(result: "RetrainResult") -> Group:
         for name, column in _HOLDOUT_SCORES.items():
             table.add_row(name, *(column(score) for score in scores))
     span = f"both on {format_minute(comparison.start)} to {format_minute(comparison.end)}, {comparison.events} events"
-    reasons = [Text(f"- {reason}") for reason in result.reasons]
+    promised = () if result.promise is None else result.promise.sentences
+    reasons = [Text(f"- {reason}") for reason in (*result.reasons, *promised)]
     return Group(head, *reasons, Text(), *([table] if all(scores) else []), Text(span, style="dim"))
 
 

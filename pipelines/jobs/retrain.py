@@ -26,6 +26,7 @@ from models.training.samples import observation_rule
 from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
+from pipelines.evidence.promise_status import PromiseStatus, promise_status
 from pipelines.settings.settings import Settings
 
 PROMOTED = "promoted"
@@ -43,6 +44,7 @@ class RetrainResult:
     decision: str  # "promoted" or "rejected"; "postponed" when the holdout has too few events to compare on
     reasons: tuple[str, ...]  # plain sentences
     comparison: Comparison
+    promise: PromiseStatus | None = None  # what a promoted challenger is held to
 
     @property
     def exit_status(self) -> int:
@@ -58,6 +60,7 @@ class RetrainResult:
             "decision": self.decision,
             "reasons": list(self.reasons),
             "comparison": self.comparison.to_dict(),
+            "promise": None if self.promise is None else self.promise.to_dict(),
         }
 
 
@@ -113,6 +116,8 @@ def retrain_champion(
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
         evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
         if result.decision == PROMOTED:
+            promised = _promised(workspace, challenger, result.comparison, settings, now)
+            result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
             actor, reason = settings.retrain.actor, " ".join(result.reasons)
             _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
         _store_decision(records, result, evidence, now)
@@ -225,6 +230,20 @@ def _result(holdout: _Holdout, challenger: MonitoredModel | None, comparison: Co
         decision=decision,
         reasons=(why, *reasons) if why else reasons,
         comparison=comparison,
+    )
+
+
+def _promised(
+    workspace: Workspace, challenger: MonitoredModel, comparison: Comparison, settings: Settings, now: pd.Timestamp
+) -> PromiseStatus:
+    return promise_status(
+        workspace,
+        challenger.model.name,
+        challenger.model.version,
+        settings=settings,
+        now=now,
+        comparison=comparison.to_dict(),
+        hidden=True,
     )
 
 

@@ -45,9 +45,12 @@ class TrainResult:
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how times and durations are written
+    counted: tuple[pd.Timestamp, pd.Timestamp] | None = None  # the period whose failures and alarms the figures count
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
     understood: tuple[str, ...] = ()  # how the experiment's file was understood
+    n_columns: int = 0
+    columns_reason: str | None = None  # how the columns were chosen; None where all stay
 
     @property
     def exit_status(self) -> int:
@@ -56,9 +59,10 @@ class TrainResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what was left out."""
+        """Sentences on what was left out, and how the columns were chosen."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
-        return (*self.understood, left_out_sentence(self.left_out), *again)
+        columns = () if self.columns_reason is None else (f"columns: {self.columns_reason}",)
+        return (*self.understood, left_out_sentence(self.left_out), *again, *columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -75,8 +79,11 @@ class TrainResult:
             "left_out": dict(self.left_out),
             "booked_again": self.booked_again,
             "breakdown": self.breakdown,
+            "n_columns": self.n_columns,
+            "columns_reason": self.columns_reason,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
+            **({} if self.counted is None else {"counted": [time.isoformat() for time in self.counted]}),
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **({"understood": list(self.understood)} if self.understood else {}),
@@ -147,8 +154,11 @@ def train_experiment(
         booked_again=trained.booked_again,
         clock=trained.artifact.clock,
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
+        counted=trained.evaluation.period,
         unmatched=unmatched,
         strict=strict,
+        n_columns=len(trained.artifact.columns),
+        columns_reason=trained.columns_reason,
     )
 
 

@@ -14,6 +14,7 @@ from data_contracts.records.records import decisions, open_records, predictions,
 from data_contracts.workspace import Workspace
 from features.clock import Clock, asset_clock
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
+from models.registry.promises import PROMISE_ACCEPTED
 
 Topic = Literal["retraining", "promotion", "alarm"]
 
@@ -48,7 +49,9 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
     """
     records = open_records(workspace.records_url)
     if topic == "retraining":
-        row = _select_row(decisions(records, model_name=model_name), "id", which, f"decision about {model_name}")
+        decided = decisions(records, model_name=model_name)
+        decided = decided if which is not None else decided[decided["decision"] != PROMISE_ACCEPTED]
+        row = _select_row(decided, "id", which, f"decision about {model_name}")
         return _explain_retraining(row)
     if topic == "promotion":
         row = _select_row(promotions(records, model_name=model_name), "to_version", which, f"promotion of {model_name}")
@@ -82,6 +85,7 @@ def _explain_retraining(row: Mapping[str, Any]) -> Explanation:
         decision=row["decision"],
         seen=(
             *row["reasons"],
+            *evidence.get("promise", {}).get("sentences", ()),
             *(f"Noticed: {finding['sentence']}" for finding in evidence.get("diagnosis", {}).get("findings", ())),
             *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
             *(f"On probation: {sentence}" for sentence in (evidence.get("probation") or {}).get("reasons", ())),
@@ -134,6 +138,7 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
         decision="rolled back" if row["evidence"].get("rollback") else "promoted",
         seen=(
             f"By {row['actor']}: {row['reason']}",
+            *row["evidence"].get("promise", {}).get("sentences", ()),
             *([f"Evaluated on the table versions {versions}."] if versions else []),
         ),
         tests=tuple(

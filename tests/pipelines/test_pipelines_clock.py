@@ -122,7 +122,8 @@ def test_each_cycle_is_suggested_as_a_cut_off() -> None:
     assert by_cycle is not None
     assert by_time is not None
     assert large is not None
-    assert 'cut_offs = "rows"' in by_cycle.words
+    assert by_cycle.words.startswith('window = ["10h", "50h"], cut_offs = "rows", horizon = "10h"')  # round numbers
+    assert by_cycle.life == "100h"
     assert "a cycle is 1h" in by_cycle.words
     assert by_cycle.to_dict()["cut_offs"] == "rows"
     assert 'stride = "2h"' in by_time.words
