@@ -60,8 +60,9 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         One row per cut-off, in order, with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
-        ``remaining_life_h`` (hours; NaN for failures), ``threshold`` (NaN when the model never alerts), ``alert``, and
-        ``reason``: why there is no prediction, null where there is one. There is no prediction, and no alert, where a
+        ``remaining_life_h`` (hours; NaN for failures), ``interval_low`` and ``interval_high`` (around the number; NaN
+        without intervals), ``threshold`` (NaN when the model never alerts), ``alert``, and ``reason``: why there is no
+        prediction, null where there is one. There is no prediction, and no alert, where a
         feature is infinite, where the rule for gaps withholds the telemetry features of every channel and window of
         the model, and where most readings lie beyond every operating regime of the training.
     """
@@ -132,7 +133,7 @@ def _score_frame(
     **more: Any,
 ) -> pd.DataFrame:
     failure = artifact.target == "failure"
-    unknown = np.full(len(predictions), np.nan)
+    unknown, intervals = np.full(len(predictions), np.nan), artifact.predict_intervals(predictions)
     # Built at once: adding a column later would cost a single prediction as much again.
     return pd.DataFrame(
         {
@@ -140,6 +141,8 @@ def _score_frame(
             "as_of": as_of.array,
             "probability": predictions if failure else unknown,
             "remaining_life_h": unknown if failure else predictions,
+            "interval_low": intervals[:, 0],
+            "interval_high": intervals[:, 1],
             "threshold": np.full(len(predictions), np.nan if artifact.threshold is None else artifact.threshold),
             "alert": artifact.alerts(predictions),
             **more,

@@ -362,6 +362,8 @@ class Experiment:
         # Younger than the models that record their experiment: written only where it says something.
         if self.windows.cut_offs == "stride":
             del content["windows"]["cut_offs"]
+        if self.evaluation.interval_level == EvaluationPlan().interval_level:
+            del content["evaluation"]["interval_level"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
         return content

@@ -5,7 +5,7 @@ References
 Mitchell et al., "Model cards for model reporting", FAT* 2019, doi:10.1145/3287560.3287596.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
 from models.outcomes.error_rates import Rate
 from models.training.left_out import left_out_sentence
-from models.training.training import Trained
+from models.training.training import Trained, coverage_of_stages
 
 _SHOWN_COLUMNS = 15
 
@@ -26,6 +26,7 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
         _prediction_target(trained),
         _provenance(trained, tags),
         _figures(trained),
+        *_intervals(trained),
         _alerts(trained),
         _limits(trained),
     )
@@ -109,6 +110,40 @@ def _figures(trained: Trained) -> str:
     return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
 
 
+def _intervals(trained: Trained) -> Iterable[str]:
+    """Say what the intervals of predicted numbers promise, stage by stage; nothing for failures."""
+    artifact, experiment = trained.artifact, trained.experiment
+    level = experiment.evaluation.interval_level
+    if artifact.target == "failure" or not level:
+        return []
+    if artifact.intervals is None:
+        return [f"## Intervals\n\nNone: its training assets are too few for intervals of {level:.0%}."]
+    unit, size = f" {trained.condition_unit}" if trained.condition_unit else "", 1.0
+    if artifact.target == "remaining_life":
+        named = artifact.clock.unit(artifact.intervals.scale_at)
+        unit, size = f" {named.plural}", named.hours
+    stages = zip(artifact.intervals.stages, coverage_of_stages(trained), strict=True)
+    rows = [
+        (
+            f"{_number_or(stage_coverage.begin / size, 'less')} to {_number_or(stage_coverage.end / size, 'more')}",
+            f"{stage.assets}",
+            f"{stage_coverage.coverage:.1%} of {stage_coverage.assets} assets",
+            f"{stage_coverage.width / size:.3g}",
+        )
+        for stage, stage_coverage in stages
+    ]
+    text = (
+        f"An interval holds the true number of a new asset with probability {level:.0%}, as far as it resembles the "
+        "training assets. It is learned from predictions of training assets by models that had not seen them."
+    )
+    head = (f"predicted{unit}", "training assets", "test samples held", f"mean width{unit}")
+    return [f"## Intervals\n\n{text}\n\n" + _table(head, rows)]
+
+
+def _number_or(value: float, word: str) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else word
+
+
 def _alerts(trained: Trained) -> str:
     costs, threshold = trained.experiment.costs, trained.threshold
     if threshold is None:
@@ -174,9 +209,9 @@ def _columns(trained: Trained) -> str:
     return "## Features that matter most\n\n" + _table(("column", "importance"), shown)
 
 
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in (head, ("---", "---"), *rows)]
-    return "\n".join(lines)
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,6 @@
 """Plots of a trained model, for MLflow and the model card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
 
 from features.clock import Clock
+from models.assessment.interval_figures import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
-from models.training.training import Trained
+from models.training.training import Trained, coverage_of_stages
 
 _SIZE = (6.0, 4.0)
 _SHOWN_COLUMNS = 20
@@ -22,7 +23,8 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
     """Draw the plots for the model's target, and return the PNG files.
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
-    and error over life. For a condition: predicted against measured. Importances where the learner provides them.
+    error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
+    hold at each stage. Importances where the learner provides them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots = _PLOTS[trained.artifact.target](trained)
@@ -67,12 +69,16 @@ def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     limit = np.inf if cap is None else cap / pd.Timedelta(hours=1) / unit.hours
     scaled = labelled[["remaining_life_h", "prediction"]] / unit.hours
     shown = labelled[["asset", "as_of"]].assign(life=scaled["remaining_life_h"], prediction=scaled["prediction"])
-    return {
+    plots = {
         "predicted_and_true": lambda axes: _predicted_and_true(
             axes, shown, trained.experiment.split.score_at, unit.symbol
         ),
         "error_over_life": lambda axes: _error_over_life(axes, shown, limit, unit.symbol),
     }
+    if LOW in labelled:
+        ends = labelled[[LOW, HIGH]].to_numpy() / unit.hours
+        plots["intervals_over_life"] = lambda axes: _intervals_over_life(axes, shown, ends, limit, unit.symbol)
+    return plots | _coverage_plot(trained, unit.symbol, unit.hours)
 
 
 def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
@@ -81,7 +87,16 @@ def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     unit = f" ({trained.condition_unit})" if trained.condition_unit else ""
     if measured.empty:
         return {}
-    return {"predicted_and_true": lambda axes: _predicted_and_measured(axes, measured, unit)}
+    plots = {"predicted_and_true": lambda axes: _predicted_and_measured(axes, measured, unit)}
+    return plots | _coverage_plot(trained, trained.condition_unit or "", 1.0)
+
+
+def _coverage_plot(trained: Trained, unit: str, size: float) -> dict[str, Callable[[Any], None]]:
+    stages = [stage for stage in coverage_of_stages(trained) if stage.assets]
+    if not stages:
+        return {}
+    level = trained.experiment.evaluation.interval_level
+    return {"coverage_by_stage": lambda axes: _coverage_by_stage(axes, stages, level, unit, size)}
 
 
 _PLOTS = {"failure": _failure_plots, "remaining_life": _life_plots, "condition": _condition_plots}
@@ -154,4 +169,31 @@ def _error_over_life(axes: Any, labelled: pd.DataFrame, limit: float, unit: str)
     axes.legend()
     axes.set(
         xlabel=f"true remaining life ({unit})", ylabel=f"predicted - true, capped ({unit})", title="Error over life"
+    )
+
+
+def _intervals_over_life(axes: Any, labelled: pd.DataFrame, ends: Any, limit: float, unit: str) -> None:
+    """Draw the prediction and its interval of the asset that is followed for longest, and the truth."""
+    own = (labelled["asset"] == labelled["asset"].value_counts().idxmax()).to_numpy()
+    order = np.argsort(labelled["as_of"].to_numpy()[own])
+    asset, (low, high) = labelled[own].iloc[order], ends[own][order].T
+    axes.fill_between(asset["life"], low, high, alpha=0.3, step="mid", label="interval")
+    axes.plot(asset["life"], asset["prediction"], label="predicted")
+    axes.plot(asset["life"], asset["life"].clip(upper=limit), color="grey", linewidth=0.8, label="true")
+    axes.invert_xaxis()
+    axes.legend()
+    name = str(asset["asset"].iloc[0]).replace("$", r"\$")
+    axes.set(xlabel=f"true remaining life ({unit})", ylabel=f"predicted ({unit})", title=f"Intervals over life: {name}")
+
+
+def _coverage_by_stage(axes: Any, stages: Sequence[StageCoverage], level: float, unit: str, size: float) -> None:
+    numbers = np.arange(len(stages))
+    axes.bar(numbers, [stage.coverage for stage in stages], width=0.6)
+    axes.axhline(level, color="tab:red", label=f"wanted: {level:.0%}")
+    names = [f"{stage.begin / size:.3g} to {stage.end / size:.3g}\n{stage.assets} assets" for stage in stages]
+    axes.set_xticks(numbers, [name.replace("-inf to", "below").replace(" to inf", " or more") for name in names])
+    axes.tick_params(axis="x", labelsize=6)
+    axes.legend(loc="lower right")
+    axes.set(
+        xlabel=f"predicted ({unit})", ylabel="test samples held, by asset", ylim=(0, 1.02), title="Coverage by stage"
     )

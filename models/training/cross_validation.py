@@ -45,7 +45,10 @@ def predict_across(
         predicted.append(_predict_fold(experiment, history, assets, known_until, progress))
     progress("train: folds", len(groups), len(groups))
     frame = pd.concat([part.frame for part in predicted], ignore_index=True)
-    return TestPredictions(frame, np.vstack([part.probabilities for part in predicted]))
+    probabilities, constant = (
+        np.vstack([getattr(part, name) for part in predicted]) for name in ("probabilities", "constant")
+    )
+    return TestPredictions(frame, probabilities, constant)
 
 
 def _predict_fold(

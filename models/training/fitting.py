@@ -1,7 +1,7 @@
 """Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ from features.extraction.extract import extract
 from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
+from models.assessment.interval_figures import HIGH, LOW
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
+from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals
+from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
@@ -28,7 +31,7 @@ from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import learn_recipe, preselect, select_columns
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
-from models.training.out_of_fold import fit_calibration, predict_out_of_fold
+from models.training.out_of_fold import fit_calibration, interval_folds, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms
 
 Matrix = npt.NDArray[np.float64]
@@ -53,6 +56,7 @@ class TestPredictions:
 
     frame: pd.DataFrame  # the test samples with prediction and alert
     probabilities: Matrix  # of all horizons, (n_samples, n_horizons)
+    constant: Matrix  # the ends of intervals of constant width, to compare with; (n_samples, 2), NaN without intervals
 
 
 def fit_model(
@@ -83,6 +87,11 @@ def fit_model(
     next(step)
     model = _fit(experiment, x, samples)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
+    censored = features.iloc[len(features) - len(samples.censored) :]
+    intervals = _intervals(
+        experiment, history, artifact, samples, np.vstack([x, feature_matrix(censored, artifact.columns)])
+    )
+    artifact = replace(artifact, intervals=intervals)
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     return Fitted(artifact, chosen, importances, train_features, test)
@@ -92,7 +101,12 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
     """Predict the test samples that a model was fitted beside."""
     prediction = fitted.artifact.predict(fitted.test)
     frame = test.assign(prediction=prediction, alert=fitted.artifact.alerts(prediction))
-    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test))
+    constant = np.full((len(test), 2), np.nan)
+    if fitted.artifact.intervals is not None:
+        low, high = fitted.artifact.predict_intervals(prediction).T
+        frame = frame.assign(**{LOW: low, HIGH: high})
+        constant = fitted.artifact.intervals.constant_around(prediction)
+    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test), constant)
 
 
 def _check_windows(experiment: Experiment, history: History, recipe: Recipe, features: pd.DataFrame) -> None:
@@ -156,6 +170,30 @@ def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
     return estimators.fit(
         estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, samples.target
     )
+
+
+def _intervals(
+    experiment: Experiment, history: History, artifact: Artifact, samples: Samples, x: Matrix
+) -> IntervalTable | None:
+    """Fit the intervals of predicted numbers; `x` has the features of the training and then the censored samples."""
+    level, plan = experiment.evaluation.interval_level, experiment.estimator
+    if experiment.target == "failure" or not level:
+        return None
+    unknown = np.full(len(samples.censored), np.nan)
+    asset = pd.concat([samples.train["asset"], samples.censored["asset"]], ignore_index=True)
+    target = np.concatenate([samples.target, unknown])
+    predicted = np.full(len(target), np.nan)
+    failed = outcome_history(experiment, history).failures["asset"]
+    for learn, predict in interval_folds(experiment, asset, failed):
+        model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
+        learned = learn & ~np.isnan(target)
+        if learned.any():
+            predicted[predict] = estimators.predict(estimators.fit(model, x[learned], target[learned]), x[predict])
+    if np.isnan(predicted).any():
+        return None
+    followed = np.concatenate([samples.target, samples.censored["followed_h"].to_numpy(dtype=np.float64)])
+    held_out = HeldOutPredictions(asset.to_numpy(), artifact.within_limits(predicted), target, followed)
+    return fit_intervals(held_out, level=level, limits=artifact.limits)
 
 
 def _artifact(

@@ -1,7 +1,7 @@
-"""Out-of-fold predictions of training samples, from which threshold and calibration are chosen."""
+"""Out-of-fold predictions of training samples, from which threshold, calibration and intervals are chosen."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.experiment.experiment import Experiment
+from models.training.splits import asset_folds
 
 Rows = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]
+_INTERVAL_FOLDS = 5
 
 
 def predict_out_of_fold(experiment: Experiment, train: pd.DataFrame, x: Vector, y: Vector) -> pd.DataFrame:
@@ -67,6 +69,20 @@ def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> I
     edges[-1] = last + pd.Timedelta(1, "us")
     for begin, end in itertools.pairwise(edges):
         yield (as_of + purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
+
+
+def interval_folds(
+    experiment: Experiment, asset: "pd.Series[str]", failed: Iterable[str]
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield masks of the samples to learn from and to predict, so that each is predicted without its asset.
+
+    None for a single asset.
+    """
+    if asset.nunique() < 2:
+        return
+    for assets in asset_folds(asset, failed, min(_INTERVAL_FOLDS, asset.nunique()), experiment.seed):
+        predict = asset.isin(assets).to_numpy(dtype=np.bool_)
+        yield ~predict, predict
 
 
 def _asset_folds(asset: npt.NDArray[np.str_], share: float, folds: int, seed: int) -> Iterator[tuple[Rows, Rows]]:

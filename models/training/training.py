@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, telemetry_contract
@@ -13,6 +15,7 @@ from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.assessment.budget_figures import budget_metrics
+from models.assessment.interval_figures import LOW, StageCoverage, coverage_by_stage, interval_figures
 from models.assessment.ranking_report import ranking_report
 from models.assessment.thresholds import ChosenThreshold
 from models.experiment.condition_outcomes import outcome_history
@@ -21,7 +24,7 @@ from models.training.cross_validation import predict_across
 from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
 from models.training.fitting import TestPredictions, fit_model, predict_test
 from models.training.horizon_figures import horizon_metrics
-from models.training.samples import Samples, draw_samples, required_terms
+from models.training.samples import CAPPED_LIFE, Samples, draw_samples, required_terms
 
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
@@ -186,14 +189,17 @@ def _evaluate(
     predicted = test.frame
     mean = float(samples.target.mean())
     if experiment.target == "condition":
-        return evaluate_condition(predicted, score_at=experiment.split.score_at, training_mean=mean)
+        return _with_intervals(
+            evaluate_condition(predicted, score_at=experiment.split.score_at, training_mean=mean), experiment, test
+        )
     if experiment.target == "remaining_life":
-        return evaluate_remaining_life(
+        evaluation = evaluate_remaining_life(
             predicted,
             cap=experiment.label.cap,
             score_at=experiment.split.score_at,
             training_mean=mean,
         )
+        return _with_intervals(evaluation, experiment, test)
     history = outcome_history(experiment, history)
     terms = required_terms(experiment, history, known_until)
     evaluation = evaluate_failures(
@@ -212,6 +218,26 @@ def _evaluate(
             known_until=known_until,
         )
     return replace(evaluation, metrics={**evaluation.metrics, **more})
+
+
+def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
+    """Return how the intervals hold the test samples at each life stage; none without intervals."""
+    samples, table = trained.evaluation.predictions, trained.artifact.intervals
+    if table is None or LOW not in samples:
+        return ()
+    return coverage_by_stage(samples, _true_numbers(trained.experiment, samples), table)
+
+
+def _true_numbers(experiment: Experiment, samples: pd.DataFrame) -> npt.NDArray[np.float64]:
+    column = "condition" if experiment.target == "condition" else CAPPED_LIFE
+    return samples[column].to_numpy(dtype=np.float64)
+
+
+def _with_intervals(evaluation: Evaluation, experiment: Experiment, test: TestPredictions) -> Evaluation:
+    level, score_at = experiment.evaluation.interval_level, experiment.split.score_at
+    true = _true_numbers(experiment, test.frame)
+    figures = interval_figures(test.frame, true, test.constant, level=level, score_at=score_at)
+    return replace(evaluation, metrics={**evaluation.metrics, **figures})
 
 
 def _condition_unit(experiment: Experiment, contract: Contract | None) -> str | None:

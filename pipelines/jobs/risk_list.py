@@ -19,11 +19,15 @@ class Risk:
     probability: float | None  # of a failure; None for a model of remaining life
     remaining_life_h: float | None  # None for a model of failures
     alert: bool
+    interval_h: tuple[float, float] | None = None  # of the remaining life
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figure that the model predicts, with the asset and whether it alerts."""
         figures = {"probability": self.probability, "remaining_life_h": self.remaining_life_h}
-        return {"asset": self.asset, **{k: v for k, v in figures.items() if v is not None}, "alert": self.alert}
+        known = {name: value for name, value in figures.items() if value is not None}
+        if self.interval_h is not None:
+            known["remaining_life_interval"] = dict(zip(("low", "high"), self.interval_h, strict=True))
+        return {"asset": self.asset, **known, "alert": self.alert}
 
     def __str__(self) -> str:
         return self.words()
@@ -34,15 +38,21 @@ class Risk:
             return f"{self.asset} {self.probability:.3f}"
         hours = math.nan if self.remaining_life_h is None else self.remaining_life_h
         unit = clock.unit([hours])
-        return f"{self.asset} {hours / unit.hours:,.0f} {unit.symbol}"
+        ends = () if self.interval_h is None else tuple(f"{end / unit.hours:,.0f}" for end in self.interval_h)
+        interval = f" ({ends[0]} to {ends[1]})" if ends else ""
+        return f"{self.asset} {hours / unit.hours:,.0f} {unit.symbol}{interval}"
 
 
 def by_risk(scores: pd.DataFrame) -> tuple[Risk, ...]:
-    """List scored assets (asset, probability, remaining_life_h, alert) by risk; those alike by name."""
+    """List scored assets, with the columns of `models.artifact.scoring.score`, by risk; those alike by name."""
     risk = scores["probability"].fillna(-scores["remaining_life_h"])
     ordered = scores.assign(risk=risk).sort_values(["risk", "asset"], ascending=[False, True], kind="stable")
-    columns = ordered[["asset", "probability", "remaining_life_h", "alert"]].itertuples(index=False, name=None)
-    return tuple(Risk(str(asset), _number(p), _number(hours), bool(alert)) for asset, p, hours, alert in columns)
+    names = ["asset", "probability", "remaining_life_h", "alert", "interval_low", "interval_high"]
+    columns = ordered.reindex(columns=names).itertuples(index=False, name=None)
+    return tuple(
+        Risk(str(asset), _number(p), _number(hours), bool(alert), None if np.isnan(low) else (float(low), float(high)))
+        for asset, p, hours, alert, low, high in columns
+    )
 
 
 def first_risks(risks: Sequence[Risk], top: int | None) -> tuple[Risk, ...]:

@@ -50,6 +50,7 @@ class ScoreResult:
     stale_after: str = ""  # when it is, and by which rule
     risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
     clock: Clock = TIME  # how times and durations are written
+    interval_level: float | None = None  # how often the intervals of remaining lives hold the true ones
     top: int | None = None  # how many of them to list; those over the threshold by default
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class ScoreResult:
             "stale": list(self.stale),
             "stale_after": self.stale_after,
             **({} if self.clock == TIME else {"clock": self.clock.name}),
+            **({} if self.interval_level is None else {"interval_level": self.interval_level}),
             "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
         }
 
@@ -129,6 +131,7 @@ def score_fleet(
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
         clock=model.artifact.clock,
+        interval_level=None if (table := model.artifact.intervals) is None else table.level,
         risks=() if run is None else by_risk(run.scores),
     )
 

@@ -71,8 +71,9 @@ def answers_of_scores(
     artifact = model.artifact
     hours = [horizon / _HOUR for horizon in artifact.horizons]
     frame = details.frame
-    rows = zip(frame["asset"], frame["as_of"], details.probabilities.tolist(), latest.tolist(), reasons, strict=True)
-    for asset, as_of, probabilities, time, reason in rows:
+    columns = frame["asset"], frame["as_of"], frame["interval_low"], frame["interval_high"]
+    rows = zip(*columns, details.probabilities.tolist(), latest.tolist(), reasons, strict=True)
+    for asset, as_of, low, high, probabilities, time, reason in rows:
         if reason is not None and reason.code != "stale":
             continue
         identifier = prediction_id(model.name, model.version, asset, as_of)
@@ -80,6 +81,8 @@ def answers_of_scores(
         read_at = _timestamp(time)
         last = None if read_at is None else read_at.isoformat()
         content = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
+        if artifact.target == "remaining_life" and artifact.intervals is not None and not np.isnan(low):
+            content["remaining_life_interval"] = {"low": low, "high": high, "level": artifact.intervals.level}
         yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)
 
 

@@ -52,17 +52,34 @@ def _condition_rows(m: Mapping[str, float], unit: str | None) -> Iterator[tuple[
     yield "mean absolute error", f"{format_metric(m, 'mae', '.4g')}{of}"
     yield "R squared", format_metric(m, "r2", ".3f")
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+    yield from _interval_rows(m, of, ".4g")
+
+
+def _interval_rows(m: Mapping[str, float], unit: str, form: str) -> Iterator[tuple[str, str]]:
+    """Rows on the intervals around predicted numbers, whose widths are in the unit of the numbers."""
+    if "interval_level" not in m:
+        return
+    name, width = f"{m['interval_level']:.0%} intervals", format_metric(m, "interval_width", form)
+    covered = f"hold {format_metric(m, 'interval_coverage', '.1%')}{_interval(m, 'interval_coverage', '.1%')} by asset"
+    yield name, f"{covered}, {width}{unit} wide"
+    if "interval_coverage_over_life" in m:
+        width = format_metric(m, "interval_width_over_life", form)
+        yield "  over life", f"{format_metric(m, 'interval_coverage_over_life', '.1%')}, {width}{unit} wide"
+    width = format_metric(m, "interval_width_constant", form)
+    yield "  of constant width", f"{format_metric(m, 'interval_coverage_constant', '.1%')}, {width}{unit} wide"
 
 
 def _remaining_life_rows(metrics: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:
     unit = clock.unit(metrics.get(name, math.nan) for name in ("rmse_capped", "rmse_uncapped", "rmse_mean"))
-    m = {**metrics, **{name: value / unit.hours for name, value in metrics.items() if name.startswith("rmse")}}
+    hours = {name: value for name, value in metrics.items() if name.startswith(("rmse", "interval_width"))}
+    m = {**metrics, **{name: value / unit.hours for name, value in hours.items()}}
     capped, uncapped = format_metric(m, "rmse_capped", ".2f"), format_metric(m, "rmse_uncapped", ".2f")
     yield "RMSE", f"{capped} capped{_interval(m, 'rmse_capped', '.2f')}, {uncapped} not capped ({unit.plural})"
     yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.2f')} capped"
     capped, uncapped = format_metric(m, "nasa_score_capped", ",.0f"), format_metric(m, "nasa_score_uncapped", ",.0f")
     yield "NASA score", f"{capped} capped, {uncapped} not"
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+    yield from _interval_rows(m, f" {unit.plural}", ".1f")
 
 
 def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Build what is answered and stored for each asset from a model's predictions."""
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from models.artifact.reasons import Reason
 from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
-from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.answers import DriverAnswer, HorizonAnswer, IntervalAnswer, PredictionAnswer, Status
 from serving.schemas.instants import format_microseconds, microseconds_of
 
 IntArray = npt.NDArray[np.int64]
@@ -80,9 +81,20 @@ class ResponseBuilder:
 
         The age of telemetry counts up to `age_at`, in microseconds since 1970; up to each asset's cut-off if None.
         """
-        return [self._build(predicted, row, made_at, age_at) for row in range(len(predicted.assets))]
+        intervals = self.champion.artifact.predict_intervals(predicted.predictions)
+        return [
+            self._build(predicted, row, self._interval(ends), made_at, age_at)
+            for row, ends in enumerate(intervals.tolist())
+        ]
 
-    def _build(self, predicted: AssetPredictions, row: int, made_at: pd.Timestamp, age_at: int | None) -> Response:
+    def _build(
+        self,
+        predicted: AssetPredictions,
+        row: int,
+        interval: IntervalAnswer | None,
+        made_at: pd.Timestamp,
+        age_at: int | None,
+    ) -> Response:
         artifact, prediction_id = self.champion.artifact, new_prediction_id()
         as_of, read_at, reason = int(predicted.as_of[row]), int(predicted.read_at[row]), predicted.reasons[row]
         age = None if read_at == UNKNOWN else (as_of if age_at is None else age_at) - read_at
@@ -108,6 +120,7 @@ class ResponseBuilder:
             horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
             lead_hours=artifact.lead / _HOUR,
             remaining_life_hours=None if is_failure else value,
+            remaining_life_interval=interval if artifact.target == "remaining_life" else None,
             threshold=artifact.threshold if has_prediction else None,
             alert=bool(predicted.alerts[row]) if has_prediction else None,
             drivers=[_driver(driver) for driver in predicted.drivers[row]] if has_prediction else [],
@@ -130,6 +143,12 @@ class ResponseBuilder:
         )
         stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
         return Response(answer, record, stored)
+
+    def _interval(self, ends: Sequence[float]) -> IntervalAnswer | None:
+        table = self.champion.artifact.intervals
+        if table is None or math.isnan(ends[0]):
+            return None
+        return IntervalAnswer(low=ends[0], high=ends[1], level=table.level)
 
     def _horizons(self, probabilities: FloatArray) -> list[HorizonAnswer]:
         return [

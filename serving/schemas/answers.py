@@ -47,6 +47,14 @@ class HorizonAnswer(TypedDict):
     probability: Annotated[float, Field(ge=0, le=1)]
 
 
+class IntervalAnswer(TypedDict):
+    """An interval around a predicted number."""
+
+    low: float
+    high: float
+    level: Annotated[float, Field(description="How often such intervals hold the true number, by asset.", gt=0, lt=1)]
+
+
 class DriverAnswer(TypedDict):
     """The contribution of one channel to a prediction."""
 
@@ -93,6 +101,13 @@ class PredictionAnswer(TypedDict):
     lead_hours: Annotated[float, Field(description="The shortest useful warning.")]
     remaining_life_hours: Annotated[
         float | None, Field(description="Until the next failure, if the model predicts remaining life.")
+    ]
+    remaining_life_interval: Annotated[
+        IntervalAnswer | None,
+        Field(
+            description="Around remaining_life_hours, in hours. One that ends at the longest life that the model can "
+            "predict means that or more. Null if the model has no intervals."
+        ),
     ]
     threshold: Annotated[float | None, Field(description="The threshold of an alert.")]
     alert: Annotated[bool | None, Field(description="Null without a prediction.")]
@@ -283,6 +298,7 @@ class WhyAnswer(TypedDict):
     probability: float | None
     horizons: Annotated[list[dict[str, float]], Field(description="As answered; empty if none were.")]
     remaining_life_hours: float | None
+    remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="As answered; null if none was.")]
     threshold: float | None
     alert: bool
     drivers: Annotated[list[dict[str, Any]], Field(description="As answered; empty if none were.")]
