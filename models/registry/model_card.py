@@ -15,7 +15,7 @@ from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
 from models.outcomes.error_rates import Rate
 from models.training.left_out import left_out_sentence
-from models.training.training import Trained, coverage_of_stages
+from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SHOWN_COLUMNS = 15
 
@@ -97,6 +97,7 @@ def _figures(trained: Trained) -> str:
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
+    text += _reliability(trained)
     reference = trained.evaluation.reference
     if reference is None:
         return text
@@ -108,6 +109,24 @@ def _figures(trained: Trained) -> str:
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
     return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
+
+
+def _reliability(trained: Trained) -> str:
+    """Tabulate what share of the decided test samples failed by predicted probability; empty without any."""
+    bins = reliability_of_test(trained)
+    if not bins:
+        return ""
+    head = ("predicted probability", "samples", "mean predicted", "share that failed")
+    rows = [
+        (f"{each.low:.1f} to {each.high:.1f}", f"{each.count:,}", f"{each.predicted:.3f}", f"{each.observed:.3f}")
+        for each in bins
+    ]
+    figures = trained.evaluation.metrics
+    slope, intercept = (_number(figures.get(f"calibration_{name}", np.nan)) for name in ("slope", "intercept"))
+    return (
+        f"\n\nReliability: of calibrated probabilities the two shares agree, the slope is 1 and the intercept 0; here "
+        f"they are {slope} and {intercept}.\n\n{_table(head, rows)}"
+    )
 
 
 def _intervals(trained: Trained) -> Iterable[str]:

@@ -1,19 +1,20 @@
 """Plots of a trained model, for MLflow and the model card."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
 
 from features.clock import Clock
-from models.assessment.interval_figures import HIGH, LOW, StageCoverage
+from models.assessment.reliability import ReliabilityBin
+from models.assessment.thresholds import ChosenThreshold
+from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
-from models.training.training import Trained, coverage_of_stages
+from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SIZE = (6.0, 4.0)
 _SHOWN_COLUMNS = 20
@@ -51,12 +52,12 @@ def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     plots: dict[str, Callable[[Any], None]] = {}
     if truth.any():
         plots["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
-        plots["calibration"] = lambda axes: _calibration(axes, truth, score)
+        plots["calibration"] = lambda axes: _calibration(axes, reliability_of_test(trained), trained.evaluation.metrics)
     if len(trained.evaluation.lead_times_h):
         plots["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h, trained.artifact.clock)
     if trained.threshold is not None and len(trained.threshold.curve):
-        curve, value = trained.threshold.curve, trained.threshold.value
-        plots["threshold"] = lambda axes: _threshold(axes, curve, value)
+        chosen = trained.threshold
+        plots["threshold"] = lambda axes: draw_threshold(axes, chosen)
     return plots
 
 
@@ -112,11 +113,20 @@ def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02), title="Precision and recall")
 
 
-def _calibration(axes: Any, truth: Any, score: Any) -> None:
-    observed, predicted = calibration_curve(truth, np.clip(score, 0, 1), n_bins=10, strategy="uniform")
+def _calibration(axes: Any, bins: Sequence[ReliabilityBin], figures: Mapping[str, float]) -> None:
+    """Draw the reliability curve, and how many samples each of its points stands for."""
+    slope, intercept = (figures.get(f"calibration_{name}", np.nan) for name in ("slope", "intercept"))
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axes.plot(predicted, observed, "o-")
-    axes.set(xlabel="predicted probability", ylabel="share that failed", title="Calibration")
+    axes.plot(
+        [each.predicted for each in bins],
+        [each.observed for each in bins],
+        "o-",
+        label=f"slope {slope:.2f}, intercept {intercept:.2f}",
+    )
+    for each in bins:
+        axes.annotate(f"{each.count:,}", (each.predicted, each.observed), (3, -9), textcoords="offset points", size=6)
+    axes.legend(loc="upper left")
+    axes.set(xlabel="predicted probability", ylabel="share that failed", title="Reliability, with sample counts")
 
 
 def _lead_times(axes: Any, hours: Any, clock: Clock) -> None:
@@ -125,9 +135,15 @@ def _lead_times(axes: Any, hours: Any, clock: Clock) -> None:
     axes.set(xlabel=f"{unit.plural} between first timely alert and failure", ylabel="failures", title="Lead times")
 
 
-def _threshold(axes: Any, curve: pd.DataFrame, value: float) -> None:
+def draw_threshold(axes: Any, chosen: ChosenThreshold) -> None:
+    """Draw the costs that the threshold was chosen by, the least of them, and those that chance cannot tell from it."""
+    curve, cheapest = chosen.curve, chosen.cheapest
     axes.plot(curve["threshold"], curve["cost"])
-    axes.axvline(value, color="tab:red", label=f"chosen: {value:.3g}")
+    close = curve[curve["close"]]
+    axes.plot(close["threshold"], close["cost"], ".", markersize=3, label="within one standard error of the least")
+    least = f"least: {cheapest['threshold']:.3g}"
+    axes.plot(cheapest["threshold"], cheapest["cost"], "o", color="tab:green", label=least)
+    axes.axvline(chosen.value, color="tab:red", label=f"chosen: {chosen.value:.3g}")
     axes.legend()
     axes.set(xlabel="threshold", ylabel="cost on validation samples", xscale="log", title="Cost by threshold")
 

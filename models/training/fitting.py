@@ -17,8 +17,8 @@ from features.extraction.extract import extract
 from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
-from models.assessment.interval_figures import HIGH, LOW
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
+from models.conformal.coverage import HIGH, LOW
 from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators

@@ -9,10 +9,10 @@ import pandas as pd
 from data_contracts.tables.history import History
 from features.names import format_duration
 from features.telemetry.machines import replacements
+from models.assessment.decision_metrics import decision_metrics
 from models.labels.labels import LabelState, failure_labels
 from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.outcomes import Terms
-from models.training.evaluation import decision_metrics
 
 _METRICS = ("roc_auc", "brier", "calibration_error")
 

@@ -15,11 +15,13 @@ from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
 from models.assessment.budget_figures import budget_metrics
-from models.assessment.interval_figures import LOW, StageCoverage, coverage_by_stage, interval_figures
 from models.assessment.ranking_report import ranking_report
+from models.assessment.reliability import ReliabilityBin, reliability_bins
 from models.assessment.thresholds import ChosenThreshold
+from models.conformal.coverage import LOW, StageCoverage, coverage_by_stage, interval_figures
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
+from models.labels.labels import LabelState
 from models.training.cross_validation import predict_across
 from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
 from models.training.fitting import TestPredictions, fit_model, predict_test
@@ -226,6 +228,16 @@ def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
     if table is None or LOW not in samples:
         return ()
     return coverage_by_stage(samples, _true_numbers(trained.experiment, samples), table)
+
+
+def reliability_of_test(trained: Trained) -> tuple[ReliabilityBin, ...]:
+    """Return the share of the decided test samples that failed by predicted probability; none but for failures."""
+    predictions = trained.evaluation.predictions
+    if trained.artifact.target != "failure":
+        return ()
+    decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
+    truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
+    return reliability_bins(truth, np.clip(decided["prediction"].to_numpy(dtype=np.float64), 0.0, 1.0))
 
 
 def _true_numbers(experiment: Experiment, samples: pd.DataFrame) -> npt.NDArray[np.float64]:
