@@ -18,6 +18,20 @@ from models.training.left_out import left_out_sentence
 from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SHOWN_COLUMNS = 15
+_PLANT_FIGURES = (
+    "failures_caught",
+    "failures_total",
+    "false_alarms",
+    "expected_cost",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "base_rate",
+    "calibration_slope",
+    "rmse_capped",
+    "rmse",
+    "interval_coverage",
+)
 
 
 def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
@@ -73,6 +87,7 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     test_set = {
         "time": f"from {begins} on",
         "asset": f"on the assets {', '.join(split.test) or 'drawn'}",
+        "plant": "each plant by a model fitted without it; this model is fitted to all",
         "cross": "each asset by a model fitted without it; this model is fitted to all",
     }[split.kind]
     rows = {
@@ -97,7 +112,7 @@ def _figures(trained: Trained) -> str:
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
-    text += _reliability(trained)
+    text += _plants(trained) + _reliability(trained)
     reference = trained.evaluation.reference
     if reference is None:
         return text
@@ -109,6 +124,16 @@ def _figures(trained: Trained) -> str:
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
     return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
+
+
+def _plants(trained: Trained) -> str:
+    """Tabulate the figures of each plant, tested by a model of the others; empty for other splits."""
+    shown = [name for name in _PLANT_FIGURES if name in trained.evaluation.metrics]
+    plants = {**trained.by_plant, "all": trained.evaluation.metrics}
+    if not trained.by_plant:
+        return ""
+    rows = [(plant, *(_number(metrics.get(name, np.nan)) for name in shown)) for plant, metrics in plants.items()]
+    return f"\n\nEach plant by a model of the others:\n\n{_table(('plant', *shown), rows)}"
 
 
 def _reliability(trained: Trained) -> str:

@@ -196,5 +196,7 @@ def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, kno
     failures = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
     first, last = predictions["as_of"].min(), predictions["as_of"].max()
     inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
+    # Of an asset that is no test asset no prediction was asked for.
+    inside &= failures["asset"].isin(predictions["asset"])
     announceable: pd.DataFrame = failures.loc[inside]
     return announceable

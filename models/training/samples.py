@@ -99,7 +99,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, tested, known_until)
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    if experiment.split.kind != "cross":
+    if not experiment.split.crossed:
         _check_test_samples(experiment, test, drawn)
     test = _without_target(experiment, test).reset_index(drop=True)
     samples = Samples(
@@ -170,7 +170,7 @@ def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, know
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
-    if plan.kind == "cross":
+    if plan.crossed:
         everything = np.ones(len(drawn), dtype=np.bool_)
         return Split(everything, ~everything)
     if plan.kind == "time" and plan.test_start is not None:

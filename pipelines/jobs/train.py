@@ -46,6 +46,7 @@ class TrainResult:
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how times and durations are written
+    by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # metrics, by a model of the others
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
 
@@ -80,6 +81,7 @@ class TrainResult:
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **self.metrics,
+            **({"by_plant": {name: dict(own) for name, own in self.by_plant.items()}} if self.by_plant else {}),
         }
 
 
@@ -150,6 +152,7 @@ def train_experiment(
         condition_unit=trained.condition_unit,
         left_out=trained.left_out,
         booked_again=trained.booked_again,
+        by_plant=trained.by_plant,
         clock=trained.artifact.clock,
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
         unmatched=unmatched,
