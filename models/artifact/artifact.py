@@ -31,6 +31,7 @@ from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 from models.estimators.targets import Target
 from models.labels.breakdowns import NO_TIME
+from models.labels.condition import PredictedCondition
 
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
@@ -51,7 +52,7 @@ class Artifact:
     Parameters
     ----------
     target
-        ``"failure"`` (a probability) or ``"remaining_life"`` (hours).
+        ``"failure"`` (a probability), ``"remaining_life"`` (hours) or ``"condition"`` (a measured value).
     estimator
         The learner's name.
     recipe
@@ -88,6 +89,10 @@ class Artifact:
         artifacts written before there were any.
     clock
         How its times and durations are written; in cycles where the contract of the training telemetry counts those.
+    condition
+        The measured condition that it is about; None for other models, and in artifacts written before it was kept.
+    trained_condition
+        The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
     """
 
     target: Target
@@ -108,10 +113,17 @@ class Artifact:
     clock: Clock = TIME
     intervals: IntervalTable | None = field(default=None, repr=False)
     trained_down: pd.Timedelta = NO_TIME
+    condition: PredictedCondition | None = None
+    trained_condition: PredictedCondition | None = None
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
             object.__setattr__(self, "horizons", (self.horizon,))
+
+    @property
+    def about(self) -> PredictedCondition | None:
+        """Return the condition that it is about; None for a model of failures that are booked."""
+        return self.condition or self.trained_condition
 
     @property
     def claim(self) -> pd.Timedelta:
@@ -243,15 +255,21 @@ class Artifact:
         return folder
 
     @classmethod
-    def load(cls, folder: Path, *, trained_down: pd.Timedelta = NO_TIME) -> "Artifact":
+    def load(
+        cls,
+        folder: Path,
+        *,
+        trained_down: pd.Timedelta = NO_TIME,
+        trained_condition: PredictedCondition | None = None,
+    ) -> "Artifact":
         """Read an artifact and verify its integrity.
 
         Parameters
         ----------
         folder
             The folder that `save` wrote.
-        trained_down
-            The field of that name.
+        trained_down, trained_condition
+            The fields of these names.
 
         Returns
         -------
@@ -265,7 +283,9 @@ class Artifact:
         ModelError
             If it has another format, is damaged, or holds a type that is not reviewed.
         """
-        artifact = replace(_from_json(read_model_json(folder), folder), trained_down=trained_down)
+        artifact = replace(
+            _from_json(read_model_json(folder), folder), trained_down=trained_down, trained_condition=trained_condition
+        )
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 
@@ -297,6 +317,8 @@ class Artifact:
             content["units"] = dict(self.units)
         if self.clock != TIME:
             content["clock"] = self.clock.to_dict()
+        if self.condition is not None:
+            content["condition"] = self.condition.to_dict()
         if self.intervals is not None:
             content["intervals"] = self.intervals.to_dict()
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
@@ -362,6 +384,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         units=content.get("units", {}),
         down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
         clock=Clock.from_dict(content.get("clock", {})),
+        condition=PredictedCondition(**content["condition"]) if "condition" in content else None,
         intervals=None if (table := content.get("intervals")) is None else IntervalTable.from_dict(table),
     )
 

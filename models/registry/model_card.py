@@ -92,6 +92,7 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     }[split.kind]
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
+        **({} if trained.columns_reason is None else {"Columns": trained.columns_reason}),
         "Trained on": f"{trained.n_train:,} samples up to {clock.moment(trained.trained_until)}",
         "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
         "No samples": left_out_sentence(trained.left_out),
@@ -109,6 +110,9 @@ def _figures(trained: Trained) -> str:
     shown = {name: _number(value) for name, value in trained.evaluation.metrics.items()}
     text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
     clock = trained.artifact.clock
+    if trained.evaluation.period is not None:
+        start, end = map(clock.moment, trained.evaluation.period)
+        text += f"\n\nFailures, alarms and costs are those of {start} to {end}, all of whose outcomes had matured."
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
@@ -123,7 +127,10 @@ def _figures(trained: Trained) -> str:
         "decisions: false positives": reference.decision_fp,
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
-    return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
+    since = f"from {clock.moment(reference.start)} on, when alarms had settled"
+    kept = "As a champion it is held to these or, where that is tighter, to the promise of the champion before it."
+    intervals = f"with {reference.confidence:.0%} intervals"
+    return f"{text}\n\nReference rates for monitoring, {since}, {intervals}:\n\n{rows}\n\n{kept}"
 
 
 def _plants(trained: Trained) -> str:

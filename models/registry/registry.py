@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from features.recipe.recipe import Recipe
     from models.artifact.artifact import Artifact
     from models.artifact.golden_inputs import GoldenInputs
+    from models.labels.condition import PredictedCondition
     from models.outcomes.error_rates import ErrorRates
     from models.training.training import Trained
 
@@ -154,7 +155,11 @@ class Registry:
 
         entry = self._version(name, version)
         with storage_errors(self.workspace), self._files(entry) as folder:
-            artifact = Artifact.load(folder, trained_down=_down_after_failure(entry.tags))
+            artifact = Artifact.load(
+                folder,
+                trained_down=_down_after_failure(entry.tags),
+                trained_condition=_condition(entry.tags),
+            )
         if artifact.digest != entry.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
         reference = entry.tags.get("reference_rates")
@@ -422,6 +427,16 @@ def _down_after_failure(tags: Mapping[str, str]) -> pd.Timedelta:
     """Return how long an asset is down by the experiment of a version; artifacts once did not keep it."""
     label = json.loads(tags.get("experiment", "{}")).get("label", {})
     return parse_duration(label.get("down_after_failure", "0h"), zero=True)
+
+
+def _condition(tags: Mapping[str, str]) -> "PredictedCondition | None":
+    """Return the condition that a version is about by its experiment; artifacts once did not keep it."""
+    from models.labels.condition import PredictedCondition
+
+    label = json.loads(tags.get("experiment", "{}")).get("label", {})
+    if "condition" not in label:
+        return None
+    return PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
 
 
 def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:

@@ -14,6 +14,8 @@ from models.training.training import Trained
 
 PREDICTIONS_FILE = "predictions.parquet"
 CARD_FILE = "model_card.md"
+PROMISE_CARRIED = "promise_carried_on"
+"""The tag of versions that the promise of the champion before binds too; versions once had no such tag."""
 _LONGEST_PARAMETER = 500
 # What MLflow refuses in the name of a metric, and the slash, which would make a folder of it.
 _ILLEGAL = re.compile(r"[^\w .:-]")
@@ -39,6 +41,7 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
         "predictions_digest": trained.predictions_digest,
         "left_out": json.dumps(dict(trained.left_out), sort_keys=True),
         "booked_again": str(trained.booked_again),
+        PROMISE_CARRIED: "until a person accepts a looser one",
     }
     if trained.evaluation.reference is not None:
         tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)

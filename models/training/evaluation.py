@@ -41,12 +41,15 @@ class Evaluation:
         and ``state``, ``remaining_life_h`` or ``condition`` (the true one).
     lead_times_h
         Hours between the first timely alert and the failure, shape (n_caught,).
+    period
+        (start, end] in which failures and alarms count; None where none do.
     """
 
     metrics: Mapping[str, float]
     reference: ErrorRates | None
     predictions: pd.DataFrame
     lead_times_h: Vector = field(default_factory=lambda: np.empty(0))
+    period: tuple[pd.Timestamp, pd.Timestamp] | None = None
 
 
 def evaluate_failures(
@@ -60,9 +63,9 @@ def evaluate_failures(
 ) -> Evaluation:
     """Evaluate predicted failure probabilities on the test samples.
 
-    Every known failure that a test sample could have announced counts, and alarm episodes once they have matured. The
-    reference rates hold matured outcomes only, after the alarms have settled (`Terms.settling`). The best fixed
-    inspection interval, to compare costs with, is chosen on the training cut-offs.
+    Failures, alarm episodes, their costs and those of doing without a model are counted over one period: of all of
+    it outcomes have matured. The reference rates begin later in it, once alarms have settled (`Terms.settling`). The
+    best fixed inspection interval, to compare costs with, is chosen on the training cut-offs.
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
@@ -78,7 +81,7 @@ def evaluate_failures(
         predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
     )
     rates = error_rates(matured)
-    failures = _announceable(predictions, known, terms, known_until)
+    failures = matured.failures[matured.failures["state"].isin(["missed", "caught", "prevented"])]
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
     missed, false = costs.missed_failure, costs.false_alarm
@@ -97,7 +100,8 @@ def evaluate_failures(
     baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
-    return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
+    reference = error_rates(matured, start=settled)
+    return Evaluation(metrics | plant | baseline, reference, predictions, leads, (rates.start, rates.end))
 
 
 def evaluate_remaining_life(
@@ -172,14 +176,13 @@ def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) 
 def _plant_figures(
     predictions: pd.DataFrame, failures: pd.DataFrame, rates: ErrorRates, terms: Terms, costs: CostPlan
 ) -> tuple[dict[str, float], Vector]:
-    states = failures["state"].value_counts()
-    missed, caught = int(states.get("missed", 0)), int(states.get("caught", 0) + states.get("prevented", 0))
+    missed, caught = rates.missed.count, rates.caught + rates.prevented
     leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
     false = rates.false_episodes
     figures = {
         "failures_caught": float(caught),
         "failures_total": float(caught + missed),
-        "failures_uncovered": float(states.get("uncovered", 0)),
+        "failures_uncovered": float(rates.uncovered),
         "false_alarms": float(false.count),
         "false_alarms_per_asset_month": false.value,
         "asset_months": false.of,
@@ -188,15 +191,3 @@ def _plant_figures(
     quantiles = np.quantile(leads, _LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(_LEAD_TIME_QUANTILES)
     named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(_LEAD_TIME_QUANTILES, quantiles, strict=True)}
     return figures | named, leads
-
-
-def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, known_until: pd.Timestamp) -> pd.DataFrame:
-    """Return the failures of the test period, including immature ones: all alerts before them are known."""
-    later = known_until + terms.maturity
-    failures = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
-    first, last = predictions["as_of"].min(), predictions["as_of"].max()
-    inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
-    # Of an asset that is no test asset no prediction was asked for.
-    inside &= failures["asset"].isin(predictions["asset"])
-    announceable: pd.DataFrame = failures.loc[inside]
-    return announceable

@@ -11,8 +11,9 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
+from features.clock import Clock, clock_of
 from features.telemetry.machines import replacements
-from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
+from models.experiment.condition_outcomes import check_condition, outcome_history, threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
 from models.labels.condition import condition_values, reach_at_readings
@@ -27,7 +28,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import BEYOND, count_booked_again, count_left_out
+from models.training.left_out import count_booked_again, count_left_out
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -70,8 +71,8 @@ class Samples:
 
     @property
     def learned(self) -> pd.DataFrame:
-        """Return asset and as_of of train and partly, in this order."""
-        parts = (self.train, self.partly) if len(self.partly) else (self.train,)
+        """Return asset and as_of of train, partly and censored, in this order."""
+        parts = (self.train, *(part for part in (self.partly, self.censored) if len(part)))
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
@@ -100,7 +101,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
     if not experiment.split.crossed:
-        _check_test_samples(experiment, test, drawn)
+        _check_test_samples(experiment, test, drawn, clock_of(history.contract))
     test = _without_target(experiment, test).reset_index(drop=True)
     samples = Samples(
         train,
@@ -141,10 +142,12 @@ def observation_rule(experiment: Experiment) -> ObservationRule:
         down,
         breakdown_span(down, experiment.purge or None),
         at_failure=experiment.target == "remaining_life",
+        threshold=threshold_of(experiment),
     )
 
 
 def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
+    check_condition(experiment, history)
     rule, data = observation_rule(experiment), experiment.data
     observed = observed_cut_offs(history, experiment.windows.stride, rule, start=data.start, end=data.end)
     if observed.cut_offs.empty:
@@ -155,11 +158,7 @@ def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
             "telemetry of at least one asset in windows.window, known by then",
             "Load it with `forewarn import`, `simulate` or `ingest`, or make windows.window longer",
         )
-    beyond = beyond_threshold(experiment, history, observed.cut_offs)
-    if not beyond.any():
-        return observed
-    kept = observed.cut_offs[~beyond].reset_index(drop=True)
-    return ObservedCutOffs(kept, {**observed.left_out, BEYOND: int(beyond.sum())})
+    return observed
 
 
 def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -188,7 +187,7 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
         return None
     delay = label.reporting_delay
     if delay is None:
-        delay = reporting_delay(history.failures, known_until=known_until)
+        delay = reporting_delay(history.predicted_failures, known_until=known_until)
     # The same unit for all: a finer one would spread to every time it is added to.
     breakdown = observation_rule(experiment).breakdown
     return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay, breakdown)))
@@ -303,13 +302,13 @@ def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None
         )
 
 
-def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame, clock: Clock) -> None:
     if test.empty:
         plan = experiment.split
-        until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
-        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to test on"
+        until = "" if plan.test_end is None else f" and before {clock.instant(plan.test_end)}"
+        where = f"from {clock.instant(plan.test_start)} on{until}" if plan.test_start is not None else "to test on"
         raise ModelError(
-            f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
+            f"there is no sample {where}; the last one is of {clock.instant(drawn['as_of'].max())}",
             "samples to test the model on",
             "Check split.test_start and split.test_end, or import more data",
         )

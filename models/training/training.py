@@ -66,6 +66,8 @@ class Trained:
         The number of failures that only book a breakdown again, and so are none of their own.
     by_plant
         The metrics of each plant alone, by its name, where each was tested by a model of the others.
+    columns_reason
+        How the columns were chosen; None where all stay.
     """
 
     experiment: Experiment
@@ -84,6 +86,7 @@ class Trained:
     left_out: Mapping[str, int] = field(default_factory=dict)
     booked_again: int = 0
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    columns_reason: str | None = None
 
     @property
     def predictions_digest(self) -> str:
@@ -163,6 +166,7 @@ def train(
         left_out=samples.left_out,
         booked_again=samples.booked_again,
         by_plant=by_plant,
+        columns_reason=fitted.columns_reason,
     )
 
 

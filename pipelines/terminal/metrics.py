@@ -139,6 +139,8 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
 
 def _inspections(m: Mapping[str, float], clock: Clock) -> str:
     days = m.get("fixed_interval_days", math.nan)
+    if clock.cycle is None and 0 < days < 1:
+        return clock.amount(24 * days, ".3g")  # of tests that last seconds it is no day
     if clock.cycle is None or math.isnan(days):
         return f"{format_metric(m, 'fixed_interval_days', '.0f')} days"
     return clock.duration(pd.Timedelta(days=days))

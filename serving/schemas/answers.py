@@ -47,14 +47,6 @@ class HorizonAnswer(TypedDict):
     probability: Annotated[float, Field(ge=0, le=1)]
 
 
-class IntervalAnswer(TypedDict):
-    """An interval around a predicted number."""
-
-    low: float
-    high: float
-    level: Annotated[float, Field(description="How often such intervals hold the true number, by asset.", gt=0, lt=1)]
-
-
 class DriverAnswer(TypedDict):
     """The contribution of one channel to a prediction."""
 
@@ -64,6 +56,42 @@ class DriverAnswer(TypedDict):
     ]
     raises: Annotated[bool, Field(description="Whether it raises the risk; otherwise it lowers it.")]
     words: Annotated[str, Field(description="What was observed, and what is usual.")]
+
+
+class IntervalAnswer(TypedDict):
+    """An interval around a predicted number."""
+
+    low: float
+    high: float
+    level: Annotated[float, Field(description="How often such intervals hold the true number, by asset.", gt=0, lt=1)]
+
+
+class ConditionAnswer(TypedDict):
+    """The measured condition that a model is about."""
+
+    channel: Annotated[str, Field(description="The channel that measures it.", examples=["wear"])]
+    value: Annotated[float | None, Field(description="Predicted; null where the crossing is predicted, or nothing.")]
+    interval: NotRequired[
+        Annotated[IntervalAnswer | None, Field(description="Around the value, in its unit; null without one.")]
+    ]
+    unit: Annotated[str | None, Field(examples=["um"])]
+    at: Annotated[str | None, Field(description="The time that the value is predicted for.", examples=_PAST_TIME)]
+    threshold: Annotated[float | None, Field(description="Crossing it is the failure that is predicted.")]
+    direction: Annotated[Literal["above", "below"] | None, Field(description="Beyond which side it is bad.")]
+    is_feature: Annotated[bool, Field(description="Whether the model uses its own past readings.")]
+
+
+class CyclesAnswer(TypedDict):
+    """Figures in cycles, for assets whose contract counts those in place of times."""
+
+    as_of: Annotated[float | None, Field(description="The number of the cycle of the cut-off.")]
+    last_reading: Annotated[float | None, Field(description="That of the latest reading used.")]
+    feature_age: Annotated[float | None, Field(description="Cycles from the latest reading used to the cut-off.")]
+    valid_until: Annotated[float | None, Field(description="Ask again from this cycle on.")]
+    horizon: float | None
+    lead: float
+    remaining_life: Annotated[float | None, Field(description="Cycles until the next failure.")]
+    remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="Around it, in cycles.")]
 
 
 class PredictionAnswer(TypedDict):
@@ -115,6 +143,13 @@ class PredictionAnswer(TypedDict):
     model_name: str
     model_version: int
     model_digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
+    clock: NotRequired[
+        Annotated[Literal["cycle"], Field(description="Given where times count cycles, and hours their length.")]
+    ]
+    cycles: NotRequired[CyclesAnswer]
+    condition: NotRequired[
+        Annotated[ConditionAnswer, Field(description="Given where the model is about a measured condition.")]
+    ]
 
 
 class PredictAnswer(TypedDict):

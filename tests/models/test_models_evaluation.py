@@ -138,15 +138,26 @@ def test_plant_figures_of_a_small_month() -> None:
     assert (evaluation.reference.missed.count, evaluation.reference.missed.of) == (1, 2)
 
 
-def test_the_last_failure_counts_too() -> None:
-    """A failure is caught by the alerts before it, though the horizons of later samples have not closed."""
-    happened = failures(("m1", 95))
+def test_one_period_for_failures_alarms_and_costs() -> None:
+    """What has not matured counts nowhere; then failures, false alarms and the costs of doing without agree."""
+    happened = failures(("m1", 60), ("m1", 95))
     frame = labelled(hourly(96), happened)
-    frame = frame.assign(prediction=0.9, alert=True)
-    evaluation = evaluate_failures(
-        frame, history(happened), terms=TERMS, costs=CostPlan(), known_until=at(96), trained_on=hourly(48)
-    )
-    assert (evaluation.metrics["failures_caught"], evaluation.metrics["failures_total"]) == (1, 1)
+    alerts = frame["as_of"].isin([at(50), at(90)])
+    frame = frame.assign(prediction=alerts * 0.9, alert=alerts)
+    for known_until, caught, never in ((96, 1, 1), (119, 2, 2)):
+        evaluation = evaluate_failures(
+            frame,
+            history(happened),
+            terms=TERMS,
+            costs=CostPlan(10.0, 1.0),
+            known_until=at(known_until),
+            trained_on=hourly(48),
+        )
+        metrics = evaluation.metrics
+        assert (metrics["failures_caught"], metrics["failures_total"]) == (caught, caught)
+        assert metrics["expected_cost_never"] == 10.0 * never
+        assert evaluation.period is not None
+        assert evaluation.period[1] == at(known_until - 24)
 
 
 def test_what_is_known_later_changes_no_figure() -> None:
