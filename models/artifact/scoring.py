@@ -4,7 +4,8 @@
 features that are extracted already, and `predict_with_reasons` is the array-level core that the endpoint calls.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,11 +62,12 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         One row per cut-off, in order, with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
-        ``remaining_life_h`` (hours; NaN for failures), ``threshold`` (NaN when the model never alerts), ``alert``, and
-        ``reason``: why there is no prediction, null where there is one. A model of a condition's value gives it as
-        ``condition``. There is no prediction, and no alert, where a
-        feature is infinite, where the rule for gaps withholds the telemetry features of every channel and window of
-        the model, and where most readings lie beyond every operating regime of the training.
+        ``remaining_life_h`` (hours; NaN for failures), ``interval_low`` and ``interval_high`` (around the number; NaN
+        without intervals), ``threshold`` (NaN when the model never alerts), ``alert``, and ``reason``: why there is no
+        prediction, null where there is one. A model of a condition's value gives it as ``condition``. There is no
+        prediction, and no alert, where a feature is infinite, where the rule for gaps withholds the telemetry features
+        of every channel and window of the model, and where most readings lie beyond every operating regime of the
+        training.
     """
     return score_in_detail(artifact, history, cut_offs).frame
 
@@ -102,10 +104,24 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
     return Predictions(predictions, reasons, probabilities)
 
 
-def condition_answer(artifact: Artifact, value: float | None, as_of: pd.Timestamp) -> dict[str, Any]:
+def interval_answers(artifact: Artifact, predictions: FloatArray) -> list[dict[str, float] | None]:
+    """Return what is answered about the intervals of predicted numbers (n,), as JSON values; None without any."""
+    table = artifact.intervals
+    if table is None:
+        return [None] * len(predictions)
+    return [
+        None if math.isnan(low) else {"low": low, "high": high, "level": table.level}
+        for low, high in artifact.predict_intervals(predictions).tolist()
+    ]
+
+
+def condition_answer(
+    artifact: Artifact, value: float | None, as_of: pd.Timestamp, interval: Mapping[str, float] | None
+) -> dict[str, Any]:
     """Return what is answered about the condition that a model is about, as JSON values.
 
-    Its channel, unit and threshold; and, where its value is predicted, the value and the time that it is meant for.
+    Its channel, unit and threshold; and, where its value is predicted, the value with its interval and the time that it
+    is meant for.
     """
     about = artifact.about
     if about is None:
@@ -114,6 +130,7 @@ def condition_answer(artifact: Artifact, value: float | None, as_of: pd.Timestam
     return {
         "channel": about.channel,
         "value": value,
+        "interval": interval if artifact.target == "condition" else None,
         "unit": about.unit,
         "at": None if artifact.target != "condition" else (as_of if ahead is None else as_of + ahead).isoformat(),
         "threshold": about.threshold,
@@ -153,7 +170,7 @@ def _score_frame(
     predictions: FloatArray,
     **more: Any,
 ) -> pd.DataFrame:
-    unknown = np.full(len(predictions), np.nan)
+    unknown, intervals = np.full(len(predictions), np.nan), artifact.predict_intervals(predictions)
     columns = dict.fromkeys(("probability", "remaining_life_h"), unknown) | {_COLUMNS[artifact.target]: predictions}
     # Built at once: adding a column later would cost a single prediction as much again.
     return pd.DataFrame(
@@ -161,6 +178,8 @@ def _score_frame(
             "asset": asset.array,
             "as_of": as_of.array,
             **columns,
+            "interval_low": intervals[:, 0],
+            "interval_high": intervals[:, 1],
             "threshold": np.full(len(predictions), np.nan if artifact.threshold is None else artifact.threshold),
             "alert": artifact.alerts(predictions),
             **more,

@@ -37,7 +37,7 @@ from models.experiment.cycles import read_cycles
 from models.experiment.evaluation_plan import EvaluationPlan
 from models.labels.labels import NO_TIME
 
-SplitKind = Literal["time", "asset", "cross"]
+SplitKind = Literal["time", "asset", "cross", "plant"]
 _ALL = OrWord("all")
 _Cost = Annotated[Number, Field(gt=0)]
 
@@ -223,7 +223,8 @@ class SplitPlan:
     """How samples are split into training, validation and test."""
 
     kind: SplitKind
-    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others."""
+    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others:
+    "cross" leaves out some assets at a time, "plant" all those of a plant."""
     test_start: Moment | None = None
     """The start of the test period (UTC) when splitting by time."""
     test_end: Moment | None = None
@@ -249,6 +250,11 @@ class SplitPlan:
         if self.kind != "cross" and self.test_folds is not None:
             raise WrongValueError("test_folds", "is given", 'none unless kind is "cross"', "Remove split.test_folds")
         _check_order(self.test_start, self.test_end, "test_end", "test_start")
+
+    @property
+    def crossed(self) -> bool:
+        """Return whether all assets are tested in turn, each by a model of the others."""
+        return self.kind in ("cross", "plant")
 
 
 @configuration
@@ -367,6 +373,8 @@ class Experiment:
         # Younger than the models that record their experiment: written only where it says something.
         if self.windows.cut_offs == "stride":
             del content["windows"]["cut_offs"]
+        if self.evaluation.interval_level == EvaluationPlan().interval_level:
+            del content["evaluation"]["interval_level"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
         return content

@@ -324,10 +324,11 @@ class Registry:
     def _log_figures(self, run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        from models.registry.run_record import run_params
+        from models.registry.run_record import plant_metrics, run_params
 
         now = self._client.get_run(run_id).info.start_time
-        metrics = [Metric(k, v, now, 0) for k, v in trained.evaluation.metrics.items() if np.isfinite(v)]
+        figures = {**trained.evaluation.metrics, **plant_metrics(trained.by_plant)}
+        metrics = [Metric(k, v, now, 0) for k, v in figures.items() if np.isfinite(v)]
         params = [Param(key, value) for key, value in run_params(trained).items()]
         self._client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
 

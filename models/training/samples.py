@@ -20,7 +20,7 @@ from models.labels.condition import condition_values, reach_at_readings
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
 from models.labels.observation import observation_window
-from models.labels.observation_gaps import unobserved_spans
+from models.labels.observation_gaps import followed_hours, unobserved_spans
 from models.labels.observed_cut_offs import (
     ObservationRule,
     ObservedCutOffs,
@@ -36,6 +36,8 @@ class OneOutcomeError(ModelError):
     """All training samples have the same outcome, so that there is nothing to tell apart."""
 
 
+CAPPED_LIFE = "capped_life_h"
+"""The column of a test sample's remaining life up to the cap, which is known of an asset that outlived the cap too."""
 _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
@@ -45,13 +47,16 @@ class Samples:
 
     # Also target (1.0 and 0.0, or hours up to the cap), and state for failures.
     train: pd.DataFrame
-    # Also state for failures or remaining_life_h (not capped, NaN where not known). Samples of any state, since alarms
-    # are raised at all of them.
+    # Also state for failures, or remaining_life_h (not capped, NaN where not known) and capped_life_h. Samples of any
+    # state, since alarms are raised at all of them.
     test: pd.DataFrame
     # With several horizons, the cut-offs whose outcome is known for the first of them only, used for training alone.
     partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
     # With several horizons, the `interval_labels` of `train` and then `partly`, (n_train + n_partly, n_horizons).
     intervals: npt.NDArray[np.float64] | None = None
+    # Of a remaining life, the training cut-offs whose end was not observed, with followed_h, how long they were: no
+    # sample to learn from, but intervals that left them out would be too short.
+    censored: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of", "followed_h"]))
     # How many cut-offs between the first and the last reading are in none of them, by reason: an `ObservationState`, a
     # `LabelState`, or `left_out.PURGED`.
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -60,14 +65,14 @@ class Samples:
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
-        """Return asset and as_of of train, test and partly, in this order."""
-        parts = (self.train, self.test, self.partly) if len(self.partly) else (self.train, self.test)
+        """Return asset and as_of of train, test, partly and censored, in this order."""
+        parts = (self.train, self.test, *(part for part in (self.partly, self.censored) if len(part)))
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
     def learned(self) -> pd.DataFrame:
-        """Return asset and as_of of train and partly, in this order."""
-        parts = (self.train, self.partly) if len(self.partly) else (self.train,)
+        """Return asset and as_of of train, partly and censored, in this order."""
+        parts = (self.train, *(part for part in (self.partly, self.censored) if len(part)))
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
@@ -95,19 +100,38 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, tested, known_until)
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    if experiment.split.kind != "cross":
+    if not experiment.split.crossed:
         _check_test_samples(experiment, test, drawn, clock_of(history.contract))
-    test = test.drop(columns="target").reset_index(drop=True)
+    test = _without_target(experiment, test).reset_index(drop=True)
     samples = Samples(
         train,
         test,
         left_out=count_left_out(observed, split, labelled, len(test)),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
     )
+    if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
+        return replace(samples, censored=_censored(history, labelled, learned_until))
     if not experiment.label.several:
         return samples
     partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
     return replace(samples, partly=partly, intervals=intervals)
+
+
+def _without_target(experiment: Experiment, test: pd.DataFrame) -> pd.DataFrame:
+    return (
+        test.rename(columns={"target": CAPPED_LIFE})
+        if experiment.target == "remaining_life"
+        else test.drop(columns="target")
+    )
+
+
+def _censored(history: History, labelled: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
+    unknown = labelled.loc[labelled["target"].isna(), ["asset", "as_of"]].reset_index(drop=True)
+    if unknown.empty:
+        return unknown.assign(followed_h=0.0)
+    spans = unobserved_spans(history, now=known_until)
+    replaced = replacements(history.assets, now=known_until)
+    return unknown.assign(followed_h=followed_hours(unknown, spans, replaced, known_until=known_until))
 
 
 def observation_rule(experiment: Experiment) -> ObservationRule:
@@ -145,7 +169,7 @@ def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, know
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
-    if plan.kind == "cross":
+    if plan.crossed:
         everything = np.ones(len(drawn), dtype=np.bool_)
         return Split(everything, ~everything)
     if plan.kind == "time" and plan.test_start is not None:

@@ -79,6 +79,8 @@ def _train(result: "TrainResult") -> Group:
         Text(samples),
         metrics_table(result.metrics, result.condition_unit, result.clock),
     ]
+    if result.by_plant:
+        parts += [Text("\neach plant by a model of the others"), _plants(result)]
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
@@ -86,6 +88,14 @@ def _train(result: "TrainResult") -> Group:
     elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
+
+
+def _plants(result: "TrainResult") -> RenderableType:
+    columns = next(shown for name, shown in _PLANT_METRICS.items() if name in result.metrics)
+    table = column_table("plant", *columns)
+    for plant, metrics in {**result.by_plant, "all": result.metrics}.items():
+        table.add_row(plant, *(column(metrics) for column in columns.values()))
+    return table
 
 
 def _reproduction(result: "Reproduction") -> Group:
@@ -291,6 +301,18 @@ _FAILURE_METRICS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 _LIFE_METRICS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "RMSE capped": lambda entry: format_metric(entry, "rmse_capped", ".2f"),
     "not capped": lambda entry: format_metric(entry, "rmse_uncapped", ".2f"),
+}
+_PLANT_METRICS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "rmse_capped": {**_LIFE_METRICS, "intervals hold": lambda entry: format_metric(entry, "interval_coverage", ".1%")},
+    "rmse": {
+        "RMSE": lambda entry: format_metric(entry, "rmse", ".4g"),
+        "intervals hold": lambda entry: format_metric(entry, "interval_coverage", ".1%"),
+    },
+    "f1": {
+        **_FAILURE_METRICS,
+        "base rate": lambda entry: format_metric(entry, "base_rate", ".3f"),
+        "slope": lambda entry: format_metric(entry, "calibration_slope", ".2f"),
+    },
 }
 _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.validation.contract_words:ContractWords": data_renderers.contract,

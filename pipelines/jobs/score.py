@@ -50,6 +50,7 @@ class ScoreResult:
     stale_after: str = ""  # when it is, and by which rule
     risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
     clock: Clock = TIME  # how times and durations are written
+    interval_level: float | None = None  # how often the intervals of remaining lives hold the true ones
     top: int | None = None  # how many of them to list; those over the threshold by default
     own_cut_offs: bool = False  # whether each asset was scored at its own last reading; `as_of` is the latest
     condition: str | None = None  # the channel that the model is about
@@ -72,6 +73,7 @@ class ScoreResult:
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **({"own_cut_offs": True, "fail_later": self.fail_later} if self.own_cut_offs else {}),
             **({} if self.condition is None else {"condition": self.condition}),
+            **({} if self.interval_level is None else {"interval_level": self.interval_level}),
             "by_risk": [risk.to_dict(self.clock) for risk in first_risks(self.risks, self.top)],
         }
 
@@ -136,6 +138,7 @@ def score_fleet(
         stale_after=limit.describe(),
         clock=model.artifact.clock,
         risks=() if run is None else by_risk(run.scores, unit),
+        interval_level=None if (table := model.artifact.intervals) is None else table.level,
         own_cut_offs=cut_offs.own,
         condition=None if about is None else about.channel,
         fail_later=later_failures(history, cut_offs) if cut_offs.own else 0,

@@ -16,7 +16,7 @@ from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.sorted_times import IntArray
 from models.artifact.reasons import Reason
-from models.artifact.scoring import DetailedScores, condition_answer
+from models.artifact.scoring import DetailedScores, condition_answer, interval_answers
 from models.registry.registry import LoadedModel
 
 # The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
@@ -75,9 +75,12 @@ def answers_of_scores(
     hours = [horizon / _HOUR for horizon in artifact.horizons]
     frame = details.frame
     values = frame.get("condition", pd.Series(np.nan, index=frame.index))
-    probabilities_of = details.probabilities.tolist()
-    rows = zip(frame["asset"], frame["as_of"], probabilities_of, latest.tolist(), reasons, values, strict=True)
-    for asset, as_of, probabilities, time, reason, value in rows:
+    predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
+    intervals = interval_answers(artifact, predicted.to_numpy(dtype=np.float64))
+    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals
+    for asset, as_of, probabilities, time, reason, value, interval in zip(
+        frame["asset"], frame["as_of"], *columns, strict=True
+    ):
         if reason is not None and reason.code != "stale":
             continue
         identifier = prediction_id(model.name, model.version, asset, as_of)
@@ -85,8 +88,10 @@ def answers_of_scores(
         read_at = _timestamp(time)
         last = None if read_at is None else read_at.isoformat()
         content: dict[str, Any] = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
+        if artifact.target == "remaining_life":
+            content["remaining_life_interval"] = interval
         if artifact.about is not None:
-            content["condition"] = condition_answer(artifact, None if pd.isna(value) else float(value), as_of)
+            content["condition"] = condition_answer(artifact, None if pd.isna(value) else float(value), as_of, interval)
         yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)
 
 

@@ -46,6 +46,7 @@ class TrainResult:
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how times and durations are written
     counted: tuple[pd.Timestamp, pd.Timestamp] | None = None  # the period whose failures and alarms the figures count
+    by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # metrics, by a model of the others
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
     understood: tuple[str, ...] = ()  # how the experiment's file was understood
@@ -88,6 +89,7 @@ class TrainResult:
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **({"understood": list(self.understood)} if self.understood else {}),
             **self.metrics,
+            **({"by_plant": {name: dict(own) for name, own in self.by_plant.items()}} if self.by_plant else {}),
         }
 
 
@@ -152,6 +154,7 @@ def train_experiment(
         condition_unit=trained.condition_unit,
         left_out=trained.left_out,
         booked_again=trained.booked_again,
+        by_plant=trained.by_plant,
         clock=trained.artifact.clock,
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
         counted=trained.evaluation.period,

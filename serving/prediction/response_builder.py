@@ -15,11 +15,18 @@ from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from models.artifact.reasons import Reason
-from models.artifact.scoring import condition_answer
+from models.artifact.scoring import condition_answer, interval_answers
 from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
-from serving.schemas.answers import ConditionAnswer, DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.answers import (
+    ConditionAnswer,
+    DriverAnswer,
+    HorizonAnswer,
+    IntervalAnswer,
+    PredictionAnswer,
+    Status,
+)
 from serving.schemas.cycle_figures import add_cycles
 from serving.schemas.instants import format_microseconds, microseconds_of
 
@@ -83,9 +90,17 @@ class ResponseBuilder:
 
         The age of telemetry counts up to `age_at`, in microseconds since 1970; up to each asset's cut-off if None.
         """
-        return [self._build(predicted, row, made_at, age_at) for row in range(len(predicted.assets))]
+        intervals = interval_answers(self.champion.artifact, predicted.predictions)
+        return [self._build(predicted, row, interval, made_at, age_at) for row, interval in enumerate(intervals)]
 
-    def _build(self, predicted: AssetPredictions, row: int, made_at: pd.Timestamp, age_at: int | None) -> Response:
+    def _build(
+        self,
+        predicted: AssetPredictions,
+        row: int,
+        interval: dict[str, float] | None,
+        made_at: pd.Timestamp,
+        age_at: int | None,
+    ) -> Response:
         artifact, prediction_id = self.champion.artifact, new_prediction_id()
         as_of, read_at, reason = int(predicted.as_of[row]), int(predicted.read_at[row]), predicted.reasons[row]
         age = None if read_at == UNKNOWN else (as_of if age_at is None else age_at) - read_at
@@ -110,6 +125,7 @@ class ResponseBuilder:
             horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
             lead_hours=artifact.lead / _HOUR,
             remaining_life_hours=value if artifact.target == "remaining_life" else None,
+            remaining_life_interval=cast("IntervalAnswer", interval) if artifact.target == "remaining_life" else None,
             threshold=artifact.threshold if has_prediction else None,
             alert=bool(predicted.alerts[row]) if has_prediction else None,
             drivers=[_driver(driver) for driver in predicted.drivers[row]] if has_prediction else [],
@@ -121,7 +137,9 @@ class ResponseBuilder:
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         if artifact.about is not None and cut_off is not None:
             predicted_value = value if artifact.target == "condition" else None
-            answer["condition"] = cast("ConditionAnswer", condition_answer(artifact, predicted_value, cut_off))
+            answer["condition"] = cast(
+                "ConditionAnswer", condition_answer(artifact, predicted_value, cut_off, interval)
+            )
         record = Answer(
             prediction_id=prediction_id,
             asset=answer["asset"],

@@ -81,6 +81,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         probability=_none(prediction.get("probability")),
         horizons=list(content.get("horizons") or ()),
         remaining_life_hours=_none(prediction.get("remaining_life_h")),
+        remaining_life_interval=content.get("remaining_life_interval"),
         threshold=_none(prediction.get("threshold")),
         alert=bool(prediction.get("alert", False)),
         drivers=drivers,
@@ -88,6 +89,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         evidence=evidence,
         sentences=[
             *_sentences(prediction, answer, clock, condition),
+            *_interval_sentence(content.get("remaining_life_interval"), clock),
             *_driver_sentences(drivers),
             *_work(worker, head, clock),
             outcome,
@@ -196,6 +198,12 @@ def _sentences(
         yield f"It used what was known at {as_of}, and was made at {made_at}."
     if prediction and not pd.isna(prediction["threshold"]):
         yield alert_sentence(prediction, clock)
+
+
+def _interval_sentence(interval: Mapping[str, float] | None, clock: Clock) -> Iterator[str]:
+    if interval is not None:
+        low, high = (clock.amount(interval[end], ".3g") for end in ("low", "high"))
+        yield f"Its {interval['level']:.0%} interval is {low} to {high}."
 
 
 def _driver_sentences(drivers: Iterable[Mapping[str, Any]]) -> Iterator[str]:

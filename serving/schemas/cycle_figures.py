@@ -3,7 +3,7 @@
 import pandas as pd
 
 from features.clock import Clock
-from serving.schemas.answers import CyclesAnswer, PredictionAnswer
+from serving.schemas.answers import CyclesAnswer, IntervalAnswer, PredictionAnswer
 
 _HOUR, _SECOND = pd.Timedelta(hours=1), pd.Timedelta(seconds=1)
 
@@ -23,7 +23,14 @@ def add_cycles(answer: PredictionAnswer, clock: Clock) -> None:
         horizon=_divided(answer["horizon_hours"], cycle_h),
         lead=answer["lead_hours"] / cycle_h,
         remaining_life=_divided(answer["remaining_life_hours"], cycle_h),
+        remaining_life_interval=_interval(answer["remaining_life_interval"], cycle_h),
     )
+
+
+def _interval(interval: IntervalAnswer | None, cycle_h: float) -> IntervalAnswer | None:
+    if interval is None:
+        return None
+    return IntervalAnswer(low=interval["low"] / cycle_h, high=interval["high"] / cycle_h, level=interval["level"])
 
 
 def _number(time: str | None, clock: Clock) -> float | None:

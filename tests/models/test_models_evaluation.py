@@ -7,20 +7,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from data_contracts.tables.history import History
+from models.assessment.decision_metrics import calibration_error, decision_metrics
+from models.assessment.error_metrics import nasa_score, rmse
 from models.assessment.thresholds import choose_threshold, count_in_vain, peak_before
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Terms
-from models.training.evaluation import (
-    calibration_error,
-    decision_metrics,
-    evaluate_failures,
-    evaluate_remaining_life,
-    lead_times,
-    nasa_score,
-    rmse,
-)
+from models.registry.plots import draw_threshold
+from models.training.evaluation import evaluate_failures, evaluate_remaining_life, lead_times
 from models.training.out_of_fold import fit_calibration
 from models.training.policies import best_interval, calendar_cost
 
@@ -263,6 +259,32 @@ def test_the_curve_counts_what_it_says(seed) -> None:
     vain = count_in_vain(frame, alert.to_numpy(), (frame["state"] == "negative").to_numpy(), TERMS).sum()
     assert row["in_vain"] == vain
     assert row["cost"] == 10 * missed + vain
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_reason_names_what_the_curve_and_its_plot_show(seed) -> None:
+    """Card and plot count the same: the cost of the threshold that was chosen, and where the least is."""
+    rng = np.random.default_rng(seed)
+    assets = tuple(f"m{number}" for number in range(8))
+    happened = failures(*[(asset, int(rng.integers(30, 96))) for asset in assets[:6]])
+    frame = labelled(hourly(96, assets), happened)
+    frame["probability"] = rng.random(len(frame)).round(2) * (0.4 + 0.6 * (frame["state"] == "positive"))
+    chosen = choose_threshold(frame, happened, terms=TERMS, missed_failure=8.0, false_alarm=1.0)
+    own = chosen.curve[chosen.curve["threshold"] == chosen.value].iloc[0]
+    least = chosen.curve["cost"].min()
+    assert own["close"]
+    if own["cost"] > least:
+        assert f"it costs {own['cost']:,.6g} on" in chosen.reason
+        assert f"the least is {least:,.6g} at {chosen.cheapest['threshold']:.3g};" in chosen.reason
+    else:
+        assert chosen.reason.startswith("least cost on")
+    axes = Figure().subplots()
+    draw_threshold(axes, chosen)
+    cost, _, lowest, line = axes.get_lines()
+    assert np.min(cost.get_ydata()) == lowest.get_ydata()[0] == least
+    assert lowest.get_xdata()[0] == chosen.cheapest["threshold"]
+    assert line.get_xdata()[0] == chosen.value
 
 
 def test_the_calendar_counts_inspections() -> None:
