@@ -23,7 +23,7 @@ from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEviden
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.probation_status import on_probation
-from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
+from pipelines.evidence.promise_status import PromiseStatus, promise_status, settle
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
@@ -82,8 +82,7 @@ def gather_snapshot(
     )
     slices = _slices(history, settings)
     drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)
-    if drift.promise is not None:
-        promised = describe_promise(replace(promised.binding, rates=drift.promise), settings)
+    promised = settle(promised, drift.promise, settings)
     start = max(since, now - settings.monitor.span)
     evidence = _evidence(
         drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
