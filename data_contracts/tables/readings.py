@@ -8,10 +8,12 @@ import pandas as pd
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from data_contracts.contract.contract import STORED_VERSION
+from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.row_conditions import where
 from data_contracts.tables.table_access import open_to_read, query, storage
-from data_contracts.tables.telemetry import channels_among
+from data_contracts.tables.telemetry import KEY, channels_among
 from data_contracts.workspace import Workspace
 
 _SPAN = pd.Timedelta(days=60)
@@ -64,6 +66,29 @@ def last_readings(
         rows = query(delta, f"SELECT asset, max(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
         latest = to_pandas(rows)
         return dict(zip(latest["asset"], latest["event_time"], strict=True))
+
+
+def read_channel(
+    workspace: Workspace,
+    table: str,
+    channel: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Read telemetry as `data_contracts.tables.tables.read` does, with one of its channels only.
+
+    Rows without a value are read too: one may be the correction that takes a value back.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        columns = [] if delta is None else [field.name for field in delta.schema().fields]
+        if delta is None or channel not in columns:
+            return empty_table(workspace.contracts, table)
+        kept = [name for name in columns if name in (*KEY, "known_time", STORED_VERSION, channel)]
+        selected = ", ".join(f'"{name}"' for name in kept)
+        return to_pandas(query(delta, f"SELECT {selected} FROM t{where(as_of, assets, start, None)}"))  # noqa: S608
 
 
 def has_value(delta: DeltaTable) -> str:

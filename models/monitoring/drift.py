@@ -164,11 +164,11 @@ def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) 
     """
     evidence: list[DriftEvidence] = []
     if promise.missed.of:
-        failures = [(look.missed, look.failures) for look in looks]
+        failures = [(look.missed, look.failures_at_most) for look in looks]
         part, hypotheses = budget.part(budget.missed_share), missed_hypotheses(promise, budget)
         evidence += _run_tests(FN, bernoulli_alternatives, hypotheses, part, looks, failures)
     if promise.false_episodes.of:
-        episodes = [(look.false_episodes, look.exposure) for look in looks]
+        episodes = [(look.false_at_least, look.exposure) for look in looks]
         part, hypotheses = budget.part(1 - budget.missed_share), false_hypotheses(promise, budget)
         evidence += _run_tests(FP, poisson_alternatives, hypotheses, part, looks, episodes)
     return tuple(evidence)
@@ -265,7 +265,7 @@ def _worse_slices(
     for assets in slices.values():
         process = EProcess(alternatives, alpha)
         for look in count_looks(outcomes, grid, only=assets):
-            process.update(look.missed, look.failures)
+            process.update(look.missed, look.failures_at_most)
         log_e_values.append(process.log_e_value)
     return tuple(name for name, worse in zip(slices, e_bh(log_e_values, alpha), strict=True) if worse)
 
@@ -278,6 +278,8 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
     tests = [each for each in evidence if each.rate == FN]
     if not tests:
         return f"{counts}; {promise.source} saw none, so nothing was promised."
+    if hidden := sum(look.failures_at_most - look.failures for look in looks):
+        counts += f", with up to {hidden} more prevented that the findings do not show"
     return (
         f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
         f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise. {_evidence_in_odds(tests)}"

@@ -106,9 +106,9 @@ def clustered_share(counts: npt.ArrayLike, trials: npt.ArrayLike, confidence: fl
     (0.16, 0.1)
     """
     hits, tried = (np.asarray(values, dtype=np.float64) for values in (counts, trials))
-    hits, tried = hits[tried > 0], tried[tried > 0]
+    hits, tried = hits[tried != 0], tried[tried != 0]
     total = float(tried.sum())
-    if total == 0:
+    if total <= 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
     value = float(hits.sum()) / total
     effective = _effective_trials(hits - value * tried, tried, value, total, confidence)
@@ -167,14 +167,15 @@ def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confid
     (3.6, 11.1)
     """
     own, exposed = (np.asarray(values, dtype=np.float64) for values in (counts, exposures))
-    events, exposure = round(own.sum()), float(exposed.sum())
+    total, exposure = max(float(own.sum()), 0.0), float(exposed.sum())
+    events = round(total)
     own, exposed = own[exposed > 0], exposed[exposed > 0]
     if exposure <= 0:
         return Rate(events, 0.0, float("nan"), 0.0, float("inf"))
-    value = events / exposure
-    effective = _effective_events(own, own - value * exposed, confidence) if own.any() else float(events)
-    if not effective:
-        return occurrence(events, exposure, confidence)
+    value = total / exposure
+    if not total:
+        return occurrence(0, exposure, confidence)
+    effective = _effective_events(own, own - value * exposed, confidence) if own.any() else total
     low, high = _garwood(effective, confidence)
     return Rate(events, exposure, value, value * low / effective, value * high / effective)
 

@@ -132,7 +132,7 @@ def imported(result: "ImportedData") -> Group:
     if result.report is None:
         return imported_tables(result.result)
     head = [Text(f"- {sentence}") for sentence in result.report.head]
-    hint = Text("See `forewarn data report` for the rest.", style="dim")
+    hint = Text("See `forewarn data report` for the rest; --experiment FILE writes an experiment.", style="dim")
     return Group(
         imported_tables(result.result), Text("\nStored now", style="bold"), *head, *_try_first(result.report), hint
     )
@@ -150,6 +150,8 @@ def described(result: "DescribedData") -> Group:
         parts += [*_try_first(report), Text(), _channels(report), Text(), _assets(report), Text()]
     parts += unmatched_lines(result.unmatched)
     parts += [] if result.page is None else [Text(f"page: {result.page}")]
+    if (written := result.experiment) is not None:
+        parts.append(Text(f"experiment: {written}; look through it, then `forewarn train {written}`"))
     return Group(*parts)
 
 

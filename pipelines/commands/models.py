@@ -1,7 +1,7 @@
 """Commands about models: train, reproduce, list, promote, accept-promise, rollback, shadow, delete."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -44,19 +44,20 @@ def train(
     """
     import pandas as pd
 
-    from models.experiment.experiment import load_experiment
+    from models.experiment.experiment import read_experiment
     from pipelines.jobs.train import train_experiment
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
-    loaded = load_experiment(find_experiment(experiment), override or [])
+    loaded = read_experiment(find_experiment(experiment), override or [], contracts=options.contracts)
     with termination_interrupts(), bars() as progress:
         workspace, now = options.open(), pd.Timestamp.now("UTC")
         actor = _person() if promote else "forewarn"
-        return train_experiment(
-            workspace, loaded, now=now, actor=actor, insist=promote, strict=strict, progress=progress
+        result = train_experiment(
+            workspace, loaded.experiment, now=now, actor=actor, insist=promote, strict=strict, progress=progress
         )
+        return replace(result, understood=loaded.notes)
 
 
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:

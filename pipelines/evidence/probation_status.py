@@ -11,6 +11,7 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, count_looks
 from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Terms, outcomes
 from models.registry.promises import read_promises
 from models.registry.promotion import Promoted, rollback
@@ -32,6 +33,7 @@ def on_probation(
     terms: Terms,
     diagnosis: Diagnosis,
     absent: pd.DataFrame,
+    findings: FindingQuality,
     now: pd.Timestamp,
     settings: Settings,
 ) -> Probation | None:
@@ -39,7 +41,7 @@ def on_probation(
 
     None for a first champion, for one that came by a rollback, and from two looks after the end of the probation on.
     Assets whose data are in doubt do not count, and a frozen diagnosis suggests no rollback. `absent` holds the spans
-    in which assets were retired or their telemetry lost.
+    in which assets were retired or their telemetry lost; `findings` is how far the findings of mechanics are trusted.
     """
     rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
@@ -55,13 +57,14 @@ def on_probation(
     predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
     predicted = predicted[predicted["model_version"] == champion.model.version]
     champion_outcomes = outcomes(
-        predicted, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
+        predicted, history.predicted_failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
     )
     grid = Grid(
         promoted_at,
         settings.drift.every,
         one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
+        findings=findings,
     )
     status = assess_probation(
         count_looks(champion_outcomes, grid),

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
-from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
@@ -22,6 +22,7 @@ from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import read_table as read_by_contract
+from pipelines.importers.row_clock import continue_rows
 
 SETTLE = pd.Timedelta(seconds=60)
 """How long a file must not have changed to count as whole."""
@@ -119,10 +120,11 @@ def ingest_files(
     table = read_table(files, contract, layout, strict=False)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
-    result = ingest(workspace, table.frame, contract, now=now)
+    frame, continued = continue_rows(workspace, table.frame, contract, layout)
+    result = ingest(workspace, frame, contract, now=now)
     is_report = contract.table in REPORTS and "asset" in table.frame
     unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
-    return IngestedFiles(result, table.notes, registration, unmatched)
+    return IngestedFiles(result, replace(table.notes, continued=continued), registration, unmatched)
 
 
 def ingest_inbox(
@@ -188,9 +190,9 @@ def _ingest_or_refuse(
 ) -> FileResult:
     try:
         contract = _folder_contract(workspace, folder)
-        result = ingest(
-            workspace, read_by_contract(file, contract, time_zone=time_zone, strict=False), contract, now=now
-        )
+        rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
+        rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
+        result = ingest(workspace, rows, contract, now=now)
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
     return FileResult(file, contract.name, result.accepted, result.quarantined, result.already)

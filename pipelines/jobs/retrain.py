@@ -11,6 +11,7 @@ from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
+from models.experiment.condition_outcomes import with_predicted_failures
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records, complete_ledger, promote
@@ -157,6 +158,7 @@ def _hold_out(
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
+    history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)
     return _Holdout(champion, history, alarm_terms, length, now)

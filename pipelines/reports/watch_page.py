@@ -43,9 +43,13 @@ def write_watch_page(
     name = snapshot.champion.model.name
     rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
-    known = outcomes(rows, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps)
+    known = outcomes(
+        rows, history.predicted_failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps
+    )
     series = rate_series(
-        rows["as_of"], known.matured_until, lambda start, end: error_rates(known, start=start, end=end)
+        rows["as_of"],
+        known.matured_until,
+        lambda start, end: error_rates(known, start=start, end=end, findings=snapshot.findings),
     )
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
@@ -148,7 +152,11 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
     return [
         Fact("Champion", f"version {champion.model.version}", since),
-        Fact("Failures missed", _percent(rates.missed), f"{rates.missed.count} of {rates.missed.of:g}"),
+        Fact(
+            "Failures missed",
+            _percent(rates.missed),
+            f"{rates.missed.count} of {rates.missed.of:g}, {rates.start:%Y-%m-%d} to {rates.end:%Y-%m-%d}",
+        ),
         Fact("Caught, prevented", f"{rates.caught}, {rates.prevented}", "failures"),
         Fact(
             "False alarms per asset-month",
