@@ -43,7 +43,7 @@ def tightened(
         return None
     own = _counted(looks[:enough], promise)
     place = promise.place_of(rate) + 1
-    source = f"{promise.source_of(rate)} together with its first {enough} looks"
+    source = f"{promise.source_of(rate).rstrip(',')} together with the champion's first {enough} looks"
     new = pool(promise.only(rate), own.only(rate), source).at(place)
     return (enough, new) if limit(new, rate, certainty) < limit(promise, rate, certainty) else None
 

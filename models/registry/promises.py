@@ -6,7 +6,7 @@ restores the promise that the earlier champion had.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from models.outcomes.rate_intervals import effective_share
 from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty, effective_trials
 from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
-from models.promises.reference_rates import ReferenceRates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
@@ -35,6 +35,7 @@ class PromiseLedger:
 
     promotions: pd.DataFrame  # the ledger
     acceptances: pd.DataFrame  # columns at, model_version, reasons, evidence
+    settled: pd.DataFrame  # the same, of looks at which a champion's own outcomes had made its promise tighter
     tags: Callable[[int], Mapping[str, str] | None]  # of a version; None if it was deleted
 
     def binding(
@@ -64,9 +65,24 @@ class PromiseLedger:
             # A version from before promises were carried on is held to its own.
             begins = PROMISE_CARRIED not in tags or each in accepted or (accept and each == version)
             chain = [*([] if begins else chain), VersionPromise(each, before)]
+            if each != version:
+                chain += self._settled(each, now)
         if not chain:
             chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
         return bind(chain, certainty, accepted.get(version, ""))
+
+    def _settled(self, version: int, now: pd.Timestamp) -> list[VersionPromise]:
+        """Return what a former champion's own outcomes had made of its promise, since a person last accepted one."""
+        accepted = self.acceptances.loc[self.acceptances["model_version"] == version, "at"].max()
+        looks = self.settled[(self.settled["model_version"] == version) & (self.settled["at"] <= now)]
+        looks = looks if pd.isna(accepted) else looks[looks["at"] > accepted]
+        if looks.empty:
+            return []
+        stored = looks.iloc[-1]["evidence"]["promise"]
+        rates = ReferenceRates(parse_rate(stored[MISSED]), parse_rate(stored[FALSE]), stored["source"])
+        rates = replace(rates, confidence=stored["confidence"], false_source=stored["false_source"])
+        kept = stored["settled"]
+        return [VersionPromise(version, rates if len(kept) > 1 else rates.only(kept[0]))]
 
     def _accepted(self, now: pd.Timestamp) -> dict[int, str]:
         rows = self.acceptances[self.acceptances["at"] <= now].to_dict("records")
@@ -88,7 +104,9 @@ def read_promises(registry: Registry, records: Records, name: str) -> PromiseLed
         except NotFoundError:  # deleted since
             return None
 
-    return PromiseLedger(promotions(records, model_name=name), stored[stored["decision"] == PROMISE_ACCEPTED], tags)
+    settled = stored["evidence"].map(lambda evidence: bool((evidence.get("promise") or {}).get("settled"))).astype(bool)
+    accepted = stored["decision"] == PROMISE_ACCEPTED
+    return PromiseLedger(promotions(records, model_name=name), stored[accepted], stored[settled & ~accepted], tags)
 
 
 def own_promise(

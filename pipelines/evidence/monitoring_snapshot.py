@@ -25,7 +25,7 @@ from pipelines.evidence.champion import MonitoredModel, judged_history, load_cha
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
-from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
+from pipelines.evidence.promise_status import PromiseStatus, promise_status, settle
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
@@ -91,8 +91,7 @@ def gather_snapshot(
     )
     slices = _slices(history, settings)
     drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)
-    if drift.promise is not None:
-        promised = describe_promise(replace(promised.binding, rates=drift.promise), settings)
+    promised = settle(promised, drift.promise, settings)
     start = max(since, now - settings.monitor.span)
     end = drift.looks[-1].at - alarm_terms.maturity if drift.looks else None
     evidence = _evidence(

@@ -14,7 +14,7 @@ from models.monitoring.provisional import provisional
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.promises.chain import BindingPromise
 from models.promises.limits import harmful, limit
-from models.promises.reference_rates import FALSE, MISSED
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 from models.registry.promises import read_promises
 from models.registry.registry import Registry
 from pipelines.settings.settings import Settings
@@ -41,6 +41,7 @@ class PromiseStatus:
     harms: Mapping[str, float]  # the smallest rates that do harm
     provisional: tuple[str, ...]  # rates whose promise rests on few events as yet
     hidden: tuple[Hidden, ...] = ()  # by rate that is held to an earlier promise; empty if that was not estimated
+    settled: tuple[str, ...] = ()  # rates whose provisional promise its own outcomes have made tighter
 
     @property
     def looser(self) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class PromiseStatus:
     def _counts(self, rate: str) -> str:
         binding = self.binding
         promised, version = binding.rates.rate(rate), self._version(rate)
+        source = binding.rates.source_of(rate).rstrip(",")
         origin = f"of version {version}" if version != binding.version else "its own"
         own = ""
         if rate in binding.kept and rate in self.own_limits:
@@ -76,7 +78,7 @@ class PromiseStatus:
         state = ", provisional until more has matured" if rate in self.provisional else ""
         accepted = f"; {binding.accepted}" if binding.accepted and version == binding.version else ""
         return (
-            f"Promise on {_NAMES[rate]}: {origin}{state}, by {binding.rates.source_of(rate)} {promised.count} of "
+            f"Promise on {_NAMES[rate]}: {origin}{state}, by {source}: {promised.count} of "
             f"{promised.of:.3g}{'' if rate == MISSED else ' asset-months'}; up to {_written(rate, self.limits[rate])} "
             f"keeps it, {_written(rate, self.harms[rate])} harms{own}{accepted}."
         )
@@ -106,6 +108,7 @@ class PromiseStatus:
             "rates": rates,
             "kept": list(binding.kept),
             "looser": list(self.looser),
+            "settled": list(self.settled),
             "accepted": binding.accepted,
             "hidden": [asdict(hidden) for hidden in self.hidden],
             "sentences": list(self.sentences),
@@ -139,6 +142,15 @@ def promise_status(
     stored = registry.tags(name, version).get("reference_rates")
     evaluated = None if stored is None else ErrorRates.from_dict(json.loads(stored))
     return _with_hidden(status, evaluated, settings)
+
+
+def settle(status: PromiseStatus, rates: ReferenceRates | None, settings: Settings) -> PromiseStatus:
+    """Return the status once a provisional promise may have been made tighter by the champion's own outcomes."""
+    before = status.binding.rates
+    if rates is None or rates == before:
+        return status
+    settled = tuple(rate for rate in (MISSED, FALSE) if rates.place_of(rate) != before.place_of(rate))
+    return replace(describe_promise(replace(status.binding, rates=rates), settings), settled=settled)
 
 
 def describe_promise(binding: BindingPromise, settings: Settings) -> PromiseStatus:

@@ -1,6 +1,7 @@
 """The promise that counts, from the tags of versions, the ledger and what people accepted."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import Decision, Promotion, add_decision, add_promotion, open_records
 from models.monitoring.drift import Budget
-from models.outcomes.error_rates import ErrorRates, occurrence, share
-from models.promises.reference_rates import MISSED
+from models.outcomes.error_rates import ErrorRates, as_json, occurrence, share
+from models.promises.reference_rates import MISSED, ReferenceRates
 from models.registry.promises import PROMISE_ACCEPTED, own_promise, read_promises
 from models.registry.run_record import PROMISE_CARRIED
 
@@ -144,3 +145,20 @@ def test_a_compared_version_promises_the_mean_of_both_models(records: Any) -> No
     supposed = _bound(shelf, records, 2, comparison=comparison)
     _promoted(records, 2, first_day=1, comparison=comparison)
     assert _bound(shelf, records, 2) == supposed
+
+
+def test_what_a_champions_own_outcomes_made_tighter_is_carried_on(records: Any) -> None:
+    """A settled promise binds the next champion, misses alone if only these were settled; not the champion itself."""
+    shelf = Shelf(v1=tags(rates(2, 6)), v2=tags(rates(4, 10)))
+    _promoted(records, 1, 2)
+    settled = as_json(asdict(ReferenceRates(share(6, 40), occurrence(20, 40.0), "the first looks")))
+    evidence = {"promise": settled | {"settled": ["missed"]}}
+    add_decision(records, Decision(START + DAY / 2, NAME, 1, "hold", ["it"], evidence))
+    bound = _bound(shelf, records, 2)
+    assert (bound.missed_from, bound.rates.missed, bound.rates.missed_place) == (1, share(6, 40), 1)
+    assert bound.rates.source == "the first looks"
+    assert bound.rates.false_episodes.of >= 40
+    assert _bound(shelf, records, 1).rates.missed == share(2, 6)
+    assert _bound(shelf, records, 2, now=START + DAY / 4).rates.missed == share(2, 6)
+    add_decision(records, Decision(START + DAY, NAME, 1, PROMISE_ACCEPTED, ["why"], {"actor": "Ada"}))
+    assert _bound(shelf, records, 2).rates.missed != share(6, 40)

@@ -180,7 +180,7 @@ def test_what_a_small_promise_hides_is_seen_once_it_is_settled() -> None:
     assert drift.drifted
     assert drift.promise is not None
     assert drift.promise.missed.of > 30
-    assert "together with its first 6 looks" in drift.reasons[0]
+    assert "together with the champion's first 6 looks" in drift.reasons[0]
     assert all(len(each.log_e_values) == len(history) for each in drift.evidence)
     never = detect_drift(outcomes, promised(2, 6), replace(Budget(), promise_events=0), grid)
     assert not never.drifted
