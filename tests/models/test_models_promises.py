@@ -164,7 +164,7 @@ def _outcomes(missed: list[int], failures: int = 5) -> Outcomes:
     frame = pd.DataFrame(rows, columns=["asset", "event_time", "state"]).assign(
         matured_at=lambda own: own["event_time"]
     )
-    empty = pd.DataFrame(columns=["asset", "opened", "as_of", "state", "alert"]).assign(
+    empty = pd.DataFrame(columns=["asset", "opened", "as_of", "state", "alert", "evidence"]).assign(
         matured_at=pd.Series(dtype="datetime64[us, UTC]"), covered=pd.Series(dtype="timedelta64[us]")
     )
     times = {"opened": "datetime64[us, UTC]", "as_of": "datetime64[us, UTC]"}
