@@ -126,7 +126,7 @@ class Column:
     time_zone
         The zone of times that name none, such as "Europe/Berlin"; None if they have to name one.
     counter
-        Whether the values only grow, apart from resets, so that what counts are their increments.
+        Whether the values only grow, apart from resets, so that what counts are their increments; None if nobody says.
     rollover
         Where a counter starts again from 0; None if it does not.
     quality_of
@@ -159,7 +159,7 @@ class Column:
     unique: bool = False
     rules: tuple[QualityRule, ...] = ()
     time_zone: str | None = None
-    counter: bool = False
+    counter: bool | None = None
     rollover: float | None = None
     quality_of: str | None = None
     uncertain: Literal["keep", "drop"] = "keep"
@@ -258,7 +258,9 @@ class Contract:
         if self.earliest_time == EARLIEST.get(self.kind):
             del rules["earliest_time"]
         rules = _without_defaults(rules, Contract, _ADDED_TO_CONTRACT)
-        rules["columns"] = [_without_defaults(column, Column, _ADDED_TO_COLUMN) for column in rules["columns"]]
+        # That a channel does not count is what everybody had assumed before it could be said.
+        columns = [column | ({} if column["counter"] else {"counter": None}) for column in rules["columns"]]
+        rules["columns"] = [_without_defaults(column, Column, _ADDED_TO_COLUMN) for column in columns]
         content = json.dumps(rules, sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

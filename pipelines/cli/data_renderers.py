@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from data_contracts.validation.contract_words import ContractWords
     from data_contracts.validation.report import Report
     from pipelines.evidence.data_report import DataReport
+    from pipelines.evidence.undeclared import Undeclared
     from pipelines.file_reading.notes import ReadingNotes
     from pipelines.importers.batch import ImportResult
     from pipelines.importers.inferred_contract import InferredContract
@@ -64,6 +65,11 @@ def refused(frame: pd.DataFrame) -> Group:
 def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
     """Render what matches nothing, a line each."""
     return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
+
+
+def undeclared_lines(undeclared: "Undeclared") -> list[Text]:
+    """Render what nobody declared, a line each."""
+    return [Text(f"undeclared: {sentence}", style="yellow") for sentence in undeclared.sentences]
 
 
 def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
@@ -133,9 +139,9 @@ def imported(result: "ImportedData") -> Group:
         return imported_tables(result.result)
     head = [Text(f"- {sentence}") for sentence in result.report.head]
     hint = Text("See `forewarn data report` for the rest.", style="dim")
-    return Group(
-        imported_tables(result.result), Text("\nStored now", style="bold"), *head, *_try_first(result.report), hint
-    )
+    undeclared = undeclared_lines(result.report.undeclared)
+    stored = Text("\nStored now", style="bold")
+    return Group(imported_tables(result.result), *undeclared, stored, *head, *_try_first(result.report), hint)
 
 
 def _try_first(report: "DataReport") -> list[Text]:
@@ -147,6 +153,7 @@ def described(result: "DescribedData") -> Group:
     parts: list[RenderableType] = []
     for report in result.reports:
         parts += [Text(report.asset_type, style="bold"), *(Text(f"- {sentence}") for sentence in report.head)]
+        parts += undeclared_lines(report.undeclared)
         parts += [*_try_first(report), Text(), _channels(report), Text(), _assets(report), Text()]
     parts += unmatched_lines(result.unmatched)
     parts += [] if result.page is None else [Text(f"page: {result.page}")]

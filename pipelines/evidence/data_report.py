@@ -16,6 +16,8 @@ from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
 from features.names import parse_duration
 from pipelines.evidence.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
+from pipelines.evidence.undeclared import Undeclared
+from pipelines.evidence.undeclared_search import find_undeclared
 
 _LISTED = 50  # assets in full; the others are counted
 _KEY = ["asset", "failure_id"]
@@ -75,6 +77,7 @@ class DataReport:
     failures: FailureReport
     suggestion: Suggestion | None
     unmatched: Unmatched
+    undeclared: Undeclared
     written: Clock  # how times and durations are
     profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
 
@@ -88,6 +91,7 @@ class DataReport:
             "failures": vars(self.failures),
             "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
             "unmatched": self.unmatched.to_dict(),
+            "undeclared": self.undeclared.to_dict(),
             "head": list(self.head),
             "by_asset": self.profiles.head(_LISTED).reset_index().to_dict("records"),
             "more_assets": max(0, len(self.profiles) - _LISTED),
@@ -157,7 +161,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_APART = ("channels", "failures", "suggestion", "unmatched", "profiles", "written")
+_APART = ("channels", "failures", "suggestion", "unmatched", "undeclared", "profiles", "written")
 _NAMED = 4
 
 
@@ -222,6 +226,7 @@ def report_data(
         failures=_failure_report(failures, profiles, leads, suggestion, horizon),
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        undeclared=find_undeclared(workspace, asset_type, profiles["rows"], now=now),
         written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
     )
