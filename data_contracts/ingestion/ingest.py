@@ -20,6 +20,7 @@ from data_contracts.tables import service_records, tables
 from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import ConformedBatch, conform, split_unit
+from data_contracts.validation.quality_flags import stored_names
 from data_contracts.validation.report import ContractError, Report
 from data_contracts.workspace import Workspace
 
@@ -178,7 +179,8 @@ def ingest(
         quarantine.hold(
             workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
         )
-    good = rows[~bad][[column.name for column in contract.stored_columns]]
+    good = rows[~bad]
+    good = good[stored_names(good, contract)]
     # Before the readings, so that none is stored of an asset without a record.
     service = service_records.before_storing(workspace, contract, good)
     if frame.attrs.get(KNOWN_TIME_ASSUMED):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from data_contracts.tables.arrow_frames import to_pandas
-from data_contracts.tables.row_conditions import instant, is_one_of
+from data_contracts.tables.row_conditions import instant, is_one_of, quoted
 from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.tables.telemetry import channels_among
 from data_contracts.workspace import Workspace
@@ -52,8 +52,8 @@ def channel_profiles(workspace: Workspace, table: str) -> pd.DataFrame:
             return pd.DataFrame()
         channels = _numeric(delta)
         measures = [
-            f'count({_quoted(name)}) AS "{place}_values", min({_quoted(name)}) AS "{place}_low", '
-            f'max({_quoted(name)}) AS "{place}_high"'
+            f'count({quoted(name)}) AS "{place}_values", min({quoted(name)}) AS "{place}_low", '
+            f'max({quoted(name)}) AS "{place}_high"'
             for place, name in enumerate(channels)
         ]
         wide = to_pandas(
@@ -138,8 +138,3 @@ def _codes(rows: pa.Table, name: str) -> "tuple[np.ndarray[Any, Any], list[str]]
     encoded = rows[name].cast(pa.large_string()).combine_chunks().dictionary_encode()
     names = [str(each) for each in encoded.dictionary.to_pylist()]
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), names
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_contracts.contract.contract_types import ALL_CHANNELS
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.ingestion.unmatched import Unmatched, find_unmatched, is_outside, telemetry_spans
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import last_corrections
+from data_contracts.tables.readings import read_qualities
 from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
@@ -78,6 +80,7 @@ class DataReport:
     suggestion: Suggestion | None
     unmatched: Unmatched
     undeclared: Undeclared
+    qualities: Mapping[str, Mapping[str, int]]  # by channel, how many readings are bad or uncertain
     written: Clock  # how times and durations are
     profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
 
@@ -105,6 +108,7 @@ class DataReport:
         parts = [f"{what}, {span}{self._rhythm()}"]
         parts.append(self._gaps())
         parts += self._channels()
+        parts += self._qualities()
         parts += [f"clock: {count:,} {CLOCK[name]}" for name, count in self.clock.items() if count]
         parts += self._failures()
         return tuple(parts)
@@ -139,6 +143,17 @@ class DataReport:
             notes.append(f"{channel.name} ({', '.join(fact for fact in facts if fact)})")
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
         return [names + (f"; look at {', '.join(notes)}{more}" if notes else "")]
+
+    def _qualities(self) -> list[str]:
+        if not self.qualities:
+            return []
+        each = [
+            f"{'all channels' if name == ALL_CHANNELS else name} "
+            + ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
+            for name, counts in self.qualities.items()
+        ]
+        more = f" and {len(each) - _NAMED} more channels" if len(each) > _NAMED else ""
+        return [f"readings that are not good, by their quality: {'; '.join(each[:_NAMED])}{more}"]
 
     def _duration(self, text: str) -> str:
         return self.written.duration(parse_duration(text))
@@ -226,6 +241,7 @@ def report_data(
         failures=_failure_report(failures, profiles, leads, suggestion, horizon),
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        qualities=_qualities(workspace, table),
         undeclared=find_undeclared(workspace, asset_type, profiles["rows"], now=now),
         written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
@@ -263,6 +279,14 @@ def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:
             )
         )
     return tuple(reports)
+
+
+def _qualities(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:
+    qualities = read_qualities(workspace, table)
+    return {
+        str(channel): {str(quality): int(count) for quality, count in own.value_counts().sort_index().items()}
+        for channel, own in qualities.groupby("channel")["quality"]
+    }
 
 
 def _failures(workspace: Workspace, profiles: pd.DataFrame) -> pd.DataFrame:

@@ -153,12 +153,12 @@ def fleet_breaks(
     rows = [(each, name, each.since, *levels) for each in exchanges for name, levels in each.levels.items()]
     together: dict[str, FleetBreak] = {}
     frame = pd.DataFrame(rows, columns=["of", "channel", "since", "before", "after"])
-    for name, own in frame.groupby("channel", sort=True):
+    for channel, own in frame.groupby("channel", sort=True):
         middle = own["since"].sort_values().iloc[len(own) // 2]
         near = own[(own["since"] - middle).abs() <= reach]
         if len(near) >= max(3, measured / 2):
-            levels = float(near["before"].median()), float(near["after"].median())
-            together[str(name)] = FleetBreak(str(name), len(near), near["since"].min(), *levels)
+            before, after = float(near["before"].median()), float(near["after"].median())
+            together[str(channel)] = FleetBreak(str(channel), len(near), near["since"].min(), before, after)
     single = []
     for each in exchanges:
         levels = {

@@ -100,10 +100,10 @@ class _Block:
         channels = [name for name in channels_among(frame.columns) if _is_number(frame[name])]
         frame = reconcile(frame, channels)
         asset, assets = pd.factorize(frame["asset"])
-        at = frame["event_time"].astype("int64").to_numpy()
+        at = frame["event_time"].astype("int64").to_numpy(dtype=np.int64)
         step = pd.Series(at).diff().where(np.append(False, asset[1:] == asset[:-1])) if len(at) else pd.Series(at)
         interval = step.groupby(asset).median().reindex(range(len(assets))).to_numpy(dtype=np.float64)
-        return cls(frame, tuple(channels), asset.astype(np.int64), tuple(map(str, assets)), at, interval)
+        return cls(frame, tuple(channels), np.asarray(asset, dtype=np.int64), tuple(map(str, assets)), at, interval)
 
     def _of(self, channel: str) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         values = self.frame[channel].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -146,12 +146,12 @@ def _is_number(column: "pd.Series[Any]") -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def _moved(values: Floats, asset: npt.NDArray[np.int64], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+def _moved(values: Floats, asset: npt.NDArray[np.int64], starts: npt.NDArray[np.intp]) -> list[int]:
     """Return the assets whose last readings are off their first ones: only these are worth a search."""
     lengths = np.diff(starts)
     long = np.flatnonzero(lengths >= 2 * LEAST)
     if not len(long):
-        return long
+        return []
     # A few wild values must not make a spread of their own.
     clipped = np.clip(values, *np.quantile(values, (0.005, 0.995)))
     ends = np.arange(LEAST)
@@ -160,17 +160,20 @@ def _moved(values: Floats, asset: npt.NDArray[np.int64], starts: npt.NDArray[np.
     mean = np.bincount(asset, clipped, minlength=len(lengths))[long] / lengths[long]
     square = np.bincount(asset, (clipped - clipped.mean()) ** 2, minlength=len(lengths))[long] / lengths[long]
     spread = np.sqrt(np.maximum(square - (mean - clipped.mean()) ** 2, 0.0))
-    return long[np.abs(last - first) > _MOVED * spread]
+    return [int(number) for number in long[np.abs(last - first) > _MOVED * spread]]
 
 
 def _at_once(signs: Sequence[_Sign]) -> Iterator[UnrecordedExchange]:
     """Put together what breaks on one asset at once; a counter that starts again counts beside a pause or a break."""
-    ordered = sorted(signs, key=lambda each: (each.asset, each.at, each.channel))
-    while ordered:
-        first = ordered[0]
-        reach = first.at + _TOGETHER * first.interval
-        group = [each for each in ordered if each.asset == first.asset and each.at <= reach]
-        ordered = ordered[len(group) :]
+    groups: list[list[_Sign]] = []
+    for each in sorted(signs, key=lambda each: (each.asset, each.at, each.channel)):
+        first = groups[-1][0] if groups else each
+        if groups and each.asset == first.asset and each.at <= first.at + _TOGETHER * first.interval:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    for group in groups:
+        first = group[0]
         levels = {each.channel: each.levels for each in group if each.levels is not None}
         again = tuple(each.channel for each in group if each.levels is None)
         if levels or any(each.paused for each in group):
