@@ -91,7 +91,9 @@ def checked(result: "CheckedFiles") -> Group:
 def ingested(result: "IngestedFiles") -> Group:
     """Render what became of files, and what they match nothing with."""
     registered = [Text(result.registration.sentence)] if result.registration.new else []
-    return Group(ingest(result.result), *reading_notes(result.reading), *registered, *unmatched_lines(result.unmatched))
+    found = [*unmatched_lines(result.unmatched)]
+    found += [] if result.undeclared is None else undeclared_lines(result.undeclared)
+    return Group(ingest(result.result), *reading_notes(result.reading), *registered, *found)
 
 
 def ingest(result: "IngestResult") -> Group:

@@ -100,7 +100,7 @@ class _Block:
         channels = [name for name in channels_among(frame.columns) if _is_number(frame[name])]
         frame = reconcile(frame, channels)
         asset, assets = pd.factorize(frame["asset"])
-        at = frame["event_time"].astype("int64").to_numpy(dtype=np.int64)
+        at: npt.NDArray[np.int64] = frame["event_time"].astype("int64").to_numpy(dtype=np.int64)  # microseconds
         step = pd.Series(at).diff().where(np.append(False, asset[1:] == asset[:-1])) if len(at) else pd.Series(at)
         interval = step.groupby(asset).median().reindex(range(len(assets))).to_numpy(dtype=np.float64)
         return cls(frame, tuple(channels), np.asarray(asset, dtype=np.int64), tuple(map(str, assets)), at, interval)
