@@ -85,7 +85,8 @@ def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
 
 def checked(result: "CheckedFiles") -> Group:
     """Render the report about files, and what reading them decided."""
-    return Group(checks(result.report), *reading_notes(result.reading))
+    remedies = [Text(f"fix: {remedy}", style="yellow") for remedy in result.remedies]
+    return Group(checks(result.report), *remedies, *reading_notes(result.reading))
 
 
 def ingested(result: "IngestedFiles") -> Group:

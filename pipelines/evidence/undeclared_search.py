@@ -15,6 +15,7 @@ from data_contracts.tables.telemetry import channels_among, reconcile
 from data_contracts.workspace import Workspace
 from features.clock import clock_of
 from features.telemetry.machines import replacements
+from features.telemetry.sorted_times import microseconds
 from models.diagnosis.counter_signs import CounterSigns, counter_signs, restarts
 from models.diagnosis.diagnosis_types import Limits
 from models.diagnosis.level_breaks import LEAST, level_break
@@ -100,7 +101,7 @@ class _Block:
         channels = [name for name in channels_among(frame.columns) if _is_number(frame[name])]
         frame = reconcile(frame, channels)
         asset, assets = pd.factorize(frame["asset"])
-        at: npt.NDArray[np.int64] = frame["event_time"].astype("int64").to_numpy(dtype=np.int64)  # microseconds
+        at = microseconds(frame["event_time"])
         step = pd.Series(at).diff().where(np.append(False, asset[1:] == asset[:-1])) if len(at) else pd.Series(at)
         interval = step.groupby(asset).median().reindex(range(len(assets))).to_numpy(dtype=np.float64)
         return cls(frame, tuple(channels), np.asarray(asset, dtype=np.int64), tuple(map(str, assets)), at, interval)

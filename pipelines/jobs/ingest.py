@@ -18,11 +18,13 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
 from data_contracts.validation.checks import check
+from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
 from pipelines.evidence.undeclared import Undeclared
 from pipelines.evidence.undeclared_search import find_undeclared
 from pipelines.file_reading.find_files import SUFFIXES
+from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import read_table as read_by_contract
@@ -77,6 +79,7 @@ class CheckedFiles:
 
     report: Report
     reading: ReadingNotes
+    remedies: tuple[str, ...] = ()  # for missing columns, and those that the contract does not have
 
     @property
     def exit_status(self) -> int:
@@ -85,7 +88,7 @@ class CheckedFiles:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, those of the report beside what reading decided."""
-        return {**self.report.to_dict(), "reading": self.reading.to_dict()}
+        return {**self.report.to_dict(), "reading": self.reading.to_dict(), "remedies": list(self.remedies)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ class IngestedFiles:
 def check_files(files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp) -> CheckedFiles:
     """Check files against their contract as one batch; store nothing."""
     table = read_table(files, contract, layout, strict=False)
-    return CheckedFiles(check(table.frame, contract, now=now), table.notes)
+    names = [split_unit(str(header))[0] for header in table.frame.columns]
+    remedies = column_remedies(names, contract, layout, several=len(table.notes.files) > 1)
+    return CheckedFiles(check(table.frame, contract, now=now), table.notes, tuple(remedies))
 
 
 def ingest_files(
