@@ -14,6 +14,7 @@ from data_contracts.contract.contract_types import (
     STORED_VERSION,
     is_quality_column,
 )
+from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.corrections import last_corrections
 from data_contracts.tables.row_conditions import quoted, where
@@ -115,6 +116,29 @@ def read_qualities(
     ]
     whole = pd.concat(parts)[[*_READING, "channel", "quality"]]
     return whole.sort_values(["asset", "event_time", "channel"], ignore_index=True)
+
+
+def read_channel(
+    workspace: Workspace,
+    table: str,
+    channel: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Read telemetry as `data_contracts.tables.tables.read` does, with one of its channels only.
+
+    Rows without a value are read too: one may be the correction that takes a value back.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        columns = [] if delta is None else [field.name for field in delta.schema().fields]
+        if delta is None or channel not in columns:
+            return empty_table(workspace.contracts, table)
+        kept = [name for name in columns if name in (*KEY, "known_time", STORED_VERSION, channel)]
+        selected = ", ".join(f'"{name}"' for name in kept)
+        return to_pandas(query(delta, f"SELECT {selected} FROM t{where(as_of, assets, start, None)}"))  # noqa: S608
 
 
 def has_value(delta: DeltaTable) -> str:

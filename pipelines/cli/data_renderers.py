@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from data_contracts.validation.contract_words import ContractWords
     from data_contracts.validation.report import Report
     from pipelines.evidence.data_report import DataReport
-    from pipelines.evidence.undeclared import Undeclared
     from pipelines.file_reading.notes import ReadingNotes
     from pipelines.importers.batch import ImportResult
     from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.data_report import DescribedData, ImportedData
     from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
+    from pipelines.undeclared.findings import Undeclared
 
 _MAX_LISTED = 20
 
@@ -141,7 +141,7 @@ def imported(result: "ImportedData") -> Group:
     if result.report is None:
         return imported_tables(result.result)
     head = [Text(f"- {sentence}") for sentence in result.report.head]
-    hint = Text("See `forewarn data report` for the rest.", style="dim")
+    hint = Text("See `forewarn data report` for the rest; --experiment FILE writes an experiment.", style="dim")
     undeclared = undeclared_lines(result.report.undeclared)
     stored = Text("\nStored now", style="bold")
     return Group(imported_tables(result.result), *undeclared, stored, *head, *_try_first(result.report), hint)
@@ -160,6 +160,8 @@ def described(result: "DescribedData") -> Group:
         parts += [*_try_first(report), Text(), _channels(report), Text(), _assets(report), Text()]
     parts += unmatched_lines(result.unmatched)
     parts += [] if result.page is None else [Text(f"page: {result.page}")]
+    if (written := result.experiment) is not None:
+        parts.append(Text(f"experiment: {written}; look through it, then `forewarn train {written}`"))
     return Group(*parts)
 
 

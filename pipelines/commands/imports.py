@@ -100,7 +100,7 @@ def files(
         work_orders=work_orders,
         events=events,
         layout=layout.of(loaded),
-        contracts=options.workspace / "contracts",
+        contracts=options.contracts,
     )
     return _store(batch, options, strict=strict)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.contract.contract_types import TELEMETRY
-from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
@@ -21,13 +21,14 @@ from data_contracts.validation.checks import check
 from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
-from pipelines.evidence.undeclared import Undeclared
-from pipelines.evidence.undeclared_search import find_undeclared
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import read_table as read_by_contract
+from pipelines.importers.row_clock import continue_rows
+from pipelines.undeclared.findings import Undeclared
+from pipelines.undeclared.search import find_undeclared
 
 SETTLE = pd.Timedelta(seconds=60)
 """How long a file must not have changed to count as whole."""
@@ -143,7 +144,8 @@ def ingest_files(
     table = read_table(files, contract, layout, strict=False)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
-    result = ingest(workspace, table.frame, contract, now=now)
+    frame, continued = continue_rows(workspace, table.frame, contract, layout)
+    result = ingest(workspace, frame, contract, now=now)
     is_report = contract.table in REPORTS and "asset" in table.frame
     unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
     undeclared = None
@@ -151,7 +153,7 @@ def ingest_files(
         spans = tables.asset_spans(workspace, contract.table).set_index("asset")["rows"]
         own = spans[spans.index.isin(table.frame["asset"])]
         undeclared = find_undeclared(workspace, str(contract.asset_type), own, now=now)
-    return IngestedFiles(result, table.notes, registration, unmatched, undeclared, strict)
+    return IngestedFiles(result, replace(table.notes, continued=continued), registration, unmatched, undeclared, strict)
 
 
 def ingest_inbox(
@@ -217,9 +219,11 @@ def _ingest_or_refuse(
 ) -> FileResult:
     try:
         contract = _folder_contract(workspace, folder)
+        rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
+        rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
         result = ingest(
             workspace,
-            read_by_contract(file, contract, time_zone=time_zone, strict=False),
+            rows,
             contract,
             now=now,
             hold_extra=True,  # nobody may read the error, and what monitors the models has to know of it

@@ -12,9 +12,9 @@ from data_contracts.contract.contract import Column, Contract, load_contract
 from data_contracts.contract.registered import register
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
-from pipelines.evidence import undeclared_search
-from pipelines.evidence.undeclared import Undeclared
-from pipelines.evidence.undeclared_search import find_undeclared
+from pipelines.undeclared import search
+from pipelines.undeclared.findings import Undeclared
+from pipelines.undeclared.search import find_undeclared
 
 START = pd.Timestamp("2025-05-01", tz="UTC").as_unit("us")
 NOW = pd.Timestamp("2025-08-01", tz="UTC")
@@ -139,9 +139,9 @@ def test_blocks_of_assets_and_a_sample_find_the_same(store: Store, monkeypatch: 
     counted = np.arange(HOURS) * 3.0 + np.zeros((6, 1))
     workspace = store(load=exchanged(6, 3), starts=counted)
     whole = found(workspace)
-    monkeypatch.setattr(undeclared_search, "_BLOCK_ROWS", HOURS)
+    monkeypatch.setattr(search, "_BLOCK_ROWS", HOURS)
     assert found(workspace).to_dict() == whole.to_dict()
-    monkeypatch.setattr(undeclared_search, "_MOST_ROWS", 3 * HOURS)
+    monkeypatch.setattr(search, "_MOST_ROWS", 3 * HOURS)
     sampled = found(workspace)
     assert sampled.measured == 3
     assert sampled.sentences[-1] == "looked at 3 of 6 assets for counters and exchanges"

@@ -19,7 +19,7 @@ from features.telemetry.sorted_times import microseconds
 from models.diagnosis.counter_signs import CounterSigns, counter_signs, restarts
 from models.diagnosis.diagnosis_types import Limits
 from models.diagnosis.level_breaks import LEAST, level_break
-from pipelines.evidence.undeclared import Undeclared, UndeclaredCounter, UnrecordedExchange, are_regimes, fleet_breaks
+from pipelines.undeclared.findings import Undeclared, UndeclaredCounter, UnrecordedExchange, are_regimes, fleet_breaks
 
 Floats = npt.NDArray[np.float64]
 
