@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from data_contracts.contract.contract import STORED_VERSION
 from data_contracts.tables.arrow_frames import to_pandas
-from data_contracts.tables.row_conditions import instant, is_one_of
+from data_contracts.tables.row_conditions import instant, is_one_of, quoted
 from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.tables.telemetry import KEY, channels_among
 from data_contracts.workspace import Workspace
@@ -56,8 +56,8 @@ def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] 
             return pd.DataFrame()
         channels = _numeric(delta)
         measures = [
-            f'count({_quoted(name)}) AS "{place}_values", min({_quoted(name)}) AS "{place}_low", '
-            f'max({_quoted(name)}) AS "{place}_high"'
+            f'count({quoted(name)}) AS "{place}_values", min({quoted(name)}) AS "{place}_low", '
+            f'max({quoted(name)}) AS "{place}_high"'
             for place, name in enumerate(channels)
         ]
         counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM"
@@ -81,7 +81,7 @@ def channel_readings(workspace: Workspace, table: str, channel: str) -> pd.DataF
         delta = open_to_read(workspace, table)
         if delta is None:
             return pd.DataFrame(columns=[*KEY, "known_time", channel])
-        columns = ", ".join(_quoted(name) for name in (*KEY, "known_time", *_stored(delta), channel))
+        columns = ", ".join(quoted(name) for name in (*KEY, "known_time", *_stored(delta), channel))
         return to_pandas(query(delta, f"SELECT {columns} FROM t"))  # noqa: S608
 
 
@@ -167,8 +167,3 @@ def _codes(rows: pa.Table, name: str) -> "tuple[np.ndarray[Any, Any], list[str]]
     encoded = rows[name].cast(pa.large_string()).combine_chunks().dictionary_encode()
     names = [str(each) for each in encoded.dictionary.to_pylist()]
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), names
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -35,7 +35,15 @@ def validate(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, opt
     return check_files(files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"))
 
 
-def ingest(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, options: Shared = DEFAULTS) -> Any:
+def ingest(
+    files: Files,
+    /,
+    *,
+    contract: str,
+    layout: Layout = NO_OPTIONS,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Check a file and store its good rows; quarantine the rest.
 
     Ingesting the same file again changes nothing.
@@ -49,6 +57,9 @@ def ingest(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, optio
         shipped one.
     layout : FileOptions
         How the files are laid out.
+    strict : bool
+        Exit with status 1 if rows match nothing, or if telemetry shows counters or exchanged machines that nobody
+        declared.
     options : Options
         The workspace and the form of the output.
     """
@@ -58,7 +69,7 @@ def ingest(files: Files, /, *, contract: str, layout: Layout = NO_OPTIONS, optio
     from pipelines.jobs.ingest import ingest_files
 
     workspace, loaded = options.open(), named_contract(options, contract)
-    return ingest_files(workspace, files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"))
+    return ingest_files(workspace, files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"), strict=strict)
 
 
 def report(

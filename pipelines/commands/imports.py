@@ -83,7 +83,8 @@ def files(
     layout : FileOptions
         How the files are laid out.
     strict : bool
-        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
+        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same; or if
+        telemetry shows counters or exchanged machines that nobody declared.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_contracts.contract.contract_types import ALL_CHANNELS
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
+from data_contracts.tables.readings import read_qualities
 from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
 from pipelines.evidence.data_suggestions import Suggestion
 from pipelines.evidence.failure_report import FailureReport, failure_sentences, report_failures
 from pipelines.evidence.outcome_choice import BOOKED, OutcomeChoice
+from pipelines.undeclared.findings import Undeclared
+from pipelines.undeclared.search import find_undeclared
 
 _LISTED = 50  # assets in full; the others are counted
 CLOCK = {
@@ -61,6 +65,8 @@ class DataReport:
     failures: FailureReport
     suggestion: Suggestion | None
     unmatched: Unmatched
+    undeclared: Undeclared
+    qualities: Mapping[str, Mapping[str, int]]  # by channel, how many readings are bad or uncertain
     written: Clock  # how times and durations are
     profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
 
@@ -74,6 +80,7 @@ class DataReport:
             "failures": vars(self.failures),
             "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
             "unmatched": self.unmatched.to_dict(),
+            "undeclared": self.undeclared.to_dict(),
             "head": list(self.head),
             "by_asset": self.profiles.head(_LISTED).reset_index().to_dict("records"),
             "more_assets": max(0, len(self.profiles) - _LISTED),
@@ -87,6 +94,7 @@ class DataReport:
         parts = [f"{what}, {span}{self._rhythm()}"]
         parts.append(self._gaps())
         parts += self._channels()
+        parts += self._qualities()
         parts += [f"clock: {count:,} {CLOCK[name]}" for name, count in self.clock.items() if count]
         parts += failure_sentences(self.failures, self.suggestion, self.written)
         return tuple(parts)
@@ -122,12 +130,23 @@ class DataReport:
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
         return [names + (f"; look at {', '.join(notes)}{more}" if notes else "")]
 
+    def _qualities(self) -> list[str]:
+        if not self.qualities:
+            return []
+        each = [
+            f"{'all channels' if name == ALL_CHANNELS else name} "
+            + ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
+            for name, counts in self.qualities.items()
+        ]
+        more = f" and {len(each) - _NAMED} more channels" if len(each) > _NAMED else ""
+        return [f"readings that are not good, by their quality: {'; '.join(each[:_NAMED])}{more}"]
+
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_APART = ("channels", "failures", "suggestion", "unmatched", "profiles", "written")
+_APART = ("channels", "failures", "suggestion", "unmatched", "undeclared", "profiles", "written")
 _NAMED = 4
 
 
@@ -197,6 +216,8 @@ def report_data(
         failures=failures,
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        qualities=_qualities(workspace, table),
+        undeclared=find_undeclared(workspace, asset_type, profiles["rows"], now=now),
         written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
     )
@@ -233,3 +254,11 @@ def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:
             )
         )
     return tuple(reports)
+
+
+def _qualities(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:
+    qualities = read_qualities(workspace, table)
+    return {
+        str(channel): {str(quality): int(count) for quality, count in own.value_counts().sort_index().items()}
+        for channel, own in qualities.groupby("channel")["quality"]
+    }

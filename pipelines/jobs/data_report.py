@@ -49,15 +49,17 @@ class ImportedData:
 
     @property
     def exit_status(self) -> int:
-        """Return that of the import."""
-        return self.result.exit_status
+        """Return that of the import; 1 too if something is undeclared and must not be."""
+        undeclared = self.report is not None and bool(self.report.undeclared)
+        return 1 if self.result.strict and undeclared else self.result.exit_status
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, those of the import beside the head of the report."""
         report = self.report
         suggestion = None if report is None or report.suggestion is None else report.suggestion.to_dict()
         data = None if report is None else {"head": list(report.head), "suggestion": suggestion}
-        return {**self.result.to_dict(), "data": data}
+        undeclared = None if report is None else report.undeclared.to_dict()
+        return {**self.result.to_dict(), "data": data, "undeclared": undeclared}
 
 
 def import_and_describe(

@@ -168,3 +168,17 @@ def test_an_unknown_type_and_an_empty_workspace_are_errors(fill: Fill, tmp_path:
         describe_data(fill({"a": [1, 2]}), "lom", now=NOW)
     with pytest.raises(NotFoundError, match="no telemetry is stored"):
         describe_data(init_workspace(tmp_path / "empty"), None, now=NOW)
+
+
+def test_qualities_are_counted(fill: Fill) -> None:
+    """How many readings of which channel are bad or uncertain; nothing where none is."""
+    workspace = fill({"a": list(range(10))})
+    assert described(workspace).qualities == {}
+    rows = tables.read(workspace, "telemetry/loom").head(4)
+    flagged = rows.assign(load__quality=["bad", "uncertain", "bad", None], __quality=[None, None, None, "bad"])
+    tables.append(workspace, "telemetry/loom", flagged, "flagged")
+    report = described(workspace)
+    assert report.qualities == {"*": {"bad": 1}, "load": {"bad": 2, "uncertain": 1}}
+    assert "readings that are not good, by their quality: all channels 1 bad; load 2 bad, 1 uncertain" in report.head
+    assert [channel.name for channel in report.channels] == ["load"]
+    assert report.text_channels == ()
