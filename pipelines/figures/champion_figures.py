@@ -14,7 +14,7 @@ from models.monitoring.drift import ReferenceRates
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
-from pipelines.evidence.measured_later import MeasuredLater
+from pipelines.figures.measured_later import MeasuredLater
 
 _KEPT = ("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high")
 NO_VERDICT = "none"
