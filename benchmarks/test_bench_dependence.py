@@ -30,7 +30,7 @@ KEPT: dict[str, list[MissedLooks | FalseAlarmLooks]] = {
         for correlation in (0.0, 0.05, 0.1, 0.2)
         for failures in (6, 20, 100)
     ],
-    "false alarms, {0.expected} a look, {0.shape} shocks of {0.shocks}, {0.evaluation} weeks evaluated, no season declared": [
+    "false alarms, {0.expected} a look, {0.shape} shocks of {0.shocks}, {0.evaluation} weeks evaluated, no season": [
         FalseAlarmLooks(expected, shocks=shocks, shape=shape, evaluation=evaluation, declared_season=0.0)
         for evaluation in (52, 4)
         for shape, shocks in (("gamma", 0.0), ("gamma", 0.2), ("gamma", 0.4), ("lognormal", 0.3))

@@ -2,8 +2,8 @@
 
 Its misses and its false alarms are each tested twice: have they been worse than promised since the promotion (an
 e-process: wrong with probability alpha at most, however often one looks), and have they become worse recently (an
-e-detector: wrong once in a declared time at most, on average). The null is the upper end of the interval around the
-champion's evaluation, so that a lucky evaluation is not held against it.
+e-detector: wrong once in a declared time at most, on average). The null is the largest rate that the evidence behind
+the promise allows (`models.promises.limits`), so that a lucky evaluation is not held against the model.
 """
 
 import math
@@ -16,11 +16,15 @@ import pandas as pd
 from pydantic import Field
 
 from data_contracts.configuration.values import configuration
-from features.setting_types import Flag, Number, PositiveDuration
+from features.setting_types import Count, Flag, Number, PositiveDuration
 from models.monitoring.looks import Grid, Look, count_looks
-from models.outcomes.error_rates import ErrorRates, Rate, as_json, occurrence, share
+from models.monitoring.provisional import tightened
+from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
 from models.outcomes.weekly_counts import WEEK, WeekCounts
+from models.promises.limits import Certainty, harmful, limit
+from models.promises.reference_rates import FALSE, MISSED
+from models.promises.reference_rates import ReferenceRates as ReferenceRates
 from models.sequential_tests.count_models import FloatArray
 from models.sequential_tests.multiple_tests import e_bh
 from models.sequential_tests.rate_tests import RECENT as RECENT
@@ -44,24 +48,6 @@ _LARGEST, _SMALLEST = math.log(1e6), 0.001
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 
-@dataclass(frozen=True)
-class ReferenceRates:
-    """The error rates a champion was promoted with."""
-
-    missed: Rate  # failures missed, of all
-    false_episodes: Rate  # false alarm episodes per asset-month
-    source: str = "its evaluation"  # where they were measured, as the reasons name it
-    weeks: tuple[WeekCounts, ...] = ()  # the counts of the weeks in which they were measured, where they are known
-    period: tuple[pd.Timestamp, pd.Timestamp] | None = None  # when they were measured
-
-    @classmethod
-    def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
-        """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
-        if rates is None:
-            return cls(share(0, 0), occurrence(0, 0.0), source)
-        return cls(rates.missed, rates.false_episodes, source, rates.weeks, (rates.start, rates.end))
-
-
 @configuration
 class Budget:
     """What is declared before looking: what harms, and how often a false alarm about the model is accepted."""
@@ -76,8 +62,14 @@ class Budget:
     """The smallest harmful increase of false alarm episodes, as a share of the promised rate."""
     missed_share: Annotated[Number, Field(ge=0.01, le=0.99)] = 0.5
     """The part of both budgets that goes to misses; the rest goes to false alarms."""
-    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.8
-    """Confidence of the upper end of the promised rates, one-sided."""
+    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.85
+    """Confidence, one-sided, that a rate is no higher than what keeps its promise."""
+    promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.96
+    """Confidence, one-sided, that it is no higher than what the tests take for worse in the long run; decides where a
+    promise rests on few events."""
+    promise_events: Count = 30
+    """A promise that rests on fewer failures, or false episodes, is provisional: once the champion's own outcomes hold
+    as many, it is made tighter if they show that it can be; 0 for never."""
     every: PositiveDuration = pd.Timedelta(days=7)
     """Time between two looks at what has matured, however often the monitor runs."""
     one_per_asset: Flag = True
@@ -89,6 +81,11 @@ class Budget:
     """Amplitude of the yearly season that false alarms may have, as a share of their rate; 0 for none."""
     season_missed: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
     """The same of the share of missed failures."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """Return how sure a promise has to be."""
+        return Certainty(self.promise_confidence, self.promise_certainty, self.harmful_missed, self.harmful_false)
 
     def part(self, share_of_it: float) -> "Budget":
         """Return the budget of which only a part may be spent."""
@@ -115,6 +112,18 @@ class DriftEvidence:
         """Whether the promise is refuted."""
         return self.rejected_at is not None
 
+    def followed_by(self, later: "DriftEvidence", looks: Sequence[Look]) -> "DriftEvidence":
+        """Return both as one test of all the looks, of which the later was given those after its own.
+
+        Evidence since the promotion goes on where the earlier ended; evidence of the recent past begins anew.
+        """
+        carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
+        values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
+        reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
+        seasons = tuple(each.seasons or (1.0,) * len(each.log_e_values) for each in (self, later))
+        joined = (*seasons[0], *seasons[1]) if self.seasons or later.seasons else ()
+        return replace(later, log_e_values=values, rejected_at=next(reached, None), seasons=joined)
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -126,6 +135,7 @@ class Drift:
     evidence: tuple[DriftEvidence, ...] = ()
     looks: tuple[Look, ...] = ()
     slices: tuple[str, ...] = ()  # slices that are worse than promised, of those tested
+    promise: ReferenceRates | None = None  # what counts by now: a provisional promise may have been made tighter
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -162,13 +172,13 @@ def detect_drift(
     """
     looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence = evidence_of(looks, promise, overall, maturity=outcomes.terms.maturity)
+    evidence, promise = evidence_in_phases(looks, promise, overall, maturity=outcomes.terms.maturity)
     worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
     reasons = [*sentences(looks, promise, evidence)]
     reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse_slices]
     which = which if FN in which or not worse_slices else (FN, *which)
-    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices)
+    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices, promise)
 
 
 def evidence_of(
@@ -220,9 +230,10 @@ def _seasons(
 
 
 def look_counts(looks: Sequence[Look | WeekCounts]) -> LookCounts:
-    """Return the looks of one history as arrays."""
-    names = ("missed", "failures", "false_episodes", "exposure")
-    return LookCounts(*(np.array([[getattr(look, name) for look in looks]], dtype=np.float64) for name in names))
+    """Return the looks of one history as arrays, with the failures that findings may hide."""
+    rows = [(look.missed, look.failures_at_most, look.false_at_least, look.exposure) for look in looks]
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+    return LookCounts(*columns[:, None, :])
 
 
 def _reference_counts(weeks: Sequence[WeekCounts], every: pd.Timedelta) -> LookCounts:
@@ -237,18 +248,38 @@ def _reference_counts(weeks: Sequence[WeekCounts], every: pd.Timedelta) -> LookC
     return LookCounts(*(np.add.reduceat(column, firsts, axis=1) for column in vars(counts).values()))
 
 
+def evidence_in_phases(
+    looks: Sequence[Look], promise: ReferenceRates, budget: Budget, *, maturity: pd.Timedelta = NO_TIME
+) -> tuple[tuple[DriftEvidence, ...], ReferenceRates]:
+    """Run the tests of each rate, against a tighter promise from when on it replaces a provisional one.
+
+    Returns the promise that counts in the end, too.
+    """
+    evidence: list[DriftEvidence] = []
+    counts = promise
+    for rate in (MISSED, FALSE):
+        new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
+        if new is None:
+            evidence += evidence_of(looks, promise.only(rate), budget, maturity=maturity)
+            continue
+        place, tighter = new
+        counts = counts.with_rate(rate, tighter)
+        first = evidence_of(looks[:place], promise.only(rate), budget, maturity=maturity)
+        then = evidence_of(looks[place:], tighter, budget, maturity=maturity)
+        evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
+    return tuple(evidence), counts
+
+
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest share of misses that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = min(share(promise.missed.count, int(promise.missed.of), confidence).high, 0.98)
-    return null, min(null + budget.harmful_missed, 0.99)
+    null = limit(promise, MISSED, budget.certainty)
+    return null, harmful(null, MISSED, budget.certainty)
 
 
 def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest rate of false episodes that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
-    return null, null * (1 + budget.harmful_false)
+    null = limit(promise, FALSE, budget.certainty)
+    return null, harmful(null, FALSE, budget.certainty)
 
 
 def sentences(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
@@ -320,6 +351,8 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
     tests = [each for each in evidence if each.rate == FN]
     if not tests:
         return f"{counts}; {promise.source} saw none, so nothing was promised."
+    if hidden := sum(look.failures_at_most - look.failures for look in looks):
+        counts += f", with up to {hidden} more prevented that the findings do not show"
     return (
         f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
         f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise"
@@ -334,9 +367,10 @@ def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Se
     counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
     tests = [each for each in evidence if each.rate == FP]
     if not tests:
-        return f"{counts}; {promise.source} watched no asset, so nothing was promised."
+        return f"{counts}; {promise.source_of(FALSE)} watched no asset, so nothing was promised."
+    source = promise.source_of(FALSE)
     return (
-        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.false_episodes.value:.2f}, so up to "
+        f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
         f"{tests[0].promised:.2f} keeps the promise"
         f"{_season_in_words(tests[0], '.2f')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
     )

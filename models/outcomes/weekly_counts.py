@@ -23,6 +23,16 @@ class WeekCounts:
     false_episodes: int
     exposure: float  # asset-months watched
 
+    @property
+    def failures_at_most(self) -> int:
+        """The failures: an evaluation has no hidden ones."""
+        return self.failures
+
+    @property
+    def false_at_least(self) -> int:
+        """The false episodes: an evaluation has none that hide a failure."""
+        return self.false_episodes
+
     def to_list(self) -> list[Any]:
         """Return plain values, the time in ISO 8601."""
         return [self.at.isoformat(), *astuple(self)[1:]]

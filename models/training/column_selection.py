@@ -1,7 +1,7 @@
 """Turns an experiment's feature settings into the recipe that a model keeps, learned from training samples alone."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,30 @@ from features.names import parse_name
 from features.recipe.fitting import fit_recipe
 from features.recipe.recipe import Recipe
 from features.recipe.selection import informative_columns, most_related
-from models.experiment.condition_outcomes import feature_channels
+from models.experiment.condition_outcomes import feature_channels, outcome_history
 from models.experiment.experiment import Experiment
+from models.training.out_of_fold import folds, interval_folds
 from models.training.permutation_importance import permutation_importance
+from models.training.samples import Samples
 
 # Enough to rank columns by; the model itself learns from all samples.
 _RANKING_SAMPLES = 6000
 # Permutation importance takes seconds for hundreds of columns and hours for tens of thousands.
 _CANDIDATES_PER_KEPT = 5
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    """The columns of a model and, where labels chose them, those of each validation fold by what it learns from."""
+
+    columns: tuple[str, ...]
+    by_fold: tuple[tuple[str, ...], ...] = ()  # none for a fold without failures to learn from
+    reason: str | None = None  # how they were chosen; None where all stay
+
+    def reduce(self, recipe: Recipe) -> Recipe:
+        """Reduce a recipe to all of these columns, in its order."""
+        chosen = set(self.columns).union(*self.by_fold)
+        return recipe.reduce(column for column in recipe.output if column in chosen)
 
 
 def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) -> Recipe:
@@ -52,34 +68,75 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
     )
 
 
-def preselect(
-    experiment: Experiment,
-    history: History,
-    recipe: Recipe,
-    train: pd.DataFrame,
-    *,
-    progress: ProgressCallback = silent,
-) -> Recipe:
-    """Reduce the recipe to the ``features.keep`` best columns on some of the training samples; unchanged if that is 0.
+def choose_columns(
+    experiment: Experiment, history: History, recipe: Recipe, samples: Samples, *, progress: ProgressCallback = silent
+) -> ColumnChoice:
+    """Choose the ``features.keep`` best columns by the labels of some training samples; all columns if that is 0.
 
     Thousands of columns of all samples would not fit into memory, and most of them are dropped: all are computed for
-    some samples, and only the kept ones for the rest. Columns keep their order.
+    some samples, and only the chosen ones for the rest. Columns keep their order.
+
+    Each validation fold chooses its own columns, on what it learns from. The threshold and the calibration, or the
+    intervals, are chosen on its predictions, which would look too good if their labels had chosen the columns already.
+
+    References
+    ----------
+    Ambroise & McLachlan, "Selection bias in gene extraction on the basis of microarray gene-expression data", PNAS 99
+    (2002), doi:10.1073/pnas.102102699 (selection belongs inside the folds).
     """
     _check_always(experiment.features.always, recipe)
     if not 0 < experiment.features.keep < len(recipe.output):
-        return recipe
-    samples = _ranking_samples(train, experiment)
-    features = extract(history, samples[["asset", "as_of"]], recipe, progress=progress)
-    return select_columns(experiment, recipe, features, samples["target"].to_numpy(np.float64))
+        return ColumnChoice(recipe.output)
+    places = _ranking_samples(samples.train, experiment)
+    ranked = samples.train.iloc[places]
+    features = extract(history, ranked[["asset", "as_of"]], recipe, progress=progress)
+    target = ranked["target"].to_numpy(np.float64)
+    chosen = _best_columns(experiment, recipe, features, target)
+    if experiment.target == "failure":
+        validation = list(folds(experiment, samples.learned, experiment.purge))
+    else:
+        failed = outcome_history(experiment, history).failures["asset"]
+        validation = list(interval_folds(experiment, samples.learned["asset"], failed))
+    by_fold = []
+    for number, (learn, _) in enumerate(validation):
+        progress("train: columns of each validation fold", number, len(validation))
+        rows = learn[places]
+        enough = np.unique(target[rows]).size >= 2
+        by_fold.append(_best_columns(experiment, recipe, features[rows], target[rows]).columns if enough else ())
+    return replace(chosen, by_fold=tuple(by_fold))
 
 
-def select_columns(
+def drop_uninformative(recipe: Recipe, features: pd.DataFrame) -> Recipe:
+    """Reduce the recipe to its columns that differ between training samples; no label is looked at."""
+    return recipe.reduce(_informative(features[list(recipe.output)]))
+
+
+def _best_columns(
     experiment: Experiment, recipe: Recipe, features: pd.DataFrame, target: npt.NDArray[np.float64]
-) -> Recipe:
-    """Reduce the recipe to its informative columns and, if the experiment limits them, to the most important of these.
+) -> ColumnChoice:
+    """Choose the columns that always stay and, of the others, the most important ones that help on held-out assets."""
+    columns, keep = _informative(features), experiment.features.keep
+    required = _required_columns(experiment, recipe, columns)
+    optional = [column for column in columns if column not in required]
+    if keep >= len(optional):
+        return ColumnChoice(columns)
+    candidates = most_related(features[optional], target, _CANDIDATES_PER_KEPT * keep)
+    importance = permutation_importance(experiment, features, (*candidates, *sorted(required)), target)
+    importance = importance[list(candidates)]
+    best = set(importance[importance > 0].sort_values(ascending=False, kind="stable").index[:keep])
+    reason = f"{len(best):,} of {len(optional):,} columns, those that help most on assets held out"
+    if not best:
+        reason = f"none of {len(optional):,} columns helps on assets held out"
+        # The context alone would be a model that looks at no telemetry.
+        if required <= set(recipe.context.columns):
+            best = set(most_related(features[list(candidates)], target, keep))
+            reason += f", so the {len(best):,} most related to the target by rank correlation"
+    if required:
+        reason += f"; and {len(required):,} that always stay"
+    return ColumnChoice(tuple(column for column in columns if column in best | required), reason=reason)
 
-    Takes the features and targets (n_train,) of training samples. Columns keep their order.
-    """
+
+def _informative(features: pd.DataFrame) -> tuple[str, ...]:
     columns = informative_columns(features)
     if not columns:
         raise ModelError(
@@ -87,16 +144,7 @@ def select_columns(
             "features that differ between samples",
             "Check windows and channels against the telemetry",
         )
-    keep = experiment.features.keep
-    required = _required_columns(experiment, recipe, columns)
-    optional = [column for column in columns if column not in required]
-    if 0 < keep < len(optional):
-        candidates = most_related(features[optional], target, _CANDIDATES_PER_KEPT * keep)
-        importance = permutation_importance(experiment, features, (*candidates, *sorted(required)), target)
-        importance = importance[list(candidates)]
-        best = required.union(importance[importance > 0].sort_values(ascending=False, kind="stable").index[:keep])
-        columns = tuple(column for column in columns if column in best) or candidates[:keep]
-    return recipe.reduce(columns)
+    return columns
 
 
 def _required_columns(experiment: Experiment, recipe: Recipe, columns: tuple[str, ...]) -> set[str]:
@@ -116,8 +164,8 @@ def _check_always(always: Sequence[str], recipe: Recipe) -> None:
             )
 
 
-def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Draw samples at random, failures first: these are rare, and columns are ranked by how they announce them."""
+def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray[np.intp]:
+    """Draw places of samples, failures first: these are rare, and columns are ranked by how they announce them."""
     rng = np.random.default_rng(experiment.seed)
     places = rng.permutation(len(train))
     if experiment.target == "failure":
@@ -125,7 +173,7 @@ def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> pd.DataFram
         chosen = np.concatenate([places[fails][: _RANKING_SAMPLES // 2], places[~fails]])[:_RANKING_SAMPLES]
     else:
         chosen = places[:_RANKING_SAMPLES]
-    return train.iloc[np.sort(chosen)]
+    return np.sort(chosen)
 
 
 def _known_in_training(history: History, train: pd.DataFrame) -> History:

@@ -1,6 +1,6 @@
 """Training on several horizons: fitting hazards, and predicting them out of fold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, person_periods, predict_hazards
 from models.experiment.experiment import Experiment
-from models.training.out_of_fold import Rows, fit_calibration, folds
+from models.training.out_of_fold import Rows, cross_calibrate, fit_calibration, folds
 
 Matrix = npt.NDArray[np.float64]
 
@@ -24,25 +24,25 @@ def fit_hazards(experiment: Experiment, x: Matrix, labels: Matrix) -> Any:
 
 
 def out_of_fold_probabilities(
-    experiment: Experiment, cut_offs: pd.DataFrame, x: Matrix, labels: Matrix
+    experiment: Experiment, cut_offs: pd.DataFrame, x_of_fold: Iterable[Matrix], labels: Matrix
 ) -> tuple[Matrix, tuple[Calibration | None, ...]]:
     """Predict all horizons of the samples set apart for validation, and calibrate the hazard of each interval.
 
-    Takes n samples (asset, as_of) with features (n, n_features) and labels (n, n_intervals). Returns probabilities
-    (n, n_intervals), NaN for samples that were not predicted, and one calibration for each interval, None where
-    `fit_calibration` gives none; no calibrations when the experiment does without.
+    Takes n samples (asset, as_of) with labels (n, n_intervals) and, for each fold, features (n, n_features of the
+    fold), none where it cannot learn. Returns probabilities (n, n_intervals), NaN for samples that were not predicted,
+    and one calibration for each interval, None where `fit_calibration` gives none; no calibrations when the experiment
+    does without.
     """
     hazards = np.full(labels.shape, np.nan)
-    for learn, predict in _folds(experiment, cut_offs):
+    for (learn, predict), x in zip(_folds(experiment, cut_offs), x_of_fold, strict=False):
         known = np.where(learn, labels, np.nan)
-        if predict.any() and np.unique(known[~np.isnan(known)]).size == 2:
+        if x.shape[1] and predict.any() and np.unique(known[~np.isnan(known)]).size == 2:
             hazards[predict] = predict_hazards(fit_hazards(experiment, x, known), x[predict], labels.shape[1])
     if experiment.estimator.calibration == "none":
         return failed_by(hazards), ()
-    calibrations = tuple(_calibration(hazards[:, k], labels[:, k]) for k in range(labels.shape[1]))
-    for number, calibration in enumerate(calibrations):
-        if calibration is not None:
-            hazards[:, number] = calibration.apply(hazards[:, number])
+    calibrations = tuple(fit_calibration(hazards[:, k], labels[:, k]) for k in range(labels.shape[1]))
+    for number in range(labels.shape[1]):
+        hazards[:, number] = cross_calibrate(hazards[:, number], labels[:, number], cut_offs["asset"], experiment.seed)
     return failed_by(hazards), calibrations
 
 
@@ -52,8 +52,3 @@ def _folds(experiment: Experiment, cut_offs: pd.DataFrame) -> Iterator[tuple[Row
     # An interval is learned from once it has closed, even if later ones of its sample have not.
     for steps in zip(*(folds(experiment, cut_offs, lead + horizon) for horizon in horizons), strict=True):
         yield np.column_stack([learn for learn, _ in steps]), steps[0][1]
-
-
-def _calibration(hazard: Matrix, label: Matrix) -> Calibration | None:
-    known = ~np.isnan(hazard) & ~np.isnan(label)
-    return fit_calibration(hazard[known], label[known])

@@ -1,7 +1,7 @@
-"""Out-of-fold predictions of training samples, from which threshold and calibration are chosen."""
+"""Out-of-fold predictions of training samples, from which threshold, calibration and intervals are chosen."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,22 +12,30 @@ from sklearn.linear_model import LogisticRegression
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.experiment.experiment import Experiment
+from models.training.splits import asset_folds
 
 Rows = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]
+_INTERVAL_FOLDS = 5
+_CALIBRATION_FOLDS = 5
+_FEWEST_ASSETS = 2
 
 
-def predict_out_of_fold(experiment: Experiment, train: pd.DataFrame, x: Vector, y: Vector) -> pd.DataFrame:
+def predict_out_of_fold(
+    experiment: Experiment, train: pd.DataFrame, x_of_fold: Iterable[Vector], y: Vector
+) -> pd.DataFrame:
     """Predict the share of the training samples that is set apart for validation.
 
     Split by time, each fold learns from everything before it, less the purge; split by asset, from all other assets.
-    Takes the samples (asset, as_of, state) with features (n_train, n_features) and targets (n_train,); the result has
-    asset, as_of, state and probability, and is empty when no fold had failures to learn from.
+    Takes the samples (asset, as_of, state), targets (n_train,), and for each fold the features that it learns from and
+    predicts by (n_train, n_features of the fold), none where it cannot. The result has asset, as_of, state and
+    probability, and is empty when no fold had failures to learn from.
     """
     plan = experiment.estimator
     predicted = np.full(len(train), np.nan)
-    for learn, predict in folds(experiment, train, experiment.purge):
-        if predict.any() and np.unique(y[learn]).size == 2:
+    # The features come second, as they may be the same for ever.
+    for (learn, predict), x in zip(folds(experiment, train, experiment.purge), x_of_fold, strict=False):
+        if x.shape[1] and predict.any() and np.unique(y[learn]).size == 2:
             model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
             predicted[predict] = estimators.predict(estimators.fit(model, x[learn], y[learn]), x[predict])
     samples = train[["asset", "as_of", "state"]].assign(probability=predicted)
@@ -35,18 +43,39 @@ def predict_out_of_fold(experiment: Experiment, train: pd.DataFrame, x: Vector, 
 
 
 def fit_calibration(probability: Vector, y: Vector) -> Calibration | None:
-    """Fit Platt's sigmoid to out-of-fold scores and labels (1.0 and 0.0), both (n,).
+    """Fit Platt's sigmoid to out-of-fold scores and labels (1.0 and 0.0), both (n,); rows with NaN do not count.
 
     It must increase: it changes how likely failures are, not their ranking. So None when there is only one class, or
     the sigmoid would reverse the learner's ranking.
     """
-    if np.unique(y).size < 2:
+    known = ~np.isnan(probability) & ~np.isnan(y)
+    if np.unique(y[known]).size < 2:
         return None
-    scores = logit(np.clip(probability, 1e-9, 1 - 1e-9))[:, None]
+    scores = logit(np.clip(probability[known], 1e-9, 1 - 1e-9))[:, None]
     # C is so large that nothing is regularised: two parameters from thousands of samples need no prior.
-    fitted = LogisticRegression(C=1e9).fit(scores, y)
+    fitted = LogisticRegression(C=1e9).fit(scores, y[known])
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     return Calibration(slope, intercept) if slope > 0 else None
+
+
+def cross_calibrate(probability: Vector, y: Vector, asset: npt.ArrayLike, seed: int) -> Vector:
+    """Calibrate the scores of each asset by the labels of others; all (n,), rows with NaN do not count.
+
+    A threshold is chosen on the result: on scores that their own labels have calibrated it would fit these twice. Where
+    all scores give no calibration they stay; where those of the other assets give none, that of all is used.
+    """
+    overall = fit_calibration(probability, y)
+    if overall is None:
+        return probability
+    calibrated = overall.apply(probability)
+    names = np.asarray(asset, dtype=object).astype(str)
+    if np.unique(names).size < _FEWEST_ASSETS:
+        return calibrated
+    for group in asset_folds(names, names[y > 0], _CALIBRATION_FOLDS, seed):
+        own = np.isin(names, group)
+        if (without := fit_calibration(probability[~own], y[~own])) is not None:
+            calibrated[own] = without.apply(probability[own])
+    return calibrated
 
 
 def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> Iterator[tuple[Rows, Rows]]:
@@ -67,6 +96,21 @@ def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> I
     edges[-1] = last + pd.Timedelta(1, "us")
     for begin, end in itertools.pairwise(edges):
         yield (as_of + purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
+
+
+def interval_folds(
+    experiment: Experiment, asset: "pd.Series[str]", failed: Iterable[str]
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield masks (n,) of the samples to learn from and to predict, so that each is predicted without its asset.
+
+    None for failures, without a level, and for a single asset.
+    """
+    n_assets = asset.nunique()
+    if experiment.target == "failure" or not experiment.evaluation.interval_level or n_assets < _FEWEST_ASSETS:
+        return
+    for assets in asset_folds(asset, failed, min(_INTERVAL_FOLDS, n_assets), experiment.seed):
+        predict = asset.isin(assets).to_numpy(dtype=np.bool_)
+        yield ~predict, predict
 
 
 def _asset_folds(asset: npt.NDArray[np.str_], share: float, folds: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
