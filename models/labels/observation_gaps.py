@@ -137,7 +137,7 @@ def followed_hours(
         direction="forward",
     ).sort_values("row")
     until = following["begins"].where(following["begins"] <= known_until, known_until)
-    hours = ((until - following["as_of"]) / pd.Timedelta(hours=1)).to_numpy(dtype=np.float64)
+    hours = (pd.to_timedelta(until - following["as_of"]) / pd.Timedelta(hours=1)).to_numpy(dtype=np.float64)
     return np.asarray(np.maximum(hours, 0.0))
 
 
