@@ -10,9 +10,13 @@ from pydantic import Field
 
 from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
-from features.setting_types import Integer, Number, PositiveCount, Share
+from features.setting_types import InnerShare, Integer, Number, OrWord, PositiveCount, Share
 from models.experiment.experiment import CostPlan
-from models.retraining.paired_costs import cost_difference, missed_difference, observed_to_expected
+from models.retraining.paired_costs import cost_difference, extra_cost, missed_difference, observed_to_expected
+from models.retraining.sign_flips import sign_flips
+
+FEWEST_EVENTS = 5
+"""With fewer events nothing is compared: a model that never alerts is the cheapest where nothing happens."""
 
 
 @configuration
@@ -20,12 +24,13 @@ class PromotionRules:
     """What a challenger has to show."""
 
     confidence: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.9
-    """How sure it must be that the challenger is cheaper, and that it does not miss more than the margin allows."""
+    """How sure it must at least be that the challenger is cheaper, so that 1 less this is the largest alpha of a
+    comparison; and how sure that it does not miss more than the margin allows."""
     missed_margin: Share = 0.1
     """How much larger the share of events may be that the challenger misses."""
-    min_events: PositiveCount = 5
-    """With fewer events to compare on, nothing is trained and the champion stays: a model that never alerts is the
-    cheapest where nothing happens."""
+    min_events: Annotated[PositiveCount | None, OrWord("auto")] = None
+    """With fewer events to compare on, nothing is trained and the champion stays. "auto" takes as many as the wished
+    power needs, while waiting adds to it; a number is used whatever the power."""
     slice_events: PositiveCount = 10
     """Plants and asset models with fewer events are not compared by themselves. With 1 / missed_margin or more, one
     missed event alone rejects no challenger."""
@@ -35,6 +40,23 @@ class PromotionRules:
     """Draws of the bootstrap."""
     seed: Integer = 0
     """Seed of the bootstrap."""
+    false_per_year: Annotated[Number, Field(ge=0.01, le=1000)] = 1.0
+    """How often in a year, on average, the champion may be replaced by one that is no better. Alpha accrues at this
+    rate, and comparisons spend it."""
+    power: InnerShare = 0.8
+    """The wished probability that a challenger that is better by the difference below is found to be cheaper."""
+    difference: InnerShare = 0.15
+    """How much smaller a share of the events that challenger misses."""
+
+    @property
+    def largest_alpha(self) -> float:
+        """The largest probability with which a comparison may promote a challenger that is no better."""
+        return 1 - self.confidence
+
+    @property
+    def fewest_events(self) -> int:
+        """The number of events below which nothing is compared, whatever the power."""
+        return FEWEST_EVENTS if self.min_events is None else self.min_events
 
 
 DEFAULT_RULES = PromotionRules()
@@ -50,25 +72,23 @@ class Check:
     figures: Mapping[str, Any] = field(default_factory=dict)  # what the result rests on, JSON values
 
 
-def enough_events(events: int, rules: PromotionRules) -> Check:
-    """Check that there are enough events to compare on."""
-    passed = events >= rules.min_events
-    verdict = "enough to compare on" if passed else f"fewer than {rules.min_events}, too few to replace a champion"
-    figures = {"events": events, "min_events": rules.min_events}
-    return Check("events", passed, f"{_events(events)} in the period: {verdict}.", figures)
+def cheaper(
+    errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: PromotionRules, *, alpha: float | None = None
+) -> Check:
+    """Check that the challenger is cheaper, by the test of `sign_flips` at `alpha`, the largest if None.
 
-
-def cheaper(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: PromotionRules) -> Check:
-    """Check that the challenger is cheaper, with the required probability, by the bootstrap of `paired_costs`."""
+    The interval and the probability among the figures are of the bootstrap of `paired_costs`; they decide nothing.
+    """
+    alpha = rules.largest_alpha if alpha is None else alpha
     extra = cost_difference(errors, drawn, costs, rules.confidence)
-    passed = extra.value < 0 and extra.probability_cheaper >= rules.confidence
-    verdict = "is cheaper" if extra.value < 0 else "is not cheaper"
+    test = sign_flips(extra_cost(errors, costs), alpha=alpha, draws=rules.draws, seed=rules.seed)
     amount = f"{money(abs(extra.value))} {'less' if extra.value <= 0 else 'more'}"
     sentence = (
-        f"The challenger {verdict}: it costs {amount}, and is the cheaper one with a probability of "
-        f"{_percent(extra.probability_cheaper)} (required: {rules.confidence:.0%})."
+        f"The challenger is {'cheaper' if extra.value < 0 else 'not cheaper'}: it costs {amount}. One that is no "
+        f"better would look as good with a probability of {percent(test.p_value)} (allowed: {percent(alpha)})."
     )
-    return Check("cheaper", passed, sentence, {**vars(extra), "confidence": rules.confidence})
+    spent = {"p_value": test.p_value, "alpha": alpha, "alpha_spent": test.size}
+    return Check("cheaper", test.rejects(alpha), sentence, {**vars(extra), "confidence": rules.confidence, **spent})
 
 
 def misses_not_inferior(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules) -> Check:
@@ -154,8 +174,17 @@ def money(cost: float) -> str:
     return f"{cost:,.0f}" if abs(cost) >= 1000 else f"{cost:g}"
 
 
-def _percent(probability: float) -> str:
-    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"
+def percent(probability: float) -> str:
+    """Format a probability for a sentence.
+
+    Examples
+    --------
+    >>> percent(0.0384), percent(0.5), percent(0.0004), percent(0.9995)
+    ('3.8%', '50%', 'less than 0.1%', 'more than 99%')
+    """
+    if probability > 0.99:
+        return "more than 99%"
+    return "less than 0.1%" if probability < 0.001 else f"{100 * probability:.2g}%"
 
 
 def _slice(own: pd.DataFrame, rules: PromotionRules) -> dict[str, Any]:
@@ -165,10 +194,6 @@ def _slice(own: pd.DataFrame, rules: PromotionRules) -> dict[str, Any]:
     extra = missed["challenger"] - missed["champion"]
     worse = judged and extra > rules.missed_margin * events + 1e-9
     return {"events": events, **{f"{name}_missed": n for name, n in missed.items()}, "judged": judged, "worse": worse}
-
-
-def _events(number: int) -> str:
-    return f"{number} event{'' if number == 1 else 's'}"
 
 
 def _points(share: float) -> str:

@@ -20,6 +20,7 @@ from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
+from pipelines.evidence.alpha_ledger import postponed_until
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.probation_status import on_probation
@@ -97,6 +98,7 @@ def gather_snapshot(
             evidence,
             doubts=tuple(finding.sentence for finding in diagnosis.findings if finding.severity == "freeze"),
             under_way=is_held(records, f"retrain/{model_name}", wall_clock()),
+            postponed_until=postponed_until(decided),
         ),
         probation=on_probation(
             workspace,

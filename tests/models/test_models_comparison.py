@@ -302,12 +302,14 @@ def test_one_failed_check_keeps_the_champion(
 
 
 def test_a_saving_that_may_be_luck_is_not_enough(compared: Any) -> None:
-    """One event more caught is cheaper on the average, but not surely enough."""
-    comparison = compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS))
+    """What two machines alone would show is cheaper on the average, but not surely enough."""
+    comparison = compared(_Oracle(ASSETS[2:]), _Oracle(ASSETS))
     assert comparison.challenger.cost < comparison.champion.cost
     assert 0.5 < comparison.probability_cheaper < 0.9
     assert _failed(comparison) == {"cheaper"}
-    assert compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS), confidence=0.6).winner == "challenger"
+    figures = next(check.figures for check in comparison.checks if check.name == "cheaper")
+    assert (figures["p_value"], figures["alpha"], figures["alpha_spent"]) == (0.25, pytest.approx(0.1), 0.0)
+    assert compared(_Oracle(ASSETS[2:]), _Oracle(ASSETS), confidence=0.7).winner == "challenger"
 
 
 def test_worse_than_no_model_at_all_is_not_promoted(compared: Any) -> None:
