@@ -1,8 +1,8 @@
 """The plan of a comparison: whether it is made, at which alpha, and with what power; known before anything is trained.
 
-Too few events are never compared on. A routine comparison is postponed while its power is less than wished and waiting
-adds to it, because alpha still accrues. Then it is made, and its power is stated: with the data a small plant has, that
-is the best there is. One that answers a drift does not wait, for the champion does harm.
+Too few events are never compared on. A routine comparison that would hardly find a better challenger is postponed while
+waiting adds to its power, because alpha still accrues. Then it is made, and its power is stated: with the data a small
+plant has, that is the best there is. One that answers a drift does not wait, for the champion does harm.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,10 @@ import pandas as pd
 from models.retraining.alpha_spending import AlphaWealth, time_until
 from models.retraining.comparison_power import ExpectedErrors, alpha_needed, events_needed, power
 from models.retraining.promotion_rules import Check, PromotionRules, percent
+
+# Comparisons with less than this part of the wished power wait. Made at once, they find a better challenger no sooner,
+# for they spend what the next one lacks; with a larger part, a better challenger waits for longer.
+_WORTHWHILE = 0.25
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class ComparisonPlan:
     difference: float
     events_needed: int | None  # for the wished power at this alpha; None if no number is enough
     made: bool  # False if it is postponed
-    wait_until: pd.Timestamp | None = None  # when the same events have the wished power, or the largest alpha
+    wait_until: pd.Timestamp | None = None  # when the same events have worthwhile power, or the largest alpha
 
     @property
     def check(self) -> Check:
@@ -73,8 +77,9 @@ def plan_comparison(
     alpha = wealth.available(urgent=urgent, largest=rules.largest_alpha)
     attained = power(events, alpha, rules.difference, expected)
     wait_until = None
-    if events >= rules.fewest_events and rules.min_events is None and not urgent and attained < rules.power:
-        target = min(alpha_needed(events, rules.power, rules.difference, expected), rules.largest_alpha)
+    worthwhile = _WORTHWHILE * rules.power
+    if events >= rules.fewest_events and rules.min_events is None and not urgent and attained < worthwhile:
+        target = min(alpha_needed(events, worthwhile, rules.difference, expected), rules.largest_alpha)
         # A hair's breadth below, or the wait would not end on its last day.
         if alpha < target * (1 - 1e-6):
             wait_until = time_until(wealth, target, rules)

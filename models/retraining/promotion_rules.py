@@ -29,8 +29,8 @@ class PromotionRules:
     missed_margin: Share = 0.1
     """How much larger the share of events may be that the challenger misses."""
     min_events: Annotated[PositiveCount | None, OrWord("auto")] = None
-    """With fewer events to compare on, nothing is trained and the champion stays. "auto" takes as many as the wished
-    power needs, while waiting adds to it; a number is used whatever the power."""
+    """With fewer events to compare on, nothing is trained and the champion stays. "auto" takes as many as a quarter of
+    the wished power needs, while waiting adds to it, and at least 5; a number is used whatever the power."""
     slice_events: PositiveCount = 10
     """Plants and asset models with fewer events are not compared by themselves. With 1 / missed_margin or more, one
     missed event alone rejects no challenger."""
@@ -88,7 +88,8 @@ def cheaper(
         f"better would look as good with a probability of {percent(test.p_value)} (allowed: {percent(alpha)})."
     )
     spent = {"p_value": test.p_value, "alpha": alpha, "alpha_spent": test.size}
-    return Check("cheaper", test.rejects(alpha), sentence, {**vars(extra), "confidence": rules.confidence, **spent})
+    figures = {**vars(extra), "confidence": rules.confidence, **spent}
+    return Check("cheaper", extra.value < 0 and test.rejects(alpha), sentence, figures)
 
 
 def misses_not_inferior(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules) -> Check:

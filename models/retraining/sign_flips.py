@@ -27,8 +27,7 @@ class SignFlips:
 
     def rejects(self, alpha: float) -> bool:
         """Return whether the first model is found to be cheaper."""
-        # Half of all sums are below zero, so with a smaller alpha the one seen is.
-        return self.p_value <= alpha < 0.5
+        return self.p_value <= alpha
 
 
 def sign_flips(differences: Vector, *, alpha: float, draws: int, seed: int) -> SignFlips:

@@ -62,6 +62,16 @@ class PromotionCounts:
         """Return how often in a year the champion was replaced by its equal."""
         return self.promoted / self.years
 
+    def __add__(self, other: "PromotionCounts") -> "PromotionCounts":
+        """Count both together."""
+        return PromotionCounts(
+            self.years + other.years,
+            self.promoted + other.promoted,
+            self.compared + other.compared,
+            self.postponed + other.postponed,
+            self.spent + other.spent,
+        )
+
 
 def compare_equals(
     plant: ComparedPlant,
@@ -73,13 +83,20 @@ def compare_equals(
 ) -> PromotionCounts:
     """Compare the champion with its equal again and again, by the rules, and count how often it is replaced.
 
-    `answers_drift` says of the comparison of a number whether it answers a drift.
+    Each history is a year; `answers_drift` says of the comparison of a number whether it answers a drift.
     """
-    stream = _Stream.draw(plant, years * 365.0, rng)
+    histories = (_compare_for_a_year(plant, rules, rng, answers_drift) for _ in range(years))
+    return sum(histories, PromotionCounts(0, 0, 0, 0, 0.0))
+
+
+def _compare_for_a_year(
+    plant: ComparedPlant, rules: PromotionRules, rng: np.random.Generator, answers_drift: Callable[[int], bool]
+) -> PromotionCounts:
+    stream = _Stream.draw(plant, 365.0, rng)
     champion, wealth = stream.draw_model(plant, rng), first_wealth(START, rules)
     promoted = compared = postponed = 0
     spent = 0.0
-    for number in range(1, int(years * 365 * DAY / plant.every)):
+    for number in range(1, int(365 * DAY / plant.every) + 1):
         now = number * (plant.every / DAY)
         urgent = answers_drift(number)
         wealth = accrue(wealth, START + now * DAY, rules)
@@ -96,26 +113,22 @@ def compare_equals(
         wealth, spent = spend(wealth, size, urgent=urgent), spent + size
         if won:
             promoted, champion = promoted + 1, challenger
-    return PromotionCounts(years, promoted, compared, postponed, spent)
+    return PromotionCounts(1, promoted, compared, postponed, spent)
 
 
 def simulated_power(
-    plant: ComparedPlant,
-    better: float,
-    rules: PromotionRules,
-    alpha: float,
-    comparisons: int,
-    rng: np.random.Generator,
+    plant: ComparedPlant, better: float, rules: PromotionRules, alpha: float, comparisons: int, rng: np.random.Generator
 ) -> float:
     """Return the share of comparisons, each on exactly so many events, that a challenger that misses less wins."""
-    won = 0
-    for _ in range(comparisons):
-        stream = _Stream.draw(plant, plant.period / DAY, rng, exactly=round(plant.events))
-        champion = stream.draw_model(plant, rng)
-        challenger = stream.draw_model(plant, rng, missed=better)
-        errors = stream.errors(champion, challenger, -1.0, plant.period / DAY)
-        won += _challenger_wins(errors, plant.costs, rules, alpha)[0]
-    return won / comparisons
+    drawn = (draw_errors(plant, better, rng) for _ in range(comparisons))
+    return sum(_challenger_wins(errors, plant.costs, rules, alpha)[0] for errors in drawn) / comparisons
+
+
+def draw_errors(plant: ComparedPlant, missed: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw the errors of both models on one period, where the challenger misses such a share of the events."""
+    stream = _Stream.draw(plant, plant.period / DAY, rng, exactly=round(plant.events))
+    champion, challenger = stream.draw_model(plant, rng), stream.draw_model(plant, rng, missed=missed)
+    return stream.errors(champion, challenger, -1.0, plant.period / DAY)
 
 
 def _challenger_wins(errors: pd.DataFrame, costs: CostPlan, rules: PromotionRules, alpha: float) -> tuple[bool, float]:
