@@ -27,7 +27,7 @@ from models.retraining.comparison_period import Period, period_after
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
 from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.holdout_scores import HoldoutScore as HoldoutScore
-from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
+from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score, settled_probabilities
 from models.retraining.paired_costs import draw_assets, extra_cost
 from models.retraining.promotion_rules import (
     DEFAULT_RULES,
@@ -35,6 +35,7 @@ from models.retraining.promotion_rules import (
     PromotionRules,
     better_than_policies,
     calibrated,
+    calibrated_throughout,
     cheaper,
     misses_not_inferior,
     money,
@@ -122,7 +123,8 @@ def compare(
     champion_score, challenger_score = (
         holdout_score(c.version, results[c.version], period, costs) for c in (champion, challenger)
     )
-    errors = errors_by_asset(results[champion.version], results[challenger.version], scores[challenger.version], period)
+    settled = settled_probabilities(results[challenger.version], scores[challenger.version])
+    errors = errors_by_asset(results[champion.version], results[challenger.version], settled, period)
     drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)
     cost_check = cheaper(errors, drawn, costs, rules, alpha=plan.alpha)
     extra = extra_cost(errors, costs)
@@ -132,6 +134,7 @@ def compare(
         misses_not_inferior(errors, drawn, rules),
         no_slice_worse(errors, history.assets, rules),
         calibrated(errors, drawn, rules),
+        calibrated_throughout(settled, rules),
         better_than_policies(
             challenger_score.cost, _policies(history, period, stride, rule, terms, costs, observation_gaps)
         ),

@@ -11,6 +11,7 @@ from pydantic import Field
 from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
 from features.setting_types import InnerShare, Integer, Number, OrWord, PositiveCount, Share
+from models.assessment.reliability import CalibrationSlope, calibration_slope, reliability_bins
 from models.experiment.experiment import CostPlan
 from models.retraining.paired_costs import cost_difference, extra_cost, missed_difference, observed_to_expected
 from models.retraining.sign_flips import sign_flips
@@ -35,7 +36,8 @@ class PromotionRules:
     """Plants and asset models with fewer events are not compared by themselves. With 1 / missed_margin or more, one
     missed event alone rejects no challenger."""
     calibration_tolerance: Annotated[Number, Field(ge=1, le=1000)] = 2.0
-    """The factor by which observed and predicted failures may differ with that confidence."""
+    """The factor by which observed and predicted failures, and the slope of calibration from 1, may differ with that
+    confidence."""
     draws: Annotated[Integer, Field(ge=100)] = 4000
     """Draws of the bootstrap."""
     seed: Integer = 0
@@ -60,13 +62,14 @@ class PromotionRules:
 
 
 DEFAULT_RULES = PromotionRules()
+_NO_SLOPE = CalibrationSlope(math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Check:
     """The result of one check of the challenger."""
 
-    name: str  # "events", "cheaper", "misses", "slices", "calibration" or "policies"
+    name: str  # "events", "cheaper", "misses", "slices", "calibration", "slope" or "policies"
     passed: bool | None  # None where it could not be judged, which does not count against the challenger
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)  # what the result rests on, JSON values
@@ -153,6 +156,33 @@ def calibrated(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules)
         f"({rules.confidence:.0%} interval {ratio.low:.2f} to {ratio.high:.2f}): {verdict} a factor of {tolerance:g}."
     )
     return Check("calibration", passed, sentence, figures)
+
+
+def calibrated_throughout(settled: pd.DataFrame, rules: PromotionRules) -> Check:
+    """Check that the challenger's probabilities are neither too extreme nor too cautious, by the calibration slope.
+
+    It fails when the whole interval of the slope lies beyond the tolerance; not judged where the slope is not finite.
+    `settled` has columns asset, probability, came_true. The figures hold the reliability curve, which decides nothing.
+    """
+    truth, probability = settled["came_true"].to_numpy(dtype=bool), settled["probability"].to_numpy(dtype=float)
+    tolerance = rules.calibration_tolerance
+    slope = calibration_slope(settled["asset"], truth, probability, rules.confidence) if len(settled) else _NO_SLOPE
+    figures = {
+        "slope": slope.slope,
+        "low": slope.slope_low,
+        "high": slope.slope_high,
+        "tolerance": tolerance,
+        "curve": [each.to_dict() for each in reliability_bins(truth, probability)],
+    }
+    if math.isnan(slope.slope_low):
+        return Check("slope", None, "Too little came true to say whether probabilities are too extreme.", figures)
+    passed = slope.slope_low <= tolerance and slope.slope_high >= 1 / tolerance
+    sentence = (
+        f"The slope of its calibration is {slope.slope:.2f} ({rules.confidence:.0%} interval {slope.slope_low:.2f} to "
+        f"{slope.slope_high:.2f}; below 1 probabilities are too extreme, above it too cautious): "
+        f"{'within' if passed else 'beyond'} a factor of {tolerance:g}."
+    )
+    return Check("slope", passed, sentence, figures)
 
 
 def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
