@@ -13,9 +13,9 @@ from models.retraining.paired_costs import cost_difference, draw_assets
 from models.retraining.promotion_rules import PromotionRules, misses_not_inferior
 from pipelines.fleet.histories.compared import ComparedPlant, compare_equals, draw_errors, simulated_power
 
-RULES = PromotionRules(draws=1000)
+RULES = PromotionRules(draws=600)
 EVENTS = (15, 30, 60)
-YEARS, COMPARISONS = 200, 1000
+YEARS, COMPARISONS = 120, 600
 FORTNIGHT, LARGEST = 14 / 365, 0.1
 A_YEAR = 365 / 14
 
