@@ -60,7 +60,7 @@ def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
 
 @pytest.mark.parametrize("seed", [7, 1])
 def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: History, seed: int) -> None:
-    """In March F1 is over .92, yet no more than an honest one can be; all 11 failures have an alarm, whatever the seed."""
+    """In March F1 is over .92, yet no higher than honestly possible; all 11 failures are caught, whatever the seed."""
     result = trained(repository, "azure", azure, f"seed={seed}")
     figures = result.evaluation.metrics
     assert result.trained_until + pd.Timedelta(hours=24) < TEST_START
