@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from models.outcomes.finding_errors import FindingQuality
 from pipelines.fleet.histories.recorded import DAY
 from pipelines.fleet.histories.slotted import SlottedPlant, estimated_rates
 
@@ -12,6 +13,7 @@ PLANTS = {
     "reports at once": SlottedPlant(),
     "reports three weeks late": SlottedPlant(late=21 * DAY),
     "late, a third unreported": SlottedPlant(late=21 * DAY, unreported_share=1 / 3),
+    "late, a fifth of the defects reported as no fault": SlottedPlant(late=21 * DAY, sensitivity=0.8),
 }
 
 
@@ -20,7 +22,10 @@ def test_rates_of_an_intervened_fleet(
     benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     plant = PLANTS[name]
-    rates = benchmark.pedantic(estimated_rates, args=(plant, HISTORIES), kwargs={"seed": 7}, rounds=1)
+    findings = FindingQuality(plant.sensitivity, plant.specificity)
+    rates = benchmark.pedantic(
+        estimated_rates, args=(plant, HISTORIES), kwargs={"seed": 7, "findings": findings}, rounds=1
+    )
     rows = []
     for rate, truth in (("false", plant.false_per_month), ("missed", plant.missed)):
         ours, naive = rates[rate].mean(), rates[f"naive_{rate}"].mean()

@@ -1,6 +1,7 @@
 """How times and durations are written: as times, or in cycles where the event times of an asset type count those."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ _EPOCH = pd.Timestamp(0, tz="UTC")
 _HOUR = pd.Timedelta(hours=1)
 _SHORT: Final = ((2 / 60, "second", 1 / 3600), (1.0, "minute", 1 / 60))
 """Below so many hours, what durations are written in, and how many hours that is."""
+_CYCLE: Final = re.compile(r"cycle (\d+(?:\.\d+)?)")
 _SYMBOLS: Final = {"hour": "h", "minute": "min", "second": "s"}
 
 
@@ -96,6 +98,23 @@ class Clock:
     def moment(self, time: pd.Timestamp, *, seconds: bool = False) -> str:
         """Write a time as in a sentence: with its zone, where it is a time."""
         return self.instant(time, seconds=seconds) + (" UTC" if self.cycle is None else "")
+
+    def parse(self, text: str) -> pd.Timestamp | None:
+        """Read a time that `instant` wrote of a cycle, such as "cycle 30"; None where it is no such text.
+
+        >>> Clock(pd.Timedelta("1h"), pd.Timestamp("2000-01-01T00:00Z")).parse("cycle 30")
+        Timestamp('2000-01-02 06:00:00+0000', tz='UTC')
+        """
+        match = _CYCLE.fullmatch(text.strip())
+        return None if match is None or self.cycle is None else self.start + float(match[1]) * self.cycle
+
+    def cycles(self, duration: pd.Timedelta) -> float | None:
+        """Return a duration in cycles; None where times are times."""
+        return None if self.cycle is None else duration / self.cycle
+
+    def number(self, time: pd.Timestamp) -> float | None:
+        """Return the number of the cycle of a time; None where times are times."""
+        return self.cycles(time - self.start)
 
     def to_dict(self) -> dict[str, str]:
         """Return JSON values; empty where times are times."""

@@ -31,7 +31,10 @@ from features.names import format_duration, parse_duration
 _NONE = pd.Timedelta(0)
 _SHARE: dict[str, Any] = {"title": "a share", "unit": "share"}
 _UNITS = "d, h, min, s, ms, us"
+_SPAN_UNITS = f"{_UNITS}, cycles"
 _DURATION_PATTERN = r"^(start|\d+(\.\d+)?(d|h|min|s|ms|us))$"
+CYCLE_WORD = "cycle"
+_SPAN_PATTERN = r"^(start|\d+(\.\d+)?(d|h|min|s|ms|us| cycles?))$"
 _INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?)?$"
 
 
@@ -121,6 +124,21 @@ PositiveDuration = Annotated[
     _text("a duration above zero", _DURATION_PATTERN, "72h", unit=_UNITS),
 ]
 
+Span = Annotated[
+    pd.Timedelta,
+    PlainValidator(_timedelta(lowest=lambda each: each >= _NONE)),
+    _AS_DURATION,
+    _text("a duration", _SPAN_PATTERN, "72h", unit=_SPAN_UNITS),
+]
+"""A duration of event time, which a file may write in cycles too where the telemetry's contract counts those."""
+
+PositiveSpan = Annotated[
+    pd.Timedelta,
+    PlainValidator(_timedelta(lowest=lambda each: each > _NONE)),
+    _AS_DURATION,
+    _text("a duration above zero", _SPAN_PATTERN, "72h", unit=_SPAN_UNITS),
+]
+
 Instant = Annotated[
     pd.Timestamp,
     PlainValidator(_instant),
@@ -128,6 +146,14 @@ Instant = Annotated[
     _text("a time", _INSTANT_PATTERN, "2015-03-01", "2015-03-01T06:00:00Z", unit="UTC"),
 ]
 """A time in UTC, in microseconds."""
+
+Moment = Annotated[
+    pd.Timestamp,
+    PlainValidator(_instant),
+    PlainSerializer(lambda time: time.isoformat()),
+    _text("a time", rf"{_INSTANT_PATTERN}|^cycle \d+(\.\d+)?$", "2015-03-01", "2015-03-01T06:00:00Z", unit="UTC"),
+]
+"""An event time, which a file may write as the number of a cycle where the telemetry's contract counts those."""
 
 Flag = Annotated[bool, Strict()]
 Number = Annotated[float, Strict()]

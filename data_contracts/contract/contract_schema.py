@@ -43,9 +43,10 @@ class ColumnProperty(_CustomProperty):
 
     property: str
     """`unit`, `maxRatePerSecond` (the largest change, in the column's unit a second), `counter` (true if only
-    increments count), `rollover` (where a counter starts again from 0) or `qualityOf` (the channel that the column says
-    the quality of, or `*` for all: bad readings become null), and beside it `uncertain` (`keep`, the default, or
-    `drop`) and `goodValues`, `uncertainValues` and `badValues` (lists of words beyond the usual ones)."""
+    increments count, false if the level of what only grows does), `rollover` (where a counter starts again from 0) or
+    `qualityOf` (the channel that the column says the quality of, or `*` for all: bad readings become null), and beside
+    it `uncertain` (`keep`, the default, or `drop`) and `goodValues`, `uncertainValues` and `badValues` (lists of words
+    beyond the usual ones)."""
 
 
 class EnumValue(_Part):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ STORED_VERSION = "stored_version"
 """The column that tables add to every row: the table version that stored it."""
 TELEMETRY = "telemetry"
 ALL_CHANNELS = "*"
+QUALITY_SUFFIX = "__quality"
+"""What the name of a column ends in that says the quality of a channel's readings."""
 EARLIEST: Mapping[str, pd.Timestamp] = {
     # A clock that was never set says 1970, 1900 or year 1. Machines may be older than what is measured of them.
     kind: pd.Timestamp(year, tz="UTC")
@@ -126,7 +128,7 @@ class Column:
     time_zone
         The zone of times that name none, such as "Europe/Berlin"; None if they have to name one.
     counter
-        Whether the values only grow, apart from resets, so that what counts are their increments.
+        Whether the values only grow, apart from resets, so that what counts are their increments; None if nobody says.
     rollover
         Where a counter starts again from 0; None if it does not.
     quality_of
@@ -159,7 +161,7 @@ class Column:
     unique: bool = False
     rules: tuple[QualityRule, ...] = ()
     time_zone: str | None = None
-    counter: bool = False
+    counter: bool | None = None
     rollover: float | None = None
     quality_of: str | None = None
     uncertain: Literal["keep", "drop"] = "keep"
@@ -246,8 +248,23 @@ class Contract:
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:
-        """Return the columns of the table; qualities have been applied to their channels by then."""
+        """Return the columns of the table; its columns of qualities come with the rows that are not good."""
         return tuple(column for column in self.columns if column.quality_of is None)
+
+    def quality_columns(self, names: Iterable[str]) -> tuple[Column, ...]:
+        """Return the columns among `names` that say the quality of readings.
+
+        They are those that the contract declares, and those named like their channel, such as ``vibration__quality``.
+        """
+        declared = {column.name: column for column in self.columns}
+        targets = {quality_column(channel): channel for channel in (*self.channels, ALL_CHANNELS)}
+        found = []
+        for name in names:
+            if name in declared:
+                found += [declared[name]] if declared[name].quality_of is not None else []
+            elif name in targets and self.kind == TELEMETRY:
+                found.append(Column(name, "string", quality_of=targets[name]))
+        return tuple(dict.fromkeys(found))
 
     @property
     def digest(self) -> str:
@@ -258,7 +275,9 @@ class Contract:
         if self.earliest_time == EARLIEST.get(self.kind):
             del rules["earliest_time"]
         rules = _without_defaults(rules, Contract, _ADDED_TO_CONTRACT)
-        rules["columns"] = [_without_defaults(column, Column, _ADDED_TO_COLUMN) for column in rules["columns"]]
+        # That a channel does not count is what everybody had assumed before it could be said.
+        columns = [column | ({} if column["counter"] else {"counter": None}) for column in rules["columns"]]
+        rules["columns"] = [_without_defaults(column, Column, _ADDED_TO_COLUMN) for column in columns]
         content = json.dumps(rules, sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -269,6 +288,16 @@ class Contract:
     def empty(self) -> pd.DataFrame:
         """Return a frame with the contract's columns and dtypes, and no rows."""
         return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in self.stored_columns})
+
+
+def quality_column(channel: str) -> str:
+    """Return the name of the stored column with the quality of a channel's readings, or of all (`ALL_CHANNELS`)."""
+    return f"{'' if channel == ALL_CHANNELS else channel}{QUALITY_SUFFIX}"
+
+
+def is_quality_column(name: str) -> bool:
+    """Return whether a column of stored telemetry says the quality of readings."""
+    return name.endswith(QUALITY_SUFFIX)
 
 
 def _without_defaults(rules: dict[str, Any], kind: type, added: tuple[str, ...]) -> dict[str, Any]:

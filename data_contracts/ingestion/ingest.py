@@ -20,6 +20,7 @@ from data_contracts.tables import service_records, tables
 from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import ConformedBatch, conform, split_unit
+from data_contracts.validation.quality_flags import stored_names
 from data_contracts.validation.report import ContractError, Report
 from data_contracts.workspace import Workspace
 
@@ -112,6 +113,7 @@ def ingest(
     now: pd.Timestamp,
     batch_id: str | None = None,
     ignore_extra: bool = False,
+    hold_extra: bool = False,
 ) -> IngestResult:
     """Ingest a batch: good rows go into the contract's table, bad rows into quarantine.
 
@@ -133,6 +135,8 @@ def ingest(
         The batch's id; a digest of its content if None.
     ignore_extra
         Whether columns that the contract does not have are left out; otherwise the contract says it.
+    hold_extra
+        Whether a batch that is refused for such columns is put into quarantine, as where nobody reads the error.
 
     Returns
     -------
@@ -151,6 +155,8 @@ def ingest(
     """
     batch = conform(frame, contract, ignore_extra=ignore_extra)
     if batch.extra:
+        if hold_extra and len(frame):
+            _hold_extra(workspace, frame, contract, batch_id, now)
         raise _extra_columns(frame, batch, contract)
     frame = _without(frame, batch.ignored)
     digest = _digest(frame, batch)
@@ -178,7 +184,8 @@ def ingest(
         quarantine.hold(
             workspace, contract, name, checked.as_arrived, row_reasons, whole_batch=False, mark=mark, now=now
         )
-    good = rows[~bad][[column.name for column in contract.stored_columns]]
+    good = rows[~bad]
+    good = good[stored_names(good, contract)]
     # Before the readings, so that none is stored of an asset without a record.
     service = service_records.before_storing(workspace, contract, good)
     if frame.attrs.get(KNOWN_TIME_ASSUMED):
@@ -213,6 +220,17 @@ def _check_ids(
 def _without(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """Leave out columns by name, whatever unit their headers declare."""
     return frame.loc[:, [split_unit(str(header))[0] not in names for header in frame.columns]] if names else frame
+
+
+def _hold_extra(
+    workspace: Workspace, frame: pd.DataFrame, contract: Contract, batch_id: str | None, now: pd.Timestamp
+) -> None:
+    """Put a batch with extra columns into quarantine, until it is accepted without them."""
+    without = conform(frame, contract, ignore_extra=True)
+    digest = _digest(_without(frame, without.ignored), without)
+    reason = f"columns: {', '.join(without.ignored)} not in the contract"
+    mark, reasons = int(digest[:15], 16), [(reason,)] * len(frame)
+    quarantine.hold(workspace, contract, batch_id or digest, frame, reasons, whole_batch=True, mark=mark, now=now)
 
 
 def _extra_columns(frame: pd.DataFrame, batch: ConformedBatch, contract: Contract) -> ContractError:

@@ -30,6 +30,7 @@ from data_contracts.ingestion.reused_ids import refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
 from data_contracts.tables import service_records, tables
 from data_contracts.validation.checks import Examination, examine
+from data_contracts.validation.quality_flags import stored_names
 from data_contracts.workspace import Workspace
 
 _LISTED = ["entry", "batch_id", "contract", "contract_version", "reasons", "row", "known_time"]
@@ -164,7 +165,8 @@ def replay(
         checked = refuse_reused(checked, reused_ids(workspace, good, contract), contract)
         bad = fitting.index.isin(list(checked.reasons))
         reasons |= {str(fitting["entry"][row]): why for row, why in sorted(checked.reasons.items())}
-        good = checked.frame[~bad][[column.name for column in contract.stored_columns]]
+        good = checked.frame[~bad]
+        good = good[stored_names(good, contract)]
         _release(workspace, contract, fitting["entry"][~bad], good, now)
     accepted = int(is_held.sum()) - len(reasons)
     return QuarantineReplay(contract.name, len(rows), accepted, len(reasons), int((~is_held).sum()), reasons)

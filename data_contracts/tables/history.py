@@ -35,6 +35,9 @@ class History:
         The versions of the tables it was read from.
     contract
         The contract of the telemetry: the workspace's, or else the shipped one; None without either.
+    crossings
+        What counts as failures in place of those booked, with their columns, where a model is judged that predicts when
+        a measured condition crosses a threshold; None for other models.
     """
 
     asset_type: str
@@ -46,10 +49,18 @@ class History:
     events: pd.DataFrame
     versions: Mapping[str, int] = field(default_factory=dict)
     contract: Contract | None = None
+    crossings: pd.DataFrame | None = None
+
+    @property
+    def predicted_failures(self) -> pd.DataFrame:
+        """Return what a model is judged by: the crossings of its condition, or the failures that were booked."""
+        return self.failures if self.crossings is None else self.crossings
 
     def as_of(self, time: pd.Timestamp) -> "History":
         """Return the history as it was known at a time: the rows whose known time is not later."""
         frames = {name: getattr(self, name) for name in FRAMES}
+        if self.crossings is not None:
+            frames["crossings"] = self.crossings
         known = {name: frame[frame["known_time"] <= time].reset_index(drop=True) for name, frame in frames.items()}
         return replace(self, **known)
 

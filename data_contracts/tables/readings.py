@@ -8,12 +8,22 @@ import pandas as pd
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from data_contracts.contract.contract_types import (
+    ALL_CHANNELS,
+    QUALITY_SUFFIX,
+    STORED_VERSION,
+    is_quality_column,
+)
+from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_pandas
-from data_contracts.tables.row_conditions import where
+from data_contracts.tables.corrections import last_corrections
+from data_contracts.tables.row_conditions import quoted, where
 from data_contracts.tables.table_access import open_to_read, query, storage
-from data_contracts.tables.telemetry import channels_among
+from data_contracts.tables.telemetry import KEY, channels_among
 from data_contracts.workspace import Workspace
 
+_READING = ("asset", "event_time", "known_time", "source")
+_INSTANT = pd.Timedelta(1, "us")
 _SPAN = pd.Timedelta(days=60)
 _MOST_ASSETS = 100
 _SHARE = 0.95
@@ -66,10 +76,75 @@ def last_readings(
         return dict(zip(latest["asset"], latest["event_time"], strict=True))
 
 
+def read_qualities(
+    workspace: Workspace,
+    table: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Read which readings are not good, of the rows that `tables.read` would return: those that count.
+
+    Columns asset, event_time, known_time, source, channel (``"*"`` for all channels of the row) and quality, "bad" or
+    "uncertain". Of one instant and source the row that became known last counts, and of those the one stored last.
+    """
+    empty = pd.DataFrame({name: pd.Series(dtype="str") for name in (*_READING, "channel", "quality")})
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        names = (
+            [] if delta is None else [field.name for field in delta.schema().fields if is_quality_column(field.name)]
+        )
+        if delta is None or not names:
+            return empty
+        noted = " OR ".join(f"{quoted(name)} IS NOT NULL" for name in names)
+        columns = ", ".join(map(quoted, (*_READING, STORED_VERSION, *names)))
+        condition = where(as_of, assets, start, end) or " WHERE true"
+        rows = to_pandas(query(delta, f"SELECT {columns} FROM t{condition} AND ({noted})"))  # noqa: S608
+        if rows.empty:
+            return empty
+        others = where(as_of, sorted(set(rows["asset"])), rows["event_time"].min() - _INSTANT, rows["event_time"].max())
+        keys = to_pandas(query(delta, f"SELECT {', '.join((*_READING, STORED_VERSION))} FROM t{others}"))  # noqa: S608
+    counting = last_corrections(keys, list(KEY))
+    rows = rows.merge(counting, on=[*_READING, STORED_VERSION])
+    parts = [
+        rows.loc[rows[name].notna(), [*_READING, name]]
+        .set_axis([*_READING, "quality"], axis="columns")
+        .assign(channel=name.removesuffix(QUALITY_SUFFIX) or ALL_CHANNELS)
+        for name in names
+    ]
+    whole = pd.concat(parts)[[*_READING, "channel", "quality"]]
+    return whole.sort_values(["asset", "event_time", "channel"], ignore_index=True)
+
+
+def read_channel(
+    workspace: Workspace,
+    table: str,
+    channel: str,
+    *,
+    as_of: pd.Timestamp | None = None,
+    assets: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Read telemetry as `data_contracts.tables.tables.read` does, with one of its channels only.
+
+    Rows without a value are read too: one may be the correction that takes a value back.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        columns = [] if delta is None else [field.name for field in delta.schema().fields]
+        if delta is None or channel not in columns:
+            return empty_table(workspace.contracts, table)
+        kept = [name for name in columns if name in (*KEY, "known_time", STORED_VERSION, channel)]
+        selected = ", ".join(f'"{name}"' for name in kept)
+        return to_pandas(query(delta, f"SELECT {selected} FROM t{where(as_of, assets, start, None)}"))  # noqa: S608
+
+
 def has_value(delta: DeltaTable) -> str:
     """Return the SQL condition that a row of telemetry is a reading."""
     channels = channels_among(field.name for field in delta.schema().fields)
-    return " OR ".join(f"{_quoted(name)} IS NOT NULL" for name in channels) or "false"
+    return " OR ".join(f"{quoted(name)} IS NOT NULL" for name in channels) or "false"
 
 
 def is_reading(columns: Iterable[str]) -> pc.Expression:
@@ -78,11 +153,6 @@ def is_reading(columns: Iterable[str]) -> pc.Expression:
     for name in channels_among(columns):
         condition |= pc.field(name).is_valid()
     return condition
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def _hours(delta: DeltaTable, assets: Sequence[str], start: pd.Timestamp) -> pd.DataFrame:

@@ -57,6 +57,12 @@ def instant(time: pd.Timestamp) -> str:
     return f"TIMESTAMP '{time.tz_convert('UTC').isoformat()}'"
 
 
+def quoted(column: str) -> str:
+    """Return a column's name as the engine reads it, quotes doubled."""
+    escaped = column.replace('"', '""')
+    return f'"{escaped}"'
+
+
 def text(value: str) -> str:
     """Return a string as a literal, quotes doubled."""
     quoted = value.replace("'", "''")

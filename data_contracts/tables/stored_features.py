@@ -4,6 +4,7 @@ A run is one batch of the table ``features/<model>``: a row per asset, whose fea
 into one value. They belong to the recipe that computed them, whatever model version used it.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ class StoredFeatures:
     features: npt.NDArray[np.float64]  # (n_assets, n_columns), in the order of the recipe's columns
     # By asset, the code of its reason; None without one, and in runs stored before there were codes.
     reason_codes: Sequence[str | None] | None = None
+    # By asset, its own cut-off, where they differ; `as_of` is the latest of them.
+    cut_offs: Sequence[pd.Timestamp] | None = None
 
 
 def store_features(
@@ -46,7 +49,12 @@ def store_features(
             "features": pd.Series([row.astype(_PACKED).tobytes() for row in run.features], dtype=object),
         }
     )
-    return tables.append(workspace, table_of(model_name), frame, f"{recipe_digest}/{run.as_of.isoformat()}")
+    batch = f"{recipe_digest}/{run.as_of.isoformat()}"
+    if run.cut_offs is not None:
+        frame["cut_off"] = pd.Series(list(run.cut_offs), dtype="datetime64[us, UTC]")
+        own = "\n".join(f"{asset} {time.isoformat()}" for asset, time in zip(run.assets, run.cut_offs, strict=True))
+        batch += f"/{hashlib.sha256(own.encode()).hexdigest()[:16]}"
+    return tables.append(workspace, table_of(model_name), frame, batch)
 
 
 def load_features(
@@ -58,13 +66,15 @@ def load_features(
     if latest is None:
         return None
     frame = tables.read(workspace, table, start=latest - pd.Timedelta(1, "us"), end=latest)
-    frame = frame[frame["recipe"] == recipe_digest]
+    # Runs whose cut-offs differ by asset may share the latest of them: the last run of each asset counts.
+    frame = frame[frame["recipe"] == recipe_digest].drop_duplicates("asset", keep="last")
     return StoredFeatures(
         as_of=latest,
         assets=frame["asset"].tolist(),
         read_at=[None if pd.isna(time) else time for time in frame["read_at"]],
         reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
         reason_codes=_codes(frame),
+        cut_offs=_cut_offs(frame, latest),
         features=np.array([np.frombuffer(packed, _PACKED) for packed in frame["features"]], dtype=np.float64),
     )
 
@@ -73,6 +83,12 @@ def _codes(frame: pd.DataFrame) -> list[str | None] | None:
     if "reason_code" not in frame.columns:
         return None
     return [None if pd.isna(code) else str(code) for code in frame["reason_code"]]
+
+
+def _cut_offs(frame: pd.DataFrame, latest: pd.Timestamp) -> list[pd.Timestamp] | None:
+    if "cut_off" not in frame.columns or frame["cut_off"].isna().all():
+        return None
+    return frame["cut_off"].fillna(latest).tolist()
 
 
 def table_of(model_name: str) -> str:

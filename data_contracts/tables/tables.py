@@ -13,9 +13,10 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
+from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
-from data_contracts.tables.row_conditions import where
+from data_contracts.tables.row_conditions import quoted, where
 from data_contracts.tables.table_access import location, open_to_read, query, storage
 from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
@@ -87,7 +88,8 @@ def read(
 ) -> pd.DataFrame:
     """Read the rows with ``known_time <= as_of`` and ``start < event_time <= end``, at the latest version if None.
 
-    They are ordered by asset, event time and known time. Without a table the frame is empty, with its contract's
+    They are ordered by asset, event time and known time; `readings.read_qualities` has the qualities of telemetry.
+    Without a table the frame is empty, with its contract's
     columns.
     """
     frame, _ = read_versioned(workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end)
@@ -112,7 +114,7 @@ def read_versioned(
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(workspace.contracts, table), None
-        return to_pandas(query(delta, f"SELECT * FROM t{condition}")), int(delta.version())  # noqa: S608
+        return to_pandas(query(delta, f"SELECT {_values(delta)} FROM t{condition}")), int(delta.version())  # noqa: S608
 
 
 def asset_watermarks(
@@ -173,6 +175,13 @@ def latest_version(workspace: Workspace, table: str) -> int | None:
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         return None if delta is None else int(delta.version())
+
+
+def _values(delta: DeltaTable) -> str:
+    """Return the columns of a table but for the qualities of readings, which nothing computes with."""
+    names = [field.name for field in delta.schema().fields]
+    values = [name for name in names if not is_quality_column(name)]
+    return "*" if values == names else ", ".join(map(quoted, values))
 
 
 def _open(workspace: Workspace, table: str) -> DeltaTable | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from data_contracts.contract.contract import STORED_VERSION
+from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.twins import SOURCE_PRIORITY
 from data_contracts.tables.corrections import stored_versions
 
@@ -13,7 +14,8 @@ KEY = ("asset", "event_time", "source")
 
 def channels_among(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the channels among the columns of a telemetry table, in their order."""
-    return tuple(column for column in columns if column not in (*KEY, "known_time", STORED_VERSION))
+    own = (*KEY, "known_time", STORED_VERSION)
+    return tuple(column for column in columns if column not in own and not is_quality_column(column))
 
 
 def reconcile(frame: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from data_contracts.contract.contract import STORED_VERSION
 from data_contracts.tables.arrow_frames import to_pandas
-from data_contracts.tables.row_conditions import instant, is_one_of
+from data_contracts.tables.row_conditions import instant, is_one_of, quoted
 from data_contracts.tables.table_access import open_to_read, query, storage
-from data_contracts.tables.telemetry import channels_among
+from data_contracts.tables.telemetry import KEY, channels_among
 from data_contracts.workspace import Workspace
 
 GAP = 3
@@ -44,21 +45,27 @@ def asset_profiles(workspace: Workspace, table: str, *, now: pd.Timestamp) -> pd
         return profiles.join(_rhythm(delta, chosen))
 
 
-def channel_profiles(workspace: Workspace, table: str) -> pd.DataFrame:
-    """Count the values of each numeric channel by asset: asset, channel, rows, values, low, high."""
+def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] = ()) -> pd.DataFrame:
+    """Count the values of each numeric channel by asset: asset, channel, rows, values, low, high.
+
+    Of the `corrected` assets only the last correction of each reading is counted, which takes the engine longer.
+    """
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         if delta is None:
             return pd.DataFrame()
         channels = _numeric(delta)
         measures = [
-            f'count({_quoted(name)}) AS "{place}_values", min({_quoted(name)}) AS "{place}_low", '
-            f'max({_quoted(name)}) AS "{place}_high"'
+            f'count({quoted(name)}) AS "{place}_values", min({quoted(name)}) AS "{place}_low", '
+            f'max({quoted(name)}) AS "{place}_high"'
             for place, name in enumerate(channels)
         ]
-        wide = to_pandas(
-            query(delta, f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM t GROUP BY asset")  # noqa: S608
-        )
+        counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM"
+        own = is_one_of("asset", corrected)
+        wide = to_pandas(query(delta, f"{counts} t{f' WHERE NOT ({own})' if corrected else ''} GROUP BY asset"))
+        if corrected:
+            latest = to_pandas(query(delta, f"{counts} ({_last_corrections(delta, own)}) GROUP BY asset"))
+            wide = pd.concat([wide, latest], ignore_index=True).sort_values("asset", ignore_index=True)
         parts = [
             wide[["asset", "rows"]].assign(
                 channel=name, **{what: wide[f"{place}_{what}"].to_numpy() for what in ("values", "low", "high")}
@@ -66,6 +73,16 @@ def channel_profiles(workspace: Workspace, table: str) -> pd.DataFrame:
             for place, name in enumerate(channels)
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def channel_readings(workspace: Workspace, table: str, channel: str) -> pd.DataFrame:
+    """Read one channel of a telemetry table, every correction of it, with the keys and known times of its rows."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return pd.DataFrame(columns=[*KEY, "known_time", channel])
+        columns = ", ".join(quoted(name) for name in (*KEY, "known_time", *_stored(delta), channel))
+        return to_pandas(query(delta, f"SELECT {columns} FROM t"))  # noqa: S608
 
 
 def text_channels(workspace: Workspace, table: str) -> tuple[str, ...]:
@@ -85,6 +102,18 @@ def _numeric(delta: DeltaTable) -> list[str]:
     return [
         name for name in channels_among(fields) if any(kind in fields[name] for kind in ("double", "float", "long"))
     ]
+
+
+def _last_corrections(delta: DeltaTable, condition: str) -> str:
+    """Select the row of each reading that counts, see `data_contracts.tables.corrections`."""
+    key = ", ".join(KEY)
+    order = ", ".join(f"{name} DESC NULLS LAST" for name in ("known_time", *_stored(delta)))
+    numbered = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS correction FROM t"  # noqa: S608
+    return f"SELECT * FROM ({numbered} WHERE {condition}) WHERE correction = 1"  # noqa: S608
+
+
+def _stored(delta: DeltaTable) -> list[str]:
+    return [field.name for field in delta.schema().fields if field.name == STORED_VERSION]
 
 
 def _spans(now: pd.Timestamp) -> str:
@@ -138,8 +167,3 @@ def _codes(rows: pa.Table, name: str) -> "tuple[np.ndarray[Any, Any], list[str]]
     encoded = rows[name].cast(pa.large_string()).combine_chunks().dictionary_encode()
     names = [str(each) for each in encoded.dictionary.to_pylist()]
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), names
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -57,13 +57,21 @@ def conform(
     """
     names, units = _names_and_units(frame)
     named = frame.set_axis(names, axis="columns").reset_index(drop=True)
-    extra = tuple(name for name in dict.fromkeys(names) if contract.column(name) is None)
+    # What is named like the quality of a channel is that, declared or not.
+    implicit = tuple(each for each in contract.quality_columns(names) if contract.column(each.name) is None)
+    extra = tuple(
+        name
+        for name in dict.fromkeys(names)
+        if contract.column(name) is None and name not in {each.name for each in implicit}
+    )
     ignored = extra if ignore_extra or contract.extra_columns == "ignore" else ()
-    results = [_check_columns(names, contract, ignored), *_check_units(units, contract)]
+    known = (*contract.columns, *implicit)
+    results = [_check_columns(names, [column.name for column in known], contract, ignored)]
+    results += _check_units(units, contract)
     columns: dict[str, pd.Series[Any]] = {}
     refused: dict[str, pd.Series[Any]] = {}
     reasons: dict[int, tuple[str, ...]] = {}
-    for column in contract.columns:
+    for column in known:
         if names.count(column.name) > 1 or (column.name not in names and column.needed):
             continue
         values = named[column.name] if column.name in names else pd.Series(None, index=named.index, dtype=object)
@@ -108,8 +116,7 @@ def _names_and_units(frame: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     return names, units
 
 
-def _check_columns(names: list[str], contract: Contract, ignored: tuple[str, ...]) -> CheckResult:
-    known = [column.name for column in contract.columns]
+def _check_columns(names: list[str], known: list[str], contract: Contract, ignored: tuple[str, ...]) -> CheckResult:
     missing = [column.name for column in contract.columns if column.needed and column.name not in names]
     problems = [f"{name} is missing" for name in missing]
     for name in dict.fromkeys(names):

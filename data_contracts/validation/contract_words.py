@@ -94,6 +94,8 @@ def _column_rules(column: Column) -> Iterator[str]:
     if column.counter:
         again = "" if column.rollover is None else f", from 0 again at {column.rollover:g}"
         yield f"a counter{again}: its increments count"
+    if column.counter is False:
+        yield "no counter, even if it only grows: its level counts"
     if column.quality_of is not None:
         target = "all channels" if column.quality_of == ALL_CHANNELS else column.quality_of
         yield f"bad readings of {target} become null, uncertain ones {_UNCERTAIN[column.uncertain]}"

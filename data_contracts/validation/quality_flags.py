@@ -1,5 +1,7 @@
 """Qualities of readings, as historians and OPC servers send them: a bad reading is none, and is counted.
 
+What is not good is kept beside the readings, in a column for each channel that has such readings, and in none else.
+
 Words are read by their beginning, as in "Good, Non-Specific", "UncertainLastUsableValue" or "Bad_NoCommunication".
 Numbers are OPC DA quality bytes (192 to 255 good, 64 to 127 uncertain, 1 to 63 bad) or OPC UA status codes (from
 2**30 uncertain, from 2**31 bad). 0 is bad in the one and good in the other, so the contract has to say.
@@ -12,7 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.contract.contract_types import ALL_CHANNELS, Column, Contract
+from data_contracts.contract.contract_types import (
+    ALL_CHANNELS,
+    Column,
+    Contract,
+    is_quality_column,
+    quality_column,
+)
 from data_contracts.validation.report import CheckResult
 
 _WORDS = {
@@ -27,27 +35,27 @@ _UNCERTAIN_CODES, _BAD_CODES, _CODES_END = 2**30, 2**31, 2**32
 class Judged:
     """A batch whose bad readings are null."""
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # with the qualities that are not good as `stored_names` names them
     results: tuple[CheckResult, ...]
     reasons: Mapping[int, tuple[str, ...]]  # by row, a quality that cannot be understood
     nulled: Mapping[str, Mapping[str, int]]  # by channel and quality, how many readings became null
 
 
 def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
-    """Make bad readings null, and uncertain ones where the contract drops them."""
+    """Make bad readings null, and uncertain ones where the contract drops them; note which are not good."""
+    noted: dict[str, pd.Series[Any]] = {}
     results: list[CheckResult] = []
     reasons: dict[int, tuple[str, ...]] = {}
     nulled: dict[str, dict[str, int]] = {}
-    for column in contract.columns:
-        if column.quality_of is None or column.name not in frame.columns:
-            continue
+    for column in contract.quality_columns(map(str, frame.columns)):
         qualities = _qualities(frame[column.name], column)
         unknown = frame[column.name].notna() & qualities.isna()
         for row in frame.index[unknown]:
             why = f"quality {column.name}: {frame[column.name][row]!r} is not known as {_known(column)}"
             reasons[int(row)] = (*reasons.get(int(row), ()), why)
         drop = {"bad"} | ({"uncertain"} if column.uncertain == "drop" else set())
-        targets = contract.channels if column.quality_of == ALL_CHANNELS else (column.quality_of,)
+        _note(noted, quality_column(str(column.quality_of)), qualities)
+        targets = contract.channels if column.quality_of == ALL_CHANNELS else (str(column.quality_of),)
         for target in targets:
             readings = qualities[frame[target].notna()]
             counts = {str(quality): int(n) for quality, n in readings.value_counts().items() if quality in drop}
@@ -55,7 +63,25 @@ def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
             for quality, n in counts.items():
                 nulled.setdefault(target, {})[quality] = nulled.get(target, {}).get(quality, 0) + n
         results.append(_result(column, qualities, int(unknown.sum())))
-    return Judged(frame, tuple(results), reasons, nulled)
+    # A column of words as they came may have the name of one that is stored.
+    rest = frame.drop(columns=[name for name in frame.columns if is_quality_column(str(name))])
+    return Judged(rest.assign(**noted), tuple(results), reasons, nulled)
+
+
+def stored_names(rows: pd.DataFrame, contract: Contract) -> list[str]:
+    """Return the columns of checked rows that are stored: the contract's, and qualities where some are not good."""
+    noted = [str(name) for name in rows.columns if is_quality_column(str(name)) and bool(rows[name].notna().any())]
+    return [*(column.name for column in contract.stored_columns), *noted]
+
+
+def _note(noted: dict[str, "pd.Series[Any]"], name: str, qualities: "pd.Series[Any]") -> None:
+    """Add the qualities that are not good to those noted under a name; the worse of two counts."""
+    other = qualities.where(qualities.isin(["bad", "uncertain"]), None)
+    before = noted.get(name)
+    if before is not None:
+        other = before.where((before == "bad") | other.isna(), other)
+    if other.notna().any():
+        noted[name] = other
 
 
 def _result(column: Column, qualities: "pd.Series[Any]", unknown: int) -> CheckResult:

@@ -19,7 +19,8 @@ generated from the models that read them (`make reference`); `forewarn schema ex
 prints the same as a JSON Schema, by which an editor completes and checks a file.
 
 A duration is a number and a unit such as `"72h"`; `"start"` reaches back to an asset's first reading. A time without a
-zone is UTC. An unknown key is an error.
+zone is UTC. Where the contract of an experiment's telemetry counts cycles (`clock: cycle`), `"30 cycles"` is a duration
+of it too, and `"cycle 30"` a time. An unknown key is an error.
 """
 
 _PARTS = (

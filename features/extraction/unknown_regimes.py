@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.names import REGIME_MARK, format_duration
+from features.clock import TIME, Clock
+from features.names import REGIME_MARK
 from features.telemetry.known_telemetry import KnownTelemetry
 from features.telemetry.machines import replaced_since
 from features.telemetry.regimes import Regimes
@@ -23,7 +24,9 @@ FloatArray = npt.NDArray[np.float64]
 _MOST_BEYOND = 0.5
 
 
-def unknown_regimes(history: "History", cut_offs: pd.DataFrame, recipe: "Recipe") -> dict[int, str]:
+def unknown_regimes(
+    history: "History", cut_offs: pd.DataFrame, recipe: "Recipe", clock: Clock = TIME
+) -> dict[int, str]:
     """Explain, by the cut-off's number, where most readings lie beyond every regime of training.
 
     The shortest of the recipe's windows is used: a new regime shows there first. Empty when no channel is normalised by
@@ -42,7 +45,7 @@ def unknown_regimes(history: "History", cut_offs: pd.DataFrame, recipe: "Recipe"
     window = min(recipe.windows)
     telemetry = history.telemetry[history.telemetry["asset"].isin(suspects)]
     share = _share_beyond(replace(history, telemetry=telemetry), cut_offs.iloc[rows], regimes, window)
-    description = f"of the readings of {', '.join(regimes.operating)} in the {format_duration(window)} before"
+    description = f"of the readings of {', '.join(regimes.operating)} in the {clock.duration(window)} before"
     return {
         int(number): f"unknown operating regime: {100 * beyond:.0f} % {description} lie beyond every training regime"
         for number, beyond in zip(rows, share, strict=True)

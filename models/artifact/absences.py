@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.history import History
-from data_contracts.tables.readings import last_readings
+from data_contracts.tables.readings import ReadingRhythm, last_readings, read_channel
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from features.telemetry.sorted_times import IntArray, microseconds, width
@@ -19,6 +19,7 @@ from models.artifact.reasons import Reason
 from models.artifact.staleness import format_age
 from models.labels import observation
 from models.labels.breakdowns import breakdown_span
+from models.labels.condition import last_values
 from models.labels.observation import NEVER, ObservationState, states_at
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
@@ -83,6 +84,16 @@ def absence_reasons(
     return reasons
 
 
+def own_present(last_known: pd.Timestamp, clock: Clock, rhythm: ReadingRhythm | None) -> pd.Timestamp:
+    """Return until when an asset whose times count cycles is known, by when its last reading became known.
+
+    Cycles have no present that assets share. What happened within the time to the next reading is what ended the
+    readings; what is later is yet to come.
+    """
+    step = pd.Timedelta(0) if clock.cycle is None else clock.cycle
+    return last_known + (step if rhythm is None else max(step, rhythm.interval))
+
+
 def absent_assets(
     workspace: Workspace, artifact: Artifact, history: History, cut_offs: pd.DataFrame
 ) -> dict[str, Reason]:
@@ -100,7 +111,45 @@ def absent_assets(
         earlier = stored_readings(workspace, history.asset_type, cut_offs.iloc[unsure], needed[unsure])
         reading[unsure] = np.maximum(reading[unsure], earlier)
     reasons = absence_reasons(as_of, reading, known, terms)
-    return {asset: reason for asset, reason in zip(cut_offs["asset"], reasons, strict=True) if reason is not None}
+    found = {asset: reason for asset, reason in zip(cut_offs["asset"], reasons, strict=True) if reason is not None}
+    return assets_beyond(workspace, artifact, cut_offs) | found
+
+
+def assets_beyond(workspace: Workspace, artifact: Artifact, cut_offs: pd.DataFrame) -> dict[str, Reason]:
+    """Return the assets whose condition was beyond its threshold at the last reading known by the cut-off.
+
+    To a model of the crossing they have failed; of a model that predicts anything else, none has.
+    """
+    about = artifact.about
+    rule = None if about is None else about.rule
+    if about is None or rule is None or not len(cut_offs):
+        return {}
+    found: dict[str, Reason] = {}
+    for as_of, group in cut_offs.groupby("as_of"):
+        known = _condition_readings(workspace, artifact, rule.channel, pd.Timestamp(str(as_of)), group)
+        beyond = group[rule.already_beyond(group, known)]
+        last = last_values(known, rule.channel).loc[beyond["asset"]]
+        for asset, time, value in zip(last.index, last["event_time"], last[rule.channel], strict=True):
+            unit = f" {about.unit}" if about.unit else ""
+            words = f"{rule.channel} was {value:.6g}{unit} at {artifact.clock.moment(time)}, {rule.direction} "
+            found[str(asset)] = Reason("failed", f"{words}{rule.value:g}: what the model predicts has happened")
+    return found
+
+
+def _condition_readings(
+    workspace: Workspace, artifact: Artifact, channel: str, as_of: pd.Timestamp, cut_offs: pd.DataFrame
+) -> pd.DataFrame:
+    """Read a condition as known at a cut-off: in the model's window, and all of it of assets with no reading there."""
+    table, window = f"telemetry/{artifact.recipe.asset_type}", observation.observation_window(artifact.recipe.windows)
+    assets = cut_offs["asset"].tolist()
+    near = read_channel(workspace, table, channel, as_of=as_of, assets=assets, start=as_of - window)
+    if channel not in near:
+        return near.assign(**{channel: np.nan})
+    measured = set(near.loc[near[channel].notna(), "asset"])
+    far = [asset for asset in assets if asset not in measured]
+    if not far:
+        return near
+    return pd.concat([near, read_channel(workspace, table, channel, as_of=as_of, assets=far)], ignore_index=True)
 
 
 def stored_readings(workspace: Workspace, asset_type: str, cut_offs: pd.DataFrame, since: IntArray) -> IntArray:

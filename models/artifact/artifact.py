@@ -24,12 +24,14 @@ from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
 from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
+from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 from models.estimators.targets import Target
 from models.labels.breakdowns import NO_TIME
+from models.labels.condition import PredictedCondition
 
 _TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
 
@@ -50,7 +52,7 @@ class Artifact:
     Parameters
     ----------
     target
-        ``"failure"`` (a probability) or ``"remaining_life"`` (hours).
+        ``"failure"`` (a probability), ``"remaining_life"`` (hours) or ``"condition"`` (a measured value).
     estimator
         The learner's name.
     recipe
@@ -82,8 +84,15 @@ class Artifact:
         The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
     units
         The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
+    intervals
+        The intervals of predicted hours, or of a condition; None for failures, where too few assets bound them, and in
+        artifacts written before there were any.
     clock
         How its times and durations are written; in cycles where the contract of the training telemetry counts those.
+    condition
+        The measured condition that it is about; None for other models, and in artifacts written before it was kept.
+    trained_condition
+        The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
     """
 
     target: Target
@@ -102,11 +111,19 @@ class Artifact:
     units: Mapping[str, str] = field(default_factory=dict, repr=False)
     down_after_failure: pd.Timedelta = NO_TIME
     clock: Clock = TIME
+    intervals: IntervalTable | None = field(default=None, repr=False)
     trained_down: pd.Timedelta = NO_TIME
+    condition: PredictedCondition | None = None
+    trained_condition: PredictedCondition | None = None
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
             object.__setattr__(self, "horizons", (self.horizon,))
+
+    @property
+    def about(self) -> PredictedCondition | None:
+        """Return the condition that it is about; None for a model of failures that are booked."""
+        return self.condition or self.trained_condition
 
     @property
     def claim(self) -> pd.Timedelta:
@@ -149,10 +166,19 @@ class Artifact:
         """
         if len(self.horizons) > 1:
             return self._failed_by(features, self.decision_index + 1)[:, -1]
-        raw = estimators.predict(self.model, self.matrix(features))
-        if self.target == "remaining_life":
-            return np.clip(raw, 0.0, self.cap / pd.Timedelta(hours=1) if self.cap is not None else np.inf)
+        raw = self.within_limits(estimators.predict(self.model, self.matrix(features)))
         return raw if self.calibration is None else self.calibration.apply(raw)
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Return the lowest and the highest number that can be predicted: of a remaining life 0 and the cap."""
+        if self.target != "remaining_life":
+            return None, None
+        return 0.0, None if self.cap is None else self.cap / pd.Timedelta(hours=1)
+
+    def within_limits(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Bring an estimator's predictions within the limits."""
+        return predictions if self.limits == (None, None) else np.clip(predictions, *self.limits)
 
     @property
     def decision_index(self) -> int:
@@ -185,6 +211,15 @@ class Artifact:
     def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
         x = self.matrix(features)
         return failed_by(predict_hazards(self.model, x, len(self.horizons), self.calibrations, first=first))
+
+    def predict_intervals(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the lower and upper end of the interval around each of `predict`'s numbers, shape (n_rows, 2).
+
+        NaN where there is none: without a table of intervals, or without a prediction.
+        """
+        if self.intervals is None:
+            return np.full((len(predictions), 2), np.nan)
+        return self.intervals.around(predictions)
 
     def matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the model's columns in its order, as `feature_matrix` does; shape (n_rows, n_columns)."""
@@ -220,15 +255,21 @@ class Artifact:
         return folder
 
     @classmethod
-    def load(cls, folder: Path, *, trained_down: pd.Timedelta = NO_TIME) -> "Artifact":
+    def load(
+        cls,
+        folder: Path,
+        *,
+        trained_down: pd.Timedelta = NO_TIME,
+        trained_condition: PredictedCondition | None = None,
+    ) -> "Artifact":
         """Read an artifact and verify its integrity.
 
         Parameters
         ----------
         folder
             The folder that `save` wrote.
-        trained_down
-            The field of that name.
+        trained_down, trained_condition
+            The fields of these names.
 
         Returns
         -------
@@ -242,7 +283,9 @@ class Artifact:
         ModelError
             If it has another format, is damaged, or holds a type that is not reviewed.
         """
-        artifact = replace(_from_json(read_model_json(folder), folder), trained_down=trained_down)
+        artifact = replace(
+            _from_json(read_model_json(folder), folder), trained_down=trained_down, trained_condition=trained_condition
+        )
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 
@@ -274,6 +317,10 @@ class Artifact:
             content["units"] = dict(self.units)
         if self.clock != TIME:
             content["clock"] = self.clock.to_dict()
+        if self.condition is not None:
+            content["condition"] = self.condition.to_dict()
+        if self.intervals is not None:
+            content["intervals"] = self.intervals.to_dict()
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -337,6 +384,8 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         units=content.get("units", {}),
         down_after_failure=parse_duration(content.get("down_after_failure", "0h"), zero=True),
         clock=Clock.from_dict(content.get("clock", {})),
+        condition=PredictedCondition(**content["condition"]) if "condition" in content else None,
+        intervals=None if (table := content.get("intervals")) is None else IntervalTable.from_dict(table),
     )
 
 

@@ -44,8 +44,8 @@ def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> lis
     explainer = _explainer(_CacheKey(artifact))
     x = artifact.matrix(features)
     contributions = _contributions(artifact, explainer.trees, x)
-    # Fewer hours of remaining life are more risk.
-    risk = contributions if artifact.target == "failure" else -contributions
+    # Fewer hours of remaining life are more risk; a condition's value rises, or falls.
+    risk = -contributions if artifact.target == "remaining_life" else contributions
     return [explainer.drivers(row, values, most) for row, values in zip(risk, x, strict=True)]
 
 

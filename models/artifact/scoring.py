@@ -4,9 +4,10 @@
 features that are extracted already, and `predict_with_reasons` is the array-level core that the endpoint calls.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,14 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 
 FloatArray = npt.NDArray[np.float64]
+_COLUMNS: Final = {"failure": "probability", "remaining_life": "remaining_life_h", "condition": "condition"}
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Predictions of a model for n cut-offs, in their order, with the reasons where there is none."""
 
-    predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN where there is no prediction
+    predictions: FloatArray  # (n,): probabilities, hours of remaining life or a condition's values; NaN without one
     reasons: Sequence[Reason | None]  # why there is no prediction; None where there is one
     probabilities: FloatArray  # as in `DetailedScores`
 
@@ -60,10 +62,12 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
     -------
     DataFrame
         One row per cut-off, in order, with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
-        ``remaining_life_h`` (hours; NaN for failures), ``threshold`` (NaN when the model never alerts), ``alert``, and
-        ``reason``: why there is no prediction, null where there is one. There is no prediction, and no alert, where a
-        feature is infinite, where the rule for gaps withholds the telemetry features of every channel and window of
-        the model, and where most readings lie beyond every operating regime of the training.
+        ``remaining_life_h`` (hours; NaN for failures), ``interval_low`` and ``interval_high`` (around the number; NaN
+        without intervals), ``threshold`` (NaN when the model never alerts), ``alert``, and ``reason``: why there is no
+        prediction, null where there is one. A model of a condition's value gives it as ``condition``. There is no
+        prediction, and no alert, where a feature is infinite, where the rule for gaps withholds the telemetry features
+        of every channel and window of the model, and where most readings lie beyond every operating regime of the
+        training.
     """
     return score_in_detail(artifact, history, cut_offs).frame
 
@@ -84,7 +88,7 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
     """
     reasons = _infinite_reasons(features)
     recipe = artifact.recipe
-    for row, words in _regime_reasons(recipe, known).items():
+    for row, words in _regime_reasons(artifact, known).items():
         reasons[row] = Reason("operating_regime", words)
     for row, words in _gap_reasons(recipe, known, features).items():
         reasons[row] = Reason("gaps", words)
@@ -98,6 +102,41 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
         probabilities[usable, artifact.decision_index] if artifact.horizons else artifact.predict(usable_features)
     )
     return Predictions(predictions, reasons, probabilities)
+
+
+def interval_answers(artifact: Artifact, predictions: FloatArray) -> list[dict[str, float] | None]:
+    """Return what is answered about the intervals of predicted numbers (n,), as JSON values; None without any."""
+    table = artifact.intervals
+    if table is None:
+        return [None] * len(predictions)
+    return [
+        None if math.isnan(low) else {"low": low, "high": high, "level": table.level}
+        for low, high in artifact.predict_intervals(predictions).tolist()
+    ]
+
+
+def condition_answer(
+    artifact: Artifact, value: float | None, as_of: pd.Timestamp, interval: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """Return what is answered about the condition that a model is about, as JSON values.
+
+    Its channel, unit and threshold; and, where its value is predicted, the value with its interval and the time that it
+    is meant for.
+    """
+    about = artifact.about
+    if about is None:
+        raise ValueError("the model is about no condition")
+    ahead = artifact.horizon if artifact.target == "condition" else None
+    return {
+        "channel": about.channel,
+        "value": value,
+        "interval": interval if artifact.target == "condition" else None,
+        "unit": about.unit,
+        "at": None if artifact.target != "condition" else (as_of if ahead is None else as_of + ahead).isoformat(),
+        "threshold": about.threshold,
+        "direction": about.direction,
+        "is_feature": about.is_feature,
+    }
 
 
 def score_features(artifact: Artifact, features: pd.DataFrame) -> pd.DataFrame:
@@ -131,15 +170,16 @@ def _score_frame(
     predictions: FloatArray,
     **more: Any,
 ) -> pd.DataFrame:
-    failure = artifact.target == "failure"
-    unknown = np.full(len(predictions), np.nan)
+    unknown, intervals = np.full(len(predictions), np.nan), artifact.predict_intervals(predictions)
+    columns = dict.fromkeys(("probability", "remaining_life_h"), unknown) | {_COLUMNS[artifact.target]: predictions}
     # Built at once: adding a column later would cost a single prediction as much again.
     return pd.DataFrame(
         {
             "asset": asset.array,
             "as_of": as_of.array,
-            "probability": predictions if failure else unknown,
-            "remaining_life_h": unknown if failure else predictions,
+            **columns,
+            "interval_low": intervals[:, 0],
+            "interval_high": intervals[:, 1],
             "threshold": np.full(len(predictions), np.nan if artifact.threshold is None else artifact.threshold),
             "alert": artifact.alerts(predictions),
             **more,
@@ -158,8 +198,11 @@ def _infinite_reasons(features: pd.DataFrame) -> list[Reason | None]:
     return reasons
 
 
-def _regime_reasons(recipe: Recipe, known: KnownHistory) -> dict[int, str]:
-    return {} if recipe.regimes is None else unknown_regimes(known.history, known.cut_offs, recipe)
+def _regime_reasons(artifact: Artifact, known: KnownHistory) -> dict[int, str]:
+    recipe = artifact.recipe
+    if recipe.regimes is None:
+        return {}
+    return unknown_regimes(known.history, known.cut_offs, recipe, artifact.clock)
 
 
 def _gap_reasons(recipe: Recipe, known: KnownHistory, features: pd.DataFrame) -> dict[int, str]:

@@ -24,10 +24,15 @@ class ChosenThreshold:
     """A threshold with the curve it was chosen from."""
 
     value: float  # alert at a probability of at least this
-    # Columns threshold, missed, in_vain, cost, f1, one row per candidate, on the validation samples; empty when there
-    # was nothing to choose by.
+    # Columns threshold, missed, in_vain, cost, f1 and close, one row per candidate, on the validation samples; empty
+    # when there was nothing to choose by. Close are those that cost at most one standard error more than the cheapest.
     curve: pd.DataFrame
     reason: str  # how it was chosen
+
+    @property
+    def cheapest(self) -> "pd.Series[float]":
+        """Return the candidate of least cost."""
+        return self.curve.loc[self.curve["cost"].idxmin()]
 
 
 def choose_threshold(
@@ -56,10 +61,23 @@ def choose_threshold(
     ratio = false_alarm / (false_alarm + missed_failure)
     if not len(peaks):
         return ChosenThreshold(ratio, pd.DataFrame(), "no failure to choose by: the ratio of the costs")
-    curve, by_asset = _curve(ordered, peaks, terms, missed_failure, false_alarm)
-    close = curve.loc[_as_good_as_cheapest(by_asset), "threshold"].to_numpy()
+    curve = _curve(ordered, peaks, terms, missed_failure, false_alarm)
+    close = curve.loc[curve["close"], "threshold"].to_numpy()
     value = float(close[np.abs(_log_odds(close) - _log_odds(ratio)).argmin()])
-    return ChosenThreshold(value, curve, f"least cost on {len(ordered):,} samples with {len(peaks):,} failures")
+    return ChosenThreshold(value, curve, _why_close(curve, value, ratio, len(ordered), len(peaks)))
+
+
+def _why_close(curve: pd.DataFrame, value: float, ratio: float, n_samples: int, n_failures: int) -> str:
+    """Say what the threshold costs on the validation samples, and the cheapest."""
+    cheapest = curve.loc[curve["cost"].idxmin()]
+    cost = float(curve.loc[curve["threshold"] == value, "cost"].iloc[0])
+    counted = f"on {n_samples:,} samples with {n_failures:,} failures"
+    if cost <= cheapest["cost"]:
+        return f"least cost {counted}"
+    return (
+        f"it costs {cost:,.6g} {counted}, the least is {cheapest['cost']:,.6g} at {cheapest['threshold']:.3g}; of "
+        f"those that chance may have made dearer than the least it is nearest to {ratio:.3g}, the ratio of the costs"
+    )
 
 
 def within_budget(
@@ -92,7 +110,7 @@ def within_budget(
             break
         value, alarms = float(threshold), raised
     peaks = peak_before(ordered, failures, terms)
-    curve = _curve(ordered, peaks, terms, missed_failure, false_alarm)[0] if len(peaks) else pd.DataFrame()
+    curve = _curve(ordered, peaks, terms, missed_failure, false_alarm) if len(peaks) else pd.DataFrame()
     reason = f"the lowest within the budget of {budget}: {alarms} alarms where it allows {allowed:,.1f}, out of fold"
     return ChosenThreshold(value, curve, reason)
 
@@ -130,8 +148,8 @@ def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> 
 
 def _curve(
     ordered: pd.DataFrame, peaks: pd.DataFrame, terms: Terms, missed_failure: float, false_alarm: float
-) -> tuple[pd.DataFrame, Matrix]:
-    """Count errors and costs at each candidate, in total and per asset, shape (n_candidates, n_assets)."""
+) -> pd.DataFrame:
+    """Count errors and costs at each candidate."""
     probability = ordered["probability"].to_numpy(dtype=np.float64)
     assets = pd.Index(ordered["asset"].unique())
     peak_asset, peak = assets.get_indexer(pd.Index(peaks["asset"])), peaks["peak"].to_numpy(dtype=np.float64)
@@ -148,7 +166,7 @@ def _curve(
         f1 = 2 * right / (2 * right + wrong) if right else 0.0
         rows.append((float(threshold), int(missed.sum()), int(in_vain.sum()), float(costs[-1].sum()), f1))
     curve = pd.DataFrame(rows, columns=["threshold", "missed", "in_vain", "cost", "f1"])
-    return curve, np.asarray(costs, dtype=np.float64)
+    return curve.assign(close=_as_good_as_cheapest(np.asarray(costs, dtype=np.float64)))
 
 
 def _as_good_as_cheapest(by_asset: Matrix) -> npt.NDArray[np.bool_]:

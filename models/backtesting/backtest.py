@@ -123,7 +123,7 @@ def replay(
             at=at,
             every=plan.every,
             since=since,
-            known=outcomes(_concatenated(own), history.failures, history.work_orders, now=at, terms=rules),
+            known=outcomes(_concatenated(own), history.predicted_failures, history.work_orders, now=at, terms=rules),
             promise=ReferenceRates.of(champion.promised, "its evaluation"),
             past=tuple(past),
             diagnose=partial(models.diagnose, champion, at),

@@ -65,7 +65,7 @@ def account(replayed: ReplayResult, history: History, plan: ReplaySchedule, *, t
 
     The failures and work orders of the whole history are used, and alarm episodes run on over a change of the champion.
     """
-    known = outcomes(replayed.predictions, history.failures, history.work_orders, now=plan.end, terms=terms)
+    known = outcomes(replayed.predictions, history.predicted_failures, history.work_orders, now=plan.end, terms=terms)
     failures = known.failures[known.failures["event_time"] > plan.start]
     matured = failures[failures["state"].isin(["missed", "caught", "prevented"])]
     false = known.episodes[known.episodes["state"] == "fp"]

@@ -10,12 +10,12 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from data_contracts.errors import UsageError
 from features.names import format_duration, parse_duration
 
-_SPANS: Final = {
+SPANS: Final = {
     "day": pd.Timedelta(days=1).as_unit("us"),
     "week": pd.Timedelta(days=7).as_unit("us"),
     "month": pd.Timedelta(days=30).as_unit("us"),
 }
-_PATTERN: Final = r"^\d+(\.\d+)? per (day|week|month|\d+(\.\d+)?(d|h|min|s|ms|us))$"
+_PATTERN: Final = r"^\d+(\.\d+)? per (day|week|month|\d+(\.\d+)?(d|h|min|s|ms|us| cycles?))$"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class AlarmBudget:
         >>> str(AlarmBudget(5.0, pd.Timedelta(days=7)))
         '5 per week'
         """
-        named = {span: word for word, span in _SPANS.items()}
+        named = {span: word for word, span in SPANS.items()}
         return f"{self.alarms:g} per {named.get(self.per) or format_duration(self.per)}"
 
     def within(self, span: pd.Timedelta) -> float:
@@ -48,7 +48,7 @@ def _parse(value: Any) -> AlarmBudget:
         raise ValueError("not a budget")
     number, _, span = value.partition(" per ")
     try:
-        budget = AlarmBudget(float(number), _SPANS.get(span) or parse_duration(span))
+        budget = AlarmBudget(float(number), SPANS.get(span) or parse_duration(span))
     except UsageError as error:
         raise ValueError(str(error)) from error
     if not budget.alarms:
@@ -65,7 +65,7 @@ Budget = Annotated[
             "type": "string",
             "title": "a number of alarms above zero in a time",
             "pattern": _PATTERN,
-            "examples": ["5 per week", "2 per day", "10 per 14d"],
+            "examples": ["5 per week", "2 per day", "10 per 14d", "3 per 100 cycles"],
         }
     ),
 ]

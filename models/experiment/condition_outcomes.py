@@ -2,14 +2,34 @@
 
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
+from data_contracts.contract.contract import Contract
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.tables.history import History
 from models.experiment.experiment import Experiment
-from models.labels.condition import already_beyond, crossings
+from models.labels.condition import PredictedCondition, Threshold
+
+
+def threshold_of(experiment: Experiment) -> Threshold | None:
+    """Return the threshold whose crossing counts as the failure; None where booked failures do."""
+    label = experiment.label
+    if label.condition is None or label.threshold is None:
+        return None
+    return Threshold(label.condition, label.threshold, label.direction or "above")
+
+
+def predicted_condition(experiment: Experiment, contract: Contract | None = None) -> PredictedCondition | None:
+    """Return the condition that an experiment's model is about, with its unit by the contract; None for failures."""
+    label = experiment.label
+    if label.condition is None:
+        return None
+    column = None if contract is None else contract.column(label.condition)
+    return PredictedCondition(
+        channel=label.condition,
+        unit=None if column is None else column.unit,
+        threshold=label.threshold,
+        direction=None if label.threshold is None else label.direction or "above",
+        is_feature=label.condition in (experiment.features.channels or ()),
+    )
 
 
 def outcome_history(experiment: Experiment, history: History) -> History:
@@ -17,25 +37,20 @@ def outcome_history(experiment: Experiment, history: History) -> History:
 
     Features are of the history as it is, with the failures that were booked.
     """
-    label = experiment.label
-    if label.condition is None or label.threshold is None:
+    threshold = threshold_of(experiment)
+    if threshold is None:
         return history
     check_condition(experiment, history)
-    crossed = crossings(
-        history.telemetry, label.condition, threshold=label.threshold, direction=label.direction or "above"
-    )
-    return replace(history, failures=crossed)
+    return replace(history, failures=threshold.crossings(history.telemetry))
 
 
-def beyond_threshold(experiment: Experiment, history: History, cut_offs: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Mark the cut-offs whose asset is beyond the threshold already, which are no samples; none without a threshold."""
-    label = experiment.label
-    if label.condition is None or label.threshold is None:
-        return np.zeros(len(cut_offs), dtype=np.bool_)
+def with_predicted_failures(experiment: Experiment, history: History) -> History:
+    """Add to a history the crossings that its telemetry knows, which count as failures where models are judged."""
+    threshold = threshold_of(experiment)
+    if threshold is None:
+        return history
     check_condition(experiment, history)
-    return already_beyond(
-        cut_offs, history.telemetry, label.condition, threshold=label.threshold, direction=label.direction or "above"
-    )
+    return replace(history, crossings=threshold.crossings(history.telemetry))
 
 
 def feature_channels(experiment: Experiment, history: History) -> tuple[str, ...] | None:

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,26 +17,27 @@ from data_contracts.errors import UsageError
 from features.names import format_duration
 from features.setting_types import (
     Count,
-    Duration,
     Flag,
     Glob,
     InnerShare,
-    Instant,
     Integer,
+    Moment,
     Name,
     Number,
     OneOrMore,
     OrWord,
     PositiveCount,
-    PositiveDuration,
+    PositiveSpan,
+    Span,
 )
 from features.telemetry.gaps import Gaps
 from models.estimators.targets import Target
 from models.experiment.alarm_budget import Budget
+from models.experiment.cycles import read_cycles
 from models.experiment.evaluation_plan import EvaluationPlan
 from models.labels.labels import NO_TIME
 
-SplitKind = Literal["time", "asset", "cross"]
+SplitKind = Literal["time", "asset", "cross", "plant"]
 _ALL = OrWord("all")
 _Cost = Annotated[Number, Field(gt=0)]
 
@@ -49,9 +50,9 @@ class DataPlan:
     """The type of the assets."""
     plant: Annotated[str | None, _ALL] = None
     """The plant, or data set, they belong to."""
-    start: Annotated[Instant | None, _ALL] = None
+    start: Annotated[Moment | None, _ALL] = None
     """The first cut-off (UTC); "all" as far as the data reach."""
-    end: Annotated[Instant | None, _ALL] = None
+    end: Annotated[Moment | None, _ALL] = None
     """The last cut-off (UTC); "all" as far as the data reach."""
 
     def __post_init__(self) -> None:
@@ -62,17 +63,17 @@ class DataPlan:
 class LabelPlan:
     """What is predicted."""
 
-    horizon: PositiveDuration | None = None
+    horizon: PositiveSpan | None = None
     """How far ahead, beyond the lead; not needed for remaining life. Of a condition it is when its value is meant: at
     the cut-off itself by default."""
-    horizons: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
+    horizons: Annotated[tuple[Span, ...] | None, OneOrMore()] = None
     """All horizons to predict probabilities for, ascending, the horizon among them; the horizon alone by default.
     Alarms are raised and judged by the horizon."""
-    lead: Duration = NO_TIME
+    lead: Span = NO_TIME
     """The shortest useful warning."""
-    cap: Duration | None = None
+    cap: Span | None = None
     """Remaining-life labels are capped here."""
-    down_after_failure: Duration = NO_TIME
+    down_after_failure: Span = NO_TIME
     """How long after a failure an asset's cut-offs are no samples; zero leaves out the very time of the failure.
     Failures booked up to this long after the first of a breakdown are the same one; if zero, those within a day, or
     within lead + horizon (or the cap) if that is shorter."""
@@ -83,7 +84,7 @@ class LabelPlan:
     """With target failure or remaining_life: the failures are the times when the condition crosses this value."""
     direction: Literal["above", "below"] | None = None
     """Beyond which side of the threshold the condition is bad; above by default."""
-    reporting_delay: Duration | None = None
+    reporting_delay: Span | None = None
     """How long a report may take; by default the 95th percentile of the data's."""
 
     def __post_init__(self) -> None:
@@ -105,9 +106,9 @@ class LabelPlan:
 class WindowPlan:
     """Which telemetry a prediction looks back on."""
 
-    window: Annotated[tuple[Duration, ...], Field(min_length=1), OneOrMore()]
+    window: Annotated[tuple[Span, ...], Field(min_length=1), OneOrMore()]
     """The spans of telemetry before a cut-off; "start" reaches back to the first reading."""
-    stride: Annotated[PositiveDuration | None, OrWord("none")] = None
+    stride: Annotated[PositiveSpan | None, OrWord("none")] = None
     """The time between cut-offs; required, but "none" where they are at the readings."""
     cut_offs: Literal["stride", "rows"] = "stride"
     """Where cut-offs are: "stride" at whole strides since 1970, so that all assets share them; "rows" at every reading
@@ -128,9 +129,9 @@ class _GapRule:
     """What is done about missing samples: the section of `features.telemetry.gaps.Gaps`, which does it."""
 
     # Gaps itself is no pydantic class: a first extraction need not load pydantic.
-    interval: Duration
+    interval: Span
     """The time between due samples."""
-    fill_for: Duration
+    fill_for: Span
     """How old a value may be to replace a missing sample; zero fills nothing."""
     most_missing: Number
     """The largest share of samples, 0 to 1, that may be missing before filling. A channel's window with a larger share
@@ -164,7 +165,7 @@ class FeaturePlan:
     """The telemetry channels."""
     events: Flag | Literal["counts"] = True
     """Whether to count events and the time since the last; "counts" leaves out the time since."""
-    event_spans: Annotated[tuple[Duration, ...] | None, OneOrMore()] = None
+    event_spans: Annotated[tuple[Span, ...] | None, OneOrMore()] = None
     """How far back to count events; the windows by default."""
     ages: Flag = True
     """Whether to use the asset's age and model and the time since its last work orders and failure."""
@@ -210,7 +211,7 @@ class CostPlan:
 class AlarmPlan:
     """How alerts make alarms."""
 
-    gap: Duration = pd.Timedelta(hours=24).as_unit("us")
+    gap: Span = pd.Timedelta(hours=24).as_unit("us")
     """Alerts of an asset no further apart are one episode, which lasts lead + horizon at most."""
     budget: Budget | None = None
     """How many alarm episodes the whole fleet may raise; the threshold is then the lowest that keeps to it, whatever
@@ -222,10 +223,11 @@ class SplitPlan:
     """How samples are split into training, validation and test."""
 
     kind: SplitKind
-    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others."""
-    test_start: Instant | None = None
+    """Whether to test on a period, on assets of their own, or on all assets in turn, each by a model of the others:
+    "cross" leaves out some assets at a time, "plant" all those of a plant."""
+    test_start: Moment | None = None
     """The start of the test period (UTC) when splitting by time."""
-    test_end: Instant | None = None
+    test_end: Moment | None = None
     """The end of the test period (UTC, excluded); as far as the data reach by default."""
     test: Annotated[tuple[Glob, ...], OneOrMore()] = ()
     """Glob patterns of the test assets when splitting by asset."""
@@ -248,6 +250,11 @@ class SplitPlan:
         if self.kind != "cross" and self.test_folds is not None:
             raise WrongValueError("test_folds", "is given", 'none unless kind is "cross"', "Remove split.test_folds")
         _check_order(self.test_start, self.test_end, "test_end", "test_start")
+
+    @property
+    def crossed(self) -> bool:
+        """Return whether all assets are tested in turn, each by a model of the others."""
+        return self.kind in ("cross", "plant")
 
 
 @configuration
@@ -336,7 +343,7 @@ class Experiment:
             changes.setdefault("test_folds", None)
         return replace(self, split=replace(self.split, **changes))
 
-    def with_overrides(self, overrides: Sequence[str]) -> "Experiment":
+    def with_overrides(self, overrides: Sequence[str], *, contracts: Path | None = None) -> "Experiment":
         """Derive the same experiment with some keys of its file changed.
 
         Parameters
@@ -344,6 +351,8 @@ class Experiment:
         overrides
             ``"estimator.kind=logistic"`` and the like: the key as in the file, then a TOML value (quotes may be left
             out).
+        contracts
+            As for `load_experiment`.
 
         Returns
         -------
@@ -354,7 +363,9 @@ class Experiment:
         UsageError
             If a key or value is not understood.
         """
-        return build(Experiment, override(self.to_dict(), overrides), Source("--set"))
+        source = Source("--set")
+        content, _ = read_cycles(override(self.to_dict(), overrides), source, Experiment, contracts)
+        return build(Experiment, content, source)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
@@ -362,6 +373,8 @@ class Experiment:
         # Younger than the models that record their experiment: written only where it says something.
         if self.windows.cut_offs == "stride":
             del content["windows"]["cut_offs"]
+        if self.evaluation.interval_level == EvaluationPlan().interval_level:
+            del content["evaluation"]["interval_level"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
         return content
@@ -376,7 +389,15 @@ class Experiment:
         return build(cls, json.loads(text), Source("the experiment's JSON"))
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+@dataclass(frozen=True)
+class LoadedExperiment:
+    """An experiment, and sentences on how its file was understood."""
+
+    experiment: Experiment
+    notes: tuple[str, ...] = ()
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = (), *, contracts: Path | None = None) -> Experiment:
     """Read an experiment's TOML file.
 
     Parameters
@@ -385,6 +406,9 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         The file.
     overrides
         Keys to change, as for `Experiment.with_overrides`.
+    contracts
+        The folder of a workspace's contracts: where that of the telemetry counts cycles, ``"30 cycles"`` is a duration
+        and ``"cycle 30"`` a time. By default only the shipped contracts are known.
 
     Returns
     -------
@@ -395,8 +419,15 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     UsageError
         If the file is missing, is not TOML, or holds a key or value that is not understood; names the line.
     """
+    return read_experiment(path, overrides, contracts=contracts).experiment
+
+
+def read_experiment(path: Path, overrides: Sequence[str] = (), *, contracts: Path | None = None) -> LoadedExperiment:
+    """Read an experiment's TOML file as `load_experiment` does, and say how it was understood."""
     content, source = read_toml(path)
-    return build(Experiment, override(content, overrides), source.overridden_by(overrides))
+    source = source.overridden_by(overrides)
+    converted, notes = read_cycles(override(content, overrides), source, Experiment, contracts)
+    return LoadedExperiment(build(Experiment, converted, source), notes)
 
 
 def _check_order(first: pd.Timestamp | None, last: pd.Timestamp | None, key: str, after: str) -> None:

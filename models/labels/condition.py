@@ -6,7 +6,8 @@ is a reading beyond the threshold after none, or after a reading that was not, a
 while the condition stays beyond the threshold, the asset's cut-offs are no samples.
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,46 @@ from models.labels.labels import NO_TIME
 Direction = Literal["above", "below"]
 
 _UTC = "datetime64[us, UTC]"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A value of a condition that an asset crosses when it counts as failed."""
+
+    channel: str
+    value: float
+    direction: Direction = "above"
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.direction} {self.value:g}"
+
+    def crossings(self, telemetry: pd.DataFrame) -> pd.DataFrame:
+        """Return the crossings of it, as `crossings` does."""
+        return crossings(telemetry, self.channel, threshold=self.value, direction=self.direction)
+
+    def already_beyond(self, cut_offs: pd.DataFrame, telemetry: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Mark the cut-offs at which it is crossed already, as `already_beyond` does."""
+        return already_beyond(cut_offs, telemetry, self.channel, threshold=self.value, direction=self.direction)
+
+
+@dataclass(frozen=True)
+class PredictedCondition:
+    """The measured condition that a model is about: whose value it predicts, or when it crosses a threshold."""
+
+    channel: str
+    unit: str | None = None
+    threshold: float | None = None  # None where its value is predicted
+    direction: Direction | None = None  # beyond which side it is bad
+    is_feature: bool = False  # whether the model knows its past readings
+
+    @property
+    def rule(self) -> Threshold | None:
+        """Return the threshold that counts; None where a value is predicted."""
+        return None if self.threshold is None else Threshold(self.channel, self.threshold, self.direction or "above")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, without what is None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def condition_values(
@@ -54,6 +95,12 @@ def condition_values(
     ).sort_values("row")
     fresh = (joined["at"] - joined["read_at"] < reach) & (joined["at"] <= known_until)
     return pd.Series(joined[channel].where(fresh).to_numpy(np.float64), index=cut_offs.index, name="condition")
+
+
+def last_values(telemetry: pd.DataFrame, channel: str) -> pd.DataFrame:
+    """Return the last reading of a condition of each asset: event_time and the channel, by asset."""
+    last = _readings(telemetry, channel, None).drop_duplicates("asset", keep="last")
+    return last.set_index("asset")[["event_time", channel]]
 
 
 def reach_at_readings(telemetry: pd.DataFrame, channel: str, ahead: pd.Timedelta) -> pd.Timedelta:

@@ -117,6 +117,30 @@ def overlapping(
     return np.asarray(last_begun["ends"] > last_begun["opens"], dtype=np.bool_)
 
 
+def followed_hours(
+    cut_offs: pd.DataFrame, spans: pd.DataFrame, replaced: pd.DataFrame, *, known_until: pd.Timestamp
+) -> npt.NDArray[np.float64]:
+    """Count the hours from each cut-off (asset, as_of) on in which its machine was observed without a break; (n,).
+
+    Up to the next span, the next machine in its place (asset, event_time), or `known_until`.
+    """
+    ends = pd.concat(
+        [spans[["asset", "begins"]], replaced.rename(columns={"event_time": "begins"})[["asset", "begins"]]]
+    ).astype({"asset": "str", "begins": _UTC})
+    begun = cut_offs[["asset", "as_of"]].astype({"asset": "str", "as_of": _UTC}).assign(row=np.arange(len(cut_offs)))
+    following = pd.merge_asof(
+        begun.sort_values("as_of"),
+        ends.sort_values("begins"),
+        left_on="as_of",
+        right_on="begins",
+        by="asset",
+        direction="forward",
+    ).sort_values("row")
+    until = following["begins"].fillna(known_until).clip(upper=known_until)
+    hours = (until - following["as_of"]) / pd.Timedelta(hours=1)
+    return np.maximum(hours.to_numpy(dtype=np.float64), 0.0)
+
+
 def unobserved_time(
     asset: "pd.Series[str]", opens: "pd.Series[pd.Timestamp]", closes: "pd.Series[pd.Timestamp]", spans: pd.DataFrame
 ) -> "pd.Series[pd.Timedelta]":

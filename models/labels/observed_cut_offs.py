@@ -12,6 +12,7 @@ from features.telemetry.machines import replacements
 from features.telemetry.sorted_times import IntArray, microseconds, width
 from features.telemetry.windows import count_cut_offs, cut_offs
 from models.labels.breakdowns import NO_TIME
+from models.labels.condition import Threshold
 from models.labels.labels import known_breakdowns
 from models.labels.observation import (
     LONGEST_SILENCE,
@@ -28,6 +29,9 @@ from models.labels.observation import (
 STRAY = "stray"
 """The reason of cut-offs after a few readings further than `LONGEST_SILENCE` from all others: a clock was wrong."""
 
+BEYOND = "beyond"
+"""The reason of cut-offs at which the condition is beyond its threshold already."""
+
 
 @dataclass(frozen=True)
 class ObservationRule:
@@ -38,11 +42,13 @@ class ObservationRule:
     breakdown: pd.Timedelta = NO_TIME  # failures up to this long after the first of a breakdown are that one
     # Whether the very time of a failure still counts as observed: its remaining life is known to be zero.
     at_failure: bool = False
+    # A condition beyond it is the failure: while it lasts, there is nothing to predict.
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
 class ObservedCutOffs:
-    """Cut-offs (asset, as_of), sorted by both, and how many others there were: by `ObservationState`, or `STRAY`."""
+    """Cut-offs (asset, as_of), sorted by both, and how many others: by `ObservationState`, `STRAY` or `BEYOND`."""
 
     cut_offs: pd.DataFrame
     left_out: Mapping[str, int]
@@ -72,6 +78,11 @@ def observed_cut_offs(
     }
     if stride is not None:
         counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
+    if rule.threshold is not None:
+        observed = np.flatnonzero(states == ObservationState.OBSERVED)
+        beyond = rule.threshold.already_beyond(drawn.iloc[observed], history.telemetry)
+        states[observed[beyond]] = BEYOND
+        counts[BEYOND] = int(beyond.sum())
     kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
     return ObservedCutOffs(kept, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
 

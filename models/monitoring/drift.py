@@ -2,8 +2,8 @@
 
 Its misses and its false alarms are each tested twice: have they been worse than promised since the promotion (an
 e-process: wrong with probability alpha at most, however often one looks), and have they become worse recently (an
-e-detector: wrong once in a declared time at most, on average). The null is the upper end of the interval around the
-champion's evaluation, so that a lucky evaluation is not held against it.
+e-detector: wrong once in a declared time at most, on average). The null is the largest rate that the evidence behind
+the promise allows (`models.promises.limits`), so that a lucky evaluation is not held against the model.
 """
 
 import math
@@ -15,13 +15,17 @@ import pandas as pd
 from pydantic import Field
 
 from data_contracts.configuration.values import configuration
-from features.setting_types import Flag, Number, PositiveDuration
+from features.setting_types import Count, Flag, Number, PositiveDuration
 from models.monitoring.e_detectors import EDetector
 from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
 from models.monitoring.looks import Grid, Look, count_looks
 from models.monitoring.multiple_tests import e_bh
-from models.outcomes.error_rates import ErrorRates, Rate, as_json, occurrence, share
+from models.monitoring.provisional import tightened
+from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
+from models.promises.limits import Certainty, harmful, limit
+from models.promises.reference_rates import FALSE, MISSED
+from models.promises.reference_rates import ReferenceRates as ReferenceRates
 
 FN = "fn"
 FP = "fp"
@@ -29,22 +33,6 @@ SINCE_PROMOTION = "since promotion"
 RECENT = "recent"
 _LARGEST, _SMALLEST = math.log(1e6), 0.001
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
-
-
-@dataclass(frozen=True)
-class ReferenceRates:
-    """The error rates a champion was promoted with."""
-
-    missed: Rate  # failures missed, of all
-    false_episodes: Rate  # false alarm episodes per asset-month
-    source: str = "its evaluation"  # where they were measured, as the reasons name it
-
-    @classmethod
-    def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
-        """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
-        if rates is None:
-            return cls(share(0, 0), occurrence(0, 0.0), source)
-        return cls(rates.missed, rates.false_episodes, source)
 
 
 @configuration
@@ -61,12 +49,23 @@ class Budget:
     """The smallest harmful increase of false alarm episodes, as a share of the promised rate."""
     missed_share: Annotated[Number, Field(ge=0.01, le=0.99)] = 0.5
     """The part of both budgets that goes to misses; the rest goes to false alarms."""
-    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.8
-    """Confidence of the upper end of the promised rates, one-sided."""
+    promise_confidence: Annotated[Number, Field(ge=0.5, le=0.999)] = 0.85
+    """Confidence, one-sided, that a rate is no higher than what keeps its promise."""
+    promise_certainty: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.96
+    """Confidence, one-sided, that it is no higher than what the tests take for worse in the long run; decides where a
+    promise rests on few events."""
+    promise_events: Count = 30
+    """A promise that rests on fewer failures, or false episodes, is provisional: once the champion's own outcomes hold
+    as many, it is made tighter if they show that it can be; 0 for never."""
     every: PositiveDuration = pd.Timedelta(days=7)
     """Time between two looks at what has matured, however often the monitor runs."""
     one_per_asset: Flag = True
     """Whether only the first failure and the first false episode of an asset count in a look."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """Return how sure a promise has to be."""
+        return Certainty(self.promise_confidence, self.promise_certainty, self.harmful_missed, self.harmful_false)
 
     def part(self, share_of_it: float) -> "Budget":
         """Return the budget of which only a part may be spent."""
@@ -91,6 +90,16 @@ class DriftEvidence:
         """Whether the promise is refuted."""
         return self.rejected_at is not None
 
+    def followed_by(self, later: "DriftEvidence", looks: Sequence[Look]) -> "DriftEvidence":
+        """Return both as one test of all the looks, of which the later was given those after its own.
+
+        Evidence since the promotion goes on where the earlier ended; evidence of the recent past begins anew.
+        """
+        carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
+        values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
+        reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
+        return replace(later, log_e_values=values, rejected_at=next(reached, None))
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -102,6 +111,7 @@ class Drift:
     evidence: tuple[DriftEvidence, ...] = ()
     looks: tuple[Look, ...] = ()
     slices: tuple[str, ...] = ()  # slices that are worse than promised, of those tested
+    promise: ReferenceRates | None = None  # what counts by now: a provisional promise may have been made tighter
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -138,13 +148,13 @@ def detect_drift(
     """
     looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence = evidence_of(looks, promise, overall)
+    evidence, promise = evidence_in_phases(looks, promise, overall)
     worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
     reasons = [*sentences(looks, promise, evidence)]
     reasons += [f"In {name} by itself the champion misses more failures than it promised." for name in worse_slices]
     which = which if FN in which or not worse_slices else (FN, *which)
-    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices)
+    return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices, promise)
 
 
 def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
@@ -154,28 +164,48 @@ def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) 
     """
     evidence: list[DriftEvidence] = []
     if promise.missed.of:
-        failures = [(look.missed, look.failures) for look in looks]
+        failures = [(look.missed, look.failures_at_most) for look in looks]
         part, hypotheses = budget.part(budget.missed_share), missed_hypotheses(promise, budget)
         evidence += _run_tests(FN, bernoulli_alternatives, hypotheses, part, looks, failures)
     if promise.false_episodes.of:
-        episodes = [(look.false_episodes, look.exposure) for look in looks]
+        episodes = [(look.false_at_least, look.exposure) for look in looks]
         part, hypotheses = budget.part(1 - budget.missed_share), false_hypotheses(promise, budget)
         evidence += _run_tests(FP, poisson_alternatives, hypotheses, part, looks, episodes)
     return tuple(evidence)
 
 
+def evidence_in_phases(
+    looks: Sequence[Look], promise: ReferenceRates, budget: Budget
+) -> tuple[tuple[DriftEvidence, ...], ReferenceRates]:
+    """Run the tests of each rate, against a tighter promise from when on it replaces a provisional one.
+
+    Returns the promise that counts in the end, too.
+    """
+    evidence: list[DriftEvidence] = []
+    counts = promise
+    for rate in (MISSED, FALSE):
+        new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
+        if new is None:
+            evidence += evidence_of(looks, promise.only(rate), budget)
+            continue
+        place, tighter = new
+        counts = counts.with_rate(rate, tighter)
+        first = evidence_of(looks[:place], promise.only(rate), budget)
+        then = evidence_of(looks[place:], tighter, budget)
+        evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
+    return tuple(evidence), counts
+
+
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest share of misses that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = min(share(promise.missed.count, int(promise.missed.of), confidence).high, 0.98)
-    return null, min(null + budget.harmful_missed, 0.99)
+    null = limit(promise, MISSED, budget.certainty)
+    return null, harmful(null, MISSED, budget.certainty)
 
 
 def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
     """Return the largest rate of false episodes that keeps the promise, and the smallest that does harm."""
-    confidence = 2 * budget.promise_confidence - 1
-    null = occurrence(promise.false_episodes.count, promise.false_episodes.of, confidence).high
-    return null, null * (1 + budget.harmful_false)
+    null = limit(promise, FALSE, budget.certainty)
+    return null, harmful(null, FALSE, budget.certainty)
 
 
 def sentences(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
@@ -235,7 +265,7 @@ def _worse_slices(
     for assets in slices.values():
         process = EProcess(alternatives, alpha)
         for look in count_looks(outcomes, grid, only=assets):
-            process.update(look.missed, look.failures)
+            process.update(look.missed, look.failures_at_most)
         log_e_values.append(process.log_e_value)
     return tuple(name for name, worse in zip(slices, e_bh(log_e_values, alpha), strict=True) if worse)
 
@@ -248,6 +278,8 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
     tests = [each for each in evidence if each.rate == FN]
     if not tests:
         return f"{counts}; {promise.source} saw none, so nothing was promised."
+    if hidden := sum(look.failures_at_most - look.failures for look in looks):
+        counts += f", with up to {hidden} more prevented that the findings do not show"
     return (
         f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
         f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise. {_evidence_in_odds(tests)}"
@@ -261,9 +293,10 @@ def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Se
     counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
     tests = [each for each in evidence if each.rate == FP]
     if not tests:
-        return f"{counts}; {promise.source} watched no asset, so nothing was promised."
+        return f"{counts}; {promise.source_of(FALSE)} watched no asset, so nothing was promised."
+    source = promise.source_of(FALSE)
     return (
-        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.false_episodes.value:.2f}, so up to "
+        f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
         f"{tests[0].promised:.2f} keeps the promise. {_evidence_in_odds(tests)}"
     )
 

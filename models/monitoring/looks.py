@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from models.monitoring.hidden_failures import hidden_failures
 from models.outcomes.error_rates import MONTH
+from models.outcomes.finding_errors import FindingQuality, found_sound, work_unreported
 from models.outcomes.outcomes import Outcomes
 
 
@@ -27,6 +29,18 @@ class Look:
     failures: int  # missed, caught and prevented
     false_episodes: int
     exposure: float  # asset-months watched
+    unreported: int = 0  # failures that may have been prevented by work whose finding nobody reported, at most
+    misreported: int = 0  # failures that may have been prevented although the finding was "no fault", at most
+
+    @property
+    def failures_at_most(self) -> int:
+        """Failures, with as many hidden ones as the findings allow."""
+        return self.failures + self.unreported + self.misreported
+
+    @property
+    def false_at_least(self) -> int:
+        """False episodes, less those that may hide a prevented failure."""
+        return max(self.false_episodes - self.misreported, 0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class Grid:
     every: pd.Timedelta
     one_per_asset: bool = True
     set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets in doubt, from when on
+    findings: FindingQuality = field(default_factory=FindingQuality)  # how far findings can be trusted
 
 
 def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) -> tuple[Look, ...]:
@@ -58,11 +73,24 @@ def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None"
     failed = _tally(failures, steps)
     missed = _tally(failures[failures["state"] == "missed"], steps)
     alarms = _tally(false_episodes, steps)
+    prevented, cleared, unreported = (
+        _tally(episodes[rows], steps).astype(np.float64)
+        for rows in (episodes["state"] == "tp_prevented", found_sound(episodes), work_unreported(episodes))
+    )
+    behind_missing, behind_wrong = hidden_failures(prevented, cleared, unreported, grid.findings)
     watched = np.bincount(
         decisions["look"], weights=decisions["covered"].dt.total_seconds() / MONTH.total_seconds(), minlength=steps + 1
     )[:steps]
     return tuple(
-        Look(grid.since + (step + 1) * grid.every, int(missed[step]), int(failed[step]), int(alarms[step]), months)
+        Look(
+            grid.since + (step + 1) * grid.every,
+            int(missed[step]),
+            int(failed[step]),
+            int(alarms[step]),
+            months,
+            unreported=int(behind_missing[step]),
+            misreported=int(behind_wrong[step]),
+        )
         for step, months in enumerate(map(float, watched))
     )
 

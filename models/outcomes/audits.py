@@ -70,15 +70,17 @@ def draw_audits(silent: pd.DataFrame, *, share: float, drawn_at: pd.Timestamp, s
 def audit_outcomes(
     drawn: pd.DataFrame, failures: pd.DataFrame, work_orders: pd.DataFrame, *, now: pd.Timestamp, terms: Terms
 ) -> pd.DataFrame:
-    """Add matured_at and state (pending, defective, sound, not_inspected) to drawn audits, as known at `now`.
+    """Add matured_at, state (pending, defective, sound, not_inspected), confirmed and overlooked, as known at `now`.
 
     An audit matures as an alert does. Work orders prompted by an audit count from the drawing to the end of what an
-    alert then would have claimed; an asset that failed before mechanics came was defective.
+    alert then would have claimed; an asset that failed before mechanics came was defective. A defect is confirmed if
+    the first who came reported it, and overlooked if they found the asset sound and it failed within that time.
     """
     orders = known_work_orders(work_orders, now)
     orders = orders[orders["prompted_by"].eq("audit").fillna(False) & orders["finding"].isin(CONCLUSIVE_FINDINGS)]
-    events = orders[["asset", "event_time"]].assign(defect=orders["finding"] == "defect_confirmed")
-    events = pd.concat([events, known_failures(failures, now, terms.breakdown).assign(defect=True)])
+    events = orders[["asset", "event_time"]].assign(defect=orders["finding"] == "defect_confirmed", inspected=True)
+    failed = known_failures(failures, now, terms.breakdown).assign(defect=True, inspected=False)
+    events = pd.concat([events, failed])
     audits = normalize_types(drawn, "drawn_at").reset_index(drop=True)
     audits["matured_at"] = audits["drawn_at"] + terms.maturity
     pairs = audits.reset_index(names="row")[["row", "asset", "drawn_at"]].merge(events, on="asset")
@@ -93,7 +95,21 @@ def audit_outcomes(
         [np.str_(state) for state in ("pending", *_INSPECTED)],
         np.str_("not_inspected"),
     )
+    first = pairs.sort_values("event_time").drop_duplicates("row").set_index("row").reindex(audits.index)
+    came = (audits["state"] == "defective") & first["inspected"].eq(True)
+    audits["confirmed"], audits["overlooked"] = came & first["defect"].eq(True), came & first["defect"].eq(False)
     return audits
+
+
+def finding_sensitivity(audits: pd.DataFrame, *, confidence: float = 0.95) -> Rate:
+    """Estimate which share of the defects that mechanics met was reported, from `audit_outcomes`.
+
+    The errors are the defects overlooked: the rate's `value` is the share reported, its `count` the defects confirmed.
+    A defect that was overlooked and repaired in passing does not show, so the share is an upper estimate.
+    """
+    met = audits[audits["confirmed"] | audits["overlooked"]]
+    weights = 1 / met["probability"]
+    return weighted_share(met["confirmed"], weights, met["asset"], confidence)
 
 
 def estimate_defects(audits: pd.DataFrame, *, confidence: float = 0.95) -> AuditEstimate:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.outcomes.finding_errors import FindingQuality, found_sound, unreported_defects
 from models.outcomes.outcomes import Outcomes
 from models.outcomes.rate_intervals import Bounds, clustered_occurrence, clustered_share, with_bounds
 from models.outcomes.rate_intervals import Rate as Rate
@@ -57,6 +58,9 @@ class ErrorRates:
     precision
         Share of the alarm episodes that were true (something failed, or a defect was found), of those true or false;
         None in rates stored before it was counted.
+    misreported
+        Defects, beyond those confirmed, that inspections must have met given how often findings are wrong; the rates
+        of failures and episodes count them, those of decisions do not. Below zero where too many were confirmed.
     """
 
     start: pd.Timestamp
@@ -71,6 +75,7 @@ class ErrorRates:
     undecided: int
     confidence: float
     precision: Rate | None = None
+    misreported: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values: times in ISO 8601, NaN and infinity as None."""
@@ -83,11 +88,12 @@ class ErrorRates:
         for name in ("start", "end"):
             parsed[name] = pd.Timestamp(values[name])
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
-            parsed[name] = None if values.get(name) is None else _parse_rate(values[name])
+            parsed[name] = None if values.get(name) is None else parse_rate(values[name])
         return cls(**parsed)
 
 
-def _parse_rate(values: Mapping[str, Any]) -> Rate:
+def parse_rate(values: Mapping[str, Any]) -> Rate:
+    """Read a rate that was stored as JSON values."""
     bounds = values.get("bounds")
     own = {key: _NULLS[key] if x is None else x for key, x in values.items() if key != "bounds"}
     if bounds is None:
@@ -101,11 +107,13 @@ def error_rates(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
     confidence: float = 0.95,
+    findings: FindingQuality | None = None,
 ) -> ErrorRates:
     """Count the errors among the matured outcomes of a period.
 
     The period (start, end] is by a decision's cut-off, an episode's opening and a failure's event time. By default it
-    runs from the first decision to the last matured time, beyond which `end` never reaches.
+    runs from the first decision to the last matured time, beyond which `end` never reaches. With `findings` that may
+    be wrong, the rates are corrected for them, and the bounds reach from the rates as reported to the corrected ones.
     """
     last = outcomes.matured_until if end is None else min(end, outcomes.matured_until)
     first = _first_time(outcomes, last) if start is None else start
@@ -120,19 +128,29 @@ def error_rates(
     fn, tp, fp, tn = (total(f"decision {state}") for state in ("fn", "tp", "fp", "tn"))
     alerted, silent = total("decision censored alert"), total("decision censored")
 
+    hidden = unreported_defects(total("episode tp_prevented"), total("episode cleared"), findings or FindingQuality())
+    none = np.zeros_like(hidden)
+    most, least = (hidden, none) if hidden.sum() > 0 else (none, hidden)
+
     def bounded(rate: Callable[..., Rate], decided: Parts, lowest: Parts, highest: Parts, unknown: Counts) -> Rate:
-        value, least, most = (rate(*parts, confidence) for parts in (decided, lowest, highest))
-        return with_bounds(value, least, most, round(unknown.sum()))
+        own, low, high = (rate(*parts, confidence) for parts in (decided, lowest, highest))
+        return with_bounds(own, low, high, round(unknown.sum()))
 
     return ErrorRates(
         start=first,
         end=last,
-        missed=bounded(clustered_share, (missed, events), (missed, events + undecided), (missed, events), undecided),
+        missed=bounded(
+            clustered_share,
+            (missed, events + hidden),
+            (missed, events + most + undecided),
+            (missed, events + least),
+            undecided,
+        ),
         false_episodes=bounded(
             clustered_occurrence,
-            (false, total("exposure")),
-            (false, total("exposure")),
-            (false + undecided, total("exposure")),
+            (false - hidden, total("exposure")),
+            (false - most, total("exposure")),
+            (false - least + undecided, total("exposure")),
             undecided,
         ),
         decision_fn=bounded(
@@ -148,11 +166,12 @@ def error_rates(
         confidence=confidence,
         precision=bounded(
             clustered_share,
-            (true, true + false),
-            (true, true + false + undecided),
-            (true + undecided, true + false + undecided),
+            (true + hidden, true + false),
+            (true + least, true + false + undecided),
+            (true + most + undecided, true + false + undecided),
             undecided,
         ),
+        misreported=float(hidden.sum()),
     )
 
 
@@ -176,6 +195,8 @@ def _counts(outcomes: Outcomes, start: pd.Timestamp, end: pd.Timestamp) -> pd.Da
             exposure: Any = inside.groupby("asset")["covered"].sum()
             parts.append((exposure / MONTH).rename("exposure").to_frame())
         parts.append(pd.crosstab(inside["asset"], state))
+        if unit == "episode":
+            parts.append(inside[found_sound(inside)].groupby("asset").size().rename("episode cleared").to_frame())
     counts: pd.DataFrame = pd.concat(parts, axis=1).fillna(0.0).sort_index()
     return counts
 

@@ -17,16 +17,47 @@ def claimed_period(prediction: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Time
     return opens, opens + pd.Timedelta(seconds=prediction["horizon_s"])
 
 
-def claim_sentence(prediction: Mapping[str, Any], clock: Clock = TIME) -> str:
-    """Say what a stored prediction claimed, and for which period."""
+def claim_sentence(
+    prediction: Mapping[str, Any], clock: Clock = TIME, condition: Mapping[str, Any] | None = None
+) -> str:
+    """Say what a stored prediction claimed, and for which period.
+
+    `condition` is what was answered of the condition that the model is about, see
+    `models.artifact.scoring.condition_answer`.
+    """
+    if condition is not None and condition["value"] is not None:
+        return _value_sentence(prediction, clock, condition)
     opens, closes = claimed_period(prediction)
     seconds = closes - opens < _DETAIL
     period = f"between {clock.moment(opens, seconds=seconds)} and {clock.moment(closes, seconds=seconds)}"
-    model = f"Version {prediction['model_version']} of {prediction['model_name']}"
+    model = _model(prediction)
+    failure = "a failure" if condition is None else f"crossing {_threshold(condition)}"
     if pd.isna(prediction["probability"]):
         life = f"{clock.amount(prediction['remaining_life_h'], '.1f')} of remaining life"
-        return f"{model} gave {prediction['asset']} {life}; an alert claims a failure {period}."
-    return f"{model} gave {prediction['asset']} a failure probability of {prediction['probability']:.3f} {period}."
+        return f"{model} gave {prediction['asset']} {life}; an alert claims {failure} {period}."
+    asset, probability = prediction["asset"], f"{prediction['probability']:.3f}"
+    if condition is not None:
+        return f"{model} gave {asset} a probability of {probability} of {failure} {period}."
+    return f"{model} gave {asset} a failure probability of {probability} {period}."
+
+
+def _value_sentence(prediction: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any]) -> str:
+    at = clock.moment(pd.Timestamp(condition["at"]))
+    what = f"the {condition['channel']} of {prediction['asset']} at {at}"
+    return f"{_model(prediction)} predicted {what} as {with_unit(condition['value'], condition)}."
+
+
+def with_unit(value: float, condition: Mapping[str, Any]) -> str:
+    """Write a value of a condition with its unit."""
+    return f"{value:.6g}" + (f" {condition['unit']}" if condition["unit"] else "")
+
+
+def _threshold(condition: Mapping[str, Any]) -> str:
+    return f"{condition['channel']} {condition['direction']} {with_unit(condition['threshold'], condition)}"
+
+
+def _model(prediction: Mapping[str, Any]) -> str:
+    return f"Version {prediction['model_version']} of {prediction['model_name']}"
 
 
 def alert_sentence(prediction: Mapping[str, Any], clock: Clock = TIME) -> str:

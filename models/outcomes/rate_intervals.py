@@ -106,9 +106,9 @@ def clustered_share(counts: npt.ArrayLike, trials: npt.ArrayLike, confidence: fl
     (0.16, 0.1)
     """
     hits, tried = (np.asarray(values, dtype=np.float64) for values in (counts, trials))
-    hits, tried = hits[tried > 0], tried[tried > 0]
+    hits, tried = hits[tried != 0], tried[tried != 0]
     total = float(tried.sum())
-    if total == 0:
+    if total <= 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
     value = float(hits.sum()) / total
     effective = _effective_trials(hits - value * tried, tried, value, total, confidence)
@@ -167,14 +167,15 @@ def clustered_occurrence(counts: npt.ArrayLike, exposures: npt.ArrayLike, confid
     (3.6, 11.1)
     """
     own, exposed = (np.asarray(values, dtype=np.float64) for values in (counts, exposures))
-    events, exposure = round(own.sum()), float(exposed.sum())
+    total, exposure = max(float(own.sum()), 0.0), float(exposed.sum())
+    events = round(total)
     own, exposed = own[exposed > 0], exposed[exposed > 0]
     if exposure <= 0:
         return Rate(events, 0.0, float("nan"), 0.0, float("inf"))
-    value = events / exposure
-    effective = _effective_events(own, own - value * exposed, confidence) if own.any() else float(events)
-    if not effective:
-        return occurrence(events, exposure, confidence)
+    value = total / exposure
+    if not total:
+        return occurrence(0, exposure, confidence)
+    effective = _effective_events(own, own - value * exposed, confidence) if own.any() else total
     low, high = _garwood(effective, confidence)
     return Rate(events, exposure, value, value * low / effective, value * high / effective)
 
@@ -192,6 +193,17 @@ def _effective_events(counts: Floats, residuals: Floats, confidence: float) -> f
     spread = stats.norm.isf(tail) / stats.t.isf(tail, clusters - 1)
     independent = events**2 / variance if variance > 0 else np.inf
     return max(1.0, min(events, max(independent, fewest)) * float(spread) ** 2)
+
+
+def effective_share(trials: int, value: float, effective: float, confidence: float = 0.95) -> Rate:
+    """Return a share of so many trials, with Wilson's interval of their effective number."""
+    return Rate(round(value * trials), trials, value, *_wilson(value, effective, confidence))
+
+
+def effective_occurrence(exposure: float, value: float, effective: float, confidence: float = 0.95) -> Rate:
+    """Return events per asset-month of exposure, with Garwood's interval of the effective exposure."""
+    low, high = _garwood(value * effective, confidence)
+    return Rate(round(value * exposure), exposure, value, low / effective, high / effective)
 
 
 def with_bounds(rate: Rate, lowest: Rate, highest: Rate, unknown: int) -> Rate:

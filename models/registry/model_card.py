@@ -5,7 +5,7 @@ References
 Mitchell et al., "Model cards for model reporting", FAT* 2019, doi:10.1145/3287560.3287596.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,9 +15,23 @@ from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
 from models.outcomes.error_rates import Rate
 from models.training.left_out import left_out_sentence
-from models.training.training import Trained
+from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SHOWN_COLUMNS = 15
+_PLANT_FIGURES = (
+    "failures_caught",
+    "failures_total",
+    "false_alarms",
+    "expected_cost",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "base_rate",
+    "calibration_slope",
+    "rmse_capped",
+    "rmse",
+    "interval_coverage",
+)
 
 
 def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
@@ -26,6 +40,7 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
         _prediction_target(trained),
         _provenance(trained, tags),
         _figures(trained),
+        *_intervals(trained),
         _alerts(trained),
         _limits(trained),
     )
@@ -72,6 +87,7 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
     test_set = {
         "time": f"from {begins} on",
         "asset": f"on the assets {', '.join(split.test) or 'drawn'}",
+        "plant": "each plant by a model fitted without it; this model is fitted to all",
         "cross": "each asset by a model fitted without it; this model is fitted to all",
     }[split.kind]
     rows = {
@@ -94,9 +110,13 @@ def _figures(trained: Trained) -> str:
     shown = {name: _number(value) for name, value in trained.evaluation.metrics.items()}
     text = "## Figures on the test samples\n\n" + _table(("figure", "value"), shown.items())
     clock = trained.artifact.clock
+    if trained.evaluation.period is not None:
+        start, end = map(clock.moment, trained.evaluation.period)
+        text += f"\n\nFailures, alarms and costs are those of {start} to {end}, all of whose outcomes had matured."
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
+    text += _plants(trained) + _reliability(trained)
     reference = trained.evaluation.reference
     if reference is None:
         return text
@@ -107,7 +127,72 @@ def _figures(trained: Trained) -> str:
         "decisions: false positives": reference.decision_fp,
     }
     rows = _table(("rate", "value and interval"), ((name, _rate(rate)) for name, rate in rates.items()))
-    return f"{text}\n\nReference rates for monitoring, with {reference.confidence:.0%} intervals:\n\n{rows}"
+    since = f"from {clock.moment(reference.start)} on, when alarms had settled"
+    kept = "As a champion it is held to these or, where that is tighter, to the promise of the champion before it."
+    intervals = f"with {reference.confidence:.0%} intervals"
+    return f"{text}\n\nReference rates for monitoring, {since}, {intervals}:\n\n{rows}\n\n{kept}"
+
+
+def _plants(trained: Trained) -> str:
+    """Tabulate the figures of each plant, tested by a model of the others; empty for other splits."""
+    shown = [name for name in _PLANT_FIGURES if name in trained.evaluation.metrics]
+    plants = {**trained.by_plant, "all": trained.evaluation.metrics}
+    if not trained.by_plant:
+        return ""
+    rows = [(plant, *(_number(metrics.get(name, np.nan)) for name in shown)) for plant, metrics in plants.items()]
+    return f"\n\nEach plant by a model of the others:\n\n{_table(('plant', *shown), rows)}"
+
+
+def _reliability(trained: Trained) -> str:
+    """Tabulate what share of the decided test samples failed by predicted probability; empty without any."""
+    bins = reliability_of_test(trained)
+    if not bins:
+        return ""
+    head = ("predicted probability", "samples", "mean predicted", "share that failed")
+    rows = [
+        (f"{each.low:.1f} to {each.high:.1f}", f"{each.count:,}", f"{each.predicted:.3f}", f"{each.observed:.3f}")
+        for each in bins
+    ]
+    figures = trained.evaluation.metrics
+    slope, intercept = (_number(figures.get(f"calibration_{name}", np.nan)) for name in ("slope", "intercept"))
+    return (
+        f"\n\nReliability: of calibrated probabilities the two shares agree, the slope is 1 and the intercept 0; here "
+        f"they are {slope} and {intercept}.\n\n{_table(head, rows)}"
+    )
+
+
+def _intervals(trained: Trained) -> Iterable[str]:
+    """Say what the intervals of predicted numbers promise, stage by stage; nothing for failures."""
+    artifact, experiment = trained.artifact, trained.experiment
+    level = experiment.evaluation.interval_level
+    if artifact.target == "failure" or not level:
+        return []
+    if artifact.intervals is None:
+        return [f"## Intervals\n\nNone: its training assets are too few for intervals of {level:.0%}."]
+    unit, size = f" {trained.condition_unit}" if trained.condition_unit else "", 1.0
+    if artifact.target == "remaining_life":
+        named = artifact.clock.unit(artifact.intervals.scale_at)
+        unit, size = f" {named.plural}", named.hours
+    stages = zip(artifact.intervals.stages, coverage_of_stages(trained), strict=True)
+    rows = [
+        (
+            f"{_number_or(stage_coverage.begin / size, 'less')} to {_number_or(stage_coverage.end / size, 'more')}",
+            f"{stage.assets}",
+            f"{stage_coverage.coverage:.1%} of {stage_coverage.assets} assets",
+            f"{stage_coverage.width / size:.3g}",
+        )
+        for stage, stage_coverage in stages
+    ]
+    text = (
+        f"An interval holds the true number of a new asset with probability {level:.0%}, as far as it resembles the "
+        "training assets. It is learned from predictions of training assets by models that had not seen them."
+    )
+    head = (f"predicted{unit}", "training assets", "test samples held", f"mean width{unit}")
+    return [f"## Intervals\n\n{text}\n\n" + _table(head, rows)]
+
+
+def _number_or(value: float, word: str) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else word
 
 
 def _alerts(trained: Trained) -> str:
@@ -175,9 +260,9 @@ def _columns(trained: Trained) -> str:
     return "## Features that matter most\n\n" + _table(("column", "importance"), shown)
 
 
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in (head, ("---", "---"), *rows)]
-    return "\n".join(lines)
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def _number(value: float) -> str:

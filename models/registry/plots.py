@@ -1,18 +1,20 @@
 """Plots of a trained model, for MLflow and the model card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
 
 from features.clock import Clock
+from models.assessment.reliability import ReliabilityBin
+from models.assessment.thresholds import ChosenThreshold
+from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
-from models.training.training import Trained
+from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SIZE = (6.0, 4.0)
 _SHOWN_COLUMNS = 20
@@ -22,7 +24,8 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
     """Draw the plots for the model's target, and return the PNG files.
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
-    and error over life. For a condition: predicted against measured. Importances where the learner provides them.
+    error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
+    hold at each stage. Importances where the learner provides them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots = _PLOTS[trained.artifact.target](trained)
@@ -49,12 +52,12 @@ def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     plots: dict[str, Callable[[Any], None]] = {}
     if truth.any():
         plots["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
-        plots["calibration"] = lambda axes: _calibration(axes, truth, score)
+        plots["calibration"] = lambda axes: _calibration(axes, reliability_of_test(trained), trained.evaluation.metrics)
     if len(trained.evaluation.lead_times_h):
         plots["lead_times"] = lambda axes: _lead_times(axes, trained.evaluation.lead_times_h, trained.artifact.clock)
     if trained.threshold is not None and len(trained.threshold.curve):
-        curve, value = trained.threshold.curve, trained.threshold.value
-        plots["threshold"] = lambda axes: _threshold(axes, curve, value)
+        chosen = trained.threshold
+        plots["threshold"] = lambda axes: draw_threshold(axes, chosen)
     return plots
 
 
@@ -67,12 +70,16 @@ def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     limit = np.inf if cap is None else cap / pd.Timedelta(hours=1) / unit.hours
     scaled = labelled[["remaining_life_h", "prediction"]] / unit.hours
     shown = labelled[["asset", "as_of"]].assign(life=scaled["remaining_life_h"], prediction=scaled["prediction"])
-    return {
+    plots = {
         "predicted_and_true": lambda axes: _predicted_and_true(
             axes, shown, trained.experiment.split.score_at, unit.symbol
         ),
         "error_over_life": lambda axes: _error_over_life(axes, shown, limit, unit.symbol),
     }
+    if LOW in labelled:
+        ends = labelled[[LOW, HIGH]].to_numpy() / unit.hours
+        plots["intervals_over_life"] = lambda axes: _intervals_over_life(axes, shown, ends, limit, unit.symbol)
+    return plots | _coverage_plot(trained, unit.symbol, unit.hours)
 
 
 def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
@@ -81,7 +88,16 @@ def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     unit = f" ({trained.condition_unit})" if trained.condition_unit else ""
     if measured.empty:
         return {}
-    return {"predicted_and_true": lambda axes: _predicted_and_measured(axes, measured, unit)}
+    plots = {"predicted_and_true": lambda axes: _predicted_and_measured(axes, measured, unit)}
+    return plots | _coverage_plot(trained, trained.condition_unit or "", 1.0)
+
+
+def _coverage_plot(trained: Trained, unit: str, size: float) -> dict[str, Callable[[Any], None]]:
+    stages = [stage for stage in coverage_of_stages(trained) if stage.assets]
+    if not stages:
+        return {}
+    level = trained.experiment.evaluation.interval_level
+    return {"coverage_by_stage": lambda axes: _coverage_by_stage(axes, stages, level, unit, size)}
 
 
 _PLOTS = {"failure": _failure_plots, "remaining_life": _life_plots, "condition": _condition_plots}
@@ -97,11 +113,20 @@ def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02), title="Precision and recall")
 
 
-def _calibration(axes: Any, truth: Any, score: Any) -> None:
-    observed, predicted = calibration_curve(truth, np.clip(score, 0, 1), n_bins=10, strategy="uniform")
+def _calibration(axes: Any, bins: Sequence[ReliabilityBin], figures: Mapping[str, float]) -> None:
+    """Draw the reliability curve, and how many samples each of its points stands for."""
+    slope, intercept = (figures.get(f"calibration_{name}", np.nan) for name in ("slope", "intercept"))
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axes.plot(predicted, observed, "o-")
-    axes.set(xlabel="predicted probability", ylabel="share that failed", title="Calibration")
+    axes.plot(
+        [each.predicted for each in bins],
+        [each.observed for each in bins],
+        "o-",
+        label=f"slope {slope:.2f}, intercept {intercept:.2f}",
+    )
+    for each in bins:
+        axes.annotate(f"{each.count:,}", (each.predicted, each.observed), (3, -9), textcoords="offset points", size=6)
+    axes.legend(loc="upper left")
+    axes.set(xlabel="predicted probability", ylabel="share that failed", title="Reliability, with sample counts")
 
 
 def _lead_times(axes: Any, hours: Any, clock: Clock) -> None:
@@ -110,9 +135,15 @@ def _lead_times(axes: Any, hours: Any, clock: Clock) -> None:
     axes.set(xlabel=f"{unit.plural} between first timely alert and failure", ylabel="failures", title="Lead times")
 
 
-def _threshold(axes: Any, curve: pd.DataFrame, value: float) -> None:
+def draw_threshold(axes: Any, chosen: ChosenThreshold) -> None:
+    """Draw the costs that the threshold was chosen by, the least of them, and those that chance cannot tell from it."""
+    curve, cheapest = chosen.curve, chosen.cheapest
     axes.plot(curve["threshold"], curve["cost"])
-    axes.axvline(value, color="tab:red", label=f"chosen: {value:.3g}")
+    close = curve[curve["close"]]
+    axes.plot(close["threshold"], close["cost"], ".", markersize=3, label="within one standard error of the least")
+    least = f"least: {cheapest['threshold']:.3g}"
+    axes.plot(cheapest["threshold"], cheapest["cost"], "o", color="tab:green", label=least)
+    axes.axvline(chosen.value, color="tab:red", label=f"chosen: {chosen.value:.3g}")
     axes.legend()
     axes.set(xlabel="threshold", ylabel="cost on validation samples", xscale="log", title="Cost by threshold")
 
@@ -154,4 +185,31 @@ def _error_over_life(axes: Any, labelled: pd.DataFrame, limit: float, unit: str)
     axes.legend()
     axes.set(
         xlabel=f"true remaining life ({unit})", ylabel=f"predicted - true, capped ({unit})", title="Error over life"
+    )
+
+
+def _intervals_over_life(axes: Any, labelled: pd.DataFrame, ends: Any, limit: float, unit: str) -> None:
+    """Draw the prediction and its interval of the asset that is followed for longest, and the truth."""
+    own = (labelled["asset"] == labelled["asset"].value_counts().idxmax()).to_numpy()
+    order = np.argsort(labelled["as_of"].to_numpy()[own])
+    asset, (low, high) = labelled[own].iloc[order], ends[own][order].T
+    axes.fill_between(asset["life"], low, high, alpha=0.3, step="mid", label="interval")
+    axes.plot(asset["life"], asset["prediction"], label="predicted")
+    axes.plot(asset["life"], asset["life"].clip(upper=limit), color="grey", linewidth=0.8, label="true")
+    axes.invert_xaxis()
+    axes.legend()
+    name = str(asset["asset"].iloc[0]).replace("$", r"\$")
+    axes.set(xlabel=f"true remaining life ({unit})", ylabel=f"predicted ({unit})", title=f"Intervals over life: {name}")
+
+
+def _coverage_by_stage(axes: Any, stages: Sequence[StageCoverage], level: float, unit: str, size: float) -> None:
+    numbers = np.arange(len(stages))
+    axes.bar(numbers, [stage.coverage for stage in stages], width=0.6)
+    axes.axhline(level, color="tab:red", label=f"wanted: {level:.0%}")
+    names = [f"{stage.begin / size:.3g} to {stage.end / size:.3g}\n{stage.assets} assets" for stage in stages]
+    axes.set_xticks(numbers, [name.replace("-inf to", "below").replace(" to inf", " or more") for name in names])
+    axes.tick_params(axis="x", labelsize=6)
+    axes.legend(loc="lower right")
+    axes.set(
+        xlabel=f"predicted ({unit})", ylabel="test samples held, by asset", ylim=(0, 1.02), title="Coverage by stage"
     )

@@ -68,7 +68,6 @@ def promote(
     with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
-        _check_servable(registry, name, to_version)
         _complete_ledger(registry, records, name, champion, now)
         proven = verify_version(registry, name, to_version, unproven=unproven)
         recorded = dict(evidence) if proven else {**evidence, "unproven": True}
@@ -216,15 +215,6 @@ def _update_previous(registry: Registry, records: Records, name: str) -> None:
     if previous is not None:
         with suppress(NotFoundError):  # it may have been deleted
             registry.set_alias(name, PREVIOUS, previous)
-
-
-def _check_servable(registry: Registry, name: str, version: int) -> None:
-    if registry.tags(name, version).get("target") == "condition":
-        raise ModelError(
-            f"version {version} of {name} predicts the value of a condition",
-            "a model of failures or of remaining life: scoring and the endpoint answer for these",
-            "Read its predictions and figures in MLflow, or predict when the condition crosses label.threshold",
-        )
 
 
 def _check_swap(name: str, champion: int | None, expected: int | None, to_version: int) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from features.recipe.recipe import Recipe
     from models.artifact.artifact import Artifact
     from models.artifact.golden_inputs import GoldenInputs
+    from models.labels.condition import PredictedCondition
     from models.outcomes.error_rates import ErrorRates
     from models.training.training import Trained
 
@@ -154,7 +155,11 @@ class Registry:
 
         entry = self._version(name, version)
         with storage_errors(self.workspace), self._files(entry) as folder:
-            artifact = Artifact.load(folder, trained_down=_down_after_failure(entry.tags))
+            artifact = Artifact.load(
+                folder,
+                trained_down=_down_after_failure(entry.tags),
+                trained_condition=_condition(entry.tags),
+            )
         if artifact.digest != entry.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
         reference = entry.tags.get("reference_rates")
@@ -319,10 +324,11 @@ class Registry:
     def _log_figures(self, run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        from models.registry.run_record import run_params
+        from models.registry.run_record import plant_metrics, run_params
 
         now = self._client.get_run(run_id).info.start_time
-        metrics = [Metric(k, v, now, 0) for k, v in trained.evaluation.metrics.items() if np.isfinite(v)]
+        figures = {**trained.evaluation.metrics, **plant_metrics(trained.by_plant)}
+        metrics = [Metric(k, v, now, 0) for k, v in figures.items() if np.isfinite(v)]
         params = [Param(key, value) for key, value in run_params(trained).items()]
         self._client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
 
@@ -421,6 +427,16 @@ def _down_after_failure(tags: Mapping[str, str]) -> pd.Timedelta:
     """Return how long an asset is down by the experiment of a version; artifacts once did not keep it."""
     label = json.loads(tags.get("experiment", "{}")).get("label", {})
     return parse_duration(label.get("down_after_failure", "0h"), zero=True)
+
+
+def _condition(tags: Mapping[str, str]) -> "PredictedCondition | None":
+    """Return the condition that a version is about by its experiment; artifacts once did not keep it."""
+    from models.labels.condition import PredictedCondition
+
+    label = json.loads(tags.get("experiment", "{}")).get("label", {})
+    if "condition" not in label:
+        return None
+    return PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
 
 
 def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:

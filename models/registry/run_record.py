@@ -1,6 +1,8 @@
 """What is recorded with a registered version: its tags, parameters and files."""
 
 import json
+import re
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from models.training.training import Trained
 
 PREDICTIONS_FILE = "predictions.parquet"
 CARD_FILE = "model_card.md"
+PROMISE_CARRIED = "promise_carried_on"
+"""The tag of versions that the promise of the champion before binds too; versions once had no such tag."""
 _LONGEST_PARAMETER = 500
+# What MLflow refuses in the name of a metric, and the slash, which would make a folder of it.
+_ILLEGAL = re.compile(r"[^\w .:-]")
 
 
 def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
@@ -35,6 +41,7 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
         "predictions_digest": trained.predictions_digest,
         "left_out": json.dumps(dict(trained.left_out), sort_keys=True),
         "booked_again": str(trained.booked_again),
+        PROMISE_CARRIED: "until a person accepts a looser one",
     }
     if trained.evaluation.reference is not None:
         tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)
@@ -50,6 +57,16 @@ def run_params(trained: Trained) -> dict[str, str]:
         inner = value if isinstance(value, dict) else {"": value}
         flat |= {f"{key}.{name}".rstrip("."): str(item)[:_LONGEST_PARAMETER] for name, item in inner.items()}
     return flat | {"columns": str(len(trained.artifact.columns)), "threshold": str(trained.artifact.threshold)}
+
+
+def plant_metrics(by_plant: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Name the metrics of each plant as MLflow allows: ``plants/north/f1``, plants that would be alike by number."""
+    named: dict[str, float] = {}
+    for number, (plant, metrics) in enumerate(by_plant.items()):
+        name = _ILLEGAL.sub("_", plant).strip(" .") or "_"
+        taken = any(key.startswith(f"plants/{name}/") for key in named)
+        named |= {f"plants/{name}{f'_{number}' if taken else ''}/{key}": value for key, value in metrics.items()}
+    return named
 
 
 def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:

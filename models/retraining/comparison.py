@@ -167,7 +167,7 @@ def _policies(
     """Return the cost of inspecting never, always, and at the interval that was best before the period."""
     missed, false = costs.missed_failure, costs.false_alarm
     before = observed_cut_offs(history, stride, rule, end=period.start - terms.claim).cut_offs
-    known = known_failures(history.failures, period.start, terms.breakdown)
+    known = known_failures(history.predicted_failures, period.start, terms.breakdown)
     best = best_interval(
         before, known, terms=terms, missed_failure=missed, false_alarm=false, observation_gaps=observation_gaps
     )

@@ -62,7 +62,7 @@ def short_holdout(
     Data that are held out cannot be learned from. While the champion drifts, they are the very part that matters, and a
     challenger that has learned from them is better by far: a few events show it.
     """
-    failed = known_failures(history.failures, now, terms.breakdown)[["asset", "event_time"]]
+    failed = known_failures(history.predicted_failures, now, terms.breakdown)[["asset", "event_time"]]
     both = pd.concat([failed, confirmed_defects(history.work_orders, now)[["asset", "event_time"]]]).drop_duplicates()
     matured = both[both["event_time"] <= now - terms.maturity].sort_values("event_time")
     if len(matured) < events:
@@ -79,7 +79,7 @@ def events_to_announce(
     Only events after `start` that one of the decisions (asset, as_of) could have announced, up to those whose alerts
     have all matured by `now`. Columns asset, event_time, confirmed.
     """
-    failed = known_failures(history.failures, now, terms.breakdown).assign(confirmed=False)
+    failed = known_failures(history.predicted_failures, now, terms.breakdown).assign(confirmed=False)
     defects = confirmed_defects(history.work_orders, now).assign(confirmed=True)
     events = pd.concat([failed, defects], ignore_index=True).drop_duplicates(["asset", "event_time"])
     inside = (events["event_time"] > start) & (events["event_time"] <= now - terms.maturity)

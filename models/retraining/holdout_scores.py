@@ -49,7 +49,12 @@ def holdout_outcomes(
     Claims about a time in `observation_gaps`, when assets were retired or lost, are neither true nor false.
     """
     known = outcomes(
-        predictions, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=observation_gaps
+        predictions,
+        history.predicted_failures,
+        history.work_orders,
+        now=now,
+        terms=terms,
+        observation_gaps=observation_gaps,
     )
     alerts = predictions[predictions["alert"].astype(bool)]
     reclassified = reclassify_by_other_work(known, history.work_orders)

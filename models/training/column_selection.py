@@ -15,9 +15,9 @@ from features.names import parse_name
 from features.recipe.fitting import fit_recipe
 from features.recipe.recipe import Recipe
 from features.recipe.selection import informative_columns, most_related
-from models.experiment.condition_outcomes import feature_channels
+from models.experiment.condition_outcomes import feature_channels, outcome_history
 from models.experiment.experiment import Experiment
-from models.training.out_of_fold import folds
+from models.training.out_of_fold import folds, interval_folds
 from models.training.permutation_importance import permutation_importance
 from models.training.samples import Samples
 
@@ -80,8 +80,8 @@ def choose_columns(
     Thousands of columns of all samples would not fit into memory, and most of them are dropped: all are computed for
     some samples, and only the chosen ones for the rest. Columns keep their order.
 
-    Each validation fold chooses its own columns, on what it learns from. The threshold and the calibration are chosen
-    on its predictions, which would look too good if their labels had chosen the columns already.
+    Each validation fold chooses its own columns, on what it learns from. The threshold and the calibration, or the
+    intervals, are chosen on its predictions, which would look too good if their labels had chosen the columns already.
 
     References
     ----------
@@ -96,14 +96,17 @@ def choose_columns(
     features = extract(history, ranked[["asset", "as_of"]], recipe, progress=progress)
     target = ranked["target"].to_numpy(np.float64)
     chosen = _best_columns(experiment, recipe, features, target)
-    if experiment.target != "failure":
-        return chosen
+    if experiment.target == "failure":
+        validation = list(folds(experiment, samples.learned, experiment.purge))
+    else:
+        failed = outcome_history(experiment, history).failures["asset"]
+        validation = list(interval_folds(experiment, samples.learned["asset"], failed))
     by_fold = []
-    for number, (learn, _) in enumerate(validation := list(folds(experiment, samples.learned, experiment.purge))):
+    for number, (learn, _) in enumerate(validation):
         progress("train: columns of each validation fold", number, len(validation))
         rows = learn[places]
-        two_classes = np.unique(target[rows]).size == 2
-        by_fold.append(_best_columns(experiment, recipe, features[rows], target[rows]).columns if two_classes else ())
+        enough = np.unique(target[rows]).size >= 2
+        by_fold.append(_best_columns(experiment, recipe, features[rows], target[rows]).columns if enough else ())
     return replace(chosen, by_fold=tuple(by_fold))
 
 

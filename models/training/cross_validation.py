@@ -1,4 +1,4 @@
-"""Cross-validation over assets: every asset is predicted by a model that was fitted without it.
+"""Cross-validation over assets or plants: every asset is predicted by a model that was fitted without it.
 
 Each fold is a training of its own: columns, operating regimes, threshold and calibration are learned from its training
 assets alone. The predictions of all folds together give the figures of the model, which is fitted to all assets.
@@ -11,13 +11,14 @@ cross-validation studies", SIGKDD Explorations 12 (2010), doi:10.1145/1882471.18
 """
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.errors import ModelError
+from data_contracts.errors import ModelError, UsageError
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
@@ -37,20 +38,56 @@ def predict_across(
     progress: ProgressCallback = silent,
 ) -> TestPredictions:
     """Predict the samples of each asset by a model of the others; `samples` are those of all assets."""
-    failed = outcome_history(experiment, history).failures["asset"]
-    groups = asset_folds(samples.train["asset"], failed, experiment.split.test_folds, experiment.seed)
+    groups = _groups(experiment, history, samples.train["asset"])
     predicted = []
-    for number, assets in enumerate(groups):
+    for number, (name, assets) in enumerate(groups.items()):
         progress("train: folds", number, len(groups))
-        predicted.append(_predict_fold(experiment, history, assets, known_until, progress))
+        predicted.append(_predict_fold(experiment, history, name, assets, known_until, progress))
     progress("train: folds", len(groups), len(groups))
     frame = pd.concat([part.frame for part in predicted], ignore_index=True)
-    return TestPredictions(frame, np.vstack([part.probabilities for part in predicted]))
+    probabilities, constant = (
+        np.vstack([getattr(part, name) for part in predicted]) for name in ("probabilities", "constant")
+    )
+    return TestPredictions(frame, probabilities, constant)
+
+
+def plant_assets(history: History, assets: "pd.Series[str]") -> dict[str, tuple[str, ...]]:
+    """Return the assets of each plant, where their latest records place them."""
+    latest = latest_records(history.assets).set_index("asset")["plant"]
+    names = sorted(set(assets.astype(str)))
+    homeless = [name for name in names if pd.isna(latest.get(name))]
+    if homeless:
+        more = f" and {len(homeless) - _NAMED} more" if len(homeless) > _NAMED else ""
+        listed = ", ".join(homeless[:_NAMED]) + more
+        raise UsageError(
+            f'split.kind = "plant", and no record places {listed}',
+            "a plant for each asset",
+            "Import records of the assets with their plant (`forewarn import files --assets`), or split by cross",
+        )
+    placed = pd.Series(names, index=[str(latest[name]) for name in names])
+    plants = {str(plant): tuple(own) for plant, own in placed.groupby(level=0)}
+    if len(plants) < 2:
+        raise UsageError(
+            f'split.kind = "plant", and all assets are of {next(iter(plants))!r}',
+            "at least two plants, each to be tested by a model of the others",
+            'Set split.kind = "cross" to leave out assets in turn, or import another plant and let data.plant be "all"',
+        )
+    return plants
+
+
+def _groups(experiment: Experiment, history: History, assets: "pd.Series[str]") -> Mapping[str, tuple[str, ...]]:
+    """Return the assets that are left out together, by a name for them."""
+    if experiment.split.kind == "plant":
+        return plant_assets(history, assets)
+    failed = outcome_history(experiment, history).failures["asset"]
+    folds = asset_folds(assets, failed, experiment.split.test_folds, experiment.seed)
+    return {", ".join(fold[:_NAMED]) + (" and others" if len(fold) > _NAMED else ""): fold for fold in folds}
 
 
 def _predict_fold(
     experiment: Experiment,
     history: History,
+    name: str,
     assets: tuple[str, ...],
     known_until: pd.Timestamp,
     progress: ProgressCallback,
@@ -61,8 +98,7 @@ def _predict_fold(
         drawn = draw_samples(fold, history, known_until)
         fitted = fit_model(fold, history, drawn, step=_no_steps(), progress=progress)
     except ModelError as error:
-        without = ", ".join(assets[:_NAMED]) + (" and others" if len(assets) > _NAMED else "")
-        raise ModelError(f"without {without}: {error.found}", error.expected, error.remedy) from error
+        raise ModelError(f"without {name}: {error.found}", error.expected, error.remedy) from error
     return predict_test(fitted, drawn.test)
 
 

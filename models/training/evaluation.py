@@ -7,10 +7,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
 from data_contracts.tables.history import History
-from models.assessment.asset_intervals import auc_interval, rmse_interval
+from models.assessment.asset_intervals import rmse_interval
+from models.assessment.decision_metrics import decision_metrics, interval_metrics
+from models.assessment.error_metrics import mae_metrics, nasa_score, rmse
+from models.assessment.prognostics import prognostic_figures
 from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
@@ -39,12 +41,15 @@ class Evaluation:
         and ``state``, ``remaining_life_h`` or ``condition`` (the true one).
     lead_times_h
         Hours between the first timely alert and the failure, shape (n_caught,).
+    period
+        (start, end] in which failures and alarms count; None where none do.
     """
 
     metrics: Mapping[str, float]
     reference: ErrorRates | None
     predictions: pd.DataFrame
     lead_times_h: Vector = field(default_factory=lambda: np.empty(0))
+    period: tuple[pd.Timestamp, pd.Timestamp] | None = None
 
 
 def evaluate_failures(
@@ -58,9 +63,9 @@ def evaluate_failures(
 ) -> Evaluation:
     """Evaluate predicted failure probabilities on the test samples.
 
-    Every known failure that a test sample could have announced counts, and alarm episodes once they have matured. The
-    reference rates hold matured outcomes only, after the alarms have settled (`Terms.settling`). The best fixed
-    inspection interval, to compare costs with, is chosen on the training cut-offs.
+    Failures, alarm episodes, their costs and those of doing without a model are counted over one period: of all of
+    it outcomes have matured. The reference rates begin later in it, once alarms have settled (`Terms.settling`). The
+    best fixed inspection interval, to compare costs with, is chosen on the training cut-offs.
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
@@ -69,15 +74,14 @@ def evaluate_failures(
     if predictions.empty:
         return Evaluation(metrics, None, predictions)
     metrics |= ranking_metrics(decided["asset"], truth, probability)
-    low, high = auc_interval(decided["asset"], truth, probability)
-    metrics |= {"roc_auc_low": low, "roc_auc_high": high}
+    metrics |= interval_metrics(decided["asset"], truth, probability, decided["alert"].to_numpy())
     known = history.as_of(known_until)
     gaps = unobserved_spans(known, now=known_until)
     matured = outcomes(
         predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
     )
     rates = error_rates(matured)
-    failures = _announceable(predictions, known, terms, known_until)
+    failures = matured.failures[matured.failures["state"].isin(["missed", "caught", "prevented"])]
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
     missed, false = costs.missed_failure, costs.false_alarm
@@ -96,7 +100,8 @@ def evaluate_failures(
     baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
-    return Evaluation(metrics | plant | baseline, error_rates(matured, start=settled), predictions, leads)
+    reference = error_rates(matured, start=settled)
+    return Evaluation(metrics | plant | baseline, reference, predictions, leads, (rates.start, rates.end))
 
 
 def evaluate_remaining_life(
@@ -122,6 +127,8 @@ def evaluate_remaining_life(
         "nasa_score_uncapped": nasa_score(predicted, true),
         "samples_scored": float(len(scored)),
         "rmse_mean": rmse(np.full(len(true), training_mean), np.minimum(true, limit)),
+        **mae_metrics("mae_capped", scored["asset"], predicted, np.minimum(true, limit)),
+        **prognostic_figures(predictions),
     }
     return Evaluation(metrics, None, predictions)
 
@@ -142,74 +149,12 @@ def evaluate_condition(predictions: pd.DataFrame, *, score_at: str, training_mea
         "rmse": rmse(predicted, true),
         "rmse_low": low,
         "rmse_high": high,
-        "mae": float(np.abs(predicted - true).mean()) if len(true) else float("nan"),
+        **mae_metrics("mae", scored["asset"], predicted, true),
         "rmse_mean": rmse(np.full(len(true), training_mean), true),
         "r2": 1.0 - float(((predicted - true) ** 2).mean()) / variance if variance else float("nan"),
         "samples_scored": float(len(scored)),
     }
     return Evaluation(metrics, None, predictions)
-
-
-def decision_metrics(
-    truth: npt.NDArray[np.bool_], probability: Vector, alert: npt.NDArray[np.bool_]
-) -> dict[str, float]:
-    """Compute precision, recall, f1, roc_auc, pr_auc, brier and calibration_error of n decisions, from arrays (n,).
-
-    NaN where one class, or both, did not occur.
-
-    References
-    ----------
-    Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2. Areas: Davis & Goadrich, ICML 2006.
-    """
-    if not len(truth):
-        return dict.fromkeys(("precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "calibration_error"), np.nan)
-    precision, recall, f1, _ = precision_recall_fscore_support(truth, alert, average="binary", zero_division=np.nan)
-    both = truth.any() and not truth.all()
-    return {
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "roc_auc": float(roc_auc_score(truth, probability)) if both else np.nan,
-        "pr_auc": float(average_precision_score(truth, probability)) if truth.any() else np.nan,
-        "brier": float(brier_score_loss(truth, probability)),
-        "calibration_error": calibration_error(truth, probability),
-    }
-
-
-def calibration_error(truth: npt.NDArray[np.bool_], probability: Vector, bins: int = 10) -> float:
-    """Compute the expected calibration error over bins of equal width, weighted by their samples; 0 is best.
-
-    References
-    ----------
-    Naeini, Cooper & Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
-    """
-    which = np.minimum((probability * bins).astype(int), bins - 1)
-    gaps = np.bincount(which, weights=probability - truth, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
-
-
-def rmse(predicted: Vector, true: Vector) -> float:
-    """Compute the root mean squared error; NaN for no samples."""
-    return float(np.sqrt(np.mean((predicted - true) ** 2))) if len(true) else float("nan")
-
-
-def nasa_score(predicted: Vector, true: Vector) -> float:
-    """Compute NASA's score of remaining life in hours (cycles), summed over the samples; 0 is best.
-
-    A failure that comes sooner than predicted costs more than one that comes later.
-
-    Examples
-    --------
-    >>> round(nasa_score(np.array([100.0]), np.array([90.0])), 4)
-    1.7183
-
-    References
-    ----------
-    Saxena, Goebel, Simon & Eklund, PHM 2008, section III (scoring), doi:10.1109/PHM.2008.4711414.
-    """
-    error = predicted - true
-    terms = np.where(error < 0, np.expm1(-error / 13.0), np.expm1(error / 10.0))
-    return float(terms.sum()) if len(true) else float("nan")
 
 
 def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> Vector:
@@ -231,14 +176,13 @@ def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) 
 def _plant_figures(
     predictions: pd.DataFrame, failures: pd.DataFrame, rates: ErrorRates, terms: Terms, costs: CostPlan
 ) -> tuple[dict[str, float], Vector]:
-    states = failures["state"].value_counts()
-    missed, caught = int(states.get("missed", 0)), int(states.get("caught", 0) + states.get("prevented", 0))
+    missed, caught = rates.missed.count, rates.caught + rates.prevented
     leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
     false = rates.false_episodes
     figures = {
         "failures_caught": float(caught),
         "failures_total": float(caught + missed),
-        "failures_uncovered": float(states.get("uncovered", 0)),
+        "failures_uncovered": float(rates.uncovered),
         "false_alarms": float(false.count),
         "false_alarms_per_asset_month": false.value,
         "asset_months": false.of,
@@ -247,13 +191,3 @@ def _plant_figures(
     quantiles = np.quantile(leads, _LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(_LEAD_TIME_QUANTILES)
     named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(_LEAD_TIME_QUANTILES, quantiles, strict=True)}
     return figures | named, leads
-
-
-def _announceable(predictions: pd.DataFrame, history: History, terms: Terms, known_until: pd.Timestamp) -> pd.DataFrame:
-    """Return the failures of the test period, including immature ones: all alerts before them are known."""
-    later = known_until + terms.maturity
-    failures = outcomes(predictions, history.failures, history.work_orders, now=later, terms=terms).failures
-    first, last = predictions["as_of"].min(), predictions["as_of"].max()
-    inside = (failures["event_time"] > first + terms.lead) & (failures["event_time"] <= last + terms.claim)
-    announceable: pd.DataFrame = failures.loc[inside]
-    return announceable

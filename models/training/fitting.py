@@ -1,7 +1,7 @@
 """Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -19,17 +19,20 @@ from features.recipe.recipe import Recipe
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
+from models.conformal.coverage import HIGH, LOW
+from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals
+from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
-from models.experiment.condition_outcomes import outcome_history
+from models.experiment.condition_outcomes import outcome_history, predicted_condition
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
-from models.training.out_of_fold import cross_calibrate, fit_calibration, predict_out_of_fold
+from models.training.out_of_fold import cross_calibrate, fit_calibration, interval_folds, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms
 
 Matrix = npt.NDArray[np.float64]
@@ -55,6 +58,7 @@ class TestPredictions:
 
     frame: pd.DataFrame  # the test samples with prediction and alert
     probabilities: Matrix  # of all horizons, (n_samples, n_horizons)
+    constant: Matrix  # the ends of intervals of constant width, to compare with; (n_samples, 2), NaN without intervals
 
 
 def fit_model(
@@ -80,11 +84,13 @@ def fit_model(
     x_train = x[: len(samples.train)]
     ranges = reference_ranges(x_train[samples.target == 0] if experiment.target == "failure" else x_train)
     next(step)
-    validation = (_learned_matrix(samples, features, columns) for columns in choice.by_fold)
-    chosen, calibrations = _choose_threshold(experiment, history, samples, validation if choice.by_fold else repeat(x))
+    by_fold = (_learned_matrix(samples, features, columns) for columns in choice.by_fold)
+    x_of_fold: Iterable[Matrix] = by_fold if choice.by_fold else repeat(x)
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold)
     next(step)
     model = _fit(experiment, x, samples)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
+    artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     return Fitted(artifact, chosen, importances, train_features, test, choice.reason)
@@ -94,15 +100,19 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
     """Predict the test samples that a model was fitted beside."""
     prediction = fitted.artifact.predict(fitted.test)
     frame = test.assign(prediction=prediction, alert=fitted.artifact.alerts(prediction))
-    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test))
+    constant = np.full((len(test), 2), np.nan)
+    if fitted.artifact.intervals is not None:
+        low, high = fitted.artifact.predict_intervals(prediction).T
+        frame = frame.assign(**{LOW: low, HIGH: high})
+        constant = fitted.artifact.intervals.constant_around(prediction)
+    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test), constant)
 
 
 def _learned_matrix(samples: Samples, features: pd.DataFrame, columns: Sequence[str]) -> Matrix:
-    """Return columns of the samples to learn from, `Samples.learned`, given the features of all cut-offs."""
+    """Return columns of `Samples.learned`, given the features of all cut-offs."""
     x = feature_matrix(features.iloc[: len(samples.train)], columns)
-    if not len(samples.partly):
-        return x
-    return np.vstack([x, feature_matrix(features.iloc[-len(samples.partly) :], columns)])
+    others = features.iloc[len(samples.train) + len(samples.test) :]
+    return np.vstack([x, feature_matrix(others, columns)]) if len(others) else x
 
 
 def _check_windows(experiment: Experiment, history: History, recipe: Recipe, features: pd.DataFrame) -> None:
@@ -166,8 +176,34 @@ def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
         return fit_hazards(experiment, x, samples.intervals)
     plan = experiment.estimator
     return estimators.fit(
-        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed), x, samples.target
+        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed),
+        x[: len(samples.train)],
+        samples.target,
     )
+
+
+def _intervals(
+    experiment: Experiment, history: History, artifact: Artifact, samples: Samples, x_of_fold: Iterable[Matrix]
+) -> IntervalTable | None:
+    """Fit the intervals of predicted numbers, given the features of `Samples.learned` that each fold goes by.
+
+    Single boosters will do: their errors are hardly larger than those of averages, and take a part of the time.
+    """
+    plan, asset = experiment.estimator, samples.learned["asset"]
+    target = np.concatenate([samples.target, np.full(len(samples.censored), np.nan)])
+    predicted = np.full(len(target), np.nan)
+    failed = outcome_history(experiment, history).failures["asset"]
+    for (learn, predict), x in zip(interval_folds(experiment, asset, failed), x_of_fold, strict=False):
+        learned = learn & ~np.isnan(target)
+        if x.shape[1] and learned.any():
+            average = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
+            model = estimators.single_booster(average)
+            predicted[predict] = estimators.predict(estimators.fit(model, x[learned], target[learned]), x[predict])
+    if np.isnan(predicted).any():
+        return None
+    followed = np.concatenate([samples.target, samples.censored["followed_h"].to_numpy(dtype=np.float64)])
+    held_out = HeldOutPredictions(asset.to_numpy(), artifact.within_limits(predicted), target, followed)
+    return fit_intervals(held_out, level=experiment.evaluation.interval_level, limits=artifact.limits)
 
 
 def _artifact(
@@ -198,4 +234,5 @@ def _artifact(
         units=units_to_keep(contract),
         down_after_failure=experiment.label.down_after_failure,
         clock=clock_of(contract),
+        condition=predicted_condition(experiment, contract),
     )

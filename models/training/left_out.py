@@ -8,13 +8,11 @@ import pandas as pd
 
 from models.labels.labels import LabelState, known_breakdowns, known_rows
 from models.labels.observation import ObservationState
-from models.labels.observed_cut_offs import ObservedCutOffs
+from models.labels.observed_cut_offs import BEYOND, ObservedCutOffs
 from models.training.splits import Split
 
 PURGED = "purged"
 """The reason of cut-offs between training and test, whose labels would reach from one into the other, or after both."""
-BEYOND = "beyond"
-"""The reason of cut-offs at which the condition is beyond its threshold already."""
 _MEANING = {
     "silent": "no reading in the window",
     "failed": "failed and not back, or down after it",

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of training samples, from which threshold and calibration are chosen."""
+"""Out-of-fold predictions of training samples, from which threshold, calibration and intervals are chosen."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ from models.training.splits import asset_folds
 
 Rows = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]
+_INTERVAL_FOLDS = 5
 _CALIBRATION_FOLDS = 5
 _FEWEST_ASSETS = 2
 
@@ -95,6 +96,21 @@ def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> I
     edges[-1] = last + pd.Timedelta(1, "us")
     for begin, end in itertools.pairwise(edges):
         yield (as_of + purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
+
+
+def interval_folds(
+    experiment: Experiment, asset: "pd.Series[str]", failed: Iterable[str]
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield masks (n,) of the samples to learn from and to predict, so that each is predicted without its asset.
+
+    None for failures, without a level, and for a single asset.
+    """
+    n_assets = asset.nunique()
+    if experiment.target == "failure" or not experiment.evaluation.interval_level or n_assets < _FEWEST_ASSETS:
+        return
+    for assets in asset_folds(asset, failed, min(_INTERVAL_FOLDS, n_assets), experiment.seed):
+        predict = asset.isin(assets).to_numpy(dtype=np.bool_)
+        yield ~predict, predict
 
 
 def _asset_folds(asset: npt.NDArray[np.str_], share: float, folds: int, seed: int) -> Iterator[tuple[Rows, Rows]]:

@@ -11,15 +11,16 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
+from features.clock import Clock, clock_of
 from features.telemetry.machines import replacements
-from models.experiment.condition_outcomes import beyond_threshold, check_condition, outcome_history
+from models.experiment.condition_outcomes import check_condition, outcome_history, threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
 from models.labels.condition import condition_values, reach_at_readings
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
 from models.labels.observation import observation_window
-from models.labels.observation_gaps import unobserved_spans
+from models.labels.observation_gaps import followed_hours, unobserved_spans
 from models.labels.observed_cut_offs import (
     ObservationRule,
     ObservedCutOffs,
@@ -27,7 +28,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import BEYOND, count_booked_again, count_left_out
+from models.training.left_out import count_booked_again, count_left_out
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -35,6 +36,8 @@ class OneOutcomeError(ModelError):
     """All training samples have the same outcome, so that there is nothing to tell apart."""
 
 
+CAPPED_LIFE = "capped_life_h"
+"""The column of a test sample's remaining life up to the cap, which is known of an asset that outlived the cap too."""
 _OUTCOMES = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
@@ -44,13 +47,16 @@ class Samples:
 
     # Also target (1.0 and 0.0, or hours up to the cap), and state for failures.
     train: pd.DataFrame
-    # Also state for failures or remaining_life_h (not capped, NaN where not known). Samples of any state, since alarms
-    # are raised at all of them.
+    # Also state for failures, or remaining_life_h (not capped, NaN where not known) and capped_life_h. Samples of any
+    # state, since alarms are raised at all of them.
     test: pd.DataFrame
     # With several horizons, the cut-offs whose outcome is known for the first of them only, used for training alone.
     partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
     # With several horizons, the `interval_labels` of `train` and then `partly`, (n_train + n_partly, n_horizons).
     intervals: npt.NDArray[np.float64] | None = None
+    # Of a remaining life, the training cut-offs whose end was not observed, with followed_h, how long they were: no
+    # sample to learn from, but intervals that left them out would be too short.
+    censored: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of", "followed_h"]))
     # How many cut-offs between the first and the last reading are in none of them, by reason: an `ObservationState`, a
     # `LabelState`, or `left_out.PURGED`.
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -59,14 +65,14 @@ class Samples:
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
-        """Return asset and as_of of train, test and partly, in this order."""
-        parts = (self.train, self.test, self.partly) if len(self.partly) else (self.train, self.test)
+        """Return asset and as_of of train, test, partly and censored, in this order."""
+        parts = (self.train, self.test, *(part for part in (self.partly, self.censored) if len(part)))
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
     def learned(self) -> pd.DataFrame:
-        """Return asset and as_of of train and partly, in this order."""
-        parts = (self.train, self.partly) if len(self.partly) else (self.train,)
+        """Return asset and as_of of train, partly and censored, in this order."""
+        parts = (self.train, *(part for part in (self.partly, self.censored) if len(part)))
         return pd.concat([part[["asset", "as_of"]] for part in parts], ignore_index=True)
 
     @property
@@ -94,19 +100,38 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, tested, known_until)
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    if experiment.split.kind != "cross":
-        _check_test_samples(experiment, test, drawn)
-    test = test.drop(columns="target").reset_index(drop=True)
+    if not experiment.split.crossed:
+        _check_test_samples(experiment, test, drawn, clock_of(history.contract))
+    test = _without_target(experiment, test).reset_index(drop=True)
     samples = Samples(
         train,
         test,
         left_out=count_left_out(observed, split, labelled, len(test)),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
     )
+    if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
+        return replace(samples, censored=_censored(history, labelled, learned_until))
     if not experiment.label.several:
         return samples
     partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
     return replace(samples, partly=partly, intervals=intervals)
+
+
+def _without_target(experiment: Experiment, test: pd.DataFrame) -> pd.DataFrame:
+    return (
+        test.rename(columns={"target": CAPPED_LIFE})
+        if experiment.target == "remaining_life"
+        else test.drop(columns="target")
+    )
+
+
+def _censored(history: History, labelled: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
+    unknown = labelled.loc[labelled["target"].isna(), ["asset", "as_of"]].reset_index(drop=True)
+    if unknown.empty:
+        return unknown.assign(followed_h=0.0)
+    spans = unobserved_spans(history, now=known_until)
+    replaced = replacements(history.assets, now=known_until)
+    return unknown.assign(followed_h=followed_hours(unknown, spans, replaced, known_until=known_until))
 
 
 def observation_rule(experiment: Experiment) -> ObservationRule:
@@ -117,10 +142,12 @@ def observation_rule(experiment: Experiment) -> ObservationRule:
         down,
         breakdown_span(down, experiment.purge or None),
         at_failure=experiment.target == "remaining_life",
+        threshold=threshold_of(experiment),
     )
 
 
 def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
+    check_condition(experiment, history)
     rule, data = observation_rule(experiment), experiment.data
     observed = observed_cut_offs(history, experiment.windows.stride, rule, start=data.start, end=data.end)
     if observed.cut_offs.empty:
@@ -131,11 +158,7 @@ def _observed(experiment: Experiment, history: History) -> ObservedCutOffs:
             "telemetry of at least one asset in windows.window, known by then",
             "Load it with `forewarn import`, `simulate` or `ingest`, or make windows.window longer",
         )
-    beyond = beyond_threshold(experiment, history, observed.cut_offs)
-    if not beyond.any():
-        return observed
-    kept = observed.cut_offs[~beyond].reset_index(drop=True)
-    return ObservedCutOffs(kept, {**observed.left_out, BEYOND: int(beyond.sum())})
+    return observed
 
 
 def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp) -> pd.DataFrame:
@@ -146,7 +169,7 @@ def _running(experiment: Experiment, history: History, drawn: pd.DataFrame, know
 def split_samples(experiment: Experiment, drawn: pd.DataFrame, purge: pd.Timedelta | None = None) -> Split:
     """Split cut-offs as the experiment specifies; the purge defaults to how far its own labels look ahead."""
     plan = experiment.split
-    if plan.kind == "cross":
+    if plan.crossed:
         everything = np.ones(len(drawn), dtype=np.bool_)
         return Split(everything, ~everything)
     if plan.kind == "time" and plan.test_start is not None:
@@ -164,7 +187,7 @@ def alarm_terms(experiment: Experiment, history: History, known_until: pd.Timest
         return None
     delay = label.reporting_delay
     if delay is None:
-        delay = reporting_delay(history.failures, known_until=known_until)
+        delay = reporting_delay(history.predicted_failures, known_until=known_until)
     # The same unit for all: a finer one would spread to every time it is added to.
     breakdown = observation_rule(experiment).breakdown
     return Terms(*(span.as_unit("us") for span in (label.lead, label.horizon, experiment.alarms.gap, delay, breakdown)))
@@ -279,13 +302,13 @@ def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None
         )
 
 
-def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame) -> None:
+def _check_test_samples(experiment: Experiment, test: pd.DataFrame, drawn: pd.DataFrame, clock: Clock) -> None:
     if test.empty:
         plan = experiment.split
-        until = "" if plan.test_end is None else f" and before {plan.test_end:%Y-%m-%d %H:%M}"
-        where = f"from {plan.test_start:%Y-%m-%d %H:%M} on{until}" if plan.test_start is not None else "to test on"
+        until = "" if plan.test_end is None else f" and before {clock.instant(plan.test_end)}"
+        where = f"from {clock.instant(plan.test_start)} on{until}" if plan.test_start is not None else "to test on"
         raise ModelError(
-            f"there is no sample {where}; the last one is of {drawn['as_of'].max():%Y-%m-%d %H:%M}",
+            f"there is no sample {where}; the last one is of {clock.instant(drawn['as_of'].max())}",
             "samples to test the model on",
             "Check split.test_start and split.test_end, or import more data",
         )

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, telemetry_contract
@@ -12,16 +13,16 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs, choose_golden
-from models.assessment.budget_figures import budget_metrics
-from models.assessment.ranking_report import ranking_report
+from models.assessment.reliability import ReliabilityBin, reliability_bins
 from models.assessment.thresholds import ChosenThreshold
-from models.experiment.condition_outcomes import outcome_history
+from models.conformal.coverage import LOW, StageCoverage, coverage_by_stage
 from models.experiment.experiment import Experiment
-from models.training.cross_validation import predict_across
-from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
-from models.training.fitting import TestPredictions, fit_model, predict_test
-from models.training.horizon_figures import horizon_metrics
-from models.training.samples import Samples, draw_samples, required_terms
+from models.labels.labels import LabelState
+from models.training.cross_validation import plant_assets, predict_across
+from models.training.evaluation import Evaluation
+from models.training.fitting import fit_model, predict_test
+from models.training.holdout_evaluation import evaluate, evaluate_plants, true_numbers
+from models.training.samples import draw_samples
 
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
@@ -63,6 +64,8 @@ class Trained:
         or it was ``purged``, being between training and test.
     booked_again
         The number of failures that only book a breakdown again, and so are none of their own.
+    by_plant
+        The metrics of each plant alone, by its name, where each was tested by a model of the others.
     columns_reason
         How the columns were chosen; None where all stay.
     """
@@ -82,6 +85,7 @@ class Trained:
     condition_unit: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     booked_again: int = 0
+    by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
 
     @property
@@ -136,12 +140,14 @@ def train(
     next(step)
     samples = draw_samples(experiment, history, known_until)
     crossed = None
-    if experiment.split.kind == "cross":
+    if experiment.split.crossed:
         crossed = predict_across(experiment, history, samples, known_until=known_until, progress=progress)
     fitted = fit_model(experiment, history, samples, contract=contract, step=step, progress=progress)
     next(step)
     predicted = predict_test(fitted, samples.test) if crossed is None else crossed
-    evaluation = _evaluate(experiment, history, samples, predicted, known_until)
+    evaluation = evaluate(experiment, history, samples, predicted, known_until)
+    plants = {} if experiment.split.kind != "plant" else plant_assets(history, samples.train["asset"])
+    by_plant = evaluate_plants(experiment, history, samples, predicted, known_until, plants)
     next(step)
     return Trained(
         experiment=experiment,
@@ -159,6 +165,7 @@ def train(
         condition_unit=_condition_unit(experiment, contract),
         left_out=samples.left_out,
         booked_again=samples.booked_again,
+        by_plant=by_plant,
         columns_reason=fitted.columns_reason,
     )
 
@@ -184,38 +191,22 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 
 
-def _evaluate(
-    experiment: Experiment, history: History, samples: Samples, test: TestPredictions, known_until: pd.Timestamp
-) -> Evaluation:
-    predicted = test.frame
-    mean = float(samples.target.mean())
-    if experiment.target == "condition":
-        return evaluate_condition(predicted, score_at=experiment.split.score_at, training_mean=mean)
-    if experiment.target == "remaining_life":
-        return evaluate_remaining_life(
-            predicted,
-            cap=experiment.label.cap,
-            score_at=experiment.split.score_at,
-            training_mean=mean,
-        )
-    history = outcome_history(experiment, history)
-    terms = required_terms(experiment, history, known_until)
-    evaluation = evaluate_failures(
-        predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
-    )
-    more = ranking_report(experiment, history, predicted)
-    if (budget := experiment.alarms.budget) is not None:
-        more |= budget_metrics(predicted, evaluation.metrics, budget=budget, terms=terms)
-    if experiment.label.several:
-        more |= horizon_metrics(
-            predicted[["asset", "as_of"]],
-            test.probabilities,
-            history,
-            horizons=experiment.label.several,
-            terms=terms,
-            known_until=known_until,
-        )
-    return replace(evaluation, metrics={**evaluation.metrics, **more})
+def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
+    """Return how the intervals hold the test samples at each life stage; none without intervals."""
+    samples, table = trained.evaluation.predictions, trained.artifact.intervals
+    if table is None or LOW not in samples:
+        return ()
+    return coverage_by_stage(samples, true_numbers(trained.experiment, samples), table)
+
+
+def reliability_of_test(trained: Trained) -> tuple[ReliabilityBin, ...]:
+    """Return the share of the decided test samples that failed by predicted probability; none but for failures."""
+    predictions = trained.evaluation.predictions
+    if trained.artifact.target != "failure":
+        return ()
+    decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
+    truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
+    return reliability_bins(truth, np.clip(decided["prediction"].to_numpy(dtype=np.float64), 0.0, 1.0))
 
 
 def _condition_unit(experiment: Experiment, contract: Contract | None) -> str | None:

@@ -13,6 +13,7 @@ from data_contracts.errors import ModelError, UsageError, did_you_mean
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
+from features.clock import clock_of
 from models.backtesting.backtest import ReplayResult, ReplaySchedule, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures
 from models.backtesting.retraining_rules import (
@@ -27,6 +28,7 @@ from models.backtesting.retraining_rules import (
     ours,
     river_detector,
 )
+from models.experiment.condition_outcomes import with_predicted_failures
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from pipelines.backtesting.backtest_chart import write_page
@@ -97,6 +99,13 @@ def run_backtest(
     costs = _prices(experiment, config, settings)
     rules, left_out = _select_rules(config, settings, costs)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
+    if clock_of(history.contract).cycle is not None:
+        raise ModelError(
+            f"the times of {history.asset_type} count cycles, of each asset from its own beginning",
+            "a history in time: rules of retraining look at all assets at the same times",
+            "Compare versions by assets of their own instead: `forewarn train` with split.kind cross",
+        )
+    history = with_predicted_failures(experiment, history)
     schedule = _schedule(history, config)
     terms = cache(partial(terms_at, experiment, history))
     terms(schedule.start)  # refuses an experiment without alarms before anything is trained

@@ -68,6 +68,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "models.list": ("pipelines.commands.models:listed", "List registered versions, their metrics and aliases."),
     "models.promote": ("pipelines.commands.models:promote", "Make a version the champion."),
+    "models.accept-promise": (
+        "pipelines.commands.models:accept_promise",
+        "Hold a version to its own promise although it is looser than the one before.",
+    ),
     "models.rollback": ("pipelines.commands.models:rollback", "Make the previous champion the champion again."),
     "models.shadow": (
         "pipelines.commands.models:shadow",

@@ -50,3 +50,22 @@ def time_or_now(text: str | None) -> "pd.Timestamp":
     from pipelines.settings.timestamps import parse_timestamp
 
     return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
+
+
+def event_time(workspace: "Workspace", model: str, text: str) -> "pd.Timestamp":
+    """Return a time given on the command line, which may be a cycle where the model's times count those."""
+    from pipelines.settings.timestamps import parse_timestamp
+
+    if text.strip().startswith("cycle"):
+        from data_contracts.errors import UsageError
+        from pipelines.evidence.champion import load_champion
+
+        time = load_champion(workspace, model).model.artifact.clock.parse(text)
+        if time is None:
+            raise UsageError(
+                f"{text!r} for {model}",
+                'a time such as 2025-03-01T06:00Z, or "cycle 200" where the contract of the telemetry counts cycles',
+                "Write it in ISO 8601, or as cycle and a number",
+            )
+        return time
+    return parse_timestamp(text)

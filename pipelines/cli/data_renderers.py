@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.data_report import DescribedData, ImportedData
     from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
+    from pipelines.undeclared.findings import Undeclared
 
 _MAX_LISTED = 20
 
@@ -66,6 +67,11 @@ def unmatched_lines(unmatched: "Unmatched") -> list[Text]:
     return [Text(f"matches nothing: {sentence}", style="yellow") for sentence in unmatched.sentences]
 
 
+def undeclared_lines(undeclared: "Undeclared") -> list[Text]:
+    """Render what nobody declared, a line each."""
+    return [Text(f"undeclared: {sentence}", style="yellow") for sentence in undeclared.sentences]
+
+
 def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
     """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
     columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
@@ -79,13 +85,16 @@ def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
 
 def checked(result: "CheckedFiles") -> Group:
     """Render the report about files, and what reading them decided."""
-    return Group(checks(result.report), *reading_notes(result.reading))
+    remedies = [Text(f"fix: {remedy}", style="yellow") for remedy in result.remedies]
+    return Group(checks(result.report), *remedies, *reading_notes(result.reading))
 
 
 def ingested(result: "IngestedFiles") -> Group:
     """Render what became of files, and what they match nothing with."""
     registered = [Text(result.registration.sentence)] if result.registration.new else []
-    return Group(ingest(result.result), *reading_notes(result.reading), *registered, *unmatched_lines(result.unmatched))
+    found = [*unmatched_lines(result.unmatched)]
+    found += [] if result.undeclared is None else undeclared_lines(result.undeclared)
+    return Group(ingest(result.result), *reading_notes(result.reading), *registered, *found)
 
 
 def ingest(result: "IngestResult") -> Group:
@@ -132,10 +141,10 @@ def imported(result: "ImportedData") -> Group:
     if result.report is None:
         return imported_tables(result.result)
     head = [Text(f"- {sentence}") for sentence in result.report.head]
-    hint = Text("See `forewarn data report` for the rest.", style="dim")
-    return Group(
-        imported_tables(result.result), Text("\nStored now", style="bold"), *head, *_try_first(result.report), hint
-    )
+    hint = Text("See `forewarn data report` for the rest; --experiment FILE writes an experiment.", style="dim")
+    undeclared = undeclared_lines(result.report.undeclared)
+    stored = Text("\nStored now", style="bold")
+    return Group(imported_tables(result.result), *undeclared, stored, *head, *_try_first(result.report), hint)
 
 
 def _try_first(report: "DataReport") -> list[Text]:
@@ -147,9 +156,12 @@ def described(result: "DescribedData") -> Group:
     parts: list[RenderableType] = []
     for report in result.reports:
         parts += [Text(report.asset_type, style="bold"), *(Text(f"- {sentence}") for sentence in report.head)]
+        parts += undeclared_lines(report.undeclared)
         parts += [*_try_first(report), Text(), _channels(report), Text(), _assets(report), Text()]
     parts += unmatched_lines(result.unmatched)
     parts += [] if result.page is None else [Text(f"page: {result.page}")]
+    if (written := result.experiment) is not None:
+        parts.append(Text(f"experiment: {written}; look through it, then `forewarn train {written}`"))
     return Group(*parts)
 
 

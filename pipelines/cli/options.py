@@ -32,6 +32,11 @@ class Options:
     json: Annotated[bool, Parameter(negative="")] = False
     verbose: Annotated[bool, Parameter(negative="")] = False
 
+    @property
+    def contracts(self) -> Path:
+        """The folder of the workspace's contracts, which need not exist."""
+        return self.workspace / "contracts"
+
     def open(self) -> "Workspace":
         """Open the workspace.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
+    from pipelines.evidence.figures import FiguresResult
     from pipelines.flows.schedules import FlowResult
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.monitor import MonitorResult
@@ -60,7 +61,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
 
 def _train(result: "TrainResult") -> Group:
     role = ", the champion" if result.champion else "; the champion stays (see `forewarn models list`)"
-    if result.without_champion or not (result.champion or result.served):
+    if result.without_champion:
         role = ", not the champion"
     head = Text(f"{result.model_name} version {result.version}", style="bold")
     head.append(f" by {result.estimator}{role}", style="not bold")
@@ -70,18 +71,31 @@ def _train(result: "TrainResult") -> Group:
         is_life = "rmse_capped" in result.metrics
         threshold = result.clock.amount(result.threshold, ".3g") if is_life else f"{result.threshold:.3g}"
         samples += f"threshold {threshold}: {result.threshold_reason}\n"
+    if result.counted is not None:
+        start, end = map(result.clock.instant, result.counted)
+        samples += f"failures, alarms and costs are those of {start} to {end}, matured by now\n"
     parts: list[RenderableType] = [
         head,
         Text(samples),
         metrics_table(result.metrics, result.condition_unit, result.clock),
     ]
+    if result.by_plant:
+        parts += [Text("\neach plant by a model of the others"), _plants(result)]
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
         parts.append(Text("`forewarn models promote VERSION --reason ...` makes it the champion all the same."))
-    elif result.champion_reason.startswith("Promoted by request") or not result.served:
+    elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
+
+
+def _plants(result: "TrainResult") -> RenderableType:
+    columns = next(shown for name, shown in _PLANT_METRICS.items() if name in result.metrics)
+    table = column_table("plant", *columns)
+    for plant, metrics in {**result.by_plant, "all": result.metrics}.items():
+        table.add_row(plant, *(column(metrics) for column in columns.values()))
+    return table
 
 
 def _reproduction(result: "Reproduction") -> Group:
@@ -98,17 +112,24 @@ def _promoted(result: "Promoted") -> Text:
     previous = "" if result.from_version is None else f", in place of version {result.from_version}"
     verb = "is the champion again" if result.evidence.get("rollback") else "is the champion now"
     head = Text(f"{result.model_name}: version {result.to_version} {verb}{previous}\n")
-    return head.append(f"{result.reason} ({result.actor}, {format_minute(result.at)})", style="dim")
+    head.append(f"{result.reason} ({result.actor}, {format_minute(result.at)})", style="dim")
+    for sentence in result.evidence.get("promise", {}).get("sentences", ()):
+        head.append(f"\n- {sentence}")
+    return head
 
 
 def _score(result: "ScoreResult") -> Group:
     from pipelines.jobs.risk_list import first_risks
 
-    head = f"{result.model_name} version {result.model_version}, as of {result.clock.instant(result.as_of)}: "
+    last = result.clock.instant(result.as_of)
+    at = f"each asset as of its own last reading, the latest {last}" if result.own_cut_offs else f"as of {last}"
+    head = f"{result.model_name} version {result.model_version}, {at}: "
     head += f"{result.scored:,} {pluralize('asset', result.scored)} scored, {result.stored:,} predictions stored"
     head += "" if result.stored else " (they were stored before)"
     listed = tuple(risk.words(result.clock) for risk in first_risks(result.risks, result.top))
-    if result.top is None:
+    if any(risk.condition is not None for risk in result.risks):
+        alerts = Text(f"{result.condition}, the highest first: ") + Text(_first_names(listed))
+    elif result.top is None:
         alerts = Text(f"over the threshold ({len(result.alerts):,}): ") + Text(_first_names(listed), style="yellow")
     else:
         over = f"{len(result.alerts):,} over the threshold"
@@ -120,6 +141,10 @@ def _score(result: "ScoreResult") -> Group:
         f"from telemetry that is too old; {result.stale_after}": result.stale,
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    if result.fail_later:
+        lines.append(
+            f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}"
+        )
     return Group(Text(head), alerts, *(Text(line, style="dim") for line in lines))
 
 
@@ -137,11 +162,15 @@ def _miss_estimate(result: "MissEstimate") -> Text:
     estimate = result.estimate
     if not estimate.inspected:
         return Text(f"{estimate.drawn} audits have matured, none was inspected: misses cannot be estimated.")
-    return Text(
+    text = Text(
         f"{estimate.inspected} of {estimate.drawn} matured audits were inspected, {estimate.defects} found a defect. "
         f"Estimate: of {estimate.silent} assets without an alert {estimate.missed:.1f} had one "
         f"({estimate.confidence:.0%} interval {estimate.missed_low:.1f} to {estimate.missed_high:.1f})."
     )
+    if result.sensitivity.of:
+        reported, interval = _share(result.sensitivity)
+        text.append(f" Of the defects that mechanics met, {reported} were reported (interval {interval}).")
+    return text
 
 
 def _explanation(result: "Explanation") -> Group:
@@ -175,14 +204,28 @@ def _monitor(result: "MonitorResult") -> Group:
         if rates.start >= rates.end
         else f"decisions from {format_minute(rates.start)} to {format_minute(rates.end)}; "
     )
-    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered"
+    span += f"{rates.caught} caught, {rates.prevented} prevented, {rates.uncovered} uncovered. Tests count an asset "
+    span += "once a look, and none whose data are in doubt"
+    promised = () if result.promised is None else result.promised.sentences
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
+    noticed += [result.findings.sentence] if result.findings.sentence else []
     if result.probation is not None:
         noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(
-        head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *noticed)), Text(), table,
+        head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *promised, *noticed)), Text(), table,
         Text(span, style="dim"), Text(f"report: {result.report}"),
     )  # fmt: skip
+
+
+def _figures(result: "FiguresResult") -> Group:
+    from pipelines.evidence.figures import figure_rows
+
+    head = Text(f"{result.model_name} version {result.model_version} at {format_minute(result.now)}")
+    table = column_table("", "seen", "in the evaluation")
+    for row in figure_rows(result):
+        table.add_row(*row)
+    reasons = (Text(f"- {sentence}") for sentence in result.reasons)
+    return Group(head, *reasons, Text(), table, Text(f"report: {result.report}"))
 
 
 def _retrain(result: "RetrainResult") -> Group:
@@ -199,7 +242,8 @@ def _retrain(result: "RetrainResult") -> Group:
         for name, column in _HOLDOUT_SCORES.items():
             table.add_row(name, *(column(score) for score in scores))
     span = f"both on {format_minute(comparison.start)} to {format_minute(comparison.end)}, {comparison.events} events"
-    reasons = [Text(f"- {reason}") for reason in result.reasons]
+    promised = () if result.promise is None else result.promise.sentences
+    reasons = [Text(f"- {reason}") for reason in (*result.reasons, *promised)]
     return Group(head, *reasons, Text(), *([table] if all(scores) else []), Text(span, style="dim"))
 
 
@@ -258,6 +302,18 @@ _LIFE_METRICS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "RMSE capped": lambda entry: format_metric(entry, "rmse_capped", ".2f"),
     "not capped": lambda entry: format_metric(entry, "rmse_uncapped", ".2f"),
 }
+_PLANT_METRICS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "rmse_capped": {**_LIFE_METRICS, "intervals hold": lambda entry: format_metric(entry, "interval_coverage", ".1%")},
+    "rmse": {
+        "RMSE": lambda entry: format_metric(entry, "rmse", ".4g"),
+        "intervals hold": lambda entry: format_metric(entry, "interval_coverage", ".1%"),
+    },
+    "f1": {
+        **_FAILURE_METRICS,
+        "base rate": lambda entry: format_metric(entry, "base_rate", ".3f"),
+        "slope": lambda entry: format_metric(entry, "calibration_slope", ".2f"),
+    },
+}
 _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.validation.contract_words:ContractWords": data_renderers.contract,
     "data_contracts.validation.report:Report": data_renderers.checks,
@@ -279,6 +335,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
     "pipelines.jobs.why:Explanation": _explanation,
+    "pipelines.evidence.figures:FiguresResult": _figures,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

@@ -92,11 +92,12 @@ def _experiment(name: str | None, model: str | None, override: list[str], option
         from models.experiment.experiment import load_experiment
         from pipelines.settings.experiment_files import find_experiment
 
-        return load_experiment(find_experiment(name), override)
+        return load_experiment(find_experiment(name), override, contracts=options.contracts)
     from pipelines.evidence.champion import load_champion
 
     workspace = options.open()
-    return load_champion(workspace, model_name(workspace, model)).experiment.with_overrides(override)
+    champion = load_champion(workspace, model_name(workspace, model))
+    return champion.experiment.with_overrides(override, contracts=options.contracts)
 
 
 def _time_or_days(text: str) -> "pd.Timestamp | float":

@@ -38,6 +38,6 @@ def features(
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
 
-    loaded = load_experiment(find_experiment(experiment), override or [])
+    loaded = load_experiment(find_experiment(experiment), override or [], contracts=options.contracts)
     with bars() as progress:
         return extract_features(options.open(), loaded, out, now=pd.Timestamp.now("UTC"), progress=progress)

@@ -83,7 +83,8 @@ def files(
     layout : FileOptions
         How the files are laid out.
     strict : bool
-        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same.
+        Exit with status 1 if rows match nothing: assets without telemetry, or ids that are nearly the same; or if
+        telemetry shows counters or exchanged machines that nobody declared.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
@@ -99,7 +100,7 @@ def files(
         work_orders=work_orders,
         events=events,
         layout=layout.of(loaded),
-        contracts=options.workspace / "contracts",
+        contracts=options.contracts,
     )
     return _store(batch, options, strict=strict)
 

@@ -1,7 +1,7 @@
-"""Commands about models: train, reproduce, list, promote, rollback, shadow, delete."""
+"""Commands about models: train, reproduce, list, promote, accept-promise, rollback, shadow, delete."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -44,19 +44,20 @@ def train(
     """
     import pandas as pd
 
-    from models.experiment.experiment import load_experiment
+    from models.experiment.experiment import read_experiment
     from pipelines.jobs.train import train_experiment
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
-    loaded = load_experiment(find_experiment(experiment), override or [])
+    loaded = read_experiment(find_experiment(experiment), override or [], contracts=options.contracts)
     with termination_interrupts(), bars() as progress:
         workspace, now = options.open(), pd.Timestamp.now("UTC")
         actor = _person() if promote else "forewarn"
-        return train_experiment(
-            workspace, loaded, now=now, actor=actor, insist=promote, strict=strict, progress=progress
+        result = train_experiment(
+            workspace, loaded.experiment, now=now, actor=actor, insist=promote, strict=strict, progress=progress
         )
+        return replace(result, understood=loaded.notes)
 
 
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -118,7 +119,8 @@ def promote(
 ) -> Any:
     """Make a version the champion, and record it in the ledger.
 
-    It has to load, and to score its golden inputs as it did when it was registered.
+    It has to load, and to score its golden inputs as it did when it was registered. It is held to the promise of the
+    champion before where its own is looser.
 
     Parameters
     ----------
@@ -138,10 +140,12 @@ def promote(
     from data_contracts.records.records import open_records
     from models.registry import promotion
     from models.registry.registry import Registry
+    from pipelines.evidence.promise_status import promise_status
 
     workspace = options.open()
     registry = Registry(workspace)
-    name = model_name(workspace, model)
+    name, now = model_name(workspace, model), pd.Timestamp.now("UTC")
+    promised = promise_status(workspace, name, version, settings=settings_of(workspace), now=now, hidden=True)
     return promotion.promote(
         registry,
         open_records(workspace.records_url),
@@ -150,8 +154,8 @@ def promote(
         to_version=version,
         actor=_person(),
         reason=reason,
-        evidence={},
-        now=pd.Timestamp.now("UTC"),
+        evidence={"promise": promised.to_dict()} if promised.limits else {},
+        now=now,
         unproven=unproven,
     )
 
@@ -258,6 +262,52 @@ def _shadow_report(workspace: "Workspace", name: str, now: str | None, *, off: b
     if off:
         raise UsageError("--off without a version", "the version to take out of the shadow", "Name it before --off")
     return report_shadows(workspace, name, now=time_or_now(now), settings=settings_of(workspace))
+
+
+def accept_promise(
+    model: str,
+    version: int | None = None,
+    *,
+    reason: str = "",
+    actor: str | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Hold a version to its own promise although it is looser than the one before, and record who accepted it.
+
+    A new champion is held to the tighter of its own promise and that of the champion before: what a looser promise
+    hides, no test would see. Without --dry-run a reason is needed.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    version : int, optional
+        The version; the champion by default.
+    reason : str
+        Why; it stays in the records.
+    actor : str, optional
+        Who accepts it; the user of this terminal by default.
+    dry_run : bool
+        Only say what would count, and what it would hide.
+    options : Options
+        The workspace and the form of the output.
+    """
+    import pandas as pd
+
+    from pipelines.jobs.accept_promise import accept_own_promise
+
+    workspace = options.open()
+    return accept_own_promise(
+        workspace,
+        model,
+        version,
+        actor=actor or _person(),
+        reason=reason,
+        now=pd.Timestamp.now("UTC"),
+        settings=settings_of(workspace),
+        dry_run=dry_run,
+    )
 
 
 @dataclass(frozen=True)

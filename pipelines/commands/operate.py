@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
-from pipelines.cli.arguments import model_name, settings_of, time_or_now
+from pipelines.cli.arguments import event_time, model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 
@@ -28,7 +28,8 @@ def score(
     model : str, optional
         The model's name; not needed while the workspace has only one.
     as_of : str, optional
-        Use nothing known later than this; by default the latest telemetry's known time.
+        Use nothing known later than this, a time or ``"cycle 200"``; by default the latest telemetry's known time, and
+        where times count cycles each asset's own.
     stale_after : str, optional
         The age from which telemetry is stale, such as 6h, or none; by default what its contract or rhythm says.
     top : int, optional
@@ -37,13 +38,12 @@ def score(
         The workspace and the form of the output.
     """
     from pipelines.jobs.score import score_fleet
-    from pipelines.settings.timestamps import parse_timestamp
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
-    cut_off = None if as_of is None else parse_timestamp(as_of)
+    name = model_name(workspace, model)
+    cut_off = None if as_of is None else event_time(workspace, name, as_of)
     with bars() as progress:
-        name = model_name(workspace, model)
         result = score_fleet(workspace, name, as_of=cut_off, stale_after=stale_after or "", progress=progress)
     return replace(result, top=top)
 

@@ -11,7 +11,7 @@ from pipelines.demo.endpoint import Endpoint, Traffic, traffic
 from pipelines.demo.story import DAY, Story
 from pipelines.fleet.simulation import Fleet
 from pipelines.importers.batch import import_batch
-from pipelines.jobs.monitor import MonitorResult, monitor_champion
+from pipelines.jobs.monitor import MonitorResult, monitor_alarms
 from pipelines.jobs.retrain import PROMOTED, RetrainResult, retrain_champion
 from pipelines.reports.report import Mark
 from pipelines.settings.settings import Settings
@@ -85,7 +85,7 @@ def _score(stage: Stage, replay: DemoReplay, now: pd.Timestamp) -> list[tuple[st
 
 def _look(stage: Stage, replay: DemoReplay, now: pd.Timestamp) -> None:
     changed = [Mark(stage.story.change, "change", "process change")] if now >= stage.story.change else []
-    look = monitor_champion(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
+    look = monitor_alarms(stage.workspace, stage.model, now=now, settings=stage.settings, known_changes=changed)
     replay.looks.append(look)
     if look.decision == "retrain":
         replay.swaps.append(_retrain(stage, now, look))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from models.monitoring.drift import FN, FP, odds_of
+from models.monitoring.drift import FP, odds_of
 from models.outcomes.error_rates import ErrorRates
 from models.retraining.comparison import HoldoutScore
 from pipelines.demo.replay import DemoReplay, Swap
@@ -76,11 +76,14 @@ def _swap_moments(swap: Swap) -> Iterator[Moment]:
 def _evidence(look: MonitorResult) -> str:
     """Return which test decided, and how strong its evidence is."""
     deciding = next(each for each in look.drift.evidence if each.rejected)
-    what = {FN: "missed failures", FP: "false alarms"}[deciding.rate]
-    observed = _missed(look.rates) if deciding.rate == FN else look.drift.reasons[-1]
     odds = f"{odds_of(deciding.log_e_values[-1])} to 1 (threshold {odds_of(deciding.threshold)} to 1)"
-    promised = f"promised {look.promise.missed.value:.0%}"
-    return f"{observed}; {promised}; evidence of more {what} ({deciding.test}): {odds}"
+    if deciding.rate == FP:
+        return f"{look.drift.reasons[-1]} Evidence of more false alarms ({deciding.test}): {odds}"
+    # What the test counts, as the report and `forewarn why` say it.
+    missed, failures = (sum(getattr(each, name) for each in look.drift.looks) for name in ("missed", "failures"))
+    observed = f"{missed} of {failures} failures missed: {missed / failures:.0%}"
+    promised = f"up to {deciding.promised:.0%} keeps the promise"
+    return f"{observed}; {promised}; evidence of more missed failures ({deciding.test}): {odds}"
 
 
 def _score(side: HoldoutScore) -> str:

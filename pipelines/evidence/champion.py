@@ -11,6 +11,7 @@ from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from models.registry.registry import CHAMPION, LoadedModel, Registry
 from models.training.samples import alarm_terms
+from pipelines.evidence.condition_failures import with_stored_crossings
 from pipelines.settings.settings import Settings
 
 
@@ -37,18 +38,38 @@ def monitored_model(model: LoadedModel) -> MonitoredModel:
     return MonitoredModel(model, Experiment.from_json(model.tags["experiment"]))
 
 
+def without_verdict(model: LoadedModel) -> str | None:
+    """Say why no drift of a model can be decided on, nor a challenger be compared with it; None where both can."""
+    artifact = model.artifact
+    if artifact.clock.cycle is not None:
+        return (
+            f"the times of {artifact.recipe.asset_type} count cycles, of each asset from its own beginning: what "
+            "happened to different assets has no common order in which a drift could begin, nor a latest part"
+        )
+    if artifact.target == "condition":
+        return "it predicts a value: there are no alarms whose errors could be counted over time"
+    return None
+
+
+def judged_history(workspace: Workspace, champion: MonitoredModel, history: History, *, now: pd.Timestamp) -> History:
+    """Return a history with what a model's alarms are judged by at `now`: crossings, where it is about a condition."""
+    return with_stored_crossings(workspace, champion.experiment, history, now=now)
+
+
 def terms(champion: MonitoredModel, history: History, settings: Settings, *, now: pd.Timestamp) -> Terms:
     """Return lead, horizon, gap and reporting delay; `ModelError` if the model raises no alerts.
+
+    The history is that of `judged_history`.
 
     Gap and reporting delay come from the settings, else from the experiment, else the delay is estimated from the
     failures known by `now`.
     """
     artifact = champion.model.artifact
-    if (condition := champion.experiment.label.condition) is not None:
+    if (why := without_verdict(champion.model)) is not None:
         raise ModelError(
-            f"{champion.model.name} version {champion.model.version} predicts when {condition} crosses a threshold",
-            "a model of failures, whose alarms are right or wrong by the failures that are booked",
-            "Watch its figures by training it again: `forewarn train` with split.kind cross or a later test_start",
+            f"no outcomes over time of {champion.model.name}: {why}",
+            "a model of failures, or of a crossing, whose contract has times",
+            "See its figures with `forewarn monitor`, and train versions with `forewarn train`",
         )
     default = alarm_terms(champion.experiment, history, now)
     if default is None or artifact.threshold is None:

@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_contracts.contract.contract_types import ALL_CHANNELS
 from data_contracts.contract.registered import find_telemetry_contract
-from data_contracts.ingestion.unmatched import Unmatched, find_unmatched, is_outside, telemetry_spans
-from data_contracts.tables import tables
-from data_contracts.tables.corrections import last_corrections
+from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
+from data_contracts.tables.readings import read_qualities
 from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
-from features.names import parse_duration
-from pipelines.evidence.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
+from pipelines.evidence.data_suggestions import Suggestion
+from pipelines.evidence.failure_report import FailureReport, failure_sentences, report_failures
+from pipelines.evidence.outcome_choice import BOOKED, OutcomeChoice
+from pipelines.undeclared.findings import Undeclared
+from pipelines.undeclared.search import find_undeclared
 
 _LISTED = 50  # assets in full; the others are counted
-_KEY = ["asset", "failure_id"]
 CLOCK = {
     "repeated": "readings of an instant that a source gave more than once",
     "early": "readings known before they happened",
@@ -40,19 +42,6 @@ class ChannelReport:
 
 
 @dataclass(frozen=True)
-class FailureReport:
-    """The failures of the assets."""
-
-    stored: int  # of assets of this type or of none that is known
-    matched: int  # within the telemetry of their assets
-    assets: int  # that failed
-    modes: Mapping[str, int]
-    between_h: float | None  # median hours from the first reading, or the failure before, to a failure
-    positives: Mapping[str, int]  # cut-offs followed by a failure, by horizon, at the suggested stride
-    cut_offs: int  # all at that stride
-
-
-@dataclass(frozen=True)
 class DataReport:
     """What is stored about the assets of one type."""
 
@@ -60,6 +49,7 @@ class DataReport:
     now: pd.Timestamp
     assets: int
     rows: int
+    readings: int  # rows without those that a later one corrects
     first: pd.Timestamp
     last: pd.Timestamp
     interval_s: float | None  # median over the assets of the seconds between readings
@@ -75,6 +65,8 @@ class DataReport:
     failures: FailureReport
     suggestion: Suggestion | None
     unmatched: Unmatched
+    undeclared: Undeclared
+    qualities: Mapping[str, Mapping[str, int]]  # by channel, how many readings are bad or uncertain
     written: Clock  # how times and durations are
     profiles: pd.DataFrame = field(repr=False)  # of each asset, those with the largest gaps first
 
@@ -88,6 +80,7 @@ class DataReport:
             "failures": vars(self.failures),
             "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
             "unmatched": self.unmatched.to_dict(),
+            "undeclared": self.undeclared.to_dict(),
             "head": list(self.head),
             "by_asset": self.profiles.head(_LISTED).reset_index().to_dict("records"),
             "more_assets": max(0, len(self.profiles) - _LISTED),
@@ -97,12 +90,13 @@ class DataReport:
     def head(self) -> tuple[str, ...]:
         """Say the most important, a sentence each."""
         span = f"{self.written.instant(self.first)} to {self.written.instant(self.last)}"
-        what = f"{_count(self.rows, 'reading')} of {_count(self.assets, 'asset')} of type {self.asset_type}"
+        what = f"{_count(self.readings, 'reading')} of {_count(self.assets, 'asset')} of type {self.asset_type}"
         parts = [f"{what}, {span}{self._rhythm()}"]
         parts.append(self._gaps())
         parts += self._channels()
+        parts += self._qualities()
         parts += [f"clock: {count:,} {CLOCK[name]}" for name, count in self.clock.items() if count]
-        parts += self._failures()
+        parts += failure_sentences(self.failures, self.suggestion, self.written)
         return tuple(parts)
 
     def _rhythm(self) -> str:
@@ -136,28 +130,23 @@ class DataReport:
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
         return [names + (f"; look at {', '.join(notes)}{more}" if notes else "")]
 
-    def _duration(self, text: str) -> str:
-        return self.written.duration(parse_duration(text))
-
-    def _failures(self) -> list[str]:
-        failures = self.failures
-        if not failures.stored:
-            return ["no failures: nothing to learn from yet; import them with --failures"]
-        parts = [f"{failures.matched:,} of {failures.stored:,} failures lie within the telemetry of their assets"]
-        if failures.positives and self.suggestion is not None:
-            each = ", ".join(f"{self._duration(horizon)}: {count:,}" for horizon, count in failures.positives.items())
-            parts.append(
-                f"of {failures.cut_offs:,} cut-offs, one every {self.suggestion.distance}, so many are followed by a "
-                f"failure within a horizon: {each}"
-            )
-        return parts
+    def _qualities(self) -> list[str]:
+        if not self.qualities:
+            return []
+        each = [
+            f"{'all channels' if name == ALL_CHANNELS else name} "
+            + ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
+            for name, counts in self.qualities.items()
+        ]
+        more = f" and {len(each) - _NAMED} more channels" if len(each) > _NAMED else ""
+        return [f"readings that are not good, by their quality: {'; '.join(each[:_NAMED])}{more}"]
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_APART = ("channels", "failures", "suggestion", "unmatched", "profiles", "written")
+_APART = ("channels", "failures", "suggestion", "unmatched", "undeclared", "profiles", "written")
 _NAMED = 4
 
 
@@ -183,23 +172,27 @@ def report_data(
     *,
     now: pd.Timestamp,
     horizon: pd.Timedelta | None = None,
+    outcome: OutcomeChoice = BOOKED,
     unmatched: Unmatched | None = None,
 ) -> DataReport | None:
     """Describe what is stored about the assets of one type; None without telemetry.
 
-    `horizon` is one more to count positives at. `unmatched` is what is known to match nothing already.
+    `horizon` is one more to count positives at, `outcome` what is to be predicted. `unmatched` is what is known to
+    match nothing already.
     """
     table = f"telemetry/{asset_type}"
     profiles = asset_profiles(workspace, table, now=now)
     if profiles.empty:
         return None
-    channels = channel_profiles(workspace, table)
+    repeated = profiles["repeated"].fillna(0)
+    channels = channel_profiles(workspace, table, list(profiles.index[repeated > 0]))
+    outcome.check(tuple(dict.fromkeys(channels["channel"])) if len(channels) else ())
     measured = profiles["interval"].notna()
     interval = float(profiles.loc[measured, "interval"].median()) if measured.any() else None
-    failures = _failures(workspace, profiles)
-    leads = _leads(failures, profiles)
     clock = clock_of(find_telemetry_contract(workspace.contracts, asset_type))
-    suggestion = suggest(profiles, interval, leads["span_s"], clock)
+    failures, suggestion = report_failures(
+        workspace, table, profiles, interval, clock, outcome=outcome, horizon=horizon, now=now
+    )
     observed = (profiles["last"] - profiles["first"]).dt.total_seconds()
     with_gaps = profiles["gaps"].fillna(0) > 0
     return DataReport(
@@ -207,6 +200,7 @@ def report_data(
         now=now,
         assets=len(profiles),
         rows=int(profiles["rows"].sum()),
+        readings=int((profiles["rows"] - repeated).sum()),
         first=profiles["first"].min(),
         last=profiles["last"].max(),
         interval_s=interval,
@@ -219,9 +213,11 @@ def report_data(
         clock={name: int(profiles[name].fillna(0).sum()) for name in CLOCK},
         channels=_channel_reports(channels),
         text_channels=text_channels(workspace, table),
-        failures=_failure_report(failures, profiles, leads, suggestion, horizon),
+        failures=failures,
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
+        qualities=_qualities(workspace, table),
+        undeclared=find_undeclared(workspace, asset_type, profiles["rows"], now=now),
         written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
     )
@@ -260,47 +256,9 @@ def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:
     return tuple(reports)
 
 
-def _failures(workspace: Workspace, profiles: pd.DataFrame) -> pd.DataFrame:
-    """Return the last correction of each failure, with whether its asset's telemetry has something to do with it."""
-    failures = tables.read(workspace, "failures")
-    others = set(telemetry_spans(workspace).index) - set(profiles.index)
-    failures = last_corrections(failures[~failures["asset"].isin(others)], _KEY).reset_index(drop=True)
-    matched = failures["asset"].isin(profiles.index) & ~is_outside("failures", failures, profiles)
-    return failures.assign(matched=matched)
-
-
-def _leads(failures: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
-    """Return of each matched failure the seconds since the one before or the first reading, and since the last reading.
-
-    Columns span_s and silent_s, which is 0 where readings go on until the failure.
-    """
-    matched = failures[failures["matched"]].sort_values(["asset", "event_time"])
-    own = profiles.reindex(matched["asset"]).set_axis(matched.index)
-    begins = matched.groupby("asset")["event_time"].shift().fillna(own["first"])
-    silent = (matched["event_time"] - own["last"]).dt.total_seconds().clip(lower=0)
-    return pd.DataFrame({"span_s": (matched["event_time"] - begins).dt.total_seconds(), "silent_s": silent})
-
-
-def _failure_report(
-    failures: pd.DataFrame,
-    profiles: pd.DataFrame,
-    leads: pd.DataFrame,
-    suggestion: Suggestion | None,
-    horizon: pd.Timedelta | None,
-) -> FailureReport:
-    matched = failures[failures["matched"]]
-    positives, cut_offs = {}, 0
-    if suggestion is not None:
-        stride = suggestion.stride_s
-        cut_offs = int((np.floor((profiles["last"] - profiles["first"]).dt.total_seconds() / stride) + 1).sum())
-        positives = expected_positives(leads, horizons_to_try(suggestion, horizon), stride)
-    modes = matched["mode"].value_counts().head(20) if "mode" in matched else pd.Series(dtype="int64")
-    return FailureReport(
-        stored=len(failures),
-        matched=len(matched),
-        assets=int(matched["asset"].nunique()),
-        modes={str(mode): int(count) for mode, count in modes.items()},
-        between_h=float(leads["span_s"].median() / 3600) if len(leads) else None,
-        positives=positives,
-        cut_offs=cut_offs,
-    )
+def _qualities(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:
+    qualities = read_qualities(workspace, table)
+    return {
+        str(channel): {str(quality): int(count) for quality, count in own.value_counts().sort_index().items()}
+        for channel, own in qualities.groupby("channel")["quality"]
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Suggestion:
     horizon: str | None  # None without failures
     stride_s: float
     clock: Clock = TIME
+    life: str | None = None  # the usual time to a failure; None without failures
 
     @property
     def words(self) -> str:
@@ -72,21 +74,24 @@ def suggest(
     if not interval_s or not np.isfinite(interval_s):
         return None
     observed = (profiles["last"] - profiles["first"]).dt.total_seconds()
-    short, long = (_rounded(interval_s * count) for count in _READINGS)
+    rounded = partial(_rounded, clock=clock)
+    short, long = (rounded(interval_s * count) for count in _READINGS)
     # No window longer than most assets are known for.
-    long = min(long, max(short, _rounded(float(observed.median()) / 2)))
+    long = min(long, max(short, rounded(float(observed.median()) / 2)))
     # Each cycle is worth a cut-off.
     every = max(interval_s, short / 6) if clock.cycle is None else interval_s
-    stride = max(_rounded(every), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
-    horizon = None
+    stride = max(rounded(every), _rounded_up(float(observed.sum()) / _MOST_CUT_OFFS))
+    horizon = life = None
     if len(between_s):
-        horizon = max(_rounded(float(between_s.median()) / _SHARE), 2 * stride)
+        horizon = max(rounded(float(between_s.median()) / _SHARE), 2 * stride)
+        life = max(rounded(float(between_s.median())), 2 * stride)
     return Suggestion(
         window=tuple(dict.fromkeys(_text(window) for window in (short, long))),
         stride=_text(stride),
         horizon=None if horizon is None else _text(horizon),
         stride_s=stride,
         clock=clock,
+        life=None if life is None else _text(life),
     )
 
 
@@ -109,8 +114,12 @@ def expected_positives(leads: pd.DataFrame, horizons: Sequence[float], stride_s:
     return {_text(horizon): int(np.floor(seconds / stride_s).sum()) for horizon, seconds in observed.items()}
 
 
-def _rounded(seconds: float) -> float:
-    return min(_ROUND, key=lambda each: abs(np.log(each) - np.log(max(seconds, 1e-3))))
+def _rounded(seconds: float, clock: Clock = TIME) -> float:
+    """Return the nearest round duration: one that people use, or 1, 2, 5, 10 and so on of cycles."""
+    round_ones: Sequence[float] = _ROUND
+    if clock.cycle is not None:
+        round_ones = [number * 10**power * clock.cycle.total_seconds() for power in range(6) for number in (1, 2, 5)]
+    return min(round_ones, key=lambda each: abs(np.log(each) - np.log(max(seconds, 1e-3))))
 
 
 def _rounded_up(seconds: float) -> float:

@@ -1,6 +1,6 @@
 """Monitoring snapshot: everything that `models.retraining.retraining_policy` decides on, gathered at one time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -16,13 +16,16 @@ from models.monitoring.drift import Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
-from pipelines.evidence.champion import MonitoredModel, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
+from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
+from pipelines.evidence.promise_status import PromiseStatus, promise_status, settle
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.settings.settings import Settings
 
@@ -38,11 +41,13 @@ class MonitoringSnapshot:
     terms: Terms
     since: pd.Timestamp  # when the evidence begins
     outcomes: Outcomes  # of its predictions since then
-    rates: ErrorRates  # over the trailing span, or since the evidence begins
+    rates: ErrorRates  # over the trailing span, or since the evidence begins, up to what the last look counts
     promise: ReferenceRates
+    promised: PromiseStatus  # whose promise it is, and what keeps it
     diagnosis: Diagnosis
     drift: Drift  # without assets whose data are in doubt
     evidence: RetrainingEvidence
+    findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
 
@@ -59,6 +64,7 @@ def gather_snapshot(
     data = champion.experiment.data
     # Only failures and work orders are needed; with `start` at now no telemetry is read.
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = judged_history(workspace, champion, history, now=now)
     alarm_terms = terms(champion, history, settings, now=now)
     records = open_records(workspace.records_url)
     decided = decisions(records, model_name=model_name)
@@ -70,16 +76,24 @@ def gather_snapshot(
     predicted = predicted[predicted["model_version"] == champion.model.version]
     absent = observation_gaps(workspace, history, settings, now=now)
     champion_outcomes = outcomes(
-        predicted, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
+        predicted, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
-    promise = ReferenceRates.of(champion.model.reference, f"the evaluation of version {champion.model.version}")
+    promised = promise_status(workspace, model_name, champion.model.version, settings=settings, now=now)
     diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
+    findings = finding_quality(records, model_name, history, now=now, terms=alarm_terms, settings=settings)
     grid = Grid(
-        since, settings.drift.every, one_per_asset=settings.drift.one_per_asset, set_aside=dict(diagnosis.set_aside)
+        since,
+        settings.drift.every,
+        one_per_asset=settings.drift.one_per_asset,
+        set_aside=dict(diagnosis.set_aside),
+        findings=findings,
     )
-    drift = detect_drift(champion_outcomes, promise, settings.drift, grid, slices=_slices(history, settings))
+    slices = _slices(history, settings)
+    drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)
+    promised = settle(promised, drift.promise, settings)
     start = max(since, now - settings.monitor.span)
+    end = drift.looks[-1].at - alarm_terms.maturity if drift.looks else None
     evidence = _evidence(
         drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
     )
@@ -89,8 +103,15 @@ def gather_snapshot(
         terms=alarm_terms,
         since=since,
         outcomes=champion_outcomes,
-        rates=error_rates(champion_outcomes, start=start, confidence=settings.monitor.confidence),
-        promise=promise,
+        rates=error_rates(
+            champion_outcomes,
+            start=start,
+            end=end,
+            confidence=settings.monitor.confidence,
+            findings=findings,
+        ),
+        promise=promised.binding.rates,
+        promised=promised,
         diagnosis=diagnosis,
         drift=drift,
         evidence=replace(
@@ -105,9 +126,11 @@ def gather_snapshot(
             terms=alarm_terms,
             diagnosis=diagnosis,
             absent=absent,
+            findings=findings,
             now=now,
             settings=settings,
         ),
+        findings=findings,
         warnings=tuple(moved_scores(records, champion, now=now, settings=settings)),
     )
 

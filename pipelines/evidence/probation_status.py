@@ -1,11 +1,9 @@
 """Probation of a champion that replaced another, from ledger and records; and the rollback that it suggests."""
 
-import json
 from dataclasses import replace
 
 import pandas as pd
 
-from data_contracts.errors import NotFoundError
 from data_contracts.records.records import open_records, predictions, promotions
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
@@ -13,8 +11,9 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid, count_looks
 from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
-from models.outcomes.error_rates import ErrorRates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Terms, outcomes
+from models.registry.promises import read_promises
 from models.registry.promotion import Promoted, rollback
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
@@ -34,6 +33,7 @@ def on_probation(
     terms: Terms,
     diagnosis: Diagnosis,
     absent: pd.DataFrame,
+    findings: FindingQuality,
     now: pd.Timestamp,
     settings: Settings,
 ) -> Probation | None:
@@ -41,7 +41,7 @@ def on_probation(
 
     None for a first champion, for one that came by a rollback, and from two looks after the end of the probation on.
     Assets whose data are in doubt do not count, and a frozen diagnosis suggests no rollback. `absent` holds the spans
-    in which assets were retired or their telemetry lost.
+    in which assets were retired or their telemetry lost; `findings` is how far the findings of mechanics are trusted.
     """
     rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
@@ -57,18 +57,19 @@ def on_probation(
     predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
     predicted = predicted[predicted["model_version"] == champion.model.version]
     champion_outcomes = outcomes(
-        predicted, history.failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
+        predicted, history.predicted_failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
     )
     grid = Grid(
         promoted_at,
         settings.drift.every,
         one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
+        findings=findings,
     )
     status = assess_probation(
         count_looks(champion_outcomes, grid),
         promoted_at=promoted_at,
-        promise=_promise(workspace, name, int(promotion["from_version"])),
+        promise=_promise(workspace, name, int(promotion["from_version"]), settings, promoted_at),
         maturity=terms.maturity,
         rules=rules,
     )
@@ -95,10 +96,11 @@ def roll_back(
     )
 
 
-def _promise(workspace: Workspace, name: str, version: int) -> ReferenceRates:
-    try:
-        stored = Registry(workspace).tags(name, version).get("reference_rates")
-    except NotFoundError:  # deleted since
-        stored = None
-    rates = None if stored is None else ErrorRates.from_dict(json.loads(stored))
-    return ReferenceRates.of(rates, f"the evaluation of version {version}, which it replaced,")
+def _promise(
+    workspace: Workspace, name: str, version: int, settings: Settings, promoted_at: pd.Timestamp
+) -> ReferenceRates:
+    """Return what the champion that was replaced was held to."""
+    ledger = read_promises(Registry(workspace), open_records(workspace.records_url), name)
+    # The present champion's own row in the ledger is of the very instant.
+    before = promoted_at - pd.Timedelta(1, "us")
+    return ledger.binding(version, certainty=settings.drift.certainty, now=before).rates

@@ -115,7 +115,8 @@ def without_extra(columns: Columns, contract: Contract, layout: FileLayout) -> C
     """Leave out what the contract does not know, if the layout says so."""
     if not layout.ignore_extra:
         return columns
-    extra = [name for name in columns.names if contract.column(name) is None]
+    qualities = {column.name for column in contract.quality_columns(columns.names)}
+    extra = [name for name in columns.names if contract.column(name) is None and name not in qualities]
     kept = (i for i, name in enumerate(columns.names) if name not in extra)
     return replace(columns.only(kept), ignored=(*columns.ignored, *extra))
 

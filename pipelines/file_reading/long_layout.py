@@ -1,7 +1,7 @@
 """Long tables, as historians export them: a line for each value of a tag, made into a row for each instant."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.contract.contract import Contract
+from data_contracts.contract.contract_types import quality_column
 from data_contracts.contract.file_layout import QUALITIES, FileLayout
 from data_contracts.errors import ForewarnError
 from pipelines.file_reading.columns import FILLED, TAG, Columns
@@ -63,7 +64,8 @@ def _folded(name: str) -> str:
 def to_wide(columns: Columns, contract: Contract, layout: FileLayout) -> tuple[Columns, LongNotes]:
     """Make a row for each asset and instant, with a column for each channel; cells stay as they are written.
 
-    What differs for one asset, instant and channel stays in rows of its own, which the checks refuse as repeated.
+    What differs for one asset, instant and channel stays in rows of its own, which the checks refuse as repeated. Of a
+    channel with values that are not good, a column says which.
     """
     columns = name_roles(columns)
     missing = [role for role in _NEEDED if role not in columns.names]
@@ -73,16 +75,18 @@ def to_wide(columns: Columns, contract: Contract, layout: FileLayout) -> tuple[C
     assets, channels, unknown = _assets_and_channels(columns, contract, layout)
     known = channels != ""
     bad, uncertain, words = _qualities(columns, layout)
+    nulled = bad | (uncertain if layout.uncertain == "drop" else False)
     value = columns.column("value")
-    valid = known & ~bad & pc.is_valid(value).to_numpy()
+    valid = known & ~nulled & pc.is_valid(value).to_numpy()
     keys, key_columns = _keys(columns, assets, layout)
     texts = pc.dictionary_encode(value).combine_chunks().indices.to_numpy(zero_copy_only=False)
     readings = pd.DataFrame({"key": keys, "channel": channels, "text": texts, "line": np.arange(columns.rows)})
     first = readings[known].drop_duplicates("key")
+    flagged = readings.assign(quality=np.where(bad, "bad", "uncertain"))[known & (bad | uncertain)]
     readings = readings[valid]
     distinct = readings.drop_duplicates(["key", "channel", "text"])
     occurrence = distinct.groupby(["key", "channel"]).cumcount()
-    rows, row_of = _rows(first["key"].to_numpy(), distinct["key"].to_numpy(), occurrence.to_numpy())
+    rows, row_of_key, row_of = _rows(first["key"].to_numpy(), distinct["key"].to_numpy(), occurrence.to_numpy())
     lines = first.set_index("key")["line"].reindex(rows["key"]).to_numpy()
     taken = pa.array(lines, pa.int64())
     names = [*key_columns, *dict.fromkeys(channels[known])]
@@ -92,6 +96,10 @@ def to_wide(columns: Columns, contract: Contract, layout: FileLayout) -> tuple[C
         positions = np.full(len(rows), -1, dtype=np.int64)
         positions[row_of[own]] = distinct["line"].to_numpy()[own]
         cells.append(value.take(pa.array(positions, mask=positions < 0)))
+    instants = pd.Series(row_of_key, index=first["key"].to_numpy())
+    for channel, qualities in _qualities_by_row(flagged, distinct.assign(row=row_of), instants, len(rows)):
+        names.append(quality_column(channel))
+        cells.append(qualities)
     notes = LongNotes(
         lines=columns.rows,
         tags_as=tags_as(layout, has_asset="asset" in columns.names),
@@ -135,7 +143,7 @@ def _assets_and_channels(
 def _qualities(
     columns: Columns, layout: FileLayout
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, int]]:
-    """Return which values are bad, or uncertain and dropped, which are uncertain, and the counts of the first."""
+    """Return which values are bad, which are uncertain, and the counts of the first by word."""
     if "quality" not in columns.names:
         nothing = np.zeros(columns.rows, dtype=bool)
         return nothing, nothing, {}
@@ -144,10 +152,27 @@ def _qualities(
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     words = [str(word) for word in encoded.dictionary.to_pylist()]
     meanings = np.array([_meaning(columns, word, layout) for word in words], dtype=object)[codes]
-    uncertain = meanings == "uncertain"
-    bad = (meanings == "bad") | (uncertain if layout.uncertain == "drop" else False)
-    counts = np.bincount(codes[meanings == "bad"], minlength=len(words))
+    bad, uncertain = meanings == "bad", meanings == "uncertain"
+    counts = np.bincount(codes[bad], minlength=len(words))
     return bad, uncertain, {word: int(count) for word, count in zip(words, counts, strict=True) if count}
+
+
+def _qualities_by_row(
+    flagged: pd.DataFrame, kept: pd.DataFrame, instants: "pd.Series[int]", n_rows: int
+) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield each channel with lines that are not good, and their qualities row by row.
+
+    `kept` are the values that count, with their rows; `instants` has the first row of each instant.
+    """
+    beside = flagged.merge(kept, on=["key", "channel"], how="left", suffixes=("", "_kept"))
+    # A value that counts is as good as its own line says, whatever others say of the instant.
+    own = (beside["text"] == beside["text_kept"]) & (beside["quality"] != "bad")
+    noted = beside[beside["row"].isna() | own].sort_values("quality", ascending=False, kind="stable")  # bad last
+    row = noted["row"].fillna(noted["key"].map(instants)).astype("int64")
+    for channel, lines in noted.groupby("channel", sort=False):
+        qualities = np.full(n_rows, None, dtype=object)
+        qualities[row[lines.index].to_numpy()] = lines["quality"].to_numpy()
+        yield str(channel), pa.chunked_array([pa.array(qualities, pa.large_string())])
 
 
 def _meaning(columns: Columns, word: str, layout: FileLayout) -> str:
@@ -183,8 +208,8 @@ def _keys(
 
 def _rows(
     keys: npt.NDArray[Any], reading_keys: npt.NDArray[Any], occurrence: npt.NDArray[Any]
-) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
-    """Return the rows, each a key and an occurrence, and the row of each reading."""
+) -> tuple[pd.DataFrame, npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return the rows, each a key and an occurrence, the first row of each key, and the row of each reading."""
     every = pd.DataFrame(
         {
             "key": np.concatenate([keys, reading_keys]),
@@ -193,4 +218,4 @@ def _rows(
     )
     numbers = every.groupby(["key", "occurrence"], sort=False).ngroup().to_numpy()
     rows = every.loc[~every.duplicated()].reset_index(drop=True)
-    return rows, numbers[len(keys) :]
+    return rows, numbers[: len(keys)], numbers[len(keys) :]

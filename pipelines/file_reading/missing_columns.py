@@ -2,7 +2,7 @@
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_contracts.contract.contract import Contract
@@ -27,6 +27,20 @@ def check_columns(path: Path, names: Sequence[str], contract: Contract, layout: 
         found = f"{path} has no column {', '.join(missing)}; it has {', '.join(names[:20]) or 'none'}"
         expected = f"the columns of the contract {contract.name}: {', '.join(each.name for each in contract.columns)}"
         raise ForewarnError(found, expected, _remedy(names, missing, contract, layout, several=several))
+
+
+def column_remedies(names: Sequence[str], contract: Contract, layout: FileLayout, *, several: bool) -> Iterator[str]:
+    """Yield what would bring in a table whose columns are not those of its contract."""
+    missing = [name for name in needed(contract, layout) if name not in names]
+    if missing:
+        yield f"{', '.join(missing)} missing: {_remedy(names, missing, contract, layout, several=several)}"
+    qualities = {column.name for column in contract.quality_columns(names)}
+    extra = [name for name in dict.fromkeys(names) if contract.column(name) is None and name not in qualities]
+    if extra and contract.extra_columns != "ignore":
+        yield (
+            f"{', '.join(extra)} not in the contract: leave them out with --ignore-extra, or for good with the "
+            "contract's custom property extraColumns: ignore; or add them to the contract"
+        )
 
 
 def _remedy(

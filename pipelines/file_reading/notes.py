@@ -48,6 +48,7 @@ class ReadingNotes:
     time_zone: str | None = None
     recognised: tuple[str, ...] = ()  # what was not declared, by its key in a layout
     clock: str = ""  # how cycles or rows became times
+    continued: Mapping[str, int] = field(default_factory=dict)  # with the row clock, the first number of each asset
     filled: Mapping[str, str] = field(default_factory=dict)  # columns that the files lack, and what they were given
     missing: Mapping[str, int] = field(default_factory=dict)  # cells read as no value, by the word in them
     unreadable: Mapping[str, int] = field(default_factory=dict)  # cells of another type, by column
@@ -79,6 +80,9 @@ class ReadingNotes:
         yield from self._dialect()
         if self.clock:
             yield self.clock
+        if self.continued:
+            named = _listed(f"{asset} from row {number:,}" for asset, number in self.continued.items())
+            yield f"rows are numbered on from those stored, or as in an earlier import of them: {named}"
         if self.written.renamed:
             yield "renamed " + _listed(f"{theirs} to {ours}" for theirs, ours in self.written.renamed.items())
         if self.written.ignored:

@@ -1,6 +1,8 @@
 """What the flows start with: open the workspace, parse times, choose the models."""
 
+import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,11 @@ import pandas as pd
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace, open_workspace
-from models.registry.registry import Registry
+from features.clock import clock_of
+from models.registry.registry import CHAMPION, Registry
 from pipelines.settings.settings import Settings, read_settings
 from pipelines.settings.timestamps import parse_timestamp
 
@@ -26,13 +30,27 @@ def time_or_now(text: str | None) -> pd.Timestamp:
     return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
 
 
-def models_to_run(workspace: Workspace, model: str | None, *, alarms_only: bool = False) -> list[str]:
-    """Return the model named, or else all that have a champion, with `alarms_only` those that predict failures."""
+MONITORED = ("failure", "condition")
+RETRAINED = ("failure",)
+"""The targets of the champions that the flows of these names run for; of those that count cycles none is retrained."""
+
+
+def models_to_run(workspace: Workspace, model: str | None, *, only: Sequence[str] = ()) -> list[str]:
+    """Return the model named, or else all that have a champion, or one of the targets in `only`."""
     if model is not None:
         return [model]
     registry = Registry(workspace)
     names = [name for name in registry.names() if registry.champion(name) is not None]
-    return [name for name in names if not alarms_only or registry.tags(name, "champion").get("target") == "failure"]
+    if not only:
+        return names
+    tags = {name: registry.tags(name, CHAMPION) for name in names}
+    names = [name for name in names if tags[name].get("target") in only]
+    return [name for name in names if only != RETRAINED or not _counts_cycles(workspace, tags[name])]
+
+
+def _counts_cycles(workspace: Workspace, tags: Mapping[str, str]) -> bool:
+    asset_type = json.loads(tags.get("experiment", "{}")).get("data", {}).get("asset_type", "")
+    return clock_of(find_telemetry_contract(workspace.contracts, asset_type)).cycle is not None
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

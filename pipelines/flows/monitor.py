@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from models.monitoring.probation import ROLL_BACK
 from models.retraining.retraining_policy import DRIFT, RETRAIN
 from pipelines.evidence.probation_status import roll_back
-from pipelines.flows.entry import is_transient, models_to_run, open_workspace_and_settings, time_or_now
+from pipelines.flows.entry import MONITORED, is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.flows.retrain import retrain_model
 from pipelines.jobs.monitor import monitor_champion
 
@@ -50,7 +50,7 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
     """
     opened, settings = open_workspace_and_settings(workspace)
     at = time_or_now(now).isoformat()
-    names = models_to_run(opened, model, alarms_only=True)
+    names = models_to_run(opened, model, only=MONITORED)
     states = [monitor_model(workspace, name, at, return_state=True) for name in names]
     returned = [state.result(raise_on_failure=False) for state in states]
     results = [result for result in returned if isinstance(result, dict)]

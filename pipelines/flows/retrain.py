@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.retraining.retraining_policy import CALENDAR, RETRAIN, RetrainingTrigger
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
-from pipelines.flows.entry import models_to_run, open_workspace_and_settings, time_or_now
+from pipelines.flows.entry import RETRAINED, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.jobs.monitor import decide_retraining
 from pipelines.jobs.retrain import retrain_champion
 
@@ -62,7 +62,7 @@ def retrain(
     """
     opened, _ = open_workspace_and_settings(workspace)
     at = time_or_now(now).isoformat()
-    names = models_to_run(opened, model, alarms_only=True)
+    names = models_to_run(opened, model, only=RETRAINED)
     decisions = [check_policy(workspace, name, at) for name in names] if gated else []
     blocked = [decision for decision in decisions if decision["decision"] != RETRAIN]
     skipped = {decision["model_name"] for decision in blocked}

@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment import read_experiment
 from pipelines.flows.entry import open_workspace_and_settings, time_or_now
 from pipelines.jobs.train import train_experiment
 from pipelines.settings.experiment_files import find_experiment
@@ -17,9 +17,13 @@ def train_and_register(
 ) -> dict[str, Any]:
     """Train one experiment and register the version."""
     opened, settings = open_workspace_and_settings(workspace)
-    loaded = load_experiment(find_experiment(experiment), overrides)
-    result = train_experiment(opened, loaded, now=time_or_now(now), actor=settings.retrain.actor, insist=promote)
+    loaded = read_experiment(find_experiment(experiment), overrides, contracts=opened.contracts)
+    result = train_experiment(
+        opened, loaded.experiment, now=time_or_now(now), actor=settings.retrain.actor, insist=promote
+    )
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
+    for sentence in loaded.notes:
+        get_run_logger().info("%s", sentence)
     if result.without_champion:
         get_run_logger().warning("%s has no champion: %s", result.model_name, result.champion_reason)
     return result.to_dict()

@@ -1,12 +1,13 @@
 """A batch of tables from one source, and its import through the contracts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, telemetry_contract
+from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import Registration, find_contract, find_telemetry_contract, register
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reused_ids import shared_ids
@@ -15,6 +16,7 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
 from pipelines.file_reading.notes import ReadingNotes
+from pipelines.importers.row_clock import continue_rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Batch:
     events: pd.DataFrame
     telemetry_contract: Contract | None = None  # the workspace's, or else the shipped one of the asset type when None
     reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
+    layout: FileLayout | None = None  # of the telemetry's files
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def import_batch(
     contract = batch.telemetry_contract or _telemetry_contract(workspace, batch.asset_type)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
+    batch = _numbered_on(workspace, batch, contract)
     tables = _tables_with_rows(workspace, batch, contract)
     imports, services, said = {}, [], []
     for done, (each, table) in enumerate(tables):
@@ -114,6 +118,18 @@ def import_batch(
         reading=batch.reading,
         strict=strict,
     )
+
+
+def _numbered_on(workspace: Workspace, batch: Batch, contract: Contract) -> Batch:
+    """Continue the numbers of the stored rows, where rows are the clock."""
+    if batch.layout is None:
+        return batch
+    telemetry, continued = continue_rows(workspace, batch.telemetry, contract, batch.layout)
+    notes = {
+        table: replace(of, continued=continued) if table == contract.table else of
+        for table, of in batch.reading.items()
+    }
+    return replace(batch, telemetry=telemetry, reading=notes)
 
 
 def _telemetry_contract(workspace: Workspace, asset_type: str) -> Contract:

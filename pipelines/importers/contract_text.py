@@ -147,7 +147,10 @@ def _remarks(channel: ChannelGuess) -> Iterator[str]:
         listed = ", ".join(f"{word!r} ({count})" for word, count in list(channel.other_words.items())[:5])
         yield f"DECIDE: rows with {listed} are refused; list a word for no value under fileLayout.missing."
     if channel.counter:
-        yield "DECIDE: it only grows; if it is a counter, give it the custom property counter: true."
+        yield (
+            "DECIDE: it only grows; if it is a counter, give it the custom property counter: true, and counter: false "
+            "if its level is what matters."
+        )
 
 
 def _channel(channel: ChannelGuess) -> Iterator[str]:

@@ -50,6 +50,7 @@ def read_files(
         telemetry=readings.frame,
         telemetry_contract=contract,
         reading=notes,
+        layout=layout,
         **tables,
     )
 

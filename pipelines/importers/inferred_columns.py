@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.unit_symbols import is_unit
+from models.diagnosis.counter_signs import counter_signs
 from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.values import is_text, read_values
 
@@ -185,6 +186,11 @@ def _usual(numbers: "np.ndarray[Any, Any]") -> tuple[float, float]:
 
 def grows(values: "pd.Series[Any]", asset: "pd.Series[Any]") -> bool:
     """Return whether numbers of each asset only grow, but for a few resets: a counter."""
+    present = pd.DataFrame({"asset": pd.factorize(asset)[0], "value": values}).dropna()
+    ordered = present.sort_values("asset", kind="stable")
+    if counter_signs(ordered["value"].to_numpy(dtype=np.float64), ordered["asset"].to_numpy()).is_counter:
+        return True
+    # Whole numbers are counts on less evidence, as a person decides.
     steps = values.groupby(asset, sort=False).diff().dropna()
     return (
         len(steps) >= 20

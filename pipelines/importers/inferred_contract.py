@@ -133,22 +133,35 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, missing=tuple(sorted(words)))
     assets = _assets(files, columns, asset, layout)
-    times = _times(columns, time, layout)
     channels = [_maybe_counter(guess, columns, assets, layout) for guess in channels]
     return ContractSketch(
+        **_of_any_shape(files, columns, layout, time, assets, assets),
         asset_type=asset_type,
-        files=tuple(map(str, files)),
-        rows=columns.rows,
-        assets=int(assets.nunique()),
-        layout=layout,
-        time=time,
-        zone_known=time is None or time.zoned,
-        interval=_interval(times, assets),
         channels=tuple(channels),
         qualities=qualities,
         extra=tuple(extra),
         decisions=tuple(decisions),
     )
+
+
+def _of_any_shape(
+    files: Sequence[Path],
+    columns: Columns,
+    layout: FileLayout,
+    time: TimeColumn | None,
+    assets: "pd.Series[Any]",
+    series: "pd.Series[Any]",
+) -> dict[str, Any]:
+    """Describe what tables of every shape have: a row belongs to an asset, and to a series of readings."""
+    return {
+        "files": tuple(map(str, files)),
+        "rows": columns.rows,
+        "assets": int(assets.nunique()),
+        "layout": layout,
+        "time": time,
+        "zone_known": time is None or time.zoned,
+        "interval": _interval(_times(columns, time, layout), series),
+    }
 
 
 def _with_time(layout: FileLayout, time: TimeColumn | None) -> FileLayout:
@@ -224,16 +237,9 @@ def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     tag_pattern = "{channel}" if own_asset or mark is None else f"{{asset}}{mark}{{channel}}"
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, shape="long", tags=tag_pattern, missing=tuple(sorted(words)))
-    times = _times(columns, time, layout)
     return ContractSketch(
+        **_of_any_shape(files, columns, layout, time, assets, tags),
         asset_type=asset_type,
-        files=tuple(map(str, files)),
-        rows=columns.rows,
-        assets=int(assets.nunique()),
-        layout=layout,
-        time=time,
-        zone_known=time is None or time.zoned,
-        interval=_interval(times, tags),
         channels=tuple(channels),
         qualities={},
         extra=(),

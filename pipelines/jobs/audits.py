@@ -5,18 +5,19 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.records.outcome_records import add_audits, audits
+from data_contracts.records.outcome_records import add_audits
 from data_contracts.records.record_types import Audit
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.labels.observation_gaps import retired_spans
-from models.outcomes.audits import AuditEstimate, audit_outcomes, draw_audits, estimate_defects
-from models.outcomes.error_rates import as_json
+from models.outcomes.audits import AuditEstimate, draw_audits, estimate_defects, finding_sensitivity
+from models.outcomes.error_rates import Rate, as_json
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records
-from pipelines.evidence.champion import MonitoredModel, load_champion, terms
+from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
+from pipelines.evidence.finding_quality import known_audits
 from pipelines.settings.settings import Settings
 
 
@@ -48,11 +49,13 @@ class MissEstimate:
     model_name: str
     now: pd.Timestamp
     estimate: AuditEstimate
+    sensitivity: Rate  # of the findings: the share of the defects that mechanics met and reported
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         estimate = {name: as_json(value) for name, value in asdict(self.estimate).items()}
-        return {"model_name": self.model_name, "now": self.now.isoformat(), **estimate}
+        sensitivity = as_json(asdict(self.sensitivity))
+        return {"model_name": self.model_name, "now": self.now.isoformat(), **estimate, "sensitivity": sensitivity}
 
 
 def draw_audit_list(workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings) -> AuditList:
@@ -80,16 +83,15 @@ def estimate_misses(workspace: Workspace, model_name: str, *, now: pd.Timestamp,
     champion = load_champion(workspace, model_name)
     history = _history(workspace, champion, now)
     alarm_terms = terms(champion, history, settings, now=now)
-    drawn = audits(open_records(workspace.records_url), model_name=model_name)
-    drawn = drawn[drawn["drawn_at"] <= now]
-    states = audit_outcomes(drawn, history.failures, history.work_orders, now=now, terms=alarm_terms)
-    return MissEstimate(model_name, now, estimate_defects(states))
+    states = known_audits(open_records(workspace.records_url), model_name, history, now=now, terms=alarm_terms)
+    return MissEstimate(model_name, now, estimate_defects(states), finding_sensitivity(states))
 
 
 def _history(workspace: Workspace, champion: MonitoredModel, now: pd.Timestamp) -> History:
     """Read assets, failures and work orders; with `start` at now no telemetry is read."""
     data = champion.experiment.data
-    return read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    return judged_history(workspace, champion, history, now=now)
 
 
 def _silent_assets(

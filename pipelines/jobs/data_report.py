@@ -1,17 +1,20 @@
 """Describe the stored data, by themselves or after an import."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import NotFoundError, did_you_mean
+from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
 from pipelines.evidence.data_report import DataReport, report_data
+from pipelines.evidence.experiment_draft import experiment_text
+from pipelines.evidence.outcome_choice import BOOKED, OutcomeChoice
 from pipelines.importers.batch import Batch, ImportResult, import_batch
 from pipelines.reports.data_page import write_data_page
 
@@ -25,6 +28,7 @@ class DescribedData:
     reports: tuple[DataReport, ...]
     unmatched: Unmatched
     page: Path | None = None
+    experiment: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -32,6 +36,7 @@ class DescribedData:
             "reports": [report.to_dict() for report in self.reports],
             "unmatched": self.unmatched.to_dict(),
             "page": None if self.page is None else str(self.page),
+            "experiment": None if self.experiment is None else str(self.experiment),
         }
 
 
@@ -44,15 +49,17 @@ class ImportedData:
 
     @property
     def exit_status(self) -> int:
-        """Return that of the import."""
-        return self.result.exit_status
+        """Return that of the import; 1 too if something is undeclared and must not be."""
+        undeclared = self.report is not None and bool(self.report.undeclared)
+        return 1 if self.result.strict and undeclared else self.result.exit_status
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, those of the import beside the head of the report."""
         report = self.report
         suggestion = None if report is None or report.suggestion is None else report.suggestion.to_dict()
         data = None if report is None else {"head": list(report.head), "suggestion": suggestion}
-        return {**self.result.to_dict(), "data": data}
+        undeclared = None if report is None else report.undeclared.to_dict()
+        return {**self.result.to_dict(), "data": data, "undeclared": undeclared}
 
 
 def import_and_describe(
@@ -74,20 +81,50 @@ def describe_data(
     *,
     now: pd.Timestamp,
     horizon: pd.Timedelta | None = None,
+    outcome: OutcomeChoice = BOOKED,
     html: Path | None = None,
+    experiment: Path | None = None,
+    left_out: Sequence[str] = (),
 ) -> DescribedData:
-    """Describe what is stored about the assets of a type, or of every type, and write a page if a file is named."""
+    """Describe what is stored about the assets of a type, or of every type.
+
+    Write a page, and an experiment to start from whose features are of all channels but those `left_out`, if files are
+    named.
+    """
+    if experiment is not None:
+        _check_new(experiment)
     stored = [name.removeprefix(_TELEMETRY) for name in tables.versions(workspace) if name.startswith(_TELEMETRY)]
     if asset_type is not None and asset_type not in stored:
         hint = did_you_mean(asset_type, stored) or "Import its telemetry first"
         raise NotFoundError(f"no telemetry of {asset_type!r}", f"one of {', '.join(stored) or 'none yet'}", hint)
+    if asset_type is None and len(stored) > 1 and (experiment is not None or outcome.condition is not None):
+        raise UsageError(f"telemetry of {', '.join(stored)}", "one of these types", "Name it with --asset-type")
     unmatched = find_unmatched(workspace)
     types = stored if asset_type is None else [asset_type]
-    described = (report_data(workspace, each, now=now, horizon=horizon, unmatched=unmatched) for each in types)
+    described = (
+        report_data(workspace, each, now=now, horizon=horizon, outcome=outcome, unmatched=unmatched) for each in types
+    )
     reports = tuple(report for report in described if report is not None)
     if not reports:
         raise NotFoundError(
             "no telemetry is stored", "telemetry", "Load it with `forewarn import`, `simulate` or `ingest`"
         )
+    if experiment is not None:
+        _write(experiment, experiment_text(reports[0], outcome, horizon=horizon, left_out=left_out))
     page = None if html is None else write_data_page(html, reports, unmatched, now=now)
-    return DescribedData(reports, unmatched, page)
+    return DescribedData(reports, unmatched, page, experiment)
+
+
+def _check_new(file: Path) -> None:
+    if file.suffix != ".toml" or file.exists():
+        found = f"{file} exists" if file.exists() else f"{file} does not end in .toml"
+        raise UsageError(found, "a new file ending in .toml", "Choose another name, or remove the file")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        found = f"{file} cannot be written ({error.strerror})"
+        raise UsageError(found, "a file in a writable folder", "Name another with --experiment") from error

@@ -2,26 +2,33 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract import Contract, load_contract
-from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.contract_types import TELEMETRY
+from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
 from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables import tables
 from data_contracts.validation.checks import check
+from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
 from pipelines.file_reading.find_files import SUFFIXES
+from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import read_table as read_by_contract
+from pipelines.importers.row_clock import continue_rows
+from pipelines.undeclared.findings import Undeclared
+from pipelines.undeclared.search import find_undeclared
 
 SETTLE = pd.Timedelta(seconds=60)
 """How long a file must not have changed to count as whole."""
@@ -73,6 +80,7 @@ class CheckedFiles:
 
     report: Report
     reading: ReadingNotes
+    remedies: tuple[str, ...] = ()  # for missing columns, and those that the contract does not have
 
     @property
     def exit_status(self) -> int:
@@ -81,7 +89,7 @@ class CheckedFiles:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, those of the report beside what reading decided."""
-        return {**self.report.to_dict(), "reading": self.reading.to_dict()}
+        return {**self.report.to_dict(), "reading": self.reading.to_dict(), "remedies": list(self.remedies)}
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,13 @@ class IngestedFiles:
     reading: ReadingNotes
     registration: Registration  # of the contract
     unmatched: Unmatched
+    undeclared: Undeclared | None = None  # among all that is stored of the assets of telemetry; None for other tables
+    strict: bool = False  # whether it is an error that something matches nothing, or is undeclared
+
+    @property
+    def exit_status(self) -> int:
+        """1 if something matches nothing or is undeclared, and must not."""
+        return 1 if self.strict and (self.unmatched or self.undeclared) else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, those of the batch beside the rest."""
@@ -100,29 +115,45 @@ class IngestedFiles:
             "registration": self.registration.to_dict(),
             "reading": self.reading.to_dict(),
             "unmatched": self.unmatched.to_dict(),
+            "undeclared": None if self.undeclared is None else self.undeclared.to_dict(),
         }
 
 
 def check_files(files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp) -> CheckedFiles:
     """Check files against their contract as one batch; store nothing."""
     table = read_table(files, contract, layout, strict=False)
-    return CheckedFiles(check(table.frame, contract, now=now), table.notes)
+    names = [split_unit(str(header))[0] for header in table.frame.columns]
+    remedies = column_remedies(names, contract, layout, several=len(table.notes.files) > 1)
+    return CheckedFiles(check(table.frame, contract, now=now), table.notes, tuple(remedies))
 
 
 def ingest_files(
-    workspace: Workspace, files: Sequence[Path], contract: Contract, layout: FileLayout, *, now: pd.Timestamp
+    workspace: Workspace,
+    files: Sequence[Path],
+    contract: Contract,
+    layout: FileLayout,
+    *,
+    now: pd.Timestamp,
+    strict: bool = False,
 ) -> IngestedFiles:
     """Ingest files under their contract as one batch; the same files again change nothing.
 
-    `ContractError` if they as a whole break their contract.
+    `ContractError` if they as a whole break their contract. With `strict` the result's exit status is 1 if rows match
+    nothing, or telemetry shows what is undeclared.
     """
     table = read_table(files, contract, layout, strict=False)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
-    result = ingest(workspace, table.frame, contract, now=now)
+    frame, continued = continue_rows(workspace, table.frame, contract, layout)
+    result = ingest(workspace, frame, contract, now=now)
     is_report = contract.table in REPORTS and "asset" in table.frame
     unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
-    return IngestedFiles(result, table.notes, registration, unmatched)
+    undeclared = None
+    if contract.kind == TELEMETRY and "asset" in table.frame:
+        spans = tables.asset_spans(workspace, contract.table).set_index("asset")["rows"]
+        own = spans[spans.index.isin(table.frame["asset"])]
+        undeclared = find_undeclared(workspace, str(contract.asset_type), own, now=now)
+    return IngestedFiles(result, replace(table.notes, continued=continued), registration, unmatched, undeclared, strict)
 
 
 def ingest_inbox(
@@ -188,8 +219,14 @@ def _ingest_or_refuse(
 ) -> FileResult:
     try:
         contract = _folder_contract(workspace, folder)
+        rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
+        rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
         result = ingest(
-            workspace, read_by_contract(file, contract, time_zone=time_zone, strict=False), contract, now=now
+            workspace,
+            rows,
+            contract,
+            now=now,
+            hold_extra=True,  # nobody may read the error, and what monitors the models has to know of it
         )
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))

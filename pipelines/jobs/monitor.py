@@ -1,7 +1,7 @@
 """Monitor the champion: compare its error rates with its reference rates, and decide whether to retrain it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,15 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import Drift, ReferenceRates
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
+from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
+from pipelines.evidence.figures import FiguresResult, champion_figures
+from pipelines.evidence.measured_later import measure_later
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
+from pipelines.evidence.promise_status import PromiseStatus
+from pipelines.reports.figures_page import write_figures_page
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page
 from pipelines.settings.settings import Settings
@@ -36,6 +42,8 @@ class MonitorResult:
     report: Path
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
+    findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
+    promised: PromiseStatus | None = None  # whose promise it is, and what keeps it
 
     @property
     def decision(self) -> str:
@@ -58,17 +66,28 @@ class MonitorResult:
             "reasons": list(self.reasons),
             "diagnosis": self.diagnosis.to_dict(),
             "drifted": list(self.drift.which),
-            "promise": as_json(asdict(self.promise)),
+            "promise": _promise_values(self.promise, self.promised),
             "evidence": self.drift.to_dict()["evidence"],
             **{name: retraining[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
             "probation": None if self.probation is None else self.probation.to_dict(),
             "warnings": list(self.warnings),
+            "finding_quality": asdict(self.findings),
             "report": str(self.report),
         }
 
 
 def monitor_champion(
+    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+) -> MonitorResult | FiguresResult:
+    """Monitor a champion by its alarms or, where no drift can be decided on, by figures alone: these decide nothing."""
+    champion = load_champion(workspace, model_name)
+    if (why := without_verdict(champion.model)) is not None:
+        return _measure(workspace, champion, now=now, why=why)
+    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes)
+
+
+def monitor_alarms(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult:
     """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
@@ -90,7 +109,16 @@ def monitor_champion(
         report=report,
         probation=snapshot.probation,
         warnings=snapshot.warnings,
+        findings=snapshot.findings,
+        promised=snapshot.promised,
     )
+
+
+def _measure(workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp, why: str) -> FiguresResult:
+    later = measure_later(workspace, champion, now=now)
+    result = champion_figures(workspace, champion, later, now=now, why=why)
+    write_figures_page(open_records(workspace.records_url), result, later.pairs)
+    return result
 
 
 def decide_retraining(
@@ -111,12 +139,13 @@ def decide_retraining(
     evidence = {
         "occasion": decision.trigger,
         "rates": rates,
-        "promise": as_json(asdict(snapshot.promise)),
+        "promise": _promise_values(snapshot.promise, snapshot.promised),
         "diagnosis": snapshot.diagnosis.to_dict(),
         "drift": snapshot.drift.to_dict(),
         "held": decision.to_dict()["held"],
         "probation": None if snapshot.probation is None else snapshot.probation.to_dict(),
         "warnings": list(snapshot.warnings),
+        "finding_quality": asdict(snapshot.findings),
     }
     add_decision(
         records,
@@ -130,3 +159,8 @@ def decide_retraining(
         ),
     )
     return decision
+
+
+def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None) -> dict[str, Any]:
+    values: dict[str, Any] = as_json(asdict(promise))
+    return values if promised is None else values | promised.to_dict()

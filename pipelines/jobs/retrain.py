@@ -11,6 +11,7 @@ from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
+from models.experiment.condition_outcomes import with_predicted_failures
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records, complete_ledger, promote
@@ -25,6 +26,7 @@ from models.training.samples import observation_rule
 from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
+from pipelines.evidence.promise_status import PromiseStatus, promise_status
 from pipelines.settings.settings import Settings
 
 PROMOTED = "promoted"
@@ -42,6 +44,7 @@ class RetrainResult:
     decision: str  # "promoted" or "rejected"; "postponed" when the holdout has too few events to compare on
     reasons: tuple[str, ...]  # plain sentences
     comparison: Comparison
+    promise: PromiseStatus | None = None  # what a promoted challenger is held to
 
     @property
     def exit_status(self) -> int:
@@ -57,6 +60,7 @@ class RetrainResult:
             "decision": self.decision,
             "reasons": list(self.reasons),
             "comparison": self.comparison.to_dict(),
+            "promise": None if self.promise is None else self.promise.to_dict(),
         }
 
 
@@ -112,6 +116,8 @@ def retrain_champion(
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
         evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
         if result.decision == PROMOTED:
+            promised = _promised(workspace, challenger, result.comparison, settings, now)
+            result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
             actor, reason = settings.retrain.actor, " ".join(result.reasons)
             _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
         _store_decision(records, result, evidence, now)
@@ -152,6 +158,7 @@ def _hold_out(
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
+    history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)
     return _Holdout(champion, history, alarm_terms, length, now)
@@ -223,6 +230,20 @@ def _result(holdout: _Holdout, challenger: MonitoredModel | None, comparison: Co
         decision=decision,
         reasons=(why, *reasons) if why else reasons,
         comparison=comparison,
+    )
+
+
+def _promised(
+    workspace: Workspace, challenger: MonitoredModel, comparison: Comparison, settings: Settings, now: pd.Timestamp
+) -> PromiseStatus:
+    return promise_status(
+        workspace,
+        challenger.model.name,
+        challenger.model.version,
+        settings=settings,
+        now=now,
+        comparison=comparison.to_dict(),
+        hidden=True,
     )
 
 

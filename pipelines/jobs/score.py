@@ -7,15 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import NotFoundError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import Prediction
 from data_contracts.tables.history import History, read_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
-from features.clock import TIME, Clock, clock_of
+from features.clock import TIME, Clock
 from features.extraction.latest_readings import UNKNOWN, latest_readings
-from features.telemetry.sorted_times import IntArray, width
+from features.telemetry.sorted_times import IntArray, microseconds
 from models.artifact.absences import absent_assets
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
@@ -23,6 +22,7 @@ from models.artifact.scoring import DetailedScores, score_in_detail
 from models.artifact.staleness import Staleness, contract_of, staleness
 from models.labels.observation import observation_window
 from pipelines.evidence.champion import load_champion
+from pipelines.evidence.fleet_cut_offs import fleet_cut_offs, later_failures
 from pipelines.jobs.risk_list import Risk, by_risk, first_risks
 from pipelines.jobs.scored_records import (
     absent_answers,
@@ -50,7 +50,11 @@ class ScoreResult:
     stale_after: str = ""  # when it is, and by which rule
     risks: tuple[Risk, ...] = ()  # all scored assets, the riskiest first
     clock: Clock = TIME  # how times and durations are written
+    interval_level: float | None = None  # how often the intervals of remaining lives hold the true ones
     top: int | None = None  # how many of them to list; those over the threshold by default
+    own_cut_offs: bool = False  # whether each asset was scored at its own last reading; `as_of` is the latest
+    condition: str | None = None  # the channel that the model is about
+    fail_later: int = 0  # then, of how many of these assets a failure is stored for a later time
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -67,7 +71,10 @@ class ScoreResult:
             "stale": list(self.stale),
             "stale_after": self.stale_after,
             **({} if self.clock == TIME else {"clock": self.clock.name}),
-            "by_risk": [risk.to_dict() for risk in first_risks(self.risks, self.top)],
+            **({"own_cut_offs": True, "fail_later": self.fail_later} if self.own_cut_offs else {}),
+            **({} if self.condition is None else {"condition": self.condition}),
+            **({} if self.interval_level is None else {"interval_level": self.interval_level}),
+            "by_risk": [risk.to_dict(self.clock) for risk in first_risks(self.risks, self.top)],
         }
 
 
@@ -82,7 +89,8 @@ def score_fleet(
 ) -> ScoreResult:
     """Score every asset with the champion; store the predictions and their features once.
 
-    `as_of` defaults to the latest known time of the telemetry, `now` (when the predictions are made) to the present.
+    `as_of` defaults to the latest known time of the telemetry (where times count cycles, of each asset its own), `now`
+    (when the predictions are made) to the present.
     The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
     assets run and how old their telemetry is counts at `as_of`, and without one at `now`; `stale_after` is the setting
     of that name there, a duration or "none". `NotFoundError` without a champion, or without telemetry in the model's
@@ -94,42 +102,46 @@ def score_fleet(
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
-    cut_off = _latest_known_time(history) if as_of is None else as_of
-    active, silent_assets = _split_by_telemetry(history, cut_off, window)
-    progress("score", 1, 3)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    # Cycles have no present: the wall clock says nothing of the age of what was read in them.
-    at = max(cut_off, made_at) if as_of is None and model.artifact.clock == TIME else cut_off
-    fleet = pd.DataFrame({"asset": sorted({*active, *silent_assets}), "as_of": at.as_unit("us")})
-    absent = absent_assets(workspace, model.artifact, history, fleet)
-    running = [asset for asset in active if asset not in absent]
+    cut_offs = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
+    progress("score", 1, 3)
+    absent = absent_assets(workspace, model.artifact, history, cut_offs.fleet)
+    running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))].reset_index(drop=True)
     limit = _staleness(workspace, model.artifact, stale_after)
-    run = _Run(model.artifact, history, running, cut_off, limit, at) if running else None
+    run = _Run(model.artifact, history, running, limit) if len(running) else None
     progress("score", 2, 3)
     new = _with_code(absent, "no_telemetry")
     stopped = {asset: reason for asset, reason in absent.items() if asset not in new}
-    answers = list(absent_answers(model, stopped, cut_off, made_at))
+    own = dict(zip(cut_offs.active["asset"], cut_offs.active["as_of"], strict=True))
+    answers = list(absent_answers(model, stopped, own, cut_offs.latest, made_at))
     predicted: list[Prediction] = []
     if run is not None:
         store_scored_features(workspace, model, run.details, run.latest, made_at)
         answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at)
         predicted = predictions_of(model, run.scores, made_at)
-    stored = store_new(workspace, predicted, answers, cut_off)
+    stored = store_new(workspace, predicted, answers)
+    about = model.artifact.about
+    unit = None if about is None else about.unit
     progress("score", 3, 3)
+    without = set() if run is None else {*run.without}
     return ScoreResult(
         model_name=model.name,
         model_version=model.version,
-        as_of=cut_off,
+        as_of=cut_offs.latest,
         scored=len(predicted),
         stored=stored,
         alerts=tuple(prediction.asset for prediction in predicted if prediction.alert),
-        silent=tuple(sorted({*silent_assets, *new, *(() if run is None else run.without)} - stopped.keys())),
+        silent=tuple(sorted({*cut_offs.silent, *new, *without} - stopped.keys())),
         failed=_with_code(absent, "failed"),
         retired=_with_code(absent, "retired"),
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
         clock=model.artifact.clock,
-        risks=() if run is None else by_risk(run.scores),
+        risks=() if run is None else by_risk(run.scores, unit),
+        interval_level=None if (table := model.artifact.intervals) is None else table.level,
+        own_cut_offs=cut_offs.own,
+        condition=None if about is None else about.channel,
+        fail_later=later_failures(history, cut_offs) if cut_offs.own else 0,
     )
 
 
@@ -139,10 +151,8 @@ class _Run:
 
     artifact: Artifact
     history: History
-    assets: Sequence[str]
-    cut_off: pd.Timestamp
+    cut_offs: pd.DataFrame  # asset, as_of, at: the ages of telemetry count to there
     limit: Staleness
-    at: pd.Timestamp  # the ages of telemetry count to here
 
     @cached_property
     def details(self) -> DetailedScores:
@@ -157,10 +167,10 @@ class _Run:
     @cached_property
     def reasons(self) -> Sequence[Reason | None]:
         """Why there is no prediction, or a stale one."""
-        now = width(self.at - pd.Timestamp(0, tz="UTC"))
+        now = microseconds(self.cut_offs["at"]).tolist()
         return [
-            self.limit.reason(now - read_at) if reason is None and read_at != UNKNOWN else reason
-            for reason, read_at in zip(self.details.reasons, self.latest.tolist(), strict=True)
+            self.limit.reason(at - read_at) if reason is None and read_at != UNKNOWN else reason
+            for reason, read_at, at in zip(self.details.reasons, self.latest.tolist(), now, strict=True)
         ]
 
     @property
@@ -176,35 +186,11 @@ class _Run:
     @property
     def stale(self) -> tuple[str, ...]:
         """The assets with a stale prediction."""
-        return _with_code(dict(zip(self.assets, self.reasons, strict=True)), "stale")
+        return _with_code(dict(zip(self.cut_offs["asset"], self.reasons, strict=True)), "stale")
 
     @property
     def _cut_offs(self) -> pd.DataFrame:
-        return pd.DataFrame({"asset": list(self.assets), "as_of": self.cut_off})
-
-
-def _latest_known_time(history: History) -> pd.Timestamp:
-    if history.telemetry.empty:
-        raise NotFoundError(
-            f"no telemetry of any {history.asset_type}", "some to score from", "Import some with `forewarn import`"
-        )
-    return pd.Timestamp(history.telemetry["known_time"].max())
-
-
-def _split_by_telemetry(
-    history: History, as_of: pd.Timestamp, window: pd.Timedelta
-) -> tuple[list[str], tuple[str, ...]]:
-    """Return the assets with telemetry in the window before the cut-off, and those without."""
-    rows = history.telemetry
-    active = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
-    if not active:
-        clock = clock_of(history.contract)
-        raise NotFoundError(
-            f"no telemetry of any {history.asset_type} in the {clock.duration(window)} before {clock.instant(as_of)}",
-            "some to score from",
-            "Ingest newer telemetry, or name another time with --as-of",
-        )
-    return sorted(active), tuple(sorted({*history.assets["asset"], *rows["asset"]} - active))
+        return self.cut_offs[["asset", "as_of"]]
 
 
 def _staleness(workspace: Workspace, artifact: Artifact, setting: str) -> Staleness:

@@ -16,7 +16,7 @@ from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.sorted_times import IntArray
 from models.artifact.reasons import Reason
-from models.artifact.scoring import DetailedScores
+from models.artifact.scoring import DetailedScores, condition_answer, interval_answers
 from models.registry.registry import LoadedModel
 
 # The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
@@ -29,12 +29,13 @@ def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp
     return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
 
 
-def store_new(workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], as_of: pd.Timestamp) -> int:
+def store_new(workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer]) -> int:
     """Store the predictions and answers that are not in the records yet; return how many predictions."""
     records = open_records(workspace.records_url)
     known: set[str] = set()
     if batch:
-        stored = predictions(records, model_name=batch[0].model_name, since=as_of - pd.Timedelta(1, "us"), until=as_of)
+        first, last = (choose(prediction.as_of for prediction in batch) for choose in (min, max))
+        stored = predictions(records, model_name=batch[0].model_name, since=first - pd.Timedelta(1, "us"), until=last)
         known = set(stored["prediction_id"])
     # An asset may have been predicted for, and its failure at the time of the cut-off been reported since.
     without = {prediction.prediction_id for prediction in batch}
@@ -49,13 +50,15 @@ def store_scored_features(
 ) -> None:
     """Store the features that were scored, so that the endpoint can give and explain the same predictions at once."""
     frame = details.frame
+    latest_cut_off = pd.Timestamp(frame["as_of"].max())
     run = StoredFeatures(
-        as_of=frame["as_of"].iloc[0],
+        as_of=latest_cut_off,
         assets=frame["asset"].tolist(),
         read_at=[_timestamp(time) for time in latest.tolist()],
         reasons=[None if pd.isna(reason) else str(reason) for reason in frame["reason"]],
         features=details.features.to_numpy(dtype=np.float64),
         reason_codes=[None if reason is None else reason.code for reason in details.reasons],
+        cut_offs=None if frame["as_of"].eq(latest_cut_off).all() else frame["as_of"].tolist(),
     )
     store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
@@ -71,23 +74,37 @@ def answers_of_scores(
     artifact = model.artifact
     hours = [horizon / _HOUR for horizon in artifact.horizons]
     frame = details.frame
-    rows = zip(frame["asset"], frame["as_of"], details.probabilities.tolist(), latest.tolist(), reasons, strict=True)
-    for asset, as_of, probabilities, time, reason in rows:
+    values = frame.get("condition", pd.Series(np.nan, index=frame.index))
+    predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
+    intervals = interval_answers(artifact, predicted.to_numpy(dtype=np.float64))
+    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals
+    for asset, as_of, probabilities, time, reason, value, interval in zip(
+        frame["asset"], frame["as_of"], *columns, strict=True
+    ):
         if reason is not None and reason.code != "stale":
             continue
         identifier = prediction_id(model.name, model.version, asset, as_of)
         horizons = [{"hours": h, "probability": p} for h, p in zip(hours, probabilities, strict=True)]
         read_at = _timestamp(time)
         last = None if read_at is None else read_at.isoformat()
-        content = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
+        content: dict[str, Any] = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
+        if artifact.target == "remaining_life":
+            content["remaining_life_interval"] = interval
+        if artifact.about is not None:
+            content["condition"] = condition_answer(artifact, None if pd.isna(value) else float(value), as_of, interval)
         yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)
 
 
 def absent_answers(
-    model: LoadedModel, absent: Mapping[str, Reason], as_of: pd.Timestamp, made_at: pd.Timestamp
+    model: LoadedModel,
+    absent: Mapping[str, Reason],
+    cut_offs: Mapping[str, pd.Timestamp],
+    latest: pd.Timestamp,
+    made_at: pd.Timestamp,
 ) -> Iterator[Answer]:
-    """Yield that assets do not run, in place of a prediction."""
+    """Yield that assets do not run, in place of a prediction; `latest` is the cut-off of those that have none."""
     for asset, reason in absent.items():
+        as_of = cut_offs.get(asset, latest)
         identifier = prediction_id(model.name, model.version, asset, as_of)
         yield _answer(model, asset, as_of, reason.code, reason, {"prediction_id": identifier}, made_at)
 

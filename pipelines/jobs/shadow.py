@@ -12,7 +12,7 @@ from data_contracts.workspace import Workspace
 from models.outcomes.error_rates import ErrorRates, as_json, error_rates
 from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.counterfactual_outcomes import reclassify_by_other_work
-from pipelines.evidence.champion import load_champion, terms
+from pipelines.evidence.champion import judged_history, load_champion, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.settings.settings import Settings
 
@@ -68,6 +68,7 @@ def report_shadows(workspace: Workspace, model_name: str, *, now: pd.Timestamp, 
     records, data = open_records(workspace.records_url), champion.experiment.data
     # Only failures and work orders are needed; with `start` at now no telemetry is read.
     history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
+    history = judged_history(workspace, champion, history, now=now)
     alarm_terms = terms(champion, history, settings, now=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
     answered = predictions(records, model_name=model_name, until=now)[["prediction_id", "model_version", "alert"]]
@@ -87,7 +88,12 @@ def _compare(
     def rates(alert: str) -> ErrorRates:
         decisions = pairs[["asset", "as_of"]].assign(alert=pairs[alert].astype(bool))
         alert_outcomes = outcomes(
-            decisions, history.failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=gaps
+            decisions,
+            history.predicted_failures,
+            history.work_orders,
+            now=now,
+            terms=alarm_terms,
+            observation_gaps=gaps,
         )
         # Alerts in the shadow are not acted on, so other work that found a defect, or none, settles its outcome.
         return error_rates(reclassify_by_other_work(alert_outcomes, history.work_orders))

@@ -40,14 +40,16 @@ class TrainResult:
     metrics: Mapping[str, float]
     threshold: float | None  # None without alerts
     threshold_reason: str | None  # how it was chosen
-    served: bool = True  # whether a model of this target can be a champion
     condition_unit: str | None = None  # the unit of a condition that is predicted
     left_out: Mapping[str, int] = field(default_factory=dict)  # how many cut-offs are no samples, by reason
     booked_again: int = 0  # failures that only book a breakdown again
     breakdown: str = ""  # failures of an asset up to this long after the first of a breakdown are that one
     clock: Clock = TIME  # how times and durations are written
+    counted: tuple[pd.Timestamp, pd.Timestamp] | None = None  # the period whose failures and alarms the figures count
+    by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # metrics, by a model of the others
     unmatched: Unmatched = ALL_MATCHED  # of all that is stored
     strict: bool = False  # whether it is an error that something matches nothing
+    understood: tuple[str, ...] = ()  # how the experiment's file was understood
     n_columns: int = 0
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
 
@@ -61,7 +63,7 @@ class TrainResult:
         """Sentences on what was left out, and how the columns were chosen."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
         columns = () if self.columns_reason is None else (f"columns: {self.columns_reason}",)
-        return (left_out_sentence(self.left_out), *again, *columns)
+        return (*self.understood, left_out_sentence(self.left_out), *again, *columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -82,9 +84,12 @@ class TrainResult:
             "columns_reason": self.columns_reason,
             "threshold": self.threshold,
             "threshold_reason": self.threshold_reason,
+            **({} if self.counted is None else {"counted": [time.isoformat() for time in self.counted]}),
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
+            **({"understood": list(self.understood)} if self.understood else {}),
             **self.metrics,
+            **({"by_plant": {name: dict(own) for name, own in self.by_plant.items()}} if self.by_plant else {}),
         }
 
 
@@ -105,8 +110,6 @@ def train_experiment(
     exit status is 1 if reports match no telemetry.
     """
     registry, name = Registry(workspace), experiment.model_name
-    if insist and experiment.target == "condition":
-        raise UsageError("--promote with target condition", "a model that is served", "Train without --promote")
     if insist and (present := registry.champion(name)) is not None:
         raise UsageError(
             f"version {present} is the champion of {name}",
@@ -122,9 +125,6 @@ def train_experiment(
     version = registry.register(trained, revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
-    served = experiment.target != "condition"
-    if not served:
-        judged = FirstChampion(False, "A model of a condition's value is registered for its figures; none is served.")
     if judged.accepted:
         promote(
             registry,
@@ -143,7 +143,7 @@ def train_experiment(
         version=version,
         champion=judged.accepted,
         champion_reason=judged.reason,
-        without_champion=served and present is None and not judged.accepted,
+        without_champion=present is None and not judged.accepted,
         estimator=trained.artifact.estimator,
         trained_until=trained.trained_until,
         n_train=trained.n_train,
@@ -151,12 +151,13 @@ def train_experiment(
         metrics=trained.evaluation.metrics,
         threshold=trained.artifact.threshold,
         threshold_reason=None if trained.threshold is None else trained.threshold.reason,
-        served=served,
         condition_unit=trained.condition_unit,
         left_out=trained.left_out,
         booked_again=trained.booked_again,
+        by_plant=trained.by_plant,
         clock=trained.artifact.clock,
         breakdown=trained.artifact.clock.duration(observation_rule(experiment).breakdown),
+        counted=trained.evaluation.period,
         unmatched=unmatched,
         strict=strict,
         n_columns=len(trained.artifact.columns),

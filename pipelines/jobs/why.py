@@ -1,5 +1,6 @@
 """Explain a retraining, promotion or alarm in plain sentences, from the records alone; nothing is computed anew."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from data_contracts.errors import NotFoundError
+from data_contracts.records.asset_records import answers_of
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
 from features.clock import Clock, asset_clock
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
+from models.registry.promises import PROMISE_ACCEPTED
 
 Topic = Literal["retraining", "promotion", "alarm"]
 
@@ -46,7 +49,9 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
     """
     records = open_records(workspace.records_url)
     if topic == "retraining":
-        row = _select_row(decisions(records, model_name=model_name), "id", which, f"decision about {model_name}")
+        decided = decisions(records, model_name=model_name)
+        decided = decided if which is not None else decided[decided["decision"] != PROMISE_ACCEPTED]
+        row = _select_row(decided, "id", which, f"decision about {model_name}")
         return _explain_retraining(row)
     if topic == "promotion":
         row = _select_row(promotions(records, model_name=model_name), "to_version", which, f"promotion of {model_name}")
@@ -54,7 +59,8 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
     candidates = predictions(records, model_name=model_name)
     candidates = candidates if which is not None else candidates[candidates["alert"]]
     row = _select_row(candidates, "prediction_id", which, f"alarm of {model_name}")
-    return _explain_alarm(row, asset_clock(workspace, row["asset"]))
+    answer = json.loads(answers_of(records, [row["prediction_id"]]).get(row["prediction_id"], "{}"))
+    return _explain_alarm(row, asset_clock(workspace, row["asset"]), answer.get("condition"))
 
 
 def _select_row(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:
@@ -79,6 +85,7 @@ def _explain_retraining(row: Mapping[str, Any]) -> Explanation:
         decision=row["decision"],
         seen=(
             *row["reasons"],
+            *evidence.get("promise", {}).get("sentences", ()),
             *(f"Noticed: {finding['sentence']}" for finding in evidence.get("diagnosis", {}).get("findings", ())),
             *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
             *(f"On probation: {sentence}" for sentence in (evidence.get("probation") or {}).get("reasons", ())),
@@ -131,6 +138,7 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
         decision="rolled back" if row["evidence"].get("rollback") else "promoted",
         seen=(
             f"By {row['actor']}: {row['reason']}",
+            *row["evidence"].get("promise", {}).get("sentences", ()),
             *([f"Evaluated on the table versions {versions}."] if versions else []),
         ),
         tests=tuple(
@@ -140,13 +148,13 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
     )
 
 
-def _explain_alarm(row: Mapping[str, Any], clock: Clock) -> Explanation:
+def _explain_alarm(row: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any] | None) -> Explanation:
     decision = "an alert" if row["alert"] else "no alert"
     return Explanation(
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {decision}?",
         at=row["made_at"],
         decision=decision,
-        seen=(claim_sentence(row, clock),),
+        seen=(claim_sentence(row, clock, condition),),
         tests=() if pd.isna(row["threshold"]) else (alert_sentence(row, clock),),
         change=() if pd.isna(row["threshold"]) else (_opposite_decision(row, clock),),
     )

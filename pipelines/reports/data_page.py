@@ -43,6 +43,7 @@ def _section(report: DataReport) -> Mapping[str, Any]:
         "name": report.asset_type,
         "head": report.head,
         "suggestion": None if report.suggestion is None else report.suggestion.words,
+        "undeclared": report.undeclared.sentences,
         "channels": [
             {
                 "name": channel.name,

@@ -74,7 +74,7 @@ def write_report(
         facts=facts,
         conclusion=conclusion,
         charts=charts,
-        timeline=[_timeline_row(mark) for mark in sorted(timeline, key=lambda mark: mark.at)],
+        timeline=timeline_rows(timeline),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -120,6 +120,11 @@ _PANELS = (
         None,
     ),
 )
+
+
+def timeline_rows(marks: Sequence[Mark]) -> list[dict[str, str]]:
+    """Return events as the rows of the page's table, in order of time."""
+    return [_timeline_row(mark) for mark in sorted(marks, key=lambda mark: mark.at)]
 
 
 def _timeline_row(mark: Mark) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The report of a monitor run, drawn from the records by `pipelines.reports.report`."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from data_contracts.records.records import decisions, open_records, predictions,
 from data_contracts.workspace import Workspace
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
+from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.promotion import Records
 from models.registry.registry import Registry
 from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
@@ -25,6 +25,7 @@ _DECISIONS = {
     ASK: ("trigger", "drift: a person is asked"),
     "rejected": ("rejected", "challenger rejected"),
     "postponed": ("postponed", "retraining postponed"),
+    PROMISE_ACCEPTED: ("trigger", "looser promise accepted"),
 }
 
 
@@ -42,9 +43,13 @@ def write_watch_page(
     name = snapshot.champion.model.name
     rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
-    known = outcomes(rows, history.failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps)
+    known = outcomes(
+        rows, history.predicted_failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps
+    )
     series = rate_series(
-        rows["as_of"], known.matured_until, lambda start, end: error_rates(known, start=start, end=end)
+        rows["as_of"],
+        known.matured_until,
+        lambda start, end: error_rates(known, start=start, end=end, findings=snapshot.findings),
     )
     marks = [*known_changes, *ledger_marks(records, name, now=now)]
     return write_report(
@@ -54,7 +59,7 @@ def write_watch_page(
         marks,
         title=f"{name}: error rates of the champion",
         now=now,
-        promises=_promises(workspace, records, snapshot.champion, series, now),
+        promises=_promises(workspace, records, snapshot.champion, series, settings, now),
         evidence=evidence_series(records, name, now=now),
         facts=_facts(snapshot.champion, snapshot.rates, records),
         conclusion=Conclusion(decision.decision, (*decision.reasons, *_remarks(snapshot))),
@@ -62,6 +67,7 @@ def write_watch_page(
 
 
 def _remarks(snapshot: MonitoringSnapshot) -> Iterator[str]:
+    yield from snapshot.promised.sentences
     # Findings that freeze the decision are among its reasons already.
     yield from (f"Noticed: {one.sentence}" for one in snapshot.diagnosis.findings if one.severity == "warn")
     yield from (f"Noticed: {sentence}" for sentence in snapshot.warnings)
@@ -116,7 +122,12 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
 
 
 def _promises(
-    workspace: Workspace, records: Records, champion: MonitoredModel, series: Sequence[ErrorRates], now: pd.Timestamp
+    workspace: Workspace,
+    records: Records,
+    champion: MonitoredModel,
+    series: Sequence[ErrorRates],
+    settings: Settings,
+    now: pd.Timestamp,
 ) -> list[PromisedRates]:
     if not series:
         return []
@@ -125,12 +136,13 @@ def _promises(
     ledger = ledger[ledger["at"] <= now]
     begins = [max(pd.Timestamp(at), series[0].start) for at in ledger["at"]]
     ends = [*begins[1:], now][: len(begins)]
-    promises = []
-    for version, start, end in zip(ledger["to_version"], begins, ends, strict=True):
-        stored = registry.tags(name, int(version)).get("reference_rates")
-        if stored is not None and start < end:
-            rates = ErrorRates.from_dict(json.loads(stored))
-            promises.append(PromisedRates(start, end, rates.missed.value, rates.false_episodes.value))
+    promises, read = [], read_promises(registry, records, name)
+    for version, since, start, end in zip(ledger["to_version"], ledger["at"], begins, ends, strict=True):
+        if start < end:
+            at = pd.Timestamp(since)
+            rates = read.binding(int(version), certainty=settings.drift.certainty, now=at).rates
+            if rates.missed.of or rates.false_episodes.of:
+                promises.append(PromisedRates(start, end, rates.missed.value, rates.false_episodes.value))
     return promises
 
 
@@ -140,7 +152,11 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
     return [
         Fact("Champion", f"version {champion.model.version}", since),
-        Fact("Failures missed", _percent(rates.missed), f"{rates.missed.count} of {rates.missed.of:g}"),
+        Fact(
+            "Failures missed",
+            _percent(rates.missed),
+            f"{rates.missed.count} of {rates.missed.of:g}, {rates.start:%Y-%m-%d} to {rates.end:%Y-%m-%d}",
+        ),
         Fact("Caught, prevented", f"{rates.caught}, {rates.prevented}", "failures"),
         Fact(
             "False alarms per asset-month",

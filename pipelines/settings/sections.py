@@ -23,6 +23,7 @@ from models.monitoring.probation import ProbationRules
 from models.retraining.retraining_policy import Gates
 
 _AUTO = OrWord("auto")
+_FindingShare = Annotated[Number, Field(gt=0.5, le=1)]
 
 
 @configuration
@@ -40,6 +41,11 @@ class MonitorSettings:
     """An asset that has sent nothing for longer is lost: predictions about it can be neither true nor false."""
     confidence: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.9
     """Confidence of the intervals of the rates."""
+    finding_sensitivity: Annotated[_FindingShare | None, OrWord("audits")] = 1.0
+    """Of the inspections that meet a defect, the share that report it, above 0.5; "audits" estimates it from the
+    audits of silent assets, once they have met ten defects."""
+    finding_specificity: _FindingShare = 1.0
+    """Of the inspections of a sound asset, the share that report no fault, above 0.5."""
 
 
 @configuration

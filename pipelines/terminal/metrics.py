@@ -49,20 +49,53 @@ def _condition_rows(m: Mapping[str, float], unit: str | None) -> Iterator[tuple[
     of = f" {unit}" if unit else ""
     yield "RMSE", f"{format_metric(m, 'rmse', '.4g')}{of}{_interval(m, 'rmse', '.4g')}"
     yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.4g')}{of}"
-    yield "mean absolute error", f"{format_metric(m, 'mae', '.4g')}{of}"
+    yield "mean absolute error", f"{format_metric(m, 'mae', '.4g')}{of}{_interval(m, 'mae', '.4g')}"
     yield "R squared", format_metric(m, "r2", ".3f")
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+    yield from _interval_rows(m, of, ".4g")
+
+
+def _interval_rows(m: Mapping[str, float], unit: str, form: str) -> Iterator[tuple[str, str]]:
+    """Rows on the intervals around predicted numbers, whose widths are in the unit of the numbers."""
+    if "interval_level" not in m:
+        return
+    name, width = f"{m['interval_level']:.0%} intervals", format_metric(m, "interval_width", form)
+    covered = f"hold {format_metric(m, 'interval_coverage', '.1%')}{_interval(m, 'interval_coverage', '.1%')} by asset"
+    yield name, f"{covered}, {width}{unit} wide"
+    if "interval_coverage_over_life" in m:
+        width = format_metric(m, "interval_width_over_life", form)
+        yield "  over life", f"{format_metric(m, 'interval_coverage_over_life', '.1%')}, {width}{unit} wide"
+    width = format_metric(m, "interval_width_constant", form)
+    yield "  of constant width", f"{format_metric(m, 'interval_coverage_constant', '.1%')}, {width}{unit} wide"
 
 
 def _remaining_life_rows(metrics: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:
     unit = clock.unit(metrics.get(name, math.nan) for name in ("rmse_capped", "rmse_uncapped", "rmse_mean"))
-    m = {**metrics, **{name: value / unit.hours for name, value in metrics.items() if name.startswith("rmse")}}
+    in_hours = ("rmse", "mae", "interval_width", "prognostic_horizon")
+    hours = {name: value for name, value in metrics.items() if name.startswith(in_hours)}
+    m = {**metrics, **{name: value / unit.hours for name, value in hours.items()}}
     capped, uncapped = format_metric(m, "rmse_capped", ".2f"), format_metric(m, "rmse_uncapped", ".2f")
     yield "RMSE", f"{capped} capped{_interval(m, 'rmse_capped', '.2f')}, {uncapped} not capped ({unit.plural})"
     yield "  of the mean", f"{format_metric(m, 'rmse_mean', '.2f')} capped"
     capped, uncapped = format_metric(m, "nasa_score_capped", ",.0f"), format_metric(m, "nasa_score_uncapped", ",.0f")
     yield "NASA score", f"{capped} capped, {uncapped} not"
     yield "samples scored", format_metric(m, "samples_scored", ",.0f")
+    if "mae_capped" in m:
+        yield (
+            "mean absolute error",
+            f"{format_metric(m, 'mae_capped', '.2f')} capped{_interval(m, 'mae_capped', '.2f')}",
+        )
+    if m.get("lives"):
+        yield from _prognostic_rows(m, unit.plural)
+    yield from _interval_rows(m, f" {unit.plural}", ".1f")
+
+
+def _prognostic_rows(m: Mapping[str, float], units: str) -> Iterator[tuple[str, str]]:
+    shares = ", ".join(f"{format_metric(m, f'alpha_lambda_{part}', '.0%')} at {part}%" for part in (25, 50, 75))
+    yield "within 20% of the life left", f"{shares} of a life (alpha-lambda, {m['lives']:.0f} lives)"
+    if m.get("lives_to_the_end"):
+        horizon = format_metric(m, "prognostic_horizon_h", ".0f")
+        yield "prognostic horizon", f"{horizon} {units}: from then on within 20% of the whole life (median)"
 
 
 def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, str]]:
@@ -88,8 +121,14 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
     scores = [("ROC AUC", "roc_auc"), ("PR AUC", "pr_auc"), ("Brier", "brier")]
     yield "probabilities", ", ".join(f"{label} {format_metric(m, name, '.3f')}" for label, name in scores)
     within, by_chance = format_metric(m, "roc_auc_within_assets", ".3f"), format_metric(m, "ranking_by_chance", ".2g")
-    if interval := _interval(m, "roc_auc", ".3f"):
-        yield "  95% interval, by asset", f"ROC AUC {interval.strip(' ()')}"
+    named = [(label, _interval(m, name, ".3f").strip(" ()")) for label, name in [shares[2], *scores[:2]]]
+    if any(interval for _, interval in named):
+        yield "  95% interval, by asset", ", ".join(f"{label} {interval}" for label, interval in named if interval)
+    if "base_rate" in m:
+        chance = f"PR AUC {format_metric(m, 'base_rate', '.3f')}, the base rate"
+        yield "  by chance", f"{chance}; always alerting F1 {format_metric(m, 'f1_always', '.3f')}"
+        slope = f"slope {format_metric(m, 'calibration_slope', '.2f')}{_interval(m, 'calibration_slope', '.2f')}"
+        yield "calibration", f"{slope}, intercept {format_metric(m, 'calibration_intercept', '.2f')}"
     yield "ranking", f"ROC AUC within assets {within}; chance ranks as well with probability {by_chance}"
     yield "", _ranking(m, "")
     if "recall_at_fpr_rule" in m:
@@ -100,6 +139,8 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
 
 def _inspections(m: Mapping[str, float], clock: Clock) -> str:
     days = m.get("fixed_interval_days", math.nan)
+    if clock.cycle is None and 0 < days < 1:
+        return clock.amount(24 * days, ".3g")  # of tests that last seconds it is no day
     if clock.cycle is None or math.isnan(days):
         return f"{format_metric(m, 'fixed_interval_days', '.0f')} days"
     return clock.duration(pd.Timedelta(days=days))

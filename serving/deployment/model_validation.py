@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,11 @@ from serving.http.error_redaction import describe_error
 
 _N_SAMPLES = 8
 _MAX_RETRY_SECONDS = 60.0
+_VALID: Final = {
+    "failure": (0.0, 1.0, "a probability from 0 to 1"),
+    "remaining_life": (0.0, np.inf, "hours of remaining life"),
+    "condition": (-np.inf, np.inf, "a finite value of the condition"),
+}
 
 
 class LoadedVersion(Protocol):
@@ -117,19 +122,19 @@ def validate_scoring(artifact: Artifact) -> pd.DataFrame:
         raise
     except Exception as error:
         raise ModelError(f"the model does not score ({error!r})", "a prediction", "Register it again") from error
-    predictions = scored["probability" if artifact.target == "failure" else "remaining_life_h"]
-    check_predictions(artifact, predictions.to_numpy(dtype=np.float64))
+    column = {"failure": "probability", "remaining_life": "remaining_life_h"}.get(artifact.target, "condition")
+    check_predictions(artifact, scored[column].to_numpy(dtype=np.float64))
     return features
 
 
 def check_predictions(artifact: Artifact, values: npt.NDArray[np.float64]) -> None:
-    """Raise ModelError unless all values, of shape (n,), are probabilities, or hours of remaining life."""
-    is_failure = artifact.target == "failure"
-    valid = np.isfinite(values) & (values >= 0) & (values <= (1 if is_failure else np.inf))
+    """Raise ModelError unless all values, of shape (n,), are probabilities, hours of remaining life, or finite."""
+    least, most, expected = _VALID[artifact.target]
+    valid = np.isfinite(values) & (values >= least) & (values <= most)
     if not valid.all():
         raise ModelError(
             f"the model predicts {values[~valid][0]}",
-            "a probability from 0 to 1" if is_failure else "hours of remaining life",
+            expected,
             "Train it again",
         )
 

@@ -53,7 +53,7 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
     scored = predict_with_reasons(artifact, features, query)
     reasons = scored.reasons
     if recipe.lookback > _NO_TIME:
-        silent = Reason("no_telemetry", _NO_TELEMETRY.format(window=f"{recipe.lookback / _HOUR:g} hours"))
+        silent = Reason("no_telemetry", _NO_TELEMETRY.format(window=_window(artifact)))
         read_at = batch.read_at.tolist()
         reasons = [silent if read == UNKNOWN else reason for reason, read in zip(reasons, read_at, strict=True)]
     predicted = np.array([reason is None for reason in reasons], dtype=np.bool_)
@@ -68,6 +68,11 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
         horizons=scored.probabilities,
         drivers=_explain(artifact, features[predicted], predicted) if explain and predicted.any() else _none(predicted),
     )
+
+
+def _window(artifact: Artifact) -> str:
+    lookback = artifact.recipe.lookback
+    return artifact.clock.amount(lookback / _HOUR, ",g")
 
 
 def _explain(artifact: Artifact, features: pd.DataFrame, predicted: npt.NDArray[np.bool_]) -> list[Sequence[Driver]]:
@@ -110,7 +115,7 @@ class StoredRuns:
                 explanations = _explain(artifact, features, predicted)
         return AssetPredictions(
             assets=assets,
-            as_of=np.full(len(assets), UNKNOWN if run is None else run.as_of),
+            as_of=np.array([UNKNOWN if run is None else run.cut_off(place) for place in places]),
             read_at=np.array([UNKNOWN if run is None or place < 0 else run.read_at[place] for place in places]),
             reasons=reasons,
             predictions=values,
@@ -139,6 +144,11 @@ class _Run:
     places: dict[str, int]
     read_at: Sequence[int]
     reasons: Sequence[Reason | None]
+    cut_offs: Sequence[int] | None  # by place, where they differ
+
+    def cut_off(self, place: int) -> int:
+        """Return the cut-off of a place; that of the run for an asset that has none."""
+        return self.as_of if self.cut_offs is None or place < 0 else self.cut_offs[place]
 
     @classmethod
     def of(cls, stored: StoredFeatures, artifact: Artifact) -> "_Run":
@@ -149,6 +159,7 @@ class _Run:
             places={asset: place for place, asset in enumerate(stored.assets)},
             read_at=[UNKNOWN if time is None else microseconds_of(time) for time in stored.read_at],
             reasons=[stored_reason(*of) for of in zip(stored.reasons, codes, strict=True)],
+            cut_offs=None if stored.cut_offs is None else [microseconds_of(time) for time in stored.cut_offs],
         )
 
 

@@ -17,7 +17,7 @@ from features.extraction.latest_readings import latest_of_rows, latest_readings
 from features.recipe.recipe import Recipe
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.sorted_times import microseconds
-from models.artifact.absences import ObservationTerms
+from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
@@ -36,7 +36,7 @@ from serving.prediction.response_builder import (
     response_text,
 )
 from serving.prediction.stored_knowledge import StoredKnowledge
-from serving.prediction.stored_telemetry import read_stored, unknown_assets
+from serving.prediction.stored_telemetry import join_histories, read_stored, unknown_assets
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.instants import microseconds_of
 from serving.schemas.predict_request import PredictRequest, Window
@@ -208,13 +208,22 @@ class Predictor:
         states, terms = self.stored.asset_states(asset_type), ObservationTerms.of(artifact)
         if read is not None:
             at = {window.asset: window.as_of for window in read.windows}
-            return excluded | states.reasons({asset: at[asset] for asset in known}, terms, read.last_readings())
+            stopped = states.reasons({asset: at[asset] for asset in known}, terms, read.last_readings())
+            return excluded | stopped | self._beyond(artifact, {asset: at[asset] for asset in known})
         # For the present, everything refused or reported up to now counts: the cut-off of each asset is that of its
         # good readings.
         now = self.clock() if request.as_of is None else request.as_of
-        absent = states.reasons(dict.fromkeys(known, now), terms)
+        present = self.stored.own_presents(artifact, known) if request.as_of is None else {}
+        at = {asset: present.get(asset, now) for asset in known}
+        absent = self._beyond(artifact, at) | states.reasons(at, terms)
         running = dict.fromkeys((asset for asset in known if asset not in absent), now)
         return excluded | absent | self.stored.broken_contracts(asset_type).reasons(running)
+
+    def _beyond(self, artifact: Artifact, at: Mapping[str, pd.Timestamp]) -> dict[str, Reason]:
+        """Return the assets whose condition is beyond the model's threshold already, by what is stored."""
+        if artifact.about is None or artifact.about.rule is None:
+            return {}
+        return assets_beyond(self.workspace, artifact, _frame(at))
 
     def _responses(
         self,
@@ -225,7 +234,9 @@ class Predictor:
     ) -> list[Response]:
         """Build the responses, in the order of the request."""
         now = self.clock()
-        age_at = None if request.windows is not None else microseconds_of(request.as_of or now)
+        # Cycles have no present: of an asset that was last read at cycle 200 nothing is older than that.
+        in_cycles = request.as_of is None and champion.artifact.clock.cycle is not None
+        age_at = None if request.windows is not None or in_cycles else microseconds_of(request.as_of or now)
         builder = self._response_builder(champion)
         responses = [response for part in predictions for response in builder.build(part, now, age_at)]
         rank = {asset: number for number, asset in enumerate(assets)}
@@ -279,9 +290,8 @@ class Predictor:
         recipe, assets, as_of = artifact.recipe, tuple(run.assets[place] for place in predicted), run.as_of[predicted]
 
         def read() -> History:
-            # A run has one cut-off, so it is one history.
-            ((history, _),) = read_stored(self.workspace, recipe.asset_type, query.cut_offs, recipe.lookback)
-            return history
+            parts = read_stored(self.workspace, recipe.asset_type, query.cut_offs, recipe.lookback)
+            return join_histories([history for history, _ in parts])
 
         query = PointInTimeQuery(assets, as_of, read)
         yield query, 0

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,19 @@ from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from models.artifact.reasons import Reason
+from models.artifact.scoring import condition_answer, interval_answers
 from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
-from serving.schemas.answers import DriverAnswer, HorizonAnswer, PredictionAnswer, Status
+from serving.schemas.answers import (
+    ConditionAnswer,
+    DriverAnswer,
+    HorizonAnswer,
+    IntervalAnswer,
+    PredictionAnswer,
+    Status,
+)
+from serving.schemas.cycle_figures import add_cycles
 from serving.schemas.instants import format_microseconds, microseconds_of
 
 IntArray = npt.NDArray[np.int64]
@@ -38,7 +48,7 @@ class AssetPredictions:
     as_of: IntArray  # (n,): cut-offs in microseconds since 1970; UNKNOWN where there is none
     read_at: IntArray  # (n,): latest readings used, likewise
     reasons: Sequence[Reason | None]  # why there is no prediction; None where there is one
-    predictions: FloatArray  # (n,): probabilities, or hours of remaining life; NaN without a prediction
+    predictions: FloatArray  # (n,): probabilities, hours of remaining life, values; NaN without a prediction
     alerts: npt.NDArray[np.bool_]  # (n,)
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
@@ -80,9 +90,17 @@ class ResponseBuilder:
 
         The age of telemetry counts up to `age_at`, in microseconds since 1970; up to each asset's cut-off if None.
         """
-        return [self._build(predicted, row, made_at, age_at) for row in range(len(predicted.assets))]
+        intervals = interval_answers(self.champion.artifact, predicted.predictions)
+        return [self._build(predicted, row, interval, made_at, age_at) for row, interval in enumerate(intervals)]
 
-    def _build(self, predicted: AssetPredictions, row: int, made_at: pd.Timestamp, age_at: int | None) -> Response:
+    def _build(
+        self,
+        predicted: AssetPredictions,
+        row: int,
+        interval: dict[str, float] | None,
+        made_at: pd.Timestamp,
+        age_at: int | None,
+    ) -> Response:
         artifact, prediction_id = self.champion.artifact, new_prediction_id()
         as_of, read_at, reason = int(predicted.as_of[row]), int(predicted.read_at[row]), predicted.reasons[row]
         age = None if read_at == UNKNOWN else (as_of if age_at is None else age_at) - read_at
@@ -91,7 +109,6 @@ class ResponseBuilder:
             reason = self.freshness.staleness.reason(age)
         words = None if reason is None else reason.words
         status = _status(reason)
-        is_failure = artifact.target == "failure"
         value = float(predicted.predictions[row]) if has_prediction else None
         answer = PredictionAnswer(
             prediction_id=prediction_id,
@@ -103,11 +120,12 @@ class ResponseBuilder:
             last_reading_at=None if read_at == UNKNOWN else format_microseconds(read_at),
             feature_age_seconds=None if age is None else age / _MICROSECONDS,
             valid_until=format_microseconds(as_of + self.freshness.valid_for) if has_prediction else None,
-            probability=value if is_failure else None,
+            probability=value if artifact.target == "failure" else None,
             horizons=self._horizons(predicted.horizons[row]) if has_prediction else [],
             horizon_hours=None if artifact.horizon is None else artifact.horizon / _HOUR,
             lead_hours=artifact.lead / _HOUR,
-            remaining_life_hours=None if is_failure else value,
+            remaining_life_hours=value if artifact.target == "remaining_life" else None,
+            remaining_life_interval=cast("IntervalAnswer", interval) if artifact.target == "remaining_life" else None,
             threshold=artifact.threshold if has_prediction else None,
             alert=bool(predicted.alerts[row]) if has_prediction else None,
             drivers=[_driver(driver) for driver in predicted.drivers[row]] if has_prediction else [],
@@ -115,7 +133,13 @@ class ResponseBuilder:
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
+        add_cycles(answer, artifact.clock)
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
+        if artifact.about is not None and cut_off is not None:
+            predicted_value = value if artifact.target == "condition" else None
+            answer["condition"] = cast(
+                "ConditionAnswer", condition_answer(artifact, predicted_value, cut_off, interval)
+            )
         record = Answer(
             prediction_id=prediction_id,
             asset=answer["asset"],

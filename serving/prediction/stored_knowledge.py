@@ -1,5 +1,6 @@
 """What the endpoint keeps of an asset type's stored data from request to request, each part read when it changes."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from data_contracts.errors import StorageError
 from data_contracts.tables.readings import ReadingRhythm, reading_rhythm
 from data_contracts.workspace import Workspace
+from models.artifact.absences import own_present
 from models.artifact.artifact import Artifact
 from models.artifact.staleness import Staleness, contract_of, staleness
 from serving.prediction.asset_states import AssetStates
@@ -50,12 +52,25 @@ class StoredKnowledge:
         limit = staleness(artifact, setting=setting, contract=contract_of(self.workspace, asset_type))
         if limit.source != "window":
             return limit
+        rhythm = self._rhythm(asset_type)
+        return limit if rhythm is None else staleness(artifact, rhythm=rhythm)
+
+    def own_presents(self, artifact: Artifact, assets: Iterable[str]) -> dict[str, pd.Timestamp]:
+        """Return the present of each asset with telemetry where times count cycles; none where times are times."""
+        if artifact.clock.cycle is None:
+            return {}
+        asset_type = artifact.recipe.asset_type
+        known, rhythm = self.latest_telemetry(asset_type).known_times(), self._rhythm(asset_type)
+        return {asset: own_present(known[asset], artifact.clock, rhythm) for asset in assets if asset in known}
+
+    def _rhythm(self, asset_type: str) -> ReadingRhythm | None:
+        """Measure once how often readings come, as soon as any do."""
         if asset_type not in self._rhythms:
             measured = reading_rhythm(self.workspace, f"telemetry/{asset_type}")
             if measured is None:
-                return limit
+                return None
             self._rhythms[asset_type] = measured
-        return staleness(artifact, rhythm=self._rhythms[asset_type])
+        return self._rhythms[asset_type]
 
     def warm_up(self, artifact: Artifact, setting: str) -> None:
         """Read all of it before the first request; if that fails, the first request reports it."""

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from data_contracts.errors import did_you_mean
 from data_contracts.tables import tables
-from data_contracts.tables.history import History
+from data_contracts.tables.history import FRAMES, History
 from data_contracts.tables.telemetry import channels_among
 from data_contracts.tables.watermarks import NO_WATERMARKS, Watermarks, read_watermarks
 from data_contracts.workspace import Workspace
@@ -84,6 +85,15 @@ def read_stored(
             workspace, f"telemetry/{asset_type}", assets=assets, as_of=last, start=first - look_back
         )
         yield fleet.history(assets, channels_among(telemetry.columns), telemetry), group
+
+
+def join_histories(histories: Sequence[History]) -> History:
+    """Make one history of those of some assets each."""
+    first, *others = histories
+    if not others:
+        return first
+    frames = {name: pd.concat([getattr(each, name) for each in histories], ignore_index=True) for name in FRAMES}
+    return replace(first, **frames)
 
 
 def _group_by_time(cut_offs: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -9,7 +9,7 @@ import pandas as pd
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import answers_of, newest_predictions
 from data_contracts.tables import tables
-from models.artifact.absences import ObservationTerms
+from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.staleness import Staleness
 from models.labels.labels import known_breakdowns
 from models.labels.observation_gaps import overlapping, retired_spans
@@ -46,6 +46,7 @@ def forecast_fleet(
     states = worker.predictor.stored.asset_states(champion.artifact.recipe.asset_type)
     terms = ObservationTerms.of(champion.artifact)
     absent = states.reasons(dict.fromkeys(sorted(assets), min(start, now)), terms)
+    absent |= assets_beyond(worker.workspace, champion.artifact, _at(sorted(assets), min(start, now)))
     left_out |= {asset: _left_out_for(asset, reason.code, reason.words) for asset, reason in absent.items()}
     assets -= set(absent)
     outdated = _Outdated(
@@ -66,6 +67,10 @@ def forecast_fleet(
         else:
             forecasts[forecast.asset] = forecast
     return FleetForecast(forecasts, left_out)
+
+
+def _at(assets: Sequence[str], time: pd.Timestamp) -> pd.DataFrame:
+    return pd.DataFrame({"asset": list(assets), "as_of": time.as_unit("us")}).astype({"asset": "str"})
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,19 @@ from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.answer_records import Answer, find_answers
 from data_contracts.records.asset_records import asset_outcomes, find_predictions
 from data_contracts.tables import tables
+from data_contracts.tables.readings import read_channel
+from data_contracts.tables.telemetry import reconcile
 from features.clock import Clock, asset_clock
-from models.labels.labels import known_rows, reporting_delay
+from models.labels.condition import Threshold
+from models.labels.labels import NO_TIME, known_rows, reporting_delay
 from models.outcomes.outcome_ledger import latest_outcomes
-from models.outcomes.prediction_sentences import alert_sentence, claim_sentence, claimed_period, to_the_minute
+from models.outcomes.prediction_sentences import (
+    alert_sentence,
+    claim_sentence,
+    claimed_period,
+    to_the_minute,
+    with_unit,
+)
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.schemas.answers import WhyAnswer
 from serving.schemas.instants import format_instant
@@ -50,7 +59,12 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     content = {} if answer is None else answer.content
     drivers = list(content.get("drivers") or ())
     clock = asset_clock(worker.workspace, head["asset"])
-    state, evidence, outcome = _outcome(worker, prediction, clock)
+    condition = content.get("condition")
+    state, evidence, outcome = (
+        _measured(worker, prediction, clock, condition)
+        if condition is not None and condition["value"] is not None
+        else _outcome(worker, prediction, clock, condition)
+    )
     return WhyAnswer(
         prediction_id=head["prediction_id"],
         asset=head["asset"],
@@ -67,13 +81,15 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         probability=_none(prediction.get("probability")),
         horizons=list(content.get("horizons") or ()),
         remaining_life_hours=_none(prediction.get("remaining_life_h")),
+        remaining_life_interval=content.get("remaining_life_interval"),
         threshold=_none(prediction.get("threshold")),
         alert=bool(prediction.get("alert", False)),
         drivers=drivers,
         outcome=state,
         evidence=evidence,
         sentences=[
-            *_sentences(prediction, answer, clock),
+            *_sentences(prediction, answer, clock, condition),
+            *_interval_sentence(content.get("remaining_life_interval"), clock),
             *_driver_sentences(drivers),
             *_work(worker, head, clock),
             outcome,
@@ -89,7 +105,45 @@ def _champion_digest(worker: "WorkerContext", head: Mapping[str, Any]) -> str | 
     return champion.artifact.digest
 
 
-def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any], clock: Clock) -> tuple[str, list[str], str]:
+def _measured(
+    worker: "WorkerContext", prediction: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any]
+) -> tuple[str, list[str], str]:
+    """Return what was measured at the time that a value was predicted for, or last before it."""
+    at = pd.Timestamp(condition["at"])
+    readings = _condition_readings(worker, prediction["asset"], condition["channel"])
+    since = readings[(readings["event_time"] > prediction["as_of"]) | (readings["event_time"] == at)]
+    due = since[since["event_time"] <= at] if len(readings) else since
+    if due.empty:
+        return _NOT_KNOWN_YET, [], f"No {condition['channel']} measured up to {clock.moment(at)} is known yet."
+    last = due.iloc[-1]
+    value = with_unit(last[condition["channel"]], condition)
+    return "measured", [], f"Measured up to then: {value} at {clock.moment(last['event_time'])}."
+
+
+def _condition_readings(worker: "WorkerContext", asset: str, channel: str) -> pd.DataFrame:
+    types = tables.read(worker.workspace, "assets", assets=[asset])["asset_type"].dropna()
+    champion = worker.watch.current
+    asset_type = types.iloc[-1] if len(types) else "" if champion is None else champion.artifact.recipe.asset_type
+    rows = read_channel(
+        worker.workspace, f"telemetry/{asset_type}", channel, as_of=worker.predictor.clock(), assets=[asset]
+    )
+    return reconcile(rows, [channel]).dropna(subset=[channel]) if channel in rows else rows.head(0)
+
+
+def _failures(
+    worker: "WorkerContext", asset: str, condition: Mapping[str, Any] | None, now: pd.Timestamp
+) -> pd.DataFrame:
+    """Return what counts as failures of an asset: those booked, or the crossings of the condition."""
+    if condition is None or condition["threshold"] is None:
+        return known_rows(tables.read(worker.workspace, "failures", assets=[asset]), "failure_id", now)
+    rule = Threshold(condition["channel"], condition["threshold"], condition["direction"])
+    readings = _condition_readings(worker, asset, rule.channel)
+    return rule.crossings(readings.assign(source="physical"))
+
+
+def _outcome(
+    worker: "WorkerContext", prediction: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any] | None
+) -> tuple[str, list[str], str]:
     """Return the outcome's state, the ids of its evidence, and a sentence."""
     if not prediction or (pd.isna(prediction["probability"]) and not prediction["alert"]):
         return "nothing_claimed", [], "It claimed nothing that could come true."
@@ -102,7 +156,7 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any], clock: Cloc
             due = f"The outcome of the alarm is due at {clock.moment(episode['matured_at'])}."
             return _NOT_KNOWN_YET, [], due
     now = worker.predictor.clock()
-    failures = known_rows(tables.read(worker.workspace, "failures", assets=[prediction["asset"]]), "failure_id", now)
+    failures = _failures(worker, prediction["asset"], condition, now)
     failures = failures[(failures["event_time"] > opens) & (failures["event_time"] <= closes)].sort_values("event_time")
     evidence = [f"failure:{identifier}" for identifier in failures["failure_id"]]
     failed_at = clock.moment(failures["event_time"].iloc[0]) if evidence else None
@@ -111,7 +165,9 @@ def _outcome(worker: "WorkerContext", prediction: Mapping[str, Any], clock: Cloc
         return _NOT_KNOWN_YET, evidence, f"The monitor has not looked at this alarm yet.{known}"
     if failed_at:
         return "failed", evidence, f"It failed within the claimed period, without an alert, at {failed_at}."
-    reported_by = closes + reporting_delay(tables.read(worker.workspace, "failures"), known_until=now)
+    crossing = condition is not None and condition["threshold"] is not None
+    delay = NO_TIME if crossing else reporting_delay(tables.read(worker.workspace, "failures"), known_until=now)
+    reported_by = closes + delay
     if now <= reported_by:
         ends = f"The claimed period ends at {clock.moment(closes)}"
         return _NOT_KNOWN_YET, [], f"{ends}; a failure would most likely be reported by {clock.moment(reported_by)}."
@@ -128,18 +184,26 @@ def _episode(worker: "WorkerContext", alert: Mapping[str, Any], claim: pd.Timede
     return None if episodes.empty else {str(name): value for name, value in episodes.iloc[-1].items()}
 
 
-def _sentences(prediction: Mapping[str, Any], answer: Answer | None, clock: Clock) -> Iterator[str]:
+def _sentences(
+    prediction: Mapping[str, Any], answer: Answer | None, clock: Clock, condition: Mapping[str, Any] | None
+) -> Iterator[str]:
     if answer is not None and answer.reason is not None:
         model = f"Version {answer.model_version} of {answer.model_name}"
         yield f"{model} answered {answer.status} about {answer.asset}: {answer.reason}."
     if prediction:
-        yield claim_sentence(prediction, clock)
+        yield claim_sentence(prediction, clock, condition)
     head = prediction or vars(answer)
     if not pd.isna(head["as_of"]):
         as_of, made_at = clock.moment(head["as_of"]), to_the_minute(head["made_at"])
         yield f"It used what was known at {as_of}, and was made at {made_at}."
     if prediction and not pd.isna(prediction["threshold"]):
         yield alert_sentence(prediction, clock)
+
+
+def _interval_sentence(interval: Mapping[str, float] | None, clock: Clock) -> Iterator[str]:
+    if interval is not None:
+        low, high = (clock.amount(interval[end], ".3g") for end in ("low", "high"))
+        yield f"Its {interval['level']:.0%} interval is {low} to {high}."
 
 
 def _driver_sentences(drivers: Iterable[Mapping[str, Any]]) -> Iterator[str]:

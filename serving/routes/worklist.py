@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HOUR = pd.Timedelta(hours=1)
 _EVER = pd.Timestamp(0, tz="UTC")
 _NO_ALERT = "no alert: it can wait for its next prediction"
+_OTHER_TARGETS = {"remaining_life": "a model of remaining life", "condition": "a model of a condition's value"}
 _FURTHEST = pd.Timedelta(days=366)
 # A plan that could save a thousandth more is as good as the numbers that go into it.
 _GAP, _SECONDS = 1e-3, 5.0
@@ -30,8 +31,15 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
     champion = worker.champion()
     if champion.artifact.target != "failure":
         raise unprocessable(
-            None, "a model of remaining life", "a model that predicts failure probabilities", "Serve such a model"
+            None,
+            _OTHER_TARGETS[champion.artifact.target],
+            "a model that predicts failure probabilities",
+            "Serve such one",
         )
+    if champion.artifact.clock.cycle is not None:
+        found = f"a model of {champion.artifact.recipe.asset_type}, whose times count cycles"
+        remedy = "Rank the assets by what /predict answers; nobody knows how many cycles a day has"
+        raise unprocessable(None, found, "a model in time, as repairs are planned by days and hours", remedy)
     now = worker.predictor.clock()
     start = _start(request, now)
     fleet = forecast_fleet(worker, champion, request, start, now)

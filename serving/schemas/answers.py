@@ -58,6 +58,42 @@ class DriverAnswer(TypedDict):
     words: Annotated[str, Field(description="What was observed, and what is usual.")]
 
 
+class IntervalAnswer(TypedDict):
+    """An interval around a predicted number."""
+
+    low: float
+    high: float
+    level: Annotated[float, Field(description="How often such intervals hold the true number, by asset.", gt=0, lt=1)]
+
+
+class ConditionAnswer(TypedDict):
+    """The measured condition that a model is about."""
+
+    channel: Annotated[str, Field(description="The channel that measures it.", examples=["wear"])]
+    value: Annotated[float | None, Field(description="Predicted; null where the crossing is predicted, or nothing.")]
+    interval: NotRequired[
+        Annotated[IntervalAnswer | None, Field(description="Around the value, in its unit; null without one.")]
+    ]
+    unit: Annotated[str | None, Field(examples=["um"])]
+    at: Annotated[str | None, Field(description="The time that the value is predicted for.", examples=_PAST_TIME)]
+    threshold: Annotated[float | None, Field(description="Crossing it is the failure that is predicted.")]
+    direction: Annotated[Literal["above", "below"] | None, Field(description="Beyond which side it is bad.")]
+    is_feature: Annotated[bool, Field(description="Whether the model uses its own past readings.")]
+
+
+class CyclesAnswer(TypedDict):
+    """Figures in cycles, for assets whose contract counts those in place of times."""
+
+    as_of: Annotated[float | None, Field(description="The number of the cycle of the cut-off.")]
+    last_reading: Annotated[float | None, Field(description="That of the latest reading used.")]
+    feature_age: Annotated[float | None, Field(description="Cycles from the latest reading used to the cut-off.")]
+    valid_until: Annotated[float | None, Field(description="Ask again from this cycle on.")]
+    horizon: float | None
+    lead: float
+    remaining_life: Annotated[float | None, Field(description="Cycles until the next failure.")]
+    remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="Around it, in cycles.")]
+
+
 class PredictionAnswer(TypedDict):
     """The model's prediction for one asset at one cut-off."""
 
@@ -94,12 +130,26 @@ class PredictionAnswer(TypedDict):
     remaining_life_hours: Annotated[
         float | None, Field(description="Until the next failure, if the model predicts remaining life.")
     ]
+    remaining_life_interval: Annotated[
+        IntervalAnswer | None,
+        Field(
+            description="Around remaining_life_hours, in hours. One that ends at the longest life that the model can "
+            "predict means that or more. Null if the model has no intervals."
+        ),
+    ]
     threshold: Annotated[float | None, Field(description="The threshold of an alert.")]
     alert: Annotated[bool | None, Field(description="Null without a prediction.")]
     drivers: Annotated[list[DriverAnswer], Field(description="What drives the prediction, largest share first.")]
     model_name: str
     model_version: int
     model_digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
+    clock: NotRequired[
+        Annotated[Literal["cycle"], Field(description="Given where times count cycles, and hours their length.")]
+    ]
+    cycles: NotRequired[CyclesAnswer]
+    condition: NotRequired[
+        Annotated[ConditionAnswer, Field(description="Given where the model is about a measured condition.")]
+    ]
 
 
 class PredictAnswer(TypedDict):
@@ -283,6 +333,7 @@ class WhyAnswer(TypedDict):
     probability: float | None
     horizons: Annotated[list[dict[str, float]], Field(description="As answered; empty if none were.")]
     remaining_life_hours: float | None
+    remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="As answered; null if none was.")]
     threshold: float | None
     alert: bool
     drivers: Annotated[list[dict[str, Any]], Field(description="As answered; empty if none were.")]

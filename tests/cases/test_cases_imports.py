@@ -3,20 +3,24 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from data_contracts.contract.contract import load_contract
-from data_contracts.contract.registered import find_contract
+from data_contracts.contract.registered import find_contract, register
+from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import reconcile
-from data_contracts.workspace import open_workspace
+from data_contracts.workspace import init_workspace, open_workspace
 from features.extraction.extract import extract
 from models.artifact.explanations import drivers
 from models.artifact.staleness import contract_of
 from models.registry.registry import Registry
+from pipelines.jobs.ingest import ingest_inbox
 from tests.cases.conftest import Case, Ran
 
 pytestmark = pytest.mark.slow  # every import checks its batches with Great Expectations
@@ -161,3 +165,48 @@ def test_an_own_contract_is_on_the_model_and_decides_staleness(case: Callable[[s
     cut_offs = pd.DataFrame({"asset": ["pump-1"], "as_of": [pd.Timestamp("2026-03-08T05:00Z")]})
     features = extract(history, cut_offs, model.artifact.recipe)
     assert any("mm/s" in driver.words for driver in drivers(model.artifact, features)[0])
+
+
+@pytest.mark.parametrize(
+    ("start", "said"), [("26", "give it counter: true and rollover: 65536"), ("29", "'pump-2' from")]
+)
+def test_what_nobody_declared_is_said(case: Callable[[str], Case], start: str, said: str) -> None:
+    """By import and ingest alike, in words and in JSON, and an error for who is strict; declared, it is not."""
+    mistake = case(start)
+    assert imported(mistake).json["undeclared"]["sentences"][0].find(said) >= 0
+    arguments = ("ingest", "telemetry.csv", "--contract", "pump.odcs.yaml", "-w", "w")
+    assert mistake.forewarn(*arguments).status == 0
+    strict = mistake.forewarn(*arguments, "--strict")
+    assert strict.status == 1
+    assert said in " ".join(strict.out.split())
+    if start == "29":
+        assert imported(mistake, "--assets", "assets.csv", "--strict").status == 0
+    else:
+        contract = mistake.folder / "pump.odcs.yaml"
+        counter = "customProperties: [{property: counter, value: true}, {property: rollover, value: 65536}]"
+        contract.write_text(
+            contract.read_text().replace(
+                "{name: starts, logicalType: number", f"{{name: starts, logicalType: number, {counter}"
+            )
+        )
+        assert "rollover" in contract.read_text()
+        assert imported(mistake, "--strict").status == 0
+
+
+def test_a_file_with_extra_columns_in_the_inbox_is_held(case: Callable[[str], Case], tmp_path: Path) -> None:
+    """Nobody may read the run's error: its rows wait in quarantine as a batch that failed, until it is accepted."""
+    extra = case("23")
+    workspace, now = init_workspace(tmp_path / "w"), pd.Timestamp.now("UTC")
+    folder = tmp_path / "inbox" / "pump"
+    folder.mkdir(parents=True)
+    for name in ("telemetry.csv", "pump.odcs.yaml"):
+        (folder / name).write_bytes((extra.folder / name).read_bytes())
+    for _ in range(2):
+        (refused,) = ingest_inbox(workspace, tmp_path / "inbox", now=now, settle=pd.Timedelta(0)).refused
+        assert "--ignore-extra" in refused.error
+        assert len(list_rows(workspace)) == 72
+    contract = load_contract(folder / "pump.odcs.yaml")
+    (folder / "pump.odcs.yaml").unlink()
+    register(workspace.contracts, replace(contract, extra_columns="ignore"), now=now)
+    assert not ingest_inbox(workspace, tmp_path / "inbox", now=now, settle=pd.Timedelta(0)).refused
+    assert list_rows(workspace).empty

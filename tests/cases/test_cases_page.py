@@ -31,7 +31,6 @@ COMMANDS = {
     18: (_ALL.replace("telemetry.csv", "goes_on.csv"), _TRAIN),
     19: (_ALL.replace("telemetry.csv", "bad_off.csv"),),
     22: (_ALL.replace("telemetry.csv", "machines"),),
-    29: (f"{_ALL} --assets assets.csv",),
 }
 """The commands of a row, by its number; the import of everything for the others."""
 ROWS = [line.split(" | ") for line in PAGE.read_text().split("Beside these")[0].splitlines() if line.startswith("| ")][

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import data_contracts
-from data_contracts.contract.contract import CONTRACTS, contract_names, load_contract, telemetry_contract
+from data_contracts.contract.contract import CONTRACTS, Column, contract_names, load_contract, telemetry_contract
 from data_contracts.contract.twins import INTERFACES, load_twin, twin_names
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.workspace import init_workspace, open_workspace
@@ -181,3 +182,13 @@ def test_importing_the_package_loads_no_platform(repository):
         "assert 'great_expectations' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository)
+
+
+def test_that_a_channel_is_no_counter_changes_no_digest() -> None:
+    """Everybody had assumed it before it could be said; that one counts is another contract."""
+    column = Column("vibration", "number")
+    digests = {
+        counter: replace(load_contract("failures"), columns=(replace(column, counter=counter),)).digest
+        for counter in (None, False, True)
+    }
+    assert digests[None] == digests[False] != digests[True]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.outcomes.audits import audit_outcomes, draw_audits, estimate_defects
+from models.outcomes.audits import audit_outcomes, draw_audits, estimate_defects, finding_sensitivity
 from models.outcomes.outcomes import Terms
 
 DAY = pd.Timedelta(days=1)
@@ -128,3 +128,24 @@ def test_the_estimate_is_right_on_average_and_its_interval_covers() -> None:
     assert np.mean(weighted) == pytest.approx(truth, rel=0.07)
     assert np.mean(plain) > 1.3 * truth
     assert covered >= 0.93 * 200
+
+
+def test_audits_show_how_many_defects_are_overlooked() -> None:
+    """An asset found sound that fails in time had a defect; one that fails before anybody came says nothing."""
+    drawn = drawn_list(["a", "b", "c", "d", "e"], 0.5, 10)
+    work = findings(
+        ("a", 1, "defect_confirmed"),
+        ("b", 1, "defect_confirmed"),
+        ("c", 1, "no_fault_found"),
+        ("d", 1, "no_fault_found"),
+    )
+    failed = pd.DataFrame(
+        [(asset, asset, START + 2 * DAY, START + 2 * DAY, "bearing") for asset in ("c", "e")],
+        columns=NO_FAILURES.columns,
+    )
+    states = audit_outcomes(drawn, failed.astype(NO_FAILURES.dtypes), work, now=START + 10 * DAY, terms=TERMS)
+    assert states["state"].tolist() == ["defective", "defective", "defective", "sound", "defective"]
+    assert states["overlooked"].tolist() == [False, False, True, False, False]
+    seen = finding_sensitivity(states)
+    assert (seen.count, seen.of) == (2, 3)
+    assert seen.low < seen.value < seen.high

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.errors import ModelError, UsageError
+from data_contracts.errors import UsageError
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from models.assessment.first_champion import judge_first
 from models.experiment.experiment import Experiment
-from models.labels.condition import already_beyond, condition_values, crossings
+from models.labels.condition import PredictedCondition, Threshold, already_beyond, condition_values, crossings
 from models.registry.model_card import model_card
 from models.registry.promotion import promote
 from models.registry.registry import Registry
@@ -176,28 +176,38 @@ def test_crossing_is_cross_validated(worn: History, describe: Describe) -> None:
     assert train(describe(*CROSSING, cross), worn).evaluation.metrics["failures_total"] > 10
 
 
-def test_a_value_is_registered_and_not_promoted(worn: History, describe: Describe, workspace: Workspace) -> None:
-    """It can be loaded and read; nothing would answer with it, so it is no champion."""
+def test_a_value_is_registered_and_promoted(worn: History, describe: Describe, workspace: Workspace) -> None:
+    """It is about its condition, which it keeps with its unit, and can be a champion as any other."""
     trained = train(describe(*VALUE), worn)
     registry = Registry(workspace)
     version = registry.register(trained, revision=Revision("abc", "0123"))
-    assert registry.load("small-plant", version).artifact.target == "condition"
+    loaded = registry.load("small-plant", version).artifact
+    assert loaded.target == "condition"
+    assert loaded.about == loaded.condition == PredictedCondition("wear")
     assert registry.metrics("small-plant", version)["rmse"] == pytest.approx(trained.evaluation.metrics["rmse"])
     card = model_card(trained, version_tags(trained, Revision("abc", "0123")))
     assert "it predicts `wear` at the cut-off" in card
     assert "`wear` is no feature" in card
-    with pytest.raises(ModelError, match="value of a condition"):
-        promote(
-            registry,
-            open_records(workspace.records_url),
-            "small-plant",
-            expected_champion=None,
-            to_version=version,
-            actor="a",
-            reason="r",
-            evidence={},
-            now=START,
-        )
+    engine = open_records(workspace.records_url)
+    reasons = {"actor": "a", "reason": "r", "evidence": {}, "now": START}
+    promote(registry, engine, "small-plant", expected_champion=None, to_version=version, **reasons)
+    assert registry.champion("small-plant") == version
+
+
+def test_a_model_from_before_is_about_its_experiment_s_condition(
+    worn: History, describe: Describe, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its artifact does not say it, its experiment does; its digest stays what was registered."""
+    monkeypatch.setattr("models.training.fitting.predicted_condition", lambda *_: None)
+    trained = train(describe(*CROSSING), worn)
+    assert "condition" not in trained.artifact._json()
+    registry = Registry(workspace)
+    version = registry.register(trained, revision=Revision("abc", "0123"))
+    loaded = registry.load("small-plant", version).artifact
+    assert loaded.condition is None
+    assert loaded.about is not None
+    assert loaded.about.rule == Threshold("wear", 150.0, "above")
+    assert loaded.digest == trained.artifact.digest
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ KINDS = [(kind, target) for kind in estimators.kinds() for target in estimators.
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "lightgbm": {"n_estimators": 15},
     "random_forest": {"n_estimators": 10},
+    "extremely_randomized_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 10},
 }
 RECIPE = Recipe(

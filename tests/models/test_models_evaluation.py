@@ -7,20 +7,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from data_contracts.tables.history import History
+from models.assessment.decision_metrics import calibration_error, decision_metrics
+from models.assessment.error_metrics import nasa_score, rmse
 from models.assessment.thresholds import choose_threshold, count_in_vain, peak_before
 from models.experiment.experiment import CostPlan
 from models.outcomes.outcomes import Terms
-from models.training.evaluation import (
-    calibration_error,
-    decision_metrics,
-    evaluate_failures,
-    evaluate_remaining_life,
-    lead_times,
-    nasa_score,
-    rmse,
-)
+from models.registry.plots import draw_threshold
+from models.training.evaluation import evaluate_failures, evaluate_remaining_life, lead_times
 from models.training.out_of_fold import fit_calibration
 from models.training.policies import best_interval, calendar_cost
 
@@ -142,15 +138,26 @@ def test_plant_figures_of_a_small_month() -> None:
     assert (evaluation.reference.missed.count, evaluation.reference.missed.of) == (1, 2)
 
 
-def test_the_last_failure_counts_too() -> None:
-    """A failure is caught by the alerts before it, though the horizons of later samples have not closed."""
-    happened = failures(("m1", 95))
+def test_one_period_for_failures_alarms_and_costs() -> None:
+    """What has not matured counts nowhere; then failures, false alarms and the costs of doing without agree."""
+    happened = failures(("m1", 60), ("m1", 95))
     frame = labelled(hourly(96), happened)
-    frame = frame.assign(prediction=0.9, alert=True)
-    evaluation = evaluate_failures(
-        frame, history(happened), terms=TERMS, costs=CostPlan(), known_until=at(96), trained_on=hourly(48)
-    )
-    assert (evaluation.metrics["failures_caught"], evaluation.metrics["failures_total"]) == (1, 1)
+    alerts = frame["as_of"].isin([at(50), at(90)])
+    frame = frame.assign(prediction=alerts * 0.9, alert=alerts)
+    for known_until, caught, never in ((96, 1, 1), (119, 2, 2)):
+        evaluation = evaluate_failures(
+            frame,
+            history(happened),
+            terms=TERMS,
+            costs=CostPlan(10.0, 1.0),
+            known_until=at(known_until),
+            trained_on=hourly(48),
+        )
+        metrics = evaluation.metrics
+        assert (metrics["failures_caught"], metrics["failures_total"]) == (caught, caught)
+        assert metrics["expected_cost_never"] == 10.0 * never
+        assert evaluation.period is not None
+        assert evaluation.period[1] == at(known_until - 24)
 
 
 def test_what_is_known_later_changes_no_figure() -> None:
@@ -252,6 +259,32 @@ def test_the_curve_counts_what_it_says(seed) -> None:
     vain = count_in_vain(frame, alert.to_numpy(), (frame["state"] == "negative").to_numpy(), TERMS).sum()
     assert row["in_vain"] == vain
     assert row["cost"] == 10 * missed + vain
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_reason_names_what_the_curve_and_its_plot_show(seed) -> None:
+    """Card and plot count the same: the cost of the threshold that was chosen, and where the least is."""
+    rng = np.random.default_rng(seed)
+    assets = tuple(f"m{number}" for number in range(8))
+    happened = failures(*[(asset, int(rng.integers(30, 96))) for asset in assets[:6]])
+    frame = labelled(hourly(96, assets), happened)
+    frame["probability"] = rng.random(len(frame)).round(2) * (0.4 + 0.6 * (frame["state"] == "positive"))
+    chosen = choose_threshold(frame, happened, terms=TERMS, missed_failure=8.0, false_alarm=1.0)
+    own = chosen.curve[chosen.curve["threshold"] == chosen.value].iloc[0]
+    least = chosen.curve["cost"].min()
+    assert own["close"]
+    if own["cost"] > least:
+        assert f"it costs {own['cost']:,.6g} on" in chosen.reason
+        assert f"the least is {least:,.6g} at {chosen.cheapest['threshold']:.3g};" in chosen.reason
+    else:
+        assert chosen.reason.startswith("least cost on")
+    axes = Figure().subplots()
+    draw_threshold(axes, chosen)
+    cost, _, lowest, line = axes.get_lines()
+    assert np.min(cost.get_ydata()) == lowest.get_ydata()[0] == least
+    assert lowest.get_xdata()[0] == chosen.cheapest["threshold"]
+    assert line.get_xdata()[0] == chosen.value
 
 
 def test_the_calendar_counts_inspections() -> None:

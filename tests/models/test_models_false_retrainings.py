@@ -59,8 +59,8 @@ def test_histories_side_by_side_are_the_histories_one_by_one(reference: Referenc
         own = frozenset(f"m{number}" for number in range(history * plant.assets, (history + 1) * plant.assets))
         alone = count_looks(outcomes, grid, only=own)
         assert [look.missed for look in alone] == counts.missed[history].tolist()
-        assert [look.failures for look in alone] == counts.failures[history].tolist()
-        assert [look.false_episodes for look in alone] == counts.false_episodes[history].tolist()
+        assert [look.failures_at_most for look in alone] == counts.failures[history].tolist()
+        assert [look.false_at_least for look in alone] == counts.false_episodes[history].tolist()
         assert [look.exposure for look in alone] == pytest.approx(counts.exposure[history].tolist())
         parts = {
             name: frame[frame["asset"].isin(own)]

@@ -36,6 +36,7 @@ LEARNERS: Mapping[str, Mapping[str, Any]] = {
     "lightgbm": {"n_estimators": 15},
     "logistic": {},
     "random_forest": {"n_estimators": 10},
+    "extremely_randomized_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 10},
 }
 RECIPE = Recipe(

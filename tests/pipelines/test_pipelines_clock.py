@@ -9,11 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_contracts.workspace import open_workspace
 from features.clock import TIME, Clock
 from pipelines.cli import main
+from pipelines.evidence.champion import load_champion
 from pipelines.evidence.data_suggestions import suggest
 from pipelines.jobs.risk_list import Risk
 from pipelines.terminal.metrics import metrics_table
+from serving.deployment.champion import Champion as ServedChampion
+from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
+from serving.schemas.predict_request import parse_request
+from serving.settings import Settings
 
 BY_CYCLE = Clock(pd.Timedelta("1h"), pd.Timestamp("2000-01-01", tz="UTC"))
 OF_TIME = re.compile(r"\b20\d\d-\d\d|hours|\b\d+h\b|asset-month|\bdays?\b")
@@ -45,10 +52,10 @@ target = "remaining_life"
 [data]
 asset_type = "press"
 [label]
-cap = "30h"
-horizon = "10h"
+cap = "30 cycles"
+horizon = "10 cycles"
 [windows]
-window = "12h"
+window = "12 cycles"
 cut_offs = "rows"
 [features]
 tsfresh = ["mean", "maximum"]
@@ -93,6 +100,7 @@ def test_inspections_and_rates_count_cycles() -> None:
     assert rows(metrics)["  by the calendar"].endswith("every 14 days")
     assert rows(metrics, BY_CYCLE)["  by the calendar"].endswith("every 336 cycles")
     assert rows(metrics, BY_CYCLE)["false alarms"] == "3, or 0.50 per 720 cycles of an asset"
+    assert rows(metrics | {"fixed_interval_days": 60 / 86400})["  by the calendar"].endswith("every 60 seconds")
     assert rows({}, BY_CYCLE)["  by the calendar"].endswith("every - days")
 
 
@@ -114,7 +122,8 @@ def test_each_cycle_is_suggested_as_a_cut_off() -> None:
     assert by_cycle is not None
     assert by_time is not None
     assert large is not None
-    assert 'cut_offs = "rows"' in by_cycle.words
+    assert by_cycle.words.startswith('window = ["10h", "50h"], cut_offs = "rows", horizon = "10h"')  # round numbers
+    assert by_cycle.life == "100h"
     assert "a cycle is 1h" in by_cycle.words
     assert by_cycle.to_dict()["cut_offs"] == "rows"
     assert 'stride = "2h"' in by_time.words
@@ -165,13 +174,71 @@ def test_presses_are_told_in_cycles_from_files_to_scores(run: Run, tmp_path: Pat
     trained = run("train", "press.toml")
     assert "not capped (cycles)" in trained
     assert "threshold 10 cycles" in trained
-    scored = run("score", "--as-of", "2000-01-02T16:00:00Z")
+    scored = run("score", "--as-of", "cycle 40")
     assert "as of cycle 40" in scored
     assert re.search(r"p\d \d+ cycles", scored)
     why = run("why", "alarm")
     suggestion = re.compile(r"try first: .*? \(a cycle is 1h\)")
-    for printed in (imported.split("Stored now")[1], report, trained, scored, why.split("What was seen")[1]):
+    run("score", "--as-of", "cycle 30")
+    watched = run("monitor")
+    assert "No drift is decided on: the times of press count cycles" in watched
+    assert "RMSE, capped" in watched
+    assert "cycles" in watched
+    assert "false alarms per 720" in watched
+    page = (tmp_path / "w" / "reports" / "press.html").read_text()
+    assert "what came later (remaining life, cycles)" in page
+    figures = json.loads(run("monitor", "--json"))
+    assert (figures["clock"], figures["decision"]) == ("cycle", "none")
+    assert figures["compared"] > 5
+    run("retrain", status=1)
+    run("backtest", "press.toml", "--set", "target=failure", status=1)
+    of_figures = watched.split("No drift is decided on")[1].split("report:")[0]
+    parts = (imported.split("Stored now")[1], report, trained, scored, why.split("What was seen")[1], of_figures)
+    for printed in parts:
         assert OF_TIME.findall(suggestion.sub("", printed)) == []
     assert json.loads(run("train", "press.toml", "--json"))["clock"] == "cycle"
     assert json.loads(run("score", "--as-of", "2000-01-02T16:00:00Z", "--json"))["clock"] == "cycle"
+    hours = json.loads(run("train", "press.toml", "--set", "label.cap=30h", "--json"))["understood"]
+    assert hours == ["durations may be in cycles; one counts 1h, so that label.cap 30h is 30 cycles"]
     assert json.loads(run("data", "report", "--json"))["reports"][0]["clock_is"] == "cycle"
+
+
+@pytest.mark.slow
+def test_each_press_is_scored_at_its_own_last_cycle(run: Run, tmp_path: Path) -> None:
+    """Cycles have no present that presses share: who failed at the end is failed, a failure further on is yet to come.
+
+    Stored features and the endpoint answer for the same cut-offs.
+    """
+    write_presses(tmp_path)
+    telemetry = pd.read_csv(tmp_path / "telemetry.csv")
+    lives = telemetry.groupby("asset")["event_time"].max()
+    # Two presses still run: one has no failure on record, of the other it is known how it will end.
+    cut = telemetry[~((telemetry["asset"] == "p1") & (telemetry["event_time"] > lives["p1"] - 5))]
+    cut.to_csv(tmp_path / "telemetry.csv", index=False)
+    files = ["--contract", "press.odcs.yaml", "--telemetry", "telemetry.csv", "--failures", "failures.csv"]
+    run("import", "files", *files)
+    run("train", "press.toml")
+    printed = run("score", "--top", "5")
+    assert f"each asset as of its own last reading, the latest cycle {lives.max()}: 2 assets" in printed
+    assert "with a failure stored for a later cycle than that, which is not known there: 1" in printed
+    assert OF_TIME.findall(printed) == []
+    scored = json.loads(run("score", "--top", "5", "--json"))
+    assert (scored["scored"], scored["stored"], len(scored["failed"])) == (2, 0, 8)
+    assert (scored["own_cut_offs"], scored["fail_later"]) == (True, 1)
+    cycles = {risk["asset"]: risk["cycle"] for risk in scored["by_risk"]}
+    assert cycles == {"p1": lives["p1"] - 5, "p9": lives["p9"]}
+    workspace = open_workspace(tmp_path / "w", {})
+    champion = load_champion(workspace, "press").model
+    lives_h = {risk["asset"]: risk["remaining_life_cycles"] for risk in scored["by_risk"]}
+    predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: pd.Timestamp.now("UTC"))
+    serving = ServedChampion("press", champion.version, champion.artifact, pd.Timestamp.now("UTC"))
+    for features in ("latest", "stored"):
+        body = json.dumps({"assets": ["p0", "p1", "p9"], "features": features}).encode()
+        failed, *answers = predictor.predict(parse_request(body, 10), serving)["predictions"]
+        assert failed["status"] == "failed"
+        for answer in answers:
+            assert (answer["status"], answer["clock"]) == ("ok", "cycle")
+            figures = answer["cycles"]
+            assert figures["as_of"] == figures["last_reading"] == cycles[answer["asset"]]
+            assert (figures["horizon"], figures["feature_age"]) == (10, 0)
+            assert figures["remaining_life"] == pytest.approx(lives_h[answer["asset"]])

@@ -100,6 +100,37 @@ def test_positives_are_counted_where_there_are_readings(fill: Fill) -> None:
     assert any("2 of 4 failures" in sentence for sentence in report.head)
 
 
+def test_bookings_of_one_breakdown_count_once(fill: Fill) -> None:
+    """Corrections of an id are no further failures, and bookings within the horizon are no further breakdowns."""
+    workspace = fill({"a": list(range(601))})
+    hours = {"1": 40, "2": 41, "3": 90}
+    for batch, shift in enumerate((0, 1)):
+        times = [START + pd.Timedelta(hours=hour) for hour in hours.values()]
+        failures = pd.DataFrame({"failure_id": list(hours), "asset": "a", "event_time": times, "mode": "warp"})
+        known = failures["event_time"] + pd.Timedelta(hours=shift)
+        tables.append(workspace, "failures", failures.assign(known_time=known), f"batch {batch}")
+    report = described(workspace)
+    assert (report.failures.stored, report.failures.matched, report.failures.breakdowns) == (3, 3, 2)
+    assert report.failures.modes == {"warp": 2}
+    assert report.failures.between_h == 45.0
+    assert "1 of them book a breakdown again, so that 2 are left" in " ".join(report.head)
+
+
+def test_a_corrected_reading_counts_once(fill: Fill) -> None:
+    """Its last correction: the value that was wrong is no longer in the range, and no longer missing."""
+    workspace = fill({"a": list(range(10)), "b": list(range(10))})
+    rows = tables.read(workspace, "telemetry/loom")
+    wrong = rows["asset"].eq("a") & rows["load"].eq(3.0)
+    tables.append(workspace, "telemetry/loom", rows[wrong].assign(load=np.nan, event_time=rows["event_time"]), "lost")
+    for value in (999.0, 4.5):  # known at the same time: the one stored later counts
+        tables.append(workspace, "telemetry/loom", rows[wrong].assign(load=value), f"as {value}")
+    report = described(workspace)
+    (load,) = report.channels
+    assert (report.rows, report.readings) == (23, 20)
+    assert report.head[0].startswith("20 readings of 2 assets")
+    assert (load.low, load.high, load.missing) == (0.0, 19.0, 0.0)
+
+
 def test_no_cut_off_lies_after_the_last_reading_or_before_the_failure_before() -> None:
     leads = pd.DataFrame({"span_s": [100.0, 1000.0, 1000.0], "silent_s": [0.0, 0.0, 700.0]})
     assert expected_positives(leads, [500.0, 1000.0], 10.0) == {"500s": 10 + 50, "1000s": 10 + 100 + 30}
@@ -137,3 +168,17 @@ def test_an_unknown_type_and_an_empty_workspace_are_errors(fill: Fill, tmp_path:
         describe_data(fill({"a": [1, 2]}), "lom", now=NOW)
     with pytest.raises(NotFoundError, match="no telemetry is stored"):
         describe_data(init_workspace(tmp_path / "empty"), None, now=NOW)
+
+
+def test_qualities_are_counted(fill: Fill) -> None:
+    """How many readings of which channel are bad or uncertain; nothing where none is."""
+    workspace = fill({"a": list(range(10))})
+    assert described(workspace).qualities == {}
+    rows = tables.read(workspace, "telemetry/loom").head(4)
+    flagged = rows.assign(load__quality=["bad", "uncertain", "bad", None], __quality=[None, None, None, "bad"])
+    tables.append(workspace, "telemetry/loom", flagged, "flagged")
+    report = described(workspace)
+    assert report.qualities == {"*": {"bad": 1}, "load": {"bad": 2, "uncertain": 1}}
+    assert "readings that are not good, by their quality: all channels 1 bad; load 2 bad, 1 uncertain" in report.head
+    assert [channel.name for channel in report.channels] == ["load"]
+    assert report.text_channels == ()

@@ -1,5 +1,6 @@
 """The demonstration, shortened: the whole loop on a small fleet."""
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,14 @@ import pandas as pd
 import pytest
 
 from data_contracts.records.answer_records import find_answers
-from data_contracts.records.records import open_records, predictions
+from data_contracts.records.records import decisions, open_records, predictions
+from models.experiment.experiment import load_experiment
+from models.registry.registry import Registry
 from pipelines.cli import app
 from pipelines.demo import timeline
-from pipelines.demo.demonstration import DemoResult, run_demo
+from pipelines.demo.demonstration import EXPERIMENT, DemoResult, run_demo
 from pipelines.demo.story import Story
+from pipelines.jobs.why import explain_decision
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +78,20 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest
     assert leaving.value.code == 2
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert "no demonstration" in " ".join(capsys.readouterr().err.split())
+
+
+def test_every_page_counts_the_same_outcomes(shown: DemoResult) -> None:
+    """Training, registry and timeline give one set of figures; so do the last decision, its report and `why`."""
+    registry, records = Registry(shown.workspace), open_records(shown.workspace.records_url)
+    figures, costs = registry.metrics(shown.model, 1), load_experiment(EXPERIMENT, []).costs
+    missed = figures["failures_total"] - figures["failures_caught"]
+    assert figures["expected_cost"] == missed * costs.missed_failure + figures["false_alarms"] * costs.false_alarm
+    assert figures["expected_cost_never"] == figures["failures_total"] * costs.missed_failure
+    champion = next(moment for moment in shown.moments if moment.what == "champion v1")
+    assert f"{figures['failures_caught']:.0f} of {figures['failures_total']:.0f} failures caught" in champion.detail
+    decided = decisions(records, model_name=shown.model).iloc[-1]
+    explained = explain_decision(shown.workspace, "retraining", shown.model)
+    report = html.unescape(shown.report.read_text(encoding="utf-8"))
+    for sentence in decided["reasons"]:
+        assert sentence in explained.seen
+        assert sentence in report

@@ -58,6 +58,25 @@ def test_remaining_life_is_met_at_the_last_cycle_of_each_test_engine(
     assert figures["rmse_capped"] < figures["rmse_uncapped"] <= uncapped
 
 
+def test_intervals_of_remaining_life_hold_nine_in_ten_engines(repository: Path, datasets: Path, tmp_path: Path) -> None:
+    """Of test engines at their last cycle and over life, at less width than intervals that are the same everywhere."""
+    history = imported(read_cmapss(datasets / "cmapss", "FD001"), tmp_path)
+    few = ('features.tsfresh=["mean", "linear_trend__attr_\\"slope\\""]', "features.keep=0", "features.always=[]")
+    quick = (
+        "estimator.params.n_boosters=1",
+        "estimator.params.n_estimators=200",
+        "estimator.params.learning_rate=0.06",
+    )
+    result = trained(repository, "fd001", history, *few, *quick)
+    figures = result.evaluation.metrics
+    assert 0.85 <= figures["interval_coverage"] <= 0.95
+    assert 0.85 <= figures["interval_coverage_over_life"] <= 0.95
+    assert figures["interval_width"] < figures["interval_width_constant"]
+    low, high = result.evaluation.predictions[["interval_low", "interval_high"]].to_numpy().T
+    ending = (result.evaluation.predictions["prediction"] < 30).to_numpy()
+    assert (high - low)[ending].mean() < 0.6 * figures["interval_width_constant"]
+
+
 @pytest.mark.parametrize("seed", [7, 1])
 def test_azure_failures_are_foreseen_a_day_ahead(repository: Path, azure: History, seed: int) -> None:
     """In March F1 is over .92, yet no higher than honestly possible; all 11 failures are caught, whatever the seed."""

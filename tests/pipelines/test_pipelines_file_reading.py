@@ -426,8 +426,37 @@ def test_quality_and_tags_of_a_long_table(tmp_path: Path) -> None:
     assert (long.unknown_tags, long.bad, long.uncertain, long.repeated) == ({"XX-1": 1}, {"0": 1}, 2, 1)
     dropped = read(path, shape="long", tags=tags, quality=quality, uncertain="drop").frame
     assert dropped["temp.in"].isna().all()
+    # Of what is not good a column says how good it is, whether its value counts or not.
+    assert table.frame["temp.in__quality"].tolist() == dropped["temp.in__quality"].tolist() == ["bad", "uncertain"]
+    assert "flow__quality" not in table.frame
     listed = write(tmp_path / "tags.csv", "tag,asset,channel", "FI-1,F1,flow", "TI-1,F1,temp.in")
     same(read(path, shape="long", tags=str(listed), quality=quality).frame, table.frame)
+
+
+@given(
+    cells=st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(["Good", "Bad", "Uncertain"]), st.sampled_from(["1", "2"])),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+def test_qualities_of_a_long_table_are_those_of_its_values(tmp_path: Path, cells: list[tuple[int, str, str]]) -> None:
+    """A value that counts has the quality of its own lines; where none counts, the instant is bad."""
+    lines = [f"2026-01-01T0{hour}:00:00Z,F1.flow,{value},{quality}" for hour, quality, value in cells]
+    lines.append("2026-01-01T05:00:00Z,F1.temp.in,3,Good")
+    frame = read(write(tmp_path / "long.csv", "time,tag,value,quality", *lines), shape="long", ignore_extra=True).frame
+    frame = frame[frame["temp.in"].isna()]
+    hours = frame["event_time"].dt.hour
+    stored = frame["flow__quality"] if "flow__quality" in frame else pd.Series(None, index=frame.index, dtype=object)
+    for hour, value, quality in zip(hours, frame["flow"], stored, strict=True):
+        own = {
+            word
+            for at, word, text in cells
+            if at == hour and word != "Bad" and (pd.isna(value) or float(text) == value)
+        }
+        expected = "bad" if pd.isna(value) else "uncertain" if "Uncertain" in own else None
+        assert (None if pd.isna(quality) else quality) == expected
 
 
 def test_values_that_differ_for_one_instant_all_stay(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from data_contracts.records.records import decisions, open_records, promotions
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import BREACH, Finding
 from models.labels.observation_gaps import no_spans
+from models.outcomes.finding_errors import FindingQuality
 from models.registry.promotion import promote
 from pipelines.cli.renderers import render
 from pipelines.evidence import score_shift
@@ -85,6 +86,7 @@ def test_bad_data_suggest_no_rollback(replaced: Any) -> None:
             terms=snapshot.terms,
             diagnosis=diagnosis,
             absent=no_spans(),
+            findings=FindingQuality(),
             now=now,
             settings=settings,
         )

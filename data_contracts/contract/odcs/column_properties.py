@@ -28,7 +28,7 @@ def custom_rules(path: Path, item: "SchemaProperty", kind: str) -> dict[str, Any
         if word in custom and kind not in _NUMBERS:
             raise invalid(path, f"gives {word} to {name}, which is a {kind}", "a column of numbers")
     rate, rollover = (_positive(path, name, word, custom.get(word)) for word in ("maxRatePerSecond", "rollover"))
-    counter = _truth(path, name, custom.get("counter", False))
+    counter = _truth(path, name, custom["counter"]) if "counter" in custom else None
     if rollover is not None and not counter:
         raise invalid(path, f"gives {name} a rollover", "counter: true beside it", "Say that it is a counter")
     unit = custom.get("unit")

@@ -11,11 +11,13 @@ from data_contracts.contract.contract_types import (
     ALL_CHANNELS,
     EARLIEST,
     KEY_COLUMNS,
+    QUALITY_SUFFIX,
     STORED_VERSION,
     TELEMETRY,
     Column,
     Contract,
     QualityRule,
+    is_quality_column,
 )
 from data_contracts.contract.file_layout import read_layout
 from data_contracts.contract.odcs.column_properties import contract_properties
@@ -126,6 +128,10 @@ def _check_telemetry(path: Path, columns: tuple[Column, ...]) -> None:
             raise invalid(path, found, f"{name} with logicalType: {expected}, as all telemetry has it")
     channels = [column.name for column in columns if column.name not in KEY_COLUMNS and column.quality_of is None]
     for column in columns:
+        if column.name in channels and is_quality_column(column.name):
+            found = f"has the channel {column.name}, and what ends in {QUALITY_SUFFIX} says the quality of a channel"
+            remedy = "Give it the custom property qualityOf, or another name"
+            raise invalid(path, found, "another name, or qualityOf beside it", remedy)
         if column.name in channels and column.type not in ("number", "integer", "boolean"):
             raise invalid(
                 path,

@@ -20,8 +20,10 @@ from models.monitoring.drift import (
 )
 from models.monitoring.e_detectors import shiryaev_roberts
 from models.monitoring.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.monitoring.hidden_failures import hidden_failures
 from models.monitoring.looks import Grid
 from models.outcomes.error_rates import MONTH
+from models.outcomes.finding_errors import found_sound, work_unreported
 from models.outcomes.outcomes import Outcomes
 from pipelines.fleet.histories.recorded import history_of
 from pipelines.fleet.plant.arrays import Flags, Floats
@@ -32,8 +34,8 @@ class LookCounts:
     """The looks of many histories, arrays of shape (histories, looks); see `models.monitoring.looks.Look`."""
 
     missed: Floats
-    failures: Floats
-    false_episodes: Floats
+    failures: Floats  # with those that the findings may hide
+    false_episodes: Floats  # less those that may hide a prevented failure
     exposure: Floats
 
 
@@ -65,10 +67,17 @@ def tally_looks(outcomes: Outcomes, assets: int, histories: int, grid: Grid) -> 
     episodes = _in_looks(outcomes.episodes[~opened.isin(pd.MultiIndex.from_frame(blind))], "opened", grid)
     decisions = _in_looks(outcomes.decisions, "as_of", grid)
     decisions = decisions[decisions["state"] != "pending"]
+    unreported, misreported = hidden_failures(
+        tally(episodes[episodes["state"] == "tp_prevented"]),
+        tally(episodes[found_sound(episodes)]),
+        tally(episodes[work_unreported(episodes)]),
+        grid.findings,
+    )
+    false_episodes = tally(_first_per_asset(episodes[episodes["state"] == "fp"], "opened"))
     return LookCounts(
         missed=tally(failures[failures["state"] == "missed"]),
-        failures=tally(failures),
-        false_episodes=tally(_first_per_asset(episodes[episodes["state"] == "fp"], "opened")),
+        failures=tally(failures) + unreported + misreported,
+        false_episodes=np.maximum(false_episodes - misreported, 0),
         exposure=tally(decisions, (pd.to_timedelta(decisions["covered"]) / MONTH).to_numpy(dtype=float)),
     )
 

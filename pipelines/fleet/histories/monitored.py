@@ -14,6 +14,7 @@ import pandas as pd
 from models.monitoring.drift import ReferenceRates
 from models.monitoring.looks import Grid
 from models.outcomes.error_rates import error_rates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes
 from pipelines.fleet.histories.look_counts import LookCounts, join_counts, tally_looks
 from pipelines.fleet.histories.recorded import (
@@ -51,6 +52,7 @@ class MonitoredPlant:
     acted: float = 0.8  # share of alarms to which mechanics come
     not_inspected: float = 0.1  # of these, share in which they do not look, and so prevent nothing
     unreported_share: float = 0.0  # share in which they look, prevent what they can, and do not report their finding
+    misreported: float = 0.0  # share of the confirmed defects that are repaired and reported as "no fault found"
     repeated: float = 0.1  # share of failures that are soon followed by another one with the same cause
     late: float = 7.0  # mean days that reports take, exponential
     stride: float = 7.0  # days between decisions
@@ -83,6 +85,9 @@ def simulate(plant: MonitoredPlant, histories: int, rng: np.random.Generator) ->
     visited = seen & (rng.random(breaks.shape) < plant.acted) & (work < breaks)
     findings = _draw_findings(plant, breaks.shape, "defect_confirmed", rng)
     failed = ~(visited & (findings != "not_inspected"))
+    if plant.misreported:
+        wrong = (findings == "defect_confirmed") & (rng.random(breaks.shape) < plant.misreported)
+        findings = np.where(wrong, "no_fault_found", findings)
     ends = np.where(failed, breaks, work)
 
     decided = 1 + plant.stride * np.arange(int((last - 1) // plant.stride) + 1)
@@ -133,7 +138,8 @@ def simulated_looks(plant: MonitoredPlant, histories: int, *, seed: int) -> Look
     for begun in range(0, histories, at_once):
         count = min(at_once, histories - begun)
         outcomes = simulated_outcomes(plant, count, rng)
-        parts.append(tally_looks(outcomes, plant.assets, count, Grid(SINCE, 7 * DAY)))
+        grid = Grid(SINCE, 7 * DAY, findings=FindingQuality(sensitivity=1 - plant.misreported))
+        parts.append(tally_looks(outcomes, plant.assets, count, grid))
     return join_counts(parts)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.outcomes.error_rates import MONTH, Rate, error_rates
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms
 from pipelines.fleet.histories.recorded import (
     DAY,
@@ -41,6 +42,8 @@ class SlottedPlant:
     missed: float = 0.2  # a defect raises no alert
     acted: float = 0.8  # mechanics act on an alarm, and prevent the failure if there is a defect
     unreported_share: float = 0.0  # mechanics do not report their finding
+    sensitivity: float = 1.0  # of findings: a defect is reported as one; else it is repaired as "no fault found"
+    specificity: float = 1.0  # a sound asset is reported as sound
     late: pd.Timedelta = 0 * DAY  # delay of reports of failures and work
 
     @property
@@ -57,7 +60,9 @@ class SlottedPlant:
         return START + (self.slots * SLOT + 3) * DAY
 
 
-def estimated_rates(plant: SlottedPlant, histories: int, *, seed: int) -> pd.DataFrame:
+def estimated_rates(
+    plant: SlottedPlant, histories: int, *, seed: int, findings: FindingQuality | None = None
+) -> pd.DataFrame:
     """Simulate histories and estimate the error rates of each, with forewarn's estimator and the naive one.
 
     The result has a row for each history. For missed and false: the rate, its low and high, and bound_low and
@@ -76,7 +81,7 @@ def estimated_rates(plant: SlottedPlant, histories: int, *, seed: int) -> pd.Dat
         own = {name: groups.get(history, frames[name].iloc[:0]) for name, groups in by_history.items()}
         failures = own.pop("known_failures")
         outcomes = replace(together, **own)
-        rates = error_rates(outcomes)
+        rates = error_rates(outcomes, findings=findings)
         estimates = _with_ends("missed", rates.missed) | _with_ends("false", rates.false_episodes)
         rows.append(estimates | _naive_rates(outcomes, failures))
     return pd.DataFrame(rows)
@@ -92,7 +97,8 @@ def simulate(plant: SlottedPlant, histories: int, rng: np.random.Generator) -> R
     spurious = ~broken & (rng.random(draws.shape) < false / (1 - defect))
     alarmed = spurious | (broken & (rng.random(draws.shape) >= missed))
     acted = alarmed & (rng.random(draws.shape) < plant.acted)
-    truth = np.where(broken, "defect_confirmed", "no_fault_found").astype(object)
+    right = rng.random(draws.shape) < np.where(broken, plant.sensitivity, plant.specificity)
+    truth = np.where(broken == right, "defect_confirmed", "no_fault_found").astype(object)
     findings = draw_findings(truth, rng, not_inspected=0.0, unreported=plant.unreported_share)
     failures = _slot_events(broken & ~acted, FAILURE, plant)
     work = _slot_events(acted, WORK, plant).assign(finding=findings[acted])

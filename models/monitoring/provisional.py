@@ -1,0 +1,56 @@
+"""Provisional promises: tightened once, from the champion's own first outcomes, where an evaluation saw too little.
+
+A promise by few failures keeps a wide limit, and what is within it is never seen. As soon as the champion's own matured
+outcomes hold enough events they are pooled with it. Where the result promises less, it counts from the next look on;
+never where it promises more. What was counted before stays tested against the promise of its time. The new promise is
+fixed by the past, so the evidence goes on as a product, and its budget holds as long as the rate keeps both promises;
+that it does not although the model has not changed is held to half of what the first promise may spend, like every
+promise that replaces another.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from models.monitoring.looks import Look
+from models.outcomes.error_rates import occurrence, share
+from models.promises.limits import Certainty, effective_exposure, effective_trials, limit
+from models.promises.pooling import pool
+from models.promises.reference_rates import MISSED, ReferenceRates
+
+
+def provisional(promise: ReferenceRates, rate: str, events: int) -> bool:
+    """Return whether a promise of `MISSED` or `FALSE` rests on fewer effective failures, or false episodes."""
+    promised = promise.rate(rate)
+    if not promised.of:
+        return False
+    if rate == MISSED:
+        return effective_trials(promised, promise.confidence) < events
+    return effective_exposure(promised, promise.confidence) * promised.value < events
+
+
+def tightened(
+    promise: ReferenceRates, rate: str, looks: Sequence[Look], certainty: Certainty, events: int
+) -> tuple[int, ReferenceRates] | None:
+    """Return after how many looks a provisional promise of a rate is replaced by a tighter one, and by which.
+
+    None where the promise is not provisional, too little has matured yet, or what has matured promises no less.
+    """
+    if not provisional(promise, rate, events):
+        return None
+    counts = [look.failures if rate == MISSED else look.false_episodes for look in looks]
+    enough = next((place for place, seen in enumerate(accumulate(counts), 1) if seen >= events), None)
+    if enough is None:
+        return None
+    own = _counted(looks[:enough], promise)
+    place = promise.place_of(rate) + 1
+    source = f"{promise.source_of(rate).rstrip(',')} together with the champion's first {enough} looks"
+    new = pool(promise.only(rate), own.only(rate), source).at(place)
+    return (enough, new) if limit(new, rate, certainty) < limit(promise, rate, certainty) else None
+
+
+def _counted(looks: Sequence[Look], promise: ReferenceRates) -> ReferenceRates:
+    missed = share(sum(look.missed for look in looks), sum(look.failures for look in looks), promise.confidence)
+    false = occurrence(
+        sum(look.false_episodes for look in looks), sum(look.exposure for look in looks), promise.confidence
+    )
+    return ReferenceRates(missed, false, promise.source, promise.confidence)

@@ -1,0 +1,1 @@
+"""Promises: the error rates against which a champion is monitored, and how high they may be by their evidence."""

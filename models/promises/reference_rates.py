@@ -1,0 +1,62 @@
+"""Reference rates: the error rates that a champion promises, each with the counts that it rests on."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.outcomes.error_rates import ErrorRates, Rate, occurrence, share
+
+MISSED, FALSE = "missed", "false_episodes"
+"""The two rates that are promised, by their fields."""
+
+
+@dataclass(frozen=True)
+class ReferenceRates:
+    """The error rates against which a champion is monitored."""
+
+    missed: Rate  # failures missed, of all
+    false_episodes: Rate  # false alarm episodes per asset-month
+    source: str = "its evaluation"  # where they were measured, as the reasons name it
+    confidence: float = 0.95  # of the rates' two-sided intervals, which allow for assets that differ
+    # How many promises came before each of the rates that may have been replaced by it: the more there were, the surer
+    # one must be of it.
+    missed_place: int = 0
+    false_place: int = 0
+    # Where the second rate was measured, if elsewhere than the first.
+    false_source: str | None = None
+
+    @classmethod
+    def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
+        """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
+        if rates is None:
+            return cls(share(0, 0), occurrence(0, 0.0), source)
+        return cls(rates.missed, rates.false_episodes, source, rates.confidence)
+
+    def rate(self, name: str) -> Rate:
+        """Return `MISSED` or `FALSE`."""
+        return self.false_episodes if name == FALSE else self.missed
+
+    def source_of(self, rate: str) -> str:
+        """Return where `MISSED` or `FALSE` was measured."""
+        return self.false_source if rate == FALSE and self.false_source is not None else self.source
+
+    def place_of(self, rate: str) -> int:
+        """Return how many promises came before `MISSED` or `FALSE`."""
+        return self.false_place if rate == FALSE else self.missed_place
+
+    def at(self, place: int) -> "ReferenceRates":
+        """Return the same after as many other promises."""
+        return replace(self, missed_place=place, false_place=place)
+
+    def with_rate(self, rate: str, other: "ReferenceRates") -> "ReferenceRates":
+        """Return the same with `MISSED` or `FALSE` as another promises it."""
+        source = other.source_of(FALSE) if rate == FALSE else self.source_of(FALSE)
+        if rate == FALSE:
+            new = replace(self, false_episodes=other.false_episodes, false_place=other.false_place)
+        else:
+            new = replace(self, missed=other.missed, missed_place=other.missed_place, source=other.source)
+        return replace(new, false_source=None if source == new.source else source)
+
+    def only(self, rate: str) -> "ReferenceRates":
+        """Promise one of the rates, `MISSED` or `FALSE`, and nothing of the other."""
+        none: dict[str, Any] = {FALSE: occurrence(0, 0.0)} if rate == MISSED else {MISSED: share(0, 0)}
+        return replace(self, **none)

@@ -1,0 +1,163 @@
+"""Which promise counts for a version: read from the tags of versions, the ledger, and what people have accepted.
+
+Nothing is stored for it at a promotion: it follows from the champions that the ledger has on record. So a rollback
+restores the promise that the earlier champion had.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.errors import NotFoundError
+from data_contracts.records.records import decisions, promotions
+from models.outcomes.error_rates import ErrorRates, parse_rate
+from models.outcomes.rate_intervals import effective_share
+from models.promises.chain import BindingPromise, VersionPromise, bind
+from models.promises.limits import Certainty, effective_trials
+from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+from models.registry.ledger import champion_stack
+from models.registry.promotion import Records
+from models.registry.registry import Registry
+from models.registry.run_record import PROMISE_CARRIED
+
+PROMISE_ACCEPTED = "promise accepted"
+"""The decision of a person that a version is held to its own promise, although it is looser."""
+
+
+@dataclass(frozen=True)
+class PromiseLedger:
+    """What the promises of a model's versions follow from."""
+
+    promotions: pd.DataFrame  # the ledger
+    acceptances: pd.DataFrame  # columns at, model_version, reasons, evidence
+    settled: pd.DataFrame  # the same, of looks at which a champion's own outcomes had made its promise tighter
+    tags: Callable[[int], Mapping[str, str] | None]  # of a version; None if it was deleted
+
+    def binding(
+        self,
+        version: int,
+        *,
+        certainty: Certainty,
+        now: pd.Timestamp,
+        comparison: Mapping[str, Any] | None = None,
+        accept: bool = False,
+    ) -> BindingPromise:
+        """Return what a version is held to as champion, as known at `now`; a new one as if it were promoted.
+
+        `comparison` are the figures of the comparison by which a new version would be promoted; `accept` supposes that
+        a person accepts its own promise.
+        """
+        ledger = self.promotions[self.promotions["at"] <= now]
+        accepted = self._accepted(now)
+        chain: list[VersionPromise] = []
+        before: ReferenceRates | None = None
+        for each in _champions_until(ledger, version):
+            tags = self.tags(each)
+            if tags is None:
+                continue
+            known = comparison if each == version and comparison is not None else _comparison(ledger, each)
+            before = own_promise(tags, each, known, before)
+            # A version from before promises were carried on is held to its own.
+            begins = PROMISE_CARRIED not in tags or each in accepted or (accept and each == version)
+            chain = [*([] if begins else chain), VersionPromise(each, before)]
+            if each != version:
+                chain += self._settled(each, now)
+        if not chain:
+            chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
+        return bind(chain, certainty, accepted.get(version, ""))
+
+    def _settled(self, version: int, now: pd.Timestamp) -> list[VersionPromise]:
+        """Return what a former champion's own outcomes had made of its promise, since a person last accepted one."""
+        accepted = self.acceptances.loc[self.acceptances["model_version"] == version, "at"].max()
+        looks = self.settled[(self.settled["model_version"] == version) & (self.settled["at"] <= now)]
+        looks = looks if pd.isna(accepted) else looks[looks["at"] > accepted]
+        if looks.empty:
+            return []
+        stored = looks.iloc[-1]["evidence"]["promise"]
+        rates = ReferenceRates(parse_rate(stored[MISSED]), parse_rate(stored[FALSE]), stored["source"])
+        rates = replace(rates, confidence=stored["confidence"], false_source=stored["false_source"])
+        kept = stored["settled"]
+        return [VersionPromise(version, rates if len(kept) > 1 else rates.only(kept[0]))]
+
+    def _accepted(self, now: pd.Timestamp) -> dict[int, str]:
+        rows = self.acceptances[self.acceptances["at"] <= now].to_dict("records")
+        return {
+            int(row["model_version"]): f"accepted by {row['evidence']['actor']} on {row['at']:%Y-%m-%d}: "
+            + row["reasons"][0]
+            for row in rows
+        }
+
+
+def read_promises(registry: Registry, records: Records, name: str) -> PromiseLedger:
+    """Read what the promises of a model's versions follow from; tags are read once, when they are asked for."""
+    stored = decisions(records, model_name=name)
+
+    @cache
+    def tags(version: int) -> Mapping[str, str] | None:
+        try:
+            return registry.tags(name, version)
+        except NotFoundError:  # deleted since
+            return None
+
+    settled = stored["evidence"].map(lambda evidence: bool((evidence.get("promise") or {}).get("settled"))).astype(bool)
+    accepted = stored["decision"] == PROMISE_ACCEPTED
+    return PromiseLedger(promotions(records, model_name=name), stored[accepted], stored[settled & ~accepted], tags)
+
+
+def own_promise(
+    tags: Mapping[str, str], version: int, comparison: Mapping[str, Any] | None, before: ReferenceRates | None
+) -> ReferenceRates:
+    """Return what a version promises by its own evidence, pooled with a little of the promise before.
+
+    The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
+    version from before promises were carried on promises what its evaluation showed.
+    """
+    stored = tags.get("reference_rates")
+    rates = ReferenceRates.of(
+        None if stored is None else ErrorRates.from_dict(json.loads(stored)), f"the evaluation of version {version}"
+    )
+    if PROMISE_CARRIED not in tags or stored is None:
+        return rates
+    if comparison is not None:
+        rates = _compared(rates, version, comparison)
+    if before is None or not (before.missed.of or before.false_episodes.of):
+        return rates
+    return pool(rates, before, f"{rates.source}, pooled with the promise before,", most=MOST_FROM_BEFORE)
+
+
+def _compared(evaluation: ReferenceRates, version: int, comparison: Mapping[str, Any]) -> ReferenceRates:
+    """Return the rates by a comparison; how far failures are clusters, which it does not say, is the evaluation's."""
+    sides = {}
+    for side in ("champion", "challenger"):
+        missed, false = (parse_rate(comparison[side][name]) for name in ("missed", "false_episodes"))
+        if missed.of and evaluation.missed.of:
+            independent = effective_trials(evaluation.missed, evaluation.confidence) / evaluation.missed.of
+            missed = effective_share(int(missed.of), missed.value, missed.of * independent, evaluation.confidence)
+        sides[side] = ReferenceRates(missed, false, "", evaluation.confidence)
+    return without_selection(
+        sides["challenger"],
+        sides["champion"],
+        f"the comparison that promoted version {version} (the mean of both models)",
+    )
+
+
+def _champions_until(ledger: pd.DataFrame, version: int) -> tuple[int, ...]:
+    """Return the champions up to a version, which comes last; each once, where it was last promoted."""
+    stack = champion_stack(ledger)
+    before = stack[: len(stack) - stack[::-1].index(version) - 1] if version in stack else stack
+    champions = dict.fromkeys(reversed([each for each in before if each != version]))
+    return (*reversed(list(champions)), version)
+
+
+def _comparison(ledger: pd.DataFrame, version: int) -> Mapping[str, Any] | None:
+    """Return the comparison by which a version was promoted; None if it was without one."""
+    for evidence in reversed(list(ledger.loc[ledger["to_version"] == version, "evidence"])):
+        if not evidence.get("rollback"):
+            comparison: Mapping[str, Any] | None = evidence.get("comparison")
+            return comparison if comparison and comparison.get("challenger") and comparison.get("champion") else None
+    return None
