@@ -136,9 +136,10 @@ def followed_hours(
         by="asset",
         direction="forward",
     ).sort_values("row")
-    until = following["begins"].fillna(known_until).clip(upper=known_until)
+    begins = following["begins"]
+    until = begins.where(begins < known_until, known_until)
     hours = (until - following["as_of"]) / pd.Timedelta(hours=1)
-    return np.maximum(hours.to_numpy(dtype=np.float64), 0.0)
+    return np.asarray(np.maximum(hours.to_numpy(dtype=np.float64), 0.0), dtype=np.float64)
 
 
 def unobserved_time(
