@@ -138,8 +138,8 @@ def followed_hours(
     ).sort_values("row")
     begins = following["begins"]
     until = begins.where(begins < known_until, known_until)
-    hours = (until - following["as_of"]) / pd.Timedelta(hours=1)
-    return np.asarray(np.maximum(hours.to_numpy(dtype=np.float64), 0.0), dtype=np.float64)
+    seconds = (until - following["as_of"]).dt.total_seconds().to_numpy(dtype=np.float64)
+    return np.asarray(np.maximum(seconds / 3600.0, 0.0), dtype=np.float64)
 
 
 def unobserved_time(
