@@ -220,3 +220,9 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return value
+
+
+def unreported_share(outcomes: Outcomes, since: pd.Timestamp) -> float:
+    """Return the share of matured alarm episodes opened after `since` whose work has no reported finding."""
+    matured = outcomes.episodes[(outcomes.episodes["opened"] > since) & (outcomes.episodes["state"] != "pending")]
+    return float((matured["state"] == "censored").mean()) if len(matured) else 0.0

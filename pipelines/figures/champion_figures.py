@@ -80,11 +80,7 @@ def _reasons(result: FiguresResult) -> Iterator[str]:
         return
     yield f"{result.compared:,} of {result.predicted:,} predictions, of {result.assets:,} assets, can be compared."
     if "rmse" in result.metrics:
-        yield (
-            "Judge by the RMSE beside that of the evaluation; `forewarn retrain` trains a challenger and compares it."
-            if result.clock == TIME
-            else "Judge by the RMSE beside that of the evaluation; `forewarn train` trains another version."
-        )
+        yield "Judge by the RMSE beside that of the evaluation; `forewarn train` trains another version."
 
 
 def champion_figures(
