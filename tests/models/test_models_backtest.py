@@ -31,6 +31,7 @@ from models.experiment.experiment import CostPlan
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms
+from models.outcomes.weekly_counts import WEEK, WeekCounts
 from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
 from models.retraining.comparison_power import ExpectedErrors
@@ -101,7 +102,9 @@ class Skilled:
         self.trainings.append(at)
         self.urgent += [at] if urgent else []
         false = occurrence(1, 40.0)
-        promised = ErrorRates(BEGIN, at, share(10, 100), false, share(0, 1), share(0, 1), 90, 0, 0, 0, confidence=0.9)
+        weeks = tuple(WeekCounts(at - n * WEEK, 1, 10, int(not n), 4.0) for n in reversed(range(10)))
+        decisions = (share(0, 1), share(0, 1))
+        promised = ErrorRates(BEGIN, at, share(10, 100), false, *decisions, 90, 0, 0, 0, confidence=0.9, weeks=weeks)
         return Version(at, at - DAY, promised)
 
     def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
