@@ -53,7 +53,7 @@ def season_factors(times: pd.DatetimeIndex, period: ReferencePeriod, amplitude: 
     parts, angles = (grid.ravel() for grid in np.meshgrid(amplitude * np.array(AMPLITUDES[1:]), phases))
     waves = _Waves(np.array([0.0, *parts]), np.array([0.0, *angles]))
     if len(period.times):
-        own = waves.at(_angles(pd.DatetimeIndex(period.times)))
+        own = waves.at(_angles(pd.DatetimeIndex(list(period.times))))
         events, amounts = np.asarray(period.events, dtype=float), np.asarray(period.amounts, dtype=float)
         left = _not_contradicted(own, events, amounts)
         means = (own @ amounts) / amounts.sum()
