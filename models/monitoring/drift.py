@@ -225,8 +225,9 @@ def _seasons(
 ) -> FloatArray:
     if promise.period is None:
         return np.ones(len(happened))
-    columns = ([getattr(look, name) for look in promise.weeks] for name in ("at", events, amounts))
-    return season_factors(happened, ReferencePeriod(*promise.period, *columns), amplitude)
+    times = pd.DatetimeIndex([week.at for week in promise.weeks], tz="UTC")
+    columns = ([getattr(week, name) for week in promise.weeks] for name in (events, amounts))
+    return season_factors(happened, ReferencePeriod(*promise.period, times, *columns), amplitude)
 
 
 def look_counts(looks: Sequence[Look | WeekCounts]) -> LookCounts:

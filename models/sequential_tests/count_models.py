@@ -23,6 +23,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 RATES = 8
+TYPICAL = 2
+"""The place of the rate up to which stakes are much the same."""
 CUTS = 32
 HIGHEST_SHARE = 0.95
 HIGHEST_FOLD = 10.0
@@ -40,6 +42,13 @@ class CountModel:
     log_frequency: Callable[[FloatArray, float], FloatArray]  # that term, of events and amount
     spread: Callable[[float, float], FloatArray]  # rates to bet on, from the harmful one upwards, of null and harmful
     most: Callable[[float, float], int]  # events of interest, of an amount and a rate
+    divergence: Callable[[FloatArray, float], FloatArray]  # Kullback-Leibler, of independent events at rates, from one
+
+    def log_stakes(self, null: float, rates: FloatArray) -> FloatArray:
+        """Return the log of each rate's share of the stake; the further a rate, the sooner it is seen with less."""
+        divergences = self.divergence(rates, null)
+        stakes = 1 / (divergences + divergences[TYPICAL])
+        return np.asarray(np.log(stakes / stakes.sum()))
 
 
 def _beta_binomial(events: FloatArray, trials: FloatArray, rate: FloatArray, dispersion: FloatArray) -> FloatArray:
@@ -87,6 +96,18 @@ def _spread_counts(_null: float, harmful: float) -> FloatArray:
     return np.geomspace(harmful, HIGHEST_FOLD * harmful, RATES)
 
 
+def _share_divergence(rates: FloatArray, null: float) -> FloatArray:
+    from scipy.special import rel_entr
+
+    return np.asarray(rel_entr(rates, null) + rel_entr(1 - rates, 1 - null))
+
+
+def _count_divergence(rates: FloatArray, null: float) -> FloatArray:
+    from scipy.special import kl_div
+
+    return np.asarray(kl_div(rates, null))
+
+
 def _all_trials(trials: float, _rate: float) -> int:
     return int(trials)
 
@@ -102,6 +123,7 @@ BETA_BINOMIAL = CountModel(
     _ways,
     _spread_shares,
     _all_trials,
+    _share_divergence,
 )
 NEGATIVE_BINOMIAL = CountModel(
     "negative binomial",
@@ -110,6 +132,7 @@ NEGATIVE_BINOMIAL = CountModel(
     _orders,
     _spread_counts,
     _most_counts,
+    _count_divergence,
 )
 
 

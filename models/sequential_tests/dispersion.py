@@ -12,7 +12,7 @@ from models.sequential_tests.count_models import CountModel, FloatArray
 
 HALF_LIFE = 8
 FIRST_LEVEL_LOOKS = 5
-INDEPENDENT_SHARE = 0.5
+INDEPENDENT_SHARE = 0.7
 LEAST_LEVEL = 0.02
 
 
@@ -26,7 +26,7 @@ class ReferenceCounts:
 
 
 def log_prior(model: CountModel) -> FloatArray:
-    """Return the log of each dispersion's weight: half on independence, the rest spread evenly."""
+    """Return the log of each dispersion's weight: most on independence, the rest spread evenly."""
     others = len(model.dispersions) - 1
     return np.log([INDEPENDENT_SHARE, *[(1 - INDEPENDENT_SHARE) / others] * others])
 

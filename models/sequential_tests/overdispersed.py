@@ -71,12 +71,13 @@ def overdispersed_evidence(
         rates, own = model.spread(null, harmful), (events[:, look, None], amounts[:, look, None])
         at_null = model.log_likelihood(*own, np.array(null), dispersions)
         at_rates = model.log_likelihood(own[0][..., None], own[1][..., None], rates[:, None], dispersions)
+        stakes = model.log_stakes(null, rates)
         if not look:
-            since.start(posterior[:, 0], relative[:, 0], np.ones(histories, dtype=bool))
+            since.start(posterior[:, 0], relative[:, 0], stakes, np.ones(histories, dtype=bool))
         since.update(at_null, at_rates)
         e_process[:, look] = since.log_total()
         if not math.isinf(threshold):
-            recent.start(posterior[:, look], relative[:, look], amounts[:, look] > 0)
+            recent.start(posterior[:, look], relative[:, look], stakes, amounts[:, look] > 0)
             recent.avoid_overshoot(amounts[:, look], null, rates)
             recent.update(at_null, at_rates)
             e_detector[:, look] = recent.log_total()
@@ -94,12 +95,15 @@ class _Sums:
         self._more = np.arange(dispersions) > np.arange(dispersions)[:, None]  # (of the null, of the numerator)
         self._factors = np.empty((histories, 0))  # logs of what was won back from overshoots
 
-    def start(self, posterior: FloatArray, relative: FloatArray, watched: npt.NDArray[np.bool_]) -> None:
-        """Start another e-process where the look is watched; the oldest ends when there are too many."""
+    def start(
+        self, posterior: FloatArray, relative: FloatArray, stakes: FloatArray, watched: npt.NDArray[np.bool_]
+    ) -> None:
+        """Start another e-process where the look is watched; the oldest ends when there are too many.
+
+        Logs of (histories, dispersions), and (rates,) of the stakes.
+        """
         first = max(self._numerators.shape[1] + 1 - self._most, 0)
-        numerators = np.broadcast_to(
-            (posterior - math.log(RATES))[:, None, None, :], (len(posterior), 1, RATES, len(posterior[0]))
-        )
+        numerators = posterior[:, None, None, :] + stakes[:, None]
         begun = np.where(watched, 0.0, -np.inf)[:, None]
         self._numerators = np.concatenate([self._numerators[:, first:], numerators], axis=1)
         self._denominators = np.concatenate([self._denominators[:, first:], relative[:, None, :]], axis=1)

@@ -32,7 +32,7 @@ class ReferencePeriod:
 
     start: pd.Timestamp
     end: pd.Timestamp
-    times: Sequence[pd.Timestamp] = ()
+    times: pd.DatetimeIndex | None = None
     events: Sequence[float] = ()
     amounts: Sequence[float] = ()
 
@@ -52,8 +52,8 @@ def season_factors(times: pd.DatetimeIndex, period: ReferencePeriod, amplitude: 
     phases = 2 * np.pi * np.arange(PHASES) / PHASES
     parts, angles = (grid.ravel() for grid in np.meshgrid(amplitude * np.array(AMPLITUDES[1:]), phases))
     waves = _Waves(np.array([0.0, *parts]), np.array([0.0, *angles]))
-    if len(period.times):
-        own = waves.at(_angles(pd.DatetimeIndex(list(period.times))))
+    if period.times is not None and len(period.times):
+        own = waves.at(_angles(period.times))
         events, amounts = np.asarray(period.events, dtype=float), np.asarray(period.amounts, dtype=float)
         left = _not_contradicted(own, events, amounts)
         means = (own @ amounts) / amounts.sum()

@@ -42,7 +42,7 @@ def test_a_kept_promise_waits_and_then_is_kept() -> None:
     assert late[-1].reasons[0].startswith("5 of 30 failures were missed")
 
 
-@pytest.mark.parametrize("look", [_look(7, missed=6), _look(7, false=20)])
+@pytest.mark.parametrize("look", [_look(7, missed=10, failures=10), _look(7, false=20)])
 def test_misses_or_false_alarms_suggest_a_rollback(look: Look) -> None:
     """Either rate, clearly worse than the replaced champion promised, suggests a rollback at once, and for good."""
     assert _assess(look).suggestion == ROLL_BACK

@@ -109,7 +109,7 @@ class FalseAlarmLooks:
         counted, after = middles[: events.shape[1]], middles[weeks:]
         factors = [
             season_factors(
-                after, ReferencePeriod(SINCE, SINCE + WEEK * weeks, tuple(counted), own, exposed), self.declared_season
+                after, ReferencePeriod(SINCE, SINCE + WEEK * weeks, counted, own, exposed), self.declared_season
             )
             for own, exposed in zip(events, amounts, strict=True)
         ]
