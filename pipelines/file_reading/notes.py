@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _MAX_NAMES = 8
+_END_OF_DAY = re.compile(r"[T ]24:?00")
 _NUMBER = re.compile(r"[-+\d.,' eE]*\d")
 
 
@@ -105,6 +106,8 @@ class ReadingNotes:
             )
             words = any(count and not _NUMBER.fullmatch(self.examples[name]) for name, count in others.items())
             hint = "; a word for no value is named by --missing" if words else ""
+            if any(count and _END_OF_DAY.search(self.examples[name]) for name, count in others.items()):
+                hint = "; 24:00 is to be written as 00:00 of the next day"
             yield f"cells that cannot be read as their type: {counts}{hint}"
         if self.long is not None:
             yield from _of_long(self.long)

@@ -32,7 +32,15 @@ _FORMATS = (
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d.*)?$")
 _ZONED = re.compile(r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
 _EPOCHS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
-_QUALITY = re.compile(r"(?:good|bad|uncertain|ok|valid|invalid|questionable|suspect)\b.*", re.IGNORECASE)
+_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])?")
+_EPOCH_DIGITS = min(_EPOCHS)
+_ONLY_TIME = re.compile(
+    r"(?:event|local|utc)?[ _-]?(?:time|date|datum|zeit|date[ _-]?time|time[ _-]?stamp|zeit[ _-]?stempel|uhrzeit)",
+    re.IGNORECASE,
+)
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?$")
+_MOST_TIMES = 0.5  # a share of times beyond which the others are bad cells
 _MOST_WORDS = 0.2  # a share of cells that are no numbers beyond which the column is no channel
 
 
@@ -85,20 +93,52 @@ def _names_zone(time_format: str) -> bool:
 def _as_time(name: str, column: pa.ChunkedArray) -> TimeColumn | None:
     if pa.types.is_timestamp(column.type):
         return TimeColumn(name, None, column.type.tz is not None)
-    texts = _sample(column)
-    if not texts:
-        return None
-    if all(_ISO.match(text) for text in texts):
-        return TimeColumn(name, None, all(_ZONED.search(text) for text in texts))
+    texts = sample_texts(column)
+    # A single cell that is no time, such as a total in the last line, is for the checks to refuse.
+    if _are_most(iso := [text for text in texts if _ISO.match(text)], texts):
+        return TimeColumn(name, None, all(_ZONED.search(text) for text in iso))
     for date, written in _FORMATS:
-        match = re.match(rf"{date}(?P<rest>.*)$", texts[0])
-        if match and all(re.match(date, text) for text in texts):
-            clock = {0: "", 1: " HH:MM", 2: " HH:MM:SS"}.get(match["rest"].count(":"), " HH:MM:SS")
-            return _day_first(name, written, clock, texts)
-    if all(re.fullmatch(r"\d+(?:\.0*)?", text) for text in texts):
-        digits = {len(text.partition(".")[0]) for text in texts}
-        epoch = _EPOCHS.get(max(digits)) if len(digits) == 1 else None
-        return TimeColumn(name, epoch or "cycle", zoned=True)
+        dated = [match for text in texts if (match := re.match(rf"{date}(?P<rest>.*)$", text))]
+        if _are_most(dated, texts):
+            clock = {0: "", 1: " HH:MM", 2: " HH:MM:SS"}.get(dated[0]["rest"].count(":"), " HH:MM:SS")
+            return _day_first(name, written, clock, [match[0] for match in dated])
+    return _counted(name, texts)
+
+
+def _counted(name: str, texts: Sequence[str]) -> TimeColumn | None:
+    """Return a column of numbers that are times: dates without marks, counts since 1970, or cycles."""
+    whole = [text.partition(".")[0] for text in texts if re.fullmatch(r"\d+(?:\.0*)?", text)]
+    digits = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
+    usual = [text for text in whole if len(text) == digits]
+    if digits in _COMPACT and _are_most([text for text in usual if _COMPACT_DATE.match(text)], texts):
+        return TimeColumn(name, _COMPACT[digits], zoned=False)
+    if digits in _EPOCHS and _are_most(usual, texts):
+        return TimeColumn(name, _EPOCHS[digits], zoned=True)
+    if whole and len(whole) == len(texts) and max(map(len, whole)) < _EPOCH_DIGITS:
+        return TimeColumn(name, "cycle", zoned=True)
+    return None
+
+
+def _are_most(some: Sequence[object], texts: Sequence[str]) -> bool:
+    return len(some) > _MOST_TIMES * len(texts)
+
+
+def unread_time(columns: Columns) -> tuple[str, str] | None:
+    """Return the first column that is named as a time and nothing else, and what it holds that is none."""
+    for name in columns.names:
+        if _ONLY_TIME.fullmatch(name) and (texts := sample_texts(columns.column(name))):
+            return name, texts[0]
+    return None
+
+
+def time_of_day(columns: Columns, date: str) -> str | None:
+    """Return the column that has the time of day of a column of dates alone; None if there is none."""
+    if any(":" in text for text in sample_texts(columns.column(date))):
+        return None
+    for name in columns.names:
+        texts = sample_texts(columns.column(name)) if _TIME_NAMES.search(name) and name != date else []
+        if texts and all(_TIME_OF_DAY.match(text) for text in texts):
+            return name
     return None
 
 
@@ -111,7 +151,8 @@ def _day_first(name: str, written: str, clock: str, texts: Sequence[str]) -> Tim
     return TimeColumn(name, written + clock, zoned=False, ambiguous=max(firsts) <= 12)
 
 
-def _sample(column: pa.ChunkedArray) -> list[str]:
+def sample_texts(column: pa.ChunkedArray) -> list[str]:
+    """Return distinct texts of a column, evenly chosen where there are thousands."""
     present = pc.unique(column.drop_null().cast(pa.large_string()))
     step = max(1, len(present) // 2000)
     return [str(text).strip() for text in present[::step].to_pylist() if str(text).strip()]
@@ -129,14 +170,6 @@ def find_asset(columns: Columns, others: Iterable[str]) -> str | None:
         if distinct and len(texts) >= 3 * distinct and not fractions:
             candidates.append((name != "asset", columns.names.index(name), name))
     return min(candidates)[2] if candidates else None
-
-
-def is_quality(column: pa.ChunkedArray) -> bool:
-    """Return whether all values of a column are qualities of readings."""
-    if not is_text(column.type):
-        return False
-    texts = _sample(column)
-    return bool(texts) and all(_QUALITY.fullmatch(text) for text in texts)
 
 
 def guess_channel(header: str, unit: str | None, column: pa.ChunkedArray, layout: FileLayout) -> ChannelGuess | None:
@@ -172,7 +205,9 @@ def guess_channel(header: str, unit: str | None, column: pa.ChunkedArray, layout
 
 
 def _is_boolean(column: pa.ChunkedArray) -> bool:
-    return is_text(column.type) and bool(texts := _sample(column)) and {t.lower() for t in texts} <= {"true", "false"}
+    return (
+        is_text(column.type) and bool(texts := sample_texts(column)) and {t.lower() for t in texts} <= {"true", "false"}
+    )
 
 
 def _usual(numbers: "np.ndarray[Any, Any]") -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """A contract to start from, inferred from files: what they hold, and what a person has to decide."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,12 +30,16 @@ from pipelines.importers.inferred_columns import (
     find_time,
     grows,
     guess_channel,
-    is_quality,
+    sample_texts,
+    time_of_day,
+    unread_time,
 )
+from pipelines.importers.inferred_qualities import QualityGuess, guess_quality, meaning_of_zero, whose, without_bad
 from pipelines.importers.sampled_files import bare_columns, check_given, is_header, stacked, with_content
 
 _OWN = ("known_time", "source")
 _SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
+_SERIAL_DATES = (20_000, 80_000)  # days since 1899-12-30 from 1954 to 2119
 _TAG_MARKS = (".", "/", ":", "|", "_")
 
 
@@ -70,6 +75,7 @@ def infer_contract(
     columns, partial = stacked(raws, given)
     if not columns.rows:
         raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
+    _check_alike(raws)
     layout = _marks(raws[0], columns, given)
     if given.shape == "long" or looks_long(columns.names):
         sketch = _long(files, columns, layout, asset_type)
@@ -88,6 +94,18 @@ def infer_contract(
     return _tried(text, sketch, paths, now)
 
 
+def _check_alike(raws: Sequence[RawTable]) -> None:
+    """Raise if the files separate columns by different marks: their decimal marks would differ too."""
+    other = next((raw for raw in raws if raw.notes.separator != raws[0].notes.separator), None)
+    if other is not None and raws[0].notes.separator and other.notes.separator:
+        raise UsageError(
+            f"{raws[0].path} separates its columns by {raws[0].notes.separator!r}, {other.path} by "
+            f"{other.notes.separator!r}",
+            "files that are written alike",
+            "Name those of one kind; import the others by the same contract with --separator and --decimal",
+        )
+
+
 def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
     # None to name for commas, and for files that are no text.
     separator = given.separator or _SEPARATORS.get(raw.notes.separator)
@@ -99,6 +117,7 @@ def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
 
 def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     time = find_time(columns, layout.time_format)
+    _check_time(files[0], columns, time, layout)
     used = [time.name] if time is not None else []
     asset = find_asset(columns, used)
     used += [asset] if asset is not None else []
@@ -108,12 +127,14 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     if asset is None:
         layout = replace(layout, asset_from=_name_pattern(files))
         decisions.append("No column names the asset: it is taken from the files' names (fileLayout.assetFrom).")
-    channels, qualities, extra = [], {}, []
+    channels: list[ChannelGuess] = []
+    qualities: list[QualityGuess] = []
+    extra: list[str] = []
     for name, cells in zip(columns.names, columns.cells, strict=True):
         if name in used or name in _OWN:
             continue
-        if is_quality(cells):
-            qualities[name] = ""
+        if (quality := guess_quality(name, cells)) is not None:
+            qualities.append(quality)
             continue
         guess = guess_channel(name, columns.units.get(name), cells, layout)
         if guess is None:
@@ -126,8 +147,8 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         found = f"{files[0]} has no column of numbers besides time and asset (other columns: {left})"
         raise UsageError(found, expected, "Name the files of the readings")
     names = {guess.header: guess.name for guess in channels if guess.header != guess.name}
-    known = {guess.name for guess in channels}
-    qualities = {name: next((each for each in known if name.startswith(each)), "*") for name in qualities}
+    qualities = [whose(quality, channels) for quality in qualities]
+    channels = [without_bad(guess, qualities, columns) for guess in channels]
     rename = {**layout.rename, **rename, **names}
     layout = replace(layout, rename={name: ours for name, ours in rename.items() if name != ours})
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
@@ -138,7 +159,7 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         **_of_any_shape(files, columns, layout, time, assets, assets),
         asset_type=asset_type,
         channels=tuple(channels),
-        qualities=qualities,
+        qualities=tuple(qualities),
         extra=tuple(extra),
         decisions=tuple(decisions),
     )
@@ -162,6 +183,31 @@ def _of_any_shape(
         "zone_known": time is None or time.zoned,
         "interval": _interval(_times(columns, time, layout), series),
     }
+
+
+def _check_time(file: Path, columns: Columns, time: TimeColumn | None, layout: FileLayout) -> None:
+    """Raise if times are there and no draft could read them: rows would be the clock, or days."""
+    if time is not None and layout.time_format is None and (clock := time_of_day(columns, time.name)):
+        raise UsageError(
+            f"{file} has the day in {time.name} and the time of day in {clock}",
+            "one column of times",
+            "Join the two into one column, such as 2026-01-31 06:00:00",
+        )
+    unread = unread_time(columns) if time is None and layout.time_format != "row" else None
+    if unread is None:
+        return
+    name, text = unread
+    number = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+    if number is not None and number < min(_SERIAL_DATES):
+        return  # such as the seconds of a run
+    remedy = "Say how it is written with --time-format, such as 'dd.mm.yyyy HH:MM'"
+    if number is not None and number <= max(_SERIAL_DATES):
+        remedy = "If these are dates of a spreadsheet, format the column as yyyy-mm-dd hh:mm:ss and save it again"
+    raise UsageError(
+        f"{file}: {name} is named as a time, and holds {text!r}",
+        "times such as 2026-01-31T06:00:00Z, or counts since 1970",
+        f"{remedy}; if it is no time, and each row is a cycle, say so with --time-format row",
+    )
 
 
 def _with_time(layout: FileLayout, time: TimeColumn | None) -> FileLayout:
@@ -237,13 +283,19 @@ def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     tag_pattern = "{channel}" if own_asset or mark is None else f"{{asset}}{mark}{{channel}}"
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, shape="long", tags=tag_pattern, missing=tuple(sorted(words)))
+    decisions = ["Each line is one value of a tag; bad values are left out, and uncertain ones kept."]
+    if "quality" in roles.names and "0" not in layout.quality:
+        codes = sample_texts(roles.column("quality"))
+        if "0" in codes and (zero := meaning_of_zero(codes, named=True)) is not None:
+            layout = replace(layout, quality={**layout.quality, "0": zero})
+            decisions.append(f"DECIDE: the quality 0 is read as {zero}, as the other codes suggest.")
     return ContractSketch(
         **_of_any_shape(files, columns, layout, time, assets, tags),
         asset_type=asset_type,
         channels=tuple(channels),
-        qualities={},
+        qualities=(),
         extra=(),
-        decisions=("Each line is one value of a tag; bad values are left out, and uncertain ones kept.",),
+        decisions=tuple(decisions),
     )
 
 

@@ -12,7 +12,7 @@ from pipelines.file_reading.raw_table import RawTable
 
 _GIVEN = {
     *("shape", "separator", "decimal", "thousands", "encoding", "skip_lines", "sheet", "missing", "time_format"),
-    *("time_zone", "rename", "ignore"),
+    *("time_zone", "rename", "ignore", "quality"),
 }
 """What of a layout may be given, where it is not recognised."""
 

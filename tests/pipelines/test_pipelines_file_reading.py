@@ -405,7 +405,7 @@ def test_a_long_table_in_any_order_is_the_wide_one(tmp_path: Path, cells: list[t
 
 
 def test_quality_and_tags_of_a_long_table(tmp_path: Path) -> None:
-    """Bad is null with its word counted; codes need a meaning; unknown tags are named; equal lines count once."""
+    """Bad is null with its word counted; the code 0 needs a meaning; unknown tags are named; equal lines count once."""
     path = write(
         tmp_path / "long.csv",
         "Timestamp,TagName,Value,Status",
@@ -416,9 +416,9 @@ def test_quality_and_tags_of_a_long_table(tmp_path: Path) -> None:
         "2026-01-01T01:00:00Z,XX-1,1,192",
     )
     tags = {"FI-1": "F1.flow", "TI-1": "F1.temp.in"}
-    with pytest.raises(ForewarnError, match="has the quality '192'"):
+    with pytest.raises(ForewarnError, match="has the quality '0'"):
         read(path, shape="long", tags=tags)
-    quality = {"192": "good", "64": "uncertain", "0": "bad"}
+    quality = {"0": "bad"}
     table = read(path, shape="long", tags=tags, quality=quality)
     np.testing.assert_array_equal(table.frame[["flow", "temp.in"]], [[5, np.nan], [np.nan, 21]])
     long = table.notes.long
