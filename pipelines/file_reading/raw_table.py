@@ -95,7 +95,11 @@ def _ends(path: Path, lines: int) -> bool:
     """Return whether nothing follows the header, which Arrow takes for an error."""
     with open_bytes(path) as file:
         for _ in range(lines):
-            file.readline()
+            line = file.readline()
+            if b"\r" in line.rstrip(b"\r\n") and not line.endswith(b"\n"):
+                expected = "lines that end in a line feed, with or without a carriage return"
+                remedy = "Save it again as CSV (not for old Macintosh); nothing was stored"
+                raise ForewarnError(f"{path} ends its lines in carriage returns alone", expected, remedy)
         return not file.read(1 << 16).strip()
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.contract.file_layout import FileLayout
-from pipelines.importers.inferred_columns import ChannelGuess, TimeColumn
+from pipelines.importers.inferred_columns import ChannelGuess
 from pipelines.importers.inferred_qualities import QualityGuess
+from pipelines.importers.inferred_times import TimeColumn
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _YAML_WORDS = ("on", "off", "yes", "no", "true", "false", "null", "y", "n")

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,43 +15,15 @@ from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.unit_symbols import is_unit
 from models.diagnosis.counter_signs import counter_signs
 from pipelines.file_reading.columns import Columns
-from pipelines.file_reading.values import is_text, read_values
+from pipelines.file_reading.values import is_plain_type, is_text, read_values
 
 MISSING_WORDS = ("nan", "n/a", "na", "#n/a", "-", "--", "null", "none", "bad input", "no data", "i/o timeout")
-_TIME_NAMES = re.compile(r"time|date|stamp|zeit|datum|^ts$|^t$|cycle|segment", re.IGNORECASE)
 _ASSET_NAMES = re.compile(
     r"asset|machine|pump|unit|tool|device|equip|engine|vehicle|turbine|serial|station|motor|maschine|anlage|^id$|_id$",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"^(?P<name>.+?)\s*\((?P<unit>[^()]+)\)$")
-_FORMATS = (
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", "dd.mm.yyyy"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "dd/mm/yyyy"),
-    (r"\d{4}/\d{1,2}/\d{1,2}", "yyyy/mm/dd"),
-)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d.*)?$")
-_ZONED = re.compile(r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
-_EPOCHS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
-_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])?")
-_EPOCH_DIGITS = min(_EPOCHS)
-_ONLY_TIME = re.compile(
-    r"(?:event|local|utc)?[ _-]?(?:time|date|datum|zeit|date[ _-]?time|time[ _-]?stamp|zeit[ _-]?stempel|uhrzeit)",
-    re.IGNORECASE,
-)
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?$")
-_MOST_TIMES = 0.5  # a share of times beyond which the others are bad cells
 _MOST_WORDS = 0.2  # a share of cells that are no numbers beyond which the column is no channel
-
-
-@dataclass(frozen=True)
-class TimeColumn:
-    """The column that says when, and how."""
-
-    name: str
-    time_format: str | None  # None for ISO 8601
-    zoned: bool  # whether every time names its zone
-    ambiguous: bool = False  # whether day and month might be the other way round
 
 
 @dataclass(frozen=True)
@@ -71,88 +43,10 @@ class ChannelGuess:
     counter: bool = False  # whether it only grows
 
 
-def find_time(columns: Columns, time_format: str | None = None) -> TimeColumn | None:
-    """Find the column of times: the first that is named like one and holds times; None if there is none.
-
-    Of the format that is given, if one is, the name suffices.
-    """
-    named = sorted(columns.names, key=lambda name: (name != "event_time", _TIME_NAMES.search(name) is None))
-    if time_format is not None:
-        first = named[0] if named and _TIME_NAMES.search(named[0]) and time_format != "row" else None
-        return None if first is None else TimeColumn(first, time_format, _names_zone(time_format))
-    for name in named:
-        if _TIME_NAMES.search(name) and (found := _as_time(name, columns.column(name))) is not None:
-            return found
-    return None
-
-
-def _names_zone(time_format: str) -> bool:
-    return "%z" in time_format or time_format in ("cycle", *_EPOCHS.values())
-
-
-def _as_time(name: str, column: pa.ChunkedArray) -> TimeColumn | None:
-    if pa.types.is_timestamp(column.type):
-        return TimeColumn(name, None, column.type.tz is not None)
-    texts = sample_texts(column)
-    # A single cell that is no time, such as a total in the last line, is for the checks to refuse.
-    if _are_most(iso := [text for text in texts if _ISO.match(text)], texts):
-        return TimeColumn(name, None, all(_ZONED.search(text) for text in iso))
-    for date, written in _FORMATS:
-        dated = [match for text in texts if (match := re.match(rf"{date}(?P<rest>.*)$", text))]
-        if _are_most(dated, texts):
-            clock = {0: "", 1: " HH:MM", 2: " HH:MM:SS"}.get(dated[0]["rest"].count(":"), " HH:MM:SS")
-            return _day_first(name, written, clock, [match[0] for match in dated])
-    return _counted(name, texts)
-
-
-def _counted(name: str, texts: Sequence[str]) -> TimeColumn | None:
-    """Return a column of numbers that are times: dates without marks, counts since 1970, or cycles."""
-    whole = [text.partition(".")[0] for text in texts if re.fullmatch(r"\d+(?:\.0*)?", text)]
-    digits = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
-    usual = [text for text in whole if len(text) == digits]
-    if digits in _COMPACT and _are_most([text for text in usual if _COMPACT_DATE.match(text)], texts):
-        return TimeColumn(name, _COMPACT[digits], zoned=False)
-    if digits in _EPOCHS and _are_most(usual, texts):
-        return TimeColumn(name, _EPOCHS[digits], zoned=True)
-    if whole and len(whole) == len(texts) and max(map(len, whole)) < _EPOCH_DIGITS:
-        return TimeColumn(name, "cycle", zoned=True)
-    return None
-
-
-def _are_most(some: Sequence[object], texts: Sequence[str]) -> bool:
-    return len(some) > _MOST_TIMES * len(texts)
-
-
-def unread_time(columns: Columns) -> tuple[str, str] | None:
-    """Return the first column that is named as a time and nothing else, and what it holds that is none."""
-    for name in columns.names:
-        if _ONLY_TIME.fullmatch(name) and (texts := sample_texts(columns.column(name))):
-            return name, texts[0]
-    return None
-
-
-def time_of_day(columns: Columns, date: str) -> str | None:
-    """Return the column that has the time of day of a column of dates alone; None if there is none."""
-    if any(":" in text for text in sample_texts(columns.column(date))):
-        return None
-    for name in columns.names:
-        texts = sample_texts(columns.column(name)) if _TIME_NAMES.search(name) and name != date else []
-        if texts and all(_TIME_OF_DAY.match(text) for text in texts):
-            return name
-    return None
-
-
-def _day_first(name: str, written: str, clock: str, texts: Sequence[str]) -> TimeColumn:
-    if not written.startswith("dd/"):
-        return TimeColumn(name, written + clock, zoned=False)
-    firsts, seconds = zip(*(map(int, text.split("/")[:2]) for text in texts), strict=True)
-    if max(seconds) > 12:
-        return TimeColumn(name, "mm/dd/yyyy" + clock, zoned=False)
-    return TimeColumn(name, written + clock, zoned=False, ambiguous=max(firsts) <= 12)
-
-
 def sample_texts(column: pa.ChunkedArray) -> list[str]:
-    """Return distinct texts of a column, evenly chosen where there are thousands."""
+    """Return distinct texts of a column, evenly chosen where there are thousands; none of nested or binary ones."""
+    if not is_plain_type(column.type):
+        return []
     present = pc.unique(column.drop_null().cast(pa.large_string()))
     step = max(1, len(present) // 2000)
     return [str(text).strip() for text in present[::step].to_pylist() if str(text).strip()]
@@ -163,6 +57,8 @@ def find_asset(columns: Columns, others: Iterable[str]) -> str | None:
     candidates = []
     for name in columns.names:
         if name in others or not (name == "asset" or _ASSET_NAMES.search(name)):
+            continue
+        if not is_plain_type(columns.column(name).type):
             continue
         texts = columns.column(name).drop_null().cast(pa.large_string())
         distinct = pc.count_distinct(texts).as_py()

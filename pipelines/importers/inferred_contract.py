@@ -1,6 +1,5 @@
 """A contract to start from, inferred from files: what they hold, and what a person has to decide."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,23 +22,19 @@ from pipelines.file_reading.read import read_table
 from pipelines.file_reading.times import read_times
 from pipelines.file_reading.values import fits_decimal, is_text, read_values
 from pipelines.importers.contract_text import ContractSketch, contract_text
-from pipelines.importers.inferred_columns import (
-    ChannelGuess,
-    TimeColumn,
-    find_asset,
-    find_time,
-    grows,
-    guess_channel,
-    sample_texts,
-    time_of_day,
-    unread_time,
+from pipelines.importers.inferred_columns import ChannelGuess, find_asset, grows, guess_channel, sample_texts
+from pipelines.importers.inferred_qualities import (
+    QualityGuess,
+    guess_quality,
+    meaning_of_zero,
+    whose,
+    without_bad,
 )
-from pipelines.importers.inferred_qualities import QualityGuess, guess_quality, meaning_of_zero, whose, without_bad
-from pipelines.importers.sampled_files import bare_columns, check_given, is_header, stacked, with_content
+from pipelines.importers.inferred_times import TimeColumn, check_time, find_time
+from pipelines.importers.sampled_files import bare_columns, check_alike, check_given, is_header, stacked, with_content
 
 _OWN = ("known_time", "source")
 _SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
-_SERIAL_DATES = (20_000, 80_000)  # days since 1899-12-30 from 1954 to 2119
 _TAG_MARKS = (".", "/", ":", "|", "_")
 
 
@@ -75,7 +70,7 @@ def infer_contract(
     columns, partial = stacked(raws, given)
     if not columns.rows:
         raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
-    _check_alike(raws)
+    check_alike(raws)
     layout = _marks(raws[0], columns, given)
     if given.shape == "long" or looks_long(columns.names):
         sketch = _long(files, columns, layout, asset_type)
@@ -94,18 +89,6 @@ def infer_contract(
     return _tried(text, sketch, paths, now)
 
 
-def _check_alike(raws: Sequence[RawTable]) -> None:
-    """Raise if the files separate columns by different marks: their decimal marks would differ too."""
-    other = next((raw for raw in raws if raw.notes.separator != raws[0].notes.separator), None)
-    if other is not None and raws[0].notes.separator and other.notes.separator:
-        raise UsageError(
-            f"{raws[0].path} separates its columns by {raws[0].notes.separator!r}, {other.path} by "
-            f"{other.notes.separator!r}",
-            "files that are written alike",
-            "Name those of one kind; import the others by the same contract with --separator and --decimal",
-        )
-
-
 def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
     # None to name for commas, and for files that are no text.
     separator = given.separator or _SEPARATORS.get(raw.notes.separator)
@@ -117,7 +100,7 @@ def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
 
 def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     time = find_time(columns, layout.time_format)
-    _check_time(files[0], columns, time, layout)
+    check_time(files[0], columns, time, layout)
     used = [time.name] if time is not None else []
     asset = find_asset(columns, used)
     used += [asset] if asset is not None else []
@@ -177,37 +160,12 @@ def _of_any_shape(
     return {
         "files": tuple(map(str, files)),
         "rows": columns.rows,
-        "assets": int(assets.nunique()),
+        "assets": int(assets[assets != ""].nunique()),
         "layout": layout,
         "time": time,
         "zone_known": time is None or time.zoned,
         "interval": _interval(_times(columns, time, layout), series),
     }
-
-
-def _check_time(file: Path, columns: Columns, time: TimeColumn | None, layout: FileLayout) -> None:
-    """Raise if times are there and no draft could read them: rows would be the clock, or days."""
-    if time is not None and layout.time_format is None and (clock := time_of_day(columns, time.name)):
-        raise UsageError(
-            f"{file} has the day in {time.name} and the time of day in {clock}",
-            "one column of times",
-            "Join the two into one column, such as 2026-01-31 06:00:00",
-        )
-    unread = unread_time(columns) if time is None and layout.time_format != "row" else None
-    if unread is None:
-        return
-    name, text = unread
-    number = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-    if number is not None and number < min(_SERIAL_DATES):
-        return  # such as the seconds of a run
-    remedy = "Say how it is written with --time-format, such as 'dd.mm.yyyy HH:MM'"
-    if number is not None and number <= max(_SERIAL_DATES):
-        remedy = "If these are dates of a spreadsheet, format the column as yyyy-mm-dd hh:mm:ss and save it again"
-    raise UsageError(
-        f"{file}: {name} is named as a time, and holds {text!r}",
-        "times such as 2026-01-31T06:00:00Z, or counts since 1970",
-        f"{remedy}; if it is no time, and each row is a cycle, say so with --time-format row",
-    )
 
 
 def _with_time(layout: FileLayout, time: TimeColumn | None) -> FileLayout:
@@ -257,7 +215,9 @@ def _maybe_counter(guess: ChannelGuess, columns: Columns, assets: "pd.Series[Any
 def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     """Describe a historian's table: each tag is an asset and a channel."""
     roles = name_roles(columns)
-    time = find_time(columns.only([roles.names.index("event_time")]), layout.time_format)
+    of_time = columns.only([roles.names.index("event_time")])
+    time = find_time(of_time, layout.time_format)
+    check_time(files[0], of_time, time, layout)
     layout = _with_time(layout, time)
     tags = pd.Series(roles.column("tag").cast(pa.large_string()).to_pandas())
     mark = next((mark for mark in _TAG_MARKS if (tags.dropna().str.count(f"\\{mark}") == 1).all()), None)

@@ -237,6 +237,35 @@ def test_times_without_marks_between_their_parts_are_read(infer: Infer) -> None:
     assert (contract.file_layout.time_format, result.refused) == ("%Y%m%d%H%M%S", 0)
 
 
+def test_one_column_and_unread_times_of_a_long_table_are_refused(infer: Infer) -> None:
+    """A page of a web server is no table; nor are rows the clock of a historian's."""
+    with pytest.raises(UsageError, match="has no columns but '<html>'"):
+        infer({"a.csv": "<html>\n<body>\n"})
+    with pytest.raises(UsageError, match="timestamp is named as a time, and holds"):
+        infer({"a.csv": "timestamp,tag,value\n46023.25,p.heat,1\n46023.50,p.heat,2\n"})
+
+
+def test_the_code_0_of_a_historian_s_table_is_read_by_the_others(infer: Infer) -> None:
+    """The draft names what 0 means, and its readings are null."""
+    lines = [f"2026-03-13T{hour:02d}:00:00Z,p.heat,{hour}.5,{0 if hour == 3 else 192}" for hour in range(12)]
+    result, contract = infer({"h.csv": "\n".join(["timestamp,tag,value,quality", *lines])})
+    assert (contract.file_layout.quality, result.refused) == ({"0": "bad"}, 0)
+    assert any("the quality 0 is read as bad" in decision for decision in result.decisions)
+
+
+def test_nested_and_binary_columns_are_left_out(tmp_path: Path) -> None:
+    """Whatever their names, they are no times, assets, qualities or channels."""
+    hours = pd.date_range("2026-03-13", periods=12, freq="h", tz="UTC")
+    odd = [{"a": 1}] * 12, [[1, 2]] * 12, [b"\xff"] * 12
+    frame = pd.DataFrame(
+        {"time": hours, "machine": "m", "heat": 1.5} | dict(zip(("time_q", "quality", "id"), odd, strict=True))
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    result = infer_contract([tmp_path / "a.parquet"], now=NOW)
+    assert result.refused == 0
+    assert any("Left out" in decision and "time_q, quality, id" in decision for decision in result.decisions)
+
+
 def test_files_with_different_marks_are_named(infer: Infer) -> None:
     """Their decimal marks would differ, so no column of theirs would be of numbers."""
     with pytest.raises(UsageError, match=r"a\.csv separates its columns by ',', .*b\.csv by ';'"):
