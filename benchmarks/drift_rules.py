@@ -15,8 +15,8 @@ from river import drift
 from river.drift.binary import DDM
 from scipy import stats
 
-from models.monitoring.e_detectors import shiryaev_roberts
-from models.monitoring.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_detectors import shiryaev_roberts
+from models.sequential_tests.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
 
 BoolArray = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]

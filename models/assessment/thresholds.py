@@ -32,7 +32,7 @@ class ChosenThreshold:
     @property
     def cheapest(self) -> "pd.Series[float]":
         """Return the candidate of least cost."""
-        return self.curve.loc[self.curve["cost"].idxmin()]
+        return cheapest_of(self.curve)
 
 
 def choose_threshold(
@@ -67,9 +67,15 @@ def choose_threshold(
     return ChosenThreshold(value, curve, _why_close(curve, value, ratio, len(ordered), len(peaks)))
 
 
+def cheapest_of(curve: pd.DataFrame) -> "pd.Series[float]":
+    """Return the candidate of least cost, the first of several."""
+    least: pd.Series[float] = curve.iloc[int(curve["cost"].to_numpy().argmin())]
+    return least
+
+
 def _why_close(curve: pd.DataFrame, value: float, ratio: float, n_samples: int, n_failures: int) -> str:
     """Say what the threshold costs on the validation samples, and the cheapest."""
-    cheapest = curve.loc[curve["cost"].idxmin()]
+    cheapest = cheapest_of(curve)
     cost = float(curve.loc[curve["threshold"] == value, "cost"].iloc[0])
     counted = f"on {n_samples:,} samples with {n_failures:,} failures"
     if cost <= cheapest["cost"]:

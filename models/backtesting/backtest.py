@@ -19,6 +19,9 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import ReferenceRates
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms, outcomes
+from models.retraining.alpha_spending import AlphaWealth, accrue, first_wealth, spend
+from models.retraining.comparison_plan import ComparisonPlan
+from models.retraining.promotion_rules import DEFAULT_RULES, PromotionRules
 from models.retraining.retraining_policy import ASK, REFRESH, RETRAIN
 
 
@@ -34,6 +37,14 @@ class Version:
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
 
 
+@dataclass(frozen=True)
+class Compared:
+    """The result of a comparison."""
+
+    promoted: bool  # whether the challenger earned its promotion
+    alpha_spent: float = 0.0
+
+
 class ReplayModels(Protocol):
     """Trains, applies and compares models; each result depends on the arguments alone."""
 
@@ -46,8 +57,11 @@ class ReplayModels(Protocol):
     def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
         """Diagnose the data, as known at a time, against what a version had learned from."""
 
-    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
-        """Return whether the challenger earned its promotion, by what was known at a time."""
+    def plan(self, champion: Version, at: pd.Timestamp, wealth: AlphaWealth, *, urgent: bool) -> ComparisonPlan | None:
+        """Plan the comparison of a challenger trained at a time; None if challengers are promoted without one."""
+
+    def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
+        """Compare a challenger with the champion at a level alpha, by what was known at a time."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,7 @@ class ReplayResult:
     tenures: tuple[ChampionTenure, ...]  # in order of time
     retrainings: tuple[Retraining, ...]  # those the rule decided on
     asked_person_at: tuple[pd.Timestamp, ...]  # when the rule asked for a person
+    postponed_at: tuple[pd.Timestamp, ...]  # when it decided on one whose comparison would have shown too little
     predictions: pd.DataFrame  # columns asset, as_of, alert, of the champion of the time
 
 
@@ -101,15 +116,20 @@ def replay(
     plan: ReplaySchedule,
     *,
     terms: Callable[[pd.Timestamp], Terms],
+    gaps: Callable[[pd.Timestamp], pd.DataFrame | None] = lambda _: None,
+    promotion: PromotionRules = DEFAULT_RULES,
     on_look: Callable[[], None] = lambda: None,
 ) -> ReplayResult:
     """Apply a rule at each look of the schedule; failures and work orders are used as known at each look.
 
-    `terms` gives how alarms are judged, as known at a time; `on_look` is called after each look.
+    `terms` gives how alarms are judged, and `gaps` the times in which assets were retired or lost, both as known at a
+    time; `on_look` is called after each look.
     """
     tenures = [ChampionTenure(plan.start, models.train(plan.start))]
+    wealth = first_wealth(tenures[0].version.trained_until, promotion)
     past: list[Retraining] = []
     asked_person_at: list[pd.Timestamp] = []
+    postponed_at: list[pd.Timestamp] = []
     predictions: list[pd.DataFrame] = []
     own, reached = [_predictions_before(models, tenures[-1], terms)], plan.start
     for at in plan.looks:
@@ -118,12 +138,20 @@ def replay(
         own.append(predictions[-1])
         reached, rules = at, terms(at)
         since = max([tenures[-1].since, *(one.used_until for one in past[-1:])])
+        known = outcomes(
+            _concatenated(own),
+            history.predicted_failures,
+            history.work_orders,
+            now=at,
+            terms=rules,
+            observation_gaps=gaps(at),
+        )
         situation = Situation(
             begin=plan.start,
             at=at,
             every=plan.every,
             since=since,
-            known=outcomes(_concatenated(own), history.predicted_failures, history.work_orders, now=at, terms=rules),
+            known=known,
             promise=ReferenceRates.of(champion.promised, "its evaluation"),
             past=tuple(past),
             diagnose=partial(models.diagnose, champion, at),
@@ -132,19 +160,33 @@ def replay(
         if decision.decision == ASK:
             asked_person_at.append(at)
         if decision.decision == RETRAIN or (decision.decision == ASK and plan.person_retrains):
-            challenger = models.train(at, urgent=decision.urgent)
-            promoted = models.challenger_wins(champion, challenger, at)
-            # A refresh rests on no evidence, so it uses none up.
-            before = past[-1].used_until if past else plan.start
-            used = before if decision.trigger == REFRESH else at - rules.maturity
-            past.append(Retraining(at, promoted, used, decision.trigger))
-            if promoted:
-                tenures.append(ChampionTenure(at, challenger))
-                own = [_predictions_before(models, tenures[-1], terms)]
+            wealth = accrue(wealth, at, promotion)
+            comparison = models.plan(champion, at, wealth, urgent=decision.urgent)
+            if comparison is not None and not comparison.made:
+                postponed_at.append(at)
+            else:
+                challenger = models.train(at, urgent=decision.urgent)
+                alpha = promotion.largest_alpha if comparison is None else comparison.alpha
+                result = models.compare(champion, challenger, at, alpha)
+                wealth = spend(wealth, result.alpha_spent, urgent=decision.urgent)
+                # A refresh rests on no evidence, so it uses none up.
+                before = past[-1].used_until if past else plan.start
+                used = before if decision.trigger == REFRESH else at - rules.maturity
+                past.append(Retraining(at, result.promoted, used, decision.trigger))
+                if result.promoted:
+                    tenures.append(ChampionTenure(at, challenger))
+                    own = [_predictions_before(models, tenures[-1], terms)]
         on_look()
     if reached < plan.end:
         predictions.append(models.predict(tenures[-1].version, reached, plan.end))
-    return ReplayResult(rule, tuple(tenures), tuple(past), tuple(asked_person_at), _concatenated(predictions))
+    return ReplayResult(
+        rule,
+        tuple(tenures),
+        tuple(past),
+        tuple(asked_person_at),
+        tuple(postponed_at),
+        _concatenated(predictions),
+    )
 
 
 def _predictions_before(

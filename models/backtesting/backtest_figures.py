@@ -41,6 +41,7 @@ class Figures:
     retrainings: int  # decided on
     promoted: int  # challengers
     asked_person: int  # looks at which a person was asked
+    postponed: int  # looks at which one was decided on whose comparison would have shown too little
     refreshes: int  # retrainings that claimed no drift, to learn from more data
     # Without refreshes, while no change was in force; None when the changes are not known.
     false_retrainings: int | None
@@ -60,12 +61,27 @@ class Figures:
     difference_high: float | None
 
 
-def account(replayed: ReplayResult, history: History, plan: ReplaySchedule, *, terms: Terms, prices: Prices) -> Account:
+def account(
+    replayed: ReplayResult,
+    history: History,
+    plan: ReplaySchedule,
+    *,
+    terms: Terms,
+    prices: Prices,
+    observation_gaps: pd.DataFrame | None = None,
+) -> Account:
     """List what a rule has cost; what has not matured at the end of the plan does not count.
 
     The failures and work orders of the whole history are used, and alarm episodes run on over a change of the champion.
     """
-    known = outcomes(replayed.predictions, history.predicted_failures, history.work_orders, now=plan.end, terms=terms)
+    known = outcomes(
+        replayed.predictions,
+        history.predicted_failures,
+        history.work_orders,
+        now=plan.end,
+        terms=terms,
+        observation_gaps=observation_gaps,
+    )
     failures = known.failures[known.failures["event_time"] > plan.start]
     matured = failures[failures["state"].isin(["missed", "caught", "prevented"])]
     false = known.episodes[known.episodes["state"] == "fp"]
@@ -133,6 +149,7 @@ def _figures(
         retrainings=len(replayed.retrainings),
         promoted=sum(retraining.promoted for retraining in replayed.retrainings),
         asked_person=len(replayed.asked_person_at),
+        postponed=len(replayed.postponed_at),
         refreshes=sum(retraining.trigger == REFRESH for retraining in replayed.retrainings),
         false_retrainings=false,
         false_a_year=None if false is None or not quiet else false / quiet,

@@ -1,24 +1,21 @@
-"""Retraining rules to compare in a back-test: forewarn's own, and others in use.
+"""Retraining rules to compare in a back-test: forewarn's own, its parts by themselves, and the calendar.
 
 Each is a pure function of one situation: what had matured of the champion's predictions at a look, and the retrainings
 before. All of them see the same evidence: it begins with the champion's promotion, and what has led to a retraining
-once does not count again.
+once does not count again. What only watches for drift is given our refreshes, so that the tests alone differ.
 """
 
-import importlib
-import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
-from scipy import stats
 
 from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import Budget, Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid, Look, count_looks
+from models.outcomes.error_rates import unreported_share
 from models.outcomes.outcomes import Outcomes
-from models.retraining.refresh import Prices, SinceTraining, cost_of_errors, refresh_due
+from models.retraining.refresh import NO_REFRESH, Prices, SinceTraining, cost_of_errors, refresh_due
 from models.retraining.retraining_policy import (
     CALENDAR,
     DRIFT,
@@ -74,14 +71,14 @@ class Rule:
     decide: Callable[[Situation], RetrainingDecision]
 
 
-_HOLD = RetrainingDecision(HOLD, ())
-_DRIFTED = RetrainingDecision(RETRAIN, (), urgent=True)
+KEEP = RetrainingDecision(HOLD, ())
+DRIFTED = RetrainingDecision(RETRAIN, (), urgent=True)
 _DUE = RetrainingDecision(RETRAIN, (), trigger=CALENDAR)
 
 
 def never() -> Rule:
     """Return the rule that keeps the first model."""
-    return Rule("never", "Keeps the first model.", lambda _: _HOLD)
+    return Rule("never", "Keeps the first model.", lambda _: KEEP)
 
 
 def always() -> Rule:
@@ -94,67 +91,70 @@ def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
 
     def due(situation: Situation) -> RetrainingDecision:
         before = (situation.at - situation.every - situation.begin) // interval
-        return _DUE if (situation.at - situation.begin) // interval > before else _HOLD
+        return _DUE if (situation.at - situation.begin) // interval > before else KEEP
 
     return Rule(name, f"Retrains every {interval / pd.Timedelta(days=1):g} days.", due)
-
-
-def k_of_n(threshold: float, *, k: int = 2, n: int = 5) -> Rule:
-    """Return the rule that retrains when k of the last n looks miss more than a share `threshold` of their failures.
-
-    Looks without a failure do not count.
-    """
-
-    def over(situation: Situation) -> RetrainingDecision:
-        last = [look for look in situation.looks() if look.failures][-n:]
-        return _DRIFTED if sum(look.missed / look.failures > threshold for look in last) >= k else _HOLD
-
-    return Rule(
-        "k-of-n", f"Retrains when {k} of the last {n} looks miss more than {threshold:.0%} of their failures.", over
-    )
-
-
-def binomial(alpha: float = 0.05) -> Rule:
-    """Return the rule that tests all misses since the promotion at every look, as if it were the only one."""
-
-    def worse(situation: Situation) -> RetrainingDecision:
-        counts = situation.looks()
-        missed, failures = sum(look.missed for look in counts), sum(look.failures for look in counts)
-        if not failures or not situation.promise.missed.of:
-            return _HOLD
-        test = stats.binomtest(missed, failures, situation.promise.missed.value, alternative="greater")
-        return _DRIFTED if test.pvalue < alpha else _HOLD
-
-    return Rule("binomial", f"Retrains when a binomial test of the misses has p < {alpha:g} at any look.", worse)
 
 
 def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
     """Return forewarn's own rule; without prices no refresh is due for what errors cost."""
 
+    def test(situation: Situation, set_aside: Mapping[str, pd.Timestamp]) -> Drift:
+        grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset, set_aside=set_aside)
+        return detect_drift(situation.known, situation.promise, budget, grid)
+
+    description = "Retrains when the promise is refuted, or a refresh pays, and every gate is open."
+    return Rule("ours", description, _policy(test, gates, prices))
+
+
+def ours_without_refreshes(budget: Budget, gates: Gates) -> Rule:
+    """Return forewarn's own rule without refreshes."""
+    description = "Retrains when the promise is refuted and every gate is open: ours without refreshes."
+    rule = ours(budget, replace(gates, **asdict(NO_REFRESH)))
+    return Rule("tests", description, rule.decide)
+
+
+def ours_without_tests(gates: Gates, prices: Prices | None = None) -> Rule:
+    """Return forewarn's own rule without tests for drift."""
+    description = "Retrains when a refresh pays and every gate is open: ours without tests for drift."
+    return Rule("refreshes", description, _policy(lambda *_: Drift(False, (), ()), gates, prices))
+
+
+def with_refreshes(rule: Rule, gates: Gates, prices: Prices | None = None) -> Rule:
+    """Return a rule that also refreshes where it would hold, as ours does."""
+    refreshes = ours_without_tests(gates, prices)
+
+    def either(situation: Situation) -> RetrainingDecision:
+        decision = rule.decide(situation)
+        return decision if decision.decision != HOLD else refreshes.decide(situation)
+
+    return Rule(rule.name, f"{rule.description} Refreshes as ours does.", either)
+
+
+def _policy(
+    test: Callable[[Situation, Mapping[str, pd.Timestamp]], Drift], gates: Gates, prices: Prices | None
+) -> Callable[[Situation], RetrainingDecision]:
+    """Return the retraining policy with a test for drift, which may have to leave out assets that are set aside."""
+
     def policy(situation: Situation) -> RetrainingDecision:
-        grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset)
-        drifting = detect_drift(situation.known, situation.promise, budget, grid)
         since_training = _since_training(situation, prices)
         cooldown = max(gates.cooldown, situation.known.terms.maturity)
         refresh = refresh_due(since_training, gates, cooldown=cooldown, now=situation.at)
-        if not drifting.drifted and refresh is None:
-            return _HOLD
+        if refresh is None and not test(situation, {}).drifted:
+            return KEEP
         # A diagnosis takes long, and can only hold a retraining back.
         diagnosis = situation.diagnose()
-        drifting = detect_drift(
-            situation.known, situation.promise, budget, replace(grid, set_aside=diagnosis.set_aside)
-        )
+        drifting = test(situation, diagnosis.set_aside)
         return decide(_evidence(situation, drifting, diagnosis, since_training, gates), gates, now=situation.at)
 
-    description = "Retrains when the promise is refuted, or a refresh pays, and every gate is open."
-    return Rule("ours", description, policy)
+    return policy
 
 
 def _evidence(
     situation: Situation, drifting: Drift, diagnosis: Diagnosis, since_training: SinceTraining, gates: Gates
 ) -> RetrainingEvidence:
     past, at = situation.past, situation.at
-    failures = _matured_failures(situation)
+    failures = matured_failures(situation)
     changes = [one for one in past if one.promoted or one.trigger != REFRESH]
     return RetrainingEvidence(
         drift=drifting,
@@ -163,6 +163,7 @@ def _evidence(
         start=situation.since,
         end=max(situation.known.matured_until, situation.since),
         maturity=situation.known.terms.maturity,
+        unreported_share=unreported_share(situation.known, situation.since),
         doubts=tuple(finding.sentence for finding in diagnosis.findings if finding.severity == "freeze"),
         used_until=past[-1].used_until if past else None,
         last_retraining=changes[-1].at if changes else None,
@@ -192,49 +193,8 @@ def _rejected_in_a_row(situation: Situation, lapse: pd.Timedelta) -> int:
     return sum(one.trigger != REFRESH and one.at > situation.at - lapse for one in later)
 
 
-def _matured_failures(situation: Situation) -> pd.DataFrame:
+def matured_failures(situation: Situation) -> pd.DataFrame:
+    """Return the failures that have matured since the evidence began."""
     failures = situation.known.failures
     matured = failures[failures["state"].isin(["missed", "caught", "prevented"])]
     return matured[matured["event_time"] > situation.since]
-
-
-RIVER = {
-    "adwin": ("drift", "ADWIN", "ADWIN"),
-    "page-hinkley": ("drift", "PageHinkley", "Page and Hinkley's test"),
-    "ddm": ("drift.binary", "DDM", "DDM"),
-}
-"""River's detectors by the names of their rules: module, class, name in a sentence."""
-
-
-def has_river() -> bool:
-    """Return whether river is installed, with whose detectors can be compared."""
-    return importlib.util.find_spec("river") is not None
-
-
-def river_detector(name: str) -> Rule:
-    """Return the rule of one of river's detectors (`RIVER`), with river's default parameters, fed failure by failure.
-
-    References
-    ----------
-    .. [1] J. Montiel et al., "River: machine learning for streaming data in Python", JMLR 22 (2021), arXiv 2012.04740.
-    """
-    module, kind, detector_name = RIVER[name]
-    make: Callable[[], Any] = getattr(importlib.import_module(f"river.{module}"), kind)
-
-    def detected(situation: Situation) -> RetrainingDecision:
-        detector = make()
-        for missed in _stream(situation):
-            detector.update(missed)
-            if detector.drift_detected:
-                return _DRIFTED
-        return _HOLD
-
-    return Rule(
-        name, f"Retrains when {detector_name} finds a change in the stream of failures missed and caught.", detected
-    )
-
-
-def _stream(situation: Situation) -> list[int]:
-    """Return 1 for each matured failure that was missed and 0 for others, in the order in which they matured."""
-    failures = _matured_failures(situation).sort_values(["matured_at", "asset"])
-    return [int(state == "missed") for state in failures["state"]]

@@ -163,8 +163,8 @@ class FeaturePlan:
     """The name of a preset ("minimal", "efficient", "comprehensive"), or a list of feature names."""
     channels: Annotated[tuple[str, ...] | None, OneOrMore(), _ALL] = None
     """The telemetry channels."""
-    events: Flag = True
-    """Whether to count events and the time since the last."""
+    events: Flag | Literal["counts"] = True
+    """Whether to count events and the time since the last; "counts" leaves out the time since."""
     event_spans: Annotated[tuple[Span, ...] | None, OneOrMore()] = None
     """How far back to count events; the windows by default."""
     ages: Flag = True

@@ -136,9 +136,9 @@ def followed_hours(
         by="asset",
         direction="forward",
     ).sort_values("row")
-    until = following["begins"].fillna(known_until).clip(upper=known_until)
-    hours = (until - following["as_of"]) / pd.Timedelta(hours=1)
-    return np.maximum(hours.to_numpy(dtype=np.float64), 0.0)
+    until = following["begins"].where(following["begins"] <= known_until, known_until)
+    hours = (pd.to_timedelta(until - following["as_of"]) / pd.Timedelta(hours=1)).to_numpy(dtype=np.float64)
+    return np.asarray(np.maximum(hours, 0.0))
 
 
 def unobserved_time(

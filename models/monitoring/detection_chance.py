@@ -1,13 +1,11 @@
 """How likely the tests are to see a worse rate in time: what a promise hides."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from models.monitoring.drift import Budget, evidence_of
-from models.monitoring.looks import Look
+from models.monitoring.drift import Budget, tested_rates
 from models.promises.reference_rates import MISSED, ReferenceRates
+from models.sequential_tests.rate_tests import RECENT, LookCounts, log_evidence, log_thresholds
 
 LOOKS = 26
 _HISTORIES = 200
@@ -29,25 +27,24 @@ def chance_to_see(
 
     The rate is `true` from the first look on; `per_look` failures, or asset-months, mature in each, on average.
     """
-    rng, alone = np.random.default_rng(seed), promise.only(rate)
-    amounts = _spread(per_look, looks, whole=rate == MISSED)
-    seen = 0
-    for _ in range(histories):
-        drawn = rng.binomial(amounts.astype(int), true) if rate == MISSED else rng.poisson(amounts * true)
-        seen += any(
-            each.rejected for each in evidence_of(_looks(rate, drawn.tolist(), amounts.tolist(), budget), alone, budget)
-        )
-    return seen / histories
+    rng, shape = np.random.default_rng(seed), (histories, looks)
+    amounts = np.broadcast_to(_spread(per_look, looks, whole=rate == MISSED), shape)
+    none = np.zeros(shape)
+    if rate == MISSED:
+        counts = LookCounts(rng.binomial(amounts.astype(int), true).astype(float), amounts, none, none)
+    else:
+        counts = LookCounts(none, none, rng.poisson(amounts * true).astype(float), amounts)
+    begin = _EPOCH if promise.period is None else promise.period[1]
+    happened = pd.DatetimeIndex([begin + (number + 1) * budget.every for number in range(looks)])
+    seen = np.zeros(histories, dtype=bool)
+    for each in tested_rates(counts, happened, promise.only(rate), budget).values():
+        thresholds = log_thresholds(each.budget.alpha, each.budget.mean_time_between_false)
+        for test, values in log_evidence(each.counted, budget.dependence, thresholds[RECENT]).items():
+            seen |= (values >= thresholds[test]).any(axis=1)
+    return float(seen.mean())
 
 
 def _spread(per_look: float, looks: int, *, whole: bool) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     if not whole:
         return np.full(looks, per_look)
     return np.diff(np.floor(per_look * np.arange(looks + 1) + 0.5))
-
-
-def _looks(rate: str, events: Sequence[int], amounts: Sequence[float], budget: Budget) -> list[Look]:
-    times = [_EPOCH + (number + 1) * budget.every for number in range(len(amounts))]
-    if rate == MISSED:
-        return [Look(at, int(n), int(of), 0, 0.0) for at, n, of in zip(times, events, amounts, strict=True)]
-    return [Look(at, 0, 0, int(n), float(of)) for at, n, of in zip(times, events, amounts, strict=True)]

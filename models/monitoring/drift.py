@@ -7,30 +7,43 @@ the promise allows (`models.promises.limits`), so that a lucky evaluation is not
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from data_contracts.configuration.values import configuration
 from features.setting_types import Count, Flag, Number, PositiveDuration
-from models.monitoring.e_detectors import EDetector
-from models.monitoring.e_processes import Alternatives, EProcess, bernoulli_alternatives, poisson_alternatives
 from models.monitoring.looks import Grid, Look, count_looks
-from models.monitoring.multiple_tests import e_bh
 from models.monitoring.provisional import tightened
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
+from models.outcomes.weekly_counts import WEEK, WeekCounts
 from models.promises.limits import Certainty, harmful, limit
 from models.promises.reference_rates import FALSE, MISSED
 from models.promises.reference_rates import ReferenceRates as ReferenceRates
+from models.sequential_tests.count_models import FloatArray
+from models.sequential_tests.multiple_tests import e_bh
+from models.sequential_tests.rate_tests import RECENT as RECENT
+from models.sequential_tests.rate_tests import SINCE_PROMOTION as SINCE_PROMOTION
+from models.sequential_tests.rate_tests import (
+    CountedRate,
+    Dependence,
+    LookCounts,
+    Promised,
+    log_evidence,
+    log_thresholds,
+)
+from models.sequential_tests.season import ReferencePeriod, season_factors
 
 FN = "fn"
 FP = "fp"
-SINCE_PROMOTION = "since promotion"
-RECENT = "recent"
+INDEPENDENT, ANY = "independent", "any"
+NO_TIME = pd.Timedelta(0)
+NO_SEASON = 1.0005
 _LARGEST, _SMALLEST = math.log(1e6), 0.001
 _WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
@@ -61,6 +74,13 @@ class Budget:
     """Time between two looks at what has matured, however often the monitor runs."""
     one_per_asset: Flag = True
     """Whether only the first failure and the first false episode of an asset count in a look."""
+    dependence: Dependence = "auto"
+    """How the events of one look may depend on each other: "auto" estimates their correlation, "independent" takes them
+    for independent, "any" assumes nothing about them and takes longer."""
+    season: Annotated[Number, Field(ge=0, le=0.9)] = 0.35
+    """Amplitude of the yearly season that false alarms may have, as a share of their rate; 0 for none."""
+    season_missed: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
+    """The same of the share of missed failures."""
 
     @property
     def certainty(self) -> Certainty:
@@ -84,6 +104,8 @@ class DriftEvidence:
     threshold: float  # log e-value from which the test rejects
     log_e_values: tuple[float, ...]  # after each look
     rejected_at: pd.Timestamp | None  # the first look at which it rejected
+    dependence: str = "independent"  # what was assumed of the events of a look: "auto", "independent" or "any"
+    seasons: tuple[float, ...] = ()  # how many times `promised` kept the promise at each look; empty for once
 
     @property
     def rejected(self) -> bool:
@@ -98,7 +120,9 @@ class DriftEvidence:
         carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
         values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
         reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
-        return replace(later, log_e_values=values, rejected_at=next(reached, None))
+        seasons = tuple(each.seasons or (1.0,) * len(each.log_e_values) for each in (self, later))
+        joined = (*seasons[0], *seasons[1]) if self.seasons or later.seasons else ()
+        return replace(later, log_e_values=values, rejected_at=next(reached, None), seasons=joined)
 
 
 @dataclass(frozen=True)
@@ -148,7 +172,7 @@ def detect_drift(
     """
     looks = count_looks(outcomes, grid)
     overall = replace(budget, alpha=budget.alpha / 2) if slices else budget
-    evidence, promise = evidence_in_phases(looks, promise, overall)
+    evidence, promise = evidence_in_phases(looks, promise, overall, maturity=outcomes.terms.maturity)
     worse_slices = _worse_slices(outcomes, promise, budget, grid, slices or {})
     which = tuple(rate for rate in (FN, FP) if any(each.rejected for each in evidence if each.rate == rate))
     reasons = [*sentences(looks, promise, evidence)]
@@ -157,25 +181,75 @@ def detect_drift(
     return Drift(bool(which), which, tuple(reasons), evidence, looks, worse_slices, promise)
 
 
-def evidence_of(looks: Sequence[Look], promise: ReferenceRates, budget: Budget) -> tuple[DriftEvidence, ...]:
+def evidence_of(
+    looks: Sequence[Look], promise: ReferenceRates, budget: Budget, *, maturity: pd.Timedelta = NO_TIME
+) -> tuple[DriftEvidence, ...]:
     """Run the tests over looks in order of time: misses before false alarms, since the promotion before recent.
 
-    A rate of which nothing was promised is not tested.
+    A rate of which nothing was promised is not tested. What matured at a look happened `maturity` earlier.
     """
-    evidence: list[DriftEvidence] = []
+    happened = pd.DatetimeIndex([look.at for look in looks], tz="UTC") - maturity
+    rates = tested_rates(look_counts(looks), happened, promise, budget)
+    return tuple(each for name, rate in rates.items() for each in _run_tests(name, rate, budget, looks))
+
+
+@dataclass(frozen=True)
+class TestedRate:
+    """A rate with its promise, and the part of the budget that its tests may spend."""
+
+    counted: CountedRate
+    promised: Promised
+    budget: Budget
+
+
+def tested_rates(
+    counts: LookCounts, happened: pd.DatetimeIndex, promise: ReferenceRates, budget: Budget
+) -> dict[str, TestedRate]:
+    """Return the rates of which something was promised, misses first; `happened` is the time of each look's events."""
+    rates, reference = {}, _reference_counts(promise.weeks, budget.every)
     if promise.missed.of:
-        failures = [(look.missed, look.failures_at_most) for look in looks]
-        part, hypotheses = budget.part(budget.missed_share), missed_hypotheses(promise, budget)
-        evidence += _run_tests(FN, bernoulli_alternatives, hypotheses, part, looks, failures)
+        part = budget.part(budget.missed_share)
+        seasons = _seasons(happened, promise, "missed", "failures", budget.season_missed)
+        promised = Promised(*missed_hypotheses(promise, budget), promise.missed.value, seasons)
+        rates[FN] = TestedRate(CountedRate.of_misses(counts, promised, reference), promised, part)
     if promise.false_episodes.of:
-        episodes = [(look.false_at_least, look.exposure) for look in looks]
-        part, hypotheses = budget.part(1 - budget.missed_share), false_hypotheses(promise, budget)
-        evidence += _run_tests(FP, poisson_alternatives, hypotheses, part, looks, episodes)
-    return tuple(evidence)
+        part = budget.part(1 - budget.missed_share)
+        seasons = _seasons(happened, promise, "false_episodes", "exposure", budget.season)
+        promised = Promised(*false_hypotheses(promise, budget), promise.false_episodes.value, seasons)
+        rates[FP] = TestedRate(CountedRate.of_false_alarms(counts, promised, reference), promised, part)
+    return rates
+
+
+def _seasons(
+    happened: pd.DatetimeIndex, promise: ReferenceRates, events: str, amounts: str, amplitude: float
+) -> FloatArray:
+    if promise.period is None:
+        return np.ones(len(happened))
+    columns = ([getattr(look, name) for look in promise.weeks] for name in ("at", events, amounts))
+    return season_factors(happened, ReferencePeriod(*promise.period, *columns), amplitude)
+
+
+def look_counts(looks: Sequence[Look | WeekCounts]) -> LookCounts:
+    """Return the looks of one history as arrays, with the failures that findings may hide."""
+    rows = [(look.missed, look.failures_at_most, look.false_at_least, look.exposure) for look in looks]
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+    return LookCounts(*columns[:, None, :])
+
+
+def _reference_counts(weeks: Sequence[WeekCounts], every: pd.Timedelta) -> LookCounts:
+    """Return the weeks of an evaluation as looks of a length; none where that is no whole number of weeks."""
+    counts = look_counts(weeks)
+    if every == WEEK or not weeks:
+        return counts
+    if every % WEEK:
+        return look_counts(())
+    groups = [(week.at - weeks[0].at) // every for week in weeks]
+    firsts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return LookCounts(*(np.add.reduceat(column, firsts, axis=1) for column in vars(counts).values()))
 
 
 def evidence_in_phases(
-    looks: Sequence[Look], promise: ReferenceRates, budget: Budget
+    looks: Sequence[Look], promise: ReferenceRates, budget: Budget, *, maturity: pd.Timedelta = NO_TIME
 ) -> tuple[tuple[DriftEvidence, ...], ReferenceRates]:
     """Run the tests of each rate, against a tighter promise from when on it replaces a provisional one.
 
@@ -186,12 +260,12 @@ def evidence_in_phases(
     for rate in (MISSED, FALSE):
         new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
         if new is None:
-            evidence += evidence_of(looks, promise.only(rate), budget)
+            evidence += evidence_of(looks, promise.only(rate), budget, maturity=maturity)
             continue
         place, tighter = new
         counts = counts.with_rate(rate, tighter)
-        first = evidence_of(looks[:place], promise.only(rate), budget)
-        then = evidence_of(looks[place:], tighter, budget)
+        first = evidence_of(looks[:place], promise.only(rate), budget, maturity=maturity)
+        then = evidence_of(looks[place:], tighter, budget, maturity=maturity)
         evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
     return tuple(evidence), counts
 
@@ -231,27 +305,24 @@ def odds_of(log_value: float) -> str:
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _run_tests(
-    rate: str,
-    spread: Callable[[float, float], Alternatives],
-    hypotheses: tuple[float, float],
-    budget: Budget,
-    looks: Sequence[Look],
-    counts: Sequence[tuple[int, float]],
-) -> list[DriftEvidence]:
-    alternatives = spread(*hypotheses)
-    tests: dict[str, EProcess | EDetector] = {
-        SINCE_PROMOTION: EProcess(alternatives, budget.alpha),
-        RECENT: EDetector(alternatives, budget.mean_time_between_false),
-    }
-    evidence = []
-    for name, test in tests.items():
-        log_e_values, rejected_at = [], None
-        for look, (events, amount) in zip(looks, counts, strict=True):
-            test.update(events, amount)
-            log_e_values.append(test.log_e_value)
-            rejected_at = look.at if rejected_at is None and test.rejected else rejected_at
-        evidence.append(DriftEvidence(rate, name, *hypotheses, test.threshold, tuple(log_e_values), rejected_at))
+def _run_tests(name: str, rate: TestedRate, budget: Budget, looks: Sequence[Look]) -> list[DriftEvidence]:
+    thresholds = log_thresholds(rate.budget.alpha, rate.budget.mean_time_between_false)
+    evidence, promised = [], rate.promised
+    for test, values in log_evidence(rate.counted, budget.dependence, thresholds[RECENT]).items():
+        over = np.flatnonzero(values[0] >= thresholds[test])
+        evidence.append(
+            DriftEvidence(
+                name,
+                test,
+                promised.null,
+                promised.harmful,
+                thresholds[test],
+                tuple(values[0].tolist()),
+                looks[over[0]].at if len(over) else None,
+                budget.dependence,
+                tuple(promised.seasons.tolist()) if (promised.seasons > NO_SEASON).any() else (),
+            )
+        )
     return evidence
 
 
@@ -260,13 +331,15 @@ def _worse_slices(
 ) -> tuple[str, ...]:
     if not slices or not promise.missed.of:
         return ()
-    alternatives, alpha = bernoulli_alternatives(*missed_hypotheses(promise, budget)), budget.alpha / 2
+    # How the events of all assets depend on each other says little about those of a slice.
+    promise, alpha = replace(promise, weeks=()), budget.alpha / 2
     log_e_values = []
     for assets in slices.values():
-        process = EProcess(alternatives, alpha)
-        for look in count_looks(outcomes, grid, only=assets):
-            process.update(look.missed, look.failures_at_most)
-        log_e_values.append(process.log_e_value)
+        looks = count_looks(outcomes, grid, only=assets)
+        happened = pd.DatetimeIndex([look.at for look in looks], tz="UTC") - outcomes.terms.maturity
+        rate = tested_rates(look_counts(looks), happened, promise, budget)[FN]
+        values = log_evidence(rate.counted, budget.dependence)[SINCE_PROMOTION][0]
+        log_e_values.append(float(values[-1]) if len(values) else 0.0)
     return tuple(name for name, worse in zip(slices, e_bh(log_e_values, alpha), strict=True) if worse)
 
 
@@ -282,7 +355,8 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
         counts += f", with up to {hidden} more prevented that the findings do not show"
     return (
         f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
-        f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise. {_evidence_in_odds(tests)}"
+        f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise"
+        f"{_season_in_words(tests[0], '.0%')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
     )
 
 
@@ -297,8 +371,24 @@ def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Se
     source = promise.source_of(FALSE)
     return (
         f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
-        f"{tests[0].promised:.2f} keeps the promise. {_evidence_in_odds(tests)}"
+        f"{tests[0].promised:.2f} keeps the promise"
+        f"{_season_in_words(tests[0], '.2f')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
     )
+
+
+def _season_in_words(test: DriftEvidence, form: str) -> str:
+    if not test.seasons or test.seasons[-1] <= NO_SEASON:
+        return ""
+    return f", and up to {test.promised * test.seasons[-1]:{form}} in the season of the last look, which it did not see"
+
+
+def _dependence_in_words(test: DriftEvidence, promise: ReferenceRates) -> str:
+    if test.dependence == INDEPENDENT or not test.log_e_values:
+        return ""
+    if test.dependence == ANY:
+        return " Nothing is assumed about how events of one look depend on each other."
+    weeks = f"{len(promise.weeks)} weeks of {promise.source} and " if promise.weeks else ""
+    return f" Events of one look may have one cause: how often, {weeks}the looks before show."
 
 
 def _evidence_in_odds(tests: Sequence[DriftEvidence]) -> str:

@@ -6,7 +6,7 @@ smaller increase that counts as harmful. The result is a suggestion; rolling bac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -49,6 +49,7 @@ class ProbationRules:
 
 
 DEFAULT_RULES = ProbationRules()
+DEFAULT_MONITORING = Budget()
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,20 @@ def assess_probation(
     promise: ReferenceRates,
     maturity: pd.Timedelta = _NONE,
     rules: ProbationRules = DEFAULT_RULES,
+    monitoring: Budget = DEFAULT_MONITORING,
 ) -> Probation:
     """Test whether a new champion has kept the promise of the one that it replaced.
 
     The looks are on a grid that begins at the promotion. The first one at or after the end of the probation closes it,
     later ones do not count; so a suggestion to roll back stays when looks are added. `maturity` is the time from a
-    decision to its outcome. The tests: `models.monitoring.e_processes`.
+    decision to its outcome. What `monitoring` declares about looks, dependence and season holds here too. The tests:
+    `models.sequential_tests.rate_tests`.
 
     Examples
     --------
     >>> from models.outcomes.error_rates import occurrence, share
     >>> start, week = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(days=7)
-    >>> looks = [Look(start + n * week, missed=5, failures=8, false_episodes=2, exposure=14.0) for n in (1, 2)]
+    >>> looks = [Look(start + n * week, missed=5, failures=8, false_episodes=2, exposure=14.0) for n in (1, 2, 3)]
     >>> promise = ReferenceRates(share(20, 100), occurrence(40, 200.0))
     >>> assess_probation(looks, promoted_at=start, promise=promise).suggestion
     'roll back'
@@ -101,7 +104,10 @@ def assess_probation(
     ends = promoted_at + rules.span + maturity
     # The look in which the probation ends holds the last of it.
     counted = [look for look, before in zip(looks, times, strict=False) if before < ends]
-    evidence = tuple(each for each in evidence_of(counted, promise, rules.budget) if each.test == SINCE_PROMOTION)
+    declared = {name: getattr(monitoring, name) for name in ("every", "dependence", "season", "season_missed")}
+    budget = replace(rules.budget, **declared)
+    tests = evidence_of(counted, promise, budget, maturity=maturity)
+    evidence = tuple(each for each in tests if each.test == SINCE_PROMOTION)
     over = any(look.at >= ends for look in counted)
     suggestion = ROLL_BACK if any(each.rejected for each in evidence) else KEEP if over else WAIT
     conclusion = {

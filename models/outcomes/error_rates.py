@@ -21,6 +21,7 @@ from models.outcomes.rate_intervals import Bounds, clustered_occurrence, cluster
 from models.outcomes.rate_intervals import Rate as Rate
 from models.outcomes.rate_intervals import occurrence as occurrence
 from models.outcomes.rate_intervals import share as share
+from models.outcomes.weekly_counts import WeekCounts
 
 MONTH = pd.Timedelta(days=30)
 """An asset-month, in which exposure is counted."""
@@ -61,6 +62,9 @@ class ErrorRates:
     misreported
         Defects, beyond those confirmed, that inspections must have met given how often findings are wrong; the rates
         of failures and episodes count them, those of decisions do not. Below zero where too many were confirmed.
+    weeks
+        The counts week by week, of rates that a champion is promoted with; empty otherwise, and in rates stored before
+        they were counted.
     """
 
     start: pd.Timestamp
@@ -76,10 +80,13 @@ class ErrorRates:
     confidence: float
     precision: Rate | None = None
     misreported: float = 0.0
+    weeks: tuple[WeekCounts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values: times in ISO 8601, NaN and infinity as None."""
-        return {name: as_json(value) for name, value in asdict(self).items()}
+        values = {name: as_json(value) for name, value in asdict(self).items()}
+        weeks = [week.to_list() for week in self.weeks]
+        return values | {"weeks": weeks} if weeks else {name: values[name] for name in values if name != "weeks"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ErrorRates":
@@ -89,6 +96,7 @@ class ErrorRates:
             parsed[name] = pd.Timestamp(values[name])
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
             parsed[name] = None if values.get(name) is None else parse_rate(values[name])
+        parsed["weeks"] = tuple(WeekCounts.from_list(week) for week in values.get("weeks", ()))
         return cls(**parsed)
 
 
@@ -212,3 +220,9 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return value
+
+
+def unreported_share(outcomes: Outcomes, since: pd.Timestamp) -> float:
+    """Return the share of matured alarm episodes opened after `since` whose work has no reported finding."""
+    matured = outcomes.episodes[(outcomes.episodes["opened"] > since) & (outcomes.episodes["state"] != "pending")]
+    return float((matured["state"] == "censored").mean()) if len(matured) else 0.0

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from models.outcomes.error_rates import ErrorRates, Rate, occurrence, share
+from models.outcomes.weekly_counts import WeekCounts
 
 MISSED, FALSE = "missed", "false_episodes"
 """The two rates that are promised, by their fields."""
@@ -23,13 +26,16 @@ class ReferenceRates:
     false_place: int = 0
     # Where the second rate was measured, if elsewhere than the first.
     false_source: str | None = None
+    weeks: tuple[WeekCounts, ...] = ()  # the counts of the weeks in which they were measured, where they are known
+    period: tuple[pd.Timestamp, pd.Timestamp] | None = None  # when false alarms were measured
 
     @classmethod
     def of(cls, rates: ErrorRates | None, source: str) -> "ReferenceRates":
         """Take an evaluation's rates; without any, nothing is promised and nothing tested."""
         if rates is None:
             return cls(share(0, 0), occurrence(0, 0.0), source)
-        return cls(rates.missed, rates.false_episodes, source, rates.confidence)
+        when = (rates.start, rates.end)
+        return cls(rates.missed, rates.false_episodes, source, rates.confidence, weeks=rates.weeks, period=when)
 
     def rate(self, name: str) -> Rate:
         """Return `MISSED` or `FALSE`."""
@@ -51,7 +57,14 @@ class ReferenceRates:
         """Return the same with `MISSED` or `FALSE` as another promises it."""
         source = other.source_of(FALSE) if rate == FALSE else self.source_of(FALSE)
         if rate == FALSE:
-            new = replace(self, false_episodes=other.false_episodes, false_place=other.false_place)
+            # Of the two, false alarms are what a season is declared for by default.
+            new = replace(
+                self,
+                false_episodes=other.false_episodes,
+                false_place=other.false_place,
+                weeks=other.weeks,
+                period=other.period,
+            )
         else:
             new = replace(self, missed=other.missed, missed_place=other.missed_place, source=other.source)
         return replace(new, false_source=None if source == new.source else source)

@@ -66,7 +66,8 @@ class PromiseLedger:
             begins = PROMISE_CARRIED not in tags or each in accepted or (accept and each == version)
             chain = [*([] if begins else chain), VersionPromise(each, before)]
             if each != version:
-                chain += self._settled(each, now)
+                settled = self._settled(each, now)
+                chain += [replace(one, rates=_measured_like(one.rates, before)) for one in settled]
         if not chain:
             chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
         return bind(chain, certainty, accepted.get(version, ""))
@@ -123,11 +124,17 @@ def own_promise(
     )
     if PROMISE_CARRIED not in tags or stored is None:
         return rates
+    evaluation = rates
     if comparison is not None:
-        rates = _compared(rates, version, comparison)
+        rates = _measured_like(_compared(rates, version, comparison), evaluation)
     if before is None or not (before.missed.of or before.false_episodes.of):
         return rates
     return pool(rates, before, f"{rates.source}, pooled with the promise before,", most=MOST_FROM_BEFORE)
+
+
+def _measured_like(rates: ReferenceRates, evaluation: ReferenceRates) -> ReferenceRates:
+    """Return rates with the weeks and the time of an evaluation, by which dependence and season are judged."""
+    return replace(rates, weeks=evaluation.weeks, period=evaluation.period)
 
 
 def _compared(evaluation: ReferenceRates, version: int, comparison: Mapping[str, Any]) -> ReferenceRates:

@@ -20,20 +20,23 @@ from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
 from models.experiment.experiment import CostPlan
 from models.labels.observed_cut_offs import ObservationRule, observed_cut_offs
-from models.outcomes.error_rates import as_json
+from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcomes import Terms, known_failures
+from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison_period import Period, period_after
+from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
+from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.holdout_scores import HoldoutScore as HoldoutScore
-from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
-from models.retraining.paired_costs import draw_assets
+from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score, settled_probabilities
+from models.retraining.paired_costs import draw_assets, extra_cost
 from models.retraining.promotion_rules import (
     DEFAULT_RULES,
     Check,
     PromotionRules,
     better_than_policies,
     calibrated,
+    calibrated_throughout,
     cheaper,
-    enough_events,
     misses_not_inferior,
     money,
     no_slice_worse,
@@ -51,6 +54,7 @@ class Contender:
     version: int
     artifact: Artifact
     trained_until: pd.Timestamp  # its last training cut-off; the label of that one looked ahead by lead + horizon
+    promised: ErrorRates | None = None  # the error rates of its evaluation
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,17 @@ class Comparison:
     # That the challenger costs less, by a bootstrap over assets; NaN without a period to compare on.
     probability_cheaper: float = float("nan")
     checks: tuple[Check, ...] = ()  # the challenger wins iff none has failed
+    # How much more the challenger costs, asset by asset where it differs: what the test of the costs rests on.
+    differences: tuple[float, ...] = ()
+
+    @property
+    def alpha_spent(self) -> float:
+        """The probability with which a challenger that is no better would have been promoted."""
+        return sum(float(check.figures["alpha_spent"]) for check in self.checks if check.name == "cheaper")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON values."""
-        return {name: as_json(value) for name, value in asdict(self).items()}
+        return {name: as_json(value) for name, value in asdict(self).items() if name != "differences"}
 
 
 def compare(
@@ -85,6 +96,8 @@ def compare(
     costs: CostPlan,
     rule: ObservationRule,
     rules: PromotionRules = DEFAULT_RULES,
+    wealth: AlphaWealth | None = None,
+    urgent: bool = False,
     observation_gaps: pd.DataFrame | None = None,
 ) -> Comparison:
     """Score both models anew over a period and decide whether the challenger is to replace the champion.
@@ -93,13 +106,15 @@ def compare(
     predict failures with the same lead and horizon, or `ModelError` is raised. The period begins at `start`, or later
     if one of the two was trained on more than that, and ends where outcomes have matured by `now`. The challenger wins
     iff no check fails: enough events, surely cheaper, misses not inferior, no slice worse, calibrated, better than
-    policies without a model.
+    policies without a model. How sure depends on the `wealth` that may be spent, the largest alpha if None, and on
+    whether the comparison answers a drift (`urgent`).
     """
     _check_claims(champion.artifact, challenger.artifact)
     trained = max(champion.trained_until, challenger.trained_until)
     period = period_after(history, trained, start=start, now=now, stride=stride, terms=terms, rule=rule)
+    plan = plan_on(period, champion, rules, costs, wealth=wealth, urgent=urgent)
     if period.cut_offs.empty:
-        return no_comparison(period, rules)
+        return no_comparison(period, plan)
     scores = {c.version: score(c.artifact, history, period.cut_offs) for c in (champion, challenger)}
     results = {
         version: holdout_outcomes(predictions, history, period, now=now, terms=terms, observation_gaps=observation_gaps)
@@ -108,15 +123,18 @@ def compare(
     champion_score, challenger_score = (
         holdout_score(c.version, results[c.version], period, costs) for c in (champion, challenger)
     )
-    errors = errors_by_asset(results[champion.version], results[challenger.version], scores[challenger.version], period)
+    settled = settled_probabilities(results[challenger.version], scores[challenger.version])
+    errors = errors_by_asset(results[champion.version], results[challenger.version], settled, period)
     drawn = draw_assets(errors, draws=rules.draws, seed=rules.seed)
-    cost_check = cheaper(errors, drawn, costs, rules)
+    cost_check = cheaper(errors, drawn, costs, rules, alpha=plan.alpha)
+    extra = extra_cost(errors, costs)
     checks = (
-        enough_events(len(period.events), rules),
+        plan.check,
         cost_check,
         misses_not_inferior(errors, drawn, rules),
         no_slice_worse(errors, history.assets, rules),
         calibrated(errors, drawn, rules),
+        calibrated_throughout(settled, rules),
         better_than_policies(
             challenger_score.cost, _policies(history, period, stride, rule, terms, costs, observation_gaps)
         ),
@@ -135,12 +153,28 @@ def compare(
         ),
         probability_cheaper=float(cost_check.figures["probability_cheaper"]),
         checks=checks,
+        differences=tuple(extra[extra != 0.0].tolist()),
     )
 
 
-def no_comparison(period: Period, rules: PromotionRules) -> Comparison:
-    """Return the comparison for a period with too few events: without scores, and the champion stays."""
-    check = enough_events(len(period.events), rules)
+def plan_on(
+    period: Period,
+    champion: Contender,
+    rules: PromotionRules,
+    costs: CostPlan,
+    *,
+    wealth: AlphaWealth | None = None,
+    urgent: bool = False,
+) -> ComparisonPlan:
+    """Plan the comparison of a challenger with the champion on a period; no challenger is needed for that."""
+    wealth = AlphaWealth(period.end, rules.largest_alpha) if wealth is None else wealth
+    expected = ExpectedErrors.of(champion.promised, costs)
+    return plan_comparison(len(period.events), wealth, rules, expected, urgent=urgent)
+
+
+def no_comparison(period: Period, plan: ComparisonPlan) -> Comparison:
+    """Return the comparison that is not made: without scores, and the champion stays."""
+    check = plan.check
     reasons = (*period.notes, check.sentence)
     return Comparison(period.start, period.end, len(period.events), None, None, CHAMPION, reasons, checks=(check,))
 

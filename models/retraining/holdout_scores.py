@@ -69,12 +69,22 @@ def holdout_score(version: int, holdout: HoldoutOutcomes, period: Period, costs:
     return HoldoutScore(version, cost, missed, rates.false_episodes, rates.decision_fn, rates.decision_fp)
 
 
+def settled_probabilities(holdout: HoldoutOutcomes, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return asset, probability, came_true of the decisions whose outcome is settled.
+
+    `scores` has columns asset, as_of, probability: those of the same model.
+    """
+    settled = holdout.outcomes.decisions.merge(scores[["asset", "as_of", "probability"]], on=["asset", "as_of"])
+    settled = settled[settled["state"].isin(["tp", "fn", "fp", "tn"]) & settled["probability"].notna()]
+    return settled.assign(came_true=settled["state"].isin(["tp", "fn"]))[["asset", "probability", "came_true"]]
+
+
 def errors_by_asset(
-    champion: HoldoutOutcomes, challenger: HoldoutOutcomes, scores: pd.DataFrame, period: Period
+    champion: HoldoutOutcomes, challenger: HoldoutOutcomes, settled: pd.DataFrame, period: Period
 ) -> pd.DataFrame:
     """Count both models' errors by asset: columns `paired_costs.COUNTS`, one row for each asset with a cut-off.
 
-    `scores` has columns asset, as_of, probability: the challenger's.
+    `settled` are the challenger's `settled_probabilities`.
     """
     events = period.events["asset"]
     counts: dict[str, pd.Series[Any]] = {"events": events.value_counts()}
@@ -83,10 +93,8 @@ def errors_by_asset(
         false = episodes[(episodes["state"] == "fp") & (episodes["opened"] > period.start)]
         counts[f"{name}_missed"] = events[holdout.missed].value_counts()
         counts[f"{name}_false"] = false["asset"].value_counts()
-    settled = challenger.outcomes.decisions.merge(scores[["asset", "as_of", "probability"]], on=["asset", "as_of"])
-    settled = settled[settled["state"].isin(["tp", "fn", "fp", "tn"]) & settled["probability"].notna()]
     counts["expected"] = settled.groupby("asset")["probability"].sum()
-    counts["observed"] = settled["state"].isin(["tp", "fn"]).astype("int64").groupby(settled["asset"]).sum()
+    counts["observed"] = settled["came_true"].astype("int64").groupby(settled["asset"]).sum()
     assets = pd.Index(np.unique(period.cut_offs["asset"].astype("str")), name="asset")
     columns = {name: counts[name].reindex(assets).fillna(0).astype(np.float64) for name in COUNTS}
     return pd.DataFrame(columns, index=assets)

@@ -76,8 +76,8 @@ def cost_difference(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, 
 
     `errors` has columns `COUNTS` and one row an asset; `drawn` is from `draw_assets`.
     """
-    seen = float(_extra_cost(errors, costs).sum())
-    spread = _extra_cost(drawn, costs)
+    seen = float(extra_cost(errors, costs).sum())
+    spread = extra_cost(drawn, costs)
     if not len(spread):
         return CostDifference(seen, float("nan"), float("nan"), 0.0)
     low, high = np.quantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -115,7 +115,8 @@ def observed_to_expected(errors: pd.DataFrame, drawn: pd.DataFrame, confidence: 
     )
 
 
-def _extra_cost(counts: pd.DataFrame, costs: CostPlan) -> Vector:
+def extra_cost(counts: pd.DataFrame, costs: CostPlan) -> Vector:
+    """Return how much more the challenger costs than the champion, row by row."""
     missed = counts["challenger_missed"] - counts["champion_missed"]
     false = counts["challenger_false"] - counts["champion_false"]
     return np.asarray(missed * costs.missed_failure + false * costs.false_alarm, dtype=np.float64)

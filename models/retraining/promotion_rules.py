@@ -10,9 +10,14 @@ from pydantic import Field
 
 from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
-from features.setting_types import Integer, Number, PositiveCount, Share
+from features.setting_types import InnerShare, Integer, Number, OrWord, PositiveCount, Share
+from models.assessment.reliability import CalibrationSlope, calibration_slope, reliability_bins
 from models.experiment.experiment import CostPlan
-from models.retraining.paired_costs import cost_difference, missed_difference, observed_to_expected
+from models.retraining.paired_costs import cost_difference, extra_cost, missed_difference, observed_to_expected
+from models.retraining.sign_flips import sign_flips
+
+FEWEST_EVENTS = 5
+"""With fewer events nothing is compared: a model that never alerts is the cheapest where nothing happens."""
 
 
 @configuration
@@ -20,55 +25,74 @@ class PromotionRules:
     """What a challenger has to show."""
 
     confidence: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.9
-    """How sure it must be that the challenger is cheaper, and that it does not miss more than the margin allows."""
+    """How sure it must at least be that the challenger is cheaper, so that 1 less this is the largest alpha of a
+    comparison; and how sure that it does not miss more than the margin allows."""
     missed_margin: Share = 0.1
     """How much larger the share of events may be that the challenger misses."""
-    min_events: PositiveCount = 5
-    """With fewer events to compare on, nothing is trained and the champion stays: a model that never alerts is the
-    cheapest where nothing happens."""
+    min_events: Annotated[PositiveCount | None, OrWord("auto")] = None
+    """With fewer events to compare on, nothing is trained and the champion stays. "auto" takes as many as a quarter of
+    the wished power needs, while waiting adds to it, and at least 5; a number is used whatever the power."""
     slice_events: PositiveCount = 10
     """Plants and asset models with fewer events are not compared by themselves. With 1 / missed_margin or more, one
     missed event alone rejects no challenger."""
     calibration_tolerance: Annotated[Number, Field(ge=1, le=1000)] = 2.0
-    """The factor by which observed and predicted failures may differ with that confidence."""
+    """The factor by which observed and predicted failures, and the slope of calibration from 1, may differ with that
+    confidence."""
     draws: Annotated[Integer, Field(ge=100)] = 4000
     """Draws of the bootstrap."""
     seed: Integer = 0
     """Seed of the bootstrap."""
+    false_per_year: Annotated[Number, Field(ge=0.01, le=1000)] = 1.0
+    """How often in a year, on average, the champion may be replaced by one that is no better. Alpha accrues at this
+    rate, and comparisons spend it."""
+    power: InnerShare = 0.8
+    """The wished probability that a challenger that is better by the difference below is found to be cheaper."""
+    difference: InnerShare = 0.15
+    """How much smaller a share of the events that challenger misses."""
+
+    @property
+    def largest_alpha(self) -> float:
+        """The largest probability with which a comparison may promote a challenger that is no better."""
+        return 1 - self.confidence
+
+    @property
+    def fewest_events(self) -> int:
+        """The number of events below which nothing is compared, whatever the power."""
+        return FEWEST_EVENTS if self.min_events is None else self.min_events
 
 
 DEFAULT_RULES = PromotionRules()
+_NO_SLOPE = CalibrationSlope(math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Check:
     """The result of one check of the challenger."""
 
-    name: str  # "events", "cheaper", "misses", "slices", "calibration" or "policies"
+    name: str  # "events", "cheaper", "misses", "slices", "calibration", "slope" or "policies"
     passed: bool | None  # None where it could not be judged, which does not count against the challenger
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)  # what the result rests on, JSON values
 
 
-def enough_events(events: int, rules: PromotionRules) -> Check:
-    """Check that there are enough events to compare on."""
-    passed = events >= rules.min_events
-    verdict = "enough to compare on" if passed else f"fewer than {rules.min_events}, too few to replace a champion"
-    figures = {"events": events, "min_events": rules.min_events}
-    return Check("events", passed, f"{_events(events)} in the period: {verdict}.", figures)
+def cheaper(
+    errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: PromotionRules, *, alpha: float | None = None
+) -> Check:
+    """Check that the challenger is cheaper, by the test of `sign_flips` at `alpha`, the largest if None.
 
-
-def cheaper(errors: pd.DataFrame, drawn: pd.DataFrame, costs: CostPlan, rules: PromotionRules) -> Check:
-    """Check that the challenger is cheaper, with the required probability, by the bootstrap of `paired_costs`."""
+    The interval and the probability among the figures are of the bootstrap of `paired_costs`; they decide nothing.
+    """
+    alpha = rules.largest_alpha if alpha is None else alpha
     extra = cost_difference(errors, drawn, costs, rules.confidence)
-    passed = extra.value < 0 and extra.probability_cheaper >= rules.confidence
-    verdict = "is cheaper" if extra.value < 0 else "is not cheaper"
+    test = sign_flips(extra_cost(errors, costs), alpha=alpha, draws=rules.draws, seed=rules.seed)
     amount = f"{money(abs(extra.value))} {'less' if extra.value <= 0 else 'more'}"
     sentence = (
-        f"The challenger {verdict}: it costs {amount}, and is the cheaper one with a probability of "
-        f"{_percent(extra.probability_cheaper)} (required: {rules.confidence:.0%})."
+        f"The challenger is {'cheaper' if extra.value < 0 else 'not cheaper'}: it costs {amount}. One that is no "
+        f"better would look as good with a probability of {percent(test.p_value)} (allowed: {percent(alpha)})."
     )
-    return Check("cheaper", passed, sentence, {**vars(extra), "confidence": rules.confidence})
+    spent = {"p_value": test.p_value, "alpha": alpha, "alpha_spent": test.size}
+    figures = {**vars(extra), "confidence": rules.confidence, **spent}
+    return Check("cheaper", extra.value < 0 and test.rejects(alpha), sentence, figures)
 
 
 def misses_not_inferior(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules) -> Check:
@@ -134,6 +158,33 @@ def calibrated(errors: pd.DataFrame, drawn: pd.DataFrame, rules: PromotionRules)
     return Check("calibration", passed, sentence, figures)
 
 
+def calibrated_throughout(settled: pd.DataFrame, rules: PromotionRules) -> Check:
+    """Check that the challenger's probabilities are neither too extreme nor too cautious, by the calibration slope.
+
+    It fails when the whole interval of the slope lies beyond the tolerance; not judged where the slope is not finite.
+    `settled` has columns asset, probability, came_true. The figures hold the reliability curve, which decides nothing.
+    """
+    truth, probability = settled["came_true"].to_numpy(dtype=bool), settled["probability"].to_numpy(dtype=float)
+    tolerance = rules.calibration_tolerance
+    slope = calibration_slope(settled["asset"], truth, probability, rules.confidence) if len(settled) else _NO_SLOPE
+    figures = {
+        "slope": slope.slope,
+        "low": slope.slope_low,
+        "high": slope.slope_high,
+        "tolerance": tolerance,
+        "curve": [each.to_dict() for each in reliability_bins(truth, probability)],
+    }
+    if math.isnan(slope.slope_low):
+        return Check("slope", None, "Too little came true to say whether probabilities are too extreme.", figures)
+    passed = slope.slope_low <= tolerance and slope.slope_high >= 1 / tolerance
+    sentence = (
+        f"The slope of its calibration is {slope.slope:.2f} ({rules.confidence:.0%} interval {slope.slope_low:.2f} to "
+        f"{slope.slope_high:.2f}; below 1 probabilities are too extreme, above it too cautious): "
+        f"{'within' if passed else 'beyond'} a factor of {tolerance:g}."
+    )
+    return Check("slope", passed, sentence, figures)
+
+
 def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
     """Check that the challenger costs less than every policy without a model; `policies` maps names to costs."""
     named = ", ".join(f"{name} {money(other)}" for name, other in policies.items())
@@ -154,8 +205,17 @@ def money(cost: float) -> str:
     return f"{cost:,.0f}" if abs(cost) >= 1000 else f"{cost:g}"
 
 
-def _percent(probability: float) -> str:
-    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"
+def percent(probability: float) -> str:
+    """Format a probability for a sentence.
+
+    Examples
+    --------
+    >>> percent(0.0384), percent(0.5), percent(0.0004), percent(0.9995)
+    ('3.8%', '50%', 'less than 0.1%', 'more than 99%')
+    """
+    if probability > 0.99:
+        return "more than 99%"
+    return "less than 0.1%" if probability < 0.001 else f"{100 * probability:.2g}%"
 
 
 def _slice(own: pd.DataFrame, rules: PromotionRules) -> dict[str, Any]:
@@ -165,10 +225,6 @@ def _slice(own: pd.DataFrame, rules: PromotionRules) -> dict[str, Any]:
     extra = missed["challenger"] - missed["champion"]
     worse = judged and extra > rules.missed_margin * events + 1e-9
     return {"events": events, **{f"{name}_missed": n for name, n in missed.items()}, "judged": judged, "worse": worse}
-
-
-def _events(number: int) -> str:
-    return f"{number} event{'' if number == 1 else 's'}"
 
 
 def _points(share: float) -> str:

@@ -61,6 +61,7 @@ class RetrainingEvidence:
     under_way: bool = False  # whether a retraining is running
     since_training: SinceTraining = field(default_factory=SinceTraining)
     last_training: pd.Timestamp | None = None  # when a challenger was last trained, rejected refreshes included
+    postponed_until: pd.Timestamp | None = None  # a comparison waits until then for its power; answers to drift do not
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def decide(
     brings data that the rejected challengers did not have.
     """
     urgent = trigger == DRIFT and evidence.drift.drifted
+    if urgent:
+        evidence = replace(evidence, postponed_until=None)
     blocked = tuple(_blocked_gates(evidence, gates, now))
     names = [gate.gate for gate in blocked]
     if trigger == DRIFT and (not urgent or names == ["rejections"]):
@@ -191,6 +194,13 @@ def _check_timing(evidence: RetrainingEvidence, gates: Gates, now: pd.Timestamp)
             "cooldown",
             f"the last retraining was on {evidence.last_retraining:%Y-%m-%d %H:%M}; the cooldown lasts until "
             f"{until:%Y-%m-%d %H:%M}.",
+            f"{until:%Y-%m-%d %H:%M}.",
+        )
+    if evidence.postponed_until is not None and now < evidence.postponed_until:
+        until = evidence.postponed_until
+        yield BlockedGate(
+            "power",
+            f"a comparison would hardly find a challenger that is better: until {until:%Y-%m-%d} its power grows.",
             f"{until:%Y-%m-%d %H:%M}.",
         )
     if evidence.used_until is not None and evidence.start < evidence.used_until:

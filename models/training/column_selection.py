@@ -25,6 +25,7 @@ from models.training.samples import Samples
 _RANKING_SAMPLES = 6000
 # Permutation importance takes seconds for hundreds of columns and hours for tens of thousands.
 _CANDIDATES_PER_KEPT = 5
+_TIME_SINCE_EVENT = "events__hours_since__"
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
     if plan.channels is None and (channels := feature_channels(experiment, history)) is not None:
         # So that the condition is no operating channel either.
         known = replace(known, channels=channels)
-    return fit_recipe(
+    recipe = fit_recipe(
         known,
         windows=experiment.windows.window,
         feature_set=plan.tsfresh,
         channels="all" if plan.channels is None else plan.channels,
-        events=plan.events,
+        events=bool(plan.events),
         ages=plan.ages,
         event_spans=plan.event_spans,
         regimes=plan.regimes,
@@ -66,6 +67,9 @@ def learn_recipe(experiment: Experiment, history: History, train: pd.DataFrame) 
         gaps=plan.gaps,
         seed=experiment.seed,
     )
+    if plan.events != "counts":
+        return recipe
+    return recipe.reduce(column for column in recipe.output if not column.startswith(_TIME_SINCE_EVENT))
 
 
 def choose_columns(

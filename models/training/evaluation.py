@@ -1,7 +1,7 @@
 """Evaluation of a model on its test samples: statistical metrics, and what a plant cares about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -17,8 +17,9 @@ from models.assessment.ranking import ranking_metrics
 from models.experiment.experiment import CostPlan
 from models.labels.labels import LabelState
 from models.labels.observation_gaps import unobserved_spans
-from models.outcomes.error_rates import ErrorRates, error_rates
+from models.outcomes.error_rates import MONTH, ErrorRates, error_rates
 from models.outcomes.outcomes import Terms, known_failures, outcomes
+from models.outcomes.weekly_counts import weekly_counts
 from models.training.policies import best_interval, calendar_cost
 
 Vector = npt.NDArray[np.float64]
@@ -100,7 +101,7 @@ def evaluate_failures(
     baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
-    reference = error_rates(matured, start=settled)
+    reference = replace(error_rates(matured, start=settled), weeks=weekly_counts(matured, settled, MONTH))
     return Evaluation(metrics | plant | baseline, reference, predictions, leads, (rates.start, rates.end))
 
 

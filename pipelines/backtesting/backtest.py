@@ -16,17 +16,16 @@ from data_contracts.workspace import Workspace
 from features.clock import clock_of
 from models.backtesting.backtest import ReplayResult, ReplaySchedule, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures
+from models.backtesting.detectors import RIVER, binomial, has_river, k_of_n, river_detector
 from models.backtesting.retraining_rules import (
-    RIVER,
     Rule,
     always,
-    binomial,
     calendar,
-    has_river,
-    k_of_n,
     never,
     ours,
-    river_detector,
+    ours_without_refreshes,
+    ours_without_tests,
+    with_refreshes,
 )
 from models.experiment.condition_outcomes import with_predicted_failures
 from models.experiment.experiment import Experiment
@@ -36,7 +35,7 @@ from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder, terms_at
 from pipelines.settings.settings import Settings
 
-RULES = ("ours", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
+RULES = ("ours", "refreshes", "tests", "k-of-n", "binomial", "monthly", "always", "never", *RIVER)
 """The available rules; ours first, as the others are compared with the first."""
 DAY = pd.Timedelta(days=1)
 FORTNIGHT = pd.Timedelta(days=14)
@@ -120,7 +119,8 @@ def run_backtest(
     say(str(plan))
     models = replace(models, on_trained=_estimate_after_first(plan, say))
     replays = _replay_rules(rules, history, models, schedule, terms, progress)
-    accounts = [account(one, history, schedule, terms=terms(schedule.end), prices=costs) for one in replays]
+    last, gaps = terms(schedule.end), models.gaps(schedule.end)
+    accounts = [account(one, history, schedule, terms=last, prices=costs, observation_gaps=gaps) for one in replays]
     changes = None if config.changes is None else tuple(_timestamp(history, change) for change in config.changes)
     page = workspace.reports / f"backtest-{experiment.model_name}.html"
     result = BacktestResult(
@@ -156,7 +156,19 @@ def _replay_rules(
         done += 1
         progress("looks", done, total)
 
-    return [replay(rule, history, models, schedule, terms=terms, on_look=count_look) for rule in rules]
+    return [
+        replay(
+            rule,
+            history,
+            models,
+            schedule,
+            terms=terms,
+            gaps=models.gaps,
+            promotion=models.settings.promotion,
+            on_look=count_look,
+        )
+        for rule in rules
+    ]
 
 
 def _with_settings(experiment: Experiment, settings: Settings) -> Experiment:
@@ -177,10 +189,17 @@ def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) ->
             raise UsageError(f"no rule {name!r}", f"some of {', '.join(RULES)}", hint)
     missing = [name for name in names if name in RIVER] if not has_river() else []
     left_out = (f"Left out, because river is not installed: {', '.join(missing)}.",) if missing else ()
+    gates = settings.retrain
+
+    def refreshed(rule: Rule) -> Rule:
+        return with_refreshes(rule, gates, prices)
+
     make: dict[str, Callable[[], Rule]] = {
-        "ours": lambda: ours(settings.drift, settings.retrain, prices),
-        "k-of-n": lambda: k_of_n(config.threshold),
-        "binomial": binomial,
+        "ours": lambda: ours(settings.drift, gates, prices),
+        "refreshes": lambda: ours_without_tests(gates, prices),
+        "tests": lambda: ours_without_refreshes(settings.drift, gates),
+        "k-of-n": lambda: refreshed(k_of_n(config.threshold, settings.drift.harmful_false)),
+        "binomial": lambda: refreshed(binomial()),
         "monthly": calendar,
         "always": always,
         "never": never,
@@ -188,7 +207,7 @@ def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) ->
     names = tuple(name for name in dict.fromkeys(names) if name not in missing)
     if not names:
         raise UsageError("no rule is left", "at least one rule", "Install river, or name other rules")
-    return [make[name]() if name in make else river_detector(name) for name in names], left_out
+    return [make[name]() if name in make else refreshed(river_detector(name)) for name in names], left_out
 
 
 def _schedule(history: History, config: BacktestConfig) -> ReplaySchedule:

@@ -66,6 +66,11 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
             for one in result.figures
             if one.refreshes
         ),
+        *(
+            f"{one.rule} postponed {one.postponed} retrainings, whose comparison would have shown too little."
+            for one in result.figures
+            if one.postponed
+        ),
         *result.left_out,
         f"The intervals and the plot are in {result.page}.",
     )

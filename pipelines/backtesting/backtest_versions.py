@@ -7,11 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data_contracts.errors import ModelError
@@ -21,7 +22,7 @@ from data_contracts.workspace import Workspace
 from features.names import format_duration
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
-from models.backtesting.backtest import Version
+from models.backtesting.backtest import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
 from models.experiment.experiment import Experiment
@@ -29,11 +30,17 @@ from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
 from models.registry.registry import LoadedModel
-from models.retraining.comparison import CHALLENGER, Contender, compare
+from models.retraining.alpha_spending import AlphaWealth
+from models.retraining.comparison import Contender, compare
+from models.retraining.comparison_period import period_after
+from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
+from models.retraining.comparison_power import ExpectedErrors
+from models.retraining.sign_flips import sign_flips
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
+from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
@@ -57,6 +64,7 @@ class CachedModels:
     comparison_required: bool = True
     progress: ProgressCallback = silent
     on_trained: Callable[[], None] = lambda: None  # called after each training of a model that was not cached
+    known_gaps: dict[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)  # of the times they were asked for
 
     def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take it from the cache."""
@@ -92,31 +100,59 @@ class CachedModels:
 
     def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
         """Diagnose the data, as `forewarn monitor` would have at a time."""
-        file = self._folder_of(version) / f"diagnosis-{at:{_STAMP}}.json"
+        file = self._folder_of(version) / f"diagnosis-{at:{_STAMP}}-{self._diagnosis_digest}.json"
         if not file.is_file():
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
-            _write_json(
-                file, diagnose(self.workspace, champion, now=at, since=at - self.settings.drift.every).to_dict()
-            )
+            since, limits = at - self.settings.drift.every, self.settings.diagnosis
+            _write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_read_finding(finding) for finding in stored["findings"]),
             set_aside={asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()},
         )
 
-    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
-        """Return whether the challenger won the comparison on the holdout before a time."""
+    def plan(self, champion: Version, at: pd.Timestamp, wealth: AlphaWealth, *, urgent: bool) -> ComparisonPlan | None:
+        """Plan a comparison on the holdout before a time; None if challengers are promoted without one."""
         if not self.comparison_required:
-            return True
-        file = self._folder_of(challenger) / f"against-{self._folder_of(champion).name}.json"
+            return None
+        terms, known = terms_at(self.experiment, self.history, at), self.history.as_of(at)
+        holdout = challenger_holdout(known, self.settings, terms, now=at, urgent=urgent)
+        period = period_after(
+            known,
+            champion.trained_until,
+            start=at - holdout,
+            now=at,
+            stride=self.experiment.windows.stride,
+            terms=terms,
+            rule=observation_rule(self.experiment),
+        )
+        expected = ExpectedErrors.of(champion.promised, self.experiment.costs)
+        return plan_comparison(len(period.events), wealth, self.settings.promotion, expected, urgent=urgent)
+
+    def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
+        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have."""
+        if not self.comparison_required:
+            return Compared(promoted=True)
+        stored = self._comparison(champion, challenger, at)
+        rules, differences = self.settings.promotion, np.array(stored["differences"], dtype=np.float64)
+        test = sign_flips(differences, alpha=alpha, draws=rules.draws, seed=rules.seed)
+        others = [check["passed"] for check in stored["comparison"]["checks"] if check["name"] != "cheaper"]
+        compared = bool(stored["comparison"]["challenger"])
+        cheaper = compared and float(differences.sum()) < 0 and test.rejects(alpha)
+        return Compared(bool(cheaper) and False not in others, test.size if compared else 0.0)
+
+    def _comparison(self, champion: Version, challenger: Version, at: pd.Timestamp) -> dict[str, Any]:
+        """Return the comparison, made once for every alpha."""
+        rivals = f"{self._folder_of(champion).name}-{self._comparison_digest}"
+        file = self._folder_of(challenger) / f"against-{rivals}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
             start, terms = at - challenger.holdout, terms_at(self.experiment, self.history, at)
             comparison = compare(
-                Contender(1, artifacts[0], champion.trained_until),
-                Contender(2, artifacts[1], challenger.trained_until),
+                Contender(1, artifacts[0], champion.trained_until, champion.promised),
+                Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
                 self._recent(artifacts[1], start - terms.claim, at).as_of(at),
                 start=start,
                 now=at,
@@ -124,9 +160,30 @@ class CachedModels:
                 terms=terms,
                 costs=self.experiment.costs,
                 rule=observation_rule(self.experiment),
+                rules=self.settings.promotion,
+                observation_gaps=self.gaps(at),
             )
-            _write_json(file, comparison.to_dict())
-        return bool(json.loads(file.read_text(encoding="utf-8"))["winner"] == CHALLENGER)
+            _write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
+        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return stored
+
+    def gaps(self, at: pd.Timestamp) -> pd.DataFrame:
+        """Return the spans in which assets were retired or lost, as known at a time."""
+        if at not in self.known_gaps:
+            assets = self.history.assets
+            known = replace(self.history, assets=assets[assets["known_time"] <= at].reset_index(drop=True))
+            self.known_gaps[at] = observation_gaps(self.workspace, known, self.settings, now=at)
+        return self.known_gaps[at]
+
+    @cached_property
+    def _comparison_digest(self) -> str:
+        # What a comparison waits for and what it may spend is decided anew in each run.
+        rules = replace(self.settings.promotion, min_events=None, false_per_year=1.0, power=0.5, difference=0.5)
+        return _digest([repr(rules), str(self.settings.monitor.silence)])
+
+    @cached_property
+    def _diagnosis_digest(self) -> str:
+        return _digest([repr(self.settings.diagnosis), str(self.settings.drift.every)])
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
         usual = holdout == self.settings.retrain.holdout
@@ -195,7 +252,11 @@ def cache_folder(root: Path, experiment: Experiment, history: History, settings:
         str(settings.retrain.holdout),
         str(settings.retrain.history),
     ]
-    return root / "backtest" / hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
+    return root / "backtest" / _digest(inputs)
+
+
+def _digest(inputs: list[str]) -> str:
+    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
 
 
 def _read_finding(stored: dict[str, Any]) -> Finding:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from data_contracts.ingestion.unmatched import Unmatched
     from data_contracts.validation.contract_words import ContractWords
     from data_contracts.validation.report import Report
-    from pipelines.evidence.data_report import DataReport
+    from pipelines.data_reports.data_report import DataReport
     from pipelines.file_reading.notes import ReadingNotes
     from pipelines.importers.batch import ImportResult
     from pipelines.importers.inferred_contract import InferredContract
@@ -187,7 +187,7 @@ def _channels(report: "DataReport") -> Table:
 
 
 def _assets(report: "DataReport") -> Group:
-    from pipelines.evidence.data_report import format_seconds
+    from pipelines.data_reports.data_report import format_seconds
 
     table = column_table("asset", "readings", "first", "last", "one every", "gaps")
     for asset, row in report.profiles.head(_MAX_LISTED).iterrows():

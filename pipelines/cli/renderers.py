@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.backtesting.backtest_result import BacktestResult
-    from pipelines.evidence.figures import FiguresResult
+    from pipelines.figures.champion_figures import FiguresResult
     from pipelines.flows.schedules import FlowResult
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.monitor import MonitorResult
@@ -218,7 +218,7 @@ def _monitor(result: "MonitorResult") -> Group:
 
 
 def _figures(result: "FiguresResult") -> Group:
-    from pipelines.evidence.figures import figure_rows
+    from pipelines.figures.champion_figures import figure_rows
 
     head = Text(f"{result.model_name} version {result.model_version} at {format_minute(result.now)}")
     table = column_table("", "seen", "in the evaluation")
@@ -335,7 +335,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "models.registry.promotion:Promoted": _promoted,
     "pipelines.jobs.score:ScoreResult": _score,
     "pipelines.jobs.why:Explanation": _explanation,
-    "pipelines.evidence.figures:FiguresResult": _figures,
+    "pipelines.figures.champion_figures:FiguresResult": _figures,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
     "pipelines.jobs.retrain:RetrainResult": _retrain,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,

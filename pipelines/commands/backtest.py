@@ -47,13 +47,13 @@ def backtest(
     every : str
         The time between looks.
     rule : list[str], optional
-        A rule to compare: ours, k-of-n, binomial, monthly, always, never, adwin, page-hinkley, ddm; all by default.
-        The first one is compared with each of the others.
+        A rule to compare: ours, refreshes and tests (its parts by themselves), k-of-n, binomial, monthly, always,
+        never, adwin, page-hinkley, ddm; all by default. The first one is compared with each of the others.
     retraining_cost : float, optional
         What a retraining costs, promoted or not, in the currency of the experiment's costs; a tenth of a false alarm
         by default.
     threshold : float
-        Share of missed failures over which a look counts for k-of-n.
+        Share of missed failures over which a look counts for k-of-n; for false alarms it is drift.harmful_false.
     change : list[str], optional
         When something changed: a time, or days after the first reading. Adds false retrainings and delays.
     promotion : {"comparison", "direct"}

@@ -117,7 +117,7 @@ def report(
     import pandas as pd
 
     from features.names import parse_duration
-    from pipelines.evidence.outcome_choice import OutcomeChoice
+    from pipelines.data_reports.outcome_choice import OutcomeChoice
     from pipelines.jobs.data_report import describe_data
 
     return describe_data(

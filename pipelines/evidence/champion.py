@@ -8,10 +8,10 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
+from models.experiment.stored_crossings import with_stored_crossings
 from models.outcomes.outcomes import Terms
 from models.registry.registry import CHAMPION, LoadedModel, Registry
 from models.training.samples import alarm_terms
-from pipelines.evidence.condition_failures import with_stored_crossings
 from pipelines.settings.settings import Settings
 
 

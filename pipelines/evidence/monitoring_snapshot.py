@@ -15,12 +15,13 @@ from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
 from models.monitoring.drift import Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
-from models.outcomes.error_rates import ErrorRates, error_rates
+from models.outcomes.error_rates import ErrorRates, error_rates, unreported_share
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
+from pipelines.evidence.alpha_ledger import postponed_until
 from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
@@ -118,6 +119,7 @@ def gather_snapshot(
             evidence,
             doubts=tuple(finding.sentence for finding in diagnosis.findings if finding.severity == "freeze"),
             under_way=is_held(records, f"retrain/{model_name}", wall_clock()),
+            postponed_until=postponed_until(decided),
         ),
         probation=on_probation(
             workspace,
@@ -259,7 +261,7 @@ def _evidence(
         start=since,
         end=max(outcomes.matured_until, since),
         maturity=alarm_terms.maturity,
-        unreported_share=_unreported_share(outcomes, since),
+        unreported_share=unreported_share(outcomes, since),
         used_until=past.used_until,
         last_retraining=past.last_retraining,
         this_year=past.this_year,
@@ -267,9 +269,3 @@ def _evidence(
         since_training=past.since_training(outcomes, since, price),
         last_training=past.last_training,
     )
-
-
-def _unreported_share(outcomes: Outcomes, since: pd.Timestamp) -> float:
-    """Return the share of matured alarm episodes that are censored: work was done, its finding was not reported."""
-    matured = outcomes.episodes[(outcomes.episodes["opened"] > since) & (outcomes.episodes["state"] != "pending")]
-    return float((matured["state"] == "censored").mean()) if len(matured) else 0.0

@@ -72,6 +72,7 @@ def on_probation(
         promise=_promise(workspace, name, int(promotion["from_version"]), settings, promoted_at),
         maturity=terms.maturity,
         rules=rules,
+        monitoring=settings.drift,
     )
     if diagnosis.frozen and status.suggestion == ROLL_BACK:
         return replace(status, suggestion=WAIT, reasons=(*status.reasons[:-1], _IN_DOUBT))

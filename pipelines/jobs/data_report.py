@@ -12,9 +12,9 @@ from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
-from pipelines.evidence.data_report import DataReport, report_data
-from pipelines.evidence.experiment_draft import experiment_text
-from pipelines.evidence.outcome_choice import BOOKED, OutcomeChoice
+from pipelines.data_reports.data_report import DataReport, report_data
+from pipelines.data_reports.experiment_draft import experiment_text
+from pipelines.data_reports.outcome_choice import BOOKED, OutcomeChoice
 from pipelines.importers.batch import Batch, ImportResult, import_batch
 from pipelines.reports.data_page import write_data_page
 

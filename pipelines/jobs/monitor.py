@@ -17,10 +17,10 @@ from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
 from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
-from pipelines.evidence.figures import FiguresResult, champion_figures
-from pipelines.evidence.measured_later import measure_later
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
 from pipelines.evidence.promise_status import PromiseStatus
+from pipelines.figures.champion_figures import FiguresResult, champion_figures
+from pipelines.figures.measured_later import measure_later
 from pipelines.reports.figures_page import write_figures_page
 from pipelines.reports.report import Mark
 from pipelines.reports.watch_page import write_watch_page

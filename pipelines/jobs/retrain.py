@@ -17,13 +17,15 @@ from models.outcomes.outcomes import Terms
 from models.registry.promotion import Records, complete_ledger, promote
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
+from models.retraining.alpha_spending import AlphaWealth, spend
 from models.retraining.comparison import CHALLENGER as CHALLENGER_WINS
-from models.retraining.comparison import Comparison, Contender, compare, no_comparison
-from models.retraining.comparison_period import period_after, short_holdout
-from models.retraining.promotion_rules import PromotionRules
+from models.retraining.comparison import Comparison, Contender, compare, no_comparison, plan_on
+from models.retraining.comparison_period import Period, period_after, short_holdout
+from models.retraining.comparison_plan import ComparisonPlan
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
 from models.training.samples import observation_rule
 from models.training.training import train
+from pipelines.evidence.alpha_ledger import ALPHA_LEFT, alpha_wealth
 from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.evidence.promise_status import PromiseStatus, promise_status
@@ -73,6 +75,8 @@ class _Holdout:
     alarm_terms: Terms
     length: pd.Timedelta
     now: pd.Timestamp
+    wealth: AlphaWealth  # what the comparison may spend
+    urgent: bool  # whether it answers a drift
 
     @property
     def start(self) -> pd.Timestamp:
@@ -94,8 +98,9 @@ def retrain_champion(
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
 
     The challenger learns from what was known up to the holdout. Both are compared on the holdout, as far as its
-    outcomes have matured. Nothing is trained while the holdout has too few events to compare on. The decision is stored
-    in any case. `ModelError` while another retraining of this model is under way: the lease goes by `clock`.
+    outcomes have matured. Nothing is trained while the holdout has too few events to compare on, or while the
+    comparison would have less power than wished and waiting adds to it. The decision is stored in any case.
+    `ModelError` while another retraining of this model is under way: the lease goes by `clock`.
 
     `why` is for the ledger. A retraining whose trigger is "refresh" uses up no evidence. `urgent` (the champion has
     drifted) makes the holdout as short as `retrain.drift_events` allow, so that the challenger learns from the newest
@@ -105,16 +110,25 @@ def retrain_champion(
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
         holdout = _hold_out(workspace, model_name, settings, now=now, urgent=urgent)
-        undecided = _too_few_events(holdout, settings.promotion)
-        if undecided is not None:
+        period, plan = _plan(holdout, settings)
+        if not plan.made:
+            undecided = no_comparison(period, plan)
             result = _result(holdout, None, undecided, why)
-            # No evidence is used up: the next retraining may rest on the same outcomes.
-            _store_decision(records, result, {"comparison": undecided.to_dict(), "why": why}, now)
+            # No evidence is used up, and no alpha spent: the next retraining may rest on the same outcomes.
+            until = plan.check.figures["postponed_until"]
+            evidence = {"comparison": undecided.to_dict(), "why": why, "postponed_until": until}
+            _store_decision(records, result, evidence, now)
             return result
         challenger = _train_challenger(workspace, holdout, settings, progress)
         result = _result(holdout, challenger, _compare(workspace, holdout, challenger, settings), why)
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
-        evidence = {"comparison": result.comparison.to_dict(), "why": why, "occasion": trigger, "used_until": used}
+        evidence = {
+            "comparison": result.comparison.to_dict(),
+            "why": why,
+            "occasion": trigger,
+            "used_until": used,
+            ALPHA_LEFT: spend(holdout.wealth, result.comparison.alpha_spent, urgent=urgent).to_dict(),
+        }
         if result.decision == PROMOTED:
             promised = _promised(workspace, challenger, result.comparison, settings, now)
             result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
@@ -161,11 +175,14 @@ def _hold_out(
     history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)
-    return _Holdout(champion, history, alarm_terms, length, now)
+    records = open_records(workspace.records_url)
+    until = champion.trained_until
+    wealth = alpha_wealth(records, model_name, trained_until=until, now=now, rules=settings.promotion)
+    return _Holdout(champion, history, alarm_terms, length, now, wealth, urgent)
 
 
-def _too_few_events(holdout: _Holdout, rules: PromotionRules) -> Comparison | None:
-    """Return an undecided comparison if the holdout has too few events; counted first, as training takes long."""
+def _plan(holdout: _Holdout, settings: Settings) -> tuple[Period, ComparisonPlan]:
+    """Plan the comparison before anything is trained, as training takes long."""
     period = period_after(
         holdout.history,
         holdout.champion.trained_until,
@@ -175,7 +192,9 @@ def _too_few_events(holdout: _Holdout, rules: PromotionRules) -> Comparison | No
         terms=holdout.alarm_terms,
         rule=observation_rule(holdout.champion.experiment),
     )
-    return no_comparison(period, rules) if len(period.events) < rules.min_events else None
+    costs, contender = holdout.champion.experiment.costs, _contender(holdout.champion)
+    plan = plan_on(period, contender, settings.promotion, costs, wealth=holdout.wealth, urgent=holdout.urgent)
+    return period, plan
 
 
 def _train_challenger(
@@ -207,12 +226,15 @@ def _compare(workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel
         costs=champion.experiment.costs,
         rule=observation_rule(champion.experiment),
         rules=settings.promotion,
+        wealth=holdout.wealth,
+        urgent=holdout.urgent,
         observation_gaps=observation_gaps(workspace, history, settings, now=now),
     )
 
 
 def _contender(candidate: MonitoredModel) -> Contender:
-    return Contender(candidate.model.version, candidate.model.artifact, candidate.trained_until)
+    model = candidate.model
+    return Contender(model.version, model.artifact, candidate.trained_until, model.reference)
 
 
 def _result(holdout: _Holdout, challenger: MonitoredModel | None, comparison: Comparison, why: str) -> RetrainResult:

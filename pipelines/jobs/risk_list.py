@@ -44,8 +44,8 @@ class Risk:
         if self.probability is not None:
             return f"{self.asset} {self.probability:.3f}"
         if self.condition is not None:
-            unit = f" {self.unit}" if self.unit else ""
-            return f"{self.asset} {self.condition:,.6g}{unit}{self._interval(1.0, ',.6g')}"
+            measured_in = f" {self.unit}" if self.unit else ""
+            return f"{self.asset} {self.condition:,.6g}{measured_in}{self._interval(1.0, ',.6g')}"
         hours = math.nan if self.remaining_life_h is None else self.remaining_life_h
         unit = clock.unit([hours])
         return f"{self.asset} {hours / unit.hours:,.0f} {unit.symbol}{self._interval(unit.hours, ',.0f')}"

@@ -76,7 +76,7 @@ def answers_of_scores(
     frame = details.frame
     values = frame.get("condition", pd.Series(np.nan, index=frame.index))
     predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
-    intervals = interval_answers(artifact, predicted.to_numpy(dtype=np.float64))
+    intervals = interval_answers(artifact, np.asarray(predicted, dtype=np.float64))
     columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals
     for asset, as_of, probabilities, time, reason, value, interval in zip(
         frame["asset"], frame["as_of"], *columns, strict=True

@@ -125,7 +125,10 @@ def _events_needed(test: Mapping[str, Any], missing: float) -> str:
     growth = math.log(test["harmful"] / test["promised"])
     count = max(1, math.ceil(missing / growth))
     events = "failures missed" if test["rate"] == "fn" else "false alarms at once"
-    return f"about {count} {events} in a row would be enough."
+    # Stored before dependence was allowed for, the events of a look were taken for independent.
+    if test.get("dependence", "independent") == "independent":
+        return f"about {count} {events} in a row would be enough."
+    return f"at least {count} {events} in a row, more where they have one cause."
 
 
 def _explain_promotion(row: Mapping[str, Any]) -> Explanation:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from data_contracts.errors import UsageError
 from data_contracts.ingestion.unmatched import Unmatched
 from features.clock import Clock
-from pipelines.evidence.data_report import CLOCK, DataReport, format_seconds
+from pipelines.data_reports.data_report import CLOCK, DataReport, format_seconds
 from pipelines.reports.chart import SERIES, day, format_axes, render_chart
 from pipelines.reports.page import render_page
 

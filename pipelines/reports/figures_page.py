@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from models.registry.promotion import Records
-from pipelines.evidence.figures import FiguresResult, figure_rows
+from pipelines.figures.champion_figures import FiguresResult, figure_rows
 from pipelines.reports.chart import LINE, SERIES, SOFT, render_chart
 from pipelines.reports.page import render_page
 from pipelines.reports.report import Conclusion, Fact, timeline_rows

@@ -12,14 +12,30 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from models.backtesting.backtest import ReplayResult, ReplaySchedule, Version, replay
+from models.backtesting.backtest import Compared, ReplayResult, ReplaySchedule, Version, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures, in_force
-from models.backtesting.retraining_rules import Rule, Situation, always, binomial, calendar, k_of_n, never, ours
+from models.backtesting.detectors import RIVER, binomial, k_of_n, river_detector
+from models.backtesting.retraining_rules import (
+    Rule,
+    Situation,
+    always,
+    calendar,
+    never,
+    ours,
+    ours_without_refreshes,
+    ours_without_tests,
+    with_refreshes,
+)
 from models.diagnosis.diagnosis import Diagnosis, Finding
 from models.experiment.experiment import CostPlan
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms
+from models.outcomes.weekly_counts import WEEK, WeekCounts
+from models.retraining.alpha_spending import AlphaWealth
+from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
+from models.retraining.comparison_power import ExpectedErrors
+from models.retraining.promotion_rules import PromotionRules
 from models.retraining.refresh import NO_REFRESH, RefreshRule
 from models.retraining.retraining_policy import ASK, HOLD, REFRESH, RETRAIN, Gates, RetrainingDecision
 
@@ -77,12 +93,18 @@ class Skilled:
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     trainings: list[pd.Timestamp] = field(default_factory=list)
     urgent: list[pd.Timestamp] = field(default_factory=list)
+    plans: Callable[[AlphaWealth, bool], ComparisonPlan] | None = (
+        None  # by default challengers are promoted as they are
+    )
+    wealth: list[AlphaWealth] = field(default_factory=list)
 
     def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         self.trainings.append(at)
         self.urgent += [at] if urgent else []
         false = occurrence(1, 40.0)
-        promised = ErrorRates(BEGIN, at, share(10, 100), false, share(0, 1), share(0, 1), 90, 0, 0, 0, confidence=0.9)
+        weeks = tuple(WeekCounts(at - n * WEEK, 1, 10, int(not n), 4.0) for n in reversed(range(10)))
+        decisions = (share(0, 1), share(0, 1))
+        promised = ErrorRates(BEGIN, at, share(10, 100), false, *decisions, 90, 0, 0, 0, confidence=0.9, weeks=weeks)
         return Version(at, at - DAY, promised)
 
     def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
@@ -100,9 +122,14 @@ class Skilled:
         assert version.made_at < at
         return self.diagnosis
 
-    def challenger_wins(self, champion: Version, challenger: Version, at: pd.Timestamp) -> bool:
+    def plan(self, champion: Version, at: pd.Timestamp, wealth: AlphaWealth, *, urgent: bool) -> ComparisonPlan | None:
+        assert champion.made_at < at
+        self.wealth.append(wealth)
+        return None if self.plans is None else self.plans(wealth, urgent)
+
+    def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
         assert champion.made_at < challenger.made_at == at
-        return self.promote
+        return Compared(self.promote, 0.0 if self.plans is None else alpha)
 
 
 def run(rule: Rule, models: Skilled | None = None) -> ReplayResult:
@@ -176,6 +203,71 @@ def test_ours_leaves_a_good_model_alone() -> None:
     times = [one.at for one in replay_of("ours").retrainings]
     assert len(times) == 1
     assert times[0] > day(CHANGE)
+
+
+def test_comparisons_spend_what_accrues() -> None:
+    """Replayed comparisons share what accrues, as live ones do; those that would show too little train nothing."""
+    rules = PromotionRules(min_events=5)
+
+    def plans(wealth: AlphaWealth, urgent: bool) -> ComparisonPlan:
+        # Each other fortnight has too few events.
+        events = 40 if len(models.wealth) % 2 else 3
+        return plan_comparison(events, wealth, rules, ExpectedErrors(0.2, 0.5, PRICES.errors), urgent=urgent)
+
+    models = Skilled(plans=plans)
+    result = replay(always(), HISTORY, models, PLAN, terms=lambda _: TERMS, promotion=rules)
+    assert list(result.postponed_at) == list(PLAN.looks[1::2])
+    assert models.trainings == [day(START), *PLAN.looks[::2]]
+    # The first has what accrued since the first model's training data ended, the others what came since the last.
+    routine = [wealth.routine for wealth in models.wealth]
+    assert routine[0] == pytest.approx(15 / 365)
+    assert routine[2::2] == pytest.approx([28 / 365] * len(routine[2::2]))
+    total = figures([account(result, HISTORY, PLAN, terms=TERMS, prices=PRICES)], PLAN, ASSETS)[0]
+    assert (total.postponed, total.retrainings) == (len(PLAN.looks[1::2]), len(PLAN.looks[::2]))
+
+
+@pytest.mark.parametrize("name", ["k-of-n", "binomial", *RIVER])
+def test_rules_that_watch_for_drift_get_our_refreshes(name: str) -> None:
+    """While such a rule sees nothing, it refreshes exactly when our refreshes do."""
+    gates = Gates(refresh_pays_at=0.0, cooldown=14 * DAY, min_failures=8)
+    watching = {"k-of-n": lambda: k_of_n(0.99, 99.0), "binomial": lambda: binomial(1e-300)}
+    rule = watching[name]() if name in watching else river_detector(name)
+    alone = run(rule)
+    if name in watching:
+        assert not alone.retrainings
+    with_them, refreshes = run(with_refreshes(rule, gates, PRICES)), run(ours_without_tests(gates, PRICES))
+    first = next((one.at for one in alone.retrainings), day(END))
+    assert [one for one in with_them.retrainings if one.at < first] == [
+        one for one in refreshes.retrainings if one.at < first
+    ]
+    assert all(one.trigger == REFRESH for one in refreshes.retrainings)
+    assert refreshes.retrainings
+
+
+def test_the_parts_of_ours_are_isolated() -> None:
+    """Tests alone never refresh; they detect the change as ours does where no refresh is due."""
+    alone = run(ours_without_refreshes(Budget(), Gates(cooldown=14 * DAY, min_failures=8)))
+    assert alone.retrainings == replay_of("ours").retrainings
+    assert {one.trigger for one in alone.retrainings} == {"drift"}
+
+
+@pytest.mark.parametrize("name", ["k-of-n", "binomial", "ddm"])
+def test_false_alarms_are_watched_too(name: str) -> None:
+    """A rule that watches both kinds of errors sees a model that comes to raise false alarms, and misses nothing."""
+
+    class Alarming(Skilled):
+        def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+            predictions = super().predict(replace(version, made_at=day(CHANGE)), start, end)
+            shrill = (predictions["as_of"] > day(CHANGE)) & (version.made_at < day(CHANGE))
+            # Each third day every other machine is in alarm for nothing.
+            silly = predictions["asset"].isin(ASSETS[::2]) & (predictions["as_of"].dt.day_of_year % 3 == 0)
+            return predictions.assign(alert=predictions["alert"] | (shrill & silly))
+
+    rules = {"k-of-n": lambda: k_of_n(0.99), "binomial": binomial, "ddm": lambda: river_detector("ddm")}
+    result = run(rules[name](), Alarming())
+    after = [one.at for one in result.retrainings if one.at > day(CHANGE)]
+    assert after
+    assert after[0] <= day(CHANGE + 56)
 
 
 def test_a_drift_is_urgent_and_the_calendar_is_not() -> None:

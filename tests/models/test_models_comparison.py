@@ -17,7 +17,7 @@ from models.labels.observed_cut_offs import ObservationRule
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison import Comparison, Contender, compare
 from models.retraining.comparison_period import Period, events_to_announce, period_after, short_holdout
-from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score
+from models.retraining.holdout_scores import errors_by_asset, holdout_outcomes, holdout_score, settled_probabilities
 from models.retraining.promotion_rules import PromotionRules
 
 HOUR = pd.Timedelta(hours=1)
@@ -172,7 +172,7 @@ def test_the_same_alarms_are_judged_alike_for_both_models(alerts: list[int], see
     history = _history([120, 250], work)
     period = _period(history)
     one = holdout_outcomes(_predictions(*alerts), history, period, now=NOW, terms=TERMS)
-    errors = errors_by_asset(one, one, _predictions(*alerts), period)
+    errors = errors_by_asset(one, one, settled_probabilities(one, _predictions(*alerts)), period)
     assert errors["champion_missed"].equals(errors["challenger_missed"].rename("champion_missed"))
     assert errors["champion_false"].equals(errors["challenger_false"].rename("champion_false"))
     result = holdout_score(1, one, period, COSTS)
@@ -275,12 +275,14 @@ def test_a_better_challenger_wins_with_its_reasons(compared: Any) -> None:
     assert comparison.probability_cheaper > 0.99
     assert (comparison.champion.missed.count, comparison.challenger.missed.count, comparison.events) == (16, 0, 24)
     assert [check.name for check in comparison.checks] == [
-        "events", "cheaper", "misses", "slices", "calibration", "policies",
+        "events", "cheaper", "misses", "slices", "calibration", "slope", "policies",
     ]  # fmt: skip
     assert "Over 24 failures and confirmed defects" in comparison.reasons[0]
     assert all(reason.endswith(".") for reason in comparison.reasons)
     plain = comparison.to_dict()
     assert plain["checks"][1]["figures"]["probability_cheaper"] == comparison.probability_cheaper
+    assert plain["checks"][0]["figures"]["power"] == comparison.checks[0].figures["power"]
+    assert "differences" not in plain
 
 
 @pytest.mark.parametrize(
@@ -302,12 +304,14 @@ def test_one_failed_check_keeps_the_champion(
 
 
 def test_a_saving_that_may_be_luck_is_not_enough(compared: Any) -> None:
-    """One event more caught is cheaper on the average, but not surely enough."""
-    comparison = compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS))
+    """What two machines alone would show is cheaper on the average, but not surely enough."""
+    comparison = compared(_Oracle(ASSETS[2:]), _Oracle(ASSETS))
     assert comparison.challenger.cost < comparison.champion.cost
     assert 0.5 < comparison.probability_cheaper < 0.9
     assert _failed(comparison) == {"cheaper"}
-    assert compared(_Oracle(ASSETS[1:]), _Oracle(ASSETS), confidence=0.6).winner == "challenger"
+    figures = next(check.figures for check in comparison.checks if check.name == "cheaper")
+    assert (figures["p_value"], figures["alpha"], figures["alpha_spent"]) == (0.25, pytest.approx(0.1), 0.0)
+    assert compared(_Oracle(ASSETS[2:]), _Oracle(ASSETS), confidence=0.7).winner == "challenger"
 
 
 def test_worse_than_no_model_at_all_is_not_promoted(compared: Any) -> None:

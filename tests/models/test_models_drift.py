@@ -6,9 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.drift import Budget, ReferenceRates, evidence_of, false_hypotheses, missed_hypotheses
+from models.monitoring.drift import (
+    Budget,
+    ReferenceRates,
+    evidence_of,
+    false_hypotheses,
+    missed_hypotheses,
+    sentences,
+)
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import occurrence, share
+from models.outcomes.weekly_counts import WeekCounts
+from models.sequential_tests.rate_tests import Dependence
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(days=7)
@@ -73,3 +82,70 @@ def test_the_first_rejection_is_kept() -> None:
     assert first.rejected_at is not None
     assert first.rejected_at <= START + 6 * WEEK
     assert len(first.log_e_values) == 26
+
+
+WEEKS = tuple(WeekCounts(START + (i - 26) * WEEK, 4, 20, 20, 20.0) for i in range(26))
+EVALUATED = ReferenceRates(share(104, 520), occurrence(520, 520.0), weeks=WEEKS, period=(START - 27 * WEEK, START))
+
+
+def test_looks_with_a_common_cause_refute_nothing() -> None:
+    """Weeks in which most failures are missed at once, and weeks of none: evidence for independent events only."""
+    looks, promise = _looks([0, 14, 0, 0, 0, 13, 0, 0, 14, 0] * 3, failures=20), replace(EVALUATED, weeks=())
+    assert ("fn", "recent") in _rejected(looks, promise, Budget(dependence="independent"))
+    for dependence in ("auto", "any"):
+        assert not _rejected(looks, promise, Budget(dependence=dependence))
+
+
+@pytest.mark.parametrize("dependence", ["auto", "independent", "any"])
+def test_every_mode_detects_a_lasting_change(dependence: Dependence) -> None:
+    """Misses that double for good are detected in each, soonest where most is assumed."""
+    looks = _looks([4] * 20 + [10] * 26, failures=20)
+    evidence = evidence_of(looks, EVALUATED, Budget(dependence=dependence))
+    assert any(each.rejected for each in evidence if each.rate == "fn")
+    assert all(each.dependence == dependence for each in evidence)
+
+
+def test_weeks_of_the_evaluation_make_evidence_sharper() -> None:
+    """Where the evaluation's weeks scatter as independent events do, a change is detected sooner than without them."""
+    looks = _looks([4] * 3 + [10] * 20, failures=20)
+
+    def first(promise: ReferenceRates, budget: Budget) -> pd.Timestamp:
+        return min(each.rejected_at for each in evidence_of(looks, promise, budget) if each.rejected_at is not None)
+
+    assert first(EVALUATED, Budget()) < first(replace(EVALUATED, weeks=()), Budget())
+    fortnights, months = Budget(every=2 * WEEK), Budget(every=pd.Timedelta(days=30))
+    assert first(EVALUATED, fortnights) < first(EVALUATED, months), "of months, weeks say nothing"
+
+
+def test_a_season_may_raise_false_alarms_and_the_reason_says_so() -> None:
+    """Half a year after an evaluation of four weeks, half as many again keep it; with no season they do not."""
+    short = replace(EVALUATED, period=(START - 4 * WEEK, START), weeks=())
+    looks = _looks([4] * 40, failures=20, false=33)[20:]
+    evidence = evidence_of(looks, short, Budget(dependence="independent"))
+    assert not any(each.rejected for each in evidence)
+    assert "in the season of the last look" in sentences(looks, short, evidence)[1]
+    assert len(evidence[-1].seasons) == len(looks)
+    assert {rate for rate, _ in _rejected(looks, short, Budget(season=0.0))} == {"fp"}
+    unknown = replace(short, period=None)
+    assert {rate for rate, _ in _rejected(looks, unknown)} == {"fp"}, "models made before have no period"
+
+
+def test_a_season_of_misses_is_declared_by_itself() -> None:
+    """It raises the share that keeps the promise, and the share that harms with it."""
+    looks = _looks([6] * 26, failures=20)
+    short = replace(EVALUATED, period=(START - 4 * WEEK, START), weeks=())
+    assert "fn" in {rate for rate, _ in _rejected(looks, short, Budget(dependence="independent"))}
+    for dependence in ("auto", "independent", "any"):
+        assert not _rejected(looks, short, Budget(dependence=dependence, season_missed=0.5))
+
+
+def test_reasons_say_what_is_assumed() -> None:
+    """The sentences name the mode, and what correlation was estimated from."""
+    looks = _looks([4] * 3, failures=20)
+    texts = {
+        mode: sentences(looks, EVALUATED, evidence_of(looks, EVALUATED, Budget(dependence=mode)))[0]
+        for mode in ("auto", "independent", "any")
+    }
+    assert "26 weeks of its evaluation" in texts["auto"]
+    assert "Nothing is assumed" in texts["any"]
+    assert "look may" not in texts["independent"]

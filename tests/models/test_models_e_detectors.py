@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from data_contracts.errors import UsageError
-from models.monitoring.e_detectors import EDetector, overshoot_factor, shiryaev_roberts
-from models.monitoring.e_processes import Alternatives, FloatArray, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_detectors import EDetector, overshoot_factor, shiryaev_roberts
+from models.sequential_tests.e_processes import Alternatives, FloatArray, bernoulli_alternatives, poisson_alternatives
 
 MISSES = bernoulli_alternatives(0.2, 0.35)
 FALSE_ALARMS = poisson_alternatives(0.1, 0.15)

@@ -141,9 +141,14 @@ def test_the_fleet_with_several_horizons_is_the_fleet(repository: Path) -> None:
 
 def test_what_registered_versions_hold_is_read_and_written_alike(repository: Path) -> None:
     """The text of an experiment in a registered version's tag stays what it was, to the letter."""
-    shipped = load_experiment(repository / "pipelines" / "experiments" / "fd001.toml")
-    assert Experiment.from_json(STORED) == shipped
-    assert shipped.to_json() == STORED
+    searching = [
+        "features.tsfresh=efficient",
+        "features.keep=20",
+        "features.always=['mean', 'linear_trend__attr_\"slope\"']",
+    ]
+    experiment = load_experiment(repository / "pipelines" / "experiments" / "fd001.toml", searching)
+    assert Experiment.from_json(STORED) == experiment
+    assert experiment.to_json() == STORED
 
 
 def test_values_given_in_code_are_checked_too() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.monitoring.multiple_tests import e_bh
+from models.sequential_tests.multiple_tests import e_bh
 
 
 def _by_definition(values: list[float], alpha: float) -> list[bool]:

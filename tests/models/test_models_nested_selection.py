@@ -186,6 +186,17 @@ def test_all_columns_stay_where_nothing_limits_them(describe: Describe) -> None:
     assert len(choice.columns) == 84
 
 
+def test_events_may_be_counted_only(plant: History, describe: Describe) -> None:
+    """With "counts" nothing says how long ago an event was; all else is as with true."""
+    samples = draw_samples(describe(), plant, latest_known_time(plant)).train
+    timed, counted = (
+        learn_recipe(describe(f"features.events={events}"), plant, samples).output for events in ("true", "counts")
+    )
+    since = {column for column in timed if column.startswith("events__hours_since")}
+    assert since
+    assert list(counted) == [column for column in timed if column not in since]
+
+
 def test_scores_are_calibrated_by_the_labels_of_other_assets() -> None:
     """An asset's own labels change nothing about its calibrated scores; those of others do."""
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from models.monitoring.drift import Budget, detect_drift
 from models.monitoring.looks import Grid, Look
 from models.monitoring.provisional import provisional, tightened
 from models.outcomes.error_rates import occurrence, share
-from models.outcomes.outcomes import Outcomes
+from models.outcomes.outcomes import Outcomes, Terms
 from models.outcomes.rate_intervals import clustered_occurrence, clustered_share
 from models.promises.chain import VersionPromise, bind
 from models.promises.limits import effective_exposure, effective_trials, harmful, limit
@@ -169,7 +169,9 @@ def _outcomes(missed: list[int], failures: int = 5) -> Outcomes:
     )
     times = {"opened": "datetime64[us, UTC]", "as_of": "datetime64[us, UTC]"}
     empty = empty.astype(times)
-    return Outcomes(START + len(missed) * WEEK, None, empty, empty, frame)  # type: ignore[arg-type]
+    nothing = pd.Timedelta(0)
+    terms = Terms(lead=nothing, horizon=WEEK, gap=WEEK, reporting_delay=nothing)
+    return Outcomes(START + len(missed) * WEEK, terms, empty, empty, frame)
 
 
 def test_what_a_small_promise_hides_is_seen_once_it_is_settled() -> None:

@@ -73,6 +73,16 @@ def test_two_rejected_challengers_ask_a_person() -> None:
     assert decide(_evidence(rejected_in_a_row=2, drift=CALM), GATES, now=NOW).decision == "hold"
 
 
+def test_a_postponed_comparison_waits_unless_the_champion_drifts() -> None:
+    """While the power of a comparison grows, the calendar waits with the reason; an answer to a drift does not."""
+    until = NOW + 5 * DAY
+    waiting = decide(_evidence(postponed_until=until), GATES, now=NOW, trigger="calendar")
+    assert (waiting.decision, [gate.gate for gate in waiting.blocked_gates]) == ("hold", ["power"])
+    assert f"{until:%Y-%m-%d}" in waiting.blocked_gates[0].change
+    assert decide(_evidence(postponed_until=until), GATES, now=until, trigger="calendar").decision == "retrain"
+    assert decide(_evidence(postponed_until=until), GATES, now=NOW).decision == "retrain"
+
+
 def test_the_calendar_needs_no_drift() -> None:
     """A retraining by the calendar goes ahead without drift, through the same gates."""
     assert decide(_evidence(drift=CALM), GATES, now=NOW, trigger="calendar").decision == "retrain"

@@ -12,8 +12,8 @@ import pytest
 from data_contracts.workspace import open_workspace
 from features.clock import TIME, Clock
 from pipelines.cli import main
+from pipelines.data_reports.data_suggestions import suggest
 from pipelines.evidence.champion import load_champion
-from pipelines.evidence.data_suggestions import suggest
 from pipelines.jobs.risk_list import Risk
 from pipelines.terminal.metrics import metrics_table
 from serving.deployment.champion import Champion as ServedChampion

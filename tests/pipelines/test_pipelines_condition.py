@@ -27,7 +27,7 @@ from models.experiment.experiment import Experiment, load_experiment
 from models.labels.condition import crossings
 from models.registry.registry import Registry
 from pipelines.cli.renderers import render
-from pipelines.evidence.figures import FiguresResult
+from pipelines.figures.champion_figures import FiguresResult
 from pipelines.jobs.monitor import MonitorResult, monitor_champion
 from pipelines.jobs.retrain import retrain_champion
 from pipelines.jobs.score import score_fleet

@@ -11,8 +11,8 @@ import pytest
 from data_contracts.errors import NotFoundError
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
-from pipelines.evidence.data_report import DataReport, report_data
-from pipelines.evidence.data_suggestions import expected_positives
+from pipelines.data_reports.data_report import DataReport, report_data
+from pipelines.data_reports.data_suggestions import expected_positives
 from pipelines.jobs.data_report import describe_data
 
 START = pd.Timestamp("2025-05-01", tz="UTC").as_unit("us")

@@ -13,8 +13,8 @@ from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace, init_workspace
 from models.experiment.condition_outcomes import feature_channels
 from models.experiment.experiment import load_experiment
-from pipelines.evidence.experiment_draft import FEW
-from pipelines.evidence.outcome_choice import OutcomeChoice
+from pipelines.data_reports.experiment_draft import FEW
+from pipelines.data_reports.outcome_choice import OutcomeChoice
 from pipelines.jobs.data_report import DescribedData, describe_data
 
 START = pd.Timestamp("2025-05-01", tz="UTC").as_unit("us")

@@ -11,6 +11,7 @@ from data_contracts.errors import ModelError
 from data_contracts.records.leases import acquire_lease, wall_clock
 from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.promotion import rollback
+from models.retraining.retraining_policy import CALENDAR, decide
 from pipelines.cli.renderers import render
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.jobs.monitor import monitor_champion
@@ -70,7 +71,7 @@ def test_neither_was_trained_on_the_period(plant: Any) -> None:
 
 def test_without_a_change_the_challenger_is_rejected_and_recorded(plant: Any) -> None:
     """A challenger that is not cheaper changes nothing; that is recorded with its reasons, and the exit status is 1."""
-    settings = plant.settings.with_section("retrain", holdout=9 * DAY)
+    settings = plant.settings.with_section("retrain", holdout=9 * DAY).with_section("promotion", min_events=5)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(68), settings=settings)
     assert result.decision == "rejected"
     assert result.exit_status == 1
@@ -112,6 +113,37 @@ def test_the_settings_hold_the_promotion_rules(plant: Any) -> None:
     settings = plant.settings.with_section("promotion", min_events=1000)
     result = retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=settings)
     assert (result.decision, result.comparison.checks[0].figures["min_events"]) == ("postponed", 1000)
+
+
+def test_comparisons_share_what_accrues(plant: Any) -> None:
+    """What a comparison has spent is stored; the next one is postponed while that adds to its power, with a date."""
+    first = retrain_champion(plant.workspace, "plant", now=plant.at(102), settings=plant.settings)
+    figures = {check.name: check.figures for check in first.comparison.checks}
+    assert figures["events"]["alpha"] == figures["cheaper"]["alpha"] == pytest.approx(0.1)
+    assert 0 < figures["cheaper"]["alpha_spent"] <= 0.1
+    records = open_records(plant.workspace.records_url)
+    left = decisions(records).iloc[-1]["evidence"]["alpha_left"]
+    assert left["routine"] == pytest.approx(0.1 - figures["cheaper"]["alpha_spent"])
+    assert left["reserve"] == pytest.approx(0.1)
+    again = retrain_champion(plant.workspace, "plant", now=plant.at(103), settings=plant.settings)
+    assert again.decision == "postponed"
+    stored = decisions(records).iloc[-1]["evidence"]
+    until = pd.Timestamp(stored["postponed_until"])
+    assert plant.at(103) < until <= plant.at(103) + 37 * DAY
+    assert f"until {until:%Y-%m-%d}, while alpha accrues" in " ".join(again.reasons)
+    # The schedule waits with it; a champion that has drifted does not.
+    evidence = gather_snapshot(plant.workspace, "plant", now=plant.at(104), settings=plant.settings).evidence
+    gates = [
+        gate.gate
+        for gate in decide(evidence, plant.settings.retrain, now=plant.at(104), trigger=CALENDAR).blocked_gates
+    ]
+    assert "power" in gates
+    urgent = retrain_champion(
+        plant.workspace, "plant", now=plant.at(104), settings=plant.settings, trigger="drift", urgent=True
+    )
+    assert urgent.decision != "postponed"
+    assert urgent.comparison.checks[0].figures["alpha"] == pytest.approx(0.1)
+    assert decisions(records).iloc[-1]["evidence"]["alpha_left"]["reserve"] < 0.1
 
 
 def _rendered(result: Any) -> str:

@@ -1,42 +1,22 @@
 """Looks of many histories counted and tested at once; each history gets what `models.monitoring` gives it alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.monitoring.drift import (
-    FN,
-    FP,
-    RECENT,
-    SINCE_PROMOTION,
-    Budget,
-    ReferenceRates,
-    false_hypotheses,
-    missed_hypotheses,
-)
-from models.monitoring.e_detectors import shiryaev_roberts
-from models.monitoring.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.monitoring.drift import Budget, ReferenceRates, tested_rates
 from models.monitoring.hidden_failures import hidden_failures
 from models.monitoring.looks import Grid
 from models.outcomes.error_rates import MONTH
 from models.outcomes.finding_errors import found_sound, work_unreported
 from models.outcomes.outcomes import Outcomes
+from models.sequential_tests.rate_tests import RECENT, log_evidence, log_thresholds
+from models.sequential_tests.rate_tests import LookCounts as LookCounts
 from pipelines.fleet.histories.recorded import history_of
 from pipelines.fleet.plant.arrays import Flags, Floats
-
-
-@dataclass(frozen=True)
-class LookCounts:
-    """The looks of many histories, arrays of shape (histories, looks); see `models.monitoring.looks.Look`."""
-
-    missed: Floats
-    failures: Floats  # with those that the findings may hide
-    false_episodes: Floats  # less those that may hide a prevented failure
-    exposure: Floats
 
 
 def join_counts(parts: Sequence[LookCounts]) -> LookCounts:
@@ -83,16 +63,18 @@ def tally_looks(outcomes: Outcomes, assets: int, histories: int, grid: Grid) -> 
 
 
 def rejections(counts: LookCounts, reference: ReferenceRates, budget: Budget) -> Mapping[tuple[str, str], Flags]:
-    """Return by rate and test, (histories, looks), where the evidence against the reference is over its threshold."""
-    missed = bernoulli_alternatives(*missed_hypotheses(reference, budget))
-    false = poisson_alternatives(*false_hypotheses(reference, budget))
-    missed_budget, false_budget = budget.part(budget.missed_share), budget.part(1 - budget.missed_share)
-    return {
-        (FN, SINCE_PROMOTION): _e_process(counts.missed, counts.failures, missed, missed_budget),
-        (FN, RECENT): _e_detector(counts.missed, counts.failures, missed, missed_budget),
-        (FP, SINCE_PROMOTION): _e_process(counts.false_episodes, counts.exposure, false, false_budget),
-        (FP, RECENT): _e_detector(counts.false_episodes, counts.exposure, false, false_budget),
-    }
+    """Return by rate and test, (histories, looks), where the evidence against the reference is over its threshold.
+
+    The looks follow the reference period, if it has a time.
+    """
+    begin = pd.Timestamp(0, tz="UTC") if reference.period is None else reference.period[1]
+    happened = begin + budget.every * np.arange(1, counts.missed.shape[1] + 1)
+    over = {}
+    for name, rate in tested_rates(counts, pd.DatetimeIndex(happened), reference, budget).items():
+        thresholds = log_thresholds(rate.budget.alpha, rate.budget.mean_time_between_false)
+        for test, values in log_evidence(rate.counted, budget.dependence, thresholds[RECENT]).items():
+            over[name, test] = np.asarray(values >= thresholds[test])
+    return over
 
 
 def _in_looks(frame: pd.DataFrame, time: str, grid: Grid) -> pd.DataFrame:
@@ -103,22 +85,3 @@ def _in_looks(frame: pd.DataFrame, time: str, grid: Grid) -> pd.DataFrame:
 
 def _first_per_asset(frame: pd.DataFrame, time: str) -> pd.DataFrame:
     return frame.sort_values(["asset", time]).drop_duplicates(["asset", "look"])
-
-
-def _e_process(events: Floats, amounts: Floats, alternatives: Alternatives, budget: Budget) -> Flags:
-    gains = alternatives.log_gains(events.cumsum(axis=1), amounts.cumsum(axis=1))
-    return np.asarray(alternatives.log_mixture(gains) >= -np.log(budget.alpha))
-
-
-def _e_detector(events: Floats, amounts: Floats, alternatives: Alternatives, budget: Budget) -> Flags:
-    threshold = np.log(budget.mean_time_between_false)
-    sums = np.full((len(events), len(alternatives.log_weights)), -np.inf)
-    over = np.zeros(events.shape, dtype=bool)
-    for look in range(events.shape[1]):
-        # Equal amounts share their tables; sums of equal spans differ in the last digits.
-        rounded = amounts[:, look].round(9)
-        for amount in np.unique(rounded[rounded > 0]):
-            own = rounded == amount
-            sums[own] = shiryaev_roberts(sums[own], events[own, look], float(amount), alternatives, threshold)
-        over[:, look] = alternatives.log_mixture(sums) >= threshold
-    return over

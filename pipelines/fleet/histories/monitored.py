@@ -16,7 +16,8 @@ from models.monitoring.looks import Grid
 from models.outcomes.error_rates import error_rates
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes
-from pipelines.fleet.histories.look_counts import LookCounts, join_counts, tally_looks
+from models.sequential_tests.rate_tests import LookCounts
+from pipelines.fleet.histories.look_counts import join_counts, tally_looks
 from pipelines.fleet.histories.recorded import (
     DAY,
     Days,

@@ -14,8 +14,8 @@ from features.clock import Clock
 from features.names import parse_duration
 from features.telemetry.machines import replacements
 from models.labels.breakdowns import NO_TIME, breakdown_span, first_bookings
-from pipelines.evidence.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
-from pipelines.evidence.outcome_choice import OutcomeChoice
+from pipelines.data_reports.data_suggestions import Suggestion, expected_positives, horizons_to_try, suggest
+from pipelines.data_reports.outcome_choice import OutcomeChoice
 
 _KEY = ["asset", "failure_id"]
 

@@ -4,7 +4,9 @@ An e-process weighs everything since the promotion, so a long good record hides 
 new e-process with every update and adds them all up (Shiryaev-Roberts): some of them start just when the change does.
 While the promise is kept, each is expected to be one at most, so after t updates their sum is expected to be t at most.
 Hence the first update at which the sum reaches a threshold comes, on average, no sooner than after that many updates:
-threshold = mean time between false detections, whatever the rates up to the promised one and whatever the dependence.
+threshold = mean time between false detections, whatever the rates up to the promised one, also for a rate that depends
+on the past. The events of one update have to be independent, given its rate: where they have a common cause see
+`models.sequential_tests.overdispersed` and `models.sequential_tests.bets`.
 
 The largest of the e-processes (CUSUM) has the same guarantee with the same threshold. A maximum never exceeds the sum,
 so CUSUM is never sooner, history by history; in simulations it is about one look later. Hence the sum.
@@ -36,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_contracts.errors import UsageError
-from models.monitoring.e_processes import RATES, Alternatives, FloatArray
+from models.sequential_tests.e_processes import RATES, Alternatives, FloatArray
 
 CUTS = 32
 NEGLIGIBLE = 1e-9
@@ -92,7 +94,7 @@ class EDetector:
 
     Examples
     --------
-    >>> from models.monitoring.e_processes import bernoulli_alternatives, poisson_alternatives
+    >>> from models.sequential_tests.e_processes import bernoulli_alternatives, poisson_alternatives
     >>> misses = EDetector(bernoulli_alternatives(promised=0.20, harmful=0.35), mean_time_between_false=100)
     >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
     ...     misses.update(missed, 6)

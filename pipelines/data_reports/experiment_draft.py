@@ -16,8 +16,8 @@ import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
 from features.names import format_duration, parse_duration
-from pipelines.evidence.data_report import DataReport
-from pipelines.evidence.outcome_choice import OutcomeChoice
+from pipelines.data_reports.data_report import DataReport
+from pipelines.data_reports.outcome_choice import OutcomeChoice
 
 FEW = 30
 """Assets that failed (or were measured, for a condition): below that, few."""

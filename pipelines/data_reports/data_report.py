@@ -14,9 +14,9 @@ from data_contracts.tables.readings import read_qualities
 from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
-from pipelines.evidence.data_suggestions import Suggestion
-from pipelines.evidence.failure_report import FailureReport, failure_sentences, report_failures
-from pipelines.evidence.outcome_choice import BOOKED, OutcomeChoice
+from pipelines.data_reports.data_suggestions import Suggestion
+from pipelines.data_reports.failure_report import FailureReport, failure_sentences, report_failures
+from pipelines.data_reports.outcome_choice import BOOKED, OutcomeChoice
 from pipelines.undeclared.findings import Undeclared
 from pipelines.undeclared.search import find_undeclared
 

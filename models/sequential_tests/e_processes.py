@@ -7,7 +7,7 @@ stops. So the probability that it ever reaches 1 / alpha is at most alpha (Ville
 Here it is the capital of a gambler who spreads his stake over rates from the smallest harmful one upwards, and on each
 bets by its likelihood ratio to the promised rate. Such a ratio grows with every event. A rate below the promised one
 makes events rarer and only lowers it, so the evidence is valid for every rate up to the promised one, also for a rate
-that varies and depends on the past.
+that varies and depends on the past. The events of one look have to be independent, given its rate.
 
 References
 ----------

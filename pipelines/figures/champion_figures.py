@@ -14,7 +14,7 @@ from models.monitoring.drift import ReferenceRates
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
-from pipelines.evidence.measured_later import MeasuredLater
+from pipelines.figures.measured_later import MeasuredLater
 
 _KEPT = ("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high")
 NO_VERDICT = "none"
@@ -80,11 +80,7 @@ def _reasons(result: FiguresResult) -> Iterator[str]:
         return
     yield f"{result.compared:,} of {result.predicted:,} predictions, of {result.assets:,} assets, can be compared."
     if "rmse" in result.metrics:
-        yield (
-            "Judge by the RMSE beside that of the evaluation; `forewarn retrain` trains a challenger and compares it."
-            if result.clock == TIME
-            else "Judge by the RMSE beside that of the evaluation; `forewarn train` trains another version."
-        )
+        yield "Judge by the RMSE beside that of the evaluation; `forewarn train` trains another version."
 
 
 def champion_figures(

@@ -1,0 +1,134 @@
+"""The two tests of a rate, for many histories side by side, under what is declared about the events of a look."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from models.sequential_tests.bets import bet_evidence
+from models.sequential_tests.count_models import BETA_BINOMIAL, NEGATIVE_BINOMIAL, CountModel, FloatArray
+from models.sequential_tests.dispersion import ReferenceCounts
+from models.sequential_tests.e_detectors import shiryaev_roberts
+from models.sequential_tests.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.overdispersed import Hypotheses, overdispersed_evidence
+
+SINCE_PROMOTION = "since promotion"
+RECENT = "recent"
+
+HIGHEST_NULL, HIGHEST_HARMFUL = 0.98, 0.99
+
+Dependence = Literal["auto", "independent", "any"]
+
+
+@dataclass(frozen=True)
+class LookCounts:
+    """Counts of histories side by side, (histories, looks); see `models.monitoring.looks.Look`."""
+
+    missed: FloatArray
+    failures: FloatArray
+    false_episodes: FloatArray
+    exposure: FloatArray
+
+
+@dataclass(frozen=True)
+class Promised:
+    """What keeps the promise of a rate, and what harms."""
+
+    null: float
+    harmful: float
+    rate: float  # as it was measured
+    seasons: FloatArray  # (looks,) how many times as high it may be at its time of the year
+
+
+@dataclass(frozen=True)
+class CountedRate:
+    """The counts of a rate by look, and those of the period in which it was promised."""
+
+    model: CountModel
+    events: FloatArray  # (histories, looks)
+    amounts: FloatArray  # (histories, looks), trials or exposure
+    hypotheses: Hypotheses
+    reference: ReferenceCounts
+
+    @classmethod
+    def of_misses(cls, counts: LookCounts, promised: Promised, reference: LookCounts) -> "CountedRate":
+        """Return the share of failures missed."""
+        nulls = np.minimum(promised.null * promised.seasons, HIGHEST_NULL)
+        harmful = np.minimum(nulls + promised.harmful - promised.null, HIGHEST_HARMFUL)
+        seen = _reference(reference.missed, reference.failures, promised, len(counts.missed))
+        return cls(BETA_BINOMIAL, counts.missed, counts.failures, Hypotheses(nulls, harmful), seen)
+
+    @classmethod
+    def of_false_alarms(cls, counts: LookCounts, promised: Promised, reference: LookCounts) -> "CountedRate":
+        """Return the rate of false alarm episodes."""
+        every = np.ones(len(promised.seasons))
+        hypotheses = Hypotheses(promised.null * every, promised.harmful * every)
+        seen = _reference(reference.false_episodes, reference.exposure, promised, len(counts.exposure))
+        # A month of a season in which twice as many keep the promise counts as two.
+        exposure = counts.exposure * promised.seasons
+        return cls(NEGATIVE_BINOMIAL, counts.false_episodes, exposure, hypotheses, seen)
+
+
+def _reference(events: FloatArray, amounts: FloatArray, promised: Promised, histories: int) -> ReferenceCounts:
+    shape = (histories, events.shape[1])
+    rate = np.full(histories, promised.rate if promised.rate > 0 else promised.null)
+    return ReferenceCounts(np.broadcast_to(events, shape), np.broadcast_to(amounts, shape), rate)
+
+
+def log_evidence(rate: CountedRate, dependence: Dependence, recent: float = math.inf) -> Mapping[str, FloatArray]:
+    """Return the logs of the evidence since the promotion and of the recent past, (histories, looks) each.
+
+    Evidence of the recent past is counted up to its threshold `recent`, a log; with infinity it may be left out. That
+    since the promotion is an e-value at every look.
+    """
+    if dependence == "any":
+        values = bet_evidence(rate.events, rate.amounts * rate.hypotheses.nulls)
+    elif dependence == "independent":
+        spread = bernoulli_alternatives if rate.model is BETA_BINOMIAL else poisson_alternatives
+        values = _independent_evidence(spread, rate.events, rate.amounts, rate.hypotheses, recent)
+    else:
+        counts = (rate.events, rate.amounts, rate.hypotheses, rate.reference)
+        values = overdispersed_evidence(rate.model, *counts, threshold=recent)
+    return dict(zip((SINCE_PROMOTION, RECENT), values, strict=True))
+
+
+def log_thresholds(alpha: float, mean_time_between_false: float) -> dict[str, float]:
+    """Return the log evidence from which each test rejects."""
+    return {SINCE_PROMOTION: -math.log(alpha), RECENT: math.log(mean_time_between_false)}
+
+
+def _independent_evidence(
+    spread: Callable[[float, float], Alternatives],
+    events: FloatArray,
+    amounts: FloatArray,
+    hypotheses: Hypotheses,
+    threshold: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the logs of the e-process since the first look and of the e-detector, (histories, looks).
+
+    `events` and `amounts` are (histories, looks); `threshold` is the e-detector's, as a log.
+    """
+    since, recent = np.zeros(events.shape), np.full(events.shape, -np.inf)
+    gains = sums = None
+    for look, (null, harmful) in enumerate(zip(hypotheses.nulls, hypotheses.harmful, strict=True)):
+        alternatives = _alternatives(spread, float(null), float(harmful))
+        if gains is None or sums is None:
+            shape = (len(events), len(alternatives.rates))
+            gains, sums = np.zeros(shape), np.full(shape, -np.inf)
+        gains = gains + alternatives.log_gains(events[:, look], amounts[:, look])
+        since[:, look] = alternatives.log_mixture(gains)
+        # Equal amounts share their tables; sums of equal spans differ in the last digits.
+        rounded = amounts[:, look].round(9)
+        for amount in np.unique(rounded[rounded > 0]):
+            own = rounded == amount
+            sums[own] = shiryaev_roberts(sums[own], events[own, look], float(amount), alternatives, threshold)
+        recent[:, look] = alternatives.log_mixture(sums)
+    return since, recent
+
+
+@lru_cache(maxsize=256)
+def _alternatives(spread: Callable[[float, float], Alternatives], null: float, harmful: float) -> Alternatives:
+    return spread(null, harmful)
