@@ -50,7 +50,7 @@ def read_raw(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
         if "invalid UTF8" in reason:
             raise not_text(path, "utf-8", reason) from error
         if match := _UNEVEN.search(reason):
-            remedy = "Correct that line, or give every line of the header and the rows the same separators"
+            remedy = "Write the file again if it ends there; else correct that line, or the separators of the header"
             raise ForewarnError(
                 f"{path}, line {match['row']}: {match['found']} values ({match['text']})",
                 f"{match['expected']}, as the header has names",
