@@ -1,10 +1,11 @@
 """What differs between two versions of a contract, in words."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data_contracts.contract.contract import Column, Contract
+from data_contracts.contract.file_layout import PLAIN, FileLayout
 
 _OF_COLUMNS = ("columns", "name", "key")
 
@@ -16,7 +17,9 @@ def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:
 
 def _changes(before: Contract, after: Contract) -> Iterator[str]:
     for field in dataclasses.fields(Contract):
-        if field.name not in _OF_COLUMNS:
+        if field.name == "file_layout":
+            yield from _layout_changes(before.file_layout or PLAIN, after.file_layout or PLAIN)
+        elif field.name not in _OF_COLUMNS:
             words = field.name.replace("_", " ")
             yield from _difference(words, getattr(before, field.name), getattr(after, field.name))
     yield from _difference("key", ", ".join(before.key), ", ".join(after.key))
@@ -29,6 +32,12 @@ def _changes(before: Contract, after: Contract) -> Iterator[str]:
         yield "columns in another order"
     for name in kept:
         yield from _column_changes(old[name], new[name])
+
+
+def _layout_changes(before: FileLayout, after: FileLayout) -> Iterator[str]:
+    for field in dataclasses.fields(FileLayout):
+        words = f"files: {field.name.replace('_', ' ')}"
+        yield from _difference(words, getattr(before, field.name), getattr(after, field.name))
 
 
 def _column_changes(before: Column, after: Column) -> Iterator[str]:
@@ -50,4 +59,6 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, float):
         return f"{value:g}"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, Mapping):
+        value = tuple(f"{name}={other}" for name, other in value.items())
+    return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)

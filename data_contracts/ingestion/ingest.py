@@ -16,6 +16,7 @@ from data_contracts.errors import UsageError
 from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.reused_ids import as_before, refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint
+from data_contracts.ingestion.stored_before import batch_ids, stored_by_another
 from data_contracts.tables import service_records, tables
 from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
@@ -56,6 +57,10 @@ class IngestResult:
         The columns that the contract does not have and that were left out.
     nulled
         By channel and quality, such as ``"bad"``, how many readings became null.
+    corrected
+        How many rows of a batch that was skipped another batch has corrected since, where the caller counted them.
+    other_revision
+        Whether a batch that was skipped is not known to have been checked by this revision of the contract.
     """
 
     batch_id: str
@@ -69,6 +74,8 @@ class IngestResult:
     service: ServiceChanges = UNCHANGED
     ignored_columns: tuple[str, ...] = ()
     nulled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    corrected: int = 0
+    other_revision: bool = False
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -78,6 +85,17 @@ class IngestResult:
         for channel, counts in self.nulled.items():
             numbers = ", ".join(f"{count:,} {quality}" for quality, count in counts.items())
             parts.append(f"{channel}: readings without a value because of their quality: {numbers}.")
+        if self.corrected:
+            parts.append(
+                f"{self.corrected:,} of these rows were corrected since by other rows, which go on counting; to have "
+                "these count again, deliver them with a known_time later than that of the correction."
+            )
+        if self.other_revision:
+            parts.append(
+                f"Nothing says that these rows were checked by this revision of {self.contract}, and they stay as they "
+                f"are stored: `forewarn quarantine replay --contract {self.contract}` tries those that were refused "
+                "again; for others deliver the corrected rows with a later known_time."
+            )
         return tuple(parts)
 
     def to_dict(self) -> Mapping[str, Any]:
@@ -165,7 +183,8 @@ def ingest(
     stored = tables.batch_mark(workspace, contract.table, name)
     if stored is not None:
         _check_same_content(name, stored, mark)
-        return IngestResult(name, contract.name, len(frame), 0, 0, True, None)
+        other = stored_by_another(workspace, contract, name)
+        return IngestResult(name, contract.name, len(frame), 0, 0, True, None, other_revision=other)
     # If single rows are in quarantine, this batch passed before and the process was killed between the two commits. It
     # is checked as of then: a row that was refused as ahead of the clock is in quarantine and must not be stored too.
     interrupted = quarantine.held_since(workspace, contract, name)
@@ -190,7 +209,7 @@ def ingest(
     service = service_records.before_storing(workspace, contract, good)
     if frame.attrs.get(KNOWN_TIME_ASSUMED):
         good = _known_no_earlier_than_stored(workspace, contract, good)
-    new = tables.append(workspace, contract.table, good, name, mark=mark)
+    new = tables.append(workspace, contract.table, good, batch_ids(workspace, contract, name), mark=mark)
     service_records.after_storing(workspace, contract)
     if not new:
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None)

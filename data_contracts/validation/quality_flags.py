@@ -102,16 +102,16 @@ def _known(column: Column) -> str:
 
 
 def _qualities(flags: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
-    meanings = {flag: _quality(str(flag), dict(column.quality_words)) for flag in flags.dropna().unique()}
+    meanings = {flag: flag_meaning(str(flag), dict(column.quality_words)) for flag in flags.dropna().unique()}
     return flags.map(meanings).astype(object)
 
 
-def _quality(flag: str, own: Mapping[str, str]) -> str | None:
+def flag_meaning(flag: str, own: Mapping[str, str]) -> str | None:
     """Return what a flag means; None if it is not known.
 
     Examples
     --------
-    >>> [_quality(flag, {}) for flag in ("GOOD", "Bad, Not Connected", "192", "0x40000000", "0", "Badger")]
+    >>> [flag_meaning(flag, {}) for flag in ("GOOD", "Bad, Not Connected", "192", "0x40000000", "0", "Badger")]
     ['good', 'bad', 'good', 'uncertain', None, None]
     """
     word = flag.strip().casefold()

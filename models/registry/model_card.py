@@ -112,7 +112,7 @@ def _figures(trained: Trained) -> str:
     clock = trained.artifact.clock
     if trained.evaluation.period is not None:
         start, end = map(clock.moment, trained.evaluation.period)
-        text += f"\n\nFailures, alarms and costs are those of {start} to {end}, all of whose outcomes had matured."
+        text += f"\n\nAlarms, failures to announce and costs are those of the decisions from {start} to {end}."
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."

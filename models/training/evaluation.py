@@ -43,7 +43,7 @@ class Evaluation:
     lead_times_h
         Hours between the first timely alert and the failure, shape (n_caught,).
     period
-        (start, end] in which failures and alarms count; None where none do.
+        (start, end] of the decisions whose alarms, and failures to announce, count; None where none do.
     """
 
     metrics: Mapping[str, float]
@@ -64,9 +64,10 @@ def evaluate_failures(
 ) -> Evaluation:
     """Evaluate predicted failure probabilities on the test samples.
 
-    Failures, alarm episodes, their costs and those of doing without a model are counted over one period: of all of
-    it outcomes have matured. The reference rates begin later in it, once alarms have settled (`Terms.settling`). The
-    best fixed inspection interval, to compare costs with, is chosen on the training cut-offs.
+    Alarms, failures, their costs and those of doing without a model all belong to one period of decisions, whose
+    claims have matured: the alarms they raised, and the failures that only they had to announce. The reference rates
+    begin later in it, once alarms have settled (`Terms.settling`), and count failures by their own time. The best fixed
+    inspection interval, to compare costs with, is chosen on the training cut-offs.
     """
     decided = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth = (decided["state"] == LabelState.POSITIVE).to_numpy()
@@ -82,7 +83,7 @@ def evaluate_failures(
         predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
     )
     rates = error_rates(matured)
-    failures = matured.failures[matured.failures["state"].isin(["missed", "caught", "prevented"])]
+    failures = _failures_to_announce(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
     missed, false = costs.missed_failure, costs.false_alarm
@@ -177,13 +178,14 @@ def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) 
 def _plant_figures(
     predictions: pd.DataFrame, failures: pd.DataFrame, rates: ErrorRates, terms: Terms, costs: CostPlan
 ) -> tuple[dict[str, float], Vector]:
-    missed, caught = rates.missed.count, rates.caught + rates.prevented
+    states = failures["state"].value_counts()
+    missed, caught = int(states.get("missed", 0)), int(states.get("caught", 0) + states.get("prevented", 0))
     leads = lead_times(predictions, failures[failures["state"] == "caught"], terms)
     false = rates.false_episodes
     figures = {
         "failures_caught": float(caught),
         "failures_total": float(caught + missed),
-        "failures_uncovered": float(rates.uncovered),
+        "failures_uncovered": float(states.get("uncovered", 0)),
         "false_alarms": float(false.count),
         "false_alarms_per_asset_month": false.value,
         "asset_months": false.of,
@@ -192,3 +194,20 @@ def _plant_figures(
     quantiles = np.quantile(leads, _LEAD_TIME_QUANTILES) if len(leads) else [np.nan] * len(_LEAD_TIME_QUANTILES)
     named = {f"lead_time_h_p{round(q * 100)}": float(v) for q, v in zip(_LEAD_TIME_QUANTILES, quantiles, strict=True)}
     return figures | named, leads
+
+
+def _failures_to_announce(
+    predictions: pd.DataFrame, known: History, terms: Terms, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    """Return the failures whose whole time to be announced lies within the test, with their final states.
+
+    As many hours of them count as of alarms: the period of the alarms, later by what an alarm claims. All alerts before
+    a failure are known when it is, so its state is final although the decisions just before it have not matured.
+    """
+    failures = outcomes(
+        predictions, known.failures, known.work_orders, now=known_until + terms.maturity, terms=terms
+    ).failures
+    first, last = predictions["as_of"].min(), min(predictions["as_of"].max(), known_until - terms.maturity)
+    inside = (failures["event_time"] > first + terms.claim) & (failures["event_time"] <= last + terms.claim)
+    within: pd.DataFrame = failures.loc[inside]
+    return within

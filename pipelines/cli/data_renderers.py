@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from pipelines.importers.batch import ImportResult
     from pipelines.importers.inferred_contract import InferredContract
     from pipelines.jobs.data_report import DescribedData, ImportedData
-    from pipelines.jobs.ingest import CheckedFiles, InboxResult, IngestedFiles
+    from pipelines.jobs.ingest import CheckedFiles, FileResult, InboxResult, IngestedFiles
     from pipelines.undeclared.findings import Undeclared
 
 _MAX_LISTED = 20
+_MAX_VALUES = 4
+_ROW_TIMES = ("event_time", "known_time")
 
 
 def checks(report: "Report") -> Group:
@@ -74,8 +76,17 @@ def undeclared_lines(undeclared: "Undeclared") -> list[Text]:
 
 def _refused_values(row: Mapping[str, Any], reasons: Sequence[str]) -> str:
     """Return the values that reasons such as ``"range flow: 0 to 5"`` are about."""
-    columns = dict.fromkeys(reason.partition(":")[0].partition(" ")[2] for reason in reasons)
-    return ", ".join("-" if row[column] is None else str(row[column]) for column in columns if column in row)
+    named = [reason.partition(":")[0].partition(" ") for reason in reasons]
+    columns = [column for check, _, name in named for column in ((name,) if name else _of_whole_row(check, row))]
+    values = {column: "-" if row[column] is None else str(row[column]) for column in columns if column in row}
+    return ", ".join(values.values() if len(values) == 1 else (f"{name} {text}" for name, text in values.items()))
+
+
+def _of_whole_row(check: str, row: Mapping[str, Any]) -> Sequence[str]:
+    """Return the columns to show of a row that is refused for no single one."""
+    if check == "time_order":
+        return _ROW_TIMES
+    return [name for name in row if name not in ("asset", "source", *_ROW_TIMES)][:_MAX_VALUES]
 
 
 def reading_notes(notes: "ReadingNotes", table: str = "") -> list[Text]:
@@ -92,6 +103,7 @@ def checked(result: "CheckedFiles") -> Group:
 def ingested(result: "IngestedFiles") -> Group:
     """Render what became of files, and what they match nothing with."""
     registered = [Text(result.registration.sentence)] if result.registration.new else []
+    registered += [Text(result.remembered)] if result.remembered else []
     found = [*unmatched_lines(result.unmatched)]
     found += [] if result.undeclared is None else undeclared_lines(result.undeclared)
     return Group(ingest(result.result), *reading_notes(result.reading), *registered, *found)
@@ -100,7 +112,8 @@ def ingested(result: "IngestedFiles") -> Group:
 def ingest(result: "IngestResult") -> Group:
     """Render what became of a batch."""
     if result.already:
-        return Group(Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped."))
+        skipped = Text(f"{result.rows:,} rows already ingested, as batch {result.batch_id}; skipped.")
+        return Group(skipped, *(Text(sentence, style="yellow") for sentence in result.sentences))
     head = Text(f"{result.accepted:,} of {result.rows:,} rows stored under {result.contract}")
     if result.quarantined:
         head.append(f", {result.quarantined:,} in quarantine", style="yellow")
@@ -202,10 +215,16 @@ def inbox(result: "InboxResult") -> Group:
     """Render what became of the files of an inbox."""
     table = column_table("file", "contract", "stored", "quarantined", "")
     for entry in result.files:
-        note = entry.error or ("already ingested" if entry.already else "")
+        note = entry.error or _skipped(entry)
         table.add_row(entry.file.name, entry.contract, f"{entry.accepted:,}", f"{entry.quarantined:,}", note)
     left = [*waiting(result.waiting), *unmatched_lines(result.unmatched)]
     return Group(table if result.files else Text("The inbox holds no file that is whole."), *left)
+
+
+def _skipped(entry: "FileResult") -> str:
+    if not entry.already:
+        return ""
+    return "already ingested" + (", not known to be by this revision of its contract" if entry.other_revision else "")
 
 
 def contract(words: "ContractWords") -> Group:

@@ -73,7 +73,7 @@ def _train(result: "TrainResult") -> Group:
         samples += f"threshold {threshold}: {result.threshold_reason}\n"
     if result.counted is not None:
         start, end = map(result.clock.instant, result.counted)
-        samples += f"failures, alarms and costs are those of {start} to {end}, matured by now\n"
+        samples += f"alarms, failures to announce and costs: decisions of {start} to {end}, whose claims have matured\n"
     parts: list[RenderableType] = [
         head,
         Text(samples),

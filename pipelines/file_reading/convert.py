@@ -18,6 +18,7 @@ from pipelines.file_reading.values import (
     NotTextError,
     Values,
     fits_decimal,
+    is_plain_type,
     is_text,
     needs_mark,
     read_values,
@@ -67,6 +68,10 @@ def _read(columns: Columns, name: str, column: pa.ChunkedArray, contract: Contra
     if declared is None:
         values = column.to_pandas()
         return Values(values, np.zeros(len(values), dtype=bool))
+    if declared.type in ("timestamp", "string") and not is_plain_type(column.type):
+        found = f"{columns.path}: {name} holds values of the type {column.type}"
+        kind = "times" if declared.type == "timestamp" else "texts"
+        raise ForewarnError(found, f"a column of {kind}", "Write it as such; nothing was stored")
     if declared.type == "timestamp":
         zone = layout.time_zone or declared.time_zone
         return _times(columns, name, column, replace(layout, time_zone=zone))

@@ -15,6 +15,7 @@ from data_contracts.contract.contract import Contract
 from data_contracts.contract.contract_types import quality_column
 from data_contracts.contract.file_layout import QUALITIES, FileLayout
 from data_contracts.errors import ForewarnError
+from data_contracts.validation.quality_flags import flag_meaning
 from pipelines.file_reading.columns import FILLED, TAG, Columns
 from pipelines.file_reading.notes import LongNotes
 from pipelines.file_reading.tags import tag_reader, tags_as
@@ -180,13 +181,15 @@ def _meaning(columns: Columns, word: str, layout: FileLayout) -> str:
     declared = {key.strip().lower(): meaning for key, meaning in layout.quality.items()}
     # Historians add the reason: "Bad: sensor failure", "Good (local override)".
     meaning = declared.get(stripped) or next((name for name in QUALITIES if stripped.startswith(name)), None)
-    meaning = meaning or _GERMAN.get(stripped)
+    meaning = meaning or _GERMAN.get(stripped) or flag_meaning(stripped, {})
     if meaning is None:
         key = f"quality.{word}" if word else 'quality.""'
         remedy = (
             f"Say what it means: --layout '{key}=good' (or uncertain, or bad), or quality in the contract's fileLayout"
         )
-        raise ForewarnError(f"{columns.path} has the quality {word!r}", "Good, Uncertain or Bad", remedy)
+        raise ForewarnError(
+            f"{columns.path} has the quality {word!r}", "Good, Uncertain or Bad, or a code of OPC", remedy
+        )
     return meaning
 
 

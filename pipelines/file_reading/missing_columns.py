@@ -11,6 +11,25 @@ from data_contracts.errors import ForewarnError
 from pipelines.file_reading.columns import needed, repeated
 from pipelines.file_reading.long_layout import looks_long, time_like
 
+_USUAL = {
+    "asset": (
+        "machine",
+        "machine_id",
+        "asset_id",
+        "equipment",
+        "equipment_id",
+        "device",
+        "device_id",
+        "unit",
+        "serial",
+    ),
+    "event_time": ("date", "datetime", "timestamp", "time", "failure_date", "failed_at", "start_date", "started_at"),
+    "mode": ("failure", "failure_mode", "fault", "cause", "failure_type", "component", "type"),
+    "kind": ("type", "order_type", "work_type"),
+    "code": ("event_code", "error", "alarm", "alarm_code", "error_code"),
+}
+"""What people call the columns of records."""
+
 
 def check_repeated(path: Path, names: Sequence[str]) -> None:
     """Raise if a column is there twice."""
@@ -54,18 +73,37 @@ def _remedy(
     if layout.shape == "long":
         return "Check the tags with --tags, or make the channel optional in the contract"
     unknown = [name for name in names if contract.column(name) is None]
-    suggested = {ours: theirs for ours in missing if (theirs := _alike(ours, unknown))}
+    suggested = _suggested(missing, unknown)
     if suggested:
         options = " ".join(f"--rename {shlex.quote(f'{theirs}={ours}')}" for ours, theirs in suggested.items())
+        others = ", ".join(name for name in missing if name not in suggested)
         return (
             " ".join(f"Did you mean '{theirs}' for {ours}?" for ours, theirs in suggested.items())
             + f" If so: {options}"
+            + (f"; and add {others}, or name the file's own column with --rename THEIRS=OURS" if others else "")
         )
     if set(missing) <= {"asset"}:
         return "Name it with --asset NAME, or take it from the file's name with --asset-from '{asset}.csv'"
     if several:
         return "If the files hold different columns of the same instants, join them with --layout join=true"
     return "Add it, name another contract, or name the file's own column with --rename THEIRS=OURS"
+
+
+def _suggested(missing: Sequence[str], unknown: Sequence[str]) -> dict[str, str]:
+    """Return the file's own name for each missing column that has a likely one, and each name once."""
+    suggested: dict[str, str] = {}
+    # First what people call such columns, as `failure` is closer to failure_id by its letters alone.
+    for known_as in (_usual, _alike):
+        for ours in missing:
+            left = [name for name in unknown if name not in suggested.values()]
+            if ours not in suggested and (theirs := known_as(ours, left)) is not None:
+                suggested[ours] = theirs
+    return {ours: suggested[ours] for ours in missing if ours in suggested}
+
+
+def _usual(ours: str, unknown: Sequence[str]) -> str | None:
+    words = ("id", "number", "no", "nr") if ours.endswith("_id") else _USUAL.get(ours, ())
+    return next((name for word in words for name in unknown if name.lower().replace(" ", "_") == word), None)
 
 
 def _alike(ours: str, unknown: Sequence[str]) -> str | None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _MAX_NAMES = 8
+_END_OF_DAY = re.compile(r"[T ]24:?00")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+")
 _NUMBER = re.compile(r"[-+\d.,' eE]*\d")
 
 
@@ -103,8 +106,13 @@ class ReadingNotes:
             counts = _listed(
                 f"{name} {count:,}, first {self.examples[name]!r}" for name, count in others.items() if count
             )
-            words = any(count and not _NUMBER.fullmatch(self.examples[name]) for name, count in others.items())
+            shown = [self.examples[name] for name, count in others.items() if count]
+            words = any(not _NUMBER.fullmatch(text) and not _DATE.match(text) for text in shown)
             hint = "; a word for no value is named by --missing" if words else ""
+            if any(_END_OF_DAY.search(text) for text in shown):
+                hint += "; 24:00 is to be written as 00:00 of the next day"
+            elif self.time_zone is None and any(_WITHOUT_ZONE.fullmatch(text) for text in shown):
+                hint += "; the zone of times that name none is named by --time-zone"
             yield f"cells that cannot be read as their type: {counts}{hint}"
         if self.long is not None:
             yield from _of_long(self.long)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pipelines.file_reading.headers import Complete, check_separator, not_text, 
 from pipelines.file_reading.notes import FileNotes
 
 TEXT = pa.large_string()
+_UNEVEN = re.compile(r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ def read_raw(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "invalid UTF8" in reason:
             raise not_text(path, "utf-8", reason) from error
+        if match := _UNEVEN.search(reason):
+            remedy = "Write the file again if it ends there; else correct that line, or the separators of the header"
+            raise ForewarnError(
+                f"{path}, line {match['row']}: {match['found']} values ({match['text']})",
+                f"{match['expected']}, as the header has names",
+                f"{remedy}; nothing was stored",
+            ) from error
         raise ForewarnError(
             f"{path} cannot be read ({reason})", f"a whole {path.suffix} file", "Write it again; nothing was stored"
         ) from error
@@ -86,7 +95,11 @@ def _ends(path: Path, lines: int) -> bool:
     """Return whether nothing follows the header, which Arrow takes for an error."""
     with open_bytes(path) as file:
         for _ in range(lines):
-            file.readline()
+            line = file.readline()
+            if b"\r" in line.rstrip(b"\r\n") and not line.endswith(b"\n"):
+                expected = "lines that end in a line feed, with or without a carriage return"
+                remedy = "Save it again as CSV (not for old Macintosh); nothing was stored"
+                raise ForewarnError(f"{path} ends its lines in carriage returns alone", expected, remedy)
         return not file.read(1 << 16).strip()
 
 

@@ -27,6 +27,7 @@ _EPOCHS = {"epoch_s": (1_000_000, 1), "epoch_ms": (1_000, 1), "epoch_us": (1, 1)
 _LARGEST = 2.0**62
 _NUMBER = r"^[+-]?\d+(\.\d+)?$"
 _EPOCH_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
+_SERIAL_DATES = (20_000, 80_000)  # days since 1899-12-30, from 1954 to 2119
 _MOST = 0.5  # a share of times that cannot be read beyond which not the cells are at fault, but the format
 
 
@@ -179,7 +180,12 @@ def _unread(path: Path, name: str, row: int, text: str, count: int, layout: File
     if re.match(_NUMBER, text):
         digits = len(text.lstrip("+-").partition(".")[0])
         epoch = _EPOCH_DIGITS.get(digits)
-        if epoch is not None:
+        if _SERIAL_DATES[0] <= float(text) <= _SERIAL_DATES[1]:
+            remedy = (
+                "A bare number is no time: if it is a spreadsheet's date, format the column as yyyy-mm-dd hh:mm:ss and "
+                "save it again; if it is a number of cycles, say so with --time-format cycle"
+            )
+        elif epoch is not None:
             remedy = f"A bare number is no time: if it counts from 1970, say so with --time-format {epoch}"
         else:
             remedy = (

@@ -102,6 +102,11 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind))
 
 
+def is_plain_type(kind: pa.DataType) -> bool:
+    """Return whether values can be written as texts: no structs, lists or bytes."""
+    return not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
 def _whole(values: "pd.Series[Any]") -> Values:
     return Values(values, np.zeros(len(values), dtype=bool))
 

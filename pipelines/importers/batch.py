@@ -11,11 +11,13 @@ from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import Registration, find_contract, find_telemetry_contract, register
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.reused_ids import shared_ids
+from data_contracts.ingestion.stored_before import corrected_since
 from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
 from pipelines.file_reading.notes import ReadingNotes
+from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows
 
 
@@ -44,6 +46,8 @@ class TableImport:
     accepted: int  # rows that keep their contract, stored now or before
     quarantined: int
     already: bool  # the very same table was stored before
+    corrected: int = 0  # of these, rows that others have corrected since
+    other_revision: bool = False  # stored before, but not known to be by this revision of the contract
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,21 @@ def import_batch(
     If a table as a whole breaks its contract (`ContractError`), it is in quarantine, and the tables before it are
     stored. With `strict` the result's exit status is 1 if rows match nothing.
     """
-    contract = batch.telemetry_contract or _telemetry_contract(workspace, batch.asset_type)
+    given = batch.telemetry_contract or _telemetry_contract(workspace, batch.asset_type)
+    contract = with_layout(given, batch.layout)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
     batch = _numbered_on(workspace, batch, contract)
     tables = _tables_with_rows(workspace, batch, contract)
-    imports, services, said = {}, [], []
+    imports, services = {}, []
+    said = [words] if registration.new and (words := remembered(given, contract)) else []
     for done, (each, table) in enumerate(tables):
         progress("import", done, len(tables))
         result = ingest(workspace, table, each, now=now)
-        imports[each.table] = TableImport(len(table), result.accepted, result.quarantined, result.already)
+        if result.already:
+            result = replace(result, corrected=corrected_since(workspace, table, each))
+        counts = result.accepted, result.quarantined, result.already, result.corrected, result.other_revision
+        imports[each.table] = TableImport(len(table), *counts)
         services.append(result.service)
         said += [f"{each.table}: {sentence}" for sentence in result.sentences]
         if result.service.new and "assets" not in imports:

@@ -3,14 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.file_layout import FileLayout
-from pipelines.importers.inferred_columns import ChannelGuess, TimeColumn
+from pipelines.importers.inferred_columns import ChannelGuess
+from pipelines.importers.inferred_qualities import QualityGuess
+from pipelines.importers.inferred_times import TimeColumn
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _YAML_WORDS = ("on", "off", "yes", "no", "true", "false", "null", "y", "n")
@@ -35,14 +37,21 @@ class ContractSketch:
     zone_known: bool
     interval: pd.Timedelta | None
     channels: tuple[ChannelGuess, ...]
-    qualities: Mapping[str, str]  # columns of qualities, each with its channel, or * for all
+    qualities: tuple[QualityGuess, ...]
     extra: tuple[str, ...]  # columns that are no channels
     decisions: tuple[str, ...]
     partial: tuple[str, ...] = ()  # columns that not all files have
 
     def all_decisions(self) -> tuple[str, ...]:
         """Say what was decided, and what a person has to decide."""
-        return (*self.decisions, *_clock(self), *_left_out(self), *_units(self), *_of_channels(self))
+        return (
+            *self.decisions,
+            *_clock(self),
+            *_left_out(self),
+            *_units(self),
+            *_of_channels(self),
+            *_of_qualities(self),
+        )
 
 
 def contract_text(sketch: ContractSketch) -> str:
@@ -90,13 +99,28 @@ def _lines(sketch: ContractSketch) -> Iterator[str]:
     yield from (f"      # {decision}" for decision in _units(sketch))
     for channel in sketch.channels:
         yield from _channel(channel)
-    for name, target in sketch.qualities.items():
-        yield "      # Bad readings become null. DECIDE: are uncertain ones kept (keep) or not (drop)?"
-        yield f"      - name: {_text(name)}"
-        yield "        logicalType: string"
-        yield "        customProperties:"
-        yield f"          - {{property: qualityOf, value: {_text(target)}}}"
-        yield "          - {property: uncertain, value: keep}"
+    for quality in sketch.qualities:
+        yield from _quality(quality)
+
+
+def _quality(quality: QualityGuess) -> Iterator[str]:
+    yield "      # Bad readings become null. DECIDE: are uncertain ones kept (keep) or not (drop)?"
+    yield from (f"      # {remark}" for remark in _of_quality(quality))
+    yield f"      - name: {_text(quality.name)}"
+    yield "        logicalType: string"
+    yield "        customProperties:"
+    yield f"          - {{property: qualityOf, value: {_text(quality.target)}}}"
+    yield "          - {property: uncertain, value: keep}"
+    for meaning in dict.fromkeys(quality.meanings.values()):
+        words = [word for word, means in quality.meanings.items() if means == meaning]
+        yield f"          - {{property: {meaning}Values, value: {json.dumps(words, ensure_ascii=False)}}}"
+
+
+def _of_quality(quality: QualityGuess) -> Iterator[str]:
+    for code, meaning in quality.meanings.items():
+        yield f"DECIDE: {code} is read as {meaning}, as the column's other codes suggest; DA and UA of OPC differ."
+    if quality.unsure:
+        yield "DECIDE: no channel has a name like its own, so it counts for all of them (*); name the one it is of."
 
 
 def _clock(sketch: ContractSketch) -> Iterator[str]:
@@ -131,6 +155,11 @@ def _units(sketch: ContractSketch) -> Iterator[str]:
 def _of_channels(sketch: ContractSketch) -> Iterator[str]:
     for channel in sketch.channels:
         yield from (f"{channel.name}: {remark}" for remark in _remarks(channel))
+
+
+def _of_qualities(sketch: ContractSketch) -> Iterator[str]:
+    for quality in sketch.qualities:
+        yield from (f"{quality.name}: {remark}" for remark in _of_quality(quality))
 
 
 def _remarks(channel: ChannelGuess) -> Iterator[str]:
@@ -210,6 +239,8 @@ def _layout(layout: FileLayout) -> dict[str, str]:
     lines = {key: json.dumps(value, ensure_ascii=False) for key, value in written.items() if value is not None}
     if layout.missing:
         lines["missing"] = json.dumps(list(layout.missing), ensure_ascii=False)
+    if layout.quality:
+        lines["quality"] = json.dumps(dict(layout.quality), ensure_ascii=False)
     if layout.ignore:
         lines["ignore"] = json.dumps(list(layout.ignore), ensure_ascii=False)
     if layout.rename:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,35 +15,15 @@ from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.unit_symbols import is_unit
 from models.diagnosis.counter_signs import counter_signs
 from pipelines.file_reading.columns import Columns
-from pipelines.file_reading.values import is_text, read_values
+from pipelines.file_reading.values import is_plain_type, is_text, read_values
 
 MISSING_WORDS = ("nan", "n/a", "na", "#n/a", "-", "--", "null", "none", "bad input", "no data", "i/o timeout")
-_TIME_NAMES = re.compile(r"time|date|stamp|zeit|datum|^ts$|^t$|cycle|segment", re.IGNORECASE)
 _ASSET_NAMES = re.compile(
     r"asset|machine|pump|unit|tool|device|equip|engine|vehicle|turbine|serial|station|motor|maschine|anlage|^id$|_id$",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"^(?P<name>.+?)\s*\((?P<unit>[^()]+)\)$")
-_FORMATS = (
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", "dd.mm.yyyy"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "dd/mm/yyyy"),
-    (r"\d{4}/\d{1,2}/\d{1,2}", "yyyy/mm/dd"),
-)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d.*)?$")
-_ZONED = re.compile(r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
-_EPOCHS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
-_QUALITY = re.compile(r"(?:good|bad|uncertain|ok|valid|invalid|questionable|suspect)\b.*", re.IGNORECASE)
 _MOST_WORDS = 0.2  # a share of cells that are no numbers beyond which the column is no channel
-
-
-@dataclass(frozen=True)
-class TimeColumn:
-    """The column that says when, and how."""
-
-    name: str
-    time_format: str | None  # None for ISO 8601
-    zoned: bool  # whether every time names its zone
-    ambiguous: bool = False  # whether day and month might be the other way round
 
 
 @dataclass(frozen=True)
@@ -63,55 +43,10 @@ class ChannelGuess:
     counter: bool = False  # whether it only grows
 
 
-def find_time(columns: Columns, time_format: str | None = None) -> TimeColumn | None:
-    """Find the column of times: the first that is named like one and holds times; None if there is none.
-
-    Of the format that is given, if one is, the name suffices.
-    """
-    named = sorted(columns.names, key=lambda name: (name != "event_time", _TIME_NAMES.search(name) is None))
-    if time_format is not None:
-        first = named[0] if named and _TIME_NAMES.search(named[0]) and time_format != "row" else None
-        return None if first is None else TimeColumn(first, time_format, _names_zone(time_format))
-    for name in named:
-        if _TIME_NAMES.search(name) and (found := _as_time(name, columns.column(name))) is not None:
-            return found
-    return None
-
-
-def _names_zone(time_format: str) -> bool:
-    return "%z" in time_format or time_format in ("cycle", *_EPOCHS.values())
-
-
-def _as_time(name: str, column: pa.ChunkedArray) -> TimeColumn | None:
-    if pa.types.is_timestamp(column.type):
-        return TimeColumn(name, None, column.type.tz is not None)
-    texts = _sample(column)
-    if not texts:
-        return None
-    if all(_ISO.match(text) for text in texts):
-        return TimeColumn(name, None, all(_ZONED.search(text) for text in texts))
-    for date, written in _FORMATS:
-        match = re.match(rf"{date}(?P<rest>.*)$", texts[0])
-        if match and all(re.match(date, text) for text in texts):
-            clock = {0: "", 1: " HH:MM", 2: " HH:MM:SS"}.get(match["rest"].count(":"), " HH:MM:SS")
-            return _day_first(name, written, clock, texts)
-    if all(re.fullmatch(r"\d+(?:\.0*)?", text) for text in texts):
-        digits = {len(text.partition(".")[0]) for text in texts}
-        epoch = _EPOCHS.get(max(digits)) if len(digits) == 1 else None
-        return TimeColumn(name, epoch or "cycle", zoned=True)
-    return None
-
-
-def _day_first(name: str, written: str, clock: str, texts: Sequence[str]) -> TimeColumn:
-    if not written.startswith("dd/"):
-        return TimeColumn(name, written + clock, zoned=False)
-    firsts, seconds = zip(*(map(int, text.split("/")[:2]) for text in texts), strict=True)
-    if max(seconds) > 12:
-        return TimeColumn(name, "mm/dd/yyyy" + clock, zoned=False)
-    return TimeColumn(name, written + clock, zoned=False, ambiguous=max(firsts) <= 12)
-
-
-def _sample(column: pa.ChunkedArray) -> list[str]:
+def sample_texts(column: pa.ChunkedArray) -> list[str]:
+    """Return distinct texts of a column, evenly chosen where there are thousands; none of nested or binary ones."""
+    if not is_plain_type(column.type):
+        return []
     present = pc.unique(column.drop_null().cast(pa.large_string()))
     step = max(1, len(present) // 2000)
     return [str(text).strip() for text in present[::step].to_pylist() if str(text).strip()]
@@ -123,20 +58,14 @@ def find_asset(columns: Columns, others: Iterable[str]) -> str | None:
     for name in columns.names:
         if name in others or not (name == "asset" or _ASSET_NAMES.search(name)):
             continue
+        if not is_plain_type(columns.column(name).type):
+            continue
         texts = columns.column(name).drop_null().cast(pa.large_string())
         distinct = pc.count_distinct(texts).as_py()
         fractions = pc.any(pc.match_substring_regex(texts, r"\.\d*[1-9]")).as_py()
         if distinct and len(texts) >= 3 * distinct and not fractions:
             candidates.append((name != "asset", columns.names.index(name), name))
     return min(candidates)[2] if candidates else None
-
-
-def is_quality(column: pa.ChunkedArray) -> bool:
-    """Return whether all values of a column are qualities of readings."""
-    if not is_text(column.type):
-        return False
-    texts = _sample(column)
-    return bool(texts) and all(_QUALITY.fullmatch(text) for text in texts)
 
 
 def guess_channel(header: str, unit: str | None, column: pa.ChunkedArray, layout: FileLayout) -> ChannelGuess | None:
@@ -172,7 +101,9 @@ def guess_channel(header: str, unit: str | None, column: pa.ChunkedArray, layout
 
 
 def _is_boolean(column: pa.ChunkedArray) -> bool:
-    return is_text(column.type) and bool(texts := _sample(column)) and {t.lower() for t in texts} <= {"true", "false"}
+    return (
+        is_text(column.type) and bool(texts := sample_texts(column)) and {t.lower() for t in texts} <= {"true", "false"}
+    )
 
 
 def _usual(numbers: "np.ndarray[Any, Any]") -> tuple[float, float]:

@@ -22,16 +22,16 @@ from pipelines.file_reading.read import read_table
 from pipelines.file_reading.times import read_times
 from pipelines.file_reading.values import fits_decimal, is_text, read_values
 from pipelines.importers.contract_text import ContractSketch, contract_text
-from pipelines.importers.inferred_columns import (
-    ChannelGuess,
-    TimeColumn,
-    find_asset,
-    find_time,
-    grows,
-    guess_channel,
-    is_quality,
+from pipelines.importers.inferred_columns import ChannelGuess, find_asset, grows, guess_channel, sample_texts
+from pipelines.importers.inferred_qualities import (
+    QualityGuess,
+    guess_quality,
+    meaning_of_zero,
+    whose,
+    without_bad,
 )
-from pipelines.importers.sampled_files import bare_columns, check_given, is_header, stacked, with_content
+from pipelines.importers.inferred_times import TimeColumn, check_time, find_time
+from pipelines.importers.sampled_files import bare_columns, check_alike, check_given, is_header, stacked, with_content
 
 _OWN = ("known_time", "source")
 _SEPARATORS: dict[str, Literal[";", "|", "tab"]] = {";": ";", "|": "|", "\t": "tab", "tab": "tab"}
@@ -70,6 +70,7 @@ def infer_contract(
     columns, partial = stacked(raws, given)
     if not columns.rows:
         raise ForewarnError(f"{files[0]} holds no rows", "at least one row", "Check how it was written")
+    check_alike(raws)
     layout = _marks(raws[0], columns, given)
     if given.shape == "long" or looks_long(columns.names):
         sketch = _long(files, columns, layout, asset_type)
@@ -99,6 +100,7 @@ def _marks(raw: RawTable, columns: Columns, given: FileLayout) -> FileLayout:
 
 def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     time = find_time(columns, layout.time_format)
+    check_time(files[0], columns, time, layout)
     used = [time.name] if time is not None else []
     asset = find_asset(columns, used)
     used += [asset] if asset is not None else []
@@ -108,12 +110,14 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     if asset is None:
         layout = replace(layout, asset_from=_name_pattern(files))
         decisions.append("No column names the asset: it is taken from the files' names (fileLayout.assetFrom).")
-    channels, qualities, extra = [], {}, []
+    channels: list[ChannelGuess] = []
+    qualities: list[QualityGuess] = []
+    extra: list[str] = []
     for name, cells in zip(columns.names, columns.cells, strict=True):
         if name in used or name in _OWN:
             continue
-        if is_quality(cells):
-            qualities[name] = ""
+        if (quality := guess_quality(name, cells)) is not None:
+            qualities.append(quality)
             continue
         guess = guess_channel(name, columns.units.get(name), cells, layout)
         if guess is None:
@@ -126,8 +130,8 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         found = f"{files[0]} has no column of numbers besides time and asset (other columns: {left})"
         raise UsageError(found, expected, "Name the files of the readings")
     names = {guess.header: guess.name for guess in channels if guess.header != guess.name}
-    known = {guess.name for guess in channels}
-    qualities = {name: next((each for each in known if name.startswith(each)), "*") for name in qualities}
+    qualities = [whose(quality, channels) for quality in qualities]
+    channels = [without_bad(guess, qualities, columns) for guess in channels]
     rename = {**layout.rename, **rename, **names}
     layout = replace(layout, rename={name: ours for name, ours in rename.items() if name != ours})
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
@@ -138,7 +142,7 @@ def _wide(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
         **_of_any_shape(files, columns, layout, time, assets, assets),
         asset_type=asset_type,
         channels=tuple(channels),
-        qualities=qualities,
+        qualities=tuple(qualities),
         extra=tuple(extra),
         decisions=tuple(decisions),
     )
@@ -156,7 +160,7 @@ def _of_any_shape(
     return {
         "files": tuple(map(str, files)),
         "rows": columns.rows,
-        "assets": int(assets.nunique()),
+        "assets": int(assets[assets != ""].nunique()),
         "layout": layout,
         "time": time,
         "zone_known": time is None or time.zoned,
@@ -211,7 +215,9 @@ def _maybe_counter(guess: ChannelGuess, columns: Columns, assets: "pd.Series[Any
 def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_type: str) -> ContractSketch:
     """Describe a historian's table: each tag is an asset and a channel."""
     roles = name_roles(columns)
-    time = find_time(columns.only([roles.names.index("event_time")]), layout.time_format)
+    of_time = columns.only([roles.names.index("event_time")])
+    time = find_time(of_time, layout.time_format)
+    check_time(files[0], of_time, time, layout)
     layout = _with_time(layout, time)
     tags = pd.Series(roles.column("tag").cast(pa.large_string()).to_pandas())
     mark = next((mark for mark in _TAG_MARKS if (tags.dropna().str.count(f"\\{mark}") == 1).all()), None)
@@ -237,13 +243,19 @@ def _long(files: Sequence[Path], columns: Columns, layout: FileLayout, asset_typ
     tag_pattern = "{channel}" if own_asset or mark is None else f"{{asset}}{mark}{{channel}}"
     words = {word for guess in channels for word in guess.missing_words} | set(layout.missing)
     layout = replace(layout, shape="long", tags=tag_pattern, missing=tuple(sorted(words)))
+    decisions = ["Each line is one value of a tag; bad values are left out, and uncertain ones kept."]
+    if "quality" in roles.names and "0" not in layout.quality:
+        codes = sample_texts(roles.column("quality"))
+        if "0" in codes and (zero := meaning_of_zero(codes, named=True)) is not None:
+            layout = replace(layout, quality={**layout.quality, "0": zero})
+            decisions.append(f"DECIDE: the quality 0 is read as {zero}, as the other codes suggest.")
     return ContractSketch(
         **_of_any_shape(files, columns, layout, time, assets, tags),
         asset_type=asset_type,
         channels=tuple(channels),
-        qualities={},
+        qualities=(),
         extra=(),
-        decisions=("Each line is one value of a tag; bad values are left out, and uncertain ones kept.",),
+        decisions=tuple(decisions),
     )
 
 

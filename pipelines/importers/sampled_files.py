@@ -12,7 +12,7 @@ from pipelines.file_reading.raw_table import RawTable
 
 _GIVEN = {
     *("shape", "separator", "decimal", "thousands", "encoding", "skip_lines", "sheet", "missing", "time_format"),
-    *("time_zone", "rename", "ignore"),
+    *("time_zone", "rename", "ignore", "quality"),
 }
 """What of a layout may be given, where it is not recognised."""
 
@@ -38,6 +38,18 @@ def is_header(names: list[str]) -> bool:
     return len(named) > 1 and not any(name[0].isdigit() or name[0] in "+-." for name in named)
 
 
+def check_alike(raws: Sequence[RawTable]) -> None:
+    """Raise if the files separate columns by different marks: their decimal marks would differ too."""
+    other = next((raw for raw in raws if raw.notes.separator != raws[0].notes.separator), None)
+    if other is not None and raws[0].notes.separator and other.notes.separator:
+        raise UsageError(
+            f"{raws[0].path} separates its columns by {raws[0].notes.separator!r}, {other.path} by "
+            f"{other.notes.separator!r}",
+            "files that are written alike",
+            "Name those of one kind; import the others by the same contract with --separator and --decimal",
+        )
+
+
 def bare_columns(raw: RawTable, given: FileLayout) -> tuple[Columns, dict[str, str]]:
     """Return a file's columns, and their units, without a row of units."""
     columns, units, _ = without_units_row(named_columns(raw.path, raw.table, given), None, given)
@@ -55,6 +67,12 @@ def stacked(raws: Sequence[RawTable], given: FileLayout) -> tuple[Columns, tuple
     every = dict.fromkeys(name for columns in each for name in columns.names)
     common = [name for name in every if all(name in columns.names for columns in each)]
     partial = tuple(name for name in every if name not in common)
+    if len(common) < 2 and not partial:
+        raise UsageError(
+            f"{raws[0].path} has no columns but {', '.join(map(repr, common)) or 'unnamed ones'}",
+            "a column for each channel beside time and asset, separated by , ; | or tabs",
+            "Name the separator with --separator, or check what the file is",
+        )
     if len(common) < max(2, len(partial)):
         odd = next(columns for columns in each if set(columns.names) != set(each[0].names))
         raise UsageError(

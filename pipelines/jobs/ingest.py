@@ -14,6 +14,7 @@ from data_contracts.contract.file_layout import PLAIN, FileLayout
 from data_contracts.contract.registered import Registration, find_contract, register
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.ingestion.ingest import IngestResult, ingest
+from data_contracts.ingestion.stored_before import corrected_since
 from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
@@ -26,6 +27,7 @@ from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import read_table as read_by_contract
+from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows
 from pipelines.undeclared.findings import Undeclared
 from pipelines.undeclared.search import find_undeclared
@@ -45,6 +47,7 @@ class FileResult:
     quarantined: int = 0  # rows in quarantine
     already: bool = False  # ingested before, so nothing was done
     error: str = ""  # why the file was refused as a whole; empty if it was not
+    other_revision: bool = False  # ingested before, but not known to be by this revision of the contract
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class IngestedFiles:
     unmatched: Unmatched
     undeclared: Undeclared | None = None  # among all that is stored of the assets of telemetry; None for other tables
     strict: bool = False  # whether it is an error that something matches nothing, or is undeclared
+    remembered: str = ""  # what of the layout is kept with the contract from now on
 
     @property
     def exit_status(self) -> int:
@@ -116,6 +120,7 @@ class IngestedFiles:
             "reading": self.reading.to_dict(),
             "unmatched": self.unmatched.to_dict(),
             "undeclared": None if self.undeclared is None else self.undeclared.to_dict(),
+            "remembered": self.remembered,
         }
 
 
@@ -142,10 +147,13 @@ def ingest_files(
     nothing, or telemetry shows what is undeclared.
     """
     table = read_table(files, contract, layout, strict=False)
+    given, contract = contract, with_layout(contract, layout)
     # Kept in any case: rows that are stored already may be there by an earlier revision.
     registration = register(workspace.contracts, contract, now=now)
     frame, continued = continue_rows(workspace, table.frame, contract, layout)
     result = ingest(workspace, frame, contract, now=now)
+    if result.already:
+        result = replace(result, corrected=corrected_since(workspace, frame, contract))
     is_report = contract.table in REPORTS and "asset" in table.frame
     unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
     undeclared = None
@@ -153,7 +161,9 @@ def ingest_files(
         spans = tables.asset_spans(workspace, contract.table).set_index("asset")["rows"]
         own = spans[spans.index.isin(table.frame["asset"])]
         undeclared = find_undeclared(workspace, str(contract.asset_type), own, now=now)
-    return IngestedFiles(result, replace(table.notes, continued=continued), registration, unmatched, undeclared, strict)
+    notes = replace(table.notes, continued=continued)
+    kept = remembered(given, contract) if registration.new else ""
+    return IngestedFiles(result, notes, registration, unmatched, undeclared, strict, kept)
 
 
 def ingest_inbox(
@@ -230,7 +240,8 @@ def _ingest_or_refuse(
         )
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
-    return FileResult(file, contract.name, result.accepted, result.quarantined, result.already)
+    counts = result.accepted, result.quarantined, result.already
+    return FileResult(file, contract.name, *counts, other_revision=result.other_revision)
 
 
 def _folder_contract(workspace: Workspace, folder: Path) -> Contract:

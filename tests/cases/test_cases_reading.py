@@ -151,5 +151,6 @@ def test_no_file_is_read_in_part(case: Callable[[str], Case]) -> None:
     Path(path).write_text("\n".join([*lines[:50], lines[50][:25]]))
     refused = cut.forewarn(*IMPORT, "telemetry.csv", "-w", "w")
     assert refused.status == 1
-    assert "telemetry.csv cannot be read" in refused.err
+    assert "telemetry.csv, line 51: 2 values" in refused.err
+    assert "Write the file again if it ends there" in refused.err
     assert not (cut.folder / "w").exists()

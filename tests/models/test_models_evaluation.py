@@ -138,13 +138,13 @@ def test_plant_figures_of_a_small_month() -> None:
     assert (evaluation.reference.missed.count, evaluation.reference.missed.of) == (1, 2)
 
 
-def test_one_period_for_failures_alarms_and_costs() -> None:
-    """What has not matured counts nowhere; then failures, false alarms and the costs of doing without agree."""
-    happened = failures(("m1", 60), ("m1", 95))
-    frame = labelled(hourly(96), happened)
+def test_one_period_of_decisions_for_alarms_failures_and_costs() -> None:
+    """Failures count from one claim after the first decision to one claim after the last that matured; costs agree."""
+    happened = failures(("m1", 20), ("m1", 60), ("m1", 95), ("m1", 130))
+    frame = labelled(hourly(140), happened)
     alerts = frame["as_of"].isin([at(50), at(90)])
     frame = frame.assign(prediction=alerts * 0.9, alert=alerts)
-    for known_until, caught, never in ((96, 1, 1), (119, 2, 2)):
+    for known_until, total in ((96, 2), (129, 2), (140, 3)):
         evaluation = evaluate_failures(
             frame,
             history(happened),
@@ -154,8 +154,9 @@ def test_one_period_for_failures_alarms_and_costs() -> None:
             trained_on=hourly(48),
         )
         metrics = evaluation.metrics
-        assert (metrics["failures_caught"], metrics["failures_total"]) == (caught, caught)
-        assert metrics["expected_cost_never"] == 10.0 * never
+        assert (metrics["failures_caught"], metrics["failures_total"]) == (2, total)
+        assert metrics["expected_cost"] == 10.0 * (total - 2) + metrics["false_alarms"]
+        assert metrics["expected_cost_never"] == 10.0 * total
         assert evaluation.period is not None
         assert evaluation.period[1] == at(known_until - 24)
 

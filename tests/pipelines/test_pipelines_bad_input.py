@@ -241,7 +241,7 @@ UNREADABLE: dict[str, tuple[str | bytes, int, str]] = {
         1,
         "epoch_ms",
     ),
-    "a line cut short": (rows() + "p1,2026", 1, "Expected 6 columns, got 2"),
+    "a line cut short": (rows() + "p1,2026", 1, "2 values (p1,2026)"),
     "times without a zone": (rows().replace("Z", ""), 2, "--time-zone"),
 }
 

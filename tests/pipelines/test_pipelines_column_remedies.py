@@ -7,6 +7,8 @@ import pytest
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.contract.file_layout import PLAIN, FileLayout
+from data_contracts.errors import ForewarnError
+from pipelines.file_reading.read import read_table
 from pipelines.jobs.ingest import check_files
 
 NOW = pd.Timestamp("2026-03-02", tz="UTC")
@@ -40,3 +42,24 @@ def test_each_column_that_is_wrong_has_its_remedy(
     assert all(remedy.startswith(start) for remedy, start in zip(checked.remedies, remedies, strict=True))
     assert checked.exit_status == (1 if remedies else 0)
     assert checked.to_dict()["remedies"] == list(checked.remedies)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (
+            "id,machine,date,failure",
+            "--rename id=failure_id --rename machine=asset --rename date=event_time --rename failure=mode",
+        ),
+        ("failure,asset,event_time", "--rename failure=mode; and add failure_id, or name the file's own column"),
+    ],
+)
+def test_a_list_of_failures_with_names_of_its_own_has_an_option_for_each(
+    tmp_path: Path, header: str, words: str
+) -> None:
+    """What people call such columns is suggested, each once, and what has no likely name is not left out."""
+    file = tmp_path / "failures.csv"
+    file.write_text(f"{header}\n{','.join(['1'] * (header.count(',') + 1))}\n")
+    with pytest.raises(ForewarnError) as error:
+        read_table(file, load_contract("failures"))
+    assert words in error.value.remedy

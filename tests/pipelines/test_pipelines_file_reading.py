@@ -405,7 +405,7 @@ def test_a_long_table_in_any_order_is_the_wide_one(tmp_path: Path, cells: list[t
 
 
 def test_quality_and_tags_of_a_long_table(tmp_path: Path) -> None:
-    """Bad is null with its word counted; codes need a meaning; unknown tags are named; equal lines count once."""
+    """Bad is null with its word counted; the code 0 needs a meaning; unknown tags are named; equal lines count once."""
     path = write(
         tmp_path / "long.csv",
         "Timestamp,TagName,Value,Status",
@@ -416,9 +416,9 @@ def test_quality_and_tags_of_a_long_table(tmp_path: Path) -> None:
         "2026-01-01T01:00:00Z,XX-1,1,192",
     )
     tags = {"FI-1": "F1.flow", "TI-1": "F1.temp.in"}
-    with pytest.raises(ForewarnError, match="has the quality '192'"):
+    with pytest.raises(ForewarnError, match="has the quality '0'"):
         read(path, shape="long", tags=tags)
-    quality = {"192": "good", "64": "uncertain", "0": "bad"}
+    quality = {"0": "bad"}
     table = read(path, shape="long", tags=tags, quality=quality)
     np.testing.assert_array_equal(table.frame[["flow", "temp.in"]], [[5, np.nan], [np.nan, 21]])
     long = table.notes.long
@@ -559,3 +559,38 @@ def test_no_reading_changes_a_file_of_today(tmp_path: Path, record_property: Cal
     table = read(write(tmp_path / "f.csv", HEADER, ROW))
     record_property("notes", list(table.notes.sentences()))
     assert list(table.notes.sentences()) == ["filled in known_time (event_time), source (physical)"]
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_named(tmp_path: Path) -> None:
+    """They would be one line, and a file without rows."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"{HEADER}\r{ROW}\r".encode())
+    with pytest.raises(ForewarnError, match="carriage returns alone"):
+        read_table(path, FAN)
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [
+        ("2026-01-01T24:00:00Z", "24:00 is to be written as 00:00 of the next day"),
+        ("2026-01-01 03:00:00", "the zone of times that name none is named by --time-zone"),
+        ("OFF", "a word for no value is named by --missing"),
+    ],
+)
+def test_a_time_that_cannot_be_read_has_a_hint_of_its_own(tmp_path: Path, cell: str, hint: str) -> None:
+    """What is meant shows in the cell."""
+    lines = [ROW, ROW.replace("00:00:00", "01:00:00"), f"F1,{cell},1,2"]
+    path = write(tmp_path / "a.csv", HEADER, *lines)
+    (said,) = (text for text in read_table(path, FAN).notes.sentences() if "cannot be read" in text)
+    assert said.endswith(f"; {hint}")
+
+
+@pytest.mark.parametrize("name", ["asset", "event_time", "mode"])
+@pytest.mark.parametrize("value", [{"a": 1}, [1, 2], b"\xff"])
+def test_texts_and_times_of_another_type_are_named(tmp_path: Path, name: str, value: object) -> None:
+    """A Parquet file may nest what should be one text, or hold bytes."""
+    frame = pd.DataFrame({"asset": "F1", "event_time": FRAME["event_time"], "flow": 1.0, "temp.in": 2.0})
+    frame[name] = pd.Series([value] * len(frame))
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ForewarnError, match=f"{name} holds values of the type"):
+        read_table(tmp_path / "a.parquet", FAN)

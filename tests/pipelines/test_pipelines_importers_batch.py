@@ -13,6 +13,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from pipelines.importers.batch import Batch, import_batch
 
 NOW = pd.Timestamp("2026-02-01", tz="UTC")
+_FIRST = {"already": False, "corrected": 0, "other_revision": False}
 HOURS = pd.date_range("2026-01-31", periods=4, freq="h", tz="UTC").as_unit("us")
 
 
@@ -44,8 +45,8 @@ def test_a_batch_twice_leaves_the_tables_as_once(workspace: Workspace, batch: Ba
     said = first.to_dict()
     assert (said["asset_type"], said["assets"], said["notes"]) == ("azure_machine", 1, [])
     assert said["tables"] == {
-        "assets": {"rows": 1, "accepted": 1, "quarantined": 0, "already": False},
-        "telemetry/azure_machine": {"rows": 4, "accepted": 4, "quarantined": 0, "already": False},
+        "assets": {"rows": 1, "accepted": 1, "quarantined": 0, **_FIRST},
+        "telemetry/azure_machine": {"rows": 4, "accepted": 4, "quarantined": 0, **_FIRST},
     }
     assert not first.unmatched
     assert not first.contract.new  # it is shipped
@@ -54,6 +55,18 @@ def test_a_batch_twice_leaves_the_tables_as_once(workspace: Workspace, batch: Ba
     again = import_batch(workspace, batch, now=NOW)
     assert all(table.already for table in again.tables.values())
     assert tables.versions(workspace) == versions
+
+
+def test_a_batch_that_was_corrected_comes_again(workspace: Workspace, batch: Batch) -> None:
+    """A, B and A again: nothing is stored, and the corrected row is said, with what would make A's count."""
+    other = replace(batch, telemetry=batch.telemetry.assign(volt=batch.telemetry["volt"].replace(171.0, 180.0)))
+    import_batch(workspace, batch, now=NOW)
+    import_batch(workspace, other, now=NOW)
+    again = import_batch(workspace, batch, now=NOW)
+    assert again.to_dict()["tables"]["telemetry/azure_machine"]["corrected"] == 1
+    assert any("1 of these rows were corrected since" in note and "known_time later" in note for note in again.notes)
+    assert 180.0 in set(tables.read(workspace, "telemetry/azure_machine")["volt"])
+    assert import_batch(workspace, other, now=NOW).notes == ()
 
 
 def test_a_row_out_of_range_goes_to_quarantine_and_the_rest_is_stored(workspace: Workspace, batch: Batch) -> None:

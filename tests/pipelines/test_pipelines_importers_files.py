@@ -132,7 +132,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ForewarnError, match="cannot be read"):
         read_table(tmp_path / "broken.parquet", PUMP)
     for name, row in {"long": f"{GOOD},9", "short": GOOD.removesuffix(",true")}.items():
-        with pytest.raises(ForewarnError, match=r"Row #3: Expected 7 columns"):
+        with pytest.raises(ForewarnError, match=r"line 3: [68] values"):
             read_table(csv(tmp_path, GOOD, row, name=f"{name}.csv"), PUMP)
     (tmp_path / "pump.xlsx").write_bytes(b"PK")
     with pytest.raises(ForewarnError, match="xlsx cannot be read"):

@@ -1,6 +1,7 @@
 """A contract inferred from files can be read, and accepts the files it was inferred from."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.errors import UsageError
+from data_contracts.validation.checks import examine
 from data_contracts.validation.contract_words import explain
+from pipelines.file_reading.read import read_table
 from pipelines.importers.inferred_contract import InferredContract, infer_contract
 
 NOW = pd.Timestamp("2026-06-01T00:00Z")
@@ -163,3 +166,107 @@ def test_limits_hold_for_every_value_that_was_there(infer: Infer, values: list[f
     assert (result.refused, result.breaches) == (0, ())
     column = contract.column("x")
     assert np.isfinite([column.minimum, column.maximum]).all()
+
+
+def _with_flags(name: str, codes: list[str]) -> str:
+    lines = [f"asset,event_time,heat,load,{name}"]
+    lines += [f"m,2026-03-13T{hour:02d}:00:00Z,{hour}.5,{hour % 7}.25,{code}" for hour, code in enumerate(codes)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "codes", "target", "bad"),
+    [
+        ("heat_quality", ["192", "0", "64", *["192"] * 9], "heat", 1),
+        ("Load_Q", ["192"] * 12, "load", 0),
+        ("load status", ["0", "2147483648", *["0"] * 9], "load", 1),  # 0 is good among codes of OPC UA
+        ("flags", ["192", "216", "8", "0", *["192"] * 9], "*", 2),
+    ],
+)
+def test_codes_of_opc_are_qualities_and_no_channel(
+    infer: Infer, name: str, codes: list[str], target: str, bad: int
+) -> None:
+    """Each reading with a bad code is null, whatever 0 means among the codes; the files are accepted."""
+    result, contract = infer({"m.csv": _with_flags(name, codes)})
+    assert (contract.channels, contract.column(name).quality_of, result.refused) == (("heat", "load"), target, 0)
+    files = re.search(r"Inferred from (.*?): ", result.text)
+    assert files is not None
+    frame = read_table(Path(files[1]), contract).frame
+    nulls = examine(frame, contract, now=NOW).frame["heat" if target == "*" else target].isna().sum()
+    assert nulls == bad
+    assert any("so it counts for all" in decision for decision in result.decisions) == (target == "*")
+
+
+def test_a_state_is_no_quality(infer: Infer) -> None:
+    """Small numbers under such a name are a channel, as are numbers that no code is."""
+    for name, codes in (
+        ("status", ["0", "1", "2"] * 4),
+        ("quality", ["192", "130", "95"] * 4),
+        ("duty", ["0", "192"] * 6),
+    ):
+        _, contract = infer({"m.csv": _with_flags(name, codes)})
+        assert name in contract.channels
+
+
+def test_cells_that_are_no_time_do_not_hide_the_column_of_times(infer: Infer) -> None:
+    """A total in the last line, or one wrong date, is a refused row; the clock stays the time."""
+    text = _rows().replace("when", "time").replace("2026-03-13T00:00:00Z,c2", "31.13.2026,c2") + "Total,,17.5\n"
+    result, contract = infer({"a.csv": text})
+    assert (contract.clock, contract.file_layout.rename["time"], result.refused) == ("time", "event_time", 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("%Y", "46023.25", "If these are dates of a spreadsheet"),
+        ("%Y", "93000000000000", "--time-format"),
+        ("%Y", "Mar 13 2026 6 AM", "--time-format"),
+        ("time,", "date,time,", "Join the two into one column"),
+    ],
+)
+def test_times_that_no_draft_could_read_are_refused(infer: Infer, old: str, new: str, words: str) -> None:
+    """Rows are not taken for the clock where a column is named as a time; the refusal says what to do."""
+    text = _rows("%Y-%m-%d,%H:%M:%S" if old == "time," else new, header="time,machine,flow")
+    with pytest.raises(UsageError, match=re.escape(words)):
+        infer({"a.csv": text.replace("time,", new, 1) if old == "time," else text})
+
+
+def test_times_without_marks_between_their_parts_are_read(infer: Infer) -> None:
+    """20260313060000 is a time, and not a number of cycles."""
+    result, contract = infer({"a.csv": _rows("%Y%m%d%H%M%S").replace("when", "time")})
+    assert (contract.file_layout.time_format, result.refused) == ("%Y%m%d%H%M%S", 0)
+
+
+def test_one_column_and_unread_times_of_a_long_table_are_refused(infer: Infer) -> None:
+    """A page of a web server is no table; nor are rows the clock of a historian's."""
+    with pytest.raises(UsageError, match="has no columns but '<html>'"):
+        infer({"a.csv": "<html>\n<body>\n"})
+    with pytest.raises(UsageError, match="timestamp is named as a time, and holds"):
+        infer({"a.csv": "timestamp,tag,value\n46023.25,p.heat,1\n46023.50,p.heat,2\n"})
+
+
+def test_the_code_0_of_a_historian_s_table_is_read_by_the_others(infer: Infer) -> None:
+    """The draft names what 0 means, and its readings are null."""
+    lines = [f"2026-03-13T{hour:02d}:00:00Z,p.heat,{hour}.5,{0 if hour == 3 else 192}" for hour in range(12)]
+    result, contract = infer({"h.csv": "\n".join(["timestamp,tag,value,quality", *lines])})
+    assert (contract.file_layout.quality, result.refused) == ({"0": "bad"}, 0)
+    assert any("the quality 0 is read as bad" in decision for decision in result.decisions)
+
+
+def test_nested_and_binary_columns_are_left_out(tmp_path: Path) -> None:
+    """Whatever their names, they are no times, assets, qualities or channels."""
+    hours = pd.date_range("2026-03-13", periods=12, freq="h", tz="UTC")
+    odd = [{"a": 1}] * 12, [[1, 2]] * 12, [b"\xff"] * 12
+    frame = pd.DataFrame(
+        {"time": hours, "machine": "m", "heat": 1.5} | dict(zip(("time_q", "quality", "id"), odd, strict=True))
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    result = infer_contract([tmp_path / "a.parquet"], now=NOW)
+    assert result.refused == 0
+    assert any("Left out" in decision and "time_q, quality, id" in decision for decision in result.decisions)
+
+
+def test_files_with_different_marks_are_named(infer: Infer) -> None:
+    """Their decimal marks would differ, so no column of theirs would be of numbers."""
+    with pytest.raises(UsageError, match=r"a\.csv separates its columns by ',', .*b\.csv by ';'"):
+        infer({"a.csv": _rows(), "b.csv": _rows(mark=";", decimal=",")})
