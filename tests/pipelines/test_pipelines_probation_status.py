@@ -21,6 +21,7 @@ from pipelines.evidence.probation_status import on_probation, roll_back
 from pipelines.flows import monitor as flow
 from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.train import train_experiment
+from pipelines.settings.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -46,10 +47,15 @@ def replaced(plant: Any, experiment: Any) -> Any:
     return plant
 
 
+def _decisive(settings: Settings) -> Settings:
+    """Return settings with which the few failures of this plant decide within a probation."""
+    return settings.with_section("probation", span=35 * DAY).with_section("drift", dependence="independent")
+
+
 def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any) -> None:
     """Misses within the span suggest a rollback; page, evidence and output show it, and the promotion can be undone."""
     replaced.answer(56, 92)
-    now, settings = replaced.at(92), replaced.settings.with_section("probation", span=35 * DAY)
+    now, settings = replaced.at(92), _decisive(replaced.settings)
     early = monitor_champion(replaced.workspace, "plant", now=replaced.at(66), settings=settings)
     assert early.probation is not None
     assert early.probation.suggestion == "wait"
@@ -75,7 +81,7 @@ def test_a_bad_champion_is_suggested_to_be_rolled_back_and_can_be(replaced: Any)
 def test_bad_data_suggest_no_rollback(replaced: Any) -> None:
     """While the diagnosis is frozen, the same misses suggest no rollback, and the reasons say why."""
     replaced.answer(56, 92)
-    now, settings = replaced.at(92), replaced.settings.with_section("probation", span=35 * DAY)
+    now, settings = replaced.at(92), _decisive(replaced.settings)
     snapshot = gather_snapshot(replaced.workspace, "plant", now=now, settings=settings)
     breach = Finding(BREACH, (), (), now, "A contract is broken.", severity="freeze")
     for diagnosis, suggestion in ((Diagnosis(), "roll back"), (Diagnosis((breach,)), "wait")):
