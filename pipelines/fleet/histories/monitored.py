@@ -124,7 +124,8 @@ def measure_reference_rates(plant: MonitoredPlant, rng: np.random.Generator, *, 
     evaluated = replace(plant.without_interventions, assets=assets, weeks=30)
     # What matured in the first weeks would bear the marks of the beginning.
     rates = error_rates(simulated_outcomes(evaluated, 1, rng), start=SINCE + 4 * WEEK * DAY)
-    return ReferenceRates.of(rates, "its evaluation")
+    # There is no season, and the time of the evaluation is that of the histories.
+    return replace(ReferenceRates.of(rates, "its evaluation"), period=None)
 
 
 def simulated_outcomes(plant: MonitoredPlant, histories: int, rng: np.random.Generator) -> Outcomes:
