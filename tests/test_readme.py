@@ -46,8 +46,6 @@ def test_the_way_to_own_scores_runs_as_written(
     """Every command of the section ends with exit status 0, in this order, in an empty folder with exports in it."""
     write_exports(tmp_path)
     monkeypatch.chdir(tmp_path)
-    (experiment,) = blocks("toml")
-    Path("pump.toml").write_text(experiment, encoding="utf-8")
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("forewarn ")]
     assert len(commands) >= 5
     for line in commands:

@@ -73,6 +73,10 @@ def cheapest_of(curve: pd.DataFrame) -> "pd.Series[float]":
     return least
 
 
+def _amount(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.4g}"
+
+
 def _why_close(curve: pd.DataFrame, value: float, ratio: float, n_samples: int, n_failures: int) -> str:
     """Say what the threshold costs on the validation samples, and the cheapest."""
     cheapest = cheapest_of(curve)
@@ -81,8 +85,8 @@ def _why_close(curve: pd.DataFrame, value: float, ratio: float, n_samples: int, 
     if cost <= cheapest["cost"]:
         return f"least cost {counted}"
     return (
-        f"it costs {cost:,.6g} {counted}, the least is {cheapest['cost']:,.6g} at {cheapest['threshold']:.3g}; of "
-        f"those that chance may have made dearer than the least it is nearest to {ratio:.3g}, the ratio of the costs"
+        f"it costs {_amount(cost)} {counted}, the least is {_amount(cheapest['cost'])} at {cheapest['threshold']:.3g}; "
+        f"of those that chance may have made dearer than the least it is nearest to {ratio:.3g}, the ratio of the costs"
     )
 
 
