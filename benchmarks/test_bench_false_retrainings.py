@@ -22,9 +22,9 @@ from pipelines.fleet.histories.monitored import MonitoredPlant, measure_referenc
 
 BUDGET = Budget()
 LOOKS = 24
-HISTORIES = 2000
+HISTORIES = 800
 PER_LOOK = (2, 6, 20, 100)
-"""Failures that mature. A history of 100 a look is 2,700 assets and a third of a second of work: ten minutes in all."""
+"""Failures that mature. A history of 100 a look is 2,700 assets and a third of a second of work."""
 TESTS = ((FN, SINCE_PROMOTION), (FN, RECENT), (FP, SINCE_PROMOTION), (FP, RECENT))
 
 
