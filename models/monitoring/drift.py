@@ -6,7 +6,6 @@ e-detector: wrong once in a declared time at most, on average). The null is the 
 the promise allows (`models.promises.limits`), so that a lucky evaluation is not held against the model.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -17,6 +16,12 @@ from pydantic import Field
 
 from data_contracts.configuration.values import configuration
 from features.setting_types import Count, Flag, Number, PositiveDuration
+from models.monitoring.drift_evidence import FN as FN
+from models.monitoring.drift_evidence import FP as FP
+from models.monitoring.drift_evidence import NO_SEASON
+from models.monitoring.drift_evidence import DriftEvidence as DriftEvidence
+from models.monitoring.drift_sentences import odds_of as odds_of
+from models.monitoring.drift_sentences import sentences as sentences
 from models.monitoring.looks import Grid, Look, count_looks
 from models.monitoring.provisional import tightened
 from models.outcomes.error_rates import as_json
@@ -39,13 +44,7 @@ from models.sequential_tests.rate_tests import (
 )
 from models.sequential_tests.season import ReferencePeriod, season_factors
 
-FN = "fn"
-FP = "fp"
-INDEPENDENT, ANY = "independent", "any"
 NO_TIME = pd.Timedelta(0)
-NO_SEASON = 1.0005
-_LARGEST, _SMALLEST = math.log(1e6), 0.001
-_WHEN = {SINCE_PROMOTION: "since the promotion", RECENT: "of the recent past"}
 
 
 @configuration
@@ -91,38 +90,6 @@ class Budget:
         """Return the budget of which only a part may be spent."""
         longer = self.mean_time_between_false / share_of_it
         return replace(self, alpha=self.alpha * share_of_it, mean_time_between_false=longer)
-
-
-@dataclass(frozen=True)
-class DriftEvidence:
-    """The evidence of one test against one rate."""
-
-    rate: str  # "fn" or "fp"
-    test: str  # "since promotion" or "recent"
-    promised: float  # the upper end of the null
-    harmful: float  # the smallest rate that does harm
-    threshold: float  # log e-value from which the test rejects
-    log_e_values: tuple[float, ...]  # after each look
-    rejected_at: pd.Timestamp | None  # the first look at which it rejected
-    dependence: str = "independent"  # what was assumed of the events of a look: "auto", "independent" or "any"
-    seasons: tuple[float, ...] = ()  # how many times `promised` kept the promise at each look; empty for once
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the promise is refuted."""
-        return self.rejected_at is not None
-
-    def followed_by(self, later: "DriftEvidence", looks: Sequence[Look]) -> "DriftEvidence":
-        """Return both as one test of all the looks, of which the later was given those after its own.
-
-        Evidence since the promotion goes on where the earlier ended; evidence of the recent past begins anew.
-        """
-        carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
-        values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
-        reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
-        seasons = tuple(each.seasons or (1.0,) * len(each.log_e_values) for each in (self, later))
-        joined = (*seasons[0], *seasons[1]) if self.seasons or later.seasons else ()
-        return replace(later, log_e_values=values, rejected_at=next(reached, None), seasons=joined)
 
 
 @dataclass(frozen=True)
@@ -283,29 +250,6 @@ def false_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, fl
     return null, harmful(null, FALSE, budget.certainty)
 
 
-def sentences(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> tuple[str, str]:
-    """Describe misses, then false alarms: what was counted, what was promised, how strong the evidence is."""
-    return _missed_sentence(looks, promise, evidence), _false_sentence(looks, promise, evidence)
-
-
-def odds_of(log_value: float) -> str:
-    """Write an e-value as odds that a person can read.
-
-    Examples
-    --------
-    >>> odds_of(math.log(40))
-    '40'
-    >>> odds_of(math.log(3.2e5))
-    '320,000'
-    """
-    if log_value > _LARGEST:
-        return "over a million"
-    value = math.exp(log_value)
-    if value < _SMALLEST:
-        return f"under {_SMALLEST:g}"
-    return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
-
-
 def _run_tests(name: str, rate: TestedRate, budget: Budget, looks: Sequence[Look]) -> list[DriftEvidence]:
     thresholds = log_thresholds(rate.budget.alpha, rate.budget.mean_time_between_false)
     evidence, promised = [], rate.promised
@@ -342,60 +286,3 @@ def _worse_slices(
         values = log_evidence(rate.counted, budget.dependence)[SINCE_PROMOTION][0]
         log_e_values.append(float(values[-1]) if len(values) else 0.0)
     return tuple(name for name, worse in zip(slices, e_bh(log_e_values, alpha), strict=True) if worse)
-
-
-def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
-    missed, failures = sum(look.missed for look in looks), sum(look.failures for look in looks)
-    if not failures:
-        return "No failure has matured yet, so misses cannot be assessed."
-    counts = f"{missed} of {failures} failures were missed: {missed / failures:.0%}"
-    tests = [each for each in evidence if each.rate == FN]
-    if not tests:
-        return f"{counts}; {promise.source} saw none, so nothing was promised."
-    if hidden := sum(look.failures_at_most - look.failures for look in looks):
-        counts += f", with up to {hidden} more prevented that the findings do not show"
-    return (
-        f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
-        f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise"
-        f"{_season_in_words(tests[0], '.0%')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
-    )
-
-
-def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Sequence[DriftEvidence]) -> str:
-    alarms, months = sum(look.false_episodes for look in looks), sum(look.exposure for look in looks)
-    if not months:
-        return "No time under observation has matured yet, so false alarms cannot be assessed."
-    counts = f"{alarms} false alarm episodes in {months:.1f} asset-months: {alarms / months:.2f} a month"
-    tests = [each for each in evidence if each.rate == FP]
-    if not tests:
-        return f"{counts}; {promise.source_of(FALSE)} watched no asset, so nothing was promised."
-    source = promise.source_of(FALSE)
-    return (
-        f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
-        f"{tests[0].promised:.2f} keeps the promise"
-        f"{_season_in_words(tests[0], '.2f')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
-    )
-
-
-def _season_in_words(test: DriftEvidence, form: str) -> str:
-    if not test.seasons or test.seasons[-1] <= NO_SEASON:
-        return ""
-    return f", and up to {test.promised * test.seasons[-1]:{form}} in the season of the last look, which it did not see"
-
-
-def _dependence_in_words(test: DriftEvidence, promise: ReferenceRates) -> str:
-    if test.dependence == INDEPENDENT or not test.log_e_values:
-        return ""
-    if test.dependence == ANY:
-        return " Nothing is assumed about how events of one look depend on each other."
-    weeks = f"{len(promise.weeks)} weeks of {promise.source} and " if promise.weeks else ""
-    return f" Events of one look may have one cause: how often, {weeks}the looks before show."
-
-
-def _evidence_in_odds(tests: Sequence[DriftEvidence]) -> str:
-    return " ".join(
-        f"Evidence {_WHEN[each.test]}: {odds_of(each.log_e_values[-1])} to 1, {odds_of(each.threshold)} to 1 decides"
-        + (f"; it did on {each.rejected_at:%Y-%m-%d}." if each.rejected_at is not None else ".")
-        for each in tests
-        if each.log_e_values
-    )
