@@ -32,8 +32,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'records.db'}"
         return
     server = request.getfixturevalue("postgres")
+    # Another test may have left rows.
+    empty(server.url)
     yield server.url
-    engine = sa.create_engine(server.url)
+    empty(server.url)
+
+
+def empty(url: str) -> None:
+    """Drop everything that is in a PostgreSQL database."""
+    engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
