@@ -128,7 +128,7 @@ class Column:
     time_zone
         The zone of times that name none, such as "Europe/Berlin"; None if they have to name one.
     counter
-        Whether the values only grow, apart from resets, so that what counts are their increments; None if nobody says.
+        Whether the values only grow, apart from resets, so that what counts are their increments; None if undeclared.
     rollover
         Where a counter starts again from 0; None if it does not.
     quality_of

@@ -24,7 +24,7 @@ def prognostic_figures(samples: pd.DataFrame) -> dict[str, float]:
     ``alpha_lambda_50``: the share of lives whose prediction halfway from the first one to the end is within 20 % of the
     remaining life; of the lives that are followed so far. ``prognostic_horizon_h``: the median, over lives followed to
     their last fifth, of how long before the end the predictions come within 20 % of the whole life and stay there; the
-    paper counts from the first such prediction, from which a lucky one cannot be told. NaN without such lives.
+    paper counts from the first such prediction, though it may be a lucky one. NaN without such lives.
     """
     known = samples[samples["remaining_life_h"].notna()].sort_values(["asset", "as_of"])
     ends = known["as_of"] + pd.to_timedelta(known["remaining_life_h"].round(6), unit="h").dt.round("s")
