@@ -62,12 +62,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write the features of an experiment's samples into a folder of Parquet files.",
     ),
     "indicators.add": (
-        "pipelines.commands.indicators:add",
+        "pipelines.commands.live.indicators:add",
         "Define indicators: features of short windows, stored as telemetry of their own.",
     ),
-    "indicators.list": ("pipelines.commands.indicators:listed", "List the indicators of the workspace."),
+    "indicators.list": ("pipelines.commands.live.indicators:listed", "List the indicators of the workspace."),
     "indicators.backfill": (
-        "pipelines.commands.indicators:backfill",
+        "pipelines.commands.live.indicators:backfill",
         "Compute indicators from the telemetry that is stored.",
     ),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),

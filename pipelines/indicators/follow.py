@@ -12,10 +12,10 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
-from data_contracts.tables.arrivals import arrivals, first_known_after, known_before, settled_until
 from data_contracts.workspace import Workspace
 from features.indicators.compute import compute
 from features.indicators.plan import Indicators
+from pipelines.indicators.arrivals import arrivals, first_known_after, known_before, settled_until
 from pipelines.indicators.due_windows import Block, blocks, due_windows
 
 if TYPE_CHECKING:
