@@ -51,10 +51,11 @@ def metric_columns(payload: SparkplugPayload, birth: Birth) -> Integers:
     """Return the column of each metric; PayloadError "no birth certificate" for one that the birth does not have."""
     metrics = payload.metrics
     by_alias = metrics[:, FLAGS] & HAS_ALIAS != 0
-    if by_alias.all():
+    if by_alias.all() and len(metrics):
         return _by_alias(metrics[:, ALIAS_AT], birth)
     columns = np.empty(len(metrics), np.int64)
-    columns[by_alias] = _by_alias(metrics[by_alias, ALIAS_AT], birth)
+    if by_alias.any():
+        columns[by_alias] = _by_alias(metrics[by_alias, ALIAS_AT], birth)
     for row in np.flatnonzero(~by_alias):
         if not metrics[row, FLAGS] & HAS_NAME:
             raise unlike_specification("a metric with neither alias nor name", "one of the two")
@@ -78,7 +79,7 @@ def not_born(what: str) -> PayloadError:
 
 def _by_alias(aliases: Integers, birth: Birth) -> Integers:
     if not len(birth.aliases):
-        raise not_born(f"alias {aliases[0]}" if len(aliases) else "data")
+        raise not_born(f"alias {aliases[0]}")
     places = np.minimum(np.searchsorted(birth.aliases, aliases), len(birth.aliases) - 1)
     unknown = birth.aliases[places] != aliases
     if unknown.any():
