@@ -1,11 +1,10 @@
-"""Live payloads: a second of one machine (8 channels at 100 Hz) to rows and back, beside JSON rows and protobuf objects."""
+"""Live payloads: a second of a machine (8 channels at 100 Hz) to rows and back, beside JSON rows, protobuf objects."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 from statistics import median
-from typing import Any
 
 import numpy as np
 import orjson
@@ -37,7 +36,7 @@ class Side:
 
     name: str
     encode: Callable[[], bytes]
-    decode: Callable[[], Any]
+    decode: Callable[[], pa.RecordBatch]
     times: int
 
 
@@ -50,7 +49,7 @@ def test_payloads(capsys: pytest.CaptureFixture[str]) -> None:
     for side in sides:
         rows = side.decode()
         for name in NAMES:
-            np.testing.assert_array_equal(np.asarray(rows[name], "f4"), message.rows.column(name).to_numpy())
+            np.testing.assert_array_equal(rows.column(name).to_numpy(), message.rows.column(name).to_numpy())
     rounds = [
         [(seconds(side.encode, side.times), seconds(side.decode, side.times)) for side in sides] for _ in range(ROUNDS)
     ]
@@ -123,11 +122,13 @@ def json_rows(message: TelemetryMessage) -> Side:
 
     payload = encode()
 
-    def decode() -> dict[str, list[float]]:
-        columns: dict[str, list[float]] = {name: [] for name in NAMES}
-        for row in orjson.loads(payload):
-            columns[row["ch"]].append(row["v"])
-        return columns
+    def decode() -> pa.RecordBatch:
+        rows: dict[int, dict[str, float]] = {}
+        for sample in orjson.loads(payload):
+            rows.setdefault(sample["t"], {})[sample["ch"]] = sample["v"]
+        stamps = pa.array(sorted(rows), pa.int64()).cast(TIME_TYPE)
+        of_channels = {name: pa.array([rows[t].get(name) for t in sorted(rows)], pa.float64()) for name in NAMES}
+        return pa.record_batch({"event_time": stamps, **of_channels})
 
     return Side("JSON rows", encode, decode, 100)
 
@@ -148,13 +149,20 @@ def sparkplug_objects(message: TelemetryMessage) -> Side:
 
     payload = encode()
 
-    def decode() -> dict[str, list[float]]:
-        columns: list[list[float]] = [[] for _ in NAMES]
-        stamps = []
+    aliases = dict(enumerate(NAMES))
+
+    def decode() -> pa.RecordBatch:
+        # A row for each time, and its readings by channel: what any reader has to make of metrics.
+        rows: dict[int, dict[str, float]] = {}
+        historical = True
         for metric in Payload.FromString(payload).metrics:
-            columns[metric.alias].append(metric.float_value)
-            stamps.append(metric.timestamp)
-        return dict(zip(NAMES, columns, strict=True))
+            row = rows.setdefault(metric.timestamp, {})
+            if not metric.is_null:
+                row[aliases[metric.alias]] = metric.float_value
+            historical = historical and metric.is_historical
+        stamps = pa.array([1_000 * t for t in sorted(rows)], pa.int64()).cast(TIME_TYPE)
+        of_channels = {name: pa.array([rows[t].get(name) for t in sorted(rows)], pa.float32()) for name in NAMES}
+        return pa.record_batch({"event_time": stamps, **of_channels})
 
     return Side("Sparkplug B, protobuf objects", encode, decode, 20)
 
