@@ -1,1 +1,1 @@
-"""Live telemetry: messages checked in one sweep and stored once, with a row for each gap in their numbers."""
+"""Live telemetry: sessions and gaps, messages checked in one sweep, and each stored once."""

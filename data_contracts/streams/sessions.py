@@ -1,224 +1,142 @@
-"""Edge sessions: which messages are new, which came before, and which are missing.
+"""Sequences of messages, by asset and edge session: what is new, a duplicate or fills a gap; pure, one message a call.
 
-A session is an asset's messages since its edge began (its epoch), numbered from 0. What of it is stored is read from
-the transactions of the asset's table: the last number in order under ``<asset>/<epoch>``, and for each gap that is
-being filled the last number of it under ``<asset>/<epoch>@<last number of the gap>``.
+An edge session is known by its epoch; within it messages count 0, 1, 2, ... What was skipped is an open gap, a row of
+`stream_gaps`; a message that arrives later all the same is accepted once, and closes its part with a row "late".
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
 
-import pandas as pd
+from data_contracts.streams.intervals import Interval, Intervals, contains, difference, intersection, union
 
-from data_contracts.streams.messages import StreamMessage
-from data_contracts.streams.stream_gaps import StreamGap
-
-_REMEMBERED = 20_000  # sessions; one that is needed again is read again
-
-
-@dataclass(frozen=True)
-class OpenGap:
-    """Messages that are missing so far."""
-
-    first: int
-    last: int
-    noticed_us: int
-
-    @property
-    def messages(self) -> int:
-        """Return how many."""
-        return self.last - self.first + 1
+Verdict = Literal["new", "duplicate", "fills_gap"]
+GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer"]
 
 
 @dataclass(frozen=True)
-class Session:
-    """What is stored of an edge session."""
+class StreamGap:
+    """A row of `stream_gaps`: something missing from a stream, found again, or a new beginning."""
 
-    last: int = -1  # the highest number
-    gaps: tuple[OpenGap, ...] = ()  # in order
-    last_event_us: int | None = None  # of the last message in order
-
-    def confirmed(self, since_us: int) -> int:
-        """Return the number up to which nothing is missing but what has been missing since before a time."""
-        waiting = [gap.first for gap in self.gaps if gap.noticed_us > since_us]
-        return min([self.last, *(first - 1 for first in waiting)])
-
-
-Key = tuple[str, str, int]
-"""Table, asset and epoch."""
+    asset: str
+    epoch: int
+    kind: GapKind
+    from_sequence: int | None = None  # None where what is missing was never numbered
+    to_sequence: int | None = None  # inclusive
+    first_event_time: int | None = None  # microseconds since 1970, around or in the gap as far as known
+    last_event_time: int | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
-class Admitted:
-    """A message to be stored, and the transaction that says so."""
+class SessionState:
+    """What is stored of one edge session: all up to `last` but what is missing."""
 
-    message: StreamMessage
-    table: str
-    stream: str  # id of the transaction
-
-
-@dataclass
-class Plan:
-    """What of some messages is new, and the sessions once it is stored."""
-
-    admitted: list[Admitted] = field(default_factory=list)
-    duplicates: list[tuple[str, StreamMessage]] = field(default_factory=list)  # with their tables
-    sessions: dict[Key, Session] = field(default_factory=dict)
-    gaps: list[StreamGap] = field(default_factory=list)
-    transactions: dict[str, dict[str, int]] = field(default_factory=dict)  # by table, the last number of each stream
+    last: int = -1
+    missing: Intervals = ()  # open gaps up to `last`
+    dropped: Intervals = ()  # of what is missing or comes after `last`, what the edge said it no longer has
+    last_event_time: int | None = None  # of the rows of message `last`, in microseconds
 
 
-class Sessions:
-    """The sessions of all assets, as far as they are stored."""
+@dataclass(frozen=True)
+class AssetSessions:
+    """The edge sessions of one asset that are known, by epoch."""
 
-    def __init__(self, read_transaction: Callable[[str, str], int | None], gaps: pd.DataFrame) -> None:
-        self._read = read_transaction
-        self._states: OrderedDict[Key, Session] = OrderedDict()
-        self._epochs: dict[str, set[int]] = {}
-        self._recorded: dict[tuple[str, int], dict[int, OpenGap]] = {}
-        self._written: set[tuple[str, int, int, int, str]] = set()
-        columns = ("asset", "epoch", "from_sequence", "to_sequence", "kind", "known_time")
-        for asset, epoch, first, last, kind, noticed in zip(*(gaps[name].tolist() for name in columns), strict=True):
-            self.note(StreamGap(asset, epoch, first, last, kind, noticed))
+    asset: str
+    sessions: Mapping[int, SessionState] = field(default_factory=lambda: MappingProxyType({}))
 
-    def note(self, gap: StreamGap) -> None:
-        """Know a gap that is stored."""
-        self._written.add(gap.identity)
-        self._epochs.setdefault(gap.asset, set()).add(gap.epoch)
-        if gap.kind == "gap":
-            own, noticed_us = self._recorded.setdefault((gap.asset, gap.epoch), {}), int(gap.noticed.timestamp() * 1e6)
-            before = own.get(gap.to_sequence)
-            # What has been filled of it says its transaction, wherever it was seen to begin.
-            first = gap.from_sequence if before is None else min(before.first, gap.from_sequence)
-            own[gap.to_sequence] = OpenGap(first, gap.to_sequence, noticed_us)
+    def with_session(self, epoch: int, state: SessionState) -> "AssetSessions":
+        """Return these with a session as it is stored, such as after a restart of the listener."""
+        return replace(self, sessions=MappingProxyType({**self.sessions, epoch: state}))
 
-    def is_noted(self, gap: StreamGap) -> bool:
-        """Return whether a gap is stored already."""
-        return gap.identity in self._written
 
-    def session(self, key: Key) -> Session:
-        """Return what is stored of a session."""
-        state = self._states.get(key)
-        return self._stored(key) if state is None else state
+@dataclass(frozen=True)
+class Arrival:
+    """What a message, or a notice of the edge, changes."""
 
-    def plan(self, messages: Iterable[tuple[str, StreamMessage]], now: pd.Timestamp) -> Plan:
-        """Say which of some messages, with their tables and in the order they came, are to be stored."""
-        plan, late = Plan(), dict[tuple[Key, int], list[int]]()
-        for table, message in messages:
-            key = (table, message.asset, message.epoch)
-            session = plan.sessions.get(key) or self.session(key)
-            if session.last < 0 and not session.gaps:
-                plan.gaps += self._begun(key, message, now, plan)
-            number, stream = message.sequence, f"{message.asset}/{message.epoch}"
-            if number > session.last:
-                if number > session.last + 1:
-                    gap = self._missing(session, message, now)
-                    plan.gaps.append(gap)
-                    opened = OpenGap(gap.from_sequence, gap.to_sequence, int(now.timestamp() * 1e6))
-                    session = replace(session, gaps=(*session.gaps, opened))
-                # A gap that was noted before a kill, and whose messages come in order after all, is none.
-                for gap_noted in self._recorded.get(key[1:], {}).values():
-                    if gap_noted.first <= number <= gap_noted.last:
-                        plan.transactions.setdefault(table, {})[f"{stream}@{gap_noted.last}"] = number
-                session = replace(session, last=number, last_event_us=_last_event(message) or session.last_event_us)
-            else:
-                gap_filled = next((gap for gap in session.gaps if gap.first <= number <= gap.last), None)
-                if gap_filled is None:
-                    plan.duplicates.append((table, message))
-                    continue
-                stream = f"{stream}@{gap_filled.last}"
-                late.setdefault((key, gap_filled.last), []).append(number)
-                session = _filled(session, gap_filled, number)
-                if number > gap_filled.first:
-                    rest = StreamGap(
-                        *(message.asset, message.epoch, gap_filled.first, number - 1, "gap", now),
-                        detail="still missing after later messages came",
-                    )
-                    plan.gaps.append(rest)
-            plan.sessions[key] = session
-            plan.admitted.append(Admitted(message, table, stream))
-            plan.transactions.setdefault(table, {})[stream] = number
-        plan.gaps += [
-            StreamGap(key[1], key[2], min(numbers), max(numbers), "late", now, detail=f"{len(numbers)} messages")
-            for (key, _), numbers in late.items()
+    sessions: AssetSessions
+    verdict: Verdict | None  # None for a notice
+    rows: tuple[StreamGap, ...] = ()
+
+
+def accept_message(
+    known: AssetSessions,
+    epoch: int,
+    sequence: int,
+    first_event_time: int | None = None,
+    last_event_time: int | None = None,
+) -> Arrival:
+    """Fold one message into the sessions of its asset; event times are those of its rows, in microseconds.
+
+    A session that is not among the known ones counts as new: if anything of it is stored, add that first.
+    """
+    state = known.sessions.get(epoch, SessionState())
+    if sequence > state.last:
+        rows = [
+            *_restart(known, epoch, sequence, state),
+            *_skipped(known.asset, epoch, sequence, state, first_event_time),
         ]
-        plan.gaps = [gap for gap in dict.fromkeys(plan.gaps) if gap.identity not in self._written]
-        return plan
-
-    def accept(self, plan: Plan) -> None:
-        """Take over the sessions of a plan that is stored."""
-        for key, session in plan.sessions.items():
-            self._states[key] = session
-            self._states.move_to_end(key)
-            self._epochs.setdefault(key[1], set()).add(key[2])
-        while len(self._states) > _REMEMBERED:
-            self._states.popitem(last=False)
-
-    def forget(self) -> None:
-        """Read all sessions again, as another process may have stored some of their messages."""
-        self._states.clear()
-
-    def close_gaps(self, asset: str, epoch: int, first: int, last: int) -> None:
-        """Wait no longer for messages that an edge says are lost; should they come, they are stored nevertheless."""
-        for key, session in list(self._states.items()):
-            if key[1:] == (asset, epoch):
-                gaps = tuple(
-                    replace(gap, noticed_us=0) if first <= gap.first and gap.last <= last else gap
-                    for gap in session.gaps
-                )
-                self._states[key] = replace(session, gaps=gaps)
-
-    def _stored(self, key: Key) -> Session:
-        table, asset, epoch = key
-        last = self._read(table, f"{asset}/{epoch}")
-        gaps = []
-        for gap in sorted(self._recorded.get((asset, epoch), {}).values(), key=lambda gap: gap.last):
-            filled = self._read(table, f"{asset}/{epoch}@{gap.last}")
-            first = gap.first if filled is None else filled + 1
-            # A gap that was noted before a kill, whose next message never got stored, will be noticed again.
-            if first <= gap.last and last is not None and gap.last < last:
-                gaps.append(replace(gap, first=first))
-        return Session(-1 if last is None else last, tuple(gaps))
-
-    def _begun(self, key: Key, message: StreamMessage, now: pd.Timestamp, plan: Plan) -> list[StreamGap]:
-        _, asset, epoch = key
-        known = self._epochs.get(asset, set()) | {each[2] for each in plan.sessions if each[1] == asset}
-        if epoch in known:
-            return []
-        first = _instant(_first_event(message))
-        if not known:
-            return [StreamGap(asset, epoch, message.sequence, message.sequence, "start", now, None, first)]
-        detail = f"after the session {max(known)}" if max(known) < epoch else f"older than the session {max(known)}"
-        return [StreamGap(asset, epoch, message.sequence, message.sequence, "restart", now, None, first, detail)]
-
-    def _missing(self, session: Session, message: StreamMessage, now: pd.Timestamp) -> StreamGap:
-        return StreamGap(
-            *(message.asset, message.epoch, session.last + 1, message.sequence - 1, "gap", now),
-            first_event_time=_instant(session.last_event_us),
-            last_event_time=_instant(_first_event(message)),
+        missing = (
+            state.missing if sequence == state.last + 1 else union([*state.missing, (state.last + 1, sequence - 1)])
         )
+        following = replace(state, last=sequence, missing=missing, last_event_time=last_event_time)
+        verdict: Verdict = "new"
+    elif contains(state.missing, sequence):
+        rows = []
+        following = replace(state, missing=difference(state.missing, ((sequence, sequence),)))
+        verdict = "fills_gap"
+    else:
+        return Arrival(known, "duplicate")
+    if verdict == "fills_gap" or contains(state.dropped, sequence):
+        following = replace(following, dropped=difference(state.dropped, ((sequence, sequence),)))
+        rows.append(StreamGap(known.asset, epoch, "late", sequence, sequence, first_event_time, last_event_time))
+    return Arrival(known.with_session(epoch, following), verdict, tuple(rows))
 
 
-def _filled(session: Session, gap: OpenGap, number: int) -> Session:
-    parts: Sequence[OpenGap] = (replace(gap, last=number - 1), replace(gap, first=number + 1))
-    rest = [part for part in parts if part.messages > 0]
-    return replace(session, gaps=tuple(each for old in session.gaps for each in (rest if old is gap else [old])))
+def accept_notice(known: AssetSessions, notice: StreamGap) -> Arrival:
+    """Fold in what the edge says is missing; of what it dropped only that is a row which is not stored all the same."""
+    if notice.from_sequence is None or notice.to_sequence is None:
+        return Arrival(known, None, (notice,))
+    state = known.sessions.get(notice.epoch, SessionState())
+    lost = intersection(
+        (*state.missing, (state.last + 1, notice.to_sequence)), notice.from_sequence, notice.to_sequence
+    )
+    lost = difference(union(lost), state.dropped)
+    if not lost:
+        return Arrival(known, None)
+    following = replace(state, dropped=union([*state.dropped, *lost]))
+    rows = tuple(replace(notice, from_sequence=low, to_sequence=high) for low, high in lost)
+    return Arrival(known.with_session(notice.epoch, following), None, rows)
 
 
-def _first_event(message: StreamMessage) -> int | None:
-    return _event(message, 0)
+def restored_session(last: int, epoch: int, rows: Iterable[StreamGap]) -> SessionState:
+    """Return a session from its last stored sequence and the asset's rows of `stream_gaps`, in any order."""
+    of_kind: dict[GapKind, list[Interval]] = {"gap": [], "edge_dropped": [], "late": []}
+    for row in rows:
+        if row.epoch == epoch and row.kind in of_kind and row.from_sequence is not None and row.to_sequence is not None:
+            of_kind[row.kind].append((row.from_sequence, row.to_sequence))
+    arrived = union(of_kind["late"])
+    dropped = difference(union(of_kind["edge_dropped"]), arrived)
+    missing = difference(union([*of_kind["gap"], *of_kind["edge_dropped"]]), arrived)
+    return SessionState(last, intersection(missing, 0, last), dropped)
 
 
-def _last_event(message: StreamMessage) -> int | None:
-    return _event(message, message.rows.num_rows - 1)
+def _restart(known: AssetSessions, epoch: int, sequence: int, state: SessionState) -> list[StreamGap]:
+    """Return the row of a session that begins beside others."""
+    others = [other for other, session in known.sessions.items() if session.last >= 0 and other != epoch]
+    if state.last >= 0 or not others:
+        return []
+    newest = max(others)
+    detail = f"after session {newest}" if epoch > newest else f"an earlier session than {newest}"
+    return [StreamGap(known.asset, epoch, "restart", sequence, sequence, detail=detail)]
 
 
-def _event(message: StreamMessage, place: int) -> int | None:
-    """Return the event time of a row in microseconds; None without rows."""
-    value = message.rows.column(0)[place].value if message.rows.num_rows else None
-    return None if value is None else int(value)
-
-
-def _instant(microseconds: int | None) -> pd.Timestamp | None:
-    return None if microseconds is None else pd.Timestamp(microseconds, unit="us", tz="UTC").as_unit("us")
+def _skipped(
+    asset: str, epoch: int, sequence: int, state: SessionState, first_event_time: int | None
+) -> list[StreamGap]:
+    """Return a row for each part that a message skips and that the edge has not accounted for."""
+    if sequence == state.last + 1:
+        return []
+    parts = difference(((state.last + 1, sequence - 1),), state.dropped)
+    return [StreamGap(asset, epoch, "gap", low, high, state.last_event_time, first_event_time) for low, high in parts]

@@ -19,8 +19,9 @@ from data_contracts.ingestion import quarantine_entries
 from data_contracts.streams.compiled_contract import CompiledContract, compile_contract
 from data_contracts.streams.held_messages import MOST_UNCONFIRMED, HeldMessage, undecoded_digests, undecoded_entries
 from data_contracts.streams.messages import StreamMessage
-from data_contracts.streams.sessions import Plan, Sessions
-from data_contracts.streams.stream_gaps import StreamGap, read_gaps, store_gaps
+from data_contracts.streams.sessions import StreamGap
+from data_contracts.streams.stored_sessions import Plan, StoredSessions, rows_of
+from data_contracts.streams.stream_gaps import read_gaps, store_gaps
 from data_contracts.streams.table_flush import TableFlush, TableState, prepare
 from data_contracts.tables import service_records
 from data_contracts.tables.arrow_frames import to_arrow
@@ -67,7 +68,9 @@ class StreamWriter:
         self._tolerance_us = int(clock_tolerance.total_seconds() * 1e6)
         self._tables: dict[str, TableState] = {}
         self._quarantine = StreamTable(workspace, quarantine_entries.TABLE)
-        self._sessions = Sessions(self._transaction, read_gaps(workspace))
+        self._sessions = StoredSessions(self._transaction)
+        for gap, noticed in rows_of(read_gaps(workspace)).items():
+            self._sessions.note(gap, noticed)
         self._undecoded = OrderedDict.fromkeys(reversed(undecoded_digests(workspace)))
         self._compiled: dict[str, CompiledContract] = {}
 
@@ -103,20 +106,17 @@ class StreamWriter:
                 raise
         raise AssertionError("unreachable")
 
-    def note_gap(self, gap: StreamGap) -> bool:
-        """Store what an edge says that it has lost, once; return False if it is there already."""
-        if self._sessions.is_noted(gap):
-            return False
-        store_gaps(self._workspace, [gap], f"{'/'.join(map(str, gap.identity))}")
-        self._sessions.note(gap)
-        self._sessions.close_gaps(gap.asset, gap.epoch, gap.from_sequence, gap.to_sequence)
-        return True
+    def note_gap(self, notice: StreamGap, *, now: pd.Timestamp) -> tuple[StreamGap, ...]:
+        """Store what an edge says that it has lost, or a host has missed, once; return the rows that are new."""
+        rows = self._sessions.take_notice(notice)
+        self._note(rows, now)
+        return rows
 
     def _store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage], now: pd.Timestamp
     ) -> FlushResult:
         contracts = {kind: self.contract_of(kind, now=now) for kind in {message.asset_type for message in messages}}
-        plan = self._sessions.plan([(_table(contracts, message), message) for message in messages], now)
+        plan = self._sessions.plan([(_table(contracts, message), message) for message in messages])
         flushes = []
         for table in dict.fromkeys(each.table for each in plan.admitted):
             own = [each for each in plan.admitted if each.table == table]
@@ -128,7 +128,7 @@ class StreamWriter:
         held = self._new_undecoded(undecoded)
         began = time.perf_counter()
         self._hold(flushes, held, now)
-        self._note(plan, now)
+        self._note(plan.gaps, now)
         new_assets = sum(self._record_assets(flush) for flush in flushes)
         for flush in flushes:
             flush.state.table.append(flush.stored, plan.transactions[flush.state.contract.table])
@@ -169,11 +169,11 @@ class StreamWriter:
         while len(self._undecoded) > MOST_UNCONFIRMED:
             self._undecoded.popitem(last=False)
 
-    def _note(self, plan: Plan, now: pd.Timestamp) -> None:
-        if plan.gaps:
-            store_gaps(self._workspace, plan.gaps, f"live/{now.isoformat()}/{plan.gaps[0].identity}")
-            for gap in plan.gaps:
-                self._sessions.note(gap)
+    def _note(self, gaps: Sequence[StreamGap], now: pd.Timestamp) -> None:
+        if gaps:
+            store_gaps(self._workspace, gaps, now, f"live/{now.isoformat()}/{gaps[0]}")
+            for gap in gaps:
+                self._sessions.note(gap, now)
 
     def _record_assets(self, flush: TableFlush) -> int:
         changed = flush.state.earlier_assets(flush.first_us)
@@ -219,15 +219,16 @@ class StreamWriter:
 
     def _confirmed(self, plan: Plan, now: pd.Timestamp) -> dict[str, tuple[int, int]]:
         """Return the newest session of each asset with what may be confirmed of it; duplicates want to hear it too."""
-        keys = dict.fromkeys(plan.sessions)
-        keys |= dict.fromkeys((table, message.asset, message.epoch) for table, message in plan.duplicates)
+        keys = [(each.table, each.message) for each in plan.admitted] + plan.duplicates
         since_us = int(now.timestamp() * 1e6) - self._patience_us
-        confirmed: dict[str, tuple[int, int]] = {}
-        for key in keys:
-            sequence = self._sessions.session(key).confirmed(since_us)
-            if sequence >= 0:
-                confirmed[key[1]] = max(confirmed.get(key[1], (-1, -1)), (key[2], sequence))
-        return confirmed
+        newest: dict[str, tuple[int, str]] = {}
+        for table, message in keys:
+            newest[message.asset] = max(newest.get(message.asset, (-1, "")), (message.epoch, table))
+        confirmed = {
+            asset: (epoch, self._sessions.confirmed(table, asset, epoch, since_us))
+            for asset, (epoch, table) in newest.items()
+        }
+        return {asset: each for asset, each in confirmed.items() if each[1] >= 0}
 
 
 def _table(contracts: Mapping[str, CompiledContract | None], message: StreamMessage) -> str:

@@ -19,7 +19,7 @@ from data_contracts.streams.flush_rows import FlushRows, Numbers, collect_rows, 
 from data_contracts.streams.held_messages import held_rows
 from data_contracts.streams.message_shape import shape_breaches
 from data_contracts.streams.messages import StreamMessage
-from data_contracts.streams.sessions import Admitted
+from data_contracts.streams.stored_sessions import Admitted
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import to_arrow
 from data_contracts.tables.stream_appends import StreamTable

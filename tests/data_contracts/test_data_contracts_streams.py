@@ -18,7 +18,8 @@ from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.streams import stream_writer
 from data_contracts.streams.held_messages import UNDECODED, HeldMessage, payload_of
-from data_contracts.streams.stream_gaps import StreamGap, read_gaps
+from data_contracts.streams.sessions import StreamGap
+from data_contracts.streams.stream_gaps import read_gaps
 from data_contracts.streams.stream_writer import StreamWriter
 from data_contracts.tables import service_records, tables
 from data_contracts.tables.readings import read_qualities
@@ -209,7 +210,7 @@ def test_a_gap_is_noted_and_filled_once(press):
     writer = StreamWriter(press)
     result = writer.store([message("m1", 0), message("m1", 5)], now=NOW)
     assert [(gap.kind, gap.from_sequence, gap.to_sequence) for gap in result.gaps] == [("start", 0, 0), ("gap", 1, 4)]
-    assert result.gaps[1].first_event_time == pd.Timestamp(START_US + 200_000, unit="us", tz="UTC")
+    assert result.gaps[1].first_event_time == START_US + 200_000
     for place in range(2):
         writer = StreamWriter(press)  # a new process knows what is missing from the table
         late = writer.store([message("m1", 3), message("m1", 3), message("m1", 5)], now=NOW)
@@ -235,10 +236,12 @@ def test_what_comes_after_a_gap_is_confirmed_only_after_a_while(press):
     later = NOW + pd.Timedelta(seconds=61)
     assert writer.store([message("m1", 3)], now=later).confirmed == {"m1": (1, 3)}
     writer.store([message("m1", 6)], now=later)
-    writer.note_gap(StreamGap("m1", 1, 4, 5, "edge_dropped", later))
+    dropped = StreamGap("m1", 1, "edge_dropped", 4, 5)
+    assert writer.note_gap(dropped, now=later) == (dropped,)
     assert writer.store([message("m1", 6)], now=later).confirmed == {"m1": (1, 6)}
     assert read_gaps(press)["kind"].tolist().count("edge_dropped") == 1
-    assert not writer.note_gap(StreamGap("m1", 1, 4, 5, "edge_dropped", later))
+    assert writer.note_gap(dropped, now=later) == ()
+    assert StreamWriter(press).store([message("m1", 6)], now=later).confirmed == {"m1": (1, 6)}
 
 
 def test_a_gap_noted_before_a_kill_is_not_filled_twice(press, monkeypatch):
