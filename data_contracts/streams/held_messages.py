@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine_entries import HELD, TABLE
+from data_contracts.ingestion.quarantine_entries import HELD, REPAIRED, TABLE, store_entries
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.row_conditions import is_one_of, text
 from data_contracts.tables.table_access import open_to_read, query, storage
@@ -90,6 +90,29 @@ def undecoded_digests(workspace: Workspace) -> list[str]:
         latest = f"ORDER BY known_time DESC LIMIT {MOST_UNCONFIRMED}"
         digests = query(delta, f"SELECT batch_id FROM t {of_table} {latest}")["batch_id"].to_pylist()  # noqa: S608
         return [str(digest) for digest in digests]
+
+
+def held_undecoded(workspace: Workspace, reasons: Sequence[str], most: int) -> dict[str, tuple[str, bytes]]:
+    """Return topics and payloads of messages held for one of some reasons, the oldest first, by entry."""
+    with storage(workspace, TABLE):
+        delta = open_to_read(workspace, TABLE)
+        if delta is None:
+            return {}
+        because = " OR ".join(f"reasons LIKE {text(json.dumps([each])[:-2] + '%')}" for each in reasons)
+        released = f'SELECT entry FROM t WHERE action = {text(REPAIRED)} AND "table" = {text(TABLE)}'  # noqa: S608
+        chosen = f'"table" = {text(UNDECODED)} AND action = {text(HELD)} AND ({because}) AND entry NOT IN ({released})'
+        rows = query(delta, f"SELECT entry, row FROM t WHERE {chosen} ORDER BY known_time, entry LIMIT {most}")  # noqa: S608
+        return {str(row["entry"]): payload_of(row["row"]) for row in rows.to_pylist()}
+
+
+def release_undecoded(workspace: Workspace, entries: Sequence[str], now: pd.Timestamp) -> None:
+    """Record that messages have been read after all and are stored; quarantine itself has the commit that says so."""
+    commit = f"read later:{hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()[:32]}"
+    nothing = pd.Series(pd.NaT, index=range(len(entries)), dtype="datetime64[us, UTC]")
+    beside = {"contract": UNDECODED, "contract_version": "", "table": TABLE, "reasons": "[]", "row": "{}"}
+    released = pd.DataFrame({"entry": list(entries), "action": REPAIRED, "replay_id": commit, **beside})
+    unknown = dict.fromkeys(("batch_id", "units", "asset"))
+    store_entries(workspace, released.assign(**unknown, event_time=nothing), commit, now)
 
 
 def held_rows(workspace: Workspace, table: str, batch_ids: Sequence[str]) -> dict[str, frozenset[int]]:

@@ -6,7 +6,7 @@ conflicts. What another process appends to other streams in the meantime is no c
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -17,6 +17,8 @@ from data_contracts.tables.table_access import location, storage
 from data_contracts.tables.table_handles import open_table
 from data_contracts.tables.tables import commit_rows, create_table
 from data_contracts.workspace import Workspace
+
+_REOPEN_EVERY = 32  # commits; a handle's commits take longer and longer, half as long again after 240
 
 
 class TransactionConflictError(Exception):
@@ -30,41 +32,53 @@ class StreamTable:
     workspace: Workspace
     table: str
     delta: DeltaTable | None = None  # opened on first use
+    commits: int = 0  # since it was opened
+    numbers: dict[str, int | None] = field(default_factory=dict)  # by stream, the last number as far as known here
 
     def transaction(self, stream: str) -> int | None:
         """Return the last number of a stream that is stored; None without any."""
         with storage(self.workspace, self.table):
             delta = self._opened()
             last = None if delta is None else delta.transaction_version(stream)
-            return None if last is None else int(last)
+            self.numbers[stream] = None if last is None else int(last)
+            return self.numbers[stream]
 
     def append(self, rows: pa.Table, transactions: Mapping[str, int]) -> int:
         """Append rows and the last number of each of their streams in one commit; return the version it made.
 
-        `TransactionConflictError` if another process has stored any of these streams since; nothing is stored then.
+        `TransactionConflictError` if another process has stored any of these streams since it was last asked for or
+        appended to here; nothing is stored then.
         """
         with storage(self.workspace, self.table):
             delta = self._opened()
             if delta is None:
                 self.delta = delta = create_table(self.workspace, self.table, with_stored_version(rows, 0).schema)
-            seen = _numbers(delta, transactions)
             if self._has_newer_version(delta):
                 delta.update_incremental()
-            if _numbers(delta, transactions) != seen:
-                raise TransactionConflictError(f"table {self.table} has newer rows of the same streams")
+            self._refuse_conflict(delta, transactions)
             try:
                 commit_rows(delta, with_stored_version(rows, int(delta.version()) + 1), transactions)
-            except DeltaError as error:
+            except DeltaError:
                 self.delta = None
                 latest = self._opened()
-                if latest is not None and _numbers(latest, transactions) != seen:
-                    raise TransactionConflictError(str(error)) from error
+                if latest is not None:
+                    self._refuse_conflict(latest, transactions)
                 raise
+            self.numbers.update(transactions)
+            self.commits += 1
+            if self.commits >= _REOPEN_EVERY:
+                self.delta = None
             return int(delta.version())
 
     def refresh(self) -> None:
-        """Open the table again at the next use, as other processes may have changed it."""
+        """Open the table again at the next use, and know of no stream."""
         self.delta = None
+        self.numbers.clear()
+
+    def _refuse_conflict(self, delta: DeltaTable, streams: Iterable[str]) -> None:
+        for stream in streams:
+            if stream in self.numbers and delta.transaction_version(stream) != self.numbers[stream]:
+                raise TransactionConflictError(f"table {self.table} has newer rows of {stream}")
 
     def _opened(self) -> DeltaTable | None:
         where = location(self.workspace, self.table)
@@ -72,13 +86,9 @@ class StreamTable:
         if self.delta is not None and "://" not in where and not os.path.isdir(f"{where}/_delta_log"):  # noqa: PTH112
             self.delta = None
         if self.delta is None:
-            self.delta = open_table(where)
+            self.delta, self.commits = open_table(where), 0
         return self.delta
 
     def _has_newer_version(self, delta: DeltaTable) -> bool:
         where = location(self.workspace, self.table)
         return "://" in where or os.path.exists(f"{where}/_delta_log/{int(delta.version()) + 1:020}.json")  # noqa: PTH110
-
-
-def _numbers(delta: DeltaTable, streams: Iterable[str]) -> dict[str, int | None]:
-    return {stream: delta.transaction_version(stream) for stream in streams}

@@ -12,7 +12,7 @@ from pipelines.cli.arguments import settings_of
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
-    from pipelines.live.listening.listen import ListenSummary
+    from pipelines.live.listening.listen_summary import ListenSummary
 
 
 def listen(
@@ -40,8 +40,8 @@ def listen(
     """
     from dataclasses import replace
 
-    from pipelines.live.listening.listen import Ending
     from pipelines.live.listening.listen import listen as run
+    from pipelines.live.listening.listen_summary import Ending
 
     workspace = options.open()
     settings = settings_of(workspace).live

@@ -40,6 +40,7 @@ class Decoder:
         self._schemas = SchemaRegistry()
         self._sparkplug = SparkplugHost(SparkplugSettings(asset_type=sparkplug_asset_type))
         self._matches: dict[str, TopicMatch | None] = {}
+        self.schemas = 0  # announced so far
 
     def decode(self, arrived: Sequence[Arrived], now: float) -> Decoded:
         """Read messages in the order they came; none that cannot be read stops the others."""
@@ -79,6 +80,7 @@ class Decoder:
         elif match.kind == "schemas":
             if arrived.payload:  # an empty one takes back what was retained
                 self._schemas.learn(match.values["id"], arrived.payload)
+                self.schemas += 1
         elif match.kind == "gaps":
             decoded.gaps.append(decode_gap(arrived.payload, match.asset))
         if message is not None:

@@ -1,8 +1,10 @@
 """Messages from the broker, acknowledged by hand: what is not stored is delivered again."""
 
 import queue
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from pipelines.live.broker.connection import connect, disconnect
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
+
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Intake:
         # A broker that knows no receive maximum is slowed down by the connection itself.
         self._waiting: queue.Queue[Arrived] = queue.Queue(2 * receive_maximum)
         self._connection = 0
+        self._closed = False
         self.connected = False
         self.connections = 0
         self._client = connect(
@@ -54,13 +59,14 @@ class Intake:
             manual_ack=True,
         )
 
-    def gather(self, seconds: float, most: int) -> list[Arrived]:
-        """Return what arrives within some seconds, at most so many messages; sooner when there are that many."""
+    def gather(self, seconds: float, most: int, stopping: threading.Event) -> list[Arrived]:
+        """Return what arrives within some seconds; sooner when there are so many messages, or when it is to stop."""
         arrived: list[Arrived] = []
         ends = time.monotonic() + seconds
-        while len(arrived) < most and (left := ends - time.monotonic()) > 0:
+        ended = False
+        while not ended and len(arrived) < most:
             # Most of the time many have arrived at once: one wait for all of them.
-            time.sleep(min(left, 0.1))
+            ended = stopping.wait(max(0.0, min(ends - time.monotonic(), _POLL_S))) or time.monotonic() >= ends
             while len(arrived) < most:
                 try:
                     arrived.append(self._waiting.get_nowait())
@@ -85,11 +91,16 @@ class Intake:
 
     def close(self) -> None:
         """Disconnect; what is not acknowledged stays at the broker."""
+        self._closed = True
         disconnect(self._client)
 
     def _take(self, _: "Client", message: "MQTTMessage") -> None:
         at = time.time()
-        self._waiting.put(Arrived(message.topic, message.payload, at, message.mid, message.qos, self._connection))
+        arrived = Arrived(message.topic, message.payload, at, message.mid, message.qos, self._connection)
+        while not self._closed:
+            with suppress(queue.Full):
+                self._waiting.put(arrived, timeout=_POLL_S)
+                return
 
     def _subscribe(self, client: "Client") -> None:
         self._connection += 1

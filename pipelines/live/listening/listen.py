@@ -1,96 +1,40 @@
 """The listener: gathers messages, stores them, and only then acknowledges and confirms them."""
 
-import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
 
 import pandas as pd
 
 from data_contracts.errors import ForewarnError, StorageError
 from data_contracts.records.leases import hold_lease, release_if_dead
 from data_contracts.records.records import open_records
-from data_contracts.streams.held_messages import HeldMessage
+from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
 from data_contracts.workspace import Workspace
-from pipelines.live.broker.broker_settings import BrokerSettings, read_password
-from pipelines.live.listening.decoder import Decoded, Decoder, topic_patterns
+from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
+from pipelines.live.listening.decoder import Decoded, Decoder
 from pipelines.live.listening.hourly_report import HourlyReports
 from pipelines.live.listening.intake import Arrived, Intake
+from pipelines.live.listening.listen_summary import Ending, ListenSummary
 from pipelines.live.listening.listener_metrics import ListenerMetrics, served
 from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
-from pipelines.live.payloads.topics import TopicPattern
 from pipelines.settings.sections import LiveSettings
 
 LEASE = "listen"
 _LEASE_LIFE = pd.Timedelta(seconds=30)
 _LONGEST_PAUSE_S = 10.0
+_MAY_BE_READ_LATER = ("unknown schema id", "unknown asset type")
+_MOST_RETRIED = 1000  # messages at once
 Report = Callable[["ListenSummary"], None]
-
-
-@dataclass
-class ListenSummary:
-    """What a listener has done."""
-
-    messages: int = 0  # stored, wholly or in part in quarantine
-    rows: int = 0
-    samples: int = 0
-    duplicates: int = 0
-    quarantined: int = 0  # rows
-    undecoded: int = 0  # messages
-    refused: Counter[str] = field(default_factory=Counter)  # by reason
-    gaps: Counter[str] = field(default_factory=Counter)  # rows of stream_gaps by kind
-    new_assets: int = 0
-    flushes: int = 0
-    failures: int = 0  # flushes that could not be stored at once
-    connections: int = 0
-    waiting: int = 0  # messages that had arrived and are not stored
-    seconds: float = 0.0
-    commit_seconds: float = 0.0
-    lag_seconds: float = 0.0  # of the last flush, from its newest event to when it was stored
-    examined: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asset types examined row by row, and why
-    metrics_port: int = 0
-    ended: Literal["", "idle", "time", "signal"] = ""
-    error: str = ""  # why what was waiting could not be stored
-
-    @property
-    def exit_status(self) -> int:
-        """1 if it ended with messages that could not be stored; the broker and the edges have them."""
-        return 1 if self.error else 0
-
-    def add(self, result: FlushResult) -> None:
-        """Add what became of a flush."""
-        for name in ("messages", "rows", "samples", "duplicates", "quarantined", "undecoded", "new_assets"):
-            setattr(self, name, getattr(self, name) + getattr(result, name))
-        self.refused.update(result.refused)
-        self.gaps.update(gap.kind for gap in result.gaps)
-        self.commit_seconds += result.commit_seconds
-        self.flushes += 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        examined = {name: list(why) for name, why in self.examined.items()}
-        return {**vars(self), "refused": dict(self.refused), "gaps": dict(self.gaps), "examined": examined}
-
-
-@dataclass(frozen=True)
-class Ending:
-    """When a listener ends by itself; by default only when it is told to."""
-
-    idle_s: float | None = None  # after so long without a message
-    after_s: float | None = None
 
 
 def listen(
     workspace: Workspace,
     settings: LiveSettings,
     *,
-    environ: Mapping[str, str] = os.environ,
-    ending: Ending = Ending(),
+    environ: Mapping[str, str],
+    ending: Ending | None = None,
     stopping: threading.Event | None = None,
     report: Report | None = None,
 ) -> ListenSummary:
@@ -107,33 +51,9 @@ def listen(
             listener = _Listener(workspace, settings, environ, metrics)
             listener.summary.metrics_port = port
             try:
-                return listener.run(ending, stopping or threading.Event(), report or (lambda _: None))
+                return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
             finally:
                 listener.close()
-
-
-def broker_settings(settings: LiveSettings, environ: Mapping[str, str]) -> BrokerSettings:
-    """Return where the broker is, with the password from the environment or its file."""
-    password_file, ca, certificate, key = (
-        Path(text) if text else None
-        for text in (settings.password_file, settings.ca, settings.certificate, settings.key)
-    )
-    return BrokerSettings(
-        host=settings.broker_host,
-        port=settings.broker_port,
-        user=settings.user or None,
-        password=read_password(password_file, environ),
-        tls=settings.tls,
-        ca=ca,
-        certificate=certificate,
-        key=key,
-    )
-
-
-def patterns_of(settings: LiveSettings) -> tuple[TopicPattern, ...]:
-    """Return the topics of the settings, schemas first: what is subscribed to first tends to come first."""
-    kinds = ("schemas", "arrow", "json", "sparkplug", "gaps", "confirmed")
-    return topic_patterns({kind: getattr(settings, f"{kind}_topic") for kind in kinds})
 
 
 class _Listener:
@@ -145,6 +65,8 @@ class _Listener:
         self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
         self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
         self._decoder = Decoder(patterns, settings.sparkplug_asset_type or None)
+        self._workspace = workspace
+        self._retried = -1  # how many schemas had been announced when held messages were read again
         self._reports = HourlyReports(workspace, enabled=settings.hourly_report)
         self.summary = ListenSummary()
         self._intake = Intake(
@@ -160,11 +82,13 @@ class _Listener:
         deferred: list[Arrived] = []
         interval = self._settings.flush_interval.total_seconds()
         while not self.summary.ended:
-            arrived = self._intake.gather(interval, self._settings.receive_maximum)
+            arrived = self._intake.gather(interval, self._settings.receive_maximum, stopping)
             self._observe(len(arrived))
             if arrived or deferred:
                 last_message = time.monotonic() if arrived else last_message
                 deferred = self._flush([*deferred, *arrived], stopping)
+            if self._decoder.schemas > self._retried:
+                self._retry_held(stopping)
             self._reports.run(time.time())
             now = time.monotonic()
             self.summary.seconds = now - began
@@ -194,11 +118,34 @@ class _Listener:
         self._count(decoded, result)
         for topic, payload in decoded.requests.items():
             self._intake.publish(topic, payload, retain=False)
+        self._confirm(result)
+        return decoded.waiting
+
+    def _retry_held(self, stopping: threading.Event) -> None:
+        """Read messages that were held for want of a schema or a contract again: at the start, and at each schema."""
+        held = held_undecoded(self._workspace, _MAY_BE_READ_LATER, _MOST_RETRIED)
+        if len(held) < _MOST_RETRIED:
+            self._retried = self._decoder.schemas
+        arrived = {entry: Arrived(topic, payload, 0.0, 0, 0, 0) for entry, (topic, payload) in held.items()}
+        decoded = self._decoder.decode(list(arrived.values()), time.time())
+        self._keep_without_contract(decoded)
+        decoded.held, decoded.requests = [], {}
+        if not decoded.messages:
+            self._retried = self._decoder.schemas
+            return
+        result = self._store(decoded, stopping)
+        if result is not None:
+            read = {id(message) for message in decoded.arrived}
+            names = [entry for entry, message in arrived.items() if id(message) in read]
+            release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
+            self._count(decoded, result)
+            self._confirm(result)
+
+    def _confirm(self, result: FlushResult) -> None:
         if self._confirmed is not None:
             for asset, (epoch, sequence) in result.confirmed.items():
                 payload = encode_confirmation(Confirmation(epoch, sequence))
                 self._intake.publish(self._confirmed.topic(asset=asset), payload)
-        return decoded.waiting
 
     def _keep_without_contract(self, decoded: Decoded) -> None:
         """Hold the messages of asset types that have no contract, as they came."""

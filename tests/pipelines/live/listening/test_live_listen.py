@@ -28,8 +28,9 @@ from data_contracts.tables import tables
 from data_contracts.tables.stream_appends import StreamTable
 from data_contracts.workspace import init_workspace
 from pipelines.live.broker.connection import connect, disconnect
-from pipelines.live.broker.start_broker import free_port
-from pipelines.live.listening.listen import Ending, listen
+from pipelines.live.broker.start_broker import free_port, start_broker
+from pipelines.live.listening.listen import listen
+from pipelines.live.listening.listen_summary import Ending
 from pipelines.live.payloads.arrow_payload import encode_arrow
 from pipelines.live.payloads.confirmations import Confirmation, decode_confirmation
 from pipelines.live.payloads.gap_notices import encode_gap
@@ -117,8 +118,10 @@ def settings(mosquitto):
 
 
 @contextmanager
-def listening(workspace, settings):
+def listening(workspace, settings, *, known=False):
     """Run a listener in a thread during the block; what it did is in the list once it has ended."""
+    if not known:
+        subscribe(workspace, settings)
     stopping, results = threading.Event(), []
 
     def run():
@@ -135,7 +138,7 @@ def listening(workspace, settings):
 
 def subscribe(workspace, settings) -> None:
     """Let the broker know the listener's session."""
-    listen(workspace, settings, ending=Ending(after_s=0), environ={})
+    listen(workspace, replace(settings, metrics_port=0), ending=Ending(after_s=0), environ={})
 
 
 def test_what_arrives_is_stored_confirmed_and_acknowledged(workspace, settings, edge):
@@ -143,7 +146,7 @@ def test_what_arrives_is_stored_confirmed_and_acknowledged(workspace, settings, 
     subscribe(workspace, settings)
     edge.announce()
     edge.send(message(sequence=0), message(sequence=1))
-    with listening(workspace, settings) as results:
+    with listening(workspace, settings, known=True) as results:
         edge.raw("forewarn/json/p1/m2", encode_json(message("m2", 0, epoch=9)))
         edge.wait_for("m1", 5, 1)
         edge.wait_for("m2", 9, 0)
@@ -211,6 +214,25 @@ def test_a_message_waits_for_the_schema_that_it_names(workspace, settings, edge)
     assert results[0].undecoded == 0
 
 
+def test_what_could_not_be_read_is_stored_once_its_schema_is_known(workspace, settings, edge):
+    """Also days later, and once; it is in quarantine until then."""
+    subscribe(workspace, settings)
+    other = payload_schema("lathe", COLUMNS)
+    edge.send(message(sequence=0))
+    edge.announce(other)
+    edge.raw("forewarn/telemetry/p1/l1", encode_arrow(replace(message("l1"), asset_type="lathe"), other))
+    first = listen(workspace, settings, ending=Ending(idle_s=7), environ={})
+    assert (first.undecoded, first.messages) == (2, 0)
+    assert len(quarantine.list_rows(workspace, UNDECODED)) == 2
+    register(workspace.contracts, replace(PRESS, name="lathe", asset_type="lathe"), now=pd.Timestamp.now("UTC"))
+    edge.announce()
+    for messages in (2, 0):
+        again = listen(workspace, settings, ending=Ending(idle_s=2), environ={})
+        assert (again.undecoded, again.messages) == (0, messages)
+    assert quarantine.list_rows(workspace).empty
+    assert len(tables.read(workspace, PRESS.table)) == len(tables.read(workspace, "telemetry/lathe")) == ROWS
+
+
 def test_a_full_disk_acknowledges_nothing_and_loses_nothing(workspace, settings, edge, monkeypatch):
     """It tries again until there is room, is not ready meanwhile, and says so."""
     port, append = free_port(), StreamTable.append
@@ -260,6 +282,19 @@ def test_a_broker_that_is_killed_loses_nothing_that_edges_send_again(workspace, 
     rows = tables.read(workspace, PRESS.table)
     assert len(rows) == 4 * ROWS
     assert not rows.duplicated(["asset", "event_time"]).any()
+
+
+def test_it_listens_at_the_embedded_broker_too(workspace, settings, tmp_path):
+    """Which knows MQTT 3.1.1 only, and keeps nothing beyond its process."""
+    with start_broker(tmp_path / "embedded", embedded=True) as broker:
+        own = replace(settings, broker_port=broker.port)
+        with listening(workspace, own) as results:
+            sender = Edge(broker)
+            sender.announce()
+            _until(lambda: sender.send(message()) or "m1" in sender.confirmed)
+            sender.close()
+    assert results[0].rows == ROWS
+    assert len(tables.read(workspace, PRESS.table)) == ROWS
 
 
 def test_a_second_listener_is_refused(workspace, settings, edge):  # noqa: ARG001 - the broker has to run
@@ -314,8 +349,8 @@ def _kill_under_load(workspace, mosquitto, edge, kills: int) -> None:
 
     process = _start(workspace, mosquitto)
     edge.announce()
-    edge.send(message("first"))
-    edge.wait_for("first", 5, 0, seconds=60)
+    # The broker keeps nothing for a listener that it has never seen.
+    _until(lambda: edge.send(message("first")) or "first" in edge.confirmed, seconds=60)
     publisher = threading.Thread(target=publish)
     publisher.start()
     try:
