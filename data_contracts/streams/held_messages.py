@@ -123,8 +123,7 @@ def held_rows(workspace: Workspace, table: str, batch_ids: Sequence[str]) -> dic
             return {}
         condition = f'"table" = {text(table)} AND action = {text(HELD)} AND {is_one_of("batch_id", batch_ids)}'
         entries = to_pandas(query(delta, f"SELECT entry, batch_id FROM t WHERE {condition}"))  # noqa: S608
-    numbers = entries["entry"].str.rpartition(":")[2].astype("int64") if len(entries) else []
     held: dict[str, set[int]] = {}
-    for batch_id, number in zip(entries["batch_id"], numbers, strict=True):
-        held.setdefault(str(batch_id), set()).add(int(number))
+    for batch_id, entry in zip(entries["batch_id"], entries["entry"], strict=True):
+        held.setdefault(str(batch_id), set()).add(int(str(entry).rpartition(":")[2]))
     return {batch_id: frozenset(rows) for batch_id, rows in held.items()}

@@ -159,8 +159,7 @@ def _look_back(state: TableState, compiled: CompiledContract, rows: FlushRows) -
     state.looked_back.update(new)
     first, last = int(rows.event_us.min()), int(rows.event_us.max())
     start = max(first, last - _LONGEST_LOOK_BACK_US) - CARRIED_US - 1
-    span = {"start": _instant(start), "end": _instant(last)}
-    stored = tables.read(state.workspace, state.contract.table, assets=new, **span)
+    stored = tables.read(state.workspace, state.contract.table, assets=new, start=_instant(start), end=_instant(last))
     for name in limited:
         if name in stored.columns:
             present = stored[["asset", "event_time", name]].dropna()

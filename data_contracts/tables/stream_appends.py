@@ -20,6 +20,8 @@ from data_contracts.workspace import Workspace
 
 _REOPEN_EVERY = 32  # commits; a handle's commits take longer and longer, half as long again after 240
 
+_MOST_NUMBERS = 200_000  # streams that are remembered
+
 
 class TransactionConflictError(Exception):
     """Another process has stored something of the same streams since; what is new has to be found out again."""
@@ -64,6 +66,8 @@ class StreamTable:
                 if latest is not None:
                     self._refuse_conflict(latest, transactions)
                 raise
+            if len(self.numbers) > _MOST_NUMBERS:
+                self.numbers.clear()
             self.numbers.update(transactions)
             self.commits += 1
             if self.commits >= _REOPEN_EVERY:

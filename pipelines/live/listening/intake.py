@@ -96,7 +96,7 @@ class Intake:
 
     def _take(self, _: "Client", message: "MQTTMessage") -> None:
         at = time.time()
-        arrived = Arrived(message.topic, message.payload, at, message.mid, message.qos, self._connection)
+        arrived = Arrived(message.topic, bytes(message.payload), at, message.mid, message.qos, self._connection)
         while not self._closed:
             with suppress(queue.Full):
                 self._waiting.put(arrived, timeout=_POLL_S)
