@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
     "listen": (
-        "pipelines.commands.live:listen",
+        "pipelines.commands.live.listen:listen",
         "Store telemetry that arrives at a broker, each message once.",
     ),
     "data.report": (
@@ -64,6 +64,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": (
         "pipelines.commands.features:features",
         "Write the features of an experiment's samples into a folder of Parquet files.",
+    ),
+    "indicators.add": (
+        "pipelines.commands.live.indicators:add",
+        "Define indicators: features of short windows, stored as telemetry of their own.",
+    ),
+    "indicators.list": ("pipelines.commands.live.indicators:listed", "List the indicators of the workspace."),
+    "indicators.backfill": (
+        "pipelines.commands.live.indicators:backfill",
+        "Compute indicators from the telemetry that is stored.",
     ),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
     "reproduce": (
@@ -114,6 +123,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",
     "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",

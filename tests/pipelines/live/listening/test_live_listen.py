@@ -24,8 +24,8 @@ from data_contracts.ingestion import quarantine
 from data_contracts.streams.held_messages import UNDECODED, payload_of
 from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
+from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
-from data_contracts.tables.stream_appends import StreamTable
 from data_contracts.workspace import init_workspace
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, start_broker

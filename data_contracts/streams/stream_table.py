@@ -20,6 +20,7 @@ from data_contracts.workspace import Workspace
 
 _REOPEN_EVERY = 32  # commits; a handle's commits take longer and longer, half as long again after 240
 
+_ATTEMPTS = 100
 _MOST_NUMBERS = 200_000  # streams that are remembered
 
 
@@ -52,27 +53,36 @@ class StreamTable:
         appended to here; nothing is stored then.
         """
         with storage(self.workspace, self.table):
-            delta = self._opened()
-            if delta is None:
-                self.delta = delta = create_table(self.workspace, self.table, with_stored_version(rows, 0).schema)
-            if self._has_newer_version(delta):
-                delta.update_incremental()
-            self._refuse_conflict(delta, transactions)
-            try:
-                commit_rows(delta, with_stored_version(rows, int(delta.version()) + 1), transactions)
-            except DeltaError:
-                self.delta = None
-                latest = self._opened()
-                if latest is not None:
-                    self._refuse_conflict(latest, transactions)
-                raise
-            if len(self.numbers) > _MOST_NUMBERS:
-                self.numbers.clear()
-            self.numbers.update(transactions)
-            self.commits += 1
-            if self.commits >= _REOPEN_EVERY:
-                self.delta = None
-            return int(delta.version())
+            for attempt in range(_ATTEMPTS):
+                delta = self._opened()
+                try:
+                    if delta is None:
+                        schema = with_stored_version(rows, 0).schema
+                        self.delta = delta = create_table(self.workspace, self.table, schema)
+                    if self._has_newer_version(delta):
+                        delta.update_incremental()
+                    self._refuse_conflict(delta, transactions)
+                    version = int(delta.version()) + 1
+                    commit_rows(delta, with_stored_version(rows, version), transactions)
+                except DeltaError:
+                    # Another process has appended something else, or this one is out of luck.
+                    self.delta = None
+                    latest = self._opened()
+                    before = -1 if delta is None else int(delta.version())
+                    if attempt == _ATTEMPTS - 1 or latest is None or int(latest.version()) <= before:
+                        raise
+                    continue
+                self._note(transactions)
+                return version
+        raise AssertionError("unreachable")
+
+    def _note(self, transactions: Mapping[str, int]) -> None:
+        if len(self.numbers) > _MOST_NUMBERS:
+            self.numbers.clear()
+        self.numbers.update(transactions)
+        self.commits += 1
+        if self.commits >= _REOPEN_EVERY:
+            self.delta = None
 
     def refresh(self) -> None:
         """Open the table again at the next use, and know of no stream."""
