@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from data_contracts.errors import UsageError, did_you_mean
-from pipelines.fleet.live.random_keys import generator, random_key
+from pipelines.fleet.live.machines.random_keys import generator, random_key
 
 FaultKind = Literal[
     "lost", "doubled", "clock_ahead", "restarted", "nan", "cut_short", "bad", "uncertain", "unavailable"

@@ -11,12 +11,12 @@ from starlette.routing import Route
 from uvicorn import Config, Server
 
 from pipelines.fleet.live.faults import CLOCK_ERROR, MTCONNECT_KINDS, Fault, FaultPlan
-from pipelines.fleet.live.live_plant import CHANNELS, RATE, LivePlant
+from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant
+from pipelines.fleet.live.machines.plant_second import PlantSecond
 from pipelines.fleet.live.mtconnect.data_items import UNAVAILABLE, data_items
 from pipelines.fleet.live.mtconnect.documents import devices_document, error_document, streams_document
 from pipelines.fleet.live.mtconnect.observations import BUFFER_SIZE, Observations, Value
 from pipelines.fleet.live.mtconnect.requests import RequestError, check_names, moment, sample_range
-from pipelines.fleet.live.plant_second import PlantSecond
 from pipelines.fleet.plant.arrays import Floats
 
 PROTOCOL = "mtconnect"

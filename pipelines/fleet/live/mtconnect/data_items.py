@@ -6,7 +6,7 @@ Types and units: MTConnect Part 2 and 3, https://model.mtconnect.org (version 2.
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.fleet.live.live_plant import CHANNELS
+from pipelines.fleet.live.machines.live_plant import CHANNELS
 
 UNAVAILABLE = "UNAVAILABLE"
 VERSION = "2.3"

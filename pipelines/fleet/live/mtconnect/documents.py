@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from pipelines.fleet.live.live_plant import RATE, LivePlant
+from pipelines.fleet.live.machines.live_plant import RATE, LivePlant
 from pipelines.fleet.live.mtconnect.data_items import VERSION, DataItem
 from pipelines.fleet.live.mtconnect.observations import Observation, Observations
 

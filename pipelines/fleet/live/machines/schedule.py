@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.fleet.live.live_plant import LivePlant
-from pipelines.fleet.live.random_keys import generator
+from pipelines.fleet.live.machines.live_plant import LivePlant
+from pipelines.fleet.live.machines.random_keys import generator
 from pipelines.fleet.plant.arrays import Floats, Integers
 
 MINUTES = 60

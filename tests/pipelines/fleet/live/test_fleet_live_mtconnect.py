@@ -16,9 +16,9 @@ import pytest
 from defusedxml import ElementTree
 
 from pipelines.fleet.live.faults import FaultPlan, plan_faults
-from pipelines.fleet.live.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
+from pipelines.fleet.live.machines.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
+from pipelines.fleet.live.machines.plant_second import plant_second
 from pipelines.fleet.live.mtconnect.agent import Agent, make_server
-from pipelines.fleet.live.plant_second import plant_second
 
 SECOND = 1_795_000_000
 NO_FAULTS = plan_faults(0, 0.0)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.fleet.live.bearing_lives import wear_at
-from pipelines.fleet.live.live_plant import LivePlant, every_machine
-from pipelines.fleet.live.signals import signals
+from pipelines.fleet.live.machines.bearing_lives import wear_at
+from pipelines.fleet.live.machines.live_plant import LivePlant, every_machine
+from pipelines.fleet.live.machines.signals import signals
 from pipelines.fleet.plant.arrays import Floats, Integers
 
 

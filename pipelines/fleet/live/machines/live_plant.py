@@ -7,8 +7,8 @@ import pandas as pd
 
 from data_contracts.contract.twins import load_twin
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
-from pipelines.fleet.live.bearing_lives import BearingLives, draw_lives, shorten_life
-from pipelines.fleet.live.random_keys import generator, random_key
+from pipelines.fleet.live.machines.bearing_lives import BearingLives, draw_lives, shorten_life
+from pipelines.fleet.live.machines.random_keys import generator, random_key
 from pipelines.fleet.plant.arrays import Floats, Integers, between
 
 ASSET_TYPE = "cnc_signals"

@@ -13,9 +13,9 @@ from asyncua.common.node import Node
 
 from data_contracts.contract.twins import load_twin
 from pipelines.fleet.live.faults import OPCUA_KINDS, FaultPlan, plan_faults
-from pipelines.fleet.live.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
-from pipelines.fleet.live.opcua_server import INTERVAL, NAMESPACE, PlantServer, make_plant_server
-from pipelines.fleet.live.plant_second import plant_second
+from pipelines.fleet.live.machines.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
+from pipelines.fleet.live.machines.plant_second import plant_second
+from pipelines.fleet.live.opcua.plant_server import INTERVAL, NAMESPACE, PlantServer, make_plant_server
 
 SECOND = 1_795_000_000
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.fleet.live.random_keys import generator, random_key
+from pipelines.fleet.live.machines.random_keys import generator, random_key
 from pipelines.fleet.plant.arrays import Flags, Floats, Integers, between
 
 LIVES = 1024  # of each machine: some thirty years

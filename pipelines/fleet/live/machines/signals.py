@@ -8,9 +8,9 @@ computed.
 
 import numpy as np
 
-from pipelines.fleet.live.live_plant import CHANNELS, RATE, LivePlant
-from pipelines.fleet.live.random_keys import generator
-from pipelines.fleet.live.schedule import RAMP, HourSchedule, hour_schedule
+from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant
+from pipelines.fleet.live.machines.random_keys import generator
+from pipelines.fleet.live.machines.schedule import RAMP, HourSchedule, hour_schedule
 from pipelines.fleet.plant.arrays import Floats, Integers
 
 # What the converters resolve: powers of two, so that single precision holds every reading exactly.

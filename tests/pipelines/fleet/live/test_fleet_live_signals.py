@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from data_contracts.contract.contract import telemetry_contract
 from data_contracts.contract.twins import load_twin
 from data_contracts.errors import NotFoundError, UsageError
-from pipelines.fleet.live.bearing_lives import SHORT_REPAIR, failures_between, wear_at
-from pipelines.fleet.live.live_plant import CHANNELS, RATE, LivePlant, machine_of, make_live_plant, wear_out
-from pipelines.fleet.live.plant_second import plant_second, plant_seconds
-from pipelines.fleet.live.schedule import hour_schedule
-from pipelines.fleet.live.signals import signals
+from pipelines.fleet.live.machines.bearing_lives import SHORT_REPAIR, failures_between, wear_at
+from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant, machine_of, make_live_plant, wear_out
+from pipelines.fleet.live.machines.plant_second import plant_second, plant_seconds
+from pipelines.fleet.live.machines.schedule import hour_schedule
+from pipelines.fleet.live.machines.signals import signals
 
 SECOND = 1_795_000_000
 HOUR = 3600

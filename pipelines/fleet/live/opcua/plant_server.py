@@ -16,8 +16,8 @@ from asyncua.common.node import Node
 
 from data_contracts.contract.twins import Channel, load_twin
 from pipelines.fleet.live.faults import CLOCK_ERROR, OPCUA_KINDS, Fault, FaultKind, FaultPlan
-from pipelines.fleet.live.live_plant import ASSET_TYPE, CHANNELS, RATE, LivePlant
-from pipelines.fleet.live.plant_second import PlantSecond
+from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, CHANNELS, RATE, LivePlant
+from pipelines.fleet.live.machines.plant_second import PlantSecond
 from pipelines.fleet.plant.arrays import Floats
 
 PROTOCOL = "opcua"
