@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
@@ -58,24 +59,15 @@ class LiveResult:
 
 
 async def run_live(
-    plant: LivePlant, pace: Pace, outputs: Sequence[Output], faults: FaultPlan, stop: asyncio.Event
+    plant: LivePlant,
+    pace: Pace,
+    opened: AbstractAsyncContextManager[Sequence[Output]],
+    faults: FaultPlan,
+    stop: asyncio.Event,
 ) -> LiveResult:
-    """Run the plant until its time is up or `stop` is set; then close the outputs, the first first."""
-    loop = asyncio.get_running_loop()
-    began, behind, until = loop.time(), 0.0, pace.since
-    async with contextlib.AsyncExitStack() as closing:
-        for output in reversed(outputs):
-            closing.push_async_callback(output.close)
-        for second in _seconds(plant, pace):
-            due = began + (second.second + 1 - pace.since) / pace.speed if pace.speed else loop.time()
-            await _wait(stop, due - loop.time())
-            if stop.is_set():
-                break
-            behind = max(behind, loop.time() - due)
-            await _unless(stop, _send_all(outputs, second))
-            if stop.is_set():
-                break
-            until = second.second + 1
+    """Open the outputs, run the plant until its time is up or `stop` is set, and close them."""
+    async with opened as outputs:
+        until, behind = await _run(plant, pace, outputs, stop)
     failed = [
         {"asset": plant.assets[machine], "event_time": _time(fails).isoformat()}
         for machine, fails, _ in failures_between(plant.lives, pace.since, until)
@@ -86,6 +78,21 @@ async def run_live(
     sent = {output.over: output.sent for output in outputs}
     ended = "time is up" if until == pace.until else "interrupted"
     return LiveResult(len(plant), _time(pace.since), _time(until), ended, sent, by_kind, failed, behind)
+
+
+async def _run(plant: LivePlant, pace: Pace, outputs: Sequence[Output], stop: asyncio.Event) -> tuple[int, float]:
+    """Return the second after the last that every output took, and how late the latest was."""
+    loop = asyncio.get_running_loop()
+    began, behind = loop.time(), 0.0
+    for second in _seconds(plant, pace):
+        due = began + (second.second + 1 - pace.since) / pace.speed if pace.speed else loop.time()
+        await _wait(stop, due - loop.time())
+        if not stop.is_set():
+            behind = max(behind, loop.time() - due)
+            await _unless(stop, _send_all(outputs, second))
+        if stop.is_set():
+            return second.second, behind
+    return second.second + 1, behind
 
 
 @contextlib.contextmanager

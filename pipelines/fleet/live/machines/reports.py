@@ -86,7 +86,7 @@ def _rows(plant: LivePlant, key: str, letter: str, rows: list[tuple[int, int, in
                 [f"{letter}-{plant.assets[m]}-{t}" for m, t in zip(machine, failed, strict=True)], dtype="str"
             ),
             "asset": pd.Series([plant.assets[m] for m in machine], dtype="str"),
-            "event_time": pd.to_datetime(pd.Series(event, dtype="int64"), unit="s", utc=True).astype(TIME),
-            "known_time": pd.to_datetime(pd.Series(known, dtype="int64"), unit="s", utc=True).astype(TIME),
+            "event_time": pd.to_datetime(pd.Series(event, dtype="int64"), unit="s", utc=True),
+            "known_time": pd.to_datetime(pd.Series(known, dtype="int64"), unit="s", utc=True),
         }
-    )
+    ).astype({"event_time": TIME, "known_time": TIME})

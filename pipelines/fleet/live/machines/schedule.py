@@ -70,7 +70,7 @@ def _regimes(plant: LivePlant, hour: int) -> Integers:
     program = (draws[:, 0] * len(PROGRAMS)).astype(np.int64)
     length = PROGRAMS.shape[1]
     minute = np.arange(MINUTES) + (draws[:, 1:] * length).astype(np.int64)
-    return PROGRAMS[program[:, None], minute % length]
+    return np.asarray(PROGRAMS[program[:, None], minute % length])
 
 
 def _heat(load: Floats, speed: Floats) -> Floats:
@@ -82,4 +82,4 @@ def _heat(load: Floats, speed: Floats) -> Floats:
     for minute in range(target.shape[1]):
         state = state + share * (target[:, minute] - state)
         heat[:, minute] = state
-    return heat
+    return np.asarray(heat)

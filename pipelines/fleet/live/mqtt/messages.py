@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipelines.fleet.live.faults import CLOCK_ERROR, Fault, FaultKind, FaultPlan
 from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, CHANNELS, RATE, LivePlant
 from pipelines.fleet.live.machines.plant_second import PlantSecond
+from pipelines.fleet.live.machines.random_keys import random_key
 from pipelines.fleet.plant.arrays import Floats
 from pipelines.live.payloads.message import EVENT_TIME, TIME_TYPE, TelemetryMessage
 
@@ -54,6 +55,15 @@ class MessageStream:
                 self.faults.note(Fault(self.over, asset, kind, second.second, channel, epoch, sequence))
             message = TelemetryMessage(asset, epoch, sequence, sent + ahead, ASSET_TYPE, rows)
             yield OutgoingMessage(self.plant.plants[machine], message, kind)
+
+
+def first_epoch(plant: LivePlant, began: int) -> int:
+    """Return the epoch of a plant that began to send in a second.
+
+    The same plant that begins anew with the same second sends the same messages, which are duplicates; another plant
+    has other epochs.
+    """
+    return began * _MICROSECONDS + random_key(plant.seed, "epoch") % _MICROSECONDS
 
 
 def record_batch(begins: int, readings: Floats, *, not_a_number: str | None = None) -> pa.RecordBatch:

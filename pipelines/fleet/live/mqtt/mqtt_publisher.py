@@ -7,7 +7,7 @@ from data_contracts.errors import StorageError
 from pipelines.fleet.live.faults import MESSAGE_KINDS, FaultPlan
 from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, LivePlant
 from pipelines.fleet.live.machines.plant_second import PlantSecond
-from pipelines.fleet.live.mqtt.messages import COLUMNS, MessageStream, OutgoingMessage
+from pipelines.fleet.live.mqtt.messages import COLUMNS, MessageStream, OutgoingMessage, first_epoch
 from pipelines.live.broker.broker_settings import BrokerSettings
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.payloads.arrow_payload import encode_arrow
@@ -16,7 +16,7 @@ from pipelines.live.payloads.schemas import encode_schema, payload_schema
 from pipelines.live.payloads.topics import DEFAULT_TOPICS
 
 Payload = Literal["arrow", "json"]
-IN_FLIGHT = 2_000  # messages that the broker has not acknowledged, at most
+MOST_WAITING = 2_000  # messages that the broker has not acknowledged, at most
 PATIENCE_S = 10.0
 _TOPICS = {pattern.kind: pattern for pattern in DEFAULT_TOPICS}
 _SCHEMA = payload_schema(ASSET_TYPE, COLUMNS)
@@ -26,9 +26,11 @@ class MqttPublisher:
     """One connection for all machines; QoS 1."""
 
     def __init__(
-        self, plant: LivePlant, faults: FaultPlan, broker: BrokerSettings, payload: Payload, *, epoch: int
+        self, plant: LivePlant, faults: FaultPlan, broker: BrokerSettings, payload: Payload, *, began: int
     ) -> None:
-        self.over, self.sent = payload, 0
+        self.over: str = payload
+        self.sent, self._payload = 0, payload
+        epoch = first_epoch(plant, began)
         self._stream = MessageStream(plant, faults, payload, MESSAGE_KINDS, epoch)
         self._connection = AcknowledgedConnection(broker, f"forewarn-plant-{payload}-{epoch}")
         if payload == "arrow":
@@ -37,8 +39,8 @@ class MqttPublisher:
     async def send(self, second: PlantSecond) -> None:
         """Publish a second's messages, and wait while the broker is behind."""
         for outgoing in self._stream.messages(second):
-            topic = _TOPICS[self.over].topic(plant=outgoing.plant, asset=outgoing.message.asset)
-            for payload in damaged(encode(outgoing, self.over), outgoing):
+            topic = _TOPICS[self._payload].topic(plant=outgoing.plant, asset=outgoing.message.asset)
+            for payload in damaged(encode(outgoing, self._payload), outgoing):
                 self._connection.publish(topic, payload)
                 self.sent += 1
         await self._connection.room()
@@ -55,8 +57,6 @@ class AcknowledgedConnection:
         self._broker, self._acknowledged, self._published = broker, 0, 0
         self._client = connect(broker, client_id, **options)
         self._client.on_publish = self._on_publish
-        self._client.max_inflight_messages_set(IN_FLIGHT)
-        self._client.max_queued_messages_set(0)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publish; what cannot be sent now is sent once the broker is back."""
@@ -69,8 +69,8 @@ class AcknowledgedConnection:
         return self._published - self._acknowledged
 
     async def room(self) -> None:
-        """Wait until less than the most are in flight."""
-        while self.waiting >= IN_FLIGHT:
+        """Wait until the broker is not too far behind."""
+        while self.waiting >= MOST_WAITING:
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.common.node import Node
+from asyncua.server.server import Server
+from asyncua.ua.status_codes import StatusCodes
 
 from data_contracts.contract.twins import Channel, load_twin
 from pipelines.fleet.live.faults import CLOCK_ERROR, OPCUA_KINDS, Fault, FaultKind, FaultPlan
@@ -28,10 +30,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIT_CODES = {"mm/s": "C16", "A": "AMP", "rpm": "RPM", "N": "NEW", "V": "VLT", "degC": "CEL"}
 _UNECE = "http://www.opcfoundation.org/UA/units/un/cefact"
 _STATUS: Mapping[FaultKind, int] = {
-    "bad": ua.StatusCodes.BadSensorFailure,
-    "uncertain": ua.StatusCodes.UncertainSensorNotAccurate,
+    "bad": StatusCodes.BadSensorFailure,
+    "uncertain": StatusCodes.UncertainSensorNotAccurate,
 }
-_OFF = ua.StatusCodes.BadOutOfService
+_OFF = StatusCodes.BadOutOfService
 
 
 @dataclass
@@ -80,7 +82,7 @@ class PlantServer:
         values: Any = readings.tolist() if at is None else float(readings[at])
         if fault == "nan":
             values = [float("nan"), *values[1:]] if at is None else float("nan")
-        code = _STATUS.get(fault, ua.StatusCodes.Good) if fault else ua.StatusCodes.Good
+        code = _STATUS.get(fault, StatusCodes.Good) if fault else StatusCodes.Good
         await self._store(machine, channel, values, time, code, array=at is None)
 
     async def switch_off(self, second: int, machines: set[int]) -> None:
@@ -94,7 +96,12 @@ class PlantServer:
 
     async def _store(self, machine: int, channel: int, values: Any, time: datetime, code: int, *, array: bool) -> None:
         variant = ua.Variant(values, ua.VariantType.Double, is_array=array)
-        value = ua.DataValue(variant, ua.StatusCode(code), SourceTimestamp=time, ServerTimestamp=datetime.now(UTC))
+        value = ua.DataValue(
+            variant,
+            ua.StatusCode(ua.UInt32(code)),
+            SourceTimestamp=_ua_time(time),
+            ServerTimestamp=_ua_time(datetime.now(UTC)),
+        )
         await self.server.write_attribute_value(self.node_ids[machine, channel, array], value)
 
     def _note(self, asset: str, second: int, kind: FaultKind | None, channel: int) -> None:
@@ -122,7 +129,7 @@ async def make_plant_server(
     for machine, asset in enumerate(plant.assets):
         name = plant.plants[machine]
         if name not in folders:
-            folders[name] = await server.nodes.objects.add_folder(ua.NodeId(name, index), ua.QualifiedName(name, index))
+            folders[name] = await server.nodes.objects.add_folder(_node_id(name, index), ua.QualifiedName(name, index))
         await _add_machine(made, folders[name], kind, index, machine, asset)
     await made.switch_off(began // 1_000_000, set(range(len(plant))))
     return made
@@ -132,10 +139,10 @@ async def _add_type(server: Server, index: int) -> ua.NodeId:
     """Add an object type for the twin's interface."""
     twin = load_twin(ASSET_TYPE)
     kind = await server.nodes.base_object_type.add_object_type(
-        ua.NodeId(twin.name, index), ua.QualifiedName(twin.name, index)
+        _node_id(twin.name, index), ua.QualifiedName(twin.name, index)
     )
     await kind.add_property(
-        ua.NodeId(f"{twin.name}/interface", index), ua.QualifiedName("interface", index), twin.identifier
+        _node_id(f"{twin.name}/interface", index), ua.QualifiedName("interface", index), twin.identifier
     )
     return kind.nodeid
 
@@ -143,12 +150,12 @@ async def _add_type(server: Server, index: int) -> ua.NodeId:
 async def _add_machine(made: PlantServer, folder: Node, kind: ua.NodeId, index: int, machine: int, asset: str) -> None:
     """Add a machine's object, and its channels' variables with their units."""
     machine_object = await folder.add_object(
-        ua.NodeId(asset, index), ua.QualifiedName(asset, index), objecttype=kind, instantiate_optional=False
+        _node_id(asset, index), ua.QualifiedName(asset, index), objecttype=kind, instantiate_optional=False
     )
     for channel, description in enumerate(load_twin(ASSET_TYPE).channels):
         path = f"{asset}/{description.name}"
         for array in (True, False) if made.scalar_rate else (True,):
-            node_id = ua.NodeId(f"{path}/samples" if array else path, index)
+            node_id = _node_id(f"{path}/samples" if array else path, index)
             await _add_variable(machine_object, node_id, description, array=array)
             made.node_ids[machine, channel, array] = node_id
 
@@ -157,18 +164,27 @@ async def _add_variable(parent: Node, node_id: ua.NodeId, channel: Channel, *, a
     name, index = f"{channel.name}_samples" if array else channel.name, node_id.NamespaceIndex
     value = ua.Variant([] if array else 0.0, ua.VariantType.Double, is_array=array)
     variable = await parent.add_variable(node_id, ua.QualifiedName(name, index), value)
-    identifier = node_id.Identifier
+    identifier = str(node_id.Identifier)
     await variable.add_property(
-        ua.NodeId(f"{identifier}/unit", index), ua.QualifiedName("EngineeringUnits", 0), _unit(channel)
+        _node_id(f"{identifier}/unit", index), ua.QualifiedName("EngineeringUnits", 0), _unit(channel)
     )
     if array:
         await variable.add_property(
-            ua.NodeId(f"{identifier}/interval", index), ua.QualifiedName("SampleInterval", index), INTERVAL
+            _node_id(f"{identifier}/interval", index), ua.QualifiedName("SampleInterval", index), INTERVAL
         )
 
 
 def _time(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _ua_time(time: datetime) -> ua.DateTime:
+    """Return a time as asyncua's types have it, which is a datetime all the same."""
+    return cast("ua.DateTime", time)
+
+
+def _node_id(identifier: str, index: int) -> ua.NodeId:
+    return ua.NodeId(ua.String(identifier), ua.Int16(index))
 
 
 def _unit(channel: Channel) -> ua.EUInformation:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from defusedxml import ElementTree
 
-from pipelines.fleet.live.faults import FaultPlan, plan_faults
+from pipelines.fleet.live.faults import Fault, FaultPlan, plan_faults
 from pipelines.fleet.live.machines.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
 from pipelines.fleet.live.machines.plant_second import plant_second
 from pipelines.fleet.live.mtconnect.agent import Agent, make_server
@@ -204,7 +204,8 @@ def agent() -> Iterator[_Client]:
 
 def test_what_is_unavailable_is_no_number() -> None:
     """A fault, and a repair, make every channel UNAVAILABLE; a message event says since when the machine stands."""
-    plant, faults = make_live_plant(7, 1), plan_faults(3, 1.0, ["unavailable"], kept=True)
+    plant, done = make_live_plant(7, 1), list[Fault]()
+    faults = plan_faults(3, 1.0, ["unavailable"], done.append)
     wear_out(plant, "cnc-001", pd.Timestamp(SECOND, unit="s", tz="UTC"), pd.Timedelta("3s"))
     with _served(plant, faults) as client:
         client.agent.take(plant_second(plant, SECOND))
@@ -212,9 +213,7 @@ def test_what_is_unavailable_is_no_number() -> None:
         assert current["cnc-001_availability"].text == "AVAILABLE"
         assert {current[f"cnc-001_{name}_series"].text for name in CHANNELS} == {"UNAVAILABLE"}
         assert current["cnc-001_feed_force_series"].attrib["sampleCount"] == "0"
-        assert [(fault.over, fault.kind, fault.second) for fault in faults.done] == [
-            ("mtconnect", "unavailable", SECOND)
-        ]
+        assert [(fault.over, fault.kind, fault.second) for fault in done] == [("mtconnect", "unavailable", SECOND)]
         for second in (SECOND + 1, SECOND + 2, SECOND + 3):
             client.agent.take(plant_second(plant, second))
         current = {each.attrib["dataItemId"]: each for each in _observations(client.get("/current"))}

@@ -12,7 +12,7 @@ from asyncua import Client, ua
 from asyncua.common.node import Node
 
 from data_contracts.contract.twins import load_twin
-from pipelines.fleet.live.faults import OPCUA_KINDS, FaultPlan, plan_faults
+from pipelines.fleet.live.faults import OPCUA_KINDS, Fault, FaultPlan, plan_faults
 from pipelines.fleet.live.machines.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
 from pipelines.fleet.live.machines.plant_second import plant_second
 from pipelines.fleet.live.opcua.plant_server import INTERVAL, NAMESPACE, PlantServer, make_plant_server
@@ -109,9 +109,10 @@ def test_faults_are_what_a_client_sees() -> None:
         plant = make_live_plant(7, 1)
         async with _served(plant, plan_faults(0, 0.0), rate=1) as (made, client, index):
             for second, kind in enumerate(OPCUA_KINDS, SECOND):
-                made.faults = plan_faults(3, 1.0, [kind], kept=True)
+                done = list[Fault]()
+                made.faults = plan_faults(3, 1.0, [kind], done.append)
                 await made.write(plant_second(plant, second))
-                [fault] = made.faults.done
+                [fault] = done
                 assert (fault.over, fault.asset, fault.kind, fault.second) == ("opcua", "cnc-001", kind, second)
                 node = client.get_node(ua.NodeId(f"cnc-001/{fault.channel or CHANNELS[0]}/samples", index))
                 value = await node.read_data_value(raise_on_bad_status=False)
