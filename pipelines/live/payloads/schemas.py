@@ -95,7 +95,7 @@ def _problem(asset_type: str, columns: pa.Schema) -> str | None:
     if len(set(names)) != len(names):
         return f"a column twice in {', '.join(names)[:200]}"
     if names[:1] != [EVENT_TIME] or columns.field(0).type != TIME_TYPE:
-        return f"{columns.field(0)} as the first column" if names else "no columns"
+        return f"{names[0][:100]}: {columns.types[0]} as the first column" if names else "no columns"
     for field in list(columns)[1:]:
         channel = not is_quality_column(field.name)
         if field.type not in CHANNEL_TYPES if channel else field.type != QUALITY_TYPE:
