@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.live.payloads.json_values import integer_of, json_bytes, json_object
+from pipelines.live.payloads.json_values import count_of, json_bytes, json_object
 
 
 @dataclass(frozen=True)
@@ -21,4 +21,4 @@ def encode_confirmation(confirmation: Confirmation) -> bytes:
 def decode_confirmation(payload: bytes) -> Confirmation:
     """Read a confirmation; PayloadError if it is none."""
     fields = json_object(payload)
-    return Confirmation(integer_of(fields, "epoch"), integer_of(fields, "sequence"))
+    return Confirmation(count_of(fields, "epoch"), count_of(fields, "sequence"))

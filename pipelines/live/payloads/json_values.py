@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from pipelines.live.payloads.header_values import EARLIEST, LATEST
 from pipelines.live.payloads.payload_error import PayloadError, PayloadReason
 
 _FIX = "Correct what the edge sends; docs/reference/payloads.md has every field"
@@ -33,11 +34,43 @@ def integer_of(fields: dict[str, Any], path: str) -> int:
     return value
 
 
+def count_of(fields: dict[str, Any], path: str) -> int:
+    """Return a whole number that counts something, or an epoch."""
+    value = integer_of(fields, path)
+    if not 0 <= value < 2**63:
+        raise refused("invalid value", path, shown(value), "a whole number from 0 to 2**63")
+    return value
+
+
+def time_of(fields: dict[str, Any], path: str) -> int:
+    """Return a time in microseconds since 1970."""
+    value = integer_of(fields, path)
+    if not EARLIEST <= value < LATEST:
+        raise refused("absurd time", path, shown(value), "microseconds in the years 1 to 9998")
+    return value
+
+
 def text_of(fields: dict[str, Any], path: str) -> str:
     """Return a text of the document."""
     value = fields.get(path)
     if not isinstance(value, str):
         raise refused("invalid value", path, shown(value) if path in fields else "nothing", "a text")
+    return value
+
+
+def list_of(fields: dict[str, Any], name: str, path: str) -> list[Any]:
+    """Return a list of the document."""
+    value = fields.get(name)
+    if not isinstance(value, list):
+        raise refused("invalid value", path, shown(value) if name in fields else "nothing", "a list")
+    return value
+
+
+def object_of(fields: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return an object of the document."""
+    value = fields.get(path)
+    if not isinstance(value, dict):
+        raise refused("invalid value", path, shown(value) if path in fields else "nothing", "an object")
     return value
 
 
@@ -50,3 +83,8 @@ def shown(value: Any) -> str:
     """Return a value as an error shows it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def shown_name(name: str) -> str:
+    """Return a field's name as a path shows it."""
+    return name if len(name) <= 60 else f"{name[:57]}..."

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from data_contracts.contract.contract_types import is_quality_column
+from data_contracts.contract.contract_types import KEY_COLUMNS, STORED_VERSION, is_quality_column
 
 EVENT_TIME = "event_time"
 TIME_TYPE = pa.timestamp("us", "UTC")
@@ -47,3 +47,12 @@ class TelemetryMessage:
     def channels(self) -> tuple[str, ...]:
         """Return the names of the channels, in order."""
         return tuple(name for name in self.rows.schema.names if name != EVENT_TIME and not is_quality_column(name))
+
+
+def column_problem(name: str) -> str | None:
+    """Return why a channel cannot have a name; None if it can."""
+    if name in KEY_COLUMNS or name == STORED_VERSION:
+        return f"a channel named like the column {name} of every table"
+    if is_quality_column(name):
+        return "a channel named like the qualities of one"
+    return None if name else "a channel without a name"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from data_contracts.contract.contract_types import is_quality_column
-from pipelines.live.payloads.message import CHANNEL_TYPES, EVENT_TIME, QUALITY_TYPE, TIME_TYPE
+from pipelines.live.payloads.message import CHANNEL_TYPES, EVENT_TIME, QUALITY_TYPE, TIME_TYPE, column_problem
 from pipelines.live.payloads.payload_error import PayloadError
 
 ASSET_TYPE_KEY = b"asset_type"
@@ -54,7 +54,8 @@ class SchemaRegistry:
 
 def payload_schema(asset_type: str, columns: pa.Schema) -> PayloadSchema:
     """Return the schema with its id; PayloadError if messages cannot have these columns."""
-    for problem in _problems(asset_type, columns):
+    problem = _problem(asset_type, columns)
+    if problem is not None:
         raise PayloadError(
             "wrong format",
             problem,
@@ -78,6 +79,8 @@ def decode_schema(payload: bytes) -> PayloadSchema:
     try:
         columns = pa.ipc.read_schema(pa.py_buffer(payload))
         asset_type = (columns.metadata or {}).get(ASSET_TYPE_KEY, b"").decode()
+        # Names that are not UTF-8 fail only when they are read.
+        columns = pa.schema([pa.field(name, kind) for name, kind in zip(columns.names, columns.types, strict=True)])
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise PayloadError(
             "wrong format", f"an announced schema: {_first_line(error)}", "an Arrow schema message", _ANNOUNCE
@@ -85,19 +88,21 @@ def decode_schema(payload: bytes) -> PayloadSchema:
     return payload_schema(asset_type, columns)
 
 
-def _problems(asset_type: str, columns: pa.Schema) -> list[str]:
+def _problem(asset_type: str, columns: pa.Schema) -> str | None:
     names = columns.names
     if not asset_type:
-        return ["no asset type"]
+        return "no asset type"
     if len(set(names)) != len(names):
-        return [f"a column twice in {', '.join(names)[:200]}"]
+        return f"a column twice in {', '.join(names)[:200]}"
     if names[:1] != [EVENT_TIME] or columns.field(0).type != TIME_TYPE:
-        return [f"{columns.field(0)} as the first column" if names else "no columns"]
-    return [
-        f"column {field.name[:100]!r} of type {field.type}"
-        for field in list(columns)[1:]
-        if (field.type != QUALITY_TYPE if is_quality_column(field.name) else field.type not in CHANNEL_TYPES)
-    ]
+        return f"{names[0][:100]}: {columns.types[0]} as the first column" if names else "no columns"
+    for field in list(columns)[1:]:
+        channel = not is_quality_column(field.name)
+        if field.type not in CHANNEL_TYPES if channel else field.type != QUALITY_TYPE:
+            return f"column {field.name[:100]!r} of type {field.type}"
+        if channel and (problem := column_problem(field.name)):
+            return problem
+    return None
 
 
 def _first_line(error: BaseException) -> str:
