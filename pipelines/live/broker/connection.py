@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import StorageError, UsageError
@@ -25,6 +26,7 @@ def connect(
     on_disconnect: Callable[[str], None] | None = None,
     session_s: int = 0,
     receive_maximum: int | None = None,
+    in_flight: int | None = None,
     manual_ack: bool = False,
     will: tuple[str, bytes] | None = None,
     patience_s: float = _PATIENCE_S,
@@ -32,13 +34,16 @@ def connect(
     """Connect, and return the client once the broker has accepted it; it connects again by itself from then on.
 
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
-    that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement. `will` is a
+    that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
+    what the client does (paho's 20 by default). `will` is a
     retained topic and payload that the broker publishes if the client vanishes. `StorageError` if the broker is out of
     reach, `UsageError` if it refuses the client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
         client = _client(protocol, settings, client_id, manual_ack=manual_ack, keeps_session=session_s > 0)
+        if in_flight is not None:
+            client.max_inflight_messages_set(in_flight)
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=True)
         first = _FirstAnswer()
@@ -68,6 +73,20 @@ def disconnect(client: "Client") -> None:
 def speaks_mqtt5(client: "Client") -> bool:
     """Return whether a connection is of MQTT 5."""
     return bool(client.protocol == _paho().MQTTv5)
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What a broker said on accepting a client: unacknowledged messages and bytes of one that it takes at most."""
+
+    receive_maximum: int = 65_535
+    packet_bytes: int | None = None
+
+
+def server_limits(client: "Client") -> ServerLimits:
+    """Return what the broker said when it accepted the client."""
+    limits = client.user_data_get()
+    return limits if isinstance(limits, ServerLimits) else ServerLimits()
 
 
 def need_extra(name: str) -> UsageError:
@@ -138,7 +157,13 @@ def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -
 
 
 def _connected(first: _FirstAnswer, then: "Callable[[Client], None] | None") -> Callable[..., None]:
-    def on_connect(client: "Client", _: Any, __: Any, code: Any, ___: Any) -> None:
+    def on_connect(client: "Client", _: Any, __: Any, code: Any, properties: Any) -> None:
+        client.user_data_set(
+            ServerLimits(
+                getattr(properties, "ReceiveMaximum", ServerLimits.receive_maximum),
+                getattr(properties, "MaximumPacketSize", None),
+            )
+        )
         if first.code is None:
             first.code, first.words = int(code.value), str(code)
         if not code.is_failure and then is not None:

@@ -14,6 +14,7 @@ class Lane:
     runs: deque[Run] = field(default_factory=deque)
     pending: int = 0
     sent: int = 0
+    skipped: set[tuple[int, int]] = field(default_factory=set)  # epoch and sequence of what is never sent
     _run: int = 0  # the cursor: the run, and the index in it
     _index: int = 0
 
@@ -37,7 +38,10 @@ class Lane:
         while self._run < len(self.runs):
             run = self.runs[self._run]
             if self._index < len(run.offsets):
-                return None if run.epoch != self.runs[0].epoch else (run, self._index)
+                if (run.epoch, run.first + self._index) not in self.skipped:
+                    return None if run.epoch != self.runs[0].epoch else (run, self._index)
+                self._index += 1
+                continue
             if self._run + 1 == len(self.runs):
                 return None
             self._run, self._index = self._run + 1, self.runs[self._run + 1].done
@@ -67,7 +71,24 @@ class Lane:
                 break
             finished.append(self._shift())
         self._forget(forgotten)
+        finished += self._pass_over()
         return forgotten, finished
+
+    def skip(self, epoch: int, sequence: int) -> list[Run]:
+        """Never send a message; return the runs that are done with."""
+        self.skipped.add((epoch, sequence))
+        return self._pass_over()
+
+    def _pass_over(self) -> list[Run]:
+        """Forget what is skipped where nothing unconfirmed is before it."""
+        if not self.skipped:
+            return []
+        finished: list[Run] = []
+        while self.runs and (head := (self.runs[0].epoch, self.runs[0].first + self.runs[0].done)) in self.skipped:
+            finished += self.confirm(*head)[1]
+        before = (self.runs[0].epoch, self.runs[0].first + self.runs[0].done) if self.runs else None
+        self.skipped = {each for each in self.skipped if before is not None and each > before}
+        return finished
 
     def drop_first_run(self) -> int:
         """Forget the oldest run whole; return how many messages were pending of it."""

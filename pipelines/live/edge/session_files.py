@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from data_contracts.errors import StorageError
@@ -10,19 +12,32 @@ _EPOCH_FILE = "epoch"
 _LOCK_FILE = "lock"
 
 
-def lock_folder(folder: Path) -> int:
-    """Keep other processes out of the folder; StorageError if one is in it."""
-    handle = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a spool's folder, and keep other processes out of it; StorageError if one is in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise cannot_open(folder, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     except BlockingIOError as error:
-        os.close(handle)
         raise StorageError(
             f"the spool {folder} is in use by another process",
             "a spool of one's own",
-            "End that process, or name another",
+            "End that process, or name another folder",
         ) from error
-    return handle
+    finally:
+        os.close(handle)
+
+
+def cannot_open(folder: Path, error: OSError) -> StorageError:
+    """Return the error for a folder that no spool can be in."""
+    return StorageError(
+        f"the spool {folder} cannot be opened ({error.strerror})", "a writable folder", "Choose another folder"
+    )
 
 
 def next_epoch(folder: Path, now: int, last: int) -> int:

@@ -11,7 +11,7 @@ from pipelines.live.edge.lane import Lane
 from pipelines.live.edge.record import MAGIC, MAX_BODY, DamagedRecordError, Record, pack
 from pipelines.live.edge.recovery import Recovery, recover
 from pipelines.live.edge.segment import Run, Segment, append_bytes, create_segment, read_record
-from pipelines.live.edge.session_files import lock_folder, next_epoch, sync_folder
+from pipelines.live.edge.session_files import cannot_open, next_epoch, sync_folder
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ class Spool:
     size: int = 0  # bytes of all segments
     dropped: int = 0  # messages
     number: int = 0  # of the last segment
-    lock: int = -1  # a handle, held while the spool is open
     _active: Segment | None = None
     _handle: int = -1
 
@@ -94,11 +93,12 @@ class Spool:
             self._finish(run)
         return forgotten
 
-    def lose(self, asset: str, lost: Lost) -> None:
-        """Forget messages that cannot be sent, all before them included."""
+    def skip(self, lost: Lost) -> None:
+        """Report a message that cannot be sent, and pass it over."""
         self.on_lost((lost,))
-        self.dropped += lost.to_sequence + 1 - lost.from_sequence
-        self.confirm(asset, lost.epoch, lost.to_sequence)
+        self.dropped += 1
+        for run in self.lanes[lost.asset].skip(lost.epoch, lost.from_sequence):
+            self._finish(run)
 
     def drop_oldest(self) -> None:
         """Delete the oldest segment with whatever is pending in it."""
@@ -111,6 +111,11 @@ class Spool:
         segment.pending_runs = 0
         self._delete(segment)
 
+    def sync(self) -> None:
+        """Have the disk write what was appended."""
+        if self._handle >= 0:
+            os.fsync(self._handle)
+
     def sync_handle(self) -> int | None:
         """Return a handle by which what was appended can be synced without holding a lock; the caller closes it."""
         return os.dup(self._handle) if self._handle >= 0 else None
@@ -121,9 +126,6 @@ class Spool:
             os.fsync(self._handle)
             os.close(self._handle)
             self._handle, self._active = -1, None
-        if self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
 
     def _make_room(self, size: int) -> None:
         while self.segments and self.size + len(MAGIC) + size > self.max_bytes:
@@ -185,12 +187,12 @@ def open_spool(
     is_lost: Callable[[Record], bool] = lambda _: False,
     now: Callable[[], int] = time.time_ns,
 ) -> Spool:
-    """Open a spool, with what earlier sessions left in it, and begin a new session.
+    """Open the spool in a locked folder, with what earlier sessions left in it, and begin a new session.
 
     Parameters
     ----------
     folder
-        Where the segments lie; made if it is not there.
+        Where the segments lie.
     max_bytes, segment_bytes
         The most that all segments may take, and one of them.
     on_lost
@@ -200,18 +202,12 @@ def open_spool(
     now
         Nanoseconds since 1970.
     """
+    lanes: dict[str, Lane] = {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = lock_folder(folder)
-        lanes: dict[str, Lane] = {}
         segments, recovered = recover(folder, lanes, is_lost)
         epoch = next_epoch(folder, now() // 1000, recovered.last_epoch)
     except OSError as error:
-        raise StorageError(
-            f"the spool {folder} cannot be opened ({error.strerror})", "a writable folder", "Choose another folder"
-        ) from error
+        raise cannot_open(folder, error) from error
     kept = {segment.number: segment for segment in segments}
     size, number = sum(segment.size for segment in segments), max(kept, default=0)
-    return Spool(
-        folder, max_bytes, segment_bytes, on_lost, recovered, epoch, lanes, kept, size, number=number, lock=lock
-    )
+    return Spool(folder, max_bytes, segment_bytes, on_lost, recovered, epoch, lanes, kept, size, number=number)

@@ -14,6 +14,7 @@ from data_contracts.errors import StorageError
 from pipelines.live.edge import segment as segment_module
 from pipelines.live.edge.record import DamagedRecordError, Record, pack, unpack
 from pipelines.live.edge.segment import segment_files
+from pipelines.live.edge.session_files import locked_folder
 from pipelines.live.edge.spool import Lost, Spool, open_spool
 
 ASSETS = ("cnc-001", "cnc-002", "Drehmaschine-ß")
@@ -21,11 +22,14 @@ ASSETS = ("cnc-001", "cnc-002", "Drehmaschine-ß")
 
 @pytest.fixture(autouse=True)
 def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process loses nothing that it has written; what a machine without power loses is not tested here."""
+    """Do without: a killed process loses nothing that it has written, and a power cut is not tested here."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
-def _open(folder: Path, *, max_bytes: int = 1_000_000, segment_bytes: int = 400, lost: list[Lost] | None = None) -> Spool:
+def _open(
+    folder: Path, *, max_bytes: int = 1_000_000, segment_bytes: int = 400, lost: list[Lost] | None = None
+) -> Spool:
+    folder.mkdir(parents=True, exist_ok=True)
     reported = [] if lost is None else lost
 
     def on_lost(ranges: Iterable[Lost]) -> None:
@@ -53,11 +57,10 @@ def _pending(spool: Spool) -> dict[str, list[tuple[int, int]]]:
 
 
 def _crash(spool: Spool) -> None:
-    """Leave the spool as a killed process does: nothing is synced or tidied, only the lock goes."""
-    for handle in (spool.lock, spool._handle):
-        if handle >= 0:
-            os.close(handle)
-    spool.lock = spool._handle = -1
+    """Leave the spool as a killed process does: nothing is synced or tidied."""
+    if spool._handle >= 0:
+        os.close(spool._handle)
+    spool._handle = -1
 
 
 @given(st.binary(max_size=60))
@@ -133,9 +136,7 @@ def test_every_message_is_pending_confirmed_or_reported(tmp_path: Path, data: st
         assert spool.size <= max_bytes
         assert spool.size == sum(path.stat().st_size for _, path in segment_files(folder))
     gone = {
-        (each.asset, each.epoch, number)
-        for each in lost
-        for number in range(each.from_sequence, each.to_sequence + 1)
+        (each.asset, each.epoch, number) for each in lost for number in range(each.from_sequence, each.to_sequence + 1)
     }
     pending = _pending(spool)
     for asset, messages in appended.items():
@@ -176,11 +177,14 @@ def test_a_confirmation_of_another_session_says_nothing(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_share_a_spool(tmp_path: Path) -> None:
     """A second edge on the same folder is told so instead of mixing its messages in."""
-    spool = _open(tmp_path)
-    with pytest.raises(StorageError, match="in use by another process"):
-        _open(tmp_path)
-    spool.close()
-    _open(tmp_path).close()
+    with (
+        locked_folder(tmp_path),
+        pytest.raises(StorageError, match="in use by another process"),
+        locked_folder(tmp_path),
+    ):
+        pass
+    with locked_folder(tmp_path):
+        pass
 
 
 def test_an_epoch_is_later_than_all_before_it_although_the_clock_went_back(tmp_path: Path) -> None:
