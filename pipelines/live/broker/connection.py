@@ -29,6 +29,7 @@ def connect(
     in_flight: int | None = None,
     manual_ack: bool = False,
     will: tuple[str, bytes] | None = None,
+    will_retained: bool = True,
     patience_s: float = _PATIENCE_S,
 ) -> "Client":
     """Connect, and return the client once the broker has accepted it; it connects again by itself from then on.
@@ -36,7 +37,7 @@ def connect(
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
     that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
     what the client does (paho's 20 by default). `will` is a
-    retained topic and payload that the broker publishes if the client vanishes. `StorageError` if the broker is out of
+    topic and payload that the broker publishes, retained unless `will_retained` is false, if the client vanishes. `StorageError` if the broker is out of
     reach, `UsageError` if it refuses the client, both within `patience_s`.
     """
     paho = _paho()
@@ -45,7 +46,7 @@ def connect(
         if in_flight is not None:
             client.max_inflight_messages_set(in_flight)
         if will is not None:
-            client.will_set(will[0], will[1], qos=1, retain=True)
+            client.will_set(will[0], will[1], qos=1, retain=will_retained)
         first = _FirstAnswer()
         client.on_connect = _connected(first, on_connect)
         client.on_disconnect = _disconnected(first, on_disconnect)

@@ -36,6 +36,7 @@ class MessageStream:
     over: str  # the protocol, as faults name it
     possible: Sequence[FaultKind]
     epoch: int  # of the first sessions, in microseconds since 1970
+    numbered: bool = True  # whether readers see the epoch and sequence; Sparkplug has its own
     _sessions: dict[int, tuple[int, int]] = field(default_factory=dict)  # epoch and next number, by machine
 
     def messages(self, second: PlantSecond) -> Iterator[OutgoingMessage]:
@@ -52,7 +53,8 @@ class MessageStream:
             ahead = CLOCK_ERROR if kind == "clock_ahead" else 0
             rows = record_batch(second.begins + ahead, readings, not_a_number=channel)
             if kind is not None:
-                self.faults.note(Fault(self.over, asset, kind, second.second, channel, epoch, sequence))
+                number = (epoch, sequence) if self.numbered else (None, None)
+                self.faults.note(Fault(self.over, asset, kind, second.second, channel, *number))
             message = TelemetryMessage(asset, epoch, sequence, sent + ahead, ASSET_TYPE, rows)
             yield OutgoingMessage(self.plant.plants[machine], message, kind)
 

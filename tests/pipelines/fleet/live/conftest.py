@@ -8,6 +8,7 @@ collect_ignore = [
         "test_fleet_live_opcua.py": "asyncua",
         "test_fleet_live_mtconnect.py": "defusedxml",
         "test_fleet_live_mqtt.py": "paho",
+        "test_fleet_live_sparkplug.py": "paho",
         "test_fleet_live_command.py": "paho",
     }.items()
     if find_spec(package) is None
