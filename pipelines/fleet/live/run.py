@@ -87,10 +87,8 @@ async def _run(plant: LivePlant, pace: Pace, outputs: Sequence[Output], stop: as
     for second in _seconds(plant, pace):
         due = began + (second.second + 1 - pace.since) / pace.speed if pace.speed else loop.time()
         await _wait(stop, due - loop.time())
-        if not stop.is_set():
-            behind = max(behind, loop.time() - due)
-            await _unless(stop, _send_all(outputs, second))
-        if stop.is_set():
+        behind = max(behind, loop.time() - due)
+        if stop.is_set() or not await _unless(stop, _send_all(outputs, second)):
             return second.second, behind
     return second.second + 1, behind
 
@@ -121,8 +119,8 @@ async def _send_all(outputs: Sequence[Output], second: PlantSecond) -> None:
         await output.send(second)
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, or leave it where it is once `stop` is set, such as while a broker is gone."""
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, or leave it where it is once `stop` is set, such as while a broker is gone; return which."""
     working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -130,6 +128,8 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         working.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await working
+        return True
+    return False
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

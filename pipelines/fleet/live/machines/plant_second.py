@@ -37,9 +37,10 @@ def plant_seconds(plant: LivePlant, since: int, until: int) -> Iterator[PlantSec
     for first in range(since, until, at_once):
         seconds = np.arange(first, min(first + at_once, until))
         machine, second = np.tile(machines, len(seconds)), np.repeat(seconds, len(machines))
-        wear, stands = wear_at(plant.lives, machine, second)
-        machine, second, wear = machine[~stands], second[~stands], wear[~stands]
-        readings = signals(plant, machine, second, wear)
+        _, stands = wear_at(plant.lives, machine, second)
+        machine, second = machine[~stands], second[~stands]
+        wear, wear_after = (wear_at(plant.lives, machine, time)[0] for time in (second, second + 1))
+        readings = signals(plant, machine, second, wear, wear_after)
         for number in seconds.tolist():
             rows = slice(*np.searchsorted(second, [number, number + 1]).tolist())
             yield PlantSecond(number, machine[rows], readings[rows])

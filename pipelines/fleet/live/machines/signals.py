@@ -1,4 +1,4 @@
-"""What a machine's sensors read in a second: a pure function of the plant's seed, the asset, the second and the wear.
+"""What a machine's sensors read in a second: a pure function of the seed, the asset, the second and the wear.
 
 The spindle's vibration has the harmonics of its rotation and, as the bearing wears, the tone of balls that pass over
 the defect, modulated by the rotation (Randall and Antoni, "Rolling element bearing diagnostics: a tutorial", Mechanical
@@ -21,22 +21,23 @@ _TURN = 2.0 * np.pi
 _CUTS_AFTER = 3.0  # seconds of a minute until the tool cuts
 
 
-def signals(plant: LivePlant, machines: Integers, seconds: Integers, wear: Floats) -> Floats:
+def signals(plant: LivePlant, machines: Integers, seconds: Integers, wear: Floats, wear_after: Floats) -> Floats:
     """Return the readings of machines in seconds, (n, n_channels, readings a second).
 
-    `machines`, `seconds` since 1970 and `wear`, from 0 to 1, belong together, element by element.
+    `machines`, `seconds` since 1970 and the wear, from 0 to 1, at the begin and the end of the second belong together,
+    element by element.
     """
     readings = np.empty((len(seconds), len(CHANNELS), RATE))
     hours = seconds // _HOUR
     for hour in np.unique(hours).tolist():
         rows = np.flatnonzero(hours == hour)
         schedule = hour_schedule(plant, hour)
-        readings[rows] = _signals_of_hour(plant, schedule, machines[rows], seconds[rows], wear[rows])
+        readings[rows] = _signals_of_hour(plant, schedule, machines[rows], seconds[rows], wear[rows], wear_after[rows])
     return readings
 
 
 def _signals_of_hour(
-    plant: LivePlant, schedule: HourSchedule, machines: Integers, seconds: Integers, wear: Floats
+    plant: LivePlant, schedule: HourSchedule, machines: Integers, seconds: Integers, wear: Floats, wear_after: Floats
 ) -> Floats:
     minute = machines, seconds % _HOUR // 60
     tau = (seconds % 60)[:, None] + _WITHIN
@@ -44,7 +45,8 @@ def _signals_of_hour(
         schedule.speed_before[minute], schedule.speed[minute], schedule.revolutions[minute], tau
     )
     load = schedule.load[minute][:, None] * np.clip(tau - _CUTS_AFTER, 0.0, 1.0)
-    worn, size = wear[:, None], rate / 10.0
+    worn = wear[:, None] + (wear_after - wear)[:, None] * _WITHIN
+    size = rate / 10.0
     cos1, sin1 = _circle(revolutions)
     cos2, sin2 = cos1 * cos1 - sin1 * sin1, 2.0 * sin1 * cos1
     cos3, sin3 = cos2 * cos1 - sin2 * sin1, sin2 * cos1 + cos2 * sin1

@@ -27,7 +27,7 @@ rows = st.lists(
 
 def _signals(plant: LivePlant, wanted: list[tuple[int, int, float]]) -> np.ndarray:
     machines, seconds, wear = (np.array(column) for column in zip(*wanted, strict=True))
-    return signals(plant, machines, seconds, wear)
+    return signals(plant, machines, seconds, wear, wear)
 
 
 @settings(max_examples=60, deadline=None)
