@@ -5,7 +5,7 @@ kill. Nothing is ever overwritten or vacuumed: every version stays readable, whi
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -49,11 +49,12 @@ def append(
             delta = _open(workspace, table)
             try:
                 # Another process that created the table at the same time may have stored this batch: check that too.
-                target = delta or _create(workspace, table, with_stored_version(rows, 0).schema)
+                target = delta or create_table(workspace, table, with_stored_version(rows, 0).schema)
                 if any(target.transaction_version(batch) is not None for batch in ids):
                     return False
                 # Commits against the version just checked: if another process stored this batch since, it conflicts.
-                _commit(target, with_stored_version(rows, int(target.version()) + 1), ids, mark)
+                version = int(target.version()) + 1
+                commit_rows(target, with_stored_version(rows, version), dict.fromkeys(ids, mark))
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_new_version(workspace, table, delta):
                     raise
@@ -188,19 +189,21 @@ def _open(workspace: Workspace, table: str) -> DeltaTable | None:
     return open_table(location(workspace, table))
 
 
-def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
+def create_table(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
+    """Create a table; a `DeltaError` if there is one."""
     # An empty commit of its own, so that the first batch, like any other, conflicts if it is appended twice.
     return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
-def _commit(target: DeltaTable, rows: pa.Table, ids: Sequence[str], mark: int) -> None:
+def commit_rows(target: DeltaTable, rows: pa.Table, transactions: Mapping[str, int]) -> None:
+    """Append rows, and the number of each application transaction, in one commit."""
     write_deltalake(
         target,
         rows,
         mode="append",
         schema_mode="merge",
         writer_properties=_WRITER,
-        commit_properties=CommitProperties(app_transactions=[Transaction(batch, mark) for batch in ids]),
+        commit_properties=CommitProperties(app_transactions=[Transaction(*each) for each in transactions.items()]),
     )
 
 
