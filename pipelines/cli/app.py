@@ -40,6 +40,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.fleet:simulate",
         "Simulate a fleet of CNC machines: import its history, or send live telemetry.",
     ),
+    "bridge.opcua": ("pipelines.commands.live.bridge:opcua", "Read machines over OPC-UA and publish their telemetry."),
+    "bridge.mtconnect": (
+        "pipelines.commands.live.bridge:mtconnect",
+        "Read machines from an MTConnect agent and publish their telemetry.",
+    ),
     "contract.infer": ("pipelines.commands.schema:infer", "Infer a contract to start from out of files of telemetry."),
     "contract.check": (
         "pipelines.commands.schema:check",
@@ -114,6 +119,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS = {
     "audits": "Inspect assets without an alert.",
+    "bridge": "Carry machines' telemetry to the broker.",
     "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data_contracts.contract.contract_types import QUALITY_SUFFIX
+from data_contracts.streams.sessions import GapKind
 from pipelines.live.payloads.message import EVENT_TIME, TIME_TYPE
 
 GOOD, UNCERTAIN, BAD = 0, 1, 2
@@ -25,8 +26,9 @@ class Hole:
 
     asset: str
     detail: str
-    first_time: int
-    last_time: int
+    first_time: int | None
+    last_time: int | None
+    kind: GapKind = "gap"
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,12 @@ class Assembler:
             for name, own in self._assets[asset].channels.items():
                 if channel in (None, name):
                     own.interrupted = detail
+
+    def silence(self, asset: str, channel: str) -> None:
+        """Note that the machine has said that there are no readings: their absence is no hole."""
+        own = self._assets[asset].channels[channel]
+        if not own.interrupted:  # else what it had said before is not known
+            own.last_time = None
 
     def take(self, *, everything: bool = False) -> list[tuple[str, pa.RecordBatch]]:
         """Return the batches that are complete, or all; each is of one asset and second."""

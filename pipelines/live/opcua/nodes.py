@@ -9,7 +9,7 @@ from pipelines.live.opcua.opcua_client import asyncua_modules
 from pipelines.live.opcua.opcua_settings import OpcuaMachines, OpcuaMapping
 
 if TYPE_CHECKING:
-    from asyncua import Client
+    from asyncua.client.client import Client
     from asyncua.common.node import Node
 
 _AT_ONCE = 500
@@ -84,7 +84,8 @@ async def _check_readable(client: "Client", found: Sequence[MappedNode]) -> None
             ua.StatusCodes.BadNodeIdInvalid,
             ua.StatusCodes.BadAttributeIdInvalid,
         )
-        missing += [each.written for each, value in zip(some, values, strict=True) if value.StatusCode.value in absent]
+        statuses = [getattr(value.StatusCode, "value", None) for value in values]
+        missing += [each.written for each, status in zip(some, statuses, strict=True) if status in absent]
     if missing:
         more = f" and {len(missing) - 5:,} others" if len(missing) > 5 else ""
         raise UsageError(
@@ -107,7 +108,7 @@ async def _check_units(found: Iterable[MappedNode]) -> None:
 
 
 async def unit_of(node: "Node") -> str | None:
-    """Return the engineering unit of a variable as the server displays it; None if it says none (OPC 10000-8, 5.6.4)."""
+    """Return a variable's engineering unit as the server displays it (OPC 10000-8, 5.6.4); None if it says none."""
     try:
         information: Any = await (await node.get_child("0:EngineeringUnits")).read_value()
     except Exception:  # most variables have none

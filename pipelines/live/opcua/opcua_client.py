@@ -11,7 +11,7 @@ from data_contracts.errors import ForewarnError, StorageError, UsageError
 from pipelines.live.opcua.opcua_settings import PASSWORD_VARIABLE, OpcuaServerSection
 
 if TYPE_CHECKING:
-    from asyncua import Client
+    from asyncua.client.client import Client
 
 _WATCH_S = 5.0
 _APPLICATION = "urn:forewarn:bridge"

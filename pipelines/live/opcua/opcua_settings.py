@@ -52,7 +52,7 @@ class OpcuaServerSection:
 
 @configuration
 class OpcuaMachines:
-    """Machines whose nodes are named alike."""
+    """Machines whose nodes are named alike; an asset with scalars and arrays is in two groups."""
 
     assets: tuple[str, ...]
     """The assets, by their names in forewarn."""
@@ -96,12 +96,33 @@ class OpcuaMapping:
     rows: RowSettings = Field(default_factory=RowSettings)
 
     def __post_init__(self) -> None:
-        """Check that each asset is there once."""
-        taken: set[str] = set()
+        """Check that each channel of an asset is there once."""
         if not self.machines:
             raise WrongValueError("machines", "is empty", "at least one [[machines]]")
         for group in self.machines:
-            check_assets(group.assets, taken, "machines.assets")
+            check_assets(group.assets, set(), "machines.assets")
+        _ = self.channels, self.asset_types
+
+    @property
+    def channels(self) -> dict[str, tuple[str, ...]]:
+        """The channels of each asset, of all its groups."""
+        channels: dict[str, tuple[str, ...]] = {}
+        for group in self.machines:
+            for asset in group.assets:
+                if again := sorted(set(channels.get(asset, ())) & group.nodes.keys()):
+                    raise WrongValueError("machines.nodes", f"{asset} has {again[0]} twice", "each channel once")
+                channels[asset] = (*channels.get(asset, ()), *group.nodes)
+        return channels
+
+    @property
+    def asset_types(self) -> dict[str, str]:
+        """The type of each asset."""
+        types: dict[str, str] = {}
+        for group in self.machines:
+            for asset in group.assets:
+                if types.setdefault(asset, group.asset_type) != group.asset_type:
+                    raise WrongValueError("machines.asset_type", f"{asset} has two types", "one type an asset")
+        return types
 
 
 def read_opcua_mapping(path: Path) -> OpcuaMapping:

@@ -15,7 +15,8 @@ from pipelines.live.opcua.opcua_client import connected, explain
 from pipelines.live.opcua.opcua_settings import OpcuaMapping
 
 if TYPE_CHECKING:
-    from asyncua import Client, ua
+    from asyncua import ua
+    from asyncua.client.client import Client
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_PAUSE_S = 0.5
@@ -69,6 +70,7 @@ class OpcuaSource:
             subscription_parameters(server.publishing_interval.total_seconds() * 1000, server.keep_for.total_seconds()),
             take=self._take,
             on_missing=self._missing,
+            on_restored=self._restored,
             on_dropped=self._drop,
         )
         await subscription.init()
@@ -108,6 +110,18 @@ class OpcuaSource:
         self.counts["interruptions"] += 1
         self.assembler.interrupt({node.asset for node in self._nodes.values()}, detail)
 
+    def _restored(self, outage_s: float) -> None:
+        """Look for holes where the server's queues cannot have held all of an outage."""
+        self.counts["restored"] += 1
+        for group in self.mapping.machines:
+            if outage_s > group.queue_size * group.sampling_interval.total_seconds():
+                for channel in group.nodes:
+                    self.assembler.interrupt(
+                        group.assets,
+                        f"an outage of {outage_s:,.0f} s, longer than the OPC-UA server's queue",
+                        channel=channel,
+                    )
+
     def _drop(self, detail: str) -> None:
         self._missing(detail)
         self._dropped.set()
@@ -124,7 +138,7 @@ class OpcuaSource:
         if has_overflowed(code):
             self.counts["overflows"] += 1
             self.assembler.interrupt([node.asset], "the OPC-UA server's queue overflowed", channel=node.channel)
-        time = value.SourceTimestamp or value.ServerTimestamp
+        time: datetime | None = value.SourceTimestamp or value.ServerTimestamp
         if time is None:
             self.counts["without_time"] += 1
             time = datetime.now(UTC)
@@ -145,9 +159,9 @@ class OpcuaSource:
         except (ValueError, TypeError):
             values = np.empty(0)
         if values.ndim != 1 or not len(values):
-            # A machine that is off, or says that it does not know: at this time there is no number.
-            if reading is not None and quality == GOOD:
-                self.counts["no_numbers"] += 1
+            if quality == BAD:
+                # The machine is off, or says that it does not know: nothing is missing until it goes on.
+                self.assembler.silence(node.asset, node.channel)
             self.counts["empty_arrays"] += 1
             return
         first = time if node.machines.times == "first" else time - interval * (len(values) - 1)

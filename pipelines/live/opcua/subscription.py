@@ -7,6 +7,7 @@ from typing import Any
 from asyncua import ua
 from asyncua.client.ua_session import UaSession
 from asyncua.common.subscription import Subscription
+from asyncua.ua.attribute_ids import AttributeIds
 
 Take = Callable[[int, "ua.DataValue"], None]
 _OVERFLOW = 0x0480  # info type DataValue and the bit Overflow (OPC 10000-4, table 173)
@@ -26,10 +27,11 @@ class ReadingSubscription(Subscription):
         *,
         take: Take,
         on_missing: Callable[[str], None],
+        on_restored: Callable[[float], None],
         on_dropped: Callable[[str], None],
     ) -> None:
         super().__init__(session, parameters, handler=None)
-        self._take, self._on_missing, self._on_dropped = take, on_missing, on_dropped
+        self._take, self._on_missing, self._on_restored, self._on_dropped = take, on_missing, on_restored, on_dropped
 
     async def publish_callback(self, publish_result: "ua.PublishResult") -> None:
         """Hand over what a notification holds; messages that are missing before it are reported."""
@@ -68,6 +70,7 @@ class ReadingSubscription(Subscription):
             (result,) = await self.server.transfer_subscriptions(parameters)
             result.StatusCode.check()
             self.server._subscription_callbacks[self.subscription_id] = self.publish_callback  # noqa: SLF001 - as asyncua's own restore
+            self._on_restored(time.monotonic() - (self.last_publish_at or 0.0))
             last = self.last_sequence_number or 0
             for number in sorted(each for each in result.AvailableSequenceNumbers or () if each > last):
                 message = await self.server.republish(self.subscription_id, number)
@@ -99,7 +102,7 @@ def monitoring_request(node_id: "ua.NodeId", handle: int, *, interval_ms: float,
     """Return a request to sample a node, each new source timestamp included although the value is the same."""
     request = ua.MonitoredItemCreateRequest()
     request.ItemToMonitor.NodeId = node_id
-    request.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+    request.ItemToMonitor.AttributeId = AttributeIds.Value
     request.MonitoringMode = ua.MonitoringMode.Reporting
     parameters = ua.MonitoringParameters()
     parameters.ClientHandle = handle

@@ -23,7 +23,13 @@ NOW = pd.Timestamp("2026-11-30T12:00:00.5Z")
 
 
 def _start(*words: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", "import sys; from pipelines.cli import main; main(sys.argv[1:])", "simulate", "--live"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from pipelines.cli import main; main(sys.argv[1:])",
+        "simulate",
+        "--live",
+    ]
     return subprocess.Popen(
         [*command, "--json", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     )
