@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,32 @@ def test_in_real_time_a_second_takes_a_second(mosquitto: MosquittoProcess) -> No
         _run(plant, mosquitto.settings, "json", pace=Pace(SECOND, SECOND + 10, speed=10.0))
         _wait_for(received, 20)
     assert all(arrival - began >= (number + 1) / 10 for number, arrival in enumerate(arrivals))
+
+
+def test_a_spool_keeps_what_nobody_confirms(mosquitto: MosquittoProcess, tmp_path: Path) -> None:
+    """Through an edge, every second arrives under its epoch; unconfirmed it is still there for the next plant."""
+    plant, plan, pace = (
+        make_live_plant(7, 2),
+        plan_faults(5, 0.3, ["lost", "nan"]),
+        Pace(SECOND, SECOND + 10, speed=0.0),
+    )
+    settings = OutputSettings(over=("arrow",), broker=mosquitto.settings, spool=tmp_path / "spool")
+
+    async def run() -> LiveResult:
+        return await run_live(plant, pace, opened_outputs(plant, plan, pace, settings), plan, asyncio.Event())
+
+    with _listening(mosquitto.settings) as received:
+        asyncio.run(run())
+        first = {(each.asset, each.epoch, each.sequence): _values(each) for each in received.messages}
+        assert {(asset, sequence) for asset, _, sequence in first} == {
+            (asset, sequence) for asset in plant.assets for sequence in range(10)
+        }
+        assert sum(bool(np.isnan(values).any()) for values in first.values()) == plan.counts["arrow", "nan"] > 0
+        assert set(plan.counts) == {("arrow", "nan")}
+        received.messages.clear()
+        asyncio.run(run())
+        again = {(each.asset, each.epoch, each.sequence) for each in received.messages}
+        assert set(first) <= again
 
 
 def test_a_broker_that_is_not_there_is_named() -> None:
