@@ -69,19 +69,20 @@ class EdgeNode:
         self._death_number = epoch % _SEQUENCE_END
         self._numbers = count()
         self._birth_time = 0
-        self._born: set[str] | None = None  # devices that live; None before the node's birth
+        self._born = set[str]()  # devices that live
+        self._birth_is_due = True  # set by the connection's thread too
         self.connection = AcknowledgedConnection(
             broker,
             f"forewarn-plant-{group}-{epoch}",
             on_message=self._commanded,
-            on_connect=lambda client: client.subscribe(f"spBv1.0/{group}/NCMD/{NODE}", qos=1),
+            on_connect=self._connected,
             will=(self._topic("NDEATH"), encode_node_death(self._death_number)),
             will_retained=False,
         )
 
     def prepare(self, running: set[str], now: int) -> None:
         """Bear the node and its devices where they are not, and let devices die that stand."""
-        if self._born is None:
+        if self._birth_is_due:
             self._be_born(running, now)
             return
         for device in self._devices:
@@ -108,7 +109,8 @@ class EdgeNode:
     def _be_born(self, running: set[str], now: int) -> None:
         # By their time hosts know births apart.
         self._birth_time = max(now, self._birth_time + _MILLISECOND)
-        self._numbers, self._born = count(), set()
+        self._numbers, self._birth_is_due = count(), False
+        self._born.clear()
         birth = encode_node_birth(self._birth_time, self._death_number, self._number())
         self._send(self._topic("NBIRTH"), birth)
         for device in self._devices:
@@ -118,18 +120,22 @@ class EdgeNode:
     def _bear(self, device: str, now: int) -> None:
         metrics = channel_metrics(COLUMNS, ASSET_TYPE, self._devices.index(device) * len(CHANNELS))
         self._send(self._topic("DBIRTH", device), encode_device_birth(now, self._number(), metrics))
-        if self._born is not None:
-            self._born.add(device)
+        self._born.add(device)
 
     def _aliases(self, device: str) -> dict[str, int]:
         first = self._devices.index(device) * len(CHANNELS)
         return {name: first + number for number, name in enumerate(CHANNELS)}
 
+    def _connected(self, client: Any) -> None:
+        """Hear commands, and be born again: the broker has published the will of a connection that broke."""
+        client.subscribe(f"spBv1.0/{self._group}/NCMD/{NODE}", qos=1)
+        self._birth_is_due = True
+
     def _commanded(self, _: Any, message: Any) -> None:
         """Be born again with the next second, if that is the command; it arrives in the connection's own thread."""
         try:
             if is_rebirth(bytes(message.payload)):
-                self._born = None
+                self._birth_is_due = True
         except PayloadError:
             return  # a command that nobody can read asks for nothing
 

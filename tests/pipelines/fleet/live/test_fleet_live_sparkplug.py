@@ -172,3 +172,28 @@ def test_a_host_gets_births_when_it_asks(mosquitto: MosquittoProcess) -> None:
 
     with _hosting(mosquitto.settings) as host:
         asyncio.run(run(host))
+
+
+def test_a_node_is_born_again_after_its_broker_was_gone(mosquitto: MosquittoProcess) -> None:
+    """What a broker lost with its connection begins anew: births, then data, in order."""
+    plant, received = make_live_plant(7, 1), list[str]()
+
+    async def run() -> None:
+        publisher = SparkplugPublisher(plant, plan_faults(0, 0.0), mosquitto.settings, began=SECOND)
+        await publisher.send(plant_second(plant, SECOND))
+        mosquitto.kill()
+        mosquitto.start()
+        with _hosting(mosquitto.settings) as host:
+            ends = time.monotonic() + 20
+            second = SECOND
+            while "DDATA" not in host.kinds and time.monotonic() < ends:
+                second += 1
+                await publisher.send(plant_second(plant, second))
+                await asyncio.sleep(0.25)
+            received.extend(host.kinds)
+            assert host.refused == 0
+            first = host.messages[0].rows.column(EVENT_TIME)[0].cast("int64").as_py()
+            assert SECOND < first // 1_000_000 <= second
+
+    asyncio.run(run())
+    assert received[:3] == ["NBIRTH", "DBIRTH", "DDATA"]
