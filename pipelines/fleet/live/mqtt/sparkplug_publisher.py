@@ -69,7 +69,7 @@ class EdgeNode:
         self._death_number = epoch % _SEQUENCE_END
         self._numbers = count()
         self._birth_time = 0
-        self._born = set[str]()  # devices that live
+        self._born = set[str]()  # devices with a birth and no death since
         self._birth_is_due = True  # set by the connection's thread too
         self.connection = AcknowledgedConnection(
             broker,
@@ -81,13 +81,13 @@ class EdgeNode:
         )
 
     def prepare(self, running: set[str], now: int) -> None:
-        """Bear the node and its devices where they are not, and let devices die that stand."""
+        """Send the births that are due, and the deaths of devices that stand."""
         if self._birth_is_due:
-            self._be_born(running, now)
+            self._send_births(running, now)
             return
         for device in self._devices:
             if device in running and device not in self._born:
-                self._bear(device, now)
+                self._send_device_birth(device, now)
             elif device in self._born and device not in running:
                 self._born.discard(device)
                 self._send(self._topic("DDEATH", device), encode_device_death(now, self._number()))
@@ -96,7 +96,7 @@ class EdgeNode:
         """Publish a device's data as whole and as often as its fault says; return how often."""
         message = outgoing.message
         if outgoing.fault == "restarted":
-            self._be_born(running, message.sent - 1_000_000)
+            self._send_births(running, message.sent - 1_000_000)
         payloads = damaged(encode_data(message, self._aliases(message.asset), self._number()), outgoing)
         for payload in payloads:
             self._send(self._topic("DDATA", message.asset), payload)
@@ -106,8 +106,8 @@ class EdgeNode:
         """Say that the node is gone."""
         self._send(self._topic("NDEATH"), encode_node_death(self._death_number))
 
-    def _be_born(self, running: set[str], now: int) -> None:
-        # By their time hosts know births apart.
+    def _send_births(self, running: set[str], now: int) -> None:
+        # Hosts tell births apart by their time.
         self._birth_time = max(now, self._birth_time + _MILLISECOND)
         self._numbers, self._birth_is_due = count(), False
         self._born.clear()
@@ -115,9 +115,9 @@ class EdgeNode:
         self._send(self._topic("NBIRTH"), birth)
         for device in self._devices:
             if device in running:
-                self._bear(device, now)
+                self._send_device_birth(device, now)
 
-    def _bear(self, device: str, now: int) -> None:
+    def _send_device_birth(self, device: str, now: int) -> None:
         metrics = channel_metrics(COLUMNS, ASSET_TYPE, self._devices.index(device) * len(CHANNELS))
         self._send(self._topic("DBIRTH", device), encode_device_birth(now, self._number(), metrics))
         self._born.add(device)
@@ -127,12 +127,12 @@ class EdgeNode:
         return {name: first + number for number, name in enumerate(CHANNELS)}
 
     def _connected(self, client: Any) -> None:
-        """Hear commands, and be born again: the broker has published the will of a connection that broke."""
+        """Subscribe to commands. Births are due: the broker has published the will of a connection that broke."""
         client.subscribe(f"spBv1.0/{self._group}/NCMD/{NODE}", qos=1)
         self._birth_is_due = True
 
     def _commanded(self, _: Any, message: Any) -> None:
-        """Be born again with the next second, if that is the command; it arrives in the connection's own thread."""
+        """Send births with the next second, if that is the command; it arrives in the connection's own thread."""
         try:
             if is_rebirth(bytes(message.payload)):
                 self._birth_is_due = True

@@ -14,11 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from defusedxml import ElementTree
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.fleet.live.faults import Fault, FaultPlan, plan_faults
 from pipelines.fleet.live.machines.live_plant import CHANNELS, LivePlant, make_live_plant, wear_out
 from pipelines.fleet.live.machines.plant_second import plant_second
 from pipelines.fleet.live.mtconnect.agent import Agent, make_server
+from pipelines.fleet.live.mtconnect.data_items import data_items
+from pipelines.fleet.live.mtconnect.observations import Observations
 
 SECOND = 1_795_000_000
 NO_FAULTS = plan_faults(0, 0.0)
@@ -220,6 +224,32 @@ def test_what_is_unavailable_is_no_number() -> None:
         assert current["cnc-001_availability"].text == "UNAVAILABLE"
         assert "repair" in (current["cnc-001_message"].text or "")
         assert pd.Timestamp(current["cnc-001_message"].attrib["timestamp"]).timestamp() == SECOND + 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 30),
+    added=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60),
+    count=st.integers(1, 9),
+)
+def test_the_buffer_loses_nothing_but_the_oldest(size: int, added: list[tuple[int, int, int]], count: int) -> None:
+    """Read with any count it gives the newest once, in order; its state at any number is the fold of all until then."""
+    observations = Observations(("a", "b"), data_items(scalars=False)[:3], size)
+    state: dict[tuple[int, int], str] = {}
+    states = []
+    for now, (device, item, value) in enumerate(added):
+        observations.add(device, item, now, str(value))
+        if state.get((device, item)) != str(value):
+            state = {**state, (device, item): str(value)}
+            states.append(state)
+    assert observations.last_sequence == len(states)
+    following, read = observations.first_sequence, list[int]()
+    while following < observations.next_sequence:
+        chosen, following = observations.read(following, count, range(2))
+        read += [each.sequence for each in chosen]
+    assert read == list(range(max(1, len(states) - size + 1), len(states) + 1))
+    for at in read:
+        assert {(each.device, each.item): each.value for each in observations.state(at)} == states[at - 1]
 
 
 def test_an_agent_that_starts_again_has_another_instance() -> None:
