@@ -103,7 +103,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (
         "pipelines.commands.schema:schema",
-        "Print the JSON Schema of an experiment, of a workspace's settings or of a contract.",
+        "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
     ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
