@@ -46,14 +46,14 @@ _PARTS = (
     ),
     (
         "An OPC-UA mapping",
-        "The TOML file of `forewarn bridge opcua` ([how](../how-to/bridges.md)); `forewarn bridge opcua ADDRESS --browse`\n"
-        "prints a draft.",
+        "The TOML file of `forewarn bridge opcua` ([how](../how-to/bridges.md)).\n"
+        "`forewarn bridge opcua ADDRESS --browse` prints a draft.",
         reference(json_schema(OpcuaMapping), prefix="[", suffix="]"),
     ),
     (
         "An MTConnect mapping",
-        "The TOML file of `forewarn bridge mtconnect` ([how](../how-to/bridges.md)); `forewarn bridge mtconnect URL --probe`\n"
-        "prints a draft.",
+        "The TOML file of `forewarn bridge mtconnect` ([how](../how-to/bridges.md)).\n"
+        "`forewarn bridge mtconnect URL --probe` prints a draft.",
         reference(json_schema(MtconnectMapping), prefix="[", suffix="]"),
     ),
     (
