@@ -12,7 +12,7 @@ from typing import Literal
 from data_contracts.streams.intervals import Interval, Intervals, contains, difference, intersection, union
 
 Verdict = Literal["new", "duplicate", "fills_gap"]
-GapKind = Literal["gap", "late", "restart", "edge_dropped", "agent_buffer"]
+GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer"]
 
 
 @dataclass(frozen=True)
