@@ -1,1 +1,1 @@
-"""Streams of messages into tables: edge sessions, sequences and gaps, checks and commits."""
+"""Live telemetry: sessions and gaps, messages checked in one sweep, and each stored once."""

@@ -49,6 +49,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
+    "listen": (
+        "pipelines.commands.live.listen:listen",
+        "Store telemetry that arrives at a broker, each message once.",
+    ),
     "data.report": (
         "pipelines.commands.data:report",
         "Describe what is stored: spans, gaps, channels, failures, and what to try first.",
