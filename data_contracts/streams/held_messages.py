@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine_entries import HELD, TABLE
+from data_contracts.ingestion.quarantine_entries import HELD, REPAIRED, TABLE, store_entries
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.row_conditions import is_one_of, text
 from data_contracts.tables.table_access import open_to_read, query, storage
@@ -92,6 +92,29 @@ def undecoded_digests(workspace: Workspace) -> list[str]:
         return [str(digest) for digest in digests]
 
 
+def held_undecoded(workspace: Workspace, reasons: Sequence[str], most: int) -> dict[str, tuple[str, bytes]]:
+    """Return topics and payloads of messages held for one of some reasons, the oldest first, by entry."""
+    with storage(workspace, TABLE):
+        delta = open_to_read(workspace, TABLE)
+        if delta is None:
+            return {}
+        because = " OR ".join(f"reasons LIKE {text(json.dumps([each])[:-2] + '%')}" for each in reasons)
+        released = f'SELECT entry FROM t WHERE action = {text(REPAIRED)} AND "table" = {text(TABLE)}'  # noqa: S608
+        chosen = f'"table" = {text(UNDECODED)} AND action = {text(HELD)} AND ({because}) AND entry NOT IN ({released})'
+        rows = query(delta, f"SELECT entry, row FROM t WHERE {chosen} ORDER BY known_time, entry LIMIT {most}")  # noqa: S608
+        return {str(row["entry"]): payload_of(row["row"]) for row in rows.to_pylist()}
+
+
+def release_undecoded(workspace: Workspace, entries: Sequence[str], now: pd.Timestamp) -> None:
+    """Record that messages have been read after all and are stored; quarantine itself has the commit that says so."""
+    commit = f"read later:{hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()[:32]}"
+    nothing = pd.Series(pd.NaT, index=range(len(entries)), dtype="datetime64[us, UTC]")
+    beside = {"contract": UNDECODED, "contract_version": "", "table": TABLE, "reasons": "[]", "row": "{}"}
+    released = pd.DataFrame({"entry": list(entries), "action": REPAIRED, "replay_id": commit, **beside})
+    unknown = dict.fromkeys(("batch_id", "units", "asset"))
+    store_entries(workspace, released.assign(**unknown, event_time=nothing), commit, now)
+
+
 def held_rows(workspace: Workspace, table: str, batch_ids: Sequence[str]) -> dict[str, frozenset[int]]:
     """Return which rows of some messages are in quarantine, by the message's batch id."""
     with storage(workspace, TABLE):
@@ -100,8 +123,7 @@ def held_rows(workspace: Workspace, table: str, batch_ids: Sequence[str]) -> dic
             return {}
         condition = f'"table" = {text(table)} AND action = {text(HELD)} AND {is_one_of("batch_id", batch_ids)}'
         entries = to_pandas(query(delta, f"SELECT entry, batch_id FROM t WHERE {condition}"))  # noqa: S608
-    numbers = entries["entry"].str.rpartition(":")[2].astype("int64") if len(entries) else []
     held: dict[str, set[int]] = {}
-    for batch_id, number in zip(entries["batch_id"], numbers, strict=True):
-        held.setdefault(str(batch_id), set()).add(int(number))
+    for batch_id, entry in zip(entries["batch_id"], entries["entry"], strict=True):
+        held.setdefault(str(batch_id), set()).add(int(str(entry).rpartition(":")[2]))
     return {batch_id: frozenset(rows) for batch_id, rows in held.items()}

@@ -22,10 +22,10 @@ from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stored_sessions import Plan, StoredSessions, rows_of
 from data_contracts.streams.stream_gaps import read_gaps, store_gaps
+from data_contracts.streams.stream_table import StreamTable, TransactionConflictError
 from data_contracts.streams.table_flush import TableFlush, TableState, prepare
 from data_contracts.tables import service_records
 from data_contracts.tables.arrow_frames import to_arrow
-from data_contracts.tables.stream_appends import StreamTable, TransactionConflictError
 from data_contracts.workspace import Workspace
 
 PATIENCE = pd.Timedelta(minutes=1)

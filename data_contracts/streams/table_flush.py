@@ -17,12 +17,11 @@ from data_contracts.streams.flush_check import CheckedFlush, check_flush
 from data_contracts.streams.flush_rates import CARRIED_US, Carried, carry_on
 from data_contracts.streams.flush_rows import FlushRows, Numbers, collect_rows, empty_rows, to_frame, to_stored
 from data_contracts.streams.held_messages import held_rows
-from data_contracts.streams.message_shape import shape_breaches
-from data_contracts.streams.messages import StreamMessage
+from data_contracts.streams.messages import StreamMessage, shape_breaches
 from data_contracts.streams.stored_sessions import Admitted
+from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import to_arrow
-from data_contracts.tables.stream_appends import StreamTable
 from data_contracts.validation.quality_flags import stored_names
 from data_contracts.workspace import Workspace
 
@@ -159,8 +158,7 @@ def _look_back(state: TableState, compiled: CompiledContract, rows: FlushRows) -
     state.looked_back.update(new)
     first, last = int(rows.event_us.min()), int(rows.event_us.max())
     start = max(first, last - _LONGEST_LOOK_BACK_US) - CARRIED_US - 1
-    span = {"start": _instant(start), "end": _instant(last)}
-    stored = tables.read(state.workspace, state.contract.table, assets=new, **span)
+    stored = tables.read(state.workspace, state.contract.table, assets=new, start=_instant(start), end=_instant(last))
     for name in limited:
         if name in stored.columns:
             present = stored[["asset", "event_time", name]].dropna()

@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
+    "listen": (
+        "pipelines.commands.live.listen:listen",
+        "Store telemetry that arrives at a broker, each message once.",
+    ),
     "data.report": (
         "pipelines.commands.data:report",
         "Describe what is stored: spans, gaps, channels, failures, and what to try first.",
@@ -68,6 +72,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": (
         "pipelines.commands.features:features",
         "Write the features of an experiment's samples into a folder of Parquet files.",
+    ),
+    "indicators.add": (
+        "pipelines.commands.live.indicators:add",
+        "Define indicators: features of short windows, stored as telemetry of their own.",
+    ),
+    "indicators.list": ("pipelines.commands.live.indicators:listed", "List the indicators of the workspace."),
+    "indicators.backfill": (
+        "pipelines.commands.live.indicators:backfill",
+        "Compute indicators from the telemetry that is stored.",
     ),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
     "reproduce": (
@@ -106,7 +119,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (
         "pipelines.commands.schema:schema",
-        "Print the JSON Schema of an experiment, of a workspace's settings or of a contract.",
+        "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
     ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
@@ -118,6 +131,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",
     "bridge": "Carry machines' telemetry to the broker.",
     "contract": "Infer a contract from files, and explain one.",

@@ -20,10 +20,10 @@ from data_contracts.streams import stream_writer
 from data_contracts.streams.held_messages import UNDECODED, HeldMessage, payload_of
 from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
+from data_contracts.streams.stream_table import StreamTable
 from data_contracts.streams.stream_writer import StreamWriter
 from data_contracts.tables import service_records, tables
 from data_contracts.tables.readings import read_qualities
-from data_contracts.tables.stream_appends import StreamTable
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import init_workspace
 

@@ -63,6 +63,52 @@ def opcua(
     return _carry(opcua_bridge(read_opcua_mapping(Path(mapping))), dry_run=dry_run, for_text=for_)
 
 
+def mtconnect(
+    mapping: str,
+    /,
+    *,
+    probe: Flag = False,
+    dry_run: Flag = False,
+    for_: For = None,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Read machines from an MTConnect agent and publish their telemetry, until interrupted.
+
+    What the ingester has not confirmed is kept in the spool, and sent again after an outage or a restart; a bridge that
+    starts again goes on with the observation where it stopped.
+
+    Parameters
+    ----------
+    mapping : str
+        A TOML file that maps the agent's data items to channels of assets; with --probe also an agent's address, such
+        as http://agent.plant:5000.
+    probe : bool
+        Print a draft of a mapping from what the agent says of its devices, and read nothing.
+    dry_run : bool
+        Read for five seconds, or as long as --for says, and show what would be published; nothing is kept or sent.
+    for_ : str, optional
+        How long to run, such as 10min; until interrupted by default.
+    options : Options
+        The form of the output; no workspace is needed.
+    """
+    import asyncio
+
+    from pipelines.live.mtconnect.draft import probe_draft
+    from pipelines.live.mtconnect.mtconnect_bridge import mtconnect_bridge
+    from pipelines.live.mtconnect.mtconnect_settings import AgentSection, read_mtconnect_mapping
+
+    _silence(options.verbose)
+    if probe:
+        is_address = mapping.startswith(("http://", "https://"))
+        agent = AgentSection(url=mapping) if is_address else read_mtconnect_mapping(Path(mapping)).agent
+        draft = asyncio.run(probe_draft(agent))
+        if options.json:
+            return draft
+        sys.stdout.write(draft.text)
+        return None
+    return _carry(mtconnect_bridge(read_mtconnect_mapping(Path(mapping))), dry_run=dry_run, for_text=for_)
+
+
 def _carry(bridge: "Bridge", *, dry_run: bool, for_text: str | None) -> Any:
     from features.names import parse_duration
     from pipelines.live.bridging.bridge import dry_run as show

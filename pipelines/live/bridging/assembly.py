@@ -31,6 +31,9 @@ class Hole:
     kind: GapKind = "gap"
 
 
+OnHole = Callable[[Hole], None]
+
+
 @dataclass(frozen=True)
 class AssemblyRules:
     """How readings become rows; times in microseconds, patience in seconds."""
@@ -96,7 +99,7 @@ class Assembler:
         channels: Mapping[str, Sequence[str]],
         rules: AssemblyRules,
         *,
-        on_hole: Callable[[Hole], None],
+        on_hole: OnHole,
         clock: Callable[[], float],
     ) -> None:
         self._assets = {asset: _Asset({name: _Channel() for name in names}) for asset, names in channels.items()}
@@ -129,9 +132,11 @@ class Assembler:
         if not len(times):
             return
         self.readings += len(times)
-        if own.last_time is not None and int(times[0]) - own.last_time > interval + interval // 2:
+        # Clocks of machines are not exact: what is missing is a good part of a series, or more.
+        tolerance = max(interval + interval // 2, interval * len(times) // 2)
+        if own.last_time is not None and int(times[0]) - own.last_time > tolerance:
             own.interrupted = own.interrupted or "a series that does not follow the one before"
-            self._look_for_hole(asset, held, own, int(times[0]), tolerance=interval + interval // 2)
+            self._look_for_hole(asset, held, own, int(times[0]), tolerance=tolerance)
         own.interrupted = ""
         qualities = np.where(np.isfinite(values), quality, max(quality, BAD)).astype(np.int8)
         own.blocks.append((times, values, qualities))

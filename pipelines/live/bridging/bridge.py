@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
 from data_contracts.errors import ForewarnError
-from pipelines.live.bridging.assembly import Assembler, AssemblyRules, Hole
+from pipelines.live.bridging.assembly import Assembler, AssemblyRules, Hole, OnHole
 from pipelines.live.bridging.bridge_run import RunResult, Source, carry
 from pipelines.live.bridging.bridge_settings import BrokerSection, RowSettings
 from pipelines.live.bridging.outcomes import BridgeResult, DryRun, Sample
@@ -19,6 +21,10 @@ from pipelines.live.payloads.schemas import payload_schema
 
 _MICROSECONDS = 1_000_000
 _LAST_WORDS_S = 3.0
+
+
+MakeSource = Callable[[Assembler, OnHole, Path | None], Source]
+"""Makes the source, which hands readings to the assembler; the folder is where it may keep its place."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Bridge:
     sending: SendingSettings
     rows: RowSettings
     tolerance: int  # microseconds without a reading that are a gap, around an interruption
-    make_source: Callable[[Assembler], Source]
+    make_source: "MakeSource"
 
     @property
     def client_id(self) -> str:
@@ -83,15 +89,14 @@ def _run(
     )
 
     async def run() -> None:
-        import time
-
         def on_hole(hole: Hole) -> None:
             result.gaps.append(hole)
             sink.report(hole)
 
         channels = {each.asset: each.channels for each in bridge.assets}
         assembler = Assembler(channels, rules, on_hole=on_hole, clock=time.monotonic)
-        await carry(bridge.make_source(assembler), assembler, sink, result, for_s=for_s, once=once)
+        source = bridge.make_source(assembler, on_hole, None if once else bridge.spool.folder)
+        await carry(source, assembler, sink, result, for_s=for_s, once=once)
 
     asyncio.run(run())
 

@@ -27,6 +27,9 @@ class Source(Protocol):
     async def run(self, *, once: bool = False) -> None:
         """Read until cancelled."""
 
+    def finish(self) -> None:
+        """Hear that everything that was read is at the sink."""
+
 
 class Sink(Protocol):
     """What takes rows and holes."""
@@ -88,6 +91,7 @@ async def carry(
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
             _hand_over(assembler, sink, result, everything=True)
+            source.finish()
             result.seconds = time.monotonic() - began
             result.readings, result.late_readings = assembler.readings, assembler.late
             result.source, result.problem = dict(source.counts), source.problem

@@ -26,8 +26,8 @@ def connect(
     on_disconnect: Callable[[str], None] | None = None,
     session_s: int = 0,
     receive_maximum: int | None = None,
-    in_flight: int | None = None,
     manual_ack: bool = False,
+    in_flight: int = 20,
     will: tuple[str, bytes] | None = None,
     will_retained: bool = True,
     patience_s: float = _PATIENCE_S,
@@ -36,15 +36,14 @@ def connect(
 
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
     that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
-    what the client does (paho's 20 by default). `will` is a topic and payload that the broker publishes if the client
-    vanishes, retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it
-    refuses the client, both within `patience_s`.
+    what the client sends without one. `will` is a topic and payload that the broker publishes if the client vanishes,
+    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses the
+    client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
         client = _client(protocol, settings, client_id, manual_ack=manual_ack, keeps_session=session_s > 0)
-        if in_flight is not None:
-            client.max_inflight_messages_set(in_flight)
+        client.max_inflight_messages_set(in_flight)
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=will_retained)
         first = _FirstAnswer()

@@ -116,7 +116,7 @@ class Edge:
                 connections=sent["connections"],
                 refused=sent["refused"],
                 failures=sent["failures"],
-                recovered=spool.recovered.records,
+                recovered=self._outbox.recovered,
                 torn_bytes=spool.recovered.torn_bytes,
                 connected=self._publisher.connected,
                 problem=self._publisher.problem,
@@ -209,8 +209,7 @@ def open_edge(
                 yield Edge(outbox, publisher, clock)
         finally:
             publisher.stop(_CLOSING_S)
-            with outbox.lock:
-                opened.close()
+            outbox.close()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What is to be sent next: the spool's messages, fairly by asset and within limits; gap notices; schemas."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ from pipelines.live.edge.session_files import write_durably
 from pipelines.live.edge.spool import Lost, Spool
 
 _LONGEST_PATIENCE_S = 600.0
+_CONFIRMED_FILE = "confirmed.json"
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,21 @@ class Outbox:
     sending: SendingSettings
     sync_each: bool = False
     clock: Callable[[], float] = time.monotonic
+    recovered: int = 0  # messages that earlier sessions left
     lock: threading.RLock = field(default_factory=threading.RLock)
     _schemas: dict[str, bytes] = field(default_factory=dict)
     _ready: dict[str, None] = field(default_factory=dict)  # assets that may have something to send, in turn
     _waiting: dict[str, _Waiting] = field(default_factory=dict)
+    _confirmed: dict[str, tuple[int, int]] = field(default_factory=dict)  # epoch and sequence by asset
 
     def __post_init__(self) -> None:
-        """Read the schemas of what earlier sessions left."""
+        """Read the schemas of what earlier sessions left, and what of that they knew to be confirmed."""
         self._schema_folder.mkdir(exist_ok=True)
         for file in sorted(self._schema_folder.glob("*.arrow")):
             self._schemas[file.stem] = file.read_bytes()
+        for asset, (epoch, sequence) in _read_confirmed(self.spool.folder / _CONFIRMED_FILE).items():
+            self.spool.confirm(asset, epoch, sequence)
+        self.recovered = self.spool.pending
 
     def append(self, record: Record) -> None:
         """Keep a message to be sent; StorageError if the disk refuses it."""
@@ -136,6 +143,7 @@ class Outbox:
         with self.lock:
             count = self.spool.confirm(asset, epoch, sequence)
             if count:
+                self._confirmed[asset] = (epoch, sequence)
                 self._waiting.pop(asset, None)
                 lane = self.spool.lanes[asset]
                 if lane.pending:
@@ -143,6 +151,13 @@ class Outbox:
                 if lane.sent:
                     self._waiting[asset] = self._patience()
             return count
+
+    def close(self) -> None:
+        """Close the spool, and note what is confirmed: a session that ends in order sends nothing twice."""
+        with self.lock:
+            if self._confirmed:
+                write_durably(self.spool.folder / _CONFIRMED_FILE, json.dumps(self._confirmed).encode())
+            self.spool.close()
 
     def rewind_all(self) -> None:
         """Send everything that is unconfirmed again, as after a new connection."""
@@ -185,3 +200,11 @@ class Outbox:
             self.give_up(asset, run, run.first + index, "damaged on the edge's disk")
             return None
         return Shipment(asset, run, record.sequence, self.topics.telemetry(record.plant, asset), record.payload)
+
+
+def _read_confirmed(file: Path) -> dict[str, tuple[int, int]]:
+    """Read what was confirmed; without the file the broker's retained confirmations say it."""
+    try:
+        return {asset: (int(epoch), int(sequence)) for asset, (epoch, sequence) in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

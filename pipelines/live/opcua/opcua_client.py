@@ -13,7 +13,6 @@ from pipelines.live.opcua.opcua_settings import PASSWORD_VARIABLE, OpcuaServerSe
 if TYPE_CHECKING:
     from asyncua.client.client import Client
 
-_WATCH_S = 5.0
 _APPLICATION = "urn:forewarn:bridge"
 _REFUSALS = (
     "BadUserAccessDenied",
@@ -47,7 +46,8 @@ async def make_client(server: OpcuaServerSection, environ: Mapping[str, str]) ->
     client: Client = asyncua.Client(
         server.endpoint,
         timeout=server.answer_within.total_seconds(),
-        watchdog_intervall=_WATCH_S,
+        # As often it asks whether the server is still there, and allows it that long to answer.
+        watchdog_intervall=server.answer_within.total_seconds(),
         auto_reconnect=True,
         reconnect_max_delay=server.reconnect_within.total_seconds(),
     )

@@ -58,6 +58,9 @@ class OpcuaSource:
             await asyncio.sleep(pause)
             pause = min(2 * pause, self.mapping.server.reconnect_within.total_seconds())
 
+    def finish(self) -> None:
+        """Keep nothing: where a subscription stood is the server's to know."""
+
     async def _subscribe(self, client: "Client") -> None:
         from pipelines.live.opcua.subscription import ReadingSubscription, monitoring_request, subscription_parameters
 
