@@ -37,8 +37,8 @@ def connect(
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
     that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
     what the client sends without one. `will` is a topic and payload that the broker publishes if the client vanishes,
-    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses the
-    client, both within `patience_s`.
+    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses
+    the client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
