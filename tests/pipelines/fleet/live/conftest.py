@@ -7,6 +7,7 @@ collect_ignore = [
     for name, package in {
         "test_fleet_live_opcua.py": "asyncua",
         "test_fleet_live_mtconnect.py": "defusedxml",
+        "test_fleet_live_listened.py": "paho",
         "test_fleet_live_mqtt.py": "paho",
         "test_fleet_live_sparkplug.py": "paho",
         "test_fleet_live_command.py": "paho",
