@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from data_contracts.errors import ForewarnError, UsageError
 from pipelines.cli import main
 from pipelines.cli.live_options import LiveOptions, duration
 from pipelines.fleet.live.outputs import OutputSettings, check_settings
+from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess, free_port
 
 NOW = pd.Timestamp("2026-11-30T12:00:00.5Z")
@@ -77,8 +79,16 @@ def _wait_until_it_answers(url: str, word: str) -> None:
 
 def test_ctrl_c_ends_a_plant_whose_broker_is_gone(mosquitto: MosquittoProcess) -> None:
     """It says what did not arrive, and does not wait for ever."""
+    arrived = threading.Event()
+    listener = connect(
+        mosquitto.settings,
+        "listener",
+        on_message=lambda *_: arrived.set(),
+        on_connect=lambda client: client.subscribe("forewarn/telemetry/#", qos=1),
+    )
     process = _start("--broker", f"127.0.0.1:{mosquitto.port}", "--machines", "2")
-    time.sleep(6)
+    assert arrived.wait(60)
+    disconnect(listener)
     mosquitto.kill()
     time.sleep(2)
     process.send_signal(signal.SIGINT)
