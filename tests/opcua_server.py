@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from asyncua.crypto.permission_rules import UserRole
+from asyncua.server.user_managers import User
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pipelines.live.broker.start_broker import free_port
 
@@ -27,6 +33,7 @@ class OpcuaTestServer:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     server: Any = None
     nodes: dict[tuple[str, str], Any] = field(default_factory=dict)
+    certificates: Path | None = None  # a folder for those of a server that takes encrypted connections of one user only
 
     @property
     def endpoint(self) -> str:
@@ -50,10 +57,13 @@ class OpcuaTestServer:
 
     async def start(self) -> None:
         """Start listening."""
-        self.server = Server()
+        self.server = Server(user_manager=None if self.certificates is None else _OneUser())
         await self.server.init()
         self.server.set_endpoint(self.endpoint)
-        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        if self.certificates is None:
+            self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        else:
+            await self._encrypt(self.certificates)
         index = await self.server.register_namespace(URI)
         for asset in ASSETS:
             machine = await self.server.nodes.objects.add_object(ua.NodeId(asset, index), f"{index}:{asset}")
@@ -66,16 +76,44 @@ class OpcuaTestServer:
                 self.nodes[asset, channel] = node.nodeid
         await self.server.start()
 
+    async def _encrypt(self, folder: Path) -> None:
+        self.server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+        self.server.set_identity_tokens([ua.UserNameIdentityToken])
+        await self.server.set_application_uri("urn:forewarn:test-server")
+        key, certificate = folder / "server-key.pem", folder / "server.der"
+        await setup_self_signed_certificate(
+            key, certificate, "urn:forewarn:test-server", socket.gethostname(), [ExtendedKeyUsageOID.SERVER_AUTH], {}
+        )
+        await self.server.load_certificate(str(certificate))
+        await self.server.load_private_key(str(key))
+
     async def stop(self) -> None:
         """Stop listening; subscriptions are lost."""
         await self.server.stop()
 
 
+class _OneUser:
+    """Lets in `forewarn` with the password `right`."""
+
+    def get_user(self, _: Any, username: Any = None, password: Any = None, certificate: Any = None) -> User | None:
+        """Return the user, or none."""
+        del certificate
+        return User(role=UserRole.User) if (username, password) == ("forewarn", "right") else None
+
+
+async def make_client_certificate(folder: Path) -> None:
+    """Make the certificate and key of a client."""
+    await setup_self_signed_certificate(
+        folder / "bridge-key.pem", folder / "bridge.der", "urn:plant:bridge", socket.gethostname(),
+        [ExtendedKeyUsageOID.CLIENT_AUTH], {},
+    )  # fmt: skip
+
+
 @contextmanager
-def running_opcua_server(port: int = 0) -> Iterator[OpcuaTestServer]:
+def running_opcua_server(port: int = 0, certificates: Path | None = None) -> Iterator[OpcuaTestServer]:
     """Run one during the block."""
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
-    server = OpcuaTestServer(port or free_port())
+    server = OpcuaTestServer(port or free_port(), certificates=certificates)
     thread = threading.Thread(target=server.loop.run_forever, daemon=True)
     thread.start()
     server.call(server.start())

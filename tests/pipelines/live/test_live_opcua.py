@@ -24,7 +24,7 @@ from pipelines.live.opcua.draft import browse_draft
 from pipelines.live.opcua.opcua_settings import OpcuaMapping, OpcuaServerSection, read_opcua_mapping
 from pipelines.live.opcua.opcua_source import OpcuaSource
 from tests.live_ingester import wait_for
-from tests.opcua_server import URI, OpcuaTestServer, running_opcua_server
+from tests.opcua_server import URI, OpcuaTestServer, make_client_certificate, running_opcua_server
 from tests.tcp_proxy import running_proxy
 
 START = 1_900_000_000_000_000  # later than the values that the server begins with
@@ -290,3 +290,40 @@ def test_a_draft_is_a_mapping_that_reads(tmp_path: Path, server: OpcuaTestServer
     with _reading(mapping) as reading:
         server.write("press-1", "force", START + 9_000_000_000, 7.0)
         wait_for(lambda: 7.0 in reading.column("press-1", "force"))
+
+
+SECURE = """
+security = "Basic256Sha256"
+certificate = "{folder}/bridge.der"
+key = "{folder}/bridge-key.pem"
+server_certificate = "{folder}/{server}"
+user = "forewarn"
+answer_within = "3s"
+password_file = "{folder}/password"
+"""
+
+
+def test_a_server_that_asks_for_certificate_and_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encrypted with the right password it is read; a wrong password, or another server's certificate, is refused."""
+    monkeypatch.delenv("FOREWARN_OPCUA_PASSWORD", raising=False)
+    asyncio.run(make_client_certificate(tmp_path))
+    (tmp_path / "password").write_text("right\n")
+    with running_opcua_server(certificates=tmp_path) as secure:
+        section = SECURE.format(folder=tmp_path, server="server.der")
+        mapping = _mapping(tmp_path, SCALARS, endpoint=secure.endpoint, server=section)
+        with _reading(mapping) as reading:
+            secure.write("press-1", "force", START, 4.0)
+            wait_for(lambda: 4.0 in reading.column("press-1", "force"))
+        monkeypatch.setenv("FOREWARN_OPCUA_PASSWORD", "wrong")
+        assembler = Assembler({}, AssemblyRules(), on_hole=lambda _: None, clock=time.monotonic)
+        with pytest.raises(UsageError, match="refused the bridge"):
+            asyncio.run(OpcuaSource(mapping, assembler).run(once=True))
+        monkeypatch.delenv("FOREWARN_OPCUA_PASSWORD")
+        for server_file in ("bridge.der", "no.der"):
+            section = SECURE.format(folder=tmp_path, server=server_file)
+            mapping = _mapping(tmp_path, SCALARS, endpoint=secure.endpoint, server=section)
+            with pytest.raises((UsageError, StorageError)):
+                asyncio.run(OpcuaSource(mapping, assembler).run(once=True))
+        plain = _mapping(tmp_path, SCALARS, endpoint=secure.endpoint)
+        with pytest.raises((UsageError, StorageError)):
+            asyncio.run(OpcuaSource(plain, assembler).run(once=True))
