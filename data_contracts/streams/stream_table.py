@@ -4,7 +4,9 @@ The table is opened once: its handle knows the version that it made, and that no
 conflicts. What another process appends to other streams in the meantime is no conflict.
 """
 
+import logging
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,11 +16,13 @@ from deltalake.exceptions import DeltaError
 
 from data_contracts.tables.arrow_frames import with_stored_version
 from data_contracts.tables.table_access import location, storage
-from data_contracts.tables.table_handles import open_table
+from data_contracts.tables.table_handles import STREAM_CHECKPOINT_EVERY, open_table
 from data_contracts.tables.tables import commit_rows, create_table
 from data_contracts.workspace import Workspace
 
+_LOGGER = logging.getLogger("forewarn.streams")
 _REOPEN_EVERY = 32  # commits; a handle's commits take longer and longer, half as long again after 240
+_REOPEN_AFTER_S = 300.0  # without a commit; upkeep keeps the log of the last hour
 
 _ATTEMPTS = 100
 _MOST_NUMBERS = 200_000  # streams that are remembered
@@ -36,6 +40,7 @@ class StreamTable:
     table: str
     delta: DeltaTable | None = None  # opened on first use
     commits: int = 0  # since it was opened
+    seen: float = 0.0  # when it was the latest version, by the monotonic clock
     numbers: dict[str, int | None] = field(default_factory=dict)  # by stream, the last number as far as known here
 
     def transaction(self, stream: str) -> int | None:
@@ -63,7 +68,7 @@ class StreamTable:
                         delta.update_incremental()
                     self._refuse_conflict(delta, transactions)
                     version = int(delta.version()) + 1
-                    commit_rows(delta, with_stored_version(rows, version), transactions)
+                    commit_rows(delta, with_stored_version(rows, version), transactions, checkpoints=False)
                 except DeltaError:
                     # Another process has appended something else, or this one is out of luck.
                     self.delta = None
@@ -73,13 +78,24 @@ class StreamTable:
                         raise
                     continue
                 self._note(transactions)
+                self._checkpoint(delta, version)
                 return version
         raise AssertionError("unreachable")
+
+    def _checkpoint(self, delta: DeltaTable, version: int) -> None:
+        if (version + 1) % STREAM_CHECKPOINT_EVERY:
+            return
+        try:
+            delta.create_checkpoint()
+        except DeltaError as error:
+            # The rows are stored nevertheless; whoever opens the table reads more of its log.
+            _LOGGER.warning("no checkpoint of %s at version %s: %s", self.table, version, error)
 
     def _note(self, transactions: Mapping[str, int]) -> None:
         if len(self.numbers) > _MOST_NUMBERS:
             self.numbers.clear()
         self.numbers.update(transactions)
+        self.seen = time.monotonic()
         self.commits += 1
         if self.commits >= _REOPEN_EVERY:
             self.delta = None
@@ -99,7 +115,11 @@ class StreamTable:
         # A folder that was removed under a running process is no table any more.
         if self.delta is not None and "://" not in where and not os.path.isdir(f"{where}/_delta_log"):  # noqa: PTH112
             self.delta = None
+        # The log after an older version may have been removed: its next version would look free.
+        if self.delta is not None and time.monotonic() - self.seen > _REOPEN_AFTER_S:
+            self.delta = None
         if self.delta is None:
+            self.seen = time.monotonic()
             self.delta, self.commits = open_table(where), 0
         return self.delta
 

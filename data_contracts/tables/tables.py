@@ -1,7 +1,8 @@
 """Appending to and reading the Delta tables.
 
 A batch is one atomic commit that has the batch's id, so appending the same batch again changes nothing, even after a
-kill. Nothing is ever overwritten or vacuumed: every version stays readable, which `forewarn reproduce` needs.
+kill. Nothing is overwritten: every version stays readable, which `forewarn reproduce` needs. Upkeep rewrites the files
+of telemetry, not its rows, and deletes only what is declared to be kept for a time.
 """
 
 import logging
@@ -10,14 +11,21 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError
 
 from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
 from data_contracts.tables.row_conditions import quoted, where
-from data_contracts.tables.table_access import location, open_to_read, query, storage
+from data_contracts.tables.table_access import StoredRows, location, open_stored, open_to_read, query, storage
 from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
 
@@ -27,7 +35,12 @@ _LOGGER = logging.getLogger("forewarn.tables")
 _COMPACT_EVERY = 16
 _COMPACTED_BYTES = 16 * 2**20
 _ATTEMPTS = 100
-_CONFIGURATION = {"delta.checkpointInterval": str(CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
+_CONFIGURATION = {
+    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
+    "delta.enableExpiredLogCleanup": "false",
+    # Else each checkpoint lists the files that compaction removed within a week.
+    "delta.deletedFileRetentionDuration": "interval 2 hours",
+}
 # Small row groups, in order of event time, let a read of the last days skip most of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
 
@@ -126,12 +139,13 @@ def read_versioned(
     """Read as `read` does, and return the version too; None if the table does not exist."""
     condition = where(as_of, assets, start, end)
     with storage(workspace, table):
-        delta = open_to_read(workspace, table, version)
-        if delta is None:
+        stored = open_stored(workspace, table, version)
+        if stored is None:
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(workspace.contracts, table), None
-        return to_pandas(query(delta, f"SELECT {_values(delta)} FROM t{condition}")), int(delta.version())  # noqa: S608
+        statement = f"SELECT {_values(stored)} FROM {stored.among}{condition}"  # noqa: S608
+        return to_pandas(query(stored.delta, statement)), stored.version
 
 
 def asset_watermarks(
@@ -145,13 +159,14 @@ def asset_watermarks(
     column: str = "known_time",
 ) -> tuple[dict[str, pd.Timestamp], int | None]:
     """Return the latest known (or event) time of each asset's rows, and the version read; see `read`."""
-    latest = f"SELECT asset, max({column}) AS latest FROM t{where(as_of, assets, start, None)} GROUP BY asset"  # noqa: S608
+    condition = f"{where(as_of, assets, start, None)} GROUP BY asset"
     with storage(workspace, table):
-        delta = open_to_read(workspace, table, version)
-        if delta is None:
+        stored = open_stored(workspace, table, version)
+        if stored is None:
             return {}, None
-        times = to_pandas(query(delta, latest))
-        return dict(zip(times["asset"], times["latest"], strict=True)), int(delta.version())
+        latest = f"SELECT asset, max({column}) AS latest FROM {stored.among}{condition}"  # noqa: S608
+        times = to_pandas(query(stored.delta, latest))
+        return dict(zip(times["asset"], times["latest"], strict=True)), stored.version
 
 
 def asset_spans(workspace: Workspace, table: str) -> pd.DataFrame:
@@ -204,11 +219,9 @@ def latest_version(workspace: Workspace, table: str) -> int | None:
         return None if delta is None else int(delta.version())
 
 
-def _values(delta: DeltaTable) -> str:
+def _values(stored: StoredRows) -> str:
     """Return the columns of a table but for the qualities of readings, which nothing computes with."""
-    names = [field.name for field in delta.schema().fields]
-    values = [name for name in names if not is_quality_column(name)]
-    return "*" if values == names else ", ".join(map(quoted, values))
+    return ", ".join(quoted(name) for name in stored.columns if not is_quality_column(name))
 
 
 def _open(workspace: Workspace, table: str) -> DeltaTable | None:
@@ -221,8 +234,11 @@ def create_table(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTa
     return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
-def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) -> None:
-    """Append rows and marks, of batches or of streams, in one commit on the version of `target`, or not at all."""
+def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int], *, checkpoints: bool = True) -> None:
+    """Append rows and marks, of batches or of streams, in one commit on the version of `target`, or not at all.
+
+    Without `checkpoints` the caller writes those.
+    """
     write_deltalake(
         target,
         rows,
@@ -232,6 +248,7 @@ def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) ->
         commit_properties=CommitProperties(
             max_commit_retries=0, app_transactions=[Transaction(name, mark) for name, mark in marks.items()]
         ),
+        post_commithook_properties=None if checkpoints else PostCommitHookProperties(create_checkpoint=False),
     )
 
 

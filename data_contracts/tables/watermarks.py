@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
+from data_contracts.contract.contract_types import STORED_VERSION
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.readings import has_value, is_reading
 from data_contracts.tables.table_access import location, open_to_read, query, storage
@@ -50,9 +51,21 @@ def read_watermarks(workspace: Workspace, table: str, before: Watermarks = NO_WA
         # File names are unique: a table that has none of the files read before is a different table.
         if before.files & files and _REMOTE not in location(workspace, table):
             schema = pa.schema(delta.schema().to_arrow())
-            new = _times_of_files(location(workspace, table), files - before.files, schema)
+            new = _times_of_files(
+                location(workspace, table), files - before.files - _read_before(delta, before), schema
+            )
             return _merged(before, new, version, files)
         return _merged(NO_WATERMARKS, _times_of_table(delta), version, files)
+
+
+def _read_before(delta: DeltaTable, before: Watermarks) -> frozenset[str]:
+    """Return the files of rows that were all stored by the version read before: upkeep wrote them anew."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    name = f"max.{STORED_VERSION}"
+    if name not in actions.column_names:
+        return frozenset()
+    stored = zip(actions["path"].to_pylist(), actions[name].to_pylist(), strict=True)
+    return frozenset(path for path, last in stored if last is not None and last <= (before.version or 0))
 
 
 def _times_of_table(delta: DeltaTable) -> pd.DataFrame:

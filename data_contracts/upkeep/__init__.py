@@ -1,0 +1,1 @@
+"""Upkeep of telemetry tables: files rewritten by asset, old raw telemetry deleted, what nobody reads removed."""
