@@ -12,7 +12,18 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from data_contracts.contract.contract_types import STORED_VERSION
-from data_contracts.tables.table_access import DELETED, DELETED_FROM, DELETED_UNTIL, REWRITTEN, open_to_read, storage
+from data_contracts.tables import tables
+from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.row_conditions import where
+from data_contracts.tables.table_access import (
+    DELETED,
+    DELETED_FROM,
+    DELETED_UNTIL,
+    REWRITTEN,
+    open_to_read,
+    query,
+    storage,
+)
 from data_contracts.upkeep.exchange import exchange
 from data_contracts.upkeep.sorted_files import write_sorted
 from data_contracts.upkeep.table_files import TableFile, dataset, file_system, table_files
@@ -96,6 +107,38 @@ def delete_expired(workspace: Workspace, table: str, expired: Expired, *, dry_ru
         if exchange(workspace, table, [part.file for part in parts], new, marks, data_change=True) is None:
             return Deletion(postponed=True)
         return Deletion(rows, len(parts), size - sum(action.size for action in new))
+
+
+def first_unread(workspace: Workspace, table: str, read_upto: int) -> pd.Timestamp | None:
+    """Return an event time that no row has before it which later versions than this one stored; None without any."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None or int(delta.version()) <= read_upto:
+            return None
+        unread = [file.first for file in table_files(delta) if file.last_stored is None or file.last_stored > read_upto]
+        known = [time for time in unread if time is not None]
+        # Without statistics a file may have any time.
+        return min(known, default=None) if len(known) == len(unread) else pd.Timestamp(0, tz="UTC")
+
+
+def silent_assets(
+    workspace: Workspace, table: str, *, until: pd.Timestamp, since: pd.Timestamp
+) -> dict[str, pd.Timestamp]:
+    """Return the last event times of the assets that have rows up to one time, and none after another."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return {}
+        latest = f"SELECT asset, max(event_time) AS last FROM t{where(None, None, None, until)} GROUP BY asset"  # noqa: S608
+        rows = to_pandas(query(delta, latest))
+        last = dict(zip(rows["asset"], rows["last"], strict=True))
+    # Of few assets the engine reads little, as files are sorted by them.
+    active, _ = tables.asset_watermarks(workspace, table, start=since, column="event_time")
+    silent = [asset for asset in last if asset not in active]
+    if not silent:
+        return {}
+    later, _ = tables.asset_watermarks(workspace, table, assets=silent, start=until, column="event_time")
+    return {asset: later.get(asset, last[asset]) for asset in silent}
 
 
 def _rest(delta: DeltaTable, file: TableFile, expired: Expired) -> AddAction:

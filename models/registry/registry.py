@@ -23,6 +23,7 @@ from data_contracts.workspace import Workspace
 from features.names import parse_duration
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
+from models.registry.training_data import deleted_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -412,7 +413,9 @@ class Registry:
         metrics = self._client.get_run(str(version.run_id)).data.metrics
         listed = {key: round(metrics[key], 4) for key in _LISTED_METRICS if key in metrics}
         tags = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
-        return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **listed}
+        # Only where it is not: nothing is deleted unless that was declared.
+        lost = {"reproducible": False} if deleted_tables(self.workspace, version.tags) else {}
+        return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **lost, **listed}
 
 
 def _signature(artifact: "Artifact") -> Any:

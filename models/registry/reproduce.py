@@ -17,6 +17,7 @@ from models.experiment.experiment import Experiment
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.registry.run_record import PREDICTIONS_FILE
+from models.registry.training_data import deleted_tables
 from models.training.training import predictions_digest, train
 
 
@@ -83,6 +84,14 @@ def reproduce(
             f"{name} {version} has no tag {', '.join(sorted(missing))}",
             "a version that forewarn registered",
             "Train it with `forewarn train`",
+        )
+    deleted = deleted_tables(workspace, tags)
+    if deleted:
+        raise ModelError(
+            f"{name} {version} can no longer be reproduced: rows of {', '.join(deleted)} that it was trained on were "
+            "deleted, as telemetry is kept for a time",
+            "the telemetry it was trained on",
+            "Restore the table from a backup; upkeep.keep_trained keeps it for versions registered from now on",
         )
     experiment = Experiment.from_json(tags["experiment"])
     history = training_history(workspace, experiment, tags)

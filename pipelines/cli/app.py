@@ -122,6 +122,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
     ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
+    "upkeep": (
+        "pipelines.commands.operate:upkeep",
+        "Rewrite, thin and clean the tables of telemetry, so that reads stay fast and the disk does not fill.",
+    ),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.fleet:demo", "Watch a simulated fleet through a drift, end to end."),
     "doctor": (

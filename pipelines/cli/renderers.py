@@ -53,6 +53,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
         for entry in own:
             metrics = [column(entry) for column in columns.values()]
             until = (entry["trained_until"] or "-")[:10]
+            until += "" if entry.get("reproducible", True) else ", its telemetry deleted"
             aliases = ", ".join(entry["aliases"]) or "-"
             table.add_row(str(entry["version"]), aliases, entry["estimator"] or "-", until, *metrics)
         parts += [Text(str(model), style="bold"), table]

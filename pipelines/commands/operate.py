@@ -1,4 +1,4 @@
-"""Commands that keep a champion at work: score, serve, monitor, retrain, why, run, schedule."""
+"""Commands that keep a champion at work: score, serve, monitor, retrain, why, run, upkeep, schedule."""
 
 import os
 import sys
@@ -148,7 +148,7 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
 
 
 def run(
-    flow: Literal["ingest", "train", "score", "monitor", "retrain"],
+    flow: Literal["ingest", "train", "score", "monitor", "retrain", "upkeep"],
     *,
     parameter: list[str] | None = None,
     options: Shared = DEFAULTS,
@@ -160,7 +160,7 @@ def run(
     Parameters
     ----------
     flow : str
-        ingest, train, score, monitor or retrain.
+        ingest, train, score, monitor, retrain or upkeep.
     parameter : list[str], optional
         ``name=value``: a parameter of the flow, such as ``now=2025-03-01``; repeat it for a list.
     options : Options
@@ -169,6 +169,27 @@ def run(
     from pipelines.flows.schedules import run_flow
 
     return run_flow(options.open(), flow, parameter or [], verbose=options.verbose)
+
+
+def upkeep(*, dry_run: Annotated[bool, Parameter(negative="")] = False, options: Shared = DEFAULTS) -> Any:
+    """Rewrite small files of telemetry by asset, delete raw telemetry that is kept no longer, and remove unused files.
+
+    Killed or repeated, it goes on where it is due; a listener may store meanwhile.
+
+    Parameters
+    ----------
+    dry_run : bool
+        Only say what would be done.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from pipelines.terminal.progress import bars
+    from pipelines.upkeep.upkeep import run_upkeep
+
+    workspace = options.open()
+    with bars() as progress:
+        settings = settings_of(workspace).upkeep
+        return run_upkeep(workspace, settings, now=time_or_now(None), dry_run=dry_run, progress=progress)
 
 
 def schedule(*, options: Shared = DEFAULTS) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
-FLOWS = ("ingest", "train", "score", "monitor", "retrain")
+FLOWS = ("ingest", "train", "score", "monitor", "retrain", "upkeep")
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def scheduled(settings: Settings) -> dict[str, str]:
         "score": settings.schedule.score,
         "monitor": settings.schedule.monitor,
         "retrain": settings.schedule.retrain,
+        "upkeep": settings.schedule.upkeep,
     }
     return {name: cron for name, cron in crons.items() if cron}
 

@@ -12,9 +12,11 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
+from data_contracts.tables.table_access import DELETED_UNTIL
 from data_contracts.workspace import Workspace
 from features.indicators.compute import compute
 from features.indicators.plan import Indicators
+from features.telemetry.sorted_times import width
 from pipelines.indicators.arrivals import arrivals, first_known_after, known_before, settled_until
 from pipelines.indicators.due_windows import Block, blocks, due_windows
 
@@ -102,6 +104,7 @@ class IndicatorFollower:
         new = arrivals(self.workspace, self._source, after=after, upto=upto, step=self.indicators.plan.step)
         before = self._known(after)
         due = due_windows(self.indicators.plan, new, before, self._unsettled(new, before, after))
+        due = self._computable(due, before, after)
         parts = blocks(self.indicators.plan, due, new, self.most_rows)
         stored = 0
         if len(parts) > 1 or upto == started:
@@ -115,6 +118,16 @@ class IndicatorFollower:
             return stored
         self._seen = (upto, _later(before, new))
         return stored + len(frame)
+
+    def _computable(self, due: pd.DataFrame, before: pd.DataFrame, after: int) -> pd.DataFrame:
+        """Leave out windows of which rows were deleted; of an asset's last ones, incomplete till now, all are kept."""
+        until = tables.batch_mark(self.workspace, self._source, DELETED_UNTIL)
+        if until is None or due.empty:
+            return due
+        touched = due["end"] - width(self.indicators.plan.window) < until
+        complete = before["last"].astype("datetime64[us, UTC]").astype("int64")
+        was_complete = due["end"] <= due["asset"].map(complete) if after >= 0 else True
+        return due[~(touched & was_complete)]
 
     def _unsettled(self, new: pd.DataFrame, before: pd.DataFrame, after: int) -> "pd.Series[pd.Timestamp]":
         """Say from when on windows may be complete earlier now, of assets whose new rows were known before others."""

@@ -113,10 +113,26 @@ class ScheduleSettings:
     """When the champion is monitored."""
     retrain: Cron = ""
     """When to retrain by the calendar."""
+    upkeep: Cron = "10 * * * *"
+    """When stored telemetry is kept in order; while a listener stores, its log takes some 0.25 GB in an hour."""
     time_zone: TimeZone = "UTC"
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
     """The port of Prefect's server on this machine while the schedules are served."""
+
+
+@configuration
+class UpkeepSettings:
+    """How stored telemetry is kept in order."""
+
+    raw: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long telemetry is kept of asset types that indicators are computed from, once these have read it, such as 7d;
+    "all" for ever. Indicators and all else are kept in any case."""
+    keep_trained: Flag = True
+    """Whether telemetry that a registered version was trained on is kept nevertheless, as long as the version is;
+    otherwise the version can no longer be reproduced."""
+    settled: Duration = pd.Timedelta(minutes=10)
+    """Files with readings newer than this are not rewritten yet."""
 
 
 @configuration

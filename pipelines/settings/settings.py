@@ -29,6 +29,7 @@ from pipelines.settings.sections import (
     ProbationSettings,
     RetrainSettings,
     ScheduleSettings,
+    UpkeepSettings,
 )
 
 PREFIX = "FOREWARN_"
@@ -63,6 +64,7 @@ class Settings(EnvironmentSettings):
     ingest: IngestSettings = IngestSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     live: LiveSettings = LiveSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
 
     def with_section(self, name: str, **changes: Any) -> "Settings":
         """Derive the same settings with some keys of a section changed."""

@@ -1,0 +1,33 @@
+"""The flow that keeps stored telemetry in order."""
+
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from pipelines.flows.entry import is_transient, open_workspace_and_settings, time_or_now
+from pipelines.upkeep.upkeep import run_upkeep
+
+
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def keep_up(workspace: str, now: str | None) -> dict[str, Any]:
+    """Do what is due; a retry does the rest."""
+    opened, settings = open_workspace_and_settings(workspace)
+    result = run_upkeep(opened, settings.upkeep, now=time_or_now(now)).to_dict()
+    counts = result["files_rewritten"], result["rows_deleted"], result["bytes_freed"]
+    get_run_logger().info("%s files rewritten, %s rows deleted, %s bytes freed", *counts)
+    return result
+
+
+@flow(name="upkeep")
+def upkeep(workspace: str, now: str | None = None) -> dict[str, Any]:
+    """Rewrite small files of telemetry, delete raw telemetry that is kept no longer, and remove unused files.
+
+    Parameters
+    ----------
+    workspace : str
+        The folder that holds all state.
+    now : str, optional
+        The time by which something is old; the present by default.
+    """
+    return keep_up(workspace, now)

@@ -1,0 +1,181 @@
+"""Upkeep deletes raw telemetry only once its indicators have it, never anything else, and says what that costs."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts.errors import StorageError, UsageError
+from data_contracts.tables import tables
+from data_contracts.workspace import Workspace, init_workspace
+from features.indicators.plan import IndicatorPlan
+from models.registry.registry import Registry
+from pipelines.cli import main
+from pipelines.indicators.definitions import define
+from pipelines.indicators.follow import IndicatorFollower
+from pipelines.settings.sections import UpkeepSettings
+from pipelines.upkeep import upkeep as module
+from pipelines.upkeep.trained_versions import TrainedVersion
+from pipelines.upkeep.upkeep import run_upkeep
+
+RAW, OTHER = "telemetry/cnc_signals", "telemetry/cnc_machine"
+BEGIN = pd.Timestamp("2024-05-01T00:00Z").as_unit("us")
+HOUR, SECOND = pd.Timedelta("1h"), pd.Timedelta("1s")
+NOW = BEGIN + 12 * HOUR
+KEPT = UpkeepSettings(raw=4 * HOUR, settled=pd.Timedelta("10min"))
+PLAN = IndicatorPlan(
+    name="signals_10min",
+    asset_type="cnc_signals",
+    window="10min",
+    features=("mean", "length"),
+    channels=("feed_force",),
+)
+
+
+def telemetry(asset: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    times = pd.date_range(start + 30 * SECOND, end, freq="30s").as_unit("us")
+    values = np.random.default_rng(len(times)).normal(size=len(times))
+    frame = pd.DataFrame({"asset": pd.Series(asset, index=range(len(times)), dtype="str"), "event_time": times})
+    return frame.assign(known_time=times + SECOND, source="physical", feed_force=values)
+
+
+def fill(workspace: Workspace) -> None:
+    """Store twelve hours of two machines hour by hour, of which one falls silent in its sixth."""
+    for hour in range(12):
+        start = BEGIN + hour * HOUR
+        tables.append(workspace, RAW, telemetry("cnc-001", start, start + HOUR), f"one {hour}")
+        if hour < 6:
+            end = start + (HOUR if hour < 5 else 25.5 * 60 * SECOND)
+            tables.append(workspace, RAW, telemetry("cnc-002", start, end), f"two {hour}")
+        tables.append(workspace, OTHER, telemetry("cnc-003", start, start + HOUR), f"three {hour}")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = init_workspace(tmp_path / "ws")
+    fill(workspace)
+    return workspace
+
+
+@pytest.fixture
+def follower(workspace: Workspace) -> IndicatorFollower:
+    follower = IndicatorFollower(workspace, define(workspace, PLAN, now=NOW))
+    follower.follow()
+    return follower
+
+
+def run(workspace: Workspace, settings: UpkeepSettings = KEPT, *, dry_run: bool = False) -> dict:
+    result = run_upkeep(workspace, settings, now=NOW, dry_run=dry_run).to_dict()
+    return result | {each["table"]: each for each in result["tables"]}
+
+
+def kept(workspace: Workspace, **changes: object) -> pd.DataFrame:
+    return tables.read(workspace, RAW, **changes)
+
+
+@pytest.mark.usefixtures("follower")
+def test_only_raw_telemetry_that_indicators_have_read_is_deleted(workspace: Workspace) -> None:
+    """Older than declared, of an asset type with indicators; the last window of a silent machine stays."""
+    before = {name: tables.read(workspace, name) for name in (RAW, OTHER, PLAN.table)}
+    promised = run(workspace, dry_run=True)
+    assert tables.read(workspace, RAW).equals(before[RAW])
+    done = run(workspace)
+    until = NOW - 4 * HOUR
+    assert done[RAW]["deleted_until"] == until.isoformat()
+    silent_since = BEGIN + 5 * HOUR + 25.5 * 60 * SECOND - pd.Timedelta(PLAN.window)
+    rows = before[RAW]
+    stays = (rows["event_time"] > until) | ((rows["asset"] == "cnc-002") & (rows["event_time"] > silent_since))
+    pd.testing.assert_frame_equal(tables.read(workspace, RAW), rows[stays].reset_index(drop=True), check_exact=True)
+    assert promised[RAW]["deletion"]["rows"] == done[RAW]["deletion"]["rows"] == done["rows_deleted"] == (~stays).sum()
+    for name in (OTHER, PLAN.table):
+        assert tables.read(workspace, name).equals(before[name])
+    assert done[OTHER]["notes"] == ["kept, as no indicators are computed from it"]
+    assert run(workspace)["rows_deleted"] == 0
+
+
+def test_indicators_of_what_was_deleted_stay_as_they_are(workspace: Workspace, follower: IndicatorFollower) -> None:
+    """A late reading changes no window that lacks its others now; a machine that sends again completes its last one."""
+    run(workspace)
+    before = tables.read(workspace, PLAN.table)
+    late = telemetry("cnc-001", BEGIN + HOUR, BEGIN + HOUR + 30 * SECOND).assign(known_time=NOW + 60 * SECOND)
+    tables.append(workspace, RAW, late, "late")
+    assert follower.follow().windows == 0
+    again = telemetry("cnc-002", NOW, NOW + 20 * 60 * SECOND)
+    tables.append(workspace, RAW, again, "again")
+    assert follower.follow().windows > 0
+    after = tables.read(workspace, PLAN.table).drop(columns="stored_version")
+    new = after[~after.set_index(["asset", "event_time"]).index.isin(before.set_index(["asset", "event_time"]).index)]
+    # The window in which it fell silent has all of its readings.
+    length = next(name for name in new.columns if "length" in name)
+    last = new[new["event_time"] == BEGIN + 5.5 * HOUR]
+    assert last[length].tolist() == [11.0]
+    another = IndicatorFollower(workspace, define(workspace, replace(PLAN, name="later_10min"), now=NOW))
+    another.follow()
+    first = tables.read(workspace, "telemetry/later_10min", assets=["cnc-001"])["event_time"].min()
+    assert first - pd.Timedelta(PLAN.window) >= NOW - 4 * HOUR
+
+
+def test_nothing_is_deleted_before_indicators_have_it(workspace: Workspace) -> None:
+    """Neither where none was computed yet, nor what arrived since, nor readings of windows still to be computed."""
+    before = kept(workspace)
+    made = define(workspace, PLAN, now=NOW)
+    assert run(workspace)[RAW]["notes"] == ["kept, as the indicators signals_10min have not been computed yet"]
+    IndicatorFollower(workspace, made).follow()
+    late = telemetry("cnc-001", BEGIN + 2 * HOUR, BEGIN + 3 * HOUR).assign(known_time=NOW + 60 * SECOND)
+    tables.append(workspace, RAW, late, "late")
+    done = run(workspace)[RAW]
+    assert done["deleted_until"] == (BEGIN + HOUR).isoformat()
+    assert "have not read all of it" in done["notes"][0]
+    assert len(kept(workspace)) == len(before) + len(late) - 2 * 120
+    with pytest.raises(UsageError, match=r"upkeep\.raw is 1h"):
+        run(workspace, UpkeepSettings(raw=HOUR))
+    assert run(workspace, UpkeepSettings())["rows_deleted"] == 0
+
+
+@pytest.mark.usefixtures("follower")
+def test_what_models_were_trained_on_is_kept_or_said_to_be_gone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the setting says; then the version cannot be read any more, and is named."""
+    trained = TrainedVersion("small version 1", RAW, 6)
+    monkeypatch.setattr(module, "trained_versions", lambda _: (trained,))
+    then = kept(workspace, version=6)
+    done = run(workspace)
+    assert done["rows_deleted"] > 0
+    assert done["no_longer_reproducible"] == []
+    assert "kept as far as version 6 stored it" in done[RAW]["notes"][0]
+    pd.testing.assert_frame_equal(kept(workspace, version=6), then, check_exact=True)
+    gone = run(workspace, replace(KEPT, keep_trained=False))
+    assert gone["no_longer_reproducible"] == ["small version 1"]
+    with pytest.raises(StorageError, match="rows of its version 6 were deleted"):
+        kept(workspace, version=6)
+    tags = {"data_version": json.dumps({RAW: 6, "telemetry/none": 3})}
+    assert module.trained_versions(workspace)[0].is_whole(workspace) is False
+    from models.registry.training_data import deleted_tables
+
+    assert deleted_tables(workspace, tags) == (RAW,)
+    assert Registry(workspace).names() == ()
+
+
+@pytest.mark.usefixtures("follower")
+def test_the_command_says_what_it_would_do_and_does_it(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twice is no harm: then there is nothing left to do."""
+    (workspace.root / "forewarn.toml").write_text('[upkeep]\nraw = "4h"\n')
+    words = ["upkeep", "--workspace", str(workspace.root), "--json"]
+    answers = []
+    for more in (["--dry-run"], [], []):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *more])
+        assert ended.value.code == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert [answer["dry_run"] for answer in answers] == [True, False, False]
+    assert [answer["rows_deleted"] > 0 for answer in answers] == [True, True, False]
+    assert answers[0]["files_rewritten"] > 0 == answers[2]["files_rewritten"]
+    with pytest.raises(SystemExit):
+        main(words[:-1])
+    assert "nothing to rewrite" in capsys.readouterr().out
