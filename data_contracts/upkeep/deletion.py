@@ -116,9 +116,8 @@ def first_unread(workspace: Workspace, table: str, read_upto: int) -> pd.Timesta
         if delta is None or int(delta.version()) <= read_upto:
             return None
         unread = [file.first for file in table_files(delta) if file.last_stored is None or file.last_stored > read_upto]
-        known = [time for time in unread if time is not None]
         # Without statistics a file may have any time.
-        return min(known, default=None) if len(known) == len(unread) else pd.Timestamp(0, tz="UTC")
+        return min((time or pd.Timestamp(0, tz="UTC") for time in unread), default=None)
 
 
 def silent_assets(
@@ -138,7 +137,7 @@ def silent_assets(
     if not silent:
         return {}
     later, _ = tables.asset_watermarks(workspace, table, assets=silent, start=until, column="event_time")
-    return {asset: later.get(asset, last[asset]) for asset in silent}
+    return {asset: time for asset, time in (last | later).items() if asset not in active}
 
 
 def _rest(delta: DeltaTable, file: TableFile, expired: Expired) -> AddAction:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from data_contracts.tables.table_access import location
 from data_contracts.tables.table_handles import open_table
@@ -61,5 +61,5 @@ def _commit(
     properties = CommitProperties(
         max_commit_retries=0, app_transactions=[Transaction(name, mark) for name, mark in marks.items()]
     )
-    actions = [*new, *(file.removal(data_change=data_change) for file in old)]
+    actions: list[AddAction | RemoveAction] = [*new, *(file.removal(data_change=data_change) for file in old)]
     delta.create_write_transaction(actions, "append", delta.schema(), commit_properties=properties)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
@@ -13,6 +14,8 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import RemoveAction
 
 from data_contracts.contract.contract_types import STORED_VERSION
+from data_contracts.tables.table_access import open_to_read, storage
+from data_contracts.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class TableFile:
     last: pd.Timestamp | None
     first_stored: int | None  # the versions that stored its rows
     last_stored: int | None
+    stored: int | None  # rows that have such a version
 
     def removal(self, *, data_change: bool) -> RemoveAction:
         """Return the action that takes it out of the table."""
@@ -44,6 +48,11 @@ def table_files(delta: DeltaTable) -> tuple[TableFile, ...]:
         "last_stored": f"max.{STORED_VERSION}",
     }
     columns = {name: _values(actions, column) for name, column in names.items()}
+    nulls = _values(actions, f"null_count.{STORED_VERSION}")
+    columns["stored"] = [
+        None if rows is None or missing is None else rows - missing
+        for rows, missing in zip(columns["rows"], nulls, strict=True)
+    ]
     paths, sizes = actions["path"].to_pylist(), actions["size_bytes"].to_pylist()
     files = [
         TableFile(path, size, **{name: values[place] for name, values in columns.items()})
@@ -51,6 +60,21 @@ def table_files(delta: DeltaTable) -> tuple[TableFile, ...]:
     ]
     never = pd.Timestamp.max.tz_localize("UTC")
     return tuple(sorted(files, key=lambda file: (file.first or never, file.path)))
+
+
+def has_undated_rows(workspace: Workspace, table: str) -> bool:
+    """Return whether a table has rows without the version that stored them, as tables once did not note it."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return False
+        # Statistics are of the first 32 columns only; a null is in none of them.
+        unknown = [file for file in table_files(delta) if file.rows != file.stored]
+        if not unknown:
+            return False
+        if STORED_VERSION not in (field.name for field in delta.schema().fields):
+            return True
+        return bool(dataset(delta, unknown).count_rows(filter=pc.is_null(pc.field(STORED_VERSION))))
 
 
 def file_system(delta: DeltaTable) -> pafs.FileSystem:
@@ -71,4 +95,4 @@ def _values(actions: pa.Table, column: str) -> list[Any]:
     if pa.types.is_timestamp(values.type):
         zoned = values.cast(pa.timestamp("us", tz="UTC"))
         return [None if value is None else pd.Timestamp(value) for value in zoned.to_pylist()]
-    return values.to_pylist()
+    return list(values.to_pylist())

@@ -10,9 +10,10 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, release_if_dead
 from data_contracts.records.records import open_records
 from data_contracts.tables import tables
-from data_contracts.upkeep.compaction import compact
+from data_contracts.upkeep.compaction import Compaction, compact
 from data_contracts.upkeep.deletion import Deletion, Expired, delete_expired, first_unread, silent_assets
-from data_contracts.upkeep.unused_files import remove_unused
+from data_contracts.upkeep.table_files import has_undated_rows
+from data_contracts.upkeep.unused_files import Removal, remove_unused
 from data_contracts.workspace import Workspace
 from features.indicators.plan import IndicatorPlan
 from features.names import format_duration
@@ -24,6 +25,7 @@ from pipelines.upkeep.upkeep_result import TableUpkeep, UpkeepResult
 _LEASE = "upkeep"
 _LATELY = pd.Timedelta(hours=1)  # an asset that has sent within this time is not silent
 _TELEMETRY = "telemetry/"
+_UNDATED = "left as it is, as it has rows from before tables noted which version stored them"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ def _run(
     before = _reproducible(workspace, trained)
     done = []
     for table in names:
+        if has_undated_rows(workspace, table):
+            done.append(TableUpkeep(table, None, Deletion(), Compaction(), Removal(), (_UNDATED,)))
+            continue
         retention = _retention(workspace, settings, table, plans, trained, now)
         expired = retention.expired
         deletion = Deletion() if expired is None else delete_expired(workspace, table, expired, dry_run=dry_run)

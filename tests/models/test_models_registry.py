@@ -16,6 +16,9 @@ from data_contracts.errors import ModelError, NotFoundError, StorageError
 from data_contracts.records.records import open_records
 from data_contracts.tables import tables
 from data_contracts.tables.history import History, read_history
+from data_contracts.upkeep.compaction import compact
+from data_contracts.upkeep.deletion import Expired, delete_expired
+from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.absences import ObservationTerms
 from models.experiment.experiment import Experiment
@@ -358,3 +361,32 @@ def test_a_registered_version_has_a_finished_run(workspace: Workspace, trained: 
     version = registry.register(trained, revision=REVISION)
     run_id = registry._version(trained.experiment.model_name, version).run_id
     assert registry._client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_upkeep_leaves_a_version_reproducible_until_its_telemetry_is_deleted(
+    registered: Workspace, tmp_path: Path
+) -> None:
+    """Files rewritten and removed change nothing; rows deleted are said to be gone, where versions are listed too."""
+    shutil.copytree(registered.root, tmp_path / "copy")
+    workspace, table, later = (
+        init_workspace(tmp_path / "copy"),
+        "telemetry/azure_machine",
+        pd.Timestamp("2100-01-01T00:00Z"),
+    )
+    history = read_history(workspace, "azure_machine").telemetry
+    late = history.tail(3)
+    for number in range(10):
+        known = late["known_time"] + pd.Timedelta(days=9 + number)
+        tables.append(workspace, table, late.assign(known_time=known), f"late {number}")
+    assert compact(workspace, table, settled_until=later).made == 1
+    removed = remove_unused(workspace, table, now=later, grace=pd.Timedelta(0), log_kept=pd.Timedelta(0))
+    assert removed.files >= 10
+    again = reproduce(workspace, "small-plant", 1)
+    assert again.same
+    assert again.notes == ()
+    delete_expired(workspace, table, Expired(history["event_time"].min() + pd.Timedelta(days=3), read_upto=10**6))
+    with pytest.raises(ModelError, match="can no longer be reproduced") as refused:
+        reproduce(workspace, "small-plant", 1)
+    assert "upkeep.keep_trained" in refused.value.remedy
+    assert [entry["reproducible"] for entry in Registry(workspace).versions("small-plant")] == [False, False]
+    assert all("reproducible" not in entry for entry in Registry(registered).versions("small-plant"))

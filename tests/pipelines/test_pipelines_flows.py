@@ -216,7 +216,8 @@ def test_parameters_become_what_the_flow_takes() -> None:
 def test_deployments_do_not_catch_up(outputs: dict[str, Any]) -> None:
     """Each schedule runs one flow at a time and cancels what comes due meanwhile; it finds its flow from anywhere."""
     crons = {deployment["flow"]: deployment["cron"] for deployment in outputs["deployments"]}
-    assert crons == {"ingest": "*/15 * * * *", "score": "5 * * * *", "monitor": "30 5 * * *"}
+    hourly = {"score": "5 * * * *", "upkeep": "10 * * * *"}
+    assert crons == {"ingest": "*/15 * * * *", "monitor": "30 5 * * *", **hourly}
     for deployment in outputs["deployments"]:
         assert (deployment["limit"], deployment["collision"]) == (1, "CANCEL_NEW")
         assert deployment["entrypoint"] == f"pipelines.flows.{deployment['flow']}.{deployment['flow']}"
@@ -227,10 +228,12 @@ def test_flows_with_a_schedule(tmp_path: Path) -> None:
     """An empty expression disables a flow; ingest also needs an inbox; no schedule at all is an error."""
     workspace = init_workspace(tmp_path)
     defaults = read_settings(workspace, {})
-    assert list(scheduled(defaults)) == ["score", "monitor"]
-    (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\nretrain = "0 3 * * 0"\n')
+    assert list(scheduled(defaults)) == ["score", "monitor", "upkeep"]
+    (tmp_path / "forewarn.toml").write_text(
+        '[schedule]\nscore = ""\nmonitor = ""\nupkeep = ""\nretrain = "0 3 * * 0"\n'
+    )
     assert scheduled(read_settings(workspace, {})) == {"retrain": "0 3 * * 0"}
-    (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\n')
+    (tmp_path / "forewarn.toml").write_text('[schedule]\nscore = ""\nmonitor = ""\nupkeep = ""\n')
     with pytest.raises(UsageError, match="no flow has a schedule"):
         serve_schedules(workspace, read_settings(workspace, {}))
 

@@ -85,7 +85,7 @@ def _schedule(root: Path, repository: Path) -> Iterator[Served]:
         port = int(probe.getsockname()[1])
     (root / "forewarn.toml").write_text(
         f'[ingest]\ninbox = "{root / "inbox"}"\nsettle = "0s"\n'
-        f'[schedule]\ningest = "* * * * *"\nscore = ""\nmonitor = ""\nport = {port}\n'
+        f'[schedule]\ningest = "* * * * *"\nscore = ""\nmonitor = ""\nupkeep = ""\nport = {port}\n'
     )
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_API", "FOREWARN_"))}
     command = [sys.executable, "-c", SCRIPT, "schedule", "--workspace", str(root)]

@@ -160,6 +160,26 @@ def test_what_models_were_trained_on_is_kept_or_said_to_be_gone(
     assert Registry(workspace).names() == ()
 
 
+def test_a_table_without_versions_of_its_rows_is_left_as_it_is(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables once did not note which version stored a row: their versions are in their files alone."""
+    monkeypatch.setattr(tables, "with_stored_version", lambda rows, _: rows)
+    old = "telemetry/turbofan"
+    for number in range(12):
+        hour = BEGIN + number * HOUR
+        tables.append(
+            workspace, old, telemetry("e1", hour, hour + HOUR).rename(columns={"feed_force": "a"}), str(number)
+        )
+    monkeypatch.undo()
+    start = BEGIN + 13 * HOUR
+    tables.append(workspace, old, telemetry("e1", start, start + HOUR).rename(columns={"feed_force": "a"}), "now")
+    done = run(workspace)
+    assert done[old]["compaction"]["files"] == done[old]["removal"]["files"] == 0
+    assert "left as it is" in done[old]["notes"][0]
+    assert len(tables.read(workspace, old, version=3)) == 3 * 120
+
+
 @pytest.mark.usefixtures("follower")
 def test_the_command_says_what_it_would_do_and_does_it(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
