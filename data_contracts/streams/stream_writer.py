@@ -88,7 +88,7 @@ class StreamWriter:
     def store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage] = (), *, now: pd.Timestamp
     ) -> FlushResult:
-        """Store messages, in the order they came, all of asset types with a contract; `StorageError` if it cannot be.
+        """Store messages, all of asset types with a contract; `StorageError` if it cannot be.
 
         Then nothing of them is confirmed, and the same messages can be stored again.
         """
@@ -115,6 +115,8 @@ class StreamWriter:
     def _store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage], now: pd.Timestamp
     ) -> FlushResult:
+        # Brokers deliver what had waited out of order at times; that is no gap if it comes at once.
+        messages = sorted(messages, key=lambda message: (message.asset, message.epoch, message.sequence))
         contracts = {kind: self.contract_of(kind, now=now) for kind in {message.asset_type for message in messages}}
         plan = self._sessions.plan([(_table(contracts, message), message) for message in messages])
         flushes = []
