@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from data_contracts.errors import StorageError, UsageError
@@ -28,22 +29,23 @@ def connect(
     manual_ack: bool = False,
     in_flight: int = 20,
     will: tuple[str, bytes] | None = None,
+    will_retained: bool = True,
     patience_s: float = _PATIENCE_S,
 ) -> "Client":
     """Connect, and return the client once the broker has accepted it; it connects again by itself from then on.
 
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
     that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
-    what the client sends without one. `will` is a retained topic and payload that the broker publishes if the client
-    vanishes. `StorageError` if the broker is out of reach, `UsageError` if it refuses the client, both within
-    `patience_s`.
+    what the client sends without one. `will` is a topic and payload that the broker publishes if the client vanishes,
+    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses
+    the client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
         client = _client(protocol, settings, client_id, manual_ack=manual_ack, keeps_session=session_s > 0)
         client.max_inflight_messages_set(in_flight)
         if will is not None:
-            client.will_set(will[0], will[1], qos=1, retain=True)
+            client.will_set(will[0], will[1], qos=1, retain=will_retained)
         first = _FirstAnswer()
         client.on_connect = _connected(first, on_connect)
         client.on_disconnect = _disconnected(first, on_disconnect)
@@ -71,6 +73,20 @@ def disconnect(client: "Client") -> None:
 def speaks_mqtt5(client: "Client") -> bool:
     """Return whether a connection is of MQTT 5."""
     return bool(client.protocol == _paho().MQTTv5)
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What a broker said on accepting a client: unacknowledged messages and bytes of one that it takes at most."""
+
+    receive_maximum: int = 65_535
+    packet_bytes: int | None = None
+
+
+def server_limits(client: "Client") -> ServerLimits:
+    """Return what the broker said when it accepted the client."""
+    limits = client.user_data_get()
+    return limits if isinstance(limits, ServerLimits) else ServerLimits()
 
 
 def need_extra(name: str) -> UsageError:
@@ -141,7 +157,13 @@ def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -
 
 
 def _connected(first: _FirstAnswer, then: "Callable[[Client], None] | None") -> Callable[..., None]:
-    def on_connect(client: "Client", _: Any, __: Any, code: Any, ___: Any) -> None:
+    def on_connect(client: "Client", _: Any, __: Any, code: Any, properties: Any) -> None:
+        client.user_data_set(
+            ServerLimits(
+                getattr(properties, "ReceiveMaximum", ServerLimits.receive_maximum),
+                getattr(properties, "MaximumPacketSize", None),
+            )
+        )
         if first.code is None:
             first.code, first.words = int(code.value), str(code)
         if not code.is_failure and then is not None:

@@ -33,8 +33,8 @@ from pipelines.live.payloads.message import (
 
 _FIELDS = ("asset_type", "epoch", "sequence", "sent", "event_time", "channels", "historical", "quality")
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = frozenset({float, int, type(None)})
-_WORDS = frozenset({str, int, type(None)})
+_NUMBERS: frozenset[type] = frozenset({float, int, type(None)})
+_WORDS: frozenset[type] = frozenset({str, int, type(None)})
 
 
 def encode_json(message: TelemetryMessage) -> bytes:

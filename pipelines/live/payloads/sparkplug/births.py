@@ -49,7 +49,8 @@ class Birth:
     @property
     def singles(self) -> npt.NDArray[np.bool_]:
         """Which channels are of 32 bits."""
-        return self.datatypes == FLOAT
+        singles: npt.NDArray[np.bool_] = self.datatypes == FLOAT
+        return singles
 
 
 def read_birth(payload: SparkplugPayload, names: Mapping[str, str]) -> Birth:

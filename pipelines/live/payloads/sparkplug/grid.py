@@ -20,8 +20,8 @@ from pipelines.live.payloads.sparkplug.wire_format.metric_scan import (
 from pipelines.live.payloads.sparkplug.wire_format.payload import SparkplugPayload, unlike_specification
 
 Integers = npt.NDArray[np.int64]
-_MOST_CELLS = 10_000_000
-_LATEST_MILLISECONDS = LATEST // 1_000
+MOST_CELLS = 10_000_000
+LATEST_MILLISECONDS = LATEST // 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ def place_metrics(metrics: Table, columns: Integers, channels: int, sent: int | 
     """Return where each metric belongs. A second value of a channel at one time has a row of its own."""
     milliseconds = _times(metrics, sent)
     times, rows = _rows_by_time(milliseconds)
-    if len(times) * channels > _MOST_CELLS:
+    if len(times) * channels > MOST_CELLS:
         found = f"{len(times):,} times of {channels:,} channels in one message"
-        raise PayloadError("invalid value", found, f"at most {_MOST_CELLS:,} values", "Send shorter messages")
+        raise PayloadError("invalid value", found, f"at most {MOST_CELLS:,} values", "Send shorter messages")
     cells = columns * len(times) + rows
     if np.bincount(cells).max() > 1:
         times, rows = _rows_by_time_and_turn(milliseconds, cells)
@@ -96,7 +96,7 @@ def _times(metrics: Table, sent: int | None) -> Integers:
             raise unlike_specification("a metric without a timestamp", "one, in it or in the payload")
         times = np.where(own, times, sent // 1_000)
     for time in (int(times.min()), int(times.max())):
-        if not 0 <= time < _LATEST_MILLISECONDS:
+        if not 0 <= time < LATEST_MILLISECONDS:
             raise PayloadError("absurd time", f"timestamp {time}", "milliseconds since 1970", "Set the edge's clock")
     return times
 

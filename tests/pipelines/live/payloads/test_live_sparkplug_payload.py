@@ -1,6 +1,7 @@
 """The Sparkplug B wire format against Google's protocol buffers: each reads what the other writes."""
 
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines.live.payloads.message import TIME_TYPE, TelemetryMessage
 from pipelines.live.payloads.payload_error import PayloadError
-from pipelines.live.payloads.sparkplug.births import read_birth
+from pipelines.live.payloads.sparkplug.births import Birth, read_birth
 from pipelines.live.payloads.sparkplug.certificates import (
     channel_metrics,
     encode_device_birth,
@@ -24,7 +25,7 @@ from pipelines.live.payloads.sparkplug.certificates import (
     is_rebirth,
 )
 from pipelines.live.payloads.sparkplug.encode import encode_data
-from pipelines.live.payloads.sparkplug.rows import read_rows
+from pipelines.live.payloads.sparkplug.rows import Readings, any_rows, read_rows
 from pipelines.live.payloads.sparkplug.wire_format import metric_scan as scan
 from pipelines.live.payloads.sparkplug.wire_format.payload import SparkplugPayload, read_payload
 from tests.sparkplug_protobuf import Payload
@@ -165,8 +166,11 @@ def test_data_survive_bit_for_bit(message: TelemetryMessage, first_alias: int) -
     birth = read_birth(read_payload(encode_device_birth(message.sent, 1, metrics)), {})
     aliases = {metric.name: metric.alias for metric in metrics if metric.alias is not None}
     encoded = encode_data(message, aliases, 2)
-    readings = read_rows(read_payload(encoded), birth)
+    readings, by_any_way = read_rows(read_payload(encoded), birth), any_rows(read_payload(encoded), birth)
     assert readings is not None
+    assert by_any_way is not None
+    assert bits_of(by_any_way.rows) == bits_of(readings.rows)
+    assert by_any_way.historical == readings.historical
     assert bits_of(readings.rows) == bits_of(message.rows)
     assert readings.historical == message.historical
     assert birth.asset_type == "cnc"
@@ -220,3 +224,35 @@ def test_a_channel_without_an_alias_is_not_encoded() -> None:
     rows = pa.record_batch({"event_time": pa.array([0], TIME_TYPE), "x": pa.array([1.0])})
     with pytest.raises(PayloadError, match="channel 'x' without an alias"):
         encode_data(TelemetryMessage("a-1", 0, 0, 0, "cnc", rows), {}, 2)
+
+
+METRICS_OF_DATA = st.lists(
+    st.fixed_dictionaries(
+        {"alias": st.integers(0, 3)},
+        optional={
+            "timestamp": st.integers(0, 4),
+            "is_null": st.booleans(),
+            "is_historical": st.booleans(),
+            "is_transient": st.booleans(),
+            "float_value": st.floats(width=32, allow_nan=False),
+        },
+    ),
+    max_size=6,
+)
+
+
+@given(METRICS_OF_DATA, st.sampled_from([(9, 9, 9), (10, 9, 10), (3, 9, 10)]))
+def test_the_fast_way_is_the_way_of_any_message(metrics: list[dict[str, Any]], datatypes: tuple[int, ...]) -> None:
+    """Whatever a message holds, it is read, or refused, as by the way that has no shortcut."""
+    names = [{"name": f"c{n}", "alias": n, "datatype": kind, "is_null": True} for n, kind in enumerate(datatypes)]
+    birth = read_birth(read_payload(Payload(timestamp=1, seq=1, metrics=names).SerializeToString()), {})
+    payload = read_payload(Payload(timestamp=1, seq=2, metrics=metrics).SerializeToString())
+
+    def outcome(read: Callable[[SparkplugPayload, Birth], Readings | None]) -> object:
+        try:
+            readings = read(payload, birth)
+        except PayloadError as error:
+            return str(error)
+        return readings and (bits_of(readings.rows), readings.historical, readings.rows.schema.types)
+
+    assert outcome(read_rows) == outcome(any_rows)

@@ -142,7 +142,7 @@ def _varint(buffer: Bytes, at: int, end: int) -> tuple[int, int]:
     value = 0
     shift = 0
     while at < end:
-        byte = np.int64(buffer[at])
+        byte = int(np.int64(buffer[at]))
         at += 1
         value |= (byte & 127) << shift
         if byte < 128:
@@ -173,5 +173,5 @@ def _after(buffer: Bytes, at: int, end: int, wire: int) -> int:
 def _little_endian(buffer: Bytes, at: int, size: int) -> int:
     value = 0
     for byte in range(size):
-        value |= np.int64(buffer[at + byte]) << (8 * byte)
+        value |= int(np.int64(buffer[at + byte])) << (8 * byte)
     return value
