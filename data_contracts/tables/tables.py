@@ -222,7 +222,7 @@ def create_table(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTa
 
 
 def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) -> None:
-    """Append rows and marks, of batches or of streams, in one commit: against the version of `target`, or not at all."""
+    """Append rows and marks, of batches or of streams, in one commit on the version of `target`, or not at all."""
     write_deltalake(
         target,
         rows,

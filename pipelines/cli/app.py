@@ -36,7 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import.cmapss": ("pipelines.commands.imports:cmapss", "Import NASA's turbofan degradation data."),
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
-    "simulate": ("pipelines.commands.fleet:simulate", "Simulate a fleet of CNC machines and import its history."),
+    "simulate": (
+        "pipelines.commands.fleet:simulate",
+        "Simulate a fleet of CNC machines: import its history, or send live telemetry.",
+    ),
     "bridge.opcua": ("pipelines.commands.live.bridge:opcua", "Read machines over OPC-UA and publish their telemetry."),
     "bridge.mtconnect": (
         "pipelines.commands.live.bridge:mtconnect",

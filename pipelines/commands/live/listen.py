@@ -20,12 +20,14 @@ def listen(
     until_idle: str | None = None,
     for_: str | None = None,
     metrics_port: int | None = None,
+    follow: bool = True,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Store telemetry that arrives at the broker, each message once, until interrupted.
 
-    The section [live] of forewarn.toml says where the broker is and which topics carry what. SIGTERM and Ctrl-C end it
-    after what has arrived is stored.
+    The section [live] of forewarn.toml says where the broker is and which topics carry what. Indicators of what is
+    stored are computed, and the fleet is scored by its champions once in each of their strides. SIGTERM and Ctrl-C end
+    it after what has arrived is stored.
 
     Parameters
     ----------
@@ -35,11 +37,14 @@ def listen(
         End after so long, such as 2min.
     metrics_port : int, optional
         The port of /metrics and /readyz; metrics_port of the settings by default, 0 for none.
+    follow : bool, optional
+        Whether indicators and predictions follow; ``--no-follow`` only stores.
     options : Options
         The workspace and the form of the output.
     """
     from dataclasses import replace
 
+    from pipelines.following.followed_listening import listen_and_follow
     from pipelines.live.listening.listen import listen as run
     from pipelines.live.listening.listen_summary import Ending
 
@@ -49,7 +54,8 @@ def listen(
         settings = replace(settings, metrics_port=metrics_port)
     ending = Ending(_seconds("--until-idle", until_idle), _seconds("--for", for_))
     with _stop_signals() as stopping, _status_line() as report:
-        return run(workspace, settings, environ=os.environ, ending=ending, stopping=stopping, report=report)
+        chosen = {"environ": os.environ, "ending": ending, "stopping": stopping, "report": report}
+        return listen_and_follow(workspace, settings, **chosen) if follow else run(workspace, settings, **chosen)
 
 
 def _seconds(option: str, text: str | None) -> float | None:

@@ -29,22 +29,23 @@ def connect(
     manual_ack: bool = False,
     in_flight: int = 20,
     will: tuple[str, bytes] | None = None,
+    will_retained: bool = True,
     patience_s: float = _PATIENCE_S,
 ) -> "Client":
     """Connect, and return the client once the broker has accepted it; it connects again by itself from then on.
 
     `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
     that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
-    what the client sends without one. `will` is a retained topic and payload that the broker publishes if the client
-    vanishes. `StorageError` if the broker is out of reach, `UsageError` if it refuses the client, both within
-    `patience_s`.
+    what the client sends without one. `will` is a topic and payload that the broker publishes if the client vanishes,
+    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses
+    the client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
         client = _client(protocol, settings, client_id, manual_ack=manual_ack, keeps_session=session_s > 0)
         client.max_inflight_messages_set(in_flight)
         if will is not None:
-            client.will_set(will[0], will[1], qos=1, retain=True)
+            client.will_set(will[0], will[1], qos=1, retain=will_retained)
         first = _FirstAnswer()
         client.on_connect = _connected(first, on_connect)
         client.on_disconnect = _disconnected(first, on_disconnect)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import pandas as pd
 
@@ -27,6 +27,7 @@ _LONGEST_PAUSE_S = 10.0
 _MAY_BE_READ_LATER = ("unknown schema id", "unknown asset type")
 _MOST_RETRIED = 1000  # messages at once
 Report = Callable[["ListenSummary"], None]
+Stored = Callable[[Set[str]], None]
 
 
 def listen(
@@ -37,18 +38,20 @@ def listen(
     ending: Ending | None = None,
     stopping: threading.Event | None = None,
     report: Report | None = None,
+    stored: Stored = lambda _: None,
 ) -> ListenSummary:
     """Store what arrives until `stopping` is set or `ending` says so; what is in hand is stored first.
 
-    `report` is called after each flush. `StorageError` if the broker is out of reach at the start, `ModelError` if
-    another listener is at work on this workspace.
+    `report` is called after each flush, `stored` with the asset types of which one has stored something.
+    `StorageError` if the broker is out of reach at the start, `ModelError` if another listener is at work on this
+    workspace.
     """
     engine = open_records(workspace.records_url)
     release_if_dead(engine, LEASE)
     with hold_lease(engine, LEASE, "listener of this workspace", ttl=_LEASE_LIFE):
         metrics = ListenerMetrics()
         with served(metrics, settings.metrics_host, settings.metrics_port) as port:
-            listener = _Listener(workspace, settings, environ, metrics)
+            listener = _Listener(workspace, settings, environ, metrics, stored)
             listener.summary.metrics_port = port
             try:
                 return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
@@ -58,9 +61,14 @@ def listen(
 
 class _Listener:
     def __init__(
-        self, workspace: Workspace, settings: LiveSettings, environ: Mapping[str, str], metrics: ListenerMetrics
+        self,
+        workspace: Workspace,
+        settings: LiveSettings,
+        environ: Mapping[str, str],
+        metrics: ListenerMetrics,
+        stored: Stored,
     ) -> None:
-        self._settings, self._metrics = settings, metrics
+        self._settings, self._metrics, self._stored = settings, metrics, stored
         patterns = patterns_of(settings)
         self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
         self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
@@ -203,7 +211,10 @@ class _Listener:
                 newest = max(newest, event)
                 self._metrics.lag.observe(max(0.0, stored_at - event))
         self.summary.lag_seconds = stored_at - newest if newest else self.summary.lag_seconds
-        self._reports.note({message.asset_type for message in decoded.messages})
+        asset_types = {message.asset_type for message in decoded.messages}
+        self._reports.note(asset_types)
+        if result.rows:
+            self._stored(asset_types)
 
     def _observe(self, in_hand: int) -> None:
         before = self.summary.connections
