@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("name", choices=["azure", "fd001", "fd003"])
     parser.add_argument("datasets", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 1])
-    parser.add_argument("--only", default="", help="candidates whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these candidates alone")
     parser.add_argument("--folds", type=int, default=5, help="in how many parts the assets are left out")
     parser.add_argument("--set", action="append", default=[], help="a key to change in every candidate")
     parser.add_argument("--no-search", action="store_true", help="leave out what searches the Efficient set, for hours")
@@ -139,7 +139,7 @@ def main() -> None:
         )
         fixed, means = [CROSS.format(folds=options.folds), NO_INTERVALS, *options.set], {}
         for candidate, keys in (AZURE if azure else LIFE).items():
-            if options.only not in candidate or (options.no_search and "Efficient" in candidate):
+            if (options.only and candidate not in options.only) or (options.no_search and "Efficient" in candidate):
                 continue
             began, figures = time.process_time(), []
             for seed in options.seeds:
