@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these candidates alone")
     parser.add_argument("--folds", type=int, default=5, help="in how many parts the assets are left out")
     parser.add_argument("--set", action="append", default=[], help="a key to change in every candidate")
-    parser.add_argument("--no-search", action="store_true", help="leave out what searches the Efficient set, for hours")
+    parser.add_argument("--no-search", action="store_true", help="leave out what searches the Efficient set")
     options = parser.parse_args()
     azure = options.name == "azure"
     with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ def interval_figures(
     """
     if LOW not in samples:
         return {}
-    scored, more = ~np.isnan(true), {}
+    scored, more = ~np.isnan(true), dict[str, float]()
     if score_at == "last":
         for kind, ends in (("", samples[[LOW, HIGH]].to_numpy(dtype=np.float64)), ("_constant", constant)):
             names = (f"interval_coverage{kind}_over_life", f"interval_width{kind}_over_life")
