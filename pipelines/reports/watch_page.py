@@ -15,6 +15,7 @@ from models.registry.registry import Registry
 from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, observation_gaps
+from pipelines.figures.interval_samples import compare_intervals
 from pipelines.reports.report import Conclusion, EvidenceSeries, Fact, Mark, PromisedRates, write_report
 from pipelines.settings.settings import Settings
 
@@ -63,6 +64,7 @@ def write_watch_page(
         evidence=evidence_series(records, name, now=now),
         facts=_facts(snapshot.champion, snapshot.rates, records),
         conclusion=Conclusion(decision.decision, (*decision.reasons, *_remarks(snapshot))),
+        intervals=compare_intervals(workspace, snapshot.champion),
     )
 
 
