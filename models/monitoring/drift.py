@@ -75,7 +75,7 @@ class Budget:
     """Whether only the first failure and the first false episode of an asset count in a look."""
     dependence: Dependence = "auto"
     """How the events of one look may depend on each other: "auto" estimates their correlation, "independent" takes them
-    for independent, "any" assumes nothing about them and takes longer."""
+    for independent, "any" assumes nothing about them and takes longer. See `correlation` and `variation`."""
     correlation: Annotated[Number, Field(ge=0.01, le=0.5)] = 0.1
     """With "auto": the highest correlation, of whether two failures of one look are missed, that the tests allow for;
     where it is higher they decide in vain more often than declared."""

@@ -20,7 +20,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from models.sequential_tests.e_processes import Alternatives, FloatArray, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_processes import FloatArray as FloatArray
 
 RATES = 8
 TYPICAL = 2
