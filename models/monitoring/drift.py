@@ -81,8 +81,7 @@ class Budget:
     where it is higher they decide in vain more often than declared."""
     variation: Annotated[Number, Field(ge=0.05, le=1)] = 0.6
     """With "auto": the highest coefficient of variation, of the rate of false alarms from look to look, that the tests
-    allow for; where it is higher, or where rare looks have far more, they decide in vain more often than declared and
-    "any" does not."""
+    allow for; where it is higher they may decide in vain more often than declared."""
     season: Annotated[Number, Field(ge=0, le=0.9)] = 0.35
     """Amplitude of the yearly season that false alarms may have, as a share of their rate; 0 for none."""
     season_missed: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
