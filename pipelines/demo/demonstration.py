@@ -17,7 +17,7 @@ from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
 from models.experiment.experiment import load_experiment
 from models.outcomes.error_rates import error_rates
 from models.outcomes.outcomes import outcomes
-from models.retraining.retraining_policy import RETRAIN
+from models.retraining.retraining_policy import DRIFT, RETRAIN
 from pipelines.demo.endpoint import endpoint
 from pipelines.demo.replay import DemoReplay, Stage, play
 from pipelines.demo.story import Story
@@ -53,9 +53,10 @@ class DemoResult:
 
     @property
     def why(self) -> str:
-        """Return the command that explains the last decision to retrain, or the last decision if there is none."""
+        """Return the command that explains the last decision to answer a drift, or the last one if there is none."""
         recorded = decisions(open_records(self.workspace.records_url), model_name=self.model)
-        retrainings = recorded.loc[recorded["decision"] == RETRAIN, "id"]
+        answers = (recorded["decision"] == RETRAIN) & [each.get("occasion") == DRIFT for each in recorded["evidence"]]
+        retrainings = recorded.loc[answers, "id"]
         number = f" {retrainings.iloc[-1]}" if len(retrainings) else ""
         return f"forewarn why retraining{number} --model {self.model} -w {_shortest(self.workspace.root)}"
 
