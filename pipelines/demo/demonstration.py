@@ -55,8 +55,8 @@ class DemoResult:
     def why(self) -> str:
         """Return the command that explains the last decision to answer a drift, or the last one if there is none."""
         recorded = decisions(open_records(self.workspace.records_url), model_name=self.model)
-        answers = (recorded["decision"] == RETRAIN) & [each.get("occasion") == DRIFT for each in recorded["evidence"]]
-        retrainings = recorded.loc[answers, "id"]
+        triggers = recorded["evidence"].map(lambda evidence: evidence.get("occasion"))
+        retrainings = recorded.loc[(recorded["decision"] == RETRAIN) & (triggers == DRIFT), "id"]
         number = f" {retrainings.iloc[-1]}" if len(retrainings) else ""
         return f"forewarn why retraining{number} --model {self.model} -w {_shortest(self.workspace.root)}"
 

@@ -97,6 +97,9 @@ def test_the_drift_is_found_and_a_better_champion_promoted(tmp_path: Path) -> No
     assert at["drift detected"] <= promoted <= story.change + 70 * DAY
     lines = [moment.what for moment in shown.moments]
     assert lines.index("process change") < lines.index("drift detected"), "no drift is found before there is one"
+    recorded = decisions(open_records(shown.workspace.records_url), model_name=shown.model).set_index("id")
+    explained = recorded.loc[int(shown.why.split()[3])]
+    assert (explained["decision"], explained["at"]) == ("retrain", at["drift detected"])
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
