@@ -76,12 +76,11 @@ def overdispersed_evidence(
     for look, ahead in enumerate(_likelihoods(model, events, amounts, hypotheses)):
         if not look:
             since.start(posterior[:, 0], relative[:, 0], ahead.stakes, np.ones(histories, dtype=bool))
-        e_process[:, look] = since.update(ahead.at_null, ahead.at_rates, before=since.log_total())
+        e_process[:, look] = since.update(ahead.at_null, ahead.at_rates)
         if not math.isinf(threshold):
             recent.start(posterior[:, look], relative[:, look], ahead.stakes, amounts[:, look] > 0)
-            before = recent.log_total()
             recent.avoid_overshoot(amounts[:, look], ahead.null, ahead.rates)
-            e_detector[:, look] = recent.update(ahead.at_null, ahead.at_rates, before=before)
+            e_detector[:, look] = recent.update(ahead.at_null, ahead.at_rates)
     return e_process, e_detector
 
 
@@ -120,6 +119,7 @@ class _Sums:
         self._denominators = np.empty((histories, 0, dispersions))  # logs
         self._more = np.arange(dispersions) > np.arange(dispersions)[:, None]  # (of the null, of the numerator)
         self._factors = np.empty((histories, 0))  # logs of what was won back from overshoots
+        self._total = np.full(histories, -np.inf)  # log of the sum
 
     def start(
         self, posterior: FloatArray, relative: FloatArray, stakes: FloatArray, watched: npt.NDArray[np.bool_]
@@ -134,6 +134,7 @@ class _Sums:
         self._numerators = np.concatenate([self._numerators[:, first:], numerators], axis=1)
         self._denominators = np.concatenate([self._denominators[:, first:], relative[:, None, :]], axis=1)
         self._factors = np.concatenate([self._factors[:, first:], begun], axis=1)
+        self._total = np.logaddexp(self._total, begun[:, 0])
 
     def avoid_overshoot(self, amounts: FloatArray, null: float, rates: tuple[float, ...]) -> None:
         """Multiply by the greatest factor with which no dispersion still possible expects the sum to rise.
@@ -156,21 +157,21 @@ class _Sums:
             if tables is not None:
                 self._factors[same] += np.log(_overshoot_factor(sums[same], *tables))[:, None]
 
-    def update(self, at_null: FloatArray, at_rates: FloatArray, *, before: FloatArray) -> FloatArray:
-        """Add a look and return the log of the sum, (histories,), which rises from that before by a bounded factor.
+    def update(self, at_null: FloatArray, at_rates: FloatArray) -> FloatArray:
+        """Add a look and return the log of the sum, (histories,), which rises from its start by a bounded factor.
 
         Log likelihoods of (histories, dispersions) and (histories, rates, dispersions).
         """
-        most = before + math.log(self._model.most_gain)
+        most = self._total + math.log(self._model.most_gain)
         self._denominators += at_null[:, None]
         self._numerators += at_rates[:, None]
-        total = self.log_total()
+        total = self._log_total()
         beyond = total > most
         self._factors[beyond] -= (total[beyond] - most[beyond])[:, None]
-        return np.minimum(total, most)
+        self._total = np.minimum(total, most)
+        return self._total
 
-    def log_total(self) -> FloatArray:
-        """Return the log of the sum, (histories,)."""
+    def _log_total(self) -> FloatArray:
         logs = self._numerators.reshape(*self._numerators.shape[:2], -1)
         logs = logs + (self._factors - self._denominators.max(axis=-1))[..., None]
         logs = logs.reshape(len(logs), -1)
