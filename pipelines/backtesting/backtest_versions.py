@@ -22,9 +22,11 @@ from data_contracts.workspace import Workspace
 from features.names import format_duration
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
-from models.backtesting.backtest import Compared, Version
+from models.backtesting.outcome_sources import OutcomeSources
+from models.backtesting.replay_models import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
+from models.experiment.condition_outcomes import threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
@@ -45,11 +47,13 @@ from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
 _STAMP = "%Y%m%dT%H%M%S"
+# The checks of a stored comparison that do not hold for every alpha and number of events.
+_DECIDED_ANEW = ("events", "cheaper")
 
 
 @dataclass(frozen=True)
 class CachedModels:
-    """The `ReplayModels` of a workspace: each model is trained, applied and compared once.
+    """The `ReplayModels` of a workspace, and its `OutcomeSources`: each model is trained, applied and compared once.
 
     A model is trained as `forewarn retrain` would have done at its time: nothing known later goes into it, and it is
     evaluated on the holdout before that time.
@@ -64,14 +68,14 @@ class CachedModels:
     comparison_required: bool = True
     progress: ProgressCallback = silent
     on_trained: Callable[[], None] = lambda: None  # called after each training of a model that was not cached
-    known_gaps: dict[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)  # of the times they were asked for
+    known: dict[pd.Timestamp, OutcomeSources] = field(default_factory=dict)  # of the times they were asked for
+    crossings: dict[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)  # of a condition, likewise
 
     def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take it from the cache."""
         holdout = self.settings.retrain.holdout
         if urgent:
-            terms = terms_at(self.experiment, self.history, at)
-            holdout = challenger_holdout(self.history, self.settings, terms, now=at, urgent=True)
+            holdout = self._holdout(at, urgent=True)
         folder = self._folder(at, holdout)
         if not (folder / "version.json").is_file():
             self._train(at, holdout, folder)
@@ -117,15 +121,13 @@ class CachedModels:
         """Plan a comparison on the holdout before a time; None if challengers are promoted without one."""
         if not self.comparison_required:
             return None
-        terms, known = terms_at(self.experiment, self.history, at), self.history.as_of(at)
-        holdout = challenger_holdout(known, self.settings, terms, now=at, urgent=urgent)
         period = period_after(
-            known,
+            self._known_history(at),
             champion.trained_until,
-            start=at - holdout,
+            start=at - self._holdout(at, urgent=urgent),
             now=at,
             stride=self.experiment.windows.stride,
-            terms=terms,
+            terms=self.sources(at).terms,
             rule=observation_rule(self.experiment),
         )
         expected = ExpectedErrors.of(champion.promised, self.experiment.costs)
@@ -135,13 +137,15 @@ class CachedModels:
         """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have."""
         if not self.comparison_required:
             return Compared(promoted=True)
-        stored = self._comparison(champion, challenger, at)
-        rules, differences = self.settings.promotion, np.array(stored["differences"], dtype=np.float64)
+        stored, rules = self._comparison(champion, challenger, at), self.settings.promotion
+        comparison, differences = stored["comparison"], np.array(stored["differences"], dtype=np.float64)
+        if not comparison["challenger"]:
+            return Compared(promoted=False)
         test = sign_flips(differences, alpha=alpha, draws=rules.draws, seed=rules.seed)
-        others = [check["passed"] for check in stored["comparison"]["checks"] if check["name"] != "cheaper"]
-        compared = bool(stored["comparison"]["challenger"])
-        cheaper = compared and float(differences.sum()) < 0 and test.rejects(alpha)
-        return Compared(bool(cheaper) and False not in others, test.size if compared else 0.0)
+        cheaper = float(differences.sum()) < 0 and test.rejects(alpha)
+        enough = comparison["events"] >= rules.fewest_events
+        others = [check["passed"] for check in comparison["checks"] if check["name"] not in _DECIDED_ANEW]
+        return Compared(bool(cheaper and enough and False not in others), test.size, comparison)
 
     def _comparison(self, champion: Version, challenger: Version, at: pd.Timestamp) -> dict[str, Any]:
         """Return the comparison, made once for every alpha."""
@@ -149,11 +153,11 @@ class CachedModels:
         file = self._folder_of(challenger) / f"against-{rivals}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
-            start, terms = at - challenger.holdout, terms_at(self.experiment, self.history, at)
+            start, terms = at - challenger.holdout, self.sources(at).terms
             comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until, champion.promised),
                 Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
-                self._recent(artifacts[1], start - terms.claim, at).as_of(at),
+                self._known_history(at, self._recent(artifacts[1], start - terms.claim, at)),
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
@@ -161,19 +165,39 @@ class CachedModels:
                 costs=self.experiment.costs,
                 rule=observation_rule(self.experiment),
                 rules=self.settings.promotion,
-                observation_gaps=self.gaps(at),
+                observation_gaps=self.sources(at).observation_gaps,
             )
             _write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return stored
 
-    def gaps(self, at: pd.Timestamp) -> pd.DataFrame:
-        """Return the spans in which assets were retired or lost, as known at a time."""
-        if at not in self.known_gaps:
-            assets = self.history.assets
-            known = replace(self.history, assets=assets[assets["known_time"] <= at].reset_index(drop=True))
-            self.known_gaps[at] = observation_gaps(self.workspace, known, self.settings, now=at)
-        return self.known_gaps[at]
+    def sources(self, at: pd.Timestamp) -> OutcomeSources:
+        """Return what alarms are judged by, as known at a time."""
+        if at not in self.known:
+            known = self._known_history(at, replace(self.history, telemetry=self.history.telemetry.iloc[:0]))
+            gaps = observation_gaps(self.workspace, known, self.settings, now=at)
+            terms = terms_at(self.experiment, known, at)
+            self.known[at] = OutcomeSources(at, known.predicted_failures, known.work_orders, terms, gaps)
+        return self.known[at]
+
+    def _known_history(self, at: pd.Timestamp, history: History | None = None) -> History:
+        """Return a history, by default the whole, as known at a time, with the crossings by the readings known then.
+
+        A correction moves or takes away a crossing from when on it is known, not before.
+        """
+        known = (self.history if history is None else history).as_of(at)
+        threshold = threshold_of(self.experiment)
+        if threshold is None:
+            return known
+        if at not in self.crossings:
+            rows = self.history.telemetry
+            self.crossings[at] = threshold.crossings(rows[rows["known_time"] <= at])
+        return replace(known, crossings=self.crossings[at])
+
+    def _holdout(self, at: pd.Timestamp, *, urgent: bool) -> pd.Timedelta:
+        sources = self.sources(at)
+        known = replace(self.history, failures=sources.failures, work_orders=sources.work_orders, crossings=None)
+        return challenger_holdout(known, self.settings, sources.terms, now=at, urgent=urgent)
 
     @cached_property
     def _comparison_digest(self) -> str:
