@@ -224,4 +224,3 @@ def _compare_with_changes(
         first = min((at for at in times if change < at <= limit), default=None)
         delays.append(None if first is None else (first - change) / DAY)
     return false, quiet, tuple(delays)
-

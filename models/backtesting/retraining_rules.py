@@ -98,9 +98,7 @@ def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
     return Rule(name, f"Retrains every {interval / pd.Timedelta(days=1):g} days.", due)
 
 
-def ours(
-    budget: Budget, gates: Gates, prices: Prices | None = None, findings: FindingQuality = RIGHT_FINDINGS
-) -> Rule:
+def ours(budget: Budget, gates: Gates, prices: Prices | None = None, findings: FindingQuality = RIGHT_FINDINGS) -> Rule:
     """Return forewarn's own rule; without prices no refresh is due for what errors cost.
 
     `findings` is how far the findings of mechanics are trusted.

@@ -52,9 +52,7 @@ Settlements = Mapping[str, tuple[int, ReferenceRates]]
 """By rate, `MISSED` or `FALSE`, what `tightened` gives."""
 
 
-def settlements(
-    promise: ReferenceRates, looks: Sequence[Look], certainty: Certainty, events: int
-) -> Settlements:
+def settlements(promise: ReferenceRates, looks: Sequence[Look], certainty: Certainty, events: int) -> Settlements:
     """Return the rates whose provisional promise is replaced, each with what `tightened` gives."""
     each = {rate: tightened(promise, rate, looks, certainty, events) for rate in (MISSED, FALSE)}
     return {rate: new for rate, new in each.items() if new is not None}

@@ -11,12 +11,16 @@ import pandas as pd
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.monitoring.drift import ReferenceRates
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.figures.measured_later import MeasuredLater
 
-_KEPT = ("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high")
+_KEPT = (
+    *("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high"),
+    *("interval_coverage", "interval_coverage_low", "interval_coverage_high"),
+)
 NO_VERDICT = "none"
 
 
@@ -39,6 +43,7 @@ class FiguresResult:
     report: Path
     unit: str | None = None  # of a condition's value
     clock: Clock = TIME
+    coverage: IntervalCoverage | None = None  # of the intervals answered; None without any
 
     @property
     def decision(self) -> str:
@@ -67,6 +72,7 @@ class FiguresResult:
             "unit": self.unit,
             "rates": None if self.rates is None else self.rates.to_dict(),
             "promise": as_json(asdict(self.promise)),
+            "interval_coverage": None if self.coverage is None else self.coverage.to_dict(),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             "probation": None,
             "report": str(self.report),
@@ -105,6 +111,7 @@ def champion_figures(
         report=workspace.reports / f"{model.name}.html",
         unit=None if artifact.about is None else artifact.about.unit,
         clock=artifact.clock,
+        coverage=later.coverage,
     )
 
 
@@ -124,6 +131,11 @@ def figure_rows(result: FiguresResult) -> Iterator[tuple[str, str, str]]:
         scaled = [{name: value / unit.hours for name, value in each.items()} for each in (seen, evaluated)]
         own, promised = (_number(figures, "rmse_capped", f" {unit.plural}") for figures in scaled)
         yield "RMSE, capped", own, promised
+    if result.coverage is not None:
+        held = result.coverage.covered
+        span = f" ({_share(held.low)} to {_share(held.high)})" if held.of else ""
+        declared = _share(result.coverage.level)
+        yield f"answered {declared} intervals that held it", f"{held.count} of {held.of:g}{span}", _covered(evaluated)
     if result.rates is not None:
         missed, false = result.rates.missed, result.rates.false_episodes
         yield "failures missed", f"{missed.count} of {missed.of:g}", _share(result.promise.missed.value)
@@ -137,6 +149,10 @@ def _number(figures: Mapping[str, float], name: str, unit: str) -> str:
     low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
     interval = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
     return f"{figures[name]:.4g}{unit}{interval}"
+
+
+def _covered(evaluated: Mapping[str, float]) -> str:
+    return _share(evaluated["interval_coverage"]) if "interval_coverage" in evaluated else "not known"
 
 
 def _share(value: float) -> str:

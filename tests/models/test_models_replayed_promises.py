@@ -1,6 +1,7 @@
 """The promises of a replay's champions: those that the registry would hold the same champions to."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -43,7 +44,10 @@ def figures(champion: tuple[int, float, int, float], challenger: tuple[int, floa
 
 
 def looks(*counts: tuple[int, int, int]) -> list[Look]:
-    return [Look(START + (n + 1) * WEEK, missed, failures, false, 10.0) for n, (missed, failures, false) in enumerate(counts)]
+    return [
+        Look(START + (n + 1) * WEEK, missed, failures, false, 10.0)
+        for n, (missed, failures, false) in enumerate(counts)
+    ]
 
 
 CHAMPIONS = st.lists(
@@ -102,7 +106,7 @@ def test_champions_are_held_to_what_the_registry_would_hold_them_to(champions: l
 def test_no_champion_is_held_to_less_than_the_one_before(champions: list[Any]) -> None:
     """Whatever a challenger's own evidence is, the rates that keep its promise are no higher than before."""
     tenures = replayed(champions)
-    for before, after in zip(tenures, tenures[1:], strict=False):
+    for before, after in pairwise(tenures):
         for name in (MISSED, FALSE):
             limits = [limit(tenure.promise.rates, name, BUDGET.certainty) for tenure in (before, after)]
             assert limits[1] <= limits[0] * (1 + 1e-9)

@@ -90,9 +90,7 @@ def test_every_setting_of_a_comparison_is_among_these() -> None:
     assert shifts == {field.name for field in fields(Limits.__bases__[0])}
 
 
-def test_the_same_inputs_compare_once(
-    models: Callable[[Settings], CachedModels], plant: Any, counted: Counted
-) -> None:
+def test_the_same_inputs_compare_once(models: Callable[[Settings], CachedModels], plant: Any, counted: Counted) -> None:
     """A second run takes the comparison from the cache, and so does one with another alpha."""
     first = compared(models(plant.settings), plant)
     again = models(plant.settings)
