@@ -93,7 +93,7 @@ class CachedModels:
         file = self._folder_of(version) / f"alerts-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
             artifact = self._artifact(version)
-            recent, rule = self._recent(artifact, start, end), observation_rule(self.experiment)
+            recent, rule = self._recent(start - _reach(artifact), end), observation_rule(self.experiment)
             times = observed_cut_offs(recent, self.experiment.windows.stride, rule, start=start, end=end).cut_offs
             times = times[times["as_of"] > start].reset_index(drop=True)
             scores = score(artifact, recent, times)
@@ -121,14 +121,15 @@ class CachedModels:
         """Plan a comparison on the holdout before a time; None if challengers are promoted without one."""
         if not self.comparison_required:
             return None
+        start, rule = at - self._holdout(at, urgent=urgent), observation_rule(self.experiment)
         period = period_after(
-            self._known_history(at),
+            self._known_history(at, self._recent(start - rule.window, at)),
             champion.trained_until,
-            start=at - self._holdout(at, urgent=urgent),
+            start=start,
             now=at,
             stride=self.experiment.windows.stride,
             terms=self.sources(at).terms,
-            rule=observation_rule(self.experiment),
+            rule=rule,
         )
         expected = ExpectedErrors.of(champion.promised, self.experiment.costs)
         return plan_comparison(len(period.events), wealth, self.settings.promotion, expected, urgent=urgent)
@@ -157,7 +158,7 @@ class CachedModels:
             comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until, champion.promised),
                 Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
-                self._known_history(at, self._recent(artifacts[1], start - terms.claim, at)),
+                self._known_history(at, self._recent(start - terms.claim - _reach(artifacts[1]), at)),
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
@@ -180,12 +181,12 @@ class CachedModels:
             self.known[at] = OutcomeSources(at, known.predicted_failures, known.work_orders, terms, gaps)
         return self.known[at]
 
-    def _known_history(self, at: pd.Timestamp, history: History | None = None) -> History:
-        """Return a history, by default the whole, as known at a time, with the crossings by the readings known then.
+    def _known_history(self, at: pd.Timestamp, history: History) -> History:
+        """Return a part of the history as known at a time, with the crossings by all of the readings known then.
 
         A correction moves or takes away a crossing from when on it is known, not before.
         """
-        known = (self.history if history is None else history).as_of(at)
+        known = history.as_of(at)
         threshold = threshold_of(self.experiment)
         if threshold is None:
             return known
@@ -236,15 +237,17 @@ class CachedModels:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def _recent(self, artifact: Artifact, start: pd.Timestamp, end: pd.Timestamp) -> History:
-        """Leave out telemetry that no feature of (start, end] uses, except each asset's first and last reading.
+    def _recent(self, after: pd.Timestamp, end: pd.Timestamp) -> History:
+        """Leave out telemetry that is not in (after, end], except each asset's first and last reading.
 
         Sorting a whole history takes ten times as long as scoring a few weeks of it. The first and the last reading
-        stay because cut-offs begin and end there.
+        stay because cut-offs begin and end there; and all of a condition whose crossing counts, as it may be measured
+        seldom, and an asset stays beyond the threshold until it is measured again.
         """
-        rows = self.history.telemetry
-        reach = start - max(*artifact.recipe.windows, artifact.recipe.lookback)
-        near = (rows["event_time"] > reach) & (rows["event_time"] <= end)
+        rows, threshold = self.history.telemetry, threshold_of(self.experiment)
+        near = (rows["event_time"] > after) & (rows["event_time"] <= end)
+        if threshold is not None:
+            near |= rows[threshold.channel].notna()
         near.iloc[self._outermost_readings] = True
         return replace(self.history, telemetry=rows[near].reset_index(drop=True))
 
@@ -254,6 +257,11 @@ class CachedModels:
         times = self.history.telemetry["event_time"].reset_index(drop=True)
         by_asset = times.groupby(self.history.telemetry["asset"].to_numpy())
         return [*by_asset.idxmin().tolist(), *by_asset.idxmax().tolist()]
+
+
+def _reach(artifact: Artifact) -> pd.Timedelta:
+    """Return how far before a cut-off the telemetry reaches that its features use."""
+    return max(*artifact.recipe.windows, artifact.recipe.lookback)
 
 
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:

@@ -59,6 +59,8 @@ def readings() -> pd.DataFrame:
         wear = (rng.uniform(0, LIMIT) + rate * 4 * np.arange(len(hours)) / 3) % (LIMIT + 30)
         vibration = 1 + (wear / 100) ** 2 + rng.normal(0, 0.1, len(hours))
         times = START + hours * HOUR
+        # Measured more seldom than a window is long.
+        wear = np.where(np.arange(len(hours)) % 4 == 0, wear, np.nan)
         parts.append(pd.DataFrame({"asset": pump, "event_time": times, "wear": wear, "vibration": vibration}))
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(known_time=rows["event_time"] + HOUR, source="physical")
@@ -160,3 +162,18 @@ def test_models_use_nothing_known_later(
     assert one[3] == other[3]
     assert one[4].figures is not None
     assert one[4] == other[4]
+
+
+@pytest.mark.slow
+def test_an_asset_stays_beyond_until_it_is_measured_again(
+    workspace: Workspace, experiment: Experiment, rules: Settings, tmp_path: Path
+) -> None:
+    """What is predicted does not depend on when the predictions of a period begin."""
+    models = CachedModels(workspace, experiment, history_of(ROWS), rules, tmp_path)
+    version = models.train(at(45))
+    whole = models.predict(version, at(46), at(70))
+    parts = pd.concat([models.predict(version, at(day), at(day + 1)) for day in range(46, 70)])
+    order = ["asset", "as_of"]
+    pd.testing.assert_frame_equal(
+        parts.sort_values(order, ignore_index=True), whole.sort_values(order, ignore_index=True)
+    )
