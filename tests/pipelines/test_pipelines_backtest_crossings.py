@@ -56,11 +56,11 @@ def readings() -> pd.DataFrame:
     parts = []
     for pump in PUMPS:
         rate = rng.uniform(1.5, 3.0)
-        wear = (rng.uniform(0, LIMIT) + rate * 4 * np.arange(len(hours)) / 3) % (LIMIT + 30)
+        wear = (rng.uniform(0, LIMIT) + rate * 4 * np.arange(len(hours)) / 3) % (LIMIT + 90)
         vibration = 1 + (wear / 100) ** 2 + rng.normal(0, 0.1, len(hours))
         times = START + hours * HOUR
         # Measured more seldom than a window is long.
-        wear = np.where(np.arange(len(hours)) % 4 == 0, wear, np.nan)
+        wear = np.where(np.arange(len(hours)) % 9 == 0, wear, np.nan)
         parts.append(pd.DataFrame({"asset": pump, "event_time": times, "wear": wear, "vibration": vibration}))
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(known_time=rows["event_time"] + HOUR, source="physical")
