@@ -66,7 +66,7 @@ PAST = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     past=PAST,
     budget=st.integers(0, 6),
