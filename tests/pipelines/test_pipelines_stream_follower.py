@@ -8,9 +8,10 @@ from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment import load_experiment
+from pipelines.following import stream_follower
+from pipelines.following.follow_ups import FollowUps
+from pipelines.following.stream_follower import StreamFollower
 from pipelines.indicators.definitions import define
-from pipelines.jobs import stream_follower
-from pipelines.jobs.stream_follower import StreamFollower
 from pipelines.jobs.train import train_experiment
 
 pytestmark = pytest.mark.slow
@@ -113,3 +114,32 @@ def test_a_failure_of_one_is_no_failure_of_the_others_and_is_tried_again(live, m
     assert [each.model_name for each in follower.follow({"azure_machine"}, now=live.at(121)).scored] == []
     again = follower.follow({HOURLY}, now=live.at(121))
     assert [each.model_name for each in again.scored] == ["on-indicators"]
+
+
+def test_follow_ups_work_beside_and_end_with_everything_followed(live) -> None:
+    told = []
+    follow_ups = FollowUps(live.workspace, told=told.append)
+    for hour in range(0, 24, 3):
+        tables.append(live.workspace, RAW, new_rows(live, hour, hour + 3), f"hours from {hour}")
+        follow_ups.note({"azure_machine"})
+    summary = follow_ups.close()
+    assert summary.error == ""
+    # Twelve machines, four ends of six hours.
+    assert summary.windows == 48
+    assert summary.scored == sum(result.stored for result in told) > 0
+    assert not FollowUps(live.workspace).close().windows
+
+
+def test_a_follow_up_that_fails_is_told_and_tried_again(live, monkeypatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(StreamFollower, "follow", failing)
+    follow_ups = FollowUps(live.workspace)
+    follow_ups.note({"azure_machine"})
+    while not follow_ups.summary.failures:
+        pass
+    monkeypatch.undo()
+    assert "broken" in follow_ups.summary.error
+    follow_ups.note({"azure_machine"})
+    assert follow_ups.close().error == ""
