@@ -1,12 +1,9 @@
 """The models of a back-test: trained when first needed, and cached in the workspace, so that a second run is quick."""
 
-import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +37,7 @@ from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
+from pipelines.backtesting.cache_files import digest, ensure_folder, replacing, write_json
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
@@ -98,7 +96,7 @@ class CachedModels:
             times = times[times["as_of"] > start].reset_index(drop=True)
             scores = score(artifact, recent, times)
             predictions = scores.loc[scores["reason"].isna(), ["asset", "as_of", "alert"]]
-            with _replacing(file) as unfinished:
+            with replacing(file) as unfinished:
                 predictions.to_parquet(unfinished, index=False)
         return pd.read_parquet(file).astype({"asset": "str", "as_of": "datetime64[us, UTC]"})
 
@@ -110,7 +108,7 @@ class CachedModels:
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
             since, limits = at - self.settings.drift.every, self.settings.diagnosis
-            _write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
+            write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_read_finding(finding) for finding in stored["findings"]),
@@ -168,7 +166,7 @@ class CachedModels:
                 rules=self.settings.promotion,
                 observation_gaps=self.sources(at).observation_gaps,
             )
-            _write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
+            write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return stored
 
@@ -204,11 +202,11 @@ class CachedModels:
     def _comparison_digest(self) -> str:
         # What a comparison waits for and what it may spend is decided anew in each run.
         rules = replace(self.settings.promotion, min_events=None, false_per_year=1.0, power=0.5, difference=0.5)
-        return _digest([repr(rules), str(self.settings.monitor.silence)])
+        return digest([repr(rules), str(self.settings.monitor.silence)])
 
     @cached_property
     def _diagnosis_digest(self) -> str:
-        return _digest([repr(self.settings.diagnosis), str(self.settings.drift.every)])
+        return digest([repr(self.settings.diagnosis), str(self.settings.drift.every)])
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
         usual = holdout == self.settings.retrain.holdout
@@ -229,7 +227,7 @@ class CachedModels:
             "trained_until": trained.trained_until.isoformat(),
             "promised": None if reference is None else reference.to_dict(),
         }
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=_ensure_folder(self.folder)))
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ensure_folder(self.folder)))
         try:
             trained.artifact.save(unfinished / "artifact")
             (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
@@ -284,37 +282,10 @@ def cache_folder(root: Path, experiment: Experiment, history: History, settings:
         str(settings.retrain.holdout),
         str(settings.retrain.history),
     ]
-    return root / "backtest" / _digest(inputs)
-
-
-def _digest(inputs: list[str]) -> str:
-    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
+    return root / "backtest" / digest(inputs)
 
 
 def _read_finding(stored: dict[str, Any]) -> Finding:
     aside = {asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()}
     parsed = {"assets": tuple(stored["assets"]), "channels": tuple(stored["channels"]), "set_aside": aside}
     return Finding(**{**stored, **parsed, "since": pd.Timestamp(stored["since"])})
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    with _replacing(file) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _ensure_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Yield a path to write to, and move it to `file` once it is complete."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=_ensure_folder(file.parent))
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
