@@ -23,7 +23,7 @@ from models.monitoring.drift_evidence import DriftEvidence as DriftEvidence
 from models.monitoring.drift_sentences import odds_of as odds_of
 from models.monitoring.drift_sentences import sentences as sentences
 from models.monitoring.looks import Grid, Look, count_looks
-from models.monitoring.provisional import tightened
+from models.monitoring.provisional import settled, settlements
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
 from models.outcomes.weekly_counts import WEEK, WeekCounts
@@ -232,18 +232,16 @@ def evidence_in_phases(
     Returns the promise that counts in the end, too.
     """
     evidence: list[DriftEvidence] = []
-    counts = promise
+    replaced = settlements(promise, looks, budget.certainty, budget.promise_events)
     for rate in (MISSED, FALSE):
-        new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
-        if new is None:
+        if rate not in replaced:
             evidence += evidence_of(looks, promise.only(rate), budget, maturity=maturity)
             continue
-        place, tighter = new
-        counts = counts.with_rate(rate, tighter)
+        place, tighter = replaced[rate]
         first = evidence_of(looks[:place], promise.only(rate), budget, maturity=maturity)
         then = evidence_of(looks[place:], tighter, budget, maturity=maturity)
         evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
-    return tuple(evidence), counts
+    return tuple(evidence), settled(promise, replaced)
 
 
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:

@@ -199,6 +199,8 @@ def _monitor(result: "MonitorResult") -> Group:
     )
     table.add_row("decisions: failures not predicted", *_share(rates.decision_fn), "")
     table.add_row("decisions: false alerts", *_share(rates.decision_fp), "")
+    if (answered := result.coverage) is not None:
+        table.add_row("answered intervals that held the life", *_share(answered.covered), _percent(answered.level))
     span = (
         "no decision has matured yet; "
         if rates.start >= rates.end

@@ -11,13 +11,17 @@ import pandas as pd
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.monitoring.drift import ReferenceRates
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.figures.interval_samples import ComparedIntervals, compare_intervals
 from pipelines.figures.measured_later import MeasuredLater
 
-_KEPT = ("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high")
+_KEPT = (
+    *("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high"),
+    *("interval_coverage", "interval_coverage_low", "interval_coverage_high"),
+)
 NO_VERDICT = "none"
 
 
@@ -41,6 +45,7 @@ class FiguresResult:
     unit: str | None = None  # of a condition's value
     clock: Clock = TIME
     intervals: ComparedIntervals | None = None  # around predicted numbers; None of a version without them
+    coverage: IntervalCoverage | None = None  # of the intervals that were answered; None without any
 
     @property
     def decision(self) -> str:
@@ -69,6 +74,7 @@ class FiguresResult:
             "unit": self.unit,
             "rates": None if self.rates is None else self.rates.to_dict(),
             "promise": as_json(asdict(self.promise)),
+            "interval_coverage": None if self.coverage is None else self.coverage.to_dict(),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             "probation": None,
             "report": str(self.report),
@@ -110,6 +116,7 @@ def champion_figures(
         unit=None if artifact.about is None else artifact.about.unit,
         clock=artifact.clock,
         intervals=intervals,
+        coverage=later.coverage,
     )
 
 

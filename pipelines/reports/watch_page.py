@@ -7,6 +7,7 @@ import pandas as pd
 
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
 from models.registry.promises import PROMISE_ACCEPTED, read_promises
@@ -62,7 +63,7 @@ def write_watch_page(
         now=now,
         promises=_promises(workspace, records, snapshot.champion, series, settings, now),
         evidence=evidence_series(records, name, now=now),
-        facts=_facts(snapshot.champion, snapshot.rates, records),
+        facts=_facts(snapshot.champion, snapshot.rates, records, snapshot.coverage),
         conclusion=Conclusion(decision.decision, (*decision.reasons, *_remarks(snapshot))),
         intervals=compare_intervals(workspace, snapshot.champion),
     )
@@ -148,7 +149,9 @@ def _promises(
     return promises
 
 
-def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> list[Fact]:
+def _facts(
+    champion: MonitoredModel, rates: ErrorRates, records: Records, coverage: IntervalCoverage | None
+) -> list[Fact]:
     ledger = promotions(records, model_name=champion.model.name)
     own = ledger.loc[ledger["to_version"] == champion.model.version, "at"]
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
@@ -166,7 +169,14 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
             f"{rates.false_episodes.count} in {rates.false_episodes.of:.1f} asset-months",
         ),
         Fact("Uncovered failures", str(rates.uncovered), "no prediction in time"),
+        *([] if coverage is None else [_held(coverage)]),
     ]
+
+
+def _held(coverage: IntervalCoverage) -> Fact:
+    held, span = coverage.covered, f"{coverage.covered.low:.0%} to {coverage.covered.high:.0%}"
+    detail = f"{held.count} of {held.of:g} answered intervals ({span}), declared {coverage.level:.0%}"
+    return Fact("Remaining life within", _percent(held), detail)
 
 
 def _percent(rate: Rate) -> str:
