@@ -35,6 +35,7 @@ class Version:
     promised: ErrorRates | None  # the error rates of its evaluation
     # The last part of what was known then, which it was evaluated on.
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
+    refit: bool = False  # whether it was fitted once more after its evaluation, to the holdout too
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Compared:
 
     promoted: bool  # whether the challenger earned its promotion
     alpha_spent: float = 0.0
+    refit: Version | None = None  # the refit that takes the place of a promoted challenger; None without one
 
 
 class ReplayModels(Protocol):
@@ -174,7 +176,7 @@ def replay(
                 used = before if decision.trigger == REFRESH else at - rules.maturity
                 past.append(Retraining(at, result.promoted, used, decision.trigger))
                 if result.promoted:
-                    tenures.append(ChampionTenure(at, challenger))
+                    tenures.append(ChampionTenure(at, result.refit or challenger))
                     own = [_predictions_before(models, tenures[-1], terms)]
         on_look()
     if reached < plan.end:

@@ -20,6 +20,7 @@ from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty, effective_trials
 from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+from models.refitting.tags import refit_of
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
@@ -116,8 +117,10 @@ def own_promise(
     """Return what a version promises by its own evidence, pooled with a little of the promise before.
 
     The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
-    version from before promises were carried on promises what its evaluation showed.
+    version from before promises were carried on promises what its evaluation showed. A refit promises what the version
+    that was judged does.
     """
+    version = refit_of(tags) or version
     stored = tags.get("reference_rates")
     rates = ReferenceRates.of(
         None if stored is None else ErrorRates.from_dict(json.loads(stored)), f"the evaluation of version {version}"

@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +25,8 @@ from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
+from models.refitting.agreement import RefitAgreement
+from models.refitting.refit import Judged, refit
 from models.registry.registry import LoadedModel
 from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison import Contender, compare
@@ -38,10 +36,11 @@ from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
+from pipelines.backtesting.cache_files import replacing, store_version, write_json
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
-from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
+from pipelines.retraining.challenger import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
 _STAMP = "%Y%m%dT%H%M%S"
@@ -94,7 +93,7 @@ class CachedModels:
             times = times[times["as_of"] > start].reset_index(drop=True)
             scores = score(artifact, recent, times)
             predictions = scores.loc[scores["reason"].isna(), ["asset", "as_of", "alert"]]
-            with _replacing(file) as unfinished:
+            with replacing(file) as unfinished:
                 predictions.to_parquet(unfinished, index=False)
         return pd.read_parquet(file).astype({"asset": "str", "as_of": "datetime64[us, UTC]"})
 
@@ -106,7 +105,7 @@ class CachedModels:
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
             since, limits = at - self.settings.drift.every, self.settings.diagnosis
-            _write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
+            write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_read_finding(finding) for finding in stored["findings"]),
@@ -132,7 +131,16 @@ class CachedModels:
         return plan_comparison(len(period.events), wealth, self.settings.promotion, expected, urgent=urgent)
 
     def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
-        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have."""
+        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have.
+
+        With `retrain.refit` a promoted challenger is refitted as well.
+        """
+        compared = self._compare(champion, challenger, at, alpha)
+        if not (compared.promoted and self.settings.retrain.refit):
+            return compared
+        return replace(compared, refit=self._refit(challenger, at))
+
+    def _compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
         if not self.comparison_required:
             return Compared(promoted=True)
         stored = self._comparison(champion, challenger, at)
@@ -163,7 +171,7 @@ class CachedModels:
                 rules=self.settings.promotion,
                 observation_gaps=self.gaps(at),
             )
-            _write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
+            write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return stored
 
@@ -190,7 +198,8 @@ class CachedModels:
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
     def _folder_of(self, version: Version) -> Path:
-        return self._folder(version.made_at, version.holdout)
+        folder = self._folder(version.made_at, version.holdout)
+        return folder.with_name(f"{folder.name}-refit") if version.refit else folder
 
     def _artifact(self, version: Version) -> Artifact:
         return Artifact.load(self._folder_of(version) / "artifact")
@@ -204,13 +213,23 @@ class CachedModels:
             "trained_until": trained.trained_until.isoformat(),
             "promised": None if reference is None else reference.to_dict(),
         }
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=_ensure_folder(self.folder)))
-        try:
-            trained.artifact.save(unfinished / "artifact")
-            (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
-            unfinished.replace(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        store_version(folder, trained.artifact, stored)
+
+    def _refit(self, challenger: Version, at: pd.Timestamp) -> Version | None:
+        """Return the refit of a challenger that was promoted at a time, or None if both do not agree."""
+        folder = self._folder_of(replace(challenger, refit=True))
+        if not (folder / "version.json").is_file():
+            reach = self.settings.retrain.history
+            experiment = challenger_experiment(self.experiment, now=at, holdout=challenger.holdout, history=reach)
+            judged = Judged(0, self._artifact(challenger), experiment, challenger.trained_until, challenger.promised)
+            refitted = refit(judged, self.history, known_until=at, progress=self.progress)
+            agreement = refitted.agreement(terms_at(self.experiment, self.history, at))
+            until = refitted.trained.trained_until.isoformat()
+            store_version(folder, refitted.trained.artifact, {"trained_until": until, "agreement": agreement.to_dict()})
+        stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+        if not RefitAgreement.from_dict(stored["agreement"]).check(self.settings.retrain.refit_limit).agrees:
+            return None
+        return replace(challenger, trained_until=pd.Timestamp(stored["trained_until"]), refit=True)
 
     def _recent(self, artifact: Artifact, start: pd.Timestamp, end: pd.Timestamp) -> History:
         """Leave out telemetry that no feature of (start, end] uses, except each asset's first and last reading.
@@ -263,26 +282,3 @@ def _read_finding(stored: dict[str, Any]) -> Finding:
     aside = {asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()}
     parsed = {"assets": tuple(stored["assets"]), "channels": tuple(stored["channels"]), "set_aside": aside}
     return Finding(**{**stored, **parsed, "since": pd.Timestamp(stored["since"])})
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    with _replacing(file) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _ensure_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Yield a path to write to, and move it to `file` once it is complete."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=_ensure_folder(file.parent))
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
