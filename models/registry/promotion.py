@@ -90,6 +90,31 @@ def promote(
     return Promoted(now, name, champion, to_version, actor, reason, recorded)
 
 
+def carry_out(
+    registry: Registry,
+    records: Records,
+    promotion: Promotion,
+    *,
+    unproven: bool = False,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
+) -> Promoted:
+    """Promote as a row of the ledger that is yet to be written says; `promote` is what it does."""
+    return promote(
+        registry,
+        records,
+        promotion.model_name,
+        expected_champion=promotion.from_version,
+        to_version=promotion.to_version,
+        actor=promotion.actor,
+        reason=promotion.reason,
+        evidence=promotion.evidence,
+        now=promotion.at,
+        data_versions=promotion.data_versions,
+        unproven=unproven,
+        clock=clock,
+    )
+
+
 def rollback(
     registry: Registry,
     records: Records,

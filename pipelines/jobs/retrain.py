@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
 from data_contracts.workspace import Workspace
-from models.registry.promotion import Records, complete_ledger, promote
+from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
 from models.retraining.alpha_spending import spend
@@ -190,22 +190,10 @@ def _promotion(
 
 
 def _promote(workspace: Workspace, promotion: Promotion, *, clock: Callable[[], pd.Timestamp]) -> None:
-    registry, name = Registry(workspace), promotion.model_name
-    promote(
-        registry,
-        open_records(workspace.records_url),
-        name,
-        expected_champion=promotion.from_version,
-        to_version=promotion.to_version,
-        actor=promotion.actor,
-        reason=promotion.reason,
-        evidence=promotion.evidence,
-        now=promotion.at,
-        data_versions=promotion.data_versions,
-        clock=clock,
-    )
+    registry = Registry(workspace)
+    carry_out(registry, open_records(workspace.records_url), promotion, clock=clock)
     # A rejected challenger keeps the alias, for inspection.
-    registry.delete_alias(name, CHALLENGER)
+    registry.delete_alias(promotion.model_name, CHALLENGER)
 
 
 def _go_on(
@@ -233,7 +221,7 @@ def _stored_result(workspace: Workspace, unfinished: Unfinished, settings: Setti
     name, version, comparison = promotion.model_name, promotion.to_version, promotion.evidence["comparison"]
     return RetrainResult(
         model_name=name,
-        champion_version=int(promotion.from_version or 0),
+        champion_version=cast("int", promotion.from_version),  # a retraining replaces a champion
         challenger_version=version,
         decision=PROMOTED,
         reasons=unfinished.reasons,

@@ -12,7 +12,7 @@ from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, open_records, promotions
 from data_contracts.workspace import Workspace
 from models.refitting.tags import refit_of
-from models.registry.promotion import Promoted, Records, complete_ledger, promote
+from models.registry.promotion import Promoted, Records, carry_out, complete_ledger
 from models.registry.registry import Registry
 from pipelines.evidence.promise_status import promise_status
 from pipelines.retraining.refit import CARRIED, Refit, refit_promoted
@@ -73,19 +73,7 @@ def promote_and_refit(
             promotion = _promotion(workspace, name, version, actor=actor, reason=reason, now=now, settings=settings)
             write_down(records, promotion, [reason])
         if registry.champion(name) != version:
-            promote(
-                registry,
-                records,
-                name,
-                expected_champion=promotion.from_version,
-                to_version=version,
-                actor=promotion.actor,
-                reason=promotion.reason,
-                evidence=promotion.evidence,
-                now=promotion.at,
-                unproven=unproven,
-                clock=clock,
-            )
+            carry_out(registry, records, promotion, unproven=unproven, clock=clock)
         refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock))
     moved = Promoted(
         promotion.at, name, promotion.from_version, version, promotion.actor, promotion.reason, promotion.evidence

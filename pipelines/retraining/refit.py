@@ -19,7 +19,7 @@ from models.refitting.refit import Judged, refit
 from models.refitting.tags import AGREEMENT, REFIT_OF
 from models.registry.intentions import add_intention, intended_promotion
 from models.registry.ledger import REFIT
-from models.registry.promotion import promote
+from models.registry.promotion import carry_out
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from pipelines.evidence.champion import MonitoredModel, monitored_model, terms
@@ -110,19 +110,7 @@ def _promote(job: Refit, intended: Promotion, reasons: tuple[str, ...], evidence
     before, after = intended.from_version, intended.to_version
     if intended_promotion(records, name, from_version=before, to_version=after) is None:
         add_intention(records, AGREES, intended, list(reasons), evidence)
-    promote(
-        job.registry,
-        records,
-        name,
-        expected_champion=before,
-        to_version=after,
-        actor=intended.actor,
-        reason=intended.reason,
-        evidence=intended.evidence,
-        now=intended.at,
-        data_versions=intended.data_versions,
-        clock=job.clock,
-    )
+    carry_out(job.registry, records, intended, clock=job.clock)
 
 
 def _registered(job: Refit) -> int | None:

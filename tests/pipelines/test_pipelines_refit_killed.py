@@ -17,6 +17,7 @@ from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.promotion import complete_ledger, rollback
 from models.registry.registry import Registry
 from pipelines.jobs.retrain import retrain_champion
+from pipelines.retraining.by_hand import promote_and_refit
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,7 @@ import pandas as pd
 import models.registry.promotion, pipelines.retraining.refit
 from data_contracts.workspace import open_workspace
 from pipelines.jobs.retrain import retrain_champion
+from pipelines.retraining.by_hand import promote_and_refit
 from pipelines.settings.settings import read_settings
 
 where, root, now = sys.argv[1:]
@@ -158,6 +160,25 @@ def test_another_champion_in_the_meantime_ends_it(plant: Any) -> None:
     assert plant.registry.champion("plant") == 1
     assert "refit dropped" in decisions(records)["decision"].tolist()
     assert all("refit_of" not in entry for entry in plant.registry.versions("plant"))
+
+
+def test_a_persons_refit_goes_on_with_what_was_cut_off(plant: Any) -> None:
+    """The same command goes on with the refit that it began, to the data of then; a retraining leaves it alone."""
+
+    def refit(day: float) -> Any:
+        return promote_and_refit(
+            plant.workspace, "plant", 1, actor="Ada", reason="newest data", now=plant.at(day), settings=plant.settings
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        _kill_at(patch, Registry, "register", _is_refit)
+        with pytest.raises(Killed):
+            refit(68)
+    assert _retrain(plant, 69).decision == "postponed"
+    result = refit(70)
+    assert (result.refit.of, result.refit.version, result.refit.known_until) == (1, 2, plant.at(68))
+    assert plant.registry.champion("plant") == (2 if result.refit.champion else 1)
+    assert len(plant.registry.versions("plant")) == 2
 
 
 @pytest.mark.parametrize("where", ["fit", "ledger"])
