@@ -44,7 +44,7 @@ _ADDED_TO_COLUMN = (
     *("above", "below", "multiple_of", "earliest", "latest", "min_length", "max_length", "pattern", "format", "unique"),
     *("rules", "time_zone", "counter", "rollover", "quality_of", "uncertain", "quality_words"),
 )
-_ADDED_TO_CONTRACT = ("rules", "extra_columns", "earliest_time", "clock")
+_ADDED_TO_CONTRACT = ("rules", "extra_columns", "earliest_time", "clock", "derived_from")
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,8 @@ class Contract:
         Whether event times are times, or stand for cycles.
     file_layout
         How the files of such batches are laid out; None if the contract does not say.
+    derived_from
+        The asset type whose telemetry this one is computed from, and whose records its assets have; None if measured.
     """
 
     name: str
@@ -233,6 +235,7 @@ class Contract:
     earliest_time: pd.Timestamp | None = None
     clock: Literal["time", "cycle"] = "time"
     file_layout: FileLayout | None = field(default=None, hash=False)  # its mappings cannot be hashed
+    derived_from: str | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -115,6 +115,12 @@ def find_telemetry_contract(folder: Path | None, asset_type: str) -> Contract | 
     return _find_telemetry_contract(folder, () if folder is None else _file_names(folder), asset_type)
 
 
+def recorded_type(folder: Path | None, asset_type: str) -> str:
+    """Return the asset type that records of assets name: of derived telemetry the one that it is computed from."""
+    contract = find_telemetry_contract(folder, asset_type)
+    return asset_type if contract is None or contract.derived_from is None else contract.derived_from
+
+
 def find_revision(folder: Path, digest: str) -> Contract | None:
     """Find a contract by its digest, as models record it, among the workspace's and the shipped ones."""
     own = (entry.contract for entry in registered(folder) if entry.contract.digest == digest)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from data_contracts.contract.contract import Contract
-from data_contracts.contract.registered import empty_table, find_telemetry_contract
+from data_contracts.contract.registered import empty_table, find_telemetry_contract, recorded_type
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
@@ -124,7 +124,8 @@ def read_history(
         at = None if versions is None else versions[table]
         return set(tables.asset_watermarks(workspace, table, as_of=as_of, version=at, assets=assets)[0])
 
-    registered = _latest_matching(read("assets", assets), asset_type, plant)
+    recorded = recorded_type(workspace.contracts, asset_type)
+    registered = _latest_matching(read("assets", assets), recorded, plant)
     # An asset may have telemetry before it has a record, but only records place it in a plant.
     chosen = sorted(set(registered["asset"])) if plant is not None else assets
     telemetry = read(f"telemetry/{asset_type}", chosen, start)
@@ -135,9 +136,9 @@ def read_history(
         known |= assets_with_telemetry()
     for asset in assets or ():
         if asset not in known:
-            raise _unknown_asset(asset, asset_type, plant, read("assets", None)["asset"])
+            raise _unknown_asset(asset, recorded, plant, read("assets", None)["asset"])
     if plant is not None and not known:
-        raise _unknown_plant(plant, asset_type, read("assets", None))
+        raise _unknown_plant(plant, recorded, read("assets", None))
     names = sorted(known)
     return History(
         asset_type=asset_type,

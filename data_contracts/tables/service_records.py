@@ -45,7 +45,7 @@ def derived_records(records: pd.DataFrame) -> "pd.Series[bool]":
 
 def before_storing(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> ServiceChanges:
     """Let the records of assets follow from rows that are about to be stored, if they are telemetry."""
-    if contract.kind != TELEMETRY or rows.empty:
+    if contract.kind != TELEMETRY or contract.derived_from is not None or rows.empty:
         return UNCHANGED
     return follow_readings(workspace, str(contract.asset_type), rows)
 

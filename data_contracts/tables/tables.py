@@ -5,7 +5,7 @@ kill. Nothing is ever overwritten or vacuumed: every version stays readable, whi
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger("forewarn.tables")
 # up to a size that is not rewritten each time.
 _COMPACT_EVERY = 16
 _COMPACTED_BYTES = 16 * 2**20
-_ATTEMPTS = 10
+_ATTEMPTS = 100
 _CONFIGURATION = {"delta.checkpointInterval": str(CHECKPOINT_EVERY), "delta.enableExpiredLogCleanup": "false"}
 # Small row groups, in order of event time, let a read of the last days skip most of a big file.
 _WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
@@ -38,22 +38,39 @@ def append(
     """Append a batch to a table, once; return False if the table has a batch with one of the ids already.
 
     The table is created, and columns are added to it, as needed; `stored_version` becomes the version that the batch
-    makes. Batches appended at the same time may share one, but one that is appended after another has a later one.
-    Several ids, such as one a row, keep the batch from being stored beside any batch that has one of them. `mark` is
-    stored with the batch for `batch_mark`.
+    makes. Several ids, such as one a row, keep the batch from being stored beside any batch that has one of them.
+    `mark` is stored with the batch for `batch_mark`.
     """
-    rows = to_arrow(frame)
     ids = (batch_id,) if isinstance(batch_id, str) else batch_id
+    return _store(workspace, table, frame, dict.fromkeys(ids, mark), dict.fromkeys(ids))
+
+
+def append_consumed(
+    workspace: Workspace, table: str, frame: pd.DataFrame, consumer: str, *, since: int | None, upto: int
+) -> bool:
+    """Append what a consumer made of the versions of another table after `since`, up to `upto`, once.
+
+    The table keeps `upto` under the consumer's name, for `batch_mark`. False if it does not keep `since` any more, so
+    that somebody else has gone on from there.
+    """
+    return _store(workspace, table, frame, {consumer: upto}, {consumer: since})
+
+
+def _store(
+    workspace: Workspace, table: str, frame: pd.DataFrame, marks: Mapping[str, int], before: Mapping[str, int | None]
+) -> bool:
+    """Append rows with marks of their own, if the table has those `before`."""
+    rows = to_arrow(frame)
     with storage(workspace, table):
         for attempt in range(_ATTEMPTS):
             delta = _open(workspace, table)
             try:
-                # Another process that created the table at the same time may have stored this batch: check that too.
+                # Another process that created the table at the same time may have stored these rows: check that too.
                 target = delta or _create(workspace, table, with_stored_version(rows, 0).schema)
-                if any(target.transaction_version(batch) is not None for batch in ids):
+                if any(target.transaction_version(name) != mark for name, mark in before.items()):
                     return False
-                # Commits against the version just checked: if another process stored this batch since, it conflicts.
-                _commit(target, with_stored_version(rows, int(target.version()) + 1), ids, mark)
+                # Commits against the version just checked, or not at all: the rows have the version that they make.
+                _commit(target, with_stored_version(rows, int(target.version()) + 1), marks)
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_new_version(workspace, table, delta):
                     raise
@@ -193,14 +210,16 @@ def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
     return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
-def _commit(target: DeltaTable, rows: pa.Table, ids: Sequence[str], mark: int) -> None:
+def _commit(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) -> None:
     write_deltalake(
         target,
         rows,
         mode="append",
         schema_mode="merge",
         writer_properties=_WRITER,
-        commit_properties=CommitProperties(app_transactions=[Transaction(batch, mark) for batch in ids]),
+        commit_properties=CommitProperties(
+            max_commit_retries=0, app_transactions=[Transaction(name, mark) for name, mark in marks.items()]
+        ),
     )
 
 

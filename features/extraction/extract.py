@@ -71,7 +71,7 @@ def extract(
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column or a time zone.
     """
-    features = _extract(_job(history, cut_offs, recipe), len(cut_offs), threads, progress)
+    features = run(_job(history, cut_offs, recipe), threads, progress)
     features.index = _index(cut_offs)
     return features
 
@@ -95,10 +95,12 @@ def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads
         return recipe.context.calculate(query.history, assets, asset, as_of, recipe.layout.columns)
 
     cut_offs = CutOffs(np.arange(n), query.as_of, query.replaced_since)
-    return _extract(Job(recipe, cut_offs, telemetry, context), n, threads, silent)
+    return run(Job(recipe, cut_offs, telemetry, context), threads, silent)
 
 
-def _extract(job: Job, n: int, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
+def run(job: Job, threads: int | None, progress: ProgressCallback) -> pd.DataFrame:
+    """Compute a job's columns; the result's rows are numbered."""
+    n = len(job.cut_offs.as_of)
     matrix = np.empty((len(job.columns), n))
     total = len(job.groups) * n
     with workers(cores(threads, matrix.size)) as pool:

@@ -38,11 +38,12 @@ class CutOffs:
     asset: IntArray  # the asset's number
     as_of: IntArray  # microseconds since 1970
     since: IntArray | None = None  # when its machine took another's place, as `Machines.replaced_since` has it
+    known_by: IntArray | None = None  # when what counts was known by; the cut-offs themselves if None
 
     def part(self, begin: int, end: int) -> "CutOffs":
         """Return the cut-offs of a range."""
-        since = None if self.since is None else self.since[begin:end]
-        return CutOffs(self.asset[begin:end], self.as_of[begin:end], since)
+        later = (None if times is None else times[begin:end] for times in (self.since, self.known_by))
+        return CutOffs(self.asset[begin:end], self.as_of[begin:end], *later)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _slabs(
 ) -> Iterator[tuple[int, int, Sequence[Segments]]]:
     """Yield ranges of windows with each channel's samples, as many at a time as the memory limit allows."""
     if gaps is None:
-        spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window), cut_offs.since)
+        spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window), cut_offs.since, cut_offs.known_by)
         for begin, end in _parts(spans.open_instants * len(telemetry.raw) * (1 + timed)):
             yield begin, end, telemetry.segments(spans.part(begin, end), timed=timed)
     else:
@@ -83,7 +84,8 @@ def slabs_as_due(
 ) -> Iterator[tuple[int, int, tuple[SamplesAsDue, ...]]]:
     """Yield ranges of windows with each channel's samples as the rule for gaps places them."""
     # The value that replaces a window's first sample may have come before the window.
-    spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, width(window + gaps.fill_for), cut_offs.since)
+    reach = width(window + gaps.fill_for)
+    spans = telemetry.spans(cut_offs.asset, cut_offs.as_of, reach, cut_offs.since, cut_offs.known_by)
     due = gaps.due(window, telemetry.earliest(spans), cut_offs.as_of)
     placed = gaps.most_samples(due, spans.end - spans.begin) * len(telemetry.channels) * (1 + timed)
     for begin, end in _parts(spans.open_instants * len(telemetry.raw) + placed):

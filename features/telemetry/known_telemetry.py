@@ -94,20 +94,29 @@ class KnownTelemetry:
             counters=tuple(counting.get(channel) for channel in channels),
         )
 
-    def spans(self, asset: IntArray, as_of: IntArray, width: int, since: IntArray | None = None) -> Spans:
+    def spans(
+        self,
+        asset: IntArray,
+        as_of: IntArray,
+        width: int,
+        since: IntArray | None = None,
+        known_by: IntArray | None = None,
+    ) -> Spans:
         """Find the instants in (as_of - width, as_of] for cut-offs `asset`, `as_of` (n,); times in microseconds.
 
-        None of them is earlier than `since` (n,): before that another machine stood there.
+        None of them is earlier than `since` (n,): before that another machine stood there. What counts is what was
+        known at the cut-off, or by `known_by` (n,).
         """
+        known_by = as_of if known_by is None else known_by
         begin = locate(self.instant, self.offset, asset, as_of - width, "right")
         if since is not None:
             begin = np.maximum(begin, locate(self.instant, self.offset, asset, since, "left"))
         end = locate(self.instant, self.offset, asset, as_of, "right")
         # Instants at the window's end without a known row yet are cut off, so that windows stay plain slices where all
         # rows arrive some minutes late.
-        known_end = locate(self.first_known, self.offset, asset, as_of, "right")
+        known_end = locate(self.first_known, self.offset, asset, known_by, "right")
         end = np.maximum(np.minimum(end, known_end), begin)
-        return Spans(begin, end, as_of, range_maximum(self.settled, begin, end) > as_of)
+        return Spans(begin, end, as_of, known_by, range_maximum(self.settled, begin, end) > known_by)
 
     @cached_property
     def times(self) -> tuple[IntArray, ...]:
@@ -181,7 +190,7 @@ class KnownTelemetry:
         if not len(windows):
             return None
         window, row = expand(self.first_row[spans.begin[windows]], self.first_row[spans.end[windows]])
-        known = self.rows.known[row] <= spans.as_of[windows][window]
+        known = self.rows.known[row] <= spans.known_by[windows][window]
         window, row = window[known], row[known]
         first, instants = reconcile_rows(self.rows.take(row), window)
         columns = _channel_values(instants.readings, self.raw, self.channels, self.regimes)

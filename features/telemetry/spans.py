@@ -36,7 +36,8 @@ class Spans:
     begin: IntArray  # (n_windows,), like all of these
     end: IntArray
     as_of: IntArray  # cut-offs, microseconds since 1970
-    is_open: npt.NDArray[np.bool_]  # whether a window holds an instant that is not settled at its cut-off
+    known_by: IntArray  # when what counts was known by; mostly the cut-offs themselves
+    is_open: npt.NDArray[np.bool_]  # whether a window holds an instant that is not settled by then
 
     @property
     def open_instants(self) -> IntArray:
@@ -46,4 +47,5 @@ class Spans:
     def part(self, begin: int, end: int) -> "Spans":
         """Return the windows of a range."""
         chosen = slice(begin, end)
-        return Spans(self.begin[chosen], self.end[chosen], self.as_of[chosen], self.is_open[chosen])
+        begins, ends, as_of, known_by = (each[chosen] for each in (self.begin, self.end, self.as_of, self.known_by))
+        return Spans(begins, ends, as_of, known_by, self.is_open[chosen])

@@ -61,6 +61,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.features:features",
         "Write the features of an experiment's samples into a folder of Parquet files.",
     ),
+    "indicators.add": (
+        "pipelines.commands.live.indicators:add",
+        "Define indicators: features of short windows, stored as telemetry of their own.",
+    ),
+    "indicators.list": ("pipelines.commands.live.indicators:listed", "List the indicators of the workspace."),
+    "indicators.backfill": (
+        "pipelines.commands.live.indicators:backfill",
+        "Compute indicators from the telemetry that is stored.",
+    ),
     "train": ("pipelines.commands.models:train", "Train and register the predictor that an experiment describes."),
     "reproduce": (
         "pipelines.commands.models:reproduce",
@@ -110,6 +119,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",
     "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",

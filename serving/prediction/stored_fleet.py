@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.contract.contract import empty_table
+from data_contracts.contract.registered import recorded_type
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History
@@ -57,6 +58,11 @@ class StoredFleet:
         self._tables: dict[str, StoredTable] = {}
         self._types: tuple[StoredTable | None, Mapping[str, str]] = (None, {})
 
+    @property
+    def recorded_type(self) -> str:
+        """Return the type that the assets' records name."""
+        return recorded_type(self._workspace.contracts, self.asset_type)
+
     def types(self) -> Mapping[str, str]:
         """Return the type of each asset that has a record, by its latest one."""
         records = self.table("assets")
@@ -69,7 +75,7 @@ class StoredFleet:
     def history(self, assets: Sequence[str], channels: Sequence[str], telemetry: pd.DataFrame) -> History:
         """Return the history of some assets: their telemetry as given, and what else is stored about them."""
         types = self.types()
-        registered = [asset for asset in assets if types.get(asset) == self.asset_type]
+        registered = [asset for asset in assets if types.get(asset) == self.recorded_type]
         return History(
             asset_type=self.asset_type,
             channels=tuple(channels),

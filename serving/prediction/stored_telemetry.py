@@ -46,19 +46,19 @@ class LatestTelemetry:
 def unknown_assets(fleet: StoredFleet, latest: LatestTelemetry, assets: Sequence[str]) -> dict[str, Reason]:
     """Return the unknown assets, and those of another type, with the reasons."""
     types = fleet.types()
-    unrecorded = [asset for asset in assets if types.get(asset) != fleet.asset_type]
+    unrecorded = [asset for asset in assets if types.get(asset) != fleet.recorded_type]
     if not unrecorded:
         return {}
     with_telemetry = latest.known_times()
     reasons = {
-        asset: Reason("asset_type", f"the asset is of type {types[asset]}, and the model is for {fleet.asset_type}")
+        asset: Reason("asset_type", f"the asset is of type {types[asset]}, and the model is for {fleet.recorded_type}")
         for asset in unrecorded
         if asset in types
     }
     unknown = [asset for asset in unrecorded if asset not in types and asset not in with_telemetry]
     known: list[str] = []
     if unknown:
-        known = sorted({asset for asset, kind in types.items() if kind == fleet.asset_type} | set(with_telemetry))
+        known = sorted({asset for asset, kind in types.items() if kind == fleet.recorded_type} | set(with_telemetry))
     for index, asset in enumerate(unknown):
         # Comparing a name with those of a whole fleet takes long, and a caller that sends many has not mistyped them.
         hint = did_you_mean(asset, known) if index < _MAX_SUGGESTIONS else ""

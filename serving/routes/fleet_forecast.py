@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from data_contracts.contract.registered import recorded_type
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import answers_of, newest_predictions
 from data_contracts.tables import tables
@@ -138,7 +139,9 @@ def _assets(
         if repeated.any():
             raise unprocessable(f"assets[{repeated.argmax()}]", "an asset again", "each asset once", "Send it once")
     else:
-        assets = set(records.loc[records["asset_type"] == asset_type, "asset"]) | set(latest.known_times())
+        assets = set(
+            records.loc[records["asset_type"] == recorded_type(worker.workspace.contracts, asset_type), "asset"]
+        ) | set(latest.known_times())
     names = pd.Series(sorted(assets), dtype="str")
     at = pd.Series(start, index=names.index, dtype="datetime64[us, UTC]")
     spans = retired_spans(records, now=max(start, now))

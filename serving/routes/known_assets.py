@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from data_contracts.contract.registered import recorded_type
 from data_contracts.errors import did_you_mean
 from data_contracts.tables import tables
 from serving.http.errors import NOT_FOUND, ApiError
@@ -17,7 +18,9 @@ def check_known(worker: "WorkerContext", fields: Mapping[str, str], *, asset_typ
     `fields` maps paths of fields to the assets there.
     """
     records = tables.read(worker.workspace, "assets")
-    known = set(records["asset"] if asset_type is None else records.loc[records["asset_type"] == asset_type, "asset"])
+    if asset_type is not None:
+        records = records[records["asset_type"] == recorded_type(worker.workspace.contracts, asset_type)]
+    known = set(records["asset"])
     if known.issuperset(fields.values()):
         return
     champion = worker.watch.current

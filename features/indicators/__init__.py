@@ -1,0 +1,1 @@
+"""Indicators: features of short windows of high-rate telemetry, stored as telemetry of their own."""

@@ -1,0 +1,1 @@
+"""What follows from live telemetry beside storing it: indicators and predictions."""

@@ -1,0 +1,1 @@
+"""Keeps indicators up with the telemetry that they are computed from."""
