@@ -3,11 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests import live_broker
 from tests.postgres_server import PostgresServer, postgres_server, why_not
+
+if TYPE_CHECKING:
+    from pipelines.live.broker.start_broker import MosquittoProcess
 
 # No test may call home: a plant's network has no way out.
 for _name, _value in {
@@ -53,3 +58,14 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(reason)
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> "Iterator[MosquittoProcess]":
+    """Run a Mosquitto of the test's own, or skip where none can be run."""
+    reason = live_broker.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    (tmp_path / "broker").mkdir()
+    with live_broker.running_mosquitto(tmp_path / "broker") as broker:
+        yield broker

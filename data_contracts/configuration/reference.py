@@ -30,7 +30,9 @@ def _sections(
         elif own.get("type") or own.get("anyOf") or own.get("const"):
             rows.append(_row(name, own, name in required))
     if path:
-        yield f"### `{prefix}{path}{suffix}`"
+        # In TOML a list of sections has a heading of its own.
+        listed = prefix == "[" and path.endswith("[]")
+        yield f"### `[[{path.removesuffix('[]')}]]`" if listed else f"### `{prefix}{path}{suffix}`"
         yield schema.get("description", "")
     if rows:
         yield "\n".join([_HEAD, *rows])

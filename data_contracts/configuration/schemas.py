@@ -83,15 +83,27 @@ def _field_docstrings(cls: type) -> dict[str, str]:
 
 
 def property_at(schema: Mapping[str, Any], location: Sequence[str]) -> dict[str, Any] | None:
-    """Find the schema of a property below another; None if there is none. References are resolved."""
+    """Find the schema of a property below another; None if there is none.
+
+    References are resolved; an item of a list is looked for below the list.
+    """
     current = _resolved(dict(schema), schema)
     for part in location:
         options = [_resolved(option, schema) for option in current.get("anyOf", (current,))]
+        options += [_resolved(option["items"], schema) for option in options if isinstance(option.get("items"), dict)]
         inner = next((option["properties"][part] for option in options if part in option.get("properties", {})), None)
         if inner is None:
             return None
         current = _resolved(inner, schema)
     return current
+
+
+def keys_at(schema: Mapping[str, Any], location: Sequence[str]) -> list[str]:
+    """Return the keys that a section has, or each section of a list."""
+    section = property_at(schema, location) or {}
+    if isinstance(section.get("items"), dict):
+        section = _resolved(section["items"], schema)
+    return list(section.get("properties", {}))
 
 
 def _resolved(part: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:

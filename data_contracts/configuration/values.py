@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast, dataclass_transform
 
 import pydantic
@@ -10,7 +10,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from data_contracts.configuration.places import UNNAMED, Source
-from data_contracts.configuration.schemas import describe, json_schema, property_at, words
+from data_contracts.configuration.schemas import describe, json_schema, keys_at, property_at, words
 from data_contracts.errors import UsageError, did_you_mean
 
 T = TypeVar("T")
@@ -95,9 +95,7 @@ def explain(error: ValidationError, kind: type, content: Mapping[str, Any], sour
         # What is left of a location inside a union is pydantic's name of an alternative.
         location = location[:-1]
     key, expected = ".".join(location), property_at(schema, location) or {}
-    value: Any = content
-    for part in location:
-        value = value[part]
+    value = _value_at(content, mistake["loc"], location)
     hint = did_you_mean(value, words(expected)) if isinstance(value, str) else ""
     return UsageError(
         f"{source.at(key)} is {_show(value, expected)}",
@@ -106,12 +104,22 @@ def explain(error: ValidationError, kind: type, content: Mapping[str, Any], sour
     )
 
 
+def _value_at(content: Any, path: Sequence[str | int], location: Sequence[str]) -> Any:
+    """Return what stands at a location; the path to it also has the places in lists."""
+    value, left = content, list(location)
+    for part in path:
+        if not left:
+            break
+        value = value[part] if isinstance(part, int) else value[left.pop(0)]
+    return value
+
+
 def _urgency(kind: str) -> int:
     return 0 if kind in _UNKNOWN else 1 if kind in _MISSING else 2
 
 
 def _unknown(location: tuple[str, ...], schema: Mapping[str, Any], source: Source) -> UsageError:
-    key, known = ".".join(location), list((property_at(schema, location[:-1]) or {}).get("properties", {}))
+    key, known = ".".join(location), keys_at(schema, location[:-1])
     renamed = source.renamed.get(key)
     hint = f"It is called {renamed} now" if renamed else did_you_mean(location[-1], known) or "Remove it"
     return UsageError(f"{source.at(key)} is not known", f"one of {', '.join(known)}", hint)

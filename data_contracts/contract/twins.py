@@ -26,6 +26,7 @@ _SYMBOLS = {
     "kilowatt": "kW",
     "litrePerMinute": "l/min",
     "metrePerSecond": "m/s",
+    "newton": "N",
     "newtonMetre": "N.m",
     "percent": "%",
     "poundPerSquareInch": "psi",

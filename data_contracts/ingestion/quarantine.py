@@ -76,13 +76,36 @@ def hold(
     `mark` identifies the batch's content: refused batches of one id and different content are all kept.
     """
     action = f"{REFUSED}:{mark:x}" if whole_batch else HELD
+    entries = entries_of(
+        contract,
+        [batch_id] * len(rows),
+        [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
+        rows,
+        reasons,
+        action=REFUSED if whole_batch else HELD,
+        now=now,
+    )
+    return store_entries(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
+
+
+def entries_of(
+    contract: Contract,
+    batch_ids: Sequence[str],
+    names: Sequence[str],
+    rows: pd.DataFrame,
+    reasons: Sequence[Sequence[str]],
+    *,
+    action: str,
+    now: pd.Timestamp,
+) -> pd.DataFrame:
+    """Return the entries of refused rows under their names, each with the id of its batch."""
     units, texts = rows.attrs.get("units"), to_texts(rows)
-    about = subjects(texts, now, whole_batch=whole_batch)
-    entries = pd.DataFrame(
+    about = subjects(texts, now, whole_batch=action == REFUSED)
+    return pd.DataFrame(
         {
-            "entry": [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
-            "action": REFUSED if whole_batch else HELD,
-            "batch_id": batch_id,
+            "entry": list(names),
+            "action": action,
+            "batch_id": list(batch_ids),
             "replay_id": None,
             "contract": contract.name,
             "contract_version": contract.version,
@@ -94,7 +117,6 @@ def hold(
             "event_time": about["event_time"],
         }
     )
-    return store_entries(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
 
 
 def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple[int, pd.Timestamp] | None:

@@ -52,9 +52,13 @@ def store_entries(
     workspace: Workspace, entries: pd.DataFrame, commit_id: str, now: pd.Timestamp, *, mark: int = 1
 ) -> bool:
     """Append entries, complete but for their known time, once; return False if `commit_id` is there already."""
+    return tables.append(workspace, TABLE, complete(entries, now), commit_id, mark=mark)
+
+
+def complete(entries: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """Return entries as they are stored, known now."""
     texts = entries.astype(dict.fromkeys(_TEXT_COLUMNS, "str"))
-    known = now.tz_convert("UTC").as_unit("us")
-    return tables.append(workspace, TABLE, texts.assign(known_time=known), commit_id, mark=mark)
+    return texts.assign(known_time=now.tz_convert("UTC").as_unit("us"))
 
 
 def _text(value: object) -> str | None:

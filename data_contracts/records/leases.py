@@ -5,6 +5,7 @@ Leases use the wall clock, whatever time the data are at.
 """
 
 import os
+import re
 import socket
 import threading
 import uuid
@@ -20,6 +21,7 @@ from data_contracts.records.records import storage_errors
 
 TIME_TO_LIVE = pd.Timedelta(minutes=2)
 _RENEWALS_PER_LIFE = 6
+_HOLDER = re.compile(r"process (?P<pid>\d+) on (?P<host>.*), [0-9a-f]+")
 
 
 def wall_clock() -> pd.Timestamp:
@@ -75,6 +77,28 @@ def release_lease(engine: sa.Engine, name: str, holder: str) -> None:
     """Give a lease back; nothing happens if another holder has it."""
     with storage_errors(engine), engine.begin() as connection:
         connection.execute(sa.delete(Lease.table).where(Lease.table.c.name == name, Lease.table.c.holder == holder))
+
+
+def release_if_dead(engine: sa.Engine, name: str) -> bool:
+    """Give a lease back whose holder was a process of this machine that is no more; return whether it was."""
+    query = sa.select(Lease.table.c.holder).where(Lease.table.c.name == name)
+    with storage_errors(engine), engine.connect() as connection:
+        row = connection.execute(query).first()
+    match = None if row is None else _HOLDER.fullmatch(str(row.holder))
+    if row is None or match is None or match["host"] != socket.gethostname() or _is_alive(int(match["pid"])):
+        return False
+    release_lease(engine, name, str(row.holder))
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def is_held(engine: sa.Engine, name: str, now: pd.Timestamp) -> bool:

@@ -66,11 +66,11 @@ def _store(
             delta = _open(workspace, table)
             try:
                 # Another process that created the table at the same time may have stored these rows: check that too.
-                target = delta or _create(workspace, table, with_stored_version(rows, 0).schema)
+                target = delta or create_table(workspace, table, with_stored_version(rows, 0).schema)
                 if any(target.transaction_version(name) != mark for name, mark in before.items()):
                     return False
                 # Commits against the version just checked, or not at all: the rows have the version that they make.
-                _commit(target, with_stored_version(rows, int(target.version()) + 1), marks)
+                commit_rows(target, with_stored_version(rows, int(target.version()) + 1), marks)
             except DeltaError:
                 if attempt == _ATTEMPTS - 1 or not _has_new_version(workspace, table, delta):
                     raise
@@ -165,6 +165,16 @@ def asset_spans(workspace: Workspace, table: str) -> pd.DataFrame:
         return to_pandas(query(delta, spans)).sort_values("asset", ignore_index=True)
 
 
+def count_rows(workspace: Workspace, table: str, *, start: pd.Timestamp, end: pd.Timestamp) -> int:
+    """Count the rows with ``start < event_time <= end``."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return 0
+        counted = query(delta, f"SELECT count(*) AS n FROM t{where(None, None, start, end)}")  # noqa: S608
+        return int(counted["n"][0].as_py())
+
+
 def last_event(
     workspace: Workspace, table: str, column: str, value: str, *, until: pd.Timestamp | None = None
 ) -> pd.Timestamp | None:
@@ -205,12 +215,14 @@ def _open(workspace: Workspace, table: str) -> DeltaTable | None:
     return open_table(location(workspace, table))
 
 
-def _create(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
+def create_table(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTable:
+    """Create a table; a `DeltaError` if there is one."""
     # An empty commit of its own, so that the first batch, like any other, conflicts if it is appended twice.
     return DeltaTable.create(location(workspace, table), schema, mode="error", configuration=_CONFIGURATION)
 
 
-def _commit(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) -> None:
+def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int]) -> None:
+    """Append rows and marks, of batches or of streams, in one commit on the version of `target`, or not at all."""
     write_deltalake(
         target,
         rows,

@@ -116,7 +116,7 @@ def _check_values(
             level: Level = "notice" if outcome.check == "freshness" else "batch"
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame), level), ()
         elif outcome.check != "null":
-            detail, count = _row_detail(outcome, column, contract), len(outcome.rows)
+            detail, count = row_detail(outcome.check, column, contract), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
 
 
@@ -144,14 +144,15 @@ def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:
     return f"the latest event was {age} old when it became known; the contract allows {contract.max_age}"
 
 
-def _row_detail(outcome: ExpectationResult, column: Column | None, contract: Contract) -> str:
+def row_detail(check: str, column: Column | None, contract: Contract) -> str:
+    """Say in words what a row must be like to pass a check of a column, or of the whole row if None."""
     if column is None:
         repeated = "each row once, and one row per key"
-        return repeated if outcome.check == "unique" else "no row may be known before it happened, nor after now"
+        return repeated if check == "unique" else "no row may be known before it happened, nor after now"
     unit = f" {column.unit}" if column.unit else ""
-    if outcome.check == "earliest_time":
+    if check == "earliest_time":
         return f"not before {contract.earliest_time:%Y-%m-%d %H:%M}; a clock that was never set says 1970 or year 1"
-    if outcome.check == "range":
+    if check == "range":
         return describe_range(column)
     return {
         "allowed": f"one of {', '.join(map(str, column.allowed or ()))}",
@@ -161,7 +162,7 @@ def _row_detail(outcome: ExpectationResult, column: Column | None, contract: Con
         "pattern": f"as /{column.pattern}/",
         "format": f"a valid {column.format}",
         "multiple_of": f"a multiple of {_limit(column.multiple_of)}{unit}",
-    }[outcome.check]
+    }[check]
 
 
 def describe_range(column: Column) -> str:

@@ -144,8 +144,7 @@ def _column_expectations(column: Column, contract: Contract) -> Iterator[Any]:
 def _number_range(column: Column) -> Any:
     from data_contracts.validation import column_expectations as own
 
-    low, strict_low = _tighter(-_LARGEST if column.minimum is None else column.minimum, column.above, max)
-    high, strict_high = _tighter(_LARGEST if column.maximum is None else column.maximum, column.below, min)
+    (low, strict_low), (high, strict_high) = number_limits(column)
     return own.ExpectValuesBetween(
         column=column.name,
         min_value=low,
@@ -154,6 +153,12 @@ def _number_range(column: Column) -> Any:
         strict_max=strict_high,
         meta=_meta("range", column.name),
     )
+
+
+def number_limits(column: Column) -> tuple[tuple[float, bool], tuple[float, bool]]:
+    """Return the lower and the upper limit of a column's numbers, each with whether it is exclusive."""
+    low = _tighter(-_LARGEST if column.minimum is None else column.minimum, column.above, max)
+    return low, _tighter(_LARGEST if column.maximum is None else column.maximum, column.below, min)
 
 
 def _tighter(inclusive: float, exclusive: float | None, choose: Callable[..., float]) -> tuple[float, bool]:

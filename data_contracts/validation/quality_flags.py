@@ -51,7 +51,7 @@ def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
         qualities = _qualities(frame[column.name], column)
         unknown = frame[column.name].notna() & qualities.isna()
         for row in frame.index[unknown]:
-            why = f"quality {column.name}: {frame[column.name][row]!r} is not known as {_known(column)}"
+            why = unknown_quality(frame[column.name][row], column)
             reasons[int(row)] = (*reasons.get(int(row), ()), why)
         drop = {"bad"} | ({"uncertain"} if column.uncertain == "drop" else set())
         _note(noted, quality_column(str(column.quality_of)), qualities)
@@ -95,6 +95,11 @@ def _result(column: Column, qualities: "pd.Series[Any]", unknown: int) -> CheckR
         parts.insert(0, f"{unknown} are not known as {_known(column)}")
     detail = ", ".join(parts) or "all readings are good"
     return CheckResult("quality", column.name, not unknown, detail, unknown, "row")
+
+
+def unknown_quality(flag: Any, column: Column) -> str:
+    """Say why a row is refused whose quality cannot be understood."""
+    return f"quality {column.name}: {flag!r} is not known as {_known(column)}"
 
 
 def _known(column: Column) -> str:

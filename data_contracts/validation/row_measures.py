@@ -23,7 +23,7 @@ RATE = "~rate/"  # prefix of a column's name: change a second since the last goo
 
 def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.DataFrame:
     """Return the measures of a batch in the contract's shape as columns, with the batch's index."""
-    measures = {REPEATED: _repeated(frame, contract)}
+    measures = {REPEATED: repeated_keys(frame, contract)}
     if {"event_time", "known_time"} <= set(frame.columns):
         early = (frame["event_time"] - frame["known_time"]).dt.total_seconds()
         # Checked too: a row from a clock that is years ahead would count as the latest, and all others as old.
@@ -75,13 +75,12 @@ def rates(frame: pd.DataFrame, channel: str, limit: float) -> "pd.Series[Any]":
     suspects = groups.ngroup()[(rates_per_s > limit) | (elapsed == 0)].unique()
     for _, group in ordered[groups.ngroup().isin(suspects)].groupby(keys, sort=False):
         group_seconds, values = seconds[group.index].to_numpy(), group[channel].to_numpy()
-        rates_per_s[group.index] = _rates_since_last_good(group_seconds, values, limit)
+        rates_per_s[group.index] = rates_since_last_good(group_seconds, values, limit)
     return rates_per_s.reindex(frame.index)
 
 
-def _rates_since_last_good(
-    seconds: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]", limit: float
-) -> list[float]:
+def rates_since_last_good(seconds: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]", limit: float) -> list[float]:
+    """Return each value's change a second since the last one before its instant that was within `limit`."""
     last: tuple[float, float] | None = None  # time and value of the last good row before this instant
     pending: tuple[float, float] | None = None  # of the last good row of this instant
     rates_per_s = []
@@ -95,7 +94,8 @@ def _rates_since_last_good(
     return rates_per_s
 
 
-def _repeated(frame: pd.DataFrame, contract: Contract) -> "pd.Series[Any]":
+def repeated_keys(frame: pd.DataFrame, contract: Contract) -> "pd.Series[Any]":
+    """Return 1 for each further copy of a row, 2 for rows of one key with different values, else 0."""
     key = [name for name in contract.key if name in frame.columns]
     measure = pd.Series(0, index=frame.index)
     same_key = frame.duplicated(key, keep=False) & frame[key].notna().all(axis="columns")

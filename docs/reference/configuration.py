@@ -6,6 +6,8 @@ from data_contracts.configuration.reference import reference
 from data_contracts.configuration.schemas import json_schema
 from data_contracts.contract.contract_schema import contract_schema, layout_schema
 from models.experiment.experiment import Experiment
+from pipelines.live.mtconnect.mtconnect_settings import MtconnectMapping
+from pipelines.live.opcua.opcua_settings import OpcuaMapping
 from pipelines.settings.settings import Settings
 from serving.settings import Settings as EndpointSettings
 
@@ -14,9 +16,10 @@ PAGE = Path(__file__).with_suffix(".md")
 _INTRODUCTION = """\
 # Configuration
 
-Every key of an experiment, of a workspace's settings, of the endpoint's settings and of a contract. This page is
-generated from the models that read them (`make reference`); `forewarn schema experiment`, `settings` or `contract`
-prints the same as a JSON Schema, by which an editor completes and checks a file.
+Every key of an experiment, of a workspace's settings, of the endpoint's settings, of a bridge's mapping and of a
+contract. This page is generated from the models that read them (`make reference`); `forewarn schema experiment`,
+`settings`, `opcua`, `mtconnect` or `contract` prints the same as a JSON Schema, by which an editor completes and checks
+a file.
 
 A duration is a number and a unit such as `"72h"`; `"start"` reaches back to an asset's first reading. A time without a
 zone is UTC. Where the contract of an experiment's telemetry counts cycles (`clock: cycle`), `"30 cycles"` is a duration
@@ -40,6 +43,18 @@ _PARTS = (
         "Each is an environment variable, `FOREWARN_SERVE_` and the name in capitals; that of the workspace is\n"
         "`FOREWARN_WORKSPACE`.",
         reference(json_schema(EndpointSettings)),
+    ),
+    (
+        "An OPC-UA mapping",
+        "The TOML file of `forewarn bridge opcua` ([how](../how-to/bridges.md)).\n"
+        "`forewarn bridge opcua ADDRESS --browse` prints a draft.",
+        reference(json_schema(OpcuaMapping), prefix="[", suffix="]"),
+    ),
+    (
+        "An MTConnect mapping",
+        "The TOML file of `forewarn bridge mtconnect` ([how](../how-to/bridges.md)).\n"
+        "`forewarn bridge mtconnect URL --probe` prints a draft.",
+        reference(json_schema(MtconnectMapping), prefix="[", suffix="]"),
     ),
     (
         "A contract",

@@ -36,7 +36,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import.cmapss": ("pipelines.commands.imports:cmapss", "Import NASA's turbofan degradation data."),
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
-    "simulate": ("pipelines.commands.fleet:simulate", "Simulate a fleet of CNC machines and import its history."),
+    "simulate": (
+        "pipelines.commands.fleet:simulate",
+        "Simulate a fleet of CNC machines: import its history, or send live telemetry.",
+    ),
+    "bridge.opcua": ("pipelines.commands.live.bridge:opcua", "Read machines over OPC-UA and publish their telemetry."),
+    "bridge.mtconnect": (
+        "pipelines.commands.live.bridge:mtconnect",
+        "Read machines from an MTConnect agent and publish their telemetry.",
+    ),
     "contract.infer": ("pipelines.commands.schema:infer", "Infer a contract to start from out of files of telemetry."),
     "contract.check": (
         "pipelines.commands.schema:check",
@@ -44,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "validate": ("pipelines.commands.data:validate", "Check a file against its contract; store nothing."),
     "ingest": ("pipelines.commands.data:ingest", "Check a file and store its good rows; quarantine the rest."),
+    "listen": (
+        "pipelines.commands.live.listen:listen",
+        "Store telemetry that arrives at a broker, each message once.",
+    ),
     "data.report": (
         "pipelines.commands.data:report",
         "Describe what is stored: spans, gaps, channels, failures, and what to try first.",
@@ -107,7 +119,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (
         "pipelines.commands.schema:schema",
-        "Print the JSON Schema of an experiment, of a workspace's settings or of a contract.",
+        "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
     ),
     "run": ("pipelines.commands.operate:run", "Run one Prefect flow now."),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
@@ -121,6 +133,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS = {
     "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",
+    "bridge": "Carry machines' telemetry to the broker.",
     "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",

@@ -7,24 +7,27 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pipelines.cli.live_options import NO_LIVE, LiveOptions
 from pipelines.cli.options import DEFAULTS, WORKSPACE, Shared
 
 FOLDER = Path(".forewarn-demo")
 MARKER = "demonstration"
 _START = "2025-01-01"
+_DAYS = 120
 
 
 def simulate(
     *,
     machines: int = 60,
-    days: int = 120,
+    days: int = _DAYS,
     seed: int = 7,
     scenario: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     change_day: Annotated[tuple[int, ...], Parameter(negative="")] = (),
     unreported: Annotated[bool, Parameter(negative="")] = False,
+    live: Annotated[LiveOptions, Parameter(name="*")] = NO_LIVE,
     options: Shared = DEFAULTS,
 ) -> Any:
-    """Simulate a fleet of CNC machines and import its history.
+    """Simulate a fleet of CNC machines: import its history, or send live telemetry.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ def simulate(
         The day the scenario starts, once for each; half-way by default, several are spread evenly.
     unreported : bool
         Let recalibrations raise no event.
+    live : LiveOptions
+        What a plant sends that is run live.
     options : Options
         The workspace, created if it does not exist, and the form of the output.
     """
@@ -53,6 +58,13 @@ def simulate(
     from pipelines.importers.batch import import_batch
     from pipelines.terminal.progress import bars
 
+    if live.live:
+        if days != _DAYS or scenario or change_day or unreported:
+            found = "--live with --days, --scenario, --change-day or --unreported"
+            raise UsageError(found, "options of a plant that is run live", "Leave them out; --for says how long")
+        return _run_plant(machines, seed, live)
+    if live.given():
+        raise UsageError(", ".join(live.given()), "--live with it", "Add --live, or leave it out")
     if days < 1:
         raise UsageError(f"a simulation of {days} days", "at least one day", "Give a larger number to --days")
     changes = make_scenarios(scenario, change_day, length=days, reported=not unreported)
@@ -88,6 +100,33 @@ def demo(*, seed: int = 7, machines: int = 60, options: Shared = DEFAULTS) -> An
     _clear(root)
     with bars() as progress:
         return run_demo(root, Story(seed=seed, machines=machines), progress=progress, say=_say)
+
+
+def _run_plant(machines: int, seed: int, live: LiveOptions) -> Any:
+    import asyncio
+
+    import pandas as pd
+
+    from pipelines.cli.live_options import duration
+    from pipelines.fleet.live.faults import fault_log, plan_faults
+    from pipelines.fleet.live.machines.live_plant import make_live_plant, wear_out
+    from pipelines.fleet.live.outputs import check_settings, opened_outputs
+    from pipelines.fleet.live.run import LiveResult, run_live, stopped_by_signals
+
+    pace, settings = live.pace(pd.Timestamp.now("UTC")), live.outputs()
+    check_settings(settings)
+    plant = make_live_plant(seed, machines)
+    for asset in live.wearing_out:
+        wear_out(plant, asset, pd.Timestamp(pace.since, unit="s", tz="UTC"), duration(live.within))
+
+    async def run() -> LiveResult:
+        with stopped_by_signals() as stop, fault_log(live.fault_log) as on_fault:
+            faults = plan_faults(seed, live.faults, live.fault_kind, on_fault)
+            return await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
+
+    for line in settings.lines():
+        _say(line)
+    return asyncio.run(run())
 
 
 def _clear(root: Path) -> None:

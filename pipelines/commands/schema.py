@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Shared
 
-Described = Literal["experiment", "settings", "contract"]
+Described = Literal["experiment", "settings", "contract", "opcua", "mtconnect"]
 
 
 def schema(
@@ -18,14 +18,14 @@ def schema(
     output: Literal["json", "markdown"] = "json",
     options: Shared = DEFAULTS,
 ) -> None:
-    """Print the JSON Schema of an experiment, of a workspace's settings or of a contract.
+    """Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.
 
     An editor that checks TOML or YAML by a schema completes keys and marks mistakes: write the schema to a file, and
     name that in the editor. docs/reference/configuration.md lists the same keys.
 
     Parameters
     ----------
-    described : {"experiment", "settings", "contract"}
+    described : {"experiment", "settings", "contract", "opcua", "mtconnect"}
         The kind of file.
     output : {"json", "markdown"}
         A JSON Schema, or tables of all keys.
@@ -52,6 +52,14 @@ def schema_of(described: Described) -> dict[str, Any]:
         from pipelines.settings.settings import Settings
 
         return {"$schema": DIALECT, **json_schema(Settings)}
+    if described == "opcua":
+        from pipelines.live.opcua.opcua_settings import OpcuaMapping
+
+        return {"$schema": DIALECT, **json_schema(OpcuaMapping)}
+    if described == "mtconnect":
+        from pipelines.live.mtconnect.mtconnect_settings import MtconnectMapping
+
+        return {"$schema": DIALECT, **json_schema(MtconnectMapping)}
     from models.experiment.experiment import Experiment
 
     return {"$schema": DIALECT, **json_schema(Experiment)}

@@ -124,3 +124,60 @@ class ScheduleSettings:
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
     """The port of Prefect's server on this machine while the schedules are served."""
+
+
+@configuration
+class LiveSettings:
+    """Live telemetry: where the broker is, which topics carry what, and how often it is stored.
+
+    The broker's password is in `password_file` or the variable FOREWARN_MQTT_PASSWORD.
+    """
+
+    broker_host: str = "127.0.0.1"
+    """The broker's host."""
+    broker_port: Annotated[Count, Field(le=65_535)] = 1883
+    """The broker's port."""
+    user: str = ""
+    """Whom to log in as; empty for a broker that asks for nobody."""
+    password_file: str = ""
+    """A file whose first line is the broker's password."""
+    tls: Flag = False
+    """Whether the connection is encrypted; it is with `ca` or `certificate`."""
+    ca: str = ""
+    """A file of certificates (PEM) that the broker's must be signed by; those of the system by default."""
+    certificate: str = ""
+    """The client's own certificate (PEM), where the broker asks for one."""
+    key: str = ""
+    """The key of that certificate (PEM)."""
+    client_id: str = "forewarn-listen"
+    """The listener's name at the broker, which keeps its messages under it."""
+    arrow_topic: str = "forewarn/telemetry/{plant}/{asset}"
+    """The topics of our own payload; empty for none."""
+    json_topic: str = "forewarn/json/{plant}/{asset}"
+    """The topics of JSON columns; empty for none."""
+    sparkplug_topic: str = "spBv1.0/{group}/{type}/{node}[/{device}]"
+    """The topics of Sparkplug B; empty for none."""
+    sparkplug_asset_type: str = ""
+    """The asset type of Sparkplug devices whose birth says none."""
+    gaps_topic: str = "forewarn/gaps/{plant}/{asset}"
+    """The topics on which edges say what they have lost; empty for none."""
+    schemas_topic: str = "forewarn/schemas/{id}"
+    """The topics that announce the columns of our own payload."""
+    confirmed_topic: str = "forewarn/confirmed/{asset}"
+    """The topics on which edges are told what is stored; empty for none."""
+    flush_interval: PositiveDuration = pd.Timedelta(seconds=1)
+    """How often what has arrived is stored."""
+    receive_maximum: Annotated[Integer, Field(ge=1, le=65_535)] = 4000
+    """How many messages the broker may send before the first of them is stored; bounds the listener's memory."""
+    session: PositiveDuration = pd.Timedelta(days=7)
+    """How long the broker keeps messages while no listener is connected."""
+    gap_patience: Duration = pd.Timedelta(minutes=1)
+    """How long what comes after missing messages is not confirmed, so that the edge sends them again."""
+    clock_tolerance: Duration = pd.Timedelta(seconds=5)
+    """How far an edge's clock may be ahead; readings that are further ahead are refused."""
+    metrics_host: str = "127.0.0.1"
+    """The address of the listener's metrics."""
+    metrics_port: Annotated[Integer, Field(ge=0, le=65_535)] = 9109
+    """The port of the listener's metrics and of /readyz; 0 for none."""
+    hourly_report: Flag = True
+    """Whether each hour's readings are checked as a batch, and the report is kept."""

@@ -24,6 +24,7 @@ from pipelines.settings.sections import (
     AuditSettings,
     DriftSettings,
     IngestSettings,
+    LiveSettings,
     MonitorSettings,
     ProbationSettings,
     RetrainSettings,
@@ -37,6 +38,7 @@ ELSEWHERE = (
     "FOREWARN_TABLES_URL",
     "FOREWARN_RECORDS_URL",
     "FOREWARN_MLFLOW_URI",
+    "FOREWARN_MQTT_PASSWORD",
     "FOREWARN_TEST_CASES",
     "FOREWARN_TEST_DATASETS",
 )
@@ -60,6 +62,7 @@ class Settings(EnvironmentSettings):
     audits: AuditSettings = AuditSettings()
     ingest: IngestSettings = IngestSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    live: LiveSettings = LiveSettings()
 
     def with_section(self, name: str, **changes: Any) -> "Settings":
         """Derive the same settings with some keys of a section changed."""

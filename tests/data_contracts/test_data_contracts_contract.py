@@ -16,7 +16,7 @@ from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.workspace import init_workspace, open_workspace
 
 
-@pytest.mark.parametrize("asset_type", ["azure_machine", "cnc_machine", "turbofan"])
+@pytest.mark.parametrize("asset_type", ["azure_machine", "cnc_machine", "cnc_signals", "turbofan"])
 def test_twin_and_contract_cannot_disagree(asset_type):
     """The channels of a telemetry contract are the twin's, with its names, order, types and units."""
     twin, contract = load_twin(asset_type), telemetry_contract(asset_type)

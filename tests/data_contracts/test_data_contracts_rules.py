@@ -501,6 +501,7 @@ def test_shipped_contracts_have_the_digests_that_models_recorded() -> None:
         "predictions": "cacf08b05d1b38f5",
         "telemetry_azure_machine": "6419f984a6d2c59e",
         "telemetry_cnc_machine": "02e33fef7135f773",
+        "telemetry_cnc_signals": "1fbe171e7dc1d426",
         "telemetry_turbofan": "9a8b3800eb2f094b",
         "work_orders": "483da3def921f195",
     }

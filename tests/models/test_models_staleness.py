@@ -95,6 +95,11 @@ def test_shipped_contracts_declare_a_latency(name: str) -> None:
     assert load_contract(name).max_age == DAY
 
 
+def test_live_telemetry_is_old_within_an_hour() -> None:
+    """What comes a hundred times a second is not waited for a day."""
+    assert load_contract("telemetry_cnc_signals").max_age == DAY / 24
+
+
 def test_codes_are_those_of_the_answers() -> None:
     """The client's types list them too, and have no platform to import them from."""
     assert get_args(ReasonCode) == get_args(answers.ReasonCode)

@@ -144,17 +144,17 @@ def test_a_backfill_killed_anywhere_goes_on_and_stores_nothing_twice(workspace, 
     made, whole = (define(workspace, plan(name), now=NOW) for name in ("cnc_10s", "cnc_whole"))
     tables.append(workspace, TABLE, rows(SECONDS), "first")
     IndicatorFollower(workspace, whole, threads=1).follow()
-    commit, commits = tables._commit, iter(range(1, 100))
+    commit, commits = tables.commit_rows, iter(range(1, 100))
 
     def killed(*arguments: object) -> None:
         if next(commits) == killed_at:
             raise KeyboardInterrupt
         commit(*arguments)
 
-    monkeypatch.setattr(tables, "_commit", killed)
+    monkeypatch.setattr(tables, "commit_rows", killed)
     with pytest.raises(KeyboardInterrupt):
         IndicatorFollower(workspace, made, most_rows=1, threads=1).follow()
-    monkeypatch.setattr(tables, "_commit", commit)
+    monkeypatch.setattr(tables, "commit_rows", commit)
     # What arrives before it goes on belongs to what is computed next.
     tables.append(workspace, TABLE, rows([("m1", 70, 70, 1.0)]), "second")
     for each in (made, whole):

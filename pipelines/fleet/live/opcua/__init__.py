@@ -1,0 +1,1 @@
+"""The plant on OPC-UA."""

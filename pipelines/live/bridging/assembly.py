@@ -1,0 +1,252 @@
+"""Readings of single channels put together to rows, and to one batch for each asset and second."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data_contracts.contract.contract_types import QUALITY_SUFFIX
+from data_contracts.streams.sessions import GapKind
+from pipelines.live.payloads.message import EVENT_TIME, TIME_TYPE
+
+GOOD, UNCERTAIN, BAD = 0, 1, 2
+"""Qualities of a reading."""
+_WORDS = np.array(["good", "uncertain", "bad"], object)
+_SECOND = 1_000_000
+Times = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+Qualities = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A time of which readings are missing, in microseconds since 1970."""
+
+    asset: str
+    detail: str
+    first_time: int | None
+    last_time: int | None
+    kind: GapKind = "gap"
+
+
+OnHole = Callable[[Hole], None]
+
+
+@dataclass(frozen=True)
+class AssemblyRules:
+    """How readings become rows; times in microseconds, patience in seconds."""
+
+    align: int = 1
+    repeat: bool = False
+    qualities: bool = False
+    patience: float = 2.0
+    tolerance: int = 2 * _SECOND  # a longer time without a reading, around an interruption, is a hole
+
+
+@dataclass(eq=False)
+class _Channel:
+    """What has arrived of a channel and is not in a row yet."""
+
+    blocks: list[tuple[Times, Values, Qualities]] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    qualities: list[int] = field(default_factory=list)
+    last_time: int | None = None
+    complete_until: int = -(2**62)
+    interrupted: str = ""  # why what comes next may not follow what came last
+    held: tuple[float, int] | None = None  # the last reading in a row, where it is repeated
+
+    def gather(self) -> tuple[Times, Values, Qualities]:
+        """Take out what has arrived, in order of time; of readings at the same time the last."""
+        if self.times:
+            self.blocks.append(
+                (
+                    np.array(self.times, np.int64),
+                    np.array(self.values, np.float64),
+                    np.array(self.qualities, np.int8),
+                )
+            )
+            self.times, self.values, self.qualities = [], [], []
+        if not self.blocks:
+            return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8)
+        times, values, qualities = (np.concatenate(parts) for parts in zip(*self.blocks, strict=True))
+        self.blocks = []
+        if len(times) > 1 and not (np.diff(times) > 0).all():
+            order = np.argsort(times, kind="stable")
+            times, values, qualities = times[order], values[order], qualities[order]
+            last = np.append(np.diff(times) > 0, True)
+            times, values, qualities = times[last], values[last], qualities[last]
+        return times, values, qualities
+
+
+@dataclass(eq=False)
+class _Asset:
+    """The channels of an asset, and up to where its rows are out."""
+
+    channels: dict[str, _Channel]
+    emitted_until: int = -(2**62)
+    waiting_since: float | None = None  # since when something is here that is not in a row
+    holes: set[tuple[int, int]] = field(default_factory=set)
+
+
+class Assembler:
+    """Takes readings and gives rows: a second once all channels are past it, or after the patience."""
+
+    def __init__(
+        self,
+        channels: Mapping[str, Sequence[str]],
+        rules: AssemblyRules,
+        *,
+        on_hole: OnHole,
+        clock: Callable[[], float],
+    ) -> None:
+        self._assets = {asset: _Asset({name: _Channel() for name in names}) for asset, names in channels.items()}
+        self._rules, self._on_hole, self._clock = rules, on_hole, clock
+        self.readings = 0
+        self.late = 0  # readings that came after their second was out
+
+    def add(self, asset: str, channel: str, time: int, value: float | None, quality: int) -> None:
+        """Take one reading."""
+        held = self._assets[asset]
+        own = held.channels[channel]
+        self.readings += 1
+        if own.interrupted:
+            self._look_for_hole(asset, held, own, time)
+        own.times.append(time)
+        own.values.append(np.nan if value is None else value)
+        own.qualities.append(BAD if value is None else quality)
+        own.last_time = time
+        if time > own.complete_until:
+            own.complete_until = time
+        if held.waiting_since is None:
+            held.waiting_since = self._clock()
+
+    def add_series(
+        self, asset: str, channel: str, times: Times, values: Values, quality: int, *, interval: int
+    ) -> None:
+        """Take the readings of a span of time; what lies between it and the one before is a hole."""
+        held = self._assets[asset]
+        own = held.channels[channel]
+        if not len(times):
+            return
+        self.readings += len(times)
+        # Clocks of machines are not exact: what is missing is a good part of a series, or more.
+        tolerance = max(interval + interval // 2, interval * len(times) // 2)
+        if own.last_time is not None and int(times[0]) - own.last_time > tolerance:
+            own.interrupted = own.interrupted or "a series that does not follow the one before"
+            self._look_for_hole(asset, held, own, int(times[0]), tolerance=tolerance)
+        own.interrupted = ""
+        qualities = np.where(np.isfinite(values), quality, max(quality, BAD)).astype(np.int8)
+        own.blocks.append((times, values, qualities))
+        own.last_time = int(times[-1])
+        own.complete_until = max(own.complete_until, own.last_time + interval)
+        if held.waiting_since is None:
+            held.waiting_since = self._clock()
+
+    def interrupt(self, assets: Iterable[str], detail: str, *, channel: str | None = None) -> None:
+        """Note that readings may be missing before the next: it is a hole if those are apart by more than usual."""
+        for asset in assets:
+            for name, own in self._assets[asset].channels.items():
+                if channel in (None, name):
+                    own.interrupted = detail
+
+    def silence(self, asset: str, channel: str) -> None:
+        """Note that the machine has said that there are no readings: their absence is no hole."""
+        own = self._assets[asset].channels[channel]
+        if not own.interrupted:  # else what it had said before is not known
+            own.last_time = None
+
+    def take(self, *, everything: bool = False) -> list[tuple[str, pa.RecordBatch]]:
+        """Return the batches that are complete, or all; each is of one asset and second."""
+        batches: list[tuple[str, pa.RecordBatch]] = []
+        now = self._clock()
+        for asset, held in self._assets.items():
+            if held.waiting_since is None:
+                continue
+            newest = max(own.complete_until for own in held.channels.values())
+            until = min(own.complete_until for own in held.channels.values()) // _SECOND * _SECOND
+            if everything or now - held.waiting_since >= 2 * self._rules.patience:
+                until = newest + 1  # nothing has been complete for long: the machine may have stopped
+            elif now - held.waiting_since >= self._rules.patience:
+                until = max(until, newest // _SECOND * _SECOND)
+            if until > held.emitted_until:
+                batches += [(asset, rows) for rows in self._rows(held, until)]
+        return batches
+
+    def _rows(self, held: _Asset, until: int) -> list[pa.RecordBatch]:
+        parts: dict[str, tuple[Times, Values, Qualities]] = {}
+        left = False
+        for name, own in held.channels.items():
+            times, values, qualities = own.gather()
+            ready = times < until
+            if not ready.all():
+                own.blocks.append((times[~ready], values[~ready], qualities[~ready]))
+                left = True
+            fresh = ready & (times >= held.emitted_until)
+            self.late += int(ready.sum() - fresh.sum())
+            parts[name] = times[fresh] // self._rules.align * self._rules.align, values[fresh], qualities[fresh]
+        held.emitted_until = until
+        held.waiting_since = self._clock() if left else None
+        times = np.unique(np.concatenate([part[0] for part in parts.values()]))
+        if not len(times):
+            return []
+        batch = self._batch(held, times, parts)
+        seconds = times // _SECOND
+        starts = np.flatnonzero(np.diff(seconds, prepend=seconds[0] - 1))
+        ends = np.append(starts[1:], len(times))
+        return [batch.slice(int(start), int(end - start)) for start, end in zip(starts, ends, strict=True)]
+
+    def _batch(
+        self, held: _Asset, times: Times, parts: Mapping[str, tuple[Times, Values, Qualities]]
+    ) -> pa.RecordBatch:
+        columns: dict[str, pa.Array] = {EVENT_TIME: pa.array(times, TIME_TYPE)}
+        for name, own in held.channels.items():
+            values, qualities = _placed(times, *parts[name])
+            if self._rules.repeat:
+                values, qualities = _repeated(values, qualities, own)
+            missing = qualities < 0
+            allowed = UNCERTAIN if self._rules.qualities else GOOD
+            null = missing | (qualities > allowed) | ~np.isfinite(values)
+            columns[name] = pa.array(values, pa.float64(), mask=null)
+            if self._rules.qualities:
+                words = _WORDS[np.where(missing, BAD, qualities)]
+                columns[f"{name}{QUALITY_SUFFIX}"] = pa.array(words, pa.string(), mask=missing)
+        return pa.record_batch(columns)
+
+    def _look_for_hole(
+        self, asset: str, held: _Asset, own: _Channel, time: int, *, tolerance: int | None = None
+    ) -> None:
+        detail, own.interrupted = own.interrupted, ""
+        before = own.last_time
+        if before is None or time - before <= (self._rules.tolerance if tolerance is None else tolerance):
+            return
+        # All channels of a machine have the same hole; it is reported once.
+        span = (before // _SECOND, time // _SECOND)
+        if span not in held.holes:
+            held.holes = {span}
+            self._on_hole(Hole(asset, detail, before, time))
+
+
+def _placed(times: Times, own: Times, values: Values, qualities: Qualities) -> tuple[Values, Qualities]:
+    """Place a channel's readings into the rows; quality -1 where there is none."""
+    if len(own) == len(times) and (own == times).all():
+        return values, qualities
+    placed, marks = np.full(len(times), np.nan), np.full(len(times), -1, np.int8)
+    rows = np.searchsorted(times, own)
+    placed[rows], marks[rows] = values, qualities
+    return placed, marks
+
+
+def _repeated(values: Values, qualities: Qualities, own: _Channel) -> tuple[Values, Qualities]:
+    """Fill rows without a reading with the one before."""
+    present = qualities >= 0
+    before = np.maximum.accumulate(np.where(present, np.arange(len(values)), -1))
+    filled, marks = values[before], qualities[before]
+    if own.held is not None:
+        filled, marks = np.where(before < 0, own.held[0], filled), np.where(before < 0, own.held[1], marks)
+    else:
+        marks = np.where(before < 0, -1, marks)
+    own.held = (float(filled[-1]), int(marks[-1])) if marks[-1] >= 0 else None
+    return filled, marks.astype(np.int8)

@@ -1,0 +1,1 @@
+"""The edge: messages kept on disk until the ingester confirms them, and published over MQTT in order."""

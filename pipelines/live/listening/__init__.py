@@ -1,0 +1,1 @@
+"""The listener: telemetry from a broker into the tables, each message once."""

@@ -1,0 +1,112 @@
+"""Messages from the broker, acknowledged by hand: what is not stored is delivered again."""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.live.broker.broker_settings import BrokerSettings
+from pipelines.live.broker.connection import connect, disconnect
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, MQTTMessage
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    at: float  # seconds since 1970
+    mid: int
+    qos: int
+    connection: int  # the number of the connection that it came by
+
+
+class Intake:
+    """A subscription whose messages wait, in order and no more than so many, until they are gathered."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        client_id: str,
+        topics: Sequence[str],
+        *,
+        receive_maximum: int,
+        session_s: int,
+    ) -> None:
+        self._topics = list(topics)
+        # A broker that knows no receive maximum is slowed down by the connection itself.
+        self._waiting: queue.Queue[Arrived] = queue.Queue(2 * receive_maximum)
+        self._connection = 0
+        self._closed = False
+        self.connected = False
+        self.connections = 0
+        self._client = connect(
+            settings,
+            client_id,
+            on_message=self._take,
+            on_connect=self._subscribe,
+            on_disconnect=self._lost,
+            session_s=session_s,
+            receive_maximum=receive_maximum,
+            manual_ack=True,
+        )
+
+    def gather(self, seconds: float, most: int, stopping: threading.Event) -> list[Arrived]:
+        """Return what arrives within some seconds; sooner when there are so many messages, or when it is to stop."""
+        arrived: list[Arrived] = []
+        ends = time.monotonic() + seconds
+        ended = False
+        while not ended and len(arrived) < most:
+            # Most of the time many have arrived at once: one wait for all of them.
+            ended = stopping.wait(max(0.0, min(ends - time.monotonic(), _POLL_S))) or time.monotonic() >= ends
+            while len(arrived) < most:
+                try:
+                    arrived.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+        return arrived
+
+    def acknowledge(self, messages: Sequence[Arrived]) -> None:
+        """Tell the broker that messages are stored; those of an earlier connection it has sent again since."""
+        for message in messages:
+            # Numbers are used again after a connection was lost, and may stand for another message now.
+            if message.qos and message.connection == self._connection:
+                self._client.ack(message.mid, message.qos)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
+        """Publish without waiting."""
+        self._client.publish(topic, payload, qos=0, retain=retain)
+
+    def __len__(self) -> int:
+        """Return how many messages wait."""
+        return self._waiting.qsize()
+
+    def close(self) -> None:
+        """Disconnect; what is not acknowledged stays at the broker."""
+        self._closed = True
+        disconnect(self._client)
+
+    def _take(self, _: "Client", message: "MQTTMessage") -> None:
+        at = time.time()
+        arrived = Arrived(message.topic, bytes(message.payload), at, message.mid, message.qos, self._connection)
+        while not self._closed:
+            with suppress(queue.Full):
+                self._waiting.put(arrived, timeout=_POLL_S)
+                return
+
+    def _subscribe(self, client: "Client") -> None:
+        self._connection += 1
+        self.connections += 1
+        self.connected = True
+        client.subscribe([(topic, 1) for topic in self._topics])
+
+    def _lost(self, _: str) -> None:
+        self.connected = False

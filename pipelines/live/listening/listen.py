@@ -1,0 +1,225 @@
+"""The listener: gathers messages, stores them, and only then acknowledges and confirms them."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence, Set
+
+import pandas as pd
+
+from data_contracts.errors import ForewarnError, StorageError
+from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.records import open_records
+from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
+from data_contracts.streams.stream_writer import FlushResult, StreamWriter
+from data_contracts.workspace import Workspace
+from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
+from pipelines.live.listening.decoder import Decoded, Decoder
+from pipelines.live.listening.hourly_report import HourlyReports
+from pipelines.live.listening.intake import Arrived, Intake
+from pipelines.live.listening.listen_summary import Ending, ListenSummary
+from pipelines.live.listening.listener_metrics import ListenerMetrics, served
+from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
+from pipelines.settings.sections import LiveSettings
+
+LEASE = "listen"
+_LEASE_LIFE = pd.Timedelta(seconds=30)
+_LONGEST_PAUSE_S = 10.0
+_MAY_BE_READ_LATER = ("unknown schema id", "unknown asset type")
+_MOST_RETRIED = 1000  # messages at once
+Report = Callable[["ListenSummary"], None]
+Stored = Callable[[Set[str]], None]
+
+
+def listen(
+    workspace: Workspace,
+    settings: LiveSettings,
+    *,
+    environ: Mapping[str, str],
+    ending: Ending | None = None,
+    stopping: threading.Event | None = None,
+    report: Report | None = None,
+    stored: Stored = lambda _: None,
+) -> ListenSummary:
+    """Store what arrives until `stopping` is set or `ending` says so; what is in hand is stored first.
+
+    `report` is called after each flush, `stored` with the asset types of which one has stored something.
+    `StorageError` if the broker is out of reach at the start, `ModelError` if another listener is at work on this
+    workspace.
+    """
+    engine = open_records(workspace.records_url)
+    release_if_dead(engine, LEASE)
+    with hold_lease(engine, LEASE, "listener of this workspace", ttl=_LEASE_LIFE):
+        metrics = ListenerMetrics()
+        with served(metrics, settings.metrics_host, settings.metrics_port) as port:
+            listener = _Listener(workspace, settings, environ, metrics, stored)
+            listener.summary.metrics_port = port
+            try:
+                return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
+            finally:
+                listener.close()
+
+
+class _Listener:
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: LiveSettings,
+        environ: Mapping[str, str],
+        metrics: ListenerMetrics,
+        stored: Stored,
+    ) -> None:
+        self._settings, self._metrics, self._stored = settings, metrics, stored
+        patterns = patterns_of(settings)
+        self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
+        self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
+        self._decoder = Decoder(patterns, settings.sparkplug_asset_type or None)
+        self._workspace = workspace
+        self._retried = -1  # how many schemas had been announced when held messages were read again
+        self._reports = HourlyReports(workspace, enabled=settings.hourly_report)
+        self.summary = ListenSummary()
+        self._intake = Intake(
+            broker_settings(settings, environ),
+            settings.client_id,
+            [pattern.subscription() for pattern in patterns if pattern.kind != "confirmed"],
+            receive_maximum=settings.receive_maximum,
+            session_s=int(settings.session.total_seconds()),
+        )
+
+    def run(self, ending: Ending, stopping: threading.Event, report: Report) -> ListenSummary:
+        began = last_message = time.monotonic()
+        deferred: list[Arrived] = []
+        interval = self._settings.flush_interval.total_seconds()
+        while not self.summary.ended:
+            arrived = self._intake.gather(interval, self._settings.receive_maximum, stopping)
+            self._observe(len(arrived))
+            if arrived or deferred:
+                last_message = time.monotonic() if arrived else last_message
+                deferred = self._flush([*deferred, *arrived], stopping)
+            if self._decoder.schemas > self._retried:
+                self._retry_held(stopping)
+            self._reports.run(time.time())
+            now = time.monotonic()
+            self.summary.seconds = now - began
+            report(self.summary)
+            if stopping.is_set():
+                self.summary.ended = "signal"
+            elif ending.after_s is not None and now - began >= ending.after_s:
+                self.summary.ended = "time"
+            elif ending.idle_s is not None and now - last_message >= ending.idle_s and not deferred:
+                self.summary.ended = "idle"
+        self.summary.waiting = len(self._intake) + len(deferred)
+        return self.summary
+
+    def close(self) -> None:
+        self._intake.close()
+        self._reports.close()
+
+    def _flush(self, arrived: Sequence[Arrived], stopping: threading.Event) -> list[Arrived]:
+        """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
+        decoded = self._decoder.decode(arrived, time.time())
+        self._keep_without_contract(decoded)
+        result = self._store(decoded, stopping)
+        if result is None:
+            return []
+        waiting = {id(message) for message in decoded.waiting}
+        self._intake.acknowledge([message for message in arrived if id(message) not in waiting])
+        self._count(decoded, result)
+        for topic, payload in decoded.requests.items():
+            self._intake.publish(topic, payload, retain=False)
+        self._confirm(result)
+        return decoded.waiting
+
+    def _retry_held(self, stopping: threading.Event) -> None:
+        """Read messages that were held for want of a schema or a contract again: at the start, and at each schema."""
+        held = held_undecoded(self._workspace, _MAY_BE_READ_LATER, _MOST_RETRIED)
+        if len(held) < _MOST_RETRIED:
+            self._retried = self._decoder.schemas
+        arrived = {entry: Arrived(topic, payload, 0.0, 0, 0, 0) for entry, (topic, payload) in held.items()}
+        decoded = self._decoder.decode(list(arrived.values()), time.time())
+        self._keep_without_contract(decoded)
+        decoded.held, decoded.requests = [], {}
+        if not decoded.messages:
+            self._retried = self._decoder.schemas
+            return
+        result = self._store(decoded, stopping)
+        if result is not None:
+            read = {id(message) for message in decoded.arrived}
+            names = [entry for entry, message in arrived.items() if id(message) in read]
+            release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
+            self._count(decoded, result)
+            self._confirm(result)
+
+    def _confirm(self, result: FlushResult) -> None:
+        if self._confirmed is not None:
+            for asset, (epoch, sequence) in result.confirmed.items():
+                payload = encode_confirmation(Confirmation(epoch, sequence))
+                self._intake.publish(self._confirmed.topic(asset=asset), payload)
+
+    def _keep_without_contract(self, decoded: Decoded) -> None:
+        """Hold the messages of asset types that have no contract, as they came."""
+        now = pd.Timestamp.now("UTC")
+        for kind in {message.asset_type for message in decoded.messages}:
+            compiled = self._writer.contract_of(kind, now=now)
+            if compiled is not None:
+                if compiled.examined_because:
+                    self.summary.examined[kind] = compiled.examined_because
+                continue
+            pairs = list(zip(decoded.messages, decoded.arrived, strict=True))
+            detail = f"{kind!r} has no contract; register one, for instance by ingesting a file with it"
+            decoded.held += [
+                HeldMessage(arrived.topic, arrived.payload, "unknown asset type", detail)
+                for message, arrived in pairs
+                if message.asset_type == kind
+            ]
+            kept = [pair for pair in pairs if pair[0].asset_type != kind]
+            decoded.messages, decoded.arrived = [pair[0] for pair in kept], [pair[1] for pair in kept]
+
+    def _store(self, decoded: Decoded, stopping: threading.Event) -> FlushResult | None:
+        """Store messages; while that cannot be, wait longer and longer. None if it had to be given up."""
+        pause, held = 0.5, decoded.held
+        while True:
+            try:
+                now = pd.Timestamp.now("UTC").as_unit("us")
+                result = self._writer.store(decoded.messages, held, now=now)
+                for gap in decoded.gaps:
+                    rows = self._writer.note_gap(gap, now=now)
+                    self.summary.gaps.update(row.kind for row in rows)
+                    for row in rows:
+                        self._metrics.gaps.labels(row.kind).inc()
+                self.summary.error = ""
+                return result
+            except StorageError as error:
+                self._fail(error)
+            if stopping.wait(pause):
+                return None
+            self._observe(0)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _fail(self, error: ForewarnError) -> None:
+        self.summary.failures += 1
+        self.summary.error = self._metrics.failing = error.found
+        self._metrics.failures.inc()
+
+    def _count(self, decoded: Decoded, result: FlushResult) -> None:
+        self._metrics.count(result)
+        self.summary.add(result)
+        stored_at, newest = time.time(), 0.0
+        for message in decoded.messages:
+            times = message.rows.column(0)
+            if len(times):
+                event = times[len(times) - 1].value / 1e6
+                newest = max(newest, event)
+                self._metrics.lag.observe(max(0.0, stored_at - event))
+        self.summary.lag_seconds = stored_at - newest if newest else self.summary.lag_seconds
+        asset_types = {message.asset_type for message in decoded.messages}
+        self._reports.note(asset_types)
+        if result.rows:
+            self._stored(asset_types)
+
+    def _observe(self, in_hand: int) -> None:
+        before = self.summary.connections
+        self.summary.connections = self._intake.connections
+        self._metrics.waiting.set(len(self._intake) + in_hand)
+        self._metrics.observe_connection(
+            connected=self._intake.connected, connections=self._intake.connections, before=before
+        )

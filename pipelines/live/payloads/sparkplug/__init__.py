@@ -1,0 +1,1 @@
+"""Sparkplug B (Eclipse Sparkplug Specification 3.0.0): the wire format, births, and data by alias."""

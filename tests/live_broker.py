@@ -1,0 +1,27 @@
+"""A Mosquitto for tests: on a free port of the loopback interface, in a folder of its own, ended by its id."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.live.broker.start_broker import MosquittoProcess, free_port, mosquitto_program
+
+
+def why_not() -> str | None:
+    """Return why no Mosquitto can be run here; None if one can."""
+    try:
+        import paho.mqtt.client  # noqa: F401
+    except ImportError:
+        return "the extra forewarn[live] is not installed"
+    return None if mosquitto_program() else "Mosquitto is not installed"
+
+
+@contextmanager
+def running_mosquitto(folder: Path) -> Iterator[MosquittoProcess]:
+    """Run one during the block."""
+    broker = MosquittoProcess(folder, free_port())
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()

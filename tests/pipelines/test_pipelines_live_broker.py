@@ -1,0 +1,134 @@
+"""Brokers: connections of both versions of MQTT, persistent sessions, and what is said when one is out of reach."""
+
+import subprocess
+import threading
+import time
+
+import pytest
+
+from data_contracts.errors import StorageError, UsageError
+from pipelines.live.broker.broker_settings import PASSWORD_VARIABLE, BrokerSettings, read_password
+from pipelines.live.broker.connection import connect, disconnect, speaks_mqtt5
+from pipelines.live.broker.start_broker import free_port, mosquitto_program, start_broker
+
+paho = pytest.importorskip("paho.mqtt.client", reason="the extra forewarn[live] is not installed")
+
+
+def _collector(wanted: int):
+    received, enough = [], threading.Event()
+
+    def on_message(_, message):
+        received.append((message.topic, message.payload))
+        if len(received) >= wanted:
+            enough.set()
+
+    return received, enough, on_message
+
+
+def _send(settings: BrokerSettings, *payloads: bytes, topic: str = "t/a") -> None:
+    client = connect(settings, "sender")
+    for payload in payloads:
+        client.publish(topic, payload, qos=1).wait_for_publish(10)
+    disconnect(client)
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["found", "embedded"])
+def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
+    """Mosquitto where it is installed, else the embedded one, which knows MQTT 3.1.1 only."""
+    with start_broker(tmp_path / "broker", embedded=embedded) as settings:
+        received, enough, on_message = _collector(2)
+        client = connect(settings, "x", on_message=on_message, on_connect=lambda each: each.subscribe("t/#", qos=1))
+        assert speaks_mqtt5(client) or embedded
+        _send(settings, b"1", b"2")
+        assert enough.wait(20)
+        disconnect(client)
+    assert received == [("t/a", b"1"), ("t/a", b"2")]
+
+
+def test_a_session_keeps_what_arrives_meanwhile(mosquitto):
+    """What nobody acknowledged is delivered again to the client that comes back, in order."""
+    received, enough, on_message = _collector(2)
+    options = {"session_s": 300, "receive_maximum": 100, "manual_ack": True}
+    subscribe = lambda each: each.subscribe("t/#", qos=1)  # noqa: E731
+    disconnect(connect(mosquitto.settings, "x", on_connect=subscribe, **options))
+    _send(mosquitto.settings, b"1", b"2")
+    for _ in range(2):
+        received.clear()
+        enough.clear()
+        client = connect(mosquitto.settings, "x", on_message=on_message, on_connect=subscribe, **options)
+        assert enough.wait(20)
+        disconnect(client)
+        assert [payload for _, payload in received] == [b"1", b"2"]
+
+
+def test_a_connection_comes_back_after_the_broker_did(mosquitto):
+    """A broker that is killed and started again finds its client connected again, and says so to it."""
+    connected, gone = threading.Semaphore(0), threading.Event()
+    client = connect(
+        mosquitto.settings,
+        "x",
+        on_connect=lambda _: connected.release(),
+        on_disconnect=lambda _: gone.set(),
+    )
+    assert connected.acquire(timeout=20)
+    mosquitto.kill()
+    assert gone.wait(20)
+    mosquitto.start()
+    assert connected.acquire(timeout=20)
+    disconnect(client)
+
+
+def test_a_broker_out_of_reach_is_named():
+    """The address stands in the error, and what to fix."""
+    settings = BrokerSettings(port=free_port(), password="secret")  # noqa: S106
+    with pytest.raises(StorageError, match=rf"mqtt://127.0.0.1:{settings.port} is out of reach"):
+        connect(settings, "x")
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.skipif(mosquitto_program() is None, reason="Mosquitto is not installed")
+def test_a_wrong_password_is_refused(tmp_path):
+    """A broker that knows its users refuses others at once, instead of trying for ever."""
+    users, port = tmp_path / "users", free_port()
+    users.write_text("")
+    configuration = tmp_path / "strict.conf"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {users}\nuser root\n")
+    process = subprocess.Popen([mosquitto_program(), "-c", str(configuration)], stderr=subprocess.DEVNULL)
+    try:
+        with pytest.raises(UsageError, match="refused the client 'x'"):
+            _until_up(lambda: connect(BrokerSettings(port=port, user="u", password="p"), "x"))  # noqa: S106
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _until_up(attempt):
+    for _ in range(100):
+        try:
+            return attempt()
+        except StorageError:
+            time.sleep(0.05)
+    return attempt()
+
+
+def test_the_password_comes_from_the_environment_or_a_file(tmp_path):
+    """The environment wins over the file; an empty or missing file is an error that names both."""
+    file = tmp_path / "password"
+    file.write_text("from the file\n")
+    assert read_password(file, {}) == "from the file"
+    assert read_password(file, {PASSWORD_VARIABLE: "from outside"}) == "from outside"
+    assert read_password(None, {}) is None
+    file.write_text("\n")
+    with pytest.raises(UsageError, match="is empty"):
+        read_password(file, {})
+    with pytest.raises(UsageError, match=PASSWORD_VARIABLE):
+        read_password(tmp_path / "missing", {})
+
+
+def test_files_for_encryption_that_cannot_be_used_are_named(tmp_path):
+    """A certificate that is none stops the connection before it is opened."""
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(UsageError, match=r"ca\.pem"):
+        BrokerSettings(ca=tmp_path / "ca.pem").tls_context()
+    assert BrokerSettings().tls_context() is None
+    assert BrokerSettings(tls=True).address == "mqtts://127.0.0.1:1883"
