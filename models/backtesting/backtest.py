@@ -204,10 +204,10 @@ def _record(
 
 
 def _promote(inputs: _Inputs, progress: _Progress, challenger: Version, compared: Compared) -> _Progress:
-    """Make a challenger the champion."""
-    at, certainty = progress.reached, inputs.monitoring.certainty
-    tenure = begin_tenure(progress.tenures, challenger, at, certainty, compared.figures)
-    own = (_predictions_before(inputs, challenger, at),)
+    """Make a challenger, or its refit, the champion; the refit promises what the challenger does."""
+    at, certainty, version = progress.reached, inputs.monitoring.certainty, compared.refit or challenger
+    tenure = begin_tenure(progress.tenures, version, at, certainty, compared.figures)
+    own = (_predictions_before(inputs, version, at),)
     return replace(progress, tenures=(*progress.tenures, tenure), own=own)
 
 

@@ -22,6 +22,7 @@ class Version:
     promised: ErrorRates | None  # the error rates of its evaluation
     # The last part of what was known then, which it was evaluated on.
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
+    refit: bool = False  # whether it was fitted once more after its evaluation, to the holdout too
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Compared:
     alpha_spent: float = 0.0
     # Both models' rates as `Comparison.to_dict` gives them; None without a comparison, or with nothing to compare on.
     figures: Mapping[str, Any] | None = None
+    refit: Version | None = None  # the refit that takes the place of a promoted challenger; None without one
 
 
 class ReplayModels(Protocol):

@@ -26,6 +26,12 @@ class ChampionEvidence:
     accepted: bool = False  # whether a person has accepted its own promise
     # What its own outcomes had made of its promise while it was champion, of the rates that became tighter.
     settled: ReferenceRates | None = None
+    refit_of: int | None = None  # the version that was judged, whose promise it carries, of a refit
+
+    @property
+    def judged(self) -> int:
+        """Return the version that was judged."""
+        return self.version if self.refit_of is None else self.refit_of
 
 
 def binding_promise(champions: Sequence[ChampionEvidence], certainty: Certainty, accepted: str = "") -> BindingPromise:
@@ -49,14 +55,15 @@ def own_promise(champion: ChampionEvidence, before: ReferenceRates | None) -> Re
     """Return what a champion promises by its own evidence, pooled with a little of the promise before.
 
     The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
-    version from before promises were carried on promises what its evaluation showed.
+    version from before promises were carried on promises what its evaluation showed. A refit promises what the version
+    that was judged does.
     """
-    evaluation = ReferenceRates.of(champion.evaluation, f"the evaluation of version {champion.version}")
+    evaluation = ReferenceRates.of(champion.evaluation, f"the evaluation of version {champion.judged}")
     if not champion.carries_on or champion.evaluation is None:
         return evaluation
     rates = evaluation
     if champion.comparison is not None:
-        rates = _measured_like(_compared(evaluation, champion.version, champion.comparison), evaluation)
+        rates = _measured_like(_compared(evaluation, champion.judged, champion.comparison), evaluation)
     if before is None or not (before.missed.of or before.false_episodes.of):
         return rates
     return pool(rates, before, f"{rates.source}, pooled with the promise before,", most=MOST_FROM_BEFORE)

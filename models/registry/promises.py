@@ -19,6 +19,7 @@ from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, only_rates
 from models.promises.succession import ChampionEvidence, binding_promise
+from models.refitting.tags import refit_of
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
@@ -65,6 +66,7 @@ class PromiseLedger:
                 carries_on=PROMISE_CARRIED in tags,
                 accepted=each in accepted or (accept and each == version),
                 settled=None if each == version else self._settled(each, now),
+                refit_of=refit_of(tags),
             )
             chain.append(champion)
         if not chain:

@@ -1,8 +1,6 @@
 """The models of a back-test: trained when first needed, and cached in the workspace, so that a second run is quick."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +26,8 @@ from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
+from models.refitting.agreement import RefitAgreement
+from models.refitting.refit import Judged, refit
 from models.registry.registry import LoadedModel
 from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison import Contender, compare
@@ -37,11 +37,11 @@ from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
-from pipelines.backtesting.cache_files import digest, ensure_folder, replacing, write_json
+from pipelines.backtesting.cache_files import digest, replacing, store_version, write_json
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
-from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
+from pipelines.retraining.challenger import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
 _STAMP = "%Y%m%dT%H%M%S"
@@ -133,7 +133,16 @@ class CachedModels:
         return plan_comparison(len(period.events), wealth, self.settings.promotion, expected, urgent=urgent)
 
     def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
-        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have."""
+        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have.
+
+        With `retrain.refit` a promoted challenger is refitted as well.
+        """
+        compared = self._compare(champion, challenger, at, alpha)
+        if not (compared.promoted and self.settings.retrain.refit):
+            return compared
+        return replace(compared, refit=self._refit(challenger, at))
+
+    def _compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
         if not self.comparison_required:
             return Compared(promoted=True)
         stored, rules = self._comparison(champion, challenger, at), self.settings.promotion
@@ -213,7 +222,8 @@ class CachedModels:
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
     def _folder_of(self, version: Version) -> Path:
-        return self._folder(version.made_at, version.holdout)
+        folder = self._folder(version.made_at, version.holdout)
+        return folder.with_name(f"{folder.name}-refit") if version.refit else folder
 
     def _artifact(self, version: Version) -> Artifact:
         return Artifact.load(self._folder_of(version) / "artifact")
@@ -227,13 +237,23 @@ class CachedModels:
             "trained_until": trained.trained_until.isoformat(),
             "promised": None if reference is None else reference.to_dict(),
         }
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ensure_folder(self.folder)))
-        try:
-            trained.artifact.save(unfinished / "artifact")
-            (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
-            unfinished.replace(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        store_version(folder, trained.artifact, stored)
+
+    def _refit(self, challenger: Version, at: pd.Timestamp) -> Version | None:
+        """Return the refit of a challenger that was promoted at a time, or None if both do not agree."""
+        folder = self._folder_of(replace(challenger, refit=True))
+        if not (folder / "version.json").is_file():
+            reach = self.settings.retrain.history
+            experiment = challenger_experiment(self.experiment, now=at, holdout=challenger.holdout, history=reach)
+            judged = Judged(0, self._artifact(challenger), experiment, challenger.trained_until, challenger.promised)
+            refitted = refit(judged, self.history, known_until=at, progress=self.progress)
+            agreement = refitted.agreement(terms_at(self.experiment, self.history, at))
+            until = refitted.trained.trained_until.isoformat()
+            store_version(folder, refitted.trained.artifact, {"trained_until": until, "agreement": agreement.to_dict()})
+        stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+        if not RefitAgreement.from_dict(stored["agreement"]).check(self.settings.retrain.refit_limit).agrees:
+            return None
+        return replace(challenger, trained_until=pd.Timestamp(stored["trained_until"]), refit=True)
 
     def _recent(self, after: pd.Timestamp, end: pd.Timestamp) -> History:
         """Leave out telemetry that is not in (after, end], except each asset's first and last reading.

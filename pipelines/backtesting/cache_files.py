@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from models.artifact.artifact import Artifact
 
 
 def digest(inputs: list[str]) -> str:
@@ -19,6 +22,17 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write JSON values."""
     with replacing(file) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def store_version(folder: Path, artifact: Artifact, stored: Mapping[str, Any]) -> None:
+    """Put a version into a new folder, with what is to be known of it besides its artifact."""
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ensure_folder(folder.parent)))
+    try:
+        artifact.save(unfinished / "artifact")
+        (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def ensure_folder(folder: Path) -> Path:

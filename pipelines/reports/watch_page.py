@@ -10,6 +10,7 @@ from data_contracts.workspace import Workspace
 from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
+from models.registry.ledger import refit_in
 from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.promotion import Records
 from models.registry.registry import Registry
@@ -18,6 +19,7 @@ from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, observation_gaps
 from pipelines.figures.interval_samples import compare_intervals
 from pipelines.reports.report import Conclusion, EvidenceSeries, Fact, Mark, PromisedRates, write_report
+from pipelines.retraining.refit import DIFFERS, FAILED
 from pipelines.settings.settings import Settings
 
 _PERIODS = 20
@@ -28,6 +30,8 @@ _DECISIONS = {
     "rejected": ("rejected", "challenger rejected"),
     "postponed": ("postponed", "retraining postponed"),
     PROMISE_ACCEPTED: ("trigger", "looser promise accepted"),
+    DIFFERS: ("rejected", "refit differs"),
+    FAILED: ("rejected", "refit failed"),
 }
 
 
@@ -119,6 +123,8 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
     for row in promotions(records, model_name=name).to_dict("records"):
         rolled_back = bool(row["evidence"].get("rollback"))
         kind, label = ("rollback", "back to v{}") if rolled_back else ("promotion", "v{} promoted")
+        if (judged := refit_in(row["evidence"])) is not None:
+            label = f"v{{}}, refit of v{judged}"
         detail = f"{row['reason']} (by {row['actor']})"
         marks.append(Mark(row["at"], kind, label.format(row["to_version"]), detail))
     return sorted((mark for mark in marks if mark.at <= now), key=lambda mark: mark.at)
