@@ -15,7 +15,7 @@ export BENTOML_DO_NOT_TRACK := True
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast verify check bench reference lock clean
+.PHONY: help setup demo demo-live test test-fast verify check bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ setup: $(VENV)/.ready ## build the environment in .venv from the lock file
 
 demo: setup ## watch a simulated fleet: train, serve, drift, retrain, promote
 	$(BIN)/forewarn demo
+
+demo-live: setup ## watch machines at 100 Hz through a broker that fails, and one that wears out
+	$(BIN)/forewarn demo --live
 
 test: setup ## run the tests; long simulations and whole experiments are in `make verify`
 	$(BIN)/pytest -n auto --dist loadfile

@@ -73,6 +73,7 @@ class StreamWriter:
             self._sessions.note(gap, noticed)
         self._undecoded = OrderedDict.fromkeys(reversed(undecoded_digests(workspace)))
         self._compiled: dict[str, CompiledContract] = {}
+        self._noted: list[StreamGap] = []
 
     def contract_of(self, asset_type: str, *, now: pd.Timestamp) -> CompiledContract | None:
         """Return the contract of an asset type's telemetry, kept with the workspace; None without any."""
@@ -88,7 +89,7 @@ class StreamWriter:
     def store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage] = (), *, now: pd.Timestamp
     ) -> FlushResult:
-        """Store messages, in the order they came, all of asset types with a contract; `StorageError` if it cannot be.
+        """Store messages, all of asset types with a contract; `StorageError` if it cannot be.
 
         Then nothing of them is confirmed, and the same messages can be stored again.
         """
@@ -115,6 +116,8 @@ class StreamWriter:
     def _store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage], now: pd.Timestamp
     ) -> FlushResult:
+        # Brokers deliver what had waited out of order at times; that is no gap if it comes at once.
+        messages = sorted(messages, key=lambda message: (message.asset, message.epoch, message.sequence))
         contracts = {kind: self.contract_of(kind, now=now) for kind in {message.asset_type for message in messages}}
         plan = self._sessions.plan([(_table(contracts, message), message) for message in messages])
         flushes = []
@@ -129,6 +132,7 @@ class StreamWriter:
         began = time.perf_counter()
         self._hold(flushes, held, now)
         self._note(plan.gaps, now)
+        self._noted += plan.gaps
         new_assets = sum(self._record_assets(flush) for flush in flushes)
         for flush in flushes:
             flush.state.table.append(flush.stored, plan.transactions[flush.state.contract.table])
@@ -211,11 +215,16 @@ class StreamWriter:
             undecoded=len(undecoded),
             refused=dict(refused),
             nulled=sum(flush.nulled for flush in flushes),
-            gaps=tuple(plan.gaps),
+            gaps=self._noted_gaps(),
             confirmed=self._confirmed(plan, now),
             new_assets=new_assets,
             commit_seconds=seconds,
         )
+
+    def _noted_gaps(self) -> tuple[StreamGap, ...]:
+        """Return the gaps noted since a flush was stored last; one that is tried again has noted its own before."""
+        gaps, self._noted = tuple(self._noted), []
+        return gaps
 
     def _confirmed(self, plan: Plan, now: pd.Timestamp) -> dict[str, tuple[int, int]]:
         """Return the newest session of each asset with what may be confirmed of it; duplicates want to hear it too."""

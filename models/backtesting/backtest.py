@@ -6,62 +6,24 @@ only, so that rules share their models.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from data_contracts.tables.history import History
+from models.backtesting.outcome_sources import OutcomeSources
+from models.backtesting.replay_models import Compared, ReplayModels, Version
 from models.backtesting.retraining_rules import Retraining, Rule, Situation
-from models.diagnosis.diagnosis import Diagnosis
-from models.monitoring.drift import ReferenceRates
-from models.outcomes.error_rates import ErrorRates
-from models.outcomes.outcomes import Terms, outcomes
+from models.backtesting.tenures import ChampionTenure, begin_tenure, settle_promise
+from models.monitoring.drift import Budget
+from models.monitoring.looks import Grid, count_looks
+from models.outcomes.outcomes import Terms
 from models.retraining.alpha_spending import AlphaWealth, accrue, first_wealth, spend
-from models.retraining.comparison_plan import ComparisonPlan
 from models.retraining.promotion_rules import DEFAULT_RULES, PromotionRules
-from models.retraining.retraining_policy import ASK, REFRESH, RETRAIN
+from models.retraining.retraining_policy import ASK, REFRESH, RETRAIN, RetrainingDecision
 
-
-@dataclass(frozen=True)
-class Version:
-    """A model of the replay."""
-
-    # When it was trained: nothing known later went into it; with the holdout it identifies the version.
-    made_at: pd.Timestamp
-    trained_until: pd.Timestamp  # its last training cut-off
-    promised: ErrorRates | None  # the error rates of its evaluation
-    # The last part of what was known then, which it was evaluated on.
-    holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The result of a comparison."""
-
-    promoted: bool  # whether the challenger earned its promotion
-    alpha_spent: float = 0.0
-
-
-class ReplayModels(Protocol):
-    """Trains, applies and compares models; each result depends on the arguments alone."""
-
-    def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
-        """Train a version on what was known at a time; with a short holdout where it is to answer a drift."""
-
-    def predict(self, version: Version, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-        """Return asset, as_of, alert for the cut-offs in (start, end]."""
-
-    def diagnose(self, version: Version, at: pd.Timestamp) -> Diagnosis:
-        """Diagnose the data, as known at a time, against what a version had learned from."""
-
-    def plan(self, champion: Version, at: pd.Timestamp, wealth: AlphaWealth, *, urgent: bool) -> ComparisonPlan | None:
-        """Plan the comparison of a challenger trained at a time; None if challengers are promoted without one."""
-
-    def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
-        """Compare a challenger with the champion at a level alpha, by what was known at a time."""
+DEFAULT_MONITORING = Budget()
 
 
 @dataclass(frozen=True)
@@ -90,14 +52,6 @@ class ReplaySchedule:
 
 
 @dataclass(frozen=True)
-class ChampionTenure:
-    """A version's time as champion, which ends when the next begins."""
-
-    since: pd.Timestamp
-    version: Version
-
-
-@dataclass(frozen=True)
 class ReplayResult:
     """The replay of one rule."""
 
@@ -109,96 +63,177 @@ class ReplayResult:
     predictions: pd.DataFrame  # columns asset, as_of, alert, of the champion of the time
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """What a replay is made from; the same at every look."""
+
+    rule: Rule
+    models: ReplayModels
+    schedule: ReplaySchedule
+    sources: Callable[[pd.Timestamp], OutcomeSources]
+    promotion: PromotionRules
+    monitoring: Budget
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """What has come of a replay up to a time."""
+
+    reached: pd.Timestamp
+    tenures: tuple[ChampionTenure, ...]
+    wealth: AlphaWealth  # what comparisons may spend
+    own: tuple[pd.DataFrame, ...]  # predictions of the present champion, and what it would have said just before
+    predictions: tuple[pd.DataFrame, ...] = ()  # of the champion of each time
+    retrainings: tuple[Retraining, ...] = ()
+    asked_person_at: tuple[pd.Timestamp, ...] = ()
+    postponed_at: tuple[pd.Timestamp, ...] = ()
+
+    @property
+    def champion(self) -> ChampionTenure:
+        return self.tenures[-1]
+
+    @property
+    def used_until(self) -> pd.Timestamp | None:
+        """Return the end of the evidence that has led to a retraining."""
+        return self.retrainings[-1].used_until if self.retrainings else None
+
+
 def replay(
     rule: Rule,
-    history: History,
     models: ReplayModels,
-    plan: ReplaySchedule,
+    schedule: ReplaySchedule,
+    sources: Callable[[pd.Timestamp], OutcomeSources],
     *,
-    terms: Callable[[pd.Timestamp], Terms],
-    gaps: Callable[[pd.Timestamp], pd.DataFrame | None] = lambda _: None,
     promotion: PromotionRules = DEFAULT_RULES,
+    monitoring: Budget = DEFAULT_MONITORING,
     on_look: Callable[[], None] = lambda: None,
 ) -> ReplayResult:
-    """Apply a rule at each look of the schedule; failures and work orders are used as known at each look.
+    """Apply a rule at each look of the schedule.
 
-    `terms` gives how alarms are judged, and `gaps` the times in which assets were retired or lost, both as known at a
-    time; `on_look` is called after each look.
+    `sources` gives what alarms are judged by, as known at a time. `monitoring` says how sure promises have to be, by
+    which every rule's champions are held to them; `on_look` is called after each look.
     """
-    tenures = [ChampionTenure(plan.start, models.train(plan.start))]
-    wealth = first_wealth(tenures[0].version.trained_until, promotion)
-    past: list[Retraining] = []
-    asked_person_at: list[pd.Timestamp] = []
-    postponed_at: list[pd.Timestamp] = []
-    predictions: list[pd.DataFrame] = []
-    own, reached = [_predictions_before(models, tenures[-1], terms)], plan.start
-    for at in plan.looks:
-        champion = tenures[-1].version
-        predictions.append(models.predict(champion, reached, at))
-        own.append(predictions[-1])
-        reached, rules = at, terms(at)
-        since = max([tenures[-1].since, *(one.used_until for one in past[-1:])])
-        known = outcomes(
-            _concatenated(own),
-            history.predicted_failures,
-            history.work_orders,
-            now=at,
-            terms=rules,
-            observation_gaps=gaps(at),
-        )
-        situation = Situation(
-            begin=plan.start,
-            at=at,
-            every=plan.every,
-            since=since,
-            known=known,
-            promise=ReferenceRates.of(champion.promised, "its evaluation"),
-            past=tuple(past),
-            diagnose=partial(models.diagnose, champion, at),
-        )
+    inputs = _Inputs(rule, models, schedule, sources, promotion, monitoring)
+    progress = _install_first(inputs)
+    for at in schedule.looks:
+        progress = _predict(inputs, progress, at)
+        situation = _observe(inputs, progress, at)
+        progress = _settle(inputs, progress, situation)
         decision = rule.decide(situation)
-        if decision.decision == ASK:
-            asked_person_at.append(at)
-        if decision.decision == RETRAIN or (decision.decision == ASK and plan.person_retrains):
-            wealth = accrue(wealth, at, promotion)
-            comparison = models.plan(champion, at, wealth, urgent=decision.urgent)
-            if comparison is not None and not comparison.made:
-                postponed_at.append(at)
-            else:
-                challenger = models.train(at, urgent=decision.urgent)
-                alpha = promotion.largest_alpha if comparison is None else comparison.alpha
-                result = models.compare(champion, challenger, at, alpha)
-                wealth = spend(wealth, result.alpha_spent, urgent=decision.urgent)
-                # A refresh rests on no evidence, so it uses none up.
-                before = past[-1].used_until if past else plan.start
-                used = before if decision.trigger == REFRESH else at - rules.maturity
-                past.append(Retraining(at, result.promoted, used, decision.trigger))
-                if result.promoted:
-                    tenures.append(ChampionTenure(at, challenger))
-                    own = [_predictions_before(models, tenures[-1], terms)]
+        progress = _follow(inputs, progress, situation, decision)
         on_look()
-    if reached < plan.end:
-        predictions.append(models.predict(tenures[-1].version, reached, plan.end))
-    return ReplayResult(
-        rule,
-        tuple(tenures),
-        tuple(past),
-        tuple(asked_person_at),
-        tuple(postponed_at),
-        _concatenated(predictions),
+    return _finish(inputs, progress)
+
+
+def _install_first(inputs: _Inputs) -> _Progress:
+    """Train the first model, which is champion at once."""
+    start = inputs.schedule.start
+    version = inputs.models.train(start)
+    tenure = begin_tenure((), version, start, inputs.monitoring.certainty)
+    wealth = first_wealth(version.trained_until, inputs.promotion)
+    return _Progress(start, (tenure,), wealth, (_predictions_before(inputs, version, start),))
+
+
+def _predict(inputs: _Inputs, progress: _Progress, until: pd.Timestamp) -> _Progress:
+    """Let the champion predict up to a time."""
+    new = inputs.models.predict(progress.champion.version, progress.reached, until)
+    return replace(progress, reached=until, own=(*progress.own, new), predictions=(*progress.predictions, new))
+
+
+def _observe(inputs: _Inputs, progress: _Progress, at: pd.Timestamp) -> Situation:
+    """Return what can be seen of the champion at a look."""
+    tenure, schedule = progress.champion, inputs.schedule
+    return Situation(
+        begin=schedule.start,
+        at=at,
+        every=schedule.every,
+        since=max(filter(None, [tenure.since, progress.used_until])),
+        known=inputs.sources(at).outcomes(_concatenated(progress.own)),
+        promise=tenure.promise.rates,
+        past=progress.retrainings,
+        diagnose=partial(inputs.models.diagnose, tenure.version, at),
     )
 
 
-def _predictions_before(
-    models: ReplayModels, tenure: ChampionTenure, terms: Callable[[pd.Timestamp], Terms]
-) -> pd.DataFrame:
+def _settle(inputs: _Inputs, progress: _Progress, situation: Situation) -> _Progress:
+    """Record whether the champion's own outcomes have made a provisional promise tighter."""
+    budget = inputs.monitoring
+    grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset)
+    tenure = settle_promise(progress.champion, count_looks(situation.known, grid), budget)
+    if tenure is progress.champion:
+        return progress
+    # A diagnosis takes long, and is needed only here: outcomes of assets whose data are in doubt do not count.
+    grid = replace(grid, set_aside=situation.diagnose().set_aside)
+    tenure = settle_promise(progress.champion, count_looks(situation.known, grid), budget)
+    return replace(progress, tenures=(*progress.tenures[:-1], tenure))
+
+
+def _follow(inputs: _Inputs, progress: _Progress, situation: Situation, decision: RetrainingDecision) -> _Progress:
+    """Do what the rule has decided on."""
+    if decision.decision == ASK:
+        progress = replace(progress, asked_person_at=(*progress.asked_person_at, situation.at))
+    if decision.decision == RETRAIN or (decision.decision == ASK and inputs.schedule.person_retrains):
+        return _retrain(inputs, progress, situation, decision)
+    return progress
+
+
+def _retrain(inputs: _Inputs, progress: _Progress, situation: Situation, decision: RetrainingDecision) -> _Progress:
+    """Train a challenger and compare it with the champion, unless the comparison would show too little."""
+    at, urgent, champion = situation.at, decision.urgent, progress.champion.version
+    progress = replace(progress, wealth=accrue(progress.wealth, at, inputs.promotion))
+    plan = inputs.models.plan(champion, at, progress.wealth, urgent=urgent)
+    if plan is not None and not plan.made:
+        return replace(progress, postponed_at=(*progress.postponed_at, at))
+    challenger = inputs.models.train(at, urgent=urgent)
+    alpha = inputs.promotion.largest_alpha if plan is None else plan.alpha
+    compared = inputs.models.compare(champion, challenger, at, alpha)
+    progress = _record(inputs, progress, situation, decision, compared)
+    return _promote(inputs, progress, challenger, compared) if compared.promoted else progress
+
+
+def _record(
+    inputs: _Inputs, progress: _Progress, situation: Situation, decision: RetrainingDecision, compared: Compared
+) -> _Progress:
+    """Record a retraining with the evidence and the alpha that it has used up."""
+    # A refresh rests on no evidence, so it uses none up.
+    before = progress.used_until or inputs.schedule.start
+    used = before if decision.trigger == REFRESH else situation.at - situation.known.terms.maturity
+    retraining = Retraining(situation.at, compared.promoted, used, decision.trigger)
+    wealth = spend(progress.wealth, compared.alpha_spent, urgent=decision.urgent)
+    return replace(progress, wealth=wealth, retrainings=(*progress.retrainings, retraining))
+
+
+def _promote(inputs: _Inputs, progress: _Progress, challenger: Version, compared: Compared) -> _Progress:
+    """Make a challenger, or its refit, the champion; the refit promises what the challenger does."""
+    at, certainty, version = progress.reached, inputs.monitoring.certainty, compared.refit or challenger
+    tenure = begin_tenure(progress.tenures, version, at, certainty, compared.figures)
+    own = (_predictions_before(inputs, version, at),)
+    return replace(progress, tenures=(*progress.tenures, tenure), own=own)
+
+
+def _finish(inputs: _Inputs, progress: _Progress) -> ReplayResult:
+    """Predict up to the end, and return what has come of the replay."""
+    end = inputs.schedule.end
+    if progress.reached < end:
+        progress = _predict(inputs, progress, end)
+    return ReplayResult(
+        inputs.rule,
+        progress.tenures,
+        progress.retrainings,
+        progress.asked_person_at,
+        progress.postponed_at,
+        _concatenated(progress.predictions),
+    )
+
+
+def _predictions_before(inputs: _Inputs, version: Version, at: pd.Timestamp) -> pd.DataFrame:
     """Return what a version would have predicted just before it became the champion.
 
     Otherwise alarms that stood already would all open on its first day, and early failures would have no warning.
     """
-    known = terms(tenure.since)
-    return models.predict(tenure.version, tenure.since - known.claim - known.gap, tenure.since)
+    terms: Terms = inputs.sources(at).terms
+    return inputs.models.predict(version, at - terms.claim - terms.gap, at)
 
 
-def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+def _concatenated(frames: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.tables.history import History
 from models.backtesting.backtest import ReplayResult, ReplaySchedule
+from models.backtesting.outcome_sources import OutcomeSources
 from models.backtesting.retraining_rules import YEAR
-from models.outcomes.outcomes import Terms, outcomes
 from models.retraining.paired_costs import draw_assets
 from models.retraining.refresh import Prices as Prices
 from models.retraining.retraining_policy import REFRESH
 
 DAY = pd.Timedelta(days=1)
 DRAWS = 4000
+MISSED, FALSE_ALARM, RETRAINING = "missed", "false alarm", "retraining"
+"""The kinds of events that cost something."""
+_Totals = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,19 @@ class Account:
     """What a rule has cost, event by event."""
 
     replayed: ReplayResult
+    prices: Prices
     failures: int  # missed, caught and prevented
-    # Columns at, asset (null for retrainings), kind ("missed", "false alarm", "retraining"), cost; by time.
+    # Columns at, asset (null for retrainings), kind (`MISSED`, `FALSE_ALARM`, `RETRAINING`), cost; by time.
     events: pd.DataFrame
 
     def count(self, kind: str) -> int:
         """Count the events of a kind."""
         return int((self.events["kind"] == kind).sum())
+
+    def by_asset(self, kind: str, assets: Sequence[str]) -> "pd.Series[float]":
+        """Count the events of a kind of each of the assets."""
+        counts = self.events.loc[self.events["kind"] == kind, "asset"].value_counts()
+        return counts.reindex(list(assets)).fillna(0).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -49,46 +58,36 @@ class Figures:
     # From each change to the first retraining before the next change; None where there was none.
     delays_days: tuple[float | None, ...]
     failures: int  # those whose outcome has matured
+    # These and what follows come with 90 % intervals: a bootstrap over assets, the same draws for every rule.
     missed: int
+    missed_low: float
+    missed_high: float
     false_alarms: int  # alarm episodes
-    cost: float  # all errors and retrainings at their prices, with a 90 % interval (bootstrap over assets)
+    false_alarms_low: float
+    false_alarms_high: float
+    cost: float  # all errors and retrainings at their prices
     low: float
     high: float
     cost_of_errors: float  # the same without the retrainings
     first_cheaper: float | None  # probability that the first rule of the list is cheaper than this one; None for itself
-    difference: float | None  # how much more this rule costs than the first, with a 90 % interval
+    difference: float | None  # how much more this rule costs than the first
     difference_low: float | None
     difference_high: float | None
 
 
-def account(
-    replayed: ReplayResult,
-    history: History,
-    plan: ReplaySchedule,
-    *,
-    terms: Terms,
-    prices: Prices,
-    observation_gaps: pd.DataFrame | None = None,
-) -> Account:
+def account(replayed: ReplayResult, plan: ReplaySchedule, sources: OutcomeSources, *, prices: Prices) -> Account:
     """List what a rule has cost; what has not matured at the end of the plan does not count.
 
-    The failures and work orders of the whole history are used, and alarm episodes run on over a change of the champion.
+    `sources` are those of the end of the plan. Alarm episodes run on over a change of the champion.
     """
-    known = outcomes(
-        replayed.predictions,
-        history.predicted_failures,
-        history.work_orders,
-        now=plan.end,
-        terms=terms,
-        observation_gaps=observation_gaps,
-    )
+    known = sources.outcomes(replayed.predictions)
     failures = known.failures[known.failures["event_time"] > plan.start]
     matured = failures[failures["state"].isin(["missed", "caught", "prevented"])]
     false = known.episodes[known.episodes["state"] == "fp"]
-    sources = [
-        (matured[matured["state"] == "missed"], "event_time", "missed", prices.errors.missed_failure),
-        (false, "opened", "false alarm", prices.errors.false_alarm),
-        (pd.DataFrame({"at": [one.at for one in replayed.retrainings]}), "at", "retraining", prices.retraining),
+    costs = [
+        (matured[matured["state"] == "missed"], "event_time", MISSED, prices.errors.missed_failure),
+        (false, "opened", FALSE_ALARM, prices.errors.false_alarm),
+        (pd.DataFrame({"at": [one.at for one in replayed.retrainings]}), "at", RETRAINING, prices.retraining),
     ]
     events = [
         pd.DataFrame(
@@ -99,12 +98,12 @@ def account(
                 "cost": float(cost),
             }
         ).astype({"asset": "str"})
-        for frame, time, kind, cost in sources
+        for frame, time, kind, cost in costs
         if len(frame)
     ]
     empty = pd.DataFrame({"at": [], "asset": [], "kind": [], "cost": []}).astype({"at": "datetime64[us, UTC]"})
     listed = pd.concat(events, ignore_index=True) if events else empty
-    return Account(replayed, len(matured), listed.sort_values(["at", "kind"], ignore_index=True))
+    return Account(replayed, prices, len(matured), listed.sort_values(["at", "kind"], ignore_index=True))
 
 
 def figures(
@@ -120,13 +119,39 @@ def figures(
     `assets` are all that were watched: the bootstrap draws among them, the same ones for every rule. `changes` are the
     times when something changed, if known.
     """
-    errors = pd.DataFrame(
-        {place: _cost_by_asset(one, assets) for place, one in enumerate(accounts)}, index=list(assets)
+    drawn = _draw_totals(accounts, assets, seed)
+    return tuple(_figures(accounts, place, plan, changes, drawn) for place in range(len(accounts)))
+
+
+@dataclass(frozen=True)
+class _DrawnTotals:
+    """Totals of every rule in each draw of assets, shape (n_draws, n_rules)."""
+
+    missed: _Totals
+    false_alarms: _Totals
+    cost: _Totals
+
+
+def _draw_totals(accounts: Sequence[Account], assets: Sequence[str], seed: int) -> _DrawnTotals:
+    counts = pd.DataFrame(
+        {
+            (kind, place): one.by_asset(kind, assets)
+            for kind in (MISSED, FALSE_ALARM)
+            for place, one in enumerate(accounts)
+        },
+        index=list(assets),
     )
-    drawn = draw_assets(errors, draws=DRAWS, seed=seed).to_numpy()
-    spent = np.array([one.events.loc[one.events["kind"] == "retraining", "cost"].sum() for one in accounts])
-    totals = drawn + spent
-    return tuple(_figures(accounts, place, plan, changes, totals, spent) for place in range(len(accounts)))
+    drawn = draw_assets(counts, draws=DRAWS, seed=seed)
+    missed, false = (drawn[kind].to_numpy() for kind in (MISSED, FALSE_ALARM))
+    prices = accounts[0].prices
+    spent = np.array([one.count(RETRAINING) for one in accounts]) * prices.retraining
+    cost = missed * prices.errors.missed_failure + false * prices.errors.false_alarm + spent
+    return _DrawnTotals(missed, false, cost)
+
+
+def _interval(totals: _Totals) -> tuple[float, float]:
+    low, high = np.quantile(totals, [0.05, 0.95])
+    return float(low), float(high)
 
 
 def _figures(
@@ -134,14 +159,13 @@ def _figures(
     place: int,
     plan: ReplaySchedule,
     changes: Sequence[pd.Timestamp] | None,
-    totals: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
-    spent: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    drawn: _DrawnTotals,
 ) -> Figures:
     one, replayed = accounts[place], accounts[place].replayed
     cost, first = float(one.events["cost"].sum()), float(accounts[0].events["cost"].sum())
-    low, high = np.quantile(totals[:, place], [0.05, 0.95])
-    extra = totals[:, place] - totals[:, 0]
-    lower, upper = np.quantile(extra, [0.05, 0.95])
+    extra = drawn.cost[:, place] - drawn.cost[:, 0]
+    (low, high), (lower, upper) = _interval(drawn.cost[:, place]), _interval(extra)
+    missed, false_alarms = _interval(drawn.missed[:, place]), _interval(drawn.false_alarms[:, place])
     false, quiet, delays = _compare_with_changes(replayed, plan, changes)
     return Figures(
         rule=replayed.rule.name,
@@ -155,16 +179,20 @@ def _figures(
         false_a_year=None if false is None or not quiet else false / quiet,
         delays_days=delays,
         failures=one.failures,
-        missed=one.count("missed"),
-        false_alarms=one.count("false alarm"),
+        missed=one.count(MISSED),
+        missed_low=missed[0],
+        missed_high=missed[1],
+        false_alarms=one.count(FALSE_ALARM),
+        false_alarms_low=false_alarms[0],
+        false_alarms_high=false_alarms[1],
         cost=cost,
-        low=float(low),
-        high=float(high),
-        cost_of_errors=cost - float(spent[place]),
+        low=low,
+        high=high,
+        cost_of_errors=cost - one.count(RETRAINING) * one.prices.retraining,
         first_cheaper=float((extra > 0).mean()) if place else None,
         difference=cost - first if place else None,
-        difference_low=float(lower) if place else None,
-        difference_high=float(upper) if place else None,
+        difference_low=lower if place else None,
+        difference_high=upper if place else None,
     )
 
 
@@ -196,8 +224,3 @@ def _compare_with_changes(
         first = min((at for at in times if change < at <= limit), default=None)
         delays.append(None if first is None else (first - change) / DAY)
     return false, quiet, tuple(delays)
-
-
-def _cost_by_asset(one: Account, assets: Sequence[str]) -> "pd.Series[float]":
-    errors = one.events[one.events["kind"] != "retraining"]
-    return errors.groupby("asset")["cost"].sum().reindex(list(assets)).fillna(0.0)

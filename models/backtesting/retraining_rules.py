@@ -14,6 +14,7 @@ from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import Budget, Drift, ReferenceRates, detect_drift
 from models.monitoring.looks import Grid, Look, count_looks
 from models.outcomes.error_rates import unreported_share
+from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes
 from models.retraining.refresh import NO_REFRESH, Prices, SinceTraining, cost_of_errors, refresh_due
 from models.retraining.retraining_policy import (
@@ -31,6 +32,7 @@ from models.retraining.retraining_policy import (
 
 YEAR = pd.Timedelta(days=365)
 MONTHLY = pd.Timedelta(days=30)
+RIGHT_FINDINGS = FindingQuality()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Situation:
     every: pd.Timedelta  # the time between looks
     since: pd.Timestamp  # evidence begins here: the champion's promotion, or the end of what was used before
     known: Outcomes  # outcomes of the champion's predictions, as known at the look
-    promise: ReferenceRates  # the error rates the champion was promoted with
+    promise: ReferenceRates  # the error rates the champion is held to
     past: tuple[Retraining, ...] = ()  # the retrainings before, the latest last
     # What is wrong with the data, as known at the look; nothing by default.
     diagnose: Callable[[], Diagnosis] = Diagnosis
@@ -96,21 +98,24 @@ def calendar(interval: pd.Timedelta = MONTHLY, name: str = "monthly") -> Rule:
     return Rule(name, f"Retrains every {interval / pd.Timedelta(days=1):g} days.", due)
 
 
-def ours(budget: Budget, gates: Gates, prices: Prices | None = None) -> Rule:
-    """Return forewarn's own rule; without prices no refresh is due for what errors cost."""
+def ours(budget: Budget, gates: Gates, prices: Prices | None = None, findings: FindingQuality = RIGHT_FINDINGS) -> Rule:
+    """Return forewarn's own rule; without prices no refresh is due for what errors cost.
+
+    `findings` is how far the findings of mechanics are trusted.
+    """
 
     def test(situation: Situation, set_aside: Mapping[str, pd.Timestamp]) -> Drift:
-        grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset, set_aside=set_aside)
+        grid = Grid(situation.since, budget.every, budget.one_per_asset, set_aside, findings)
         return detect_drift(situation.known, situation.promise, budget, grid)
 
     description = "Retrains when the promise is refuted, or a refresh pays, and every gate is open."
     return Rule("ours", description, _policy(test, gates, prices))
 
 
-def ours_without_refreshes(budget: Budget, gates: Gates) -> Rule:
+def ours_without_refreshes(budget: Budget, gates: Gates, findings: FindingQuality = RIGHT_FINDINGS) -> Rule:
     """Return forewarn's own rule without refreshes."""
     description = "Retrains when the promise is refuted and every gate is open: ours without refreshes."
-    rule = ours(budget, replace(gates, **asdict(NO_REFRESH)))
+    rule = ours(budget, replace(gates, **asdict(NO_REFRESH)), findings=findings)
     return Rule("tests", description, rule.decide)
 
 

@@ -33,17 +33,17 @@ def interval_figures(
     """Compute the figures of intervals of n samples (asset, as_of, interval_low, interval_high) with true numbers (n,).
 
     Each asset weighs the same. With `score_at` "last" the figures are of the last sample of each asset, and
-    ``interval_coverage_over_life`` is of all samples. NaN in `true` where the number is not known. `constant` has the
+    those ending in ``_over_life`` are of all samples. NaN in `true` where the number is not known. `constant` has the
     ends of intervals of constant width, (n, 2), at the same level. ``interval_coverage_low`` and ``_high`` are a 95 %
     interval of the coverage: that of as many trials as there are assets, whose shares vary less than single trials do.
     """
     if LOW not in samples:
         return {}
-    scored, more = ~np.isnan(true), {}
+    scored, more = ~np.isnan(true), dict[str, float]()
     if score_at == "last":
-        everywhere = _by_asset(samples["asset"], samples[[LOW, HIGH]].to_numpy(dtype=np.float64), true)
-        names = ("interval_coverage_over_life", "interval_width_over_life")
-        more = dict(zip(names, map(_mean, everywhere), strict=True))
+        for kind, ends in (("", samples[[LOW, HIGH]].to_numpy(dtype=np.float64)), ("_constant", constant)):
+            names = (f"interval_coverage{kind}_over_life", f"interval_width{kind}_over_life")
+            more |= dict(zip(names, map(_mean, _by_asset(samples["asset"], ends, true)), strict=True))
         known = samples[scored].sort_values(["asset", "as_of"])
         scored = samples.index.isin(known.drop_duplicates("asset", keep="last").index)
     samples, true, constant = samples[scored], true[scored], constant[scored]

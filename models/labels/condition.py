@@ -36,6 +36,10 @@ class Threshold:
         """Return the crossings of it, as `crossings` does."""
         return crossings(telemetry, self.channel, threshold=self.value, direction=self.direction)
 
+    def is_beyond(self, values: "pd.Series[float]") -> "pd.Series[bool]":
+        """Return whether each value is beyond it; one that is equal is not."""
+        return values > self.value if self.direction == "above" else values < self.value
+
     def already_beyond(self, cut_offs: pd.DataFrame, telemetry: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Mark the cut-offs at which it is crossed already, as `already_beyond` does."""
         return already_beyond(cut_offs, telemetry, self.channel, threshold=self.value, direction=self.direction)
@@ -132,7 +136,10 @@ def crossings(telemetry: pd.DataFrame, channel: str, *, threshold: float, direct
 def already_beyond(
     cut_offs: pd.DataFrame, telemetry: pd.DataFrame, channel: str, *, threshold: float, direction: Direction
 ) -> npt.NDArray[np.bool_]:
-    """Mark the cut-offs whose asset's last reading of the condition is beyond the threshold; shape (n_cut_offs,)."""
+    """Mark the cut-offs whose asset's last reading of the condition is beyond the threshold; shape (n_cut_offs,).
+
+    All of the telemetry counts, whenever it became known; see `models.labels.known_condition`.
+    """
     beyond = _beyond(telemetry, channel, threshold, direction).sort_values("event_time", kind="stable")
     keys = pd.DataFrame({"asset": cut_offs["asset"].astype("str").array, "as_of": cut_offs["as_of"].array})
     keys = keys.astype({"as_of": _UTC}).assign(row=np.arange(len(keys))).sort_values("as_of", kind="stable")
@@ -144,8 +151,7 @@ def already_beyond(
 
 def _beyond(telemetry: pd.DataFrame, channel: str, threshold: float, direction: Direction) -> pd.DataFrame:
     readings = _readings(telemetry, channel, None).sort_values(["asset", "event_time"], kind="stable")
-    value = readings[channel]
-    return readings.assign(beyond=value > threshold if direction == "above" else value < threshold)
+    return readings.assign(beyond=Threshold(channel, threshold, direction).is_beyond(readings[channel]))
 
 
 def _readings(telemetry: pd.DataFrame, channel: str, known_until: pd.Timestamp | None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from features.telemetry.sorted_times import IntArray, microseconds, width
 from features.telemetry.windows import count_cut_offs, cut_offs
 from models.labels.breakdowns import NO_TIME
 from models.labels.condition import Threshold
+from models.labels.known_condition import beyond_as_known
 from models.labels.labels import known_breakdowns
 from models.labels.observation import (
     LONGEST_SILENCE,
@@ -80,7 +81,7 @@ def observed_cut_offs(
         counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
     if rule.threshold is not None:
         observed = np.flatnonzero(states == ObservationState.OBSERVED)
-        beyond = rule.threshold.already_beyond(drawn.iloc[observed], history.telemetry)
+        beyond = beyond_as_known(drawn.iloc[observed], history.telemetry, rule.threshold)
         states[observed[beyond]] = BEYOND
         counts[BEYOND] = int(beyond.sum())
     kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
@@ -113,7 +114,11 @@ def failed_in_hindsight(
     failed = _last_known_now(cut_offs, known, replaced)
     reading = last_readings(cut_offs, history.telemetry)
     states = _states(cut_offs, reading, failed, np.zeros(len(cut_offs), dtype=np.bool_), rule)
-    return np.asarray(states == ObservationState.FAILED, dtype=np.bool_)
+    gone = states == ObservationState.FAILED
+    if rule.threshold is not None:
+        telemetry = history.telemetry
+        gone |= rule.threshold.already_beyond(cut_offs, telemetry[telemetry["known_time"] <= known_until])
+    return np.asarray(gone, dtype=np.bool_)
 
 
 def _last_known_now(cut_offs: pd.DataFrame, events: pd.DataFrame, replaced: IntArray | None = None) -> IntArray:

@@ -23,7 +23,7 @@ from models.monitoring.drift_evidence import DriftEvidence as DriftEvidence
 from models.monitoring.drift_sentences import odds_of as odds_of
 from models.monitoring.drift_sentences import sentences as sentences
 from models.monitoring.looks import Grid, Look, count_looks
-from models.monitoring.provisional import tightened
+from models.monitoring.provisional import settled, settlements
 from models.outcomes.error_rates import as_json
 from models.outcomes.outcomes import Outcomes
 from models.outcomes.weekly_counts import WEEK, WeekCounts
@@ -75,7 +75,13 @@ class Budget:
     """Whether only the first failure and the first false episode of an asset count in a look."""
     dependence: Dependence = "auto"
     """How the events of one look may depend on each other: "auto" estimates their correlation, "independent" takes them
-    for independent, "any" assumes nothing about them and takes longer."""
+    for independent, "any" assumes nothing about them and takes longer. See `correlation` and `variation`."""
+    correlation: Annotated[Number, Field(ge=0.01, le=0.5)] = 0.1
+    """With "auto": the highest correlation, of whether two failures of one look are missed, that the tests allow for;
+    where it is higher they decide in vain more often than declared."""
+    variation: Annotated[Number, Field(ge=0.05, le=1)] = 0.6
+    """With "auto": the highest coefficient of variation, of the rate of false alarms from look to look, that the tests
+    allow for; where it is higher they may decide in vain more often than declared."""
     season: Annotated[Number, Field(ge=0, le=0.9)] = 0.35
     """Amplitude of the yearly season that false alarms may have, as a share of their rate; 0 for none."""
     season_missed: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
@@ -178,12 +184,14 @@ def tested_rates(
         part = budget.part(budget.missed_share)
         seasons = _seasons(happened, promise, "missed", "failures", budget.season_missed)
         promised = Promised(*missed_hypotheses(promise, budget), promise.missed.value, seasons)
-        rates[FN] = TestedRate(CountedRate.of_misses(counts, promised, reference), promised, part)
+        counted = CountedRate.of_misses(counts, promised, reference, budget.correlation)
+        rates[FN] = TestedRate(counted, promised, part)
     if promise.false_episodes.of:
         part = budget.part(1 - budget.missed_share)
         seasons = _seasons(happened, promise, "false_episodes", "exposure", budget.season)
         promised = Promised(*false_hypotheses(promise, budget), promise.false_episodes.value, seasons)
-        rates[FP] = TestedRate(CountedRate.of_false_alarms(counts, promised, reference), promised, part)
+        counted = CountedRate.of_false_alarms(counts, promised, reference, budget.variation)
+        rates[FP] = TestedRate(counted, promised, part)
     return rates
 
 
@@ -224,18 +232,16 @@ def evidence_in_phases(
     Returns the promise that counts in the end, too.
     """
     evidence: list[DriftEvidence] = []
-    counts = promise
+    replaced = settlements(promise, looks, budget.certainty, budget.promise_events)
     for rate in (MISSED, FALSE):
-        new = tightened(promise, rate, looks, budget.certainty, budget.promise_events)
-        if new is None:
+        if rate not in replaced:
             evidence += evidence_of(looks, promise.only(rate), budget, maturity=maturity)
             continue
-        place, tighter = new
-        counts = counts.with_rate(rate, tighter)
+        place, tighter = replaced[rate]
         first = evidence_of(looks[:place], promise.only(rate), budget, maturity=maturity)
         then = evidence_of(looks[place:], tighter, budget, maturity=maturity)
         evidence += [before.followed_by(after, looks) for before, after in zip(first, then, strict=True)]
-    return tuple(evidence), counts
+    return tuple(evidence), settled(promise, replaced)
 
 
 def missed_hypotheses(promise: ReferenceRates, budget: Budget) -> tuple[float, float]:
@@ -266,6 +272,7 @@ def _run_tests(name: str, rate: TestedRate, budget: Budget, looks: Sequence[Look
                 looks[over[0]].at if len(over) else None,
                 budget.dependence,
                 tuple(promised.seasons.tolist()) if (promised.seasons > NO_SEASON).any() else (),
+                rate.counted.model.scatter if budget.dependence == "auto" else None,
             )
         )
     return evidence

@@ -27,6 +27,7 @@ class DriftEvidence:
     rejected_at: pd.Timestamp | None  # the first look at which it rejected
     dependence: str = "independent"  # what was assumed of the events of a look: "auto", "independent" or "any"
     seasons: tuple[float, ...] = ()  # how many times `promised` kept the promise at each look; empty for once
+    scatter: float | None = None  # allowed for by "auto": correlation of misses, or variation of false alarms
 
     @property
     def rejected(self) -> bool:

@@ -81,7 +81,15 @@ def _dependence_in_words(test: DriftEvidence, promise: ReferenceRates) -> str:
     if test.dependence == ANY:
         return " Nothing is assumed about how events of one look depend on each other."
     weeks = f"{len(promise.weeks)} weeks of {promise.source} and " if promise.weeks else ""
-    return f" Events of one look may have one cause: how often, {weeks}the looks before show."
+    return f" Events of one look may have one cause{_most(test)}: how often, {weeks}the looks before show."
+
+
+def _most(test: DriftEvidence) -> str:
+    if test.scatter is None:
+        return ""
+    if test.rate == FN:
+        return f", up to a correlation of {test.scatter:g}"
+    return f", up to a rate that varies by {test.scatter:.0%} from look to look"
 
 
 def _evidence_in_odds(tests: Sequence[DriftEvidence]) -> str:

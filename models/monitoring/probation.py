@@ -48,6 +48,8 @@ class ProbationRules:
         return Budget(alpha=self.alpha, harmful_missed=self.missed_increase, harmful_false=self.false_fold - 1)
 
 
+DECLARED = ("every", "dependence", "correlation", "variation", "season", "season_missed")
+"""What is declared of looks, dependence and season; it holds on probation too."""
 DEFAULT_RULES = ProbationRules()
 DEFAULT_MONITORING = Budget()
 
@@ -104,8 +106,7 @@ def assess_probation(
     ends = promoted_at + rules.span + maturity
     # The look in which the probation ends holds the last of it.
     counted = [look for look, before in zip(looks, times, strict=False) if before < ends]
-    declared = {name: getattr(monitoring, name) for name in ("every", "dependence", "season", "season_missed")}
-    budget = replace(rules.budget, **declared)
+    budget = replace(rules.budget, **{name: getattr(monitoring, name) for name in DECLARED})
     tests = evidence_of(counted, promise, budget, maturity=maturity)
     evidence = tuple(each for each in tests if each.test == SINCE_PROMOTION)
     over = any(look.at >= ends for look in counted)

@@ -8,14 +8,14 @@ that it does not although the model has not changed is held to half of what the 
 promise that replaces another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import occurrence, share
 from models.promises.limits import Certainty, effective_exposure, effective_trials, limit
 from models.promises.pooling import pool
-from models.promises.reference_rates import MISSED, ReferenceRates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 
 
 def provisional(promise: ReferenceRates, rate: str, events: int) -> bool:
@@ -46,6 +46,23 @@ def tightened(
     source = f"{promise.source_of(rate).rstrip(',')} together with the champion's first {enough} looks"
     new = pool(promise.only(rate), own.only(rate), source).at(place)
     return (enough, new) if limit(new, rate, certainty) < limit(promise, rate, certainty) else None
+
+
+Settlements = Mapping[str, tuple[int, ReferenceRates]]
+"""By rate, `MISSED` or `FALSE`, what `tightened` gives."""
+
+
+def settlements(promise: ReferenceRates, looks: Sequence[Look], certainty: Certainty, events: int) -> Settlements:
+    """Return the rates whose provisional promise is replaced, each with what `tightened` gives."""
+    each = {rate: tightened(promise, rate, looks, certainty, events) for rate in (MISSED, FALSE)}
+    return {rate: new for rate, new in each.items() if new is not None}
+
+
+def settled(promise: ReferenceRates, replaced: Settlements) -> ReferenceRates:
+    """Return the promise that counts once its provisional rates have been replaced."""
+    for rate, (_, tighter) in replaced.items():
+        promise = promise.with_rate(rate, tighter)
+    return promise
 
 
 def _counted(looks: Sequence[Look], promise: ReferenceRates) -> ReferenceRates:

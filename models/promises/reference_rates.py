@@ -1,5 +1,6 @@
 """Reference rates: the error rates that a champion promises, each with the counts that it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,3 +74,8 @@ class ReferenceRates:
         """Promise one of the rates, `MISSED` or `FALSE`, and nothing of the other."""
         none: dict[str, Any] = {FALSE: occurrence(0, 0.0)} if rate == MISSED else {MISSED: share(0, 0)}
         return replace(self, **none)
+
+
+def only_rates(rates: ReferenceRates, names: Sequence[str]) -> ReferenceRates:
+    """Promise only those rates, `MISSED`, `FALSE` or both, that are named."""
+    return rates if len(names) > 1 else rates.only(names[0])

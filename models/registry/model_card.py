@@ -5,6 +5,7 @@ References
 Mitchell et al., "Model cards for model reporting", FAT* 2019, doi:10.1145/3287560.3287596.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from features.names import format_duration
 from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
 from models.outcomes.error_rates import Rate
+from models.refitting.agreement import RefitAgreement
+from models.refitting.tags import AGREEMENT, refit_of
 from models.training.left_out import left_out_sentence
 from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
@@ -39,7 +42,7 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
     parts = (
         _prediction_target(trained),
         _provenance(trained, tags),
-        _figures(trained),
+        _figures(trained) if refit_of(tags) is None else _refit(trained, tags),
         *_intervals(trained),
         _alerts(trained),
         _limits(trained),
@@ -90,11 +93,13 @@ def _provenance(trained: Trained, tags: Mapping[str, str]) -> str:
         "plant": "each plant by a model fitted without it; this model is fitted to all",
         "cross": "each asset by a model fitted without it; this model is fitted to all",
     }[split.kind]
+    tested = f"{trained.n_test:,} samples, split by {split.kind}: {test_set}"
+    judged = refit_of(tags)
     rows = {
         "Estimator": f"`{trained.artifact.estimator}`, {len(trained.artifact.columns)} columns",
         **({} if trained.columns_reason is None else {"Columns": trained.columns_reason}),
         "Trained on": f"{trained.n_train:,} samples up to {clock.moment(trained.trained_until)}",
-        "Tested on": f"{trained.n_test:,} samples, split by {split.kind}: {test_set}",
+        "Tested on": tested if judged is None else f"nothing: it is a refit of version {judged}, which was judged",
         "No samples": left_out_sentence(trained.left_out),
         "Known until": f"{clock.moment(trained.known_until)}",
         "Data version": f"`{tags['data_version']}`",
@@ -131,6 +136,18 @@ def _figures(trained: Trained) -> str:
     kept = "As a champion it is held to these or, where that is tighter, to the promise of the champion before it."
     intervals = f"with {reference.confidence:.0%} intervals"
     return f"{text}\n\nReference rates for monitoring, {since}, {intervals}:\n\n{rows}\n\n{kept}"
+
+
+def _refit(trained: Trained, tags: Mapping[str, str]) -> str:
+    """Say what a refit differs in from the version that was judged; it has no figures of its own."""
+    judged, clock = refit_of(tags), trained.artifact.clock
+    text = (
+        f"## A refit of version {judged}\n\nIt is version {judged} fitted once more, to everything known up to "
+        f"{clock.moment(trained.known_until)}: columns, parameters, threshold and calibration are the same, and so is "
+        "the promise. No data are left to test it on, so the figures of that version count for it as far as both agree."
+    )
+    stored = tags.get(AGREEMENT)
+    return text if stored is None else "\n\n".join([text, *RefitAgreement.from_dict(json.loads(stored)).sentences])
 
 
 def _plants(trained: Trained) -> str:

@@ -15,11 +15,11 @@ import pandas as pd
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import decisions, promotions
 from models.outcomes.error_rates import ErrorRates, parse_rate
-from models.outcomes.rate_intervals import effective_share
 from models.promises.chain import BindingPromise, VersionPromise, bind
-from models.promises.limits import Certainty, effective_trials
-from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
-from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+from models.promises.limits import Certainty
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, only_rates
+from models.promises.succession import ChampionEvidence, binding_promise
+from models.refitting.tags import refit_of
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
@@ -54,36 +54,37 @@ class PromiseLedger:
         """
         ledger = self.promotions[self.promotions["at"] <= now]
         accepted = self._accepted(now)
-        chain: list[VersionPromise] = []
-        before: ReferenceRates | None = None
+        chain: list[ChampionEvidence] = []
         for each in _champions_until(ledger, version):
             tags = self.tags(each)
             if tags is None:
                 continue
-            known = comparison if each == version and comparison is not None else _comparison(ledger, each)
-            before = own_promise(tags, each, known, before)
-            # A version from before promises were carried on is held to its own.
-            begins = PROMISE_CARRIED not in tags or each in accepted or (accept and each == version)
-            chain = [*([] if begins else chain), VersionPromise(each, before)]
-            if each != version:
-                settled = self._settled(each, now)
-                chain += [replace(one, rates=_measured_like(one.rates, before)) for one in settled]
+            champion = ChampionEvidence(
+                version=each,
+                evaluation=evaluated_rates(tags),
+                comparison=comparison if each == version and comparison is not None else _comparison(ledger, each),
+                carries_on=PROMISE_CARRIED in tags,
+                accepted=each in accepted or (accept and each == version),
+                settled=None if each == version else self._settled(each, now),
+                refit_of=refit_of(tags),
+            )
+            chain.append(champion)
         if not chain:
-            chain = [VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))]
-        return bind(chain, certainty, accepted.get(version, ""))
+            deleted = VersionPromise(version, ReferenceRates.of(None, f"version {version}, which was deleted,"))
+            return bind([deleted], certainty, accepted.get(version, ""))
+        return binding_promise(chain, certainty, accepted.get(version, ""))
 
-    def _settled(self, version: int, now: pd.Timestamp) -> list[VersionPromise]:
+    def _settled(self, version: int, now: pd.Timestamp) -> ReferenceRates | None:
         """Return what a former champion's own outcomes had made of its promise, since a person last accepted one."""
         accepted = self.acceptances.loc[self.acceptances["model_version"] == version, "at"].max()
         looks = self.settled[(self.settled["model_version"] == version) & (self.settled["at"] <= now)]
         looks = looks if pd.isna(accepted) else looks[looks["at"] > accepted]
         if looks.empty:
-            return []
+            return None
         stored = looks.iloc[-1]["evidence"]["promise"]
         rates = ReferenceRates(parse_rate(stored[MISSED]), parse_rate(stored[FALSE]), stored["source"])
         rates = replace(rates, confidence=stored["confidence"], false_source=stored["false_source"])
-        kept = stored["settled"]
-        return [VersionPromise(version, rates if len(kept) > 1 else rates.only(kept[0]))]
+        return only_rates(rates, stored["settled"])
 
     def _accepted(self, now: pd.Timestamp) -> dict[int, str]:
         rows = self.acceptances[self.acceptances["at"] <= now].to_dict("records")
@@ -110,47 +111,10 @@ def read_promises(registry: Registry, records: Records, name: str) -> PromiseLed
     return PromiseLedger(promotions(records, model_name=name), stored[accepted], stored[settled & ~accepted], tags)
 
 
-def own_promise(
-    tags: Mapping[str, str], version: int, comparison: Mapping[str, Any] | None, before: ReferenceRates | None
-) -> ReferenceRates:
-    """Return what a version promises by its own evidence, pooled with a little of the promise before.
-
-    The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
-    version from before promises were carried on promises what its evaluation showed.
-    """
+def evaluated_rates(tags: Mapping[str, str]) -> ErrorRates | None:
+    """Return the rates of a version's evaluation by its tags; None where it raises no alarms."""
     stored = tags.get("reference_rates")
-    rates = ReferenceRates.of(
-        None if stored is None else ErrorRates.from_dict(json.loads(stored)), f"the evaluation of version {version}"
-    )
-    if PROMISE_CARRIED not in tags or stored is None:
-        return rates
-    evaluation = rates
-    if comparison is not None:
-        rates = _measured_like(_compared(rates, version, comparison), evaluation)
-    if before is None or not (before.missed.of or before.false_episodes.of):
-        return rates
-    return pool(rates, before, f"{rates.source}, pooled with the promise before,", most=MOST_FROM_BEFORE)
-
-
-def _measured_like(rates: ReferenceRates, evaluation: ReferenceRates) -> ReferenceRates:
-    """Return rates with the weeks and the time of an evaluation, by which dependence and season are judged."""
-    return replace(rates, weeks=evaluation.weeks, period=evaluation.period)
-
-
-def _compared(evaluation: ReferenceRates, version: int, comparison: Mapping[str, Any]) -> ReferenceRates:
-    """Return the rates by a comparison; how far failures are clusters, which it does not say, is the evaluation's."""
-    sides = {}
-    for side in ("champion", "challenger"):
-        missed, false = (parse_rate(comparison[side][name]) for name in ("missed", "false_episodes"))
-        if missed.of and evaluation.missed.of:
-            independent = effective_trials(evaluation.missed, evaluation.confidence) / evaluation.missed.of
-            missed = effective_share(int(missed.of), missed.value, missed.of * independent, evaluation.confidence)
-        sides[side] = ReferenceRates(missed, false, "", evaluation.confidence)
-    return without_selection(
-        sides["challenger"],
-        sides["champion"],
-        f"the comparison that promoted version {version} (the mean of both models)",
-    )
+    return None if stored is None else ErrorRates.from_dict(json.loads(stored))
 
 
 def _champions_until(ledger: pd.DataFrame, version: int) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ import pandas as pd
 from data_contracts.errors import ModelError, NotFoundError
 from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, add_promotion, promotions
+from models.registry.intentions import intended_promotion
 from models.registry.ledger import previous_champion
 from models.registry.registry import CHAMPION, PREVIOUS, Registry
 
@@ -87,6 +88,31 @@ def promote(
         )
         _update_previous(registry, records, name)
     return Promoted(now, name, champion, to_version, actor, reason, recorded)
+
+
+def carry_out(
+    registry: Registry,
+    records: Records,
+    promotion: Promotion,
+    *,
+    unproven: bool = False,
+    clock: Callable[[], pd.Timestamp] = wall_clock,
+) -> Promoted:
+    """Promote as a row of the ledger that is yet to be written says; `promote` is what it does."""
+    return promote(
+        registry,
+        records,
+        promotion.model_name,
+        expected_champion=promotion.from_version,
+        to_version=promotion.to_version,
+        actor=promotion.actor,
+        reason=promotion.reason,
+        evidence=promotion.evidence,
+        now=promotion.at,
+        data_versions=promotion.data_versions,
+        unproven=unproven,
+        clock=clock,
+    )
 
 
 def rollback(
@@ -201,10 +227,13 @@ def _complete_ledger(registry: Registry, records: Records, name: str, champion: 
     last = None if ledger.empty else int(ledger.iloc[-1]["to_version"])
     if champion is None or champion == last:
         return
-    reason = "Found as the champion: a promotion was cut off before it was recorded, or made elsewhere."
-    # The previous champion again, so this was a rollback; the next rollback must not go forward.
-    evidence = {"rollback": True} if champion == previous_champion(ledger) else {}
-    add_promotion(records, Promotion(now, name, last, champion, "unknown", reason, evidence, data_versions={}))
+    intended = intended_promotion(records, name, from_version=last, to_version=champion)
+    if intended is None or ((ledger["at"] == intended.at.floor("us")) & (ledger["to_version"] == champion)).any():
+        reason = "Found as the champion: a promotion was cut off before it was recorded, or made elsewhere."
+        # The previous champion again, so this was a rollback; the next rollback must not go forward.
+        evidence = {"rollback": True} if champion == previous_champion(ledger) else {}
+        intended = Promotion(now, name, last, champion, "unknown", reason, evidence, data_versions={})
+    add_promotion(records, intended)
     _update_previous(registry, records, name)
 
 

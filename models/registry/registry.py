@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
 import numpy as np
-import pandas as pd
 
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
-from features.names import parse_duration
+from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
 from models.registry.training_data import deleted_tables
+from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from features.recipe.recipe import Recipe
     from models.artifact.artifact import Artifact
     from models.artifact.golden_inputs import GoldenInputs
-    from models.labels.condition import PredictedCondition
     from models.outcomes.error_rates import ErrorRates
     from models.training.training import Trained
 
@@ -158,8 +156,8 @@ class Registry:
         with storage_errors(self.workspace), self._files(entry) as folder:
             artifact = Artifact.load(
                 folder,
-                trained_down=_down_after_failure(entry.tags),
-                trained_condition=_condition(entry.tags),
+                trained_down=down_after_failure(entry.tags),
+                trained_condition=condition(entry.tags),
             )
         if artifact.digest != entry.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
@@ -295,7 +293,7 @@ class Registry:
         """
         run_id = str(self._version(name, version).run_id)
         with storage_errors(self.workspace):
-            folder = _local_path(str(self._client.get_run(run_id).info.artifact_uri))
+            folder = local_path(str(self._client.get_run(run_id).info.artifact_uri))
             with tempfile.TemporaryDirectory() as scratch:
                 yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
 
@@ -350,7 +348,7 @@ class Registry:
                 loader_module="models.artifact",
                 data_path=str(folder),
                 code_paths=[str(package) for package in package_folders()],
-                signature=_signature(trained.artifact),
+                signature=signature(trained.artifact),
                 pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
             )
         return str(logged.model_uri), logged.model_id
@@ -399,47 +397,26 @@ class Registry:
     def _files(self, version: "ModelVersion") -> Iterator[Path]:
         """Yield the folder of a version's artifact: in place when it lies on this machine, otherwise downloaded."""
         uri = self._client.get_model_version_download_uri(version.name, version.version)
-        local = _local_path(uri)
+        local = local_path(uri)
         if local is not None:
-            yield _artifact_folder(local)
+            yield artifact_folder(local)
             return
         from mlflow.artifacts import download_artifacts
 
         with tempfile.TemporaryDirectory() as scratch:
             copy = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
-            yield _artifact_folder(Path(copy))
+            yield artifact_folder(Path(copy))
 
     def _summary(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
         metrics = self._client.get_run(str(version.run_id)).data.metrics
         listed = {key: round(metrics[key], 4) for key in _LISTED_METRICS if key in metrics}
-        tags = {"estimator": version.tags.get("estimator"), "trained_until": version.tags.get("trained_until")}
+        tags: dict[str, Any] = {name: version.tags.get(name) for name in ("estimator", "trained_until")}
+        if (judged := refit_of(version.tags)) is not None:
+            tags[REFIT_OF] = judged
         # Only where it is not: nothing is deleted unless that was declared.
-        lost = {"reproducible": False} if deleted_tables(self.workspace, version.tags) else {}
-        return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **lost, **listed}
-
-
-def _signature(artifact: "Artifact") -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-
-    inputs = Schema([ColSpec(DataType.double, column) for column in artifact.columns])
-    return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
-
-
-def _down_after_failure(tags: Mapping[str, str]) -> pd.Timedelta:
-    """Return how long an asset is down by the experiment of a version; artifacts once did not keep it."""
-    label = json.loads(tags.get("experiment", "{}")).get("label", {})
-    return parse_duration(label.get("down_after_failure", "0h"), zero=True)
-
-
-def _condition(tags: Mapping[str, str]) -> "PredictedCondition | None":
-    """Return the condition that a version is about by its experiment; artifacts once did not keep it."""
-    from models.labels.condition import PredictedCondition
-
-    label = json.loads(tags.get("experiment", "{}")).get("label", {})
-    if "condition" not in label:
-        return None
-    return PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
+        if deleted_tables(self.workspace, version.tags):
+            tags["reproducible"] = False
+        return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **listed}
 
 
 def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundError:
@@ -454,16 +431,3 @@ def _no_version(name: str, version: int | str, numbers: list[str]) -> NotFoundEr
     return NotFoundError(
         f"the model {name!r} has no version {version}", f"one of {', '.join(numbers) or 'none yet'}", "Name another"
     )
-
-
-def _local_path(uri: str) -> Path | None:
-    parsed = urlparse(uri)
-    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
-
-
-def _artifact_folder(model_folder: Path) -> Path:
-    """Return the artifact's folder inside MLflow's model folder."""
-    files = sorted(model_folder.rglob("model.json"))
-    if not files:
-        raise NotFoundError(f"no artifact in {model_folder}", "a model.json", "Register the model again")
-    return files[0].parent

@@ -14,6 +14,8 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
+from models.refitting.refit import Judged, refit
+from models.refitting.tags import refit_of
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.registry.run_record import PREDICTIONS_FILE
@@ -97,9 +99,13 @@ def reproduce(
     history = training_history(workspace, experiment, tags)
     # By the contract of then, where the workspace still has it.
     contract = find_revision(workspace.contracts, loaded.artifact.contract.digest)
-    again = train(
-        experiment, history, known_until=pd.Timestamp(tags["known_until"]), contract=contract, progress=progress
-    )
+    known_until = pd.Timestamp(tags["known_until"])
+    if refit_of(tags) is None:
+        again = train(experiment, history, known_until=known_until, contract=contract, progress=progress)
+    else:
+        # Columns, threshold and calibration are those of the version that was judged, which the refit has itself.
+        judged = Judged(loaded.version, loaded.artifact, experiment, pd.Timestamp(tags["trained_until"]))
+        again = refit(judged, history, known_until=known_until, contract=contract, folds=0, progress=progress).trained
     with registry.run_file(name, loaded.version, PREDICTIONS_FILE) as file:
         before = pd.read_parquet(file)
     after = again.evaluation.predictions

@@ -42,6 +42,7 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
         "left_out": json.dumps(dict(trained.left_out), sort_keys=True),
         "booked_again": str(trained.booked_again),
         PROMISE_CARRIED: "until a person accepts a looser one",
+        **trained.tags,
     }
     if trained.evaluation.reference is not None:
         tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)

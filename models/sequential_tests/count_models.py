@@ -3,7 +3,7 @@
 A hot week or a batch of material moves the rate of a whole look, so its counts scatter more than those of independent
 events do. The dispersion says how much: for shares it is the correlation of two trials of one look, for counts the
 squared coefficient of variation of their rate from look to look. With a dispersion of zero the counts are binomial or
-Poisson.
+Poisson. A model knows some dispersions up to the largest one that is allowed for.
 
 References
 ----------
@@ -13,14 +13,15 @@ as variable between the sets of trials, Journal of the Royal Statistical Society
 J. F. Lawless, Negative binomial and mixed Poisson regression, Canadian Journal of Statistics 15, 1987.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from models.sequential_tests.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_processes import FloatArray as FloatArray
 
 RATES = 8
 TYPICAL = 2
@@ -29,6 +30,13 @@ CUTS = 32
 HIGHEST_SHARE = 0.95
 HIGHEST_FOLD = 10.0
 LARGEST_TABLE = 2000
+LEAST_DISPERSION = 0.01
+MOST_GAIN_OF_MISSES = 32.0
+MOST_GAIN_OF_FALSE_ALARMS = 10.0
+"""With the default mean time between false decisions two looks of misses, three of false alarms, have to agree. More
+would detect misses later by more than a look."""
+STEP = 2.25
+"""The most by which a dispersion is larger than the one before."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class CountModel:
     """How counts scatter around a rate, at each of some dispersions."""
 
     name: str
+    scatter: float  # the most that is allowed for: a correlation, or a coefficient of variation
     dispersions: tuple[float, ...]  # rising from zero, which is independence
     log_likelihood: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]
     """Of events, amount, rate and dispersion, up to a term of events and amount alone; broadcasts."""
@@ -43,6 +52,9 @@ class CountModel:
     spread: Callable[[float, float], FloatArray]  # rates to bet on, from the harmful one upwards, of null and harmful
     most: Callable[[float, float], int]  # events of interest, of an amount and a rate
     divergence: Callable[[FloatArray, float], FloatArray]  # Kullback-Leibler, of independent events at rates, from one
+    highest_rate: float
+    most_gain: float  # by how much a single look may multiply evidence
+    independent: Callable[[float, float], Alternatives]  # to a null and a harmful rate, of independent events
 
     def log_stakes(self, null: float, rates: FloatArray) -> FloatArray:
         """Return the log of each rate's share of the stake; the further a rate, the sooner it is seen with less."""
@@ -116,24 +128,47 @@ def _most_counts(amount: float, rate: float) -> int:
     return int(3 * amount * rate + 8 * np.sqrt(amount * rate) + 8)
 
 
-BETA_BINOMIAL = CountModel(
-    "beta-binomial",
-    (0.0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3),
-    _beta_binomial,
-    _ways,
-    _spread_shares,
-    _all_trials,
-    _share_divergence,
-)
-NEGATIVE_BINOMIAL = CountModel(
-    "negative binomial",
-    (0.0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.36),
-    _negative_binomial,
-    _orders,
-    _spread_counts,
-    _most_counts,
-    _count_divergence,
-)
+@lru_cache(maxsize=64)
+def beta_binomial(correlation: float) -> CountModel:
+    """Return the model of misses, two of one look being correlated by at most so much."""
+    return CountModel(
+        "beta-binomial",
+        correlation,
+        _dispersions(correlation),
+        _beta_binomial,
+        _ways,
+        _spread_shares,
+        _all_trials,
+        _share_divergence,
+        1.0,
+        MOST_GAIN_OF_MISSES,
+        bernoulli_alternatives,
+    )
+
+
+@lru_cache(maxsize=64)
+def negative_binomial(variation: float) -> CountModel:
+    """Return the model of false alarms, whose rate varies from look to look by at most so much of its mean."""
+    return CountModel(
+        "negative binomial",
+        variation,
+        _dispersions(variation**2),
+        _negative_binomial,
+        _orders,
+        _spread_counts,
+        _most_counts,
+        _count_divergence,
+        math.inf,
+        MOST_GAIN_OF_FALSE_ALARMS,
+        poisson_alternatives,
+    )
+
+
+def _dispersions(largest: float) -> tuple[float, ...]:
+    if largest <= LEAST_DISPERSION:
+        return (0.0, largest)
+    steps = math.ceil(math.log(largest / LEAST_DISPERSION, STEP))
+    return (0.0, *np.geomspace(LEAST_DISPERSION, largest, steps + 1).tolist())
 
 
 @lru_cache(maxsize=512)
@@ -156,7 +191,8 @@ def overshoot_tables(
     numerators, nulls = np.exp(logs[:, :-1]), np.exp(logs[:, -1])
     ratios = np.exp(logs[:, :-1] - logs[:, -1:])
     cuts = np.unique(np.linspace(0, most, CUTS).astype(int))
-    below = np.array([nulls[:last].T @ ratios[:last].reshape(last, -1) for last in cuts + 1])
+    counted = (events <= cuts[:, None, None]) * nulls.T
+    below = counted.reshape(-1, len(events)) @ ratios.reshape(len(events), -1)
     below = below.reshape(len(cuts), len(dispersions), *ratios.shape[1:])
     own = np.broadcast_to(numerators.cumsum(axis=0)[cuts, None], below.shape)
     larger = dispersions > dispersions[:, None]

@@ -39,7 +39,7 @@ def dispersion_likelihoods(
     `events` and `amounts` are (histories, looks), `nulls`, the rates that keep the promise, (looks,).
     """
     levels = _local_levels(events, amounts, reference.rate)
-    levels = np.clip(levels, LEAST_LEVEL * nulls, 1 - LEAST_LEVEL if model.name == "beta-binomial" else np.inf)
+    levels = np.clip(levels, LEAST_LEVEL * nulls, (1 - LEAST_LEVEL) * model.highest_rate)
     own = model.log_likelihood(
         events[..., None], amounts[..., None], levels[..., None], np.array(model.dispersions)
     ).cumsum(axis=1)
@@ -72,7 +72,7 @@ def _of_the_reference(model: CountModel, reference: ReferenceCounts, null: float
     # A look by itself says nothing about how looks differ.
     comparable = (amounts > 0) & (rest > 0)
     levels = np.divide(others, rest, out=np.full(events.shape, null), where=comparable)
-    levels = np.clip(levels, LEAST_LEVEL * null, 1 - LEAST_LEVEL if model.name == "beta-binomial" else np.inf)
+    levels = np.clip(levels, LEAST_LEVEL * null, (1 - LEAST_LEVEL) * model.highest_rate)
     logs = model.log_likelihood(events[..., None], amounts[..., None], levels[..., None], np.array(model.dispersions))
     total: FloatArray = np.where(comparable[..., None], logs, 0.0).sum(axis=1)
     return total

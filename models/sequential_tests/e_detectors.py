@@ -37,8 +37,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from data_contracts.errors import UsageError
-from models.sequential_tests.e_processes import RATES, Alternatives, FloatArray
+from models.sequential_tests.e_processes import Alternatives, FloatArray
 
 CUTS = 32
 NEGLIGIBLE = 1e-9
@@ -85,62 +84,3 @@ def _tables(alternatives: Alternatives, amount: float) -> tuple[FloatArray, Floa
     cuts = np.unique(np.linspace(0, mean + 8 * math.sqrt(mean) + 8, CUTS).astype(int))
     at_most = alternatives.at_most(cuts, amount, alternatives.rates[:, None])
     return at_most, 1 - alternatives.at_most(cuts, amount, alternatives.promised)
-
-
-class EDetector:
-    """Detect that events have become more frequent than promised since some recent update.
-
-    `mean_time_between_false` is in updates and above 1: false rejections are at least so far apart on average.
-
-    Examples
-    --------
-    >>> from models.sequential_tests.e_processes import bernoulli_alternatives, poisson_alternatives
-    >>> misses = EDetector(bernoulli_alternatives(promised=0.20, harmful=0.35), mean_time_between_false=100)
-    >>> for missed in (1, 2, 0, 1, 1, 1, 4, 3, 4, 3):
-    ...     misses.update(missed, 6)
-    >>> misses.rejected, round(misses.log_e_value, 1), round(misses.threshold, 1)
-    (True, 8.8, 4.6)
-
-    >>> false_alarms = EDetector(poisson_alternatives(promised=0.1, harmful=0.15), mean_time_between_false=100)
-    >>> for episodes in (5, 4, 6, 12, 9, 11):
-    ...     false_alarms.update(episodes, 50.0)
-    >>> false_alarms.rejected
-    True
-    """
-
-    def __init__(self, alternatives: Alternatives, mean_time_between_false: float) -> None:
-        if not 1 < mean_time_between_false < math.inf:
-            raise UsageError(
-                f"the mean time between false detections is {mean_time_between_false} updates",
-                "a number above 1",
-                "Give it in updates: 500 where one in 500 may be false.",
-            )
-        self._alternatives = alternatives
-        self._threshold = math.log(mean_time_between_false)
-        self._log_sums = np.full(RATES, -math.inf)
-        self._log_e_value = -math.inf
-        self._rejected = False
-
-    @property
-    def log_e_value(self) -> float:
-        """The evidence now, as a natural log: of a sum of e-values, so no e-value itself; -inf before any update."""
-        return self._log_e_value
-
-    @property
-    def threshold(self) -> float:
-        """What `log_e_value` must reach to reject: log(mean time between false detections)."""
-        return self._threshold
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the evidence has ever reached the threshold; once true, it stays so. Make a new one to start over."""
-        return self._rejected
-
-    def update(self, events: int, amount: float) -> None:
-        """Add what has matured since the last update: events, and the trials or exposure they are counted over."""
-        events, amount = self._alternatives.check_update(events, amount)
-        if not amount:
-            return
-        self._log_sums = shiryaev_roberts(self._log_sums, events, amount, self._alternatives, self._threshold)
-        self._log_e_value = float(self._alternatives.log_mixture(self._log_sums))
-        self._rejected = self._rejected or self._log_e_value >= self._threshold

@@ -20,10 +20,8 @@ arXiv 2110.06177: sequential tests of whether a model's risk exceeds what is tol
 """
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +46,6 @@ class Alternatives:
     per_event: FloatArray  # (rates,) log likelihood ratio of one event
     per_amount: FloatArray  # (rates,) log likelihood ratio, below zero, of one trial or unit of exposure
     at_most: Callable[[npt.ArrayLike, float, npt.ArrayLike], FloatArray]  # P(count <= events), of events, amount, rates
-    check_update: Callable[[Any, Any], tuple[int, float]]  # events and amount of an update, or UsageError
 
     def log_gains(self, events: npt.ArrayLike, amount: npt.ArrayLike) -> FloatArray:
         """Return the log likelihood ratios to the promised rate, (..., rates) for counts (...)."""
@@ -65,6 +62,13 @@ def bernoulli_alternatives(promised: float, harmful: float) -> Alternatives:
     """Spread the stake over shares of trials, evenly in log odds from `harmful` to 95 % or beyond.
 
     The amount of an update is its trials.
+
+    Examples
+    --------
+    >>> misses = bernoulli_alternatives(promised=0.20, harmful=0.35)
+    >>> missed, failures = np.cumsum([1, 2, 1, 4, 4, 5, 5]), 6 * np.arange(1, 8)
+    >>> misses.log_mixture(misses.log_gains(missed, failures)).round(1).tolist()
+    [-2.2, -2.1, -2.8, -0.7, 1.5, 5.2, 9.2]
     """
     if not 0 < promised < harmful < 1:
         raise UsageError(
@@ -79,15 +83,20 @@ def bernoulli_alternatives(promised: float, harmful: float) -> Alternatives:
     per_event = odds - _log_odds(promised)
     from scipy import special
 
-    return Alternatives(
-        promised, special.expit(odds), _log_weights(), per_event, per_trial, _binomial_at_most, _check_trials
-    )
+    return Alternatives(promised, special.expit(odds), _log_weights(), per_event, per_trial, _binomial_at_most)
 
 
 def poisson_alternatives(promised: float, harmful: float) -> Alternatives:
     """Spread the stake over counts per unit of exposure, evenly in their logs from `harmful` to ten times that.
 
     The amount of an update is its exposure.
+
+    Examples
+    --------
+    >>> false_alarms = poisson_alternatives(promised=0.1, harmful=0.15)
+    >>> episodes, months = np.cumsum([5, 7, 12, 11, 14, 13]), 50 * np.arange(1, 7)
+    >>> false_alarms.log_mixture(false_alarms.log_gains(episodes, months)).round(1).tolist()
+    [-2.5, -2.3, 0.4, 2.7, 7.0, 11.0]
     """
     if not 0 < promised < harmful < math.inf:
         raise UsageError(
@@ -97,65 +106,7 @@ def poisson_alternatives(promised: float, harmful: float) -> Alternatives:
         )
     rates = np.geomspace(harmful, HIGHEST_FOLD * harmful, RATES)
     per_event, per_exposure = np.log(rates / promised), promised - rates
-    return Alternatives(promised, rates, _log_weights(), per_event, per_exposure, _poisson_at_most, _check_exposure)
-
-
-class EProcess:
-    """Test at every look whether events are more frequent than promised, with everything since the start as evidence.
-
-    `alpha` bounds the probability of ever rejecting a kept promise.
-
-    Examples
-    --------
-    >>> misses = EProcess(bernoulli_alternatives(promised=0.20, harmful=0.35), alpha=0.05)
-    >>> for missed in (1, 2, 1, 4, 4, 5, 5):
-    ...     misses.update(missed, 6)
-    >>> misses.rejected, round(misses.log_e_value, 1), round(misses.p_value, 4)
-    (True, 9.2, 0.0001)
-
-    >>> false_alarms = EProcess(poisson_alternatives(promised=0.1, harmful=0.15), alpha=0.05)
-    >>> for episodes in (5, 7, 12, 11, 14, 13):
-    ...     false_alarms.update(episodes, 50.0)
-    >>> false_alarms.rejected, round(false_alarms.log_e_value, 1)
-    (True, 11.0)
-    """
-
-    def __init__(self, alternatives: Alternatives, alpha: float) -> None:
-        if not 0 < alpha < 1:
-            raise UsageError(f"alpha is {alpha}", "a number between 0 and 1", "Give the share of false rejections.")
-        self._alternatives = alternatives
-        self._threshold = -math.log(alpha)
-        self._events, self._amount = 0, 0.0
-        self._log_e_value = self._highest = 0.0
-
-    @property
-    def log_e_value(self) -> float:
-        """The evidence now, as a natural log; 0 before any update."""
-        return self._log_e_value
-
-    @property
-    def threshold(self) -> float:
-        """What `log_e_value` must reach to reject: log(1 / alpha)."""
-        return self._threshold
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the evidence has ever reached the threshold; once true, it stays so."""
-        return self._highest >= self._threshold
-
-    @property
-    def p_value(self) -> float:
-        """An anytime-valid p-value: 1 / the highest evidence so far."""
-        return math.exp(-self._highest)
-
-    def update(self, events: int, amount: float) -> None:
-        """Add what has matured since the last update: events, and the trials or exposure they are counted over."""
-        events, amount = self._alternatives.check_update(events, amount)
-        self._events += events
-        self._amount += amount
-        gains = self._alternatives.log_gains(self._events, self._amount)
-        self._log_e_value = float(self._alternatives.log_mixture(gains))
-        self._highest = max(self._highest, self._log_e_value)
+    return Alternatives(promised, rates, _log_weights(), per_event, per_exposure, _poisson_at_most)
 
 
 def _log_odds(share: float) -> float:
@@ -179,31 +130,3 @@ def _poisson_at_most(events: npt.ArrayLike, exposure: float, rates: npt.ArrayLik
 
     probability: FloatArray = special.pdtr(events, np.multiply(exposure, rates))
     return probability
-
-
-def _check_trials(events: Any, trials: Any) -> tuple[int, int]:
-    try:
-        events, trials = operator.index(events), operator.index(trials)
-    except TypeError:
-        events = trials = -1
-    if not 0 <= events <= trials:
-        raise UsageError(
-            f"an update of {events} events in {trials} trials" if trials >= 0 else "an update that is no whole number",
-            "whole numbers, 0 <= events <= trials",
-            "Count each matured failure once, as missed or not.",
-        )
-    return events, trials
-
-
-def _check_exposure(count: Any, exposure: Any) -> tuple[int, float]:
-    try:
-        count, exposure = operator.index(count), float(exposure)
-    except (TypeError, ValueError):
-        count, exposure = -1, math.nan
-    if not (math.isfinite(exposure) and exposure >= 0 and count >= 0 and (exposure > 0 or count == 0)):
-        raise UsageError(
-            f"an update of {count} events over an exposure of {exposure}",
-            "a whole number, 0 or more, over a finite exposure (none only where there are no events)",
-            "Count the events of the same assets and times as the exposure.",
-        )
-    return count, exposure

@@ -12,6 +12,9 @@ bounded by one whose expectation grows by one a look, so the probability of a fa
 threshold at most. Each look first multiplies evidence by the greatest factor with which, at each dispersion that is not
 yet ruled out, it is still not expected to rise, counted up to the threshold only [3]_.
 
+A rare look that is far worse than any dispersion explains would be overwhelming evidence by itself. So one look
+multiplies the evidence by a bounded factor, which only lowers it: several looks have to agree [4]_.
+
 References
 ----------
 .. [1] L. Wasserman, A. Ramdas, S. Balakrishnan, "Universal inference", PNAS 117, 2020, arXiv 1912.11436: section 8, the
@@ -19,9 +22,12 @@ References
 .. [2] J. Shin, A. Ramdas, A. Rinaldo, "E-detectors", arXiv 2203.03532.
 .. [3] L. Fischer, A. Ramdas, "Improving Wald's (approximate) sequential probability ratio test by avoiding overshoot",
    arXiv 2410.16076.
+.. [4] P. J. Huber, "A robust version of the probability ratio test", Annals of Mathematical Statistics 36, 1965:
+   likelihood ratios counted up to a bound, against observations that follow neither hypothesis.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +37,8 @@ from models.sequential_tests.count_models import RATES, CountModel, FloatArray, 
 from models.sequential_tests.dispersion import ReferenceCounts, dispersion_likelihoods, log_prior
 
 MOST_STARTS = 104
+AT_ONCE = 200
+"""Looks whose likelihoods are computed together; more fit no cache."""
 NEGLIGIBLE = 1e-9
 _RANGE = 300.0  # of logs, within which sums of products stay finite
 
@@ -63,25 +71,42 @@ def overdispersed_evidence(
     weights = dispersion_likelihoods(model, events, amounts, hypotheses.nulls, reference)
     average = np.logaddexp.reduce(weights + log_prior(model), axis=-1, keepdims=True)
     posterior, relative = weights + log_prior(model) - average, np.minimum(weights - average, 0)
-    dispersions = np.array(model.dispersions)
     since, recent = _Sums(model, histories, math.inf, 1), _Sums(model, histories, threshold, MOST_STARTS)
     e_process, e_detector = np.zeros(events.shape), np.full(events.shape, -np.inf)
-    for look in range(looks):
-        null, harmful = float(hypotheses.nulls[look]), float(hypotheses.harmful[look])
-        rates, own = model.spread(null, harmful), (events[:, look, None], amounts[:, look, None])
-        at_null = model.log_likelihood(*own, np.array(null), dispersions)
-        at_rates = model.log_likelihood(own[0][..., None], own[1][..., None], rates[:, None], dispersions)
-        stakes = model.log_stakes(null, rates)
+    for look, ahead in enumerate(_likelihoods(model, events, amounts, hypotheses)):
         if not look:
-            since.start(posterior[:, 0], relative[:, 0], stakes, np.ones(histories, dtype=bool))
-        since.update(at_null, at_rates)
-        e_process[:, look] = since.log_total()
+            since.start(posterior[:, 0], relative[:, 0], ahead.stakes, np.ones(histories, dtype=bool))
+        e_process[:, look] = since.update(ahead.at_null, ahead.at_rates)
         if not math.isinf(threshold):
-            recent.start(posterior[:, look], relative[:, look], stakes, amounts[:, look] > 0)
-            recent.avoid_overshoot(amounts[:, look], null, rates)
-            recent.update(at_null, at_rates)
-            e_detector[:, look] = recent.log_total()
+            recent.start(posterior[:, look], relative[:, look], ahead.stakes, amounts[:, look] > 0)
+            recent.avoid_overshoot(amounts[:, look], ahead.null, ahead.rates)
+            e_detector[:, look] = recent.update(ahead.at_null, ahead.at_rates)
     return e_process, e_detector
+
+
+@dataclass(frozen=True)
+class _Look:
+    null: float
+    rates: tuple[float, ...]
+    stakes: FloatArray  # (rates,) logs
+    at_null: FloatArray  # (histories, dispersions) log likelihoods
+    at_rates: FloatArray  # (histories, rates, dispersions) log likelihoods
+
+
+def _likelihoods(model: CountModel, events: FloatArray, amounts: FloatArray, hypotheses: Hypotheses) -> Iterator[_Look]:
+    """Yield the looks in order, those in a row with one null together computed."""
+    dispersions = np.array(model.dispersions)
+    pairs = np.column_stack([hypotheses.nulls, hypotheses.harmful])
+    changes = np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1
+    for part in np.split(np.arange(len(pairs)), changes):
+        null, harmful = (float(rate) for rate in pairs[part[0]])
+        rates = model.spread(null, harmful)
+        every, stakes = np.array([*rates, null])[:, None], model.log_stakes(null, rates)
+        for some in np.array_split(part, math.ceil(len(part) * len(events) / AT_ONCE)):
+            own = (events[:, some, None, None], amounts[:, some, None, None])
+            logs = model.log_likelihood(*own, every, dispersions)
+            for place in range(len(some)):
+                yield _Look(null, tuple(rates.tolist()), stakes, logs[:, place, -1], logs[:, place, :-1])
 
 
 class _Sums:
@@ -94,6 +119,7 @@ class _Sums:
         self._denominators = np.empty((histories, 0, dispersions))  # logs
         self._more = np.arange(dispersions) > np.arange(dispersions)[:, None]  # (of the null, of the numerator)
         self._factors = np.empty((histories, 0))  # logs of what was won back from overshoots
+        self._total = np.full(histories, -np.inf)  # log of the sum
 
     def start(
         self, posterior: FloatArray, relative: FloatArray, stakes: FloatArray, watched: npt.NDArray[np.bool_]
@@ -108,8 +134,9 @@ class _Sums:
         self._numerators = np.concatenate([self._numerators[:, first:], numerators], axis=1)
         self._denominators = np.concatenate([self._denominators[:, first:], relative[:, None, :]], axis=1)
         self._factors = np.concatenate([self._factors[:, first:], begun], axis=1)
+        self._total = np.logaddexp(self._total, begun[:, 0])
 
-    def avoid_overshoot(self, amounts: FloatArray, null: float, rates: FloatArray) -> None:
+    def avoid_overshoot(self, amounts: FloatArray, null: float, rates: tuple[float, ...]) -> None:
         """Multiply by the greatest factor with which no dispersion still possible expects the sum to rise.
 
         With one dispersion known to be true, its own likelihood would be the denominator, and the sum a larger one.
@@ -126,17 +153,25 @@ class _Sums:
         sums *= math.exp(-self._threshold)
         for amount in np.unique(amounts[amounts > 0]):
             same = amounts == amount
-            tables = overshoot_tables(self._model, float(amount), null, tuple(rates.tolist()))
+            tables = overshoot_tables(self._model, float(amount), null, rates)
             if tables is not None:
                 self._factors[same] += np.log(_overshoot_factor(sums[same], *tables))[:, None]
 
-    def update(self, at_null: FloatArray, at_rates: FloatArray) -> None:
-        """Add the log likelihoods of a look: (histories, dispersions) and (histories, rates, dispersions)."""
+    def update(self, at_null: FloatArray, at_rates: FloatArray) -> FloatArray:
+        """Add a look and return the log of the sum, (histories,), which rises from its start by a bounded factor.
+
+        Log likelihoods of (histories, dispersions) and (histories, rates, dispersions).
+        """
+        most = self._total + math.log(self._model.most_gain)
         self._denominators += at_null[:, None]
         self._numerators += at_rates[:, None]
+        total = self._log_total()
+        beyond = total > most
+        self._factors[beyond] -= (total[beyond] - most[beyond])[:, None]
+        self._total = np.minimum(total, most)
+        return self._total
 
-    def log_total(self) -> FloatArray:
-        """Return the log of the sum, (histories,)."""
+    def _log_total(self) -> FloatArray:
         logs = self._numerators.reshape(*self._numerators.shape[:2], -1)
         logs = logs + (self._factors - self._denominators.max(axis=-1))[..., None]
         logs = logs.reshape(len(logs), -1)
@@ -154,7 +189,7 @@ def _overshoot_factor(sums: FloatArray, parts: FloatArray, beyond: FloatArray) -
     serves all.
     """
     whole = sums.sum(axis=-1)
-    below = np.einsum("hds,cds->hdc", sums, parts, optimize=True)
+    below = (sums.transpose(1, 0, 2) @ parts.transpose(1, 2, 0)).transpose(1, 0, 2)
     possible = (below > NEGLIGIBLE) & (whole < 1)[..., None]
     factors = np.divide(whole[..., None] - beyond.T, below, out=np.ones_like(below), where=possible)
     greatest = np.where(whole < 1, np.maximum(factors.max(axis=-1), 1.0), np.inf).min(axis=-1)

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from data_contracts.errors import UsageError
 from models.sequential_tests.bets import bet_evidence
-from models.sequential_tests.count_models import BETA_BINOMIAL, NEGATIVE_BINOMIAL, CountModel, FloatArray
+from models.sequential_tests.count_models import CountModel, FloatArray, beta_binomial, negative_binomial
 from models.sequential_tests.dispersion import ReferenceCounts
 from models.sequential_tests.e_detectors import shiryaev_roberts
-from models.sequential_tests.e_processes import Alternatives, bernoulli_alternatives, poisson_alternatives
+from models.sequential_tests.e_processes import Alternatives
 from models.sequential_tests.overdispersed import Hypotheses, overdispersed_evidence
 
 SINCE_PROMOTION = "since promotion"
@@ -31,6 +32,24 @@ class LookCounts:
     failures: FloatArray
     false_episodes: FloatArray
     exposure: FloatArray
+
+    def __post_init__(self) -> None:
+        """Refuse what no look can have counted."""
+        for name, values in vars(self).items():
+            impossible = ~(np.isfinite(values) & (values >= 0))
+            if name != "exposure":
+                impossible |= values % 1 != 0
+            _refuse(name, values[impossible], "0 or more" if name == "exposure" else "a whole number, 0 or more")
+        _refuse("missed", self.missed[self.missed > self.failures], "at most as many as the failures")
+
+
+def _refuse(name: str, values: FloatArray, expected: str) -> None:
+    if values.size:
+        raise UsageError(
+            f"a look with {values[0]:g} as its number of {name.replace('_', ' ')}",
+            expected,
+            "Count each matured failure, false alarm and asset-month once.",
+        )
 
 
 @dataclass(frozen=True)
@@ -54,22 +73,28 @@ class CountedRate:
     reference: ReferenceCounts
 
     @classmethod
-    def of_misses(cls, counts: LookCounts, promised: Promised, reference: LookCounts) -> "CountedRate":
-        """Return the share of failures missed."""
+    def of_misses(
+        cls, counts: LookCounts, promised: Promised, reference: LookCounts, correlation: float
+    ) -> "CountedRate":
+        """Return the share of failures missed, those of one look being correlated by at most so much."""
         nulls = np.minimum(promised.null * promised.seasons, HIGHEST_NULL)
         harmful = np.minimum(nulls + promised.harmful - promised.null, HIGHEST_HARMFUL)
         seen = _reference(reference.missed, reference.failures, promised, len(counts.missed))
-        return cls(BETA_BINOMIAL, counts.missed, counts.failures, Hypotheses(nulls, harmful), seen)
+        return cls(beta_binomial(correlation), counts.missed, counts.failures, Hypotheses(nulls, harmful), seen)
 
     @classmethod
-    def of_false_alarms(cls, counts: LookCounts, promised: Promised, reference: LookCounts) -> "CountedRate":
-        """Return the rate of false alarm episodes."""
+    def of_false_alarms(
+        cls, counts: LookCounts, promised: Promised, reference: LookCounts, variation: float
+    ) -> "CountedRate":
+        """Return the rate of false alarm episodes, which varies from look to look by at most so much of its mean."""
         every = np.ones(len(promised.seasons))
         hypotheses = Hypotheses(promised.null * every, promised.harmful * every)
         seen = _reference(reference.false_episodes, reference.exposure, promised, len(counts.exposure))
+        # An episode may mature in a look in which nothing was watched: there none was expected, so none counts.
+        events = np.where(counts.exposure > 0, counts.false_episodes, 0.0)
         # A month of a season in which twice as many keep the promise counts as two.
         exposure = counts.exposure * promised.seasons
-        return cls(NEGATIVE_BINOMIAL, counts.false_episodes, exposure, hypotheses, seen)
+        return cls(negative_binomial(variation), events, exposure, hypotheses, seen)
 
 
 def _reference(events: FloatArray, amounts: FloatArray, promised: Promised, histories: int) -> ReferenceCounts:
@@ -87,8 +112,7 @@ def log_evidence(rate: CountedRate, dependence: Dependence, recent: float = math
     if dependence == "any":
         values = bet_evidence(rate.events, rate.amounts * rate.hypotheses.nulls)
     elif dependence == "independent":
-        spread = bernoulli_alternatives if rate.model is BETA_BINOMIAL else poisson_alternatives
-        values = _independent_evidence(spread, rate.events, rate.amounts, rate.hypotheses, recent)
+        values = _independent_evidence(rate.model.independent, rate.events, rate.amounts, rate.hypotheses, recent)
     else:
         counts = (rate.events, rate.amounts, rate.hypotheses, rate.reference)
         values = overdispersed_evidence(rate.model, *counts, threshold=recent)

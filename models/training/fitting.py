@@ -79,16 +79,14 @@ def fit_model(
     _check_windows(experiment, history, recipe, train_features)
     next(step)
     recipe = drop_uninformative(recipe.reduce(choice.columns), train_features)
-    x = _learned_matrix(samples, features, recipe.output)
-    # Samples that were about to fail are no reference.
-    x_train = x[: len(samples.train)]
-    ranges = reference_ranges(x_train[samples.target == 0] if experiment.target == "failure" else x_train)
+    x = learned_matrix(samples, features, recipe.output)
+    ranges = usual_ranges(experiment, x, samples)
     next(step)
-    by_fold = (_learned_matrix(samples, features, columns) for columns in choice.by_fold)
+    by_fold = (learned_matrix(samples, features, columns) for columns in choice.by_fold)
     x_of_fold: Iterable[Matrix] = by_fold if choice.by_fold else repeat(x)
     chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold)
     next(step)
-    model = _fit(experiment, x, samples)
+    model = fit_estimator(experiment, x, samples)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
     artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
@@ -108,11 +106,18 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
     return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test), constant)
 
 
-def _learned_matrix(samples: Samples, features: pd.DataFrame, columns: Sequence[str]) -> Matrix:
+def learned_matrix(samples: Samples, features: pd.DataFrame, columns: Sequence[str]) -> Matrix:
     """Return columns of `Samples.learned`, given the features of all cut-offs."""
     x = feature_matrix(features.iloc[: len(samples.train)], columns)
     others = features.iloc[len(samples.train) + len(samples.test) :]
     return np.vstack([x, feature_matrix(others, columns)]) if len(others) else x
+
+
+def usual_ranges(experiment: Experiment, x: Matrix, samples: Samples) -> tuple[ReferenceRange | None, ...]:
+    """Return the reference ranges of the features of `Samples.learned`."""
+    # Samples that were about to fail are no reference.
+    x_train = x[: len(samples.train)]
+    return reference_ranges(x_train[samples.target == 0] if experiment.target == "failure" else x_train)
 
 
 def _check_windows(experiment: Experiment, history: History, recipe: Recipe, features: pd.DataFrame) -> None:
@@ -171,7 +176,8 @@ def _predict_out_of_fold(
     return predictions, (calibration,)
 
 
-def _fit(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+def fit_estimator(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+    """Fit the experiment's estimator to the features of `Samples.learned`."""
     if samples.intervals is not None:
         return fit_hazards(experiment, x, samples.intervals)
     plan = experiment.estimator

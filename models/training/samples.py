@@ -81,10 +81,13 @@ class Samples:
         return self.train["target"].to_numpy(dtype=np.float64)
 
 
-def draw_samples(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Samples:
+def draw_samples(
+    experiment: Experiment, history: History, known_until: pd.Timestamp, *, check_test: bool = True
+) -> Samples:
     """Draw and label the samples of an experiment: cut-offs at which their assets were observed.
 
-    When splitting by time, the training labels are those that could be known when the test period began.
+    When splitting by time, the training labels are those that could be known when the test period began. Without a
+    sample to test on it is a `ModelError`, unless `check_test` is off.
     """
     observed = _observed(experiment, history)
     drawn = observed.cut_offs
@@ -100,7 +103,7 @@ def draw_samples(experiment: Experiment, history: History, known_until: pd.Times
     test = label(experiment, history, tested, known_until)
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
-    if not experiment.split.crossed:
+    if check_test and not experiment.split.crossed:
         _check_test_samples(experiment, test, drawn, clock_of(history.contract))
     test = _without_target(experiment, test).reset_index(drop=True)
     samples = Samples(

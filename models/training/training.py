@@ -68,6 +68,8 @@ class Trained:
         The metrics of each plant alone, by its name, where each was tested by a model of the others.
     columns_reason
         How the columns were chosen; None where all stay.
+    tags
+        What its version is tagged with besides.
     """
 
     experiment: Experiment
@@ -87,6 +89,7 @@ class Trained:
     booked_again: int = 0
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def predictions_digest(self) -> str:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -27,9 +26,9 @@ from models.backtesting.retraining_rules import (
     ours_without_tests,
     with_refreshes,
 )
-from models.experiment.condition_outcomes import with_predicted_failures
+from models.experiment.condition_outcomes import check_condition
 from models.experiment.experiment import Experiment
-from models.outcomes.outcomes import Terms
+from models.outcomes.finding_errors import FindingQuality
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder, terms_at
@@ -104,10 +103,9 @@ def run_backtest(
             "a history in time: rules of retraining look at all assets at the same times",
             "Compare versions by assets of their own instead: `forewarn train` with split.kind cross",
         )
-    history = with_predicted_failures(experiment, history)
+    check_condition(experiment, history)
     schedule = _schedule(history, config)
-    terms = cache(partial(terms_at, experiment, history))
-    terms(schedule.start)  # refuses an experiment without alarms before anything is trained
+    terms_at(experiment, history, schedule.start)  # refuses an experiment without alarms before anything is trained
     folder = cache_folder(workspace.root, experiment, history, settings)
     models = CachedModels(workspace, experiment, history, settings, folder, config.comparison_required, progress)
     times = (schedule.start, *schedule.looks)
@@ -118,9 +116,8 @@ def run_backtest(
         return plan
     say(str(plan))
     models = replace(models, on_trained=_estimate_after_first(plan, say))
-    replays = _replay_rules(rules, history, models, schedule, terms, progress)
-    last, gaps = terms(schedule.end), models.gaps(schedule.end)
-    accounts = [account(one, history, schedule, terms=last, prices=costs, observation_gaps=gaps) for one in replays]
+    replays = _replay_rules(rules, models, schedule, progress)
+    accounts = [account(one, schedule, models.sources(schedule.end), prices=costs) for one in replays]
     changes = None if config.changes is None else tuple(_timestamp(history, change) for change in config.changes)
     page = workspace.reports / f"backtest-{experiment.model_name}.html"
     result = BacktestResult(
@@ -142,12 +139,7 @@ def run_backtest(
 
 
 def _replay_rules(
-    rules: Sequence[Rule],
-    history: History,
-    models: CachedModels,
-    schedule: ReplaySchedule,
-    terms: Callable[[pd.Timestamp], Terms],
-    progress: ProgressCallback,
+    rules: Sequence[Rule], models: CachedModels, schedule: ReplaySchedule, progress: ProgressCallback
 ) -> list[ReplayResult]:
     done, total = 0, len(rules) * len(schedule.looks)
 
@@ -159,12 +151,11 @@ def _replay_rules(
     return [
         replay(
             rule,
-            history,
             models,
             schedule,
-            terms=terms,
-            gaps=models.gaps,
+            models.sources,
             promotion=models.settings.promotion,
+            monitoring=models.settings.drift,
             on_look=count_look,
         )
         for rule in rules
@@ -189,15 +180,17 @@ def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) ->
             raise UsageError(f"no rule {name!r}", f"some of {', '.join(RULES)}", hint)
     missing = [name for name in names if name in RIVER] if not has_river() else []
     left_out = (f"Left out, because river is not installed: {', '.join(missing)}.",) if missing else ()
-    gates = settings.retrain
+    gates, monitor = settings.retrain, settings.monitor
+    # Audits are of the workspace's own versions, so they say nothing here.
+    findings = FindingQuality(monitor.finding_sensitivity or 1.0, monitor.finding_specificity)
 
     def refreshed(rule: Rule) -> Rule:
         return with_refreshes(rule, gates, prices)
 
     make: dict[str, Callable[[], Rule]] = {
-        "ours": lambda: ours(settings.drift, gates, prices),
+        "ours": lambda: ours(settings.drift, gates, prices, findings),
         "refreshes": lambda: ours_without_tests(gates, prices),
-        "tests": lambda: ours_without_refreshes(settings.drift, gates),
+        "tests": lambda: ours_without_refreshes(settings.drift, gates, findings),
         "k-of-n": lambda: refreshed(k_of_n(config.threshold, settings.drift.harmful_false)),
         "binomial": lambda: refreshed(binomial()),
         "monthly": calendar,

@@ -12,30 +12,54 @@ from models.backtesting.backtest_figures import Figures
 if TYPE_CHECKING:
     from pipelines.backtesting.backtest_result import BacktestResult
 
+_LONG = 10  # from so many letters on, a heading takes two lines
 _UNITS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 
 
-def cells(figures: Sequence[Figures]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Return the head of the table and its rows, as text; the first rule is compared with each of the others."""
-    first = figures[0].rule
+Rows = tuple[tuple[str, ...], ...]
+
+
+def cells(figures: Sequence[Figures]) -> tuple[tuple[str, ...], Rows]:
+    """Return the head of the whole table and its rows, as text."""
+    (head, rows), (costs_head, costs_rows) = errors_table(figures), costs_table(figures)
+    joined = tuple((*row, *costs[1:]) for row, costs in zip(rows, costs_rows, strict=True))
+    return (*head, *costs_head[1:]), joined
+
+
+def errors_table(figures: Sequence[Figures]) -> tuple[tuple[str, ...], Rows]:
+    """Return head and rows of retrainings and errors."""
     changes_known = figures[0].false_retrainings is not None
     head = ["rule", "retrained", "promoted"]
     head += ["false a year", "delay, days"] if changes_known else []
-    head += ["missed", "false alarms", "cost", "90 %", "extra cost", "90 %", f"{first} cheaper"]
-    return tuple(head), tuple(_row(one, changes_known=changes_known) for one in figures)
+    head += ["missed", "90 %", "false alarms", "90 %"]
+    return tuple(head), tuple(_errors(one, changes_known=changes_known) for one in figures)
+
+
+def costs_table(figures: Sequence[Figures]) -> tuple[tuple[str, ...], Rows]:
+    """Return head and rows of the costs; the first rule is compared with each of the others."""
+    head = ("rule", "cost", "90 %", "extra cost", "90 %", f"{figures[0].rule} cheaper")
+    return head, tuple(map(_costs, figures))
 
 
 def render_table(result: "BacktestResult") -> RenderableType:
-    """Render the result for a terminal."""
-    head, rows = cells(result.figures)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    # Eighty columns have no room for the others; the page has them all.
-    shown = [place for place, name in enumerate(head) if name not in ("promoted", "90 %")]
-    for place in shown:
-        table.add_column(head[place], justify="right" if place else "left", no_wrap=not place)
+    """Render the result for a terminal: in eighty columns, errors and costs are two tables."""
+    head, rows = errors_table(result.figures)
+    # There is no room for one of them; the page has it.
+    shown = [place for place, name in enumerate(head) if name != "promoted"]
+    errors = _table([head[place] for place in shown], [[row[place] for place in shown] for row in rows])
+    lines = (Text(line, style="dim") for line in notes(result))
+    return Group(errors, Text(), _table(*costs_table(result.figures)), Text(), *lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    for place, name in enumerate(head):
+        broken = name.replace(" ", "\n", 1) if len(name) >= _LONG else name
+        # Only a list of delays may need more than a line.
+        table.add_column(broken, justify="right" if place else "left", no_wrap=not name.startswith("delay"))
     for row in rows:
-        table.add_row(*(row[place] for place in shown))
-    return Group(table, Text(), *(Text(line, style="dim") for line in notes(result)))
+        table.add_row(*row)
+    return table
 
 
 def notes(result: "BacktestResult") -> tuple[str, ...]:
@@ -72,7 +96,8 @@ def notes(result: "BacktestResult") -> tuple[str, ...]:
             if one.postponed
         ),
         *result.left_out,
-        f"The intervals and the plot are in {result.page}.",
+        "90 %: from a bootstrap over assets, the same draws for every rule.",
+        f"The plots are in {result.page}.",
     )
 
 
@@ -91,11 +116,7 @@ def amount(cost: float) -> str:
     return f"{cost:.3g}"
 
 
-def _row(one: Figures, *, changes_known: bool) -> tuple[str, ...]:
-    versus_first = ("", "", "")
-    if one.first_cheaper is not None and one.difference is not None:
-        interval = f"{amount(one.difference_low or 0.0)} to {amount(one.difference_high or 0.0)}"
-        versus_first = (amount(one.difference), interval, f"{one.first_cheaper:.0%}")
+def _errors(one: Figures, *, changes_known: bool) -> tuple[str, ...]:
     false = "-" if one.false_a_year is None else f"{one.false_a_year:.1f}"
     delays = ", ".join("never" if delay is None else f"{delay:g}" for delay in one.delays_days) or "-"
     return (
@@ -104,8 +125,15 @@ def _row(one: Figures, *, changes_known: bool) -> tuple[str, ...]:
         str(one.promoted),
         *((false, delays) if changes_known else ()),
         str(one.missed),
+        f"{one.missed_low:.0f} to {one.missed_high:.0f}",
         str(one.false_alarms),
-        amount(one.cost),
-        f"{amount(one.low)} to {amount(one.high)}",
-        *versus_first,
+        f"{one.false_alarms_low:.0f} to {one.false_alarms_high:.0f}",
     )
+
+
+def _costs(one: Figures) -> tuple[str, ...]:
+    versus_first = ("", "", "")
+    if one.first_cheaper is not None and one.difference is not None:
+        interval = f"{amount(one.difference_low or 0.0)} to {amount(one.difference_high or 0.0)}"
+        versus_first = (amount(one.difference), interval, f"{one.first_cheaper:.0%}")
+    return (one.rule, amount(one.cost), f"{amount(one.low)} to {amount(one.high)}", *versus_first)

@@ -1,12 +1,7 @@
 """The models of a back-test: trained when first needed, and cached in the workspace, so that a second run is quick."""
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +17,17 @@ from data_contracts.workspace import Workspace
 from features.names import format_duration
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
-from models.backtesting.backtest import Compared, Version
+from models.backtesting.outcome_sources import OutcomeSources
+from models.backtesting.replay_models import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
+from models.experiment.condition_outcomes import threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
+from models.refitting.agreement import RefitAgreement
+from models.refitting.refit import Judged, refit
 from models.registry.registry import LoadedModel
 from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison import Contender, compare
@@ -38,18 +37,21 @@ from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
+from pipelines.backtesting.cache_files import digest, replacing, store_version, write_json
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
-from pipelines.jobs.retrain import challenger_experiment, challenger_holdout
+from pipelines.retraining.challenger import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
 _STAMP = "%Y%m%dT%H%M%S"
+# The checks of a stored comparison that do not hold for every alpha and number of events.
+_DECIDED_ANEW = ("events", "cheaper")
 
 
 @dataclass(frozen=True)
 class CachedModels:
-    """The `ReplayModels` of a workspace: each model is trained, applied and compared once.
+    """The `ReplayModels` of a workspace, and its `OutcomeSources`: each model is trained, applied and compared once.
 
     A model is trained as `forewarn retrain` would have done at its time: nothing known later goes into it, and it is
     evaluated on the holdout before that time.
@@ -64,14 +66,14 @@ class CachedModels:
     comparison_required: bool = True
     progress: ProgressCallback = silent
     on_trained: Callable[[], None] = lambda: None  # called after each training of a model that was not cached
-    known_gaps: dict[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)  # of the times they were asked for
+    known: dict[pd.Timestamp, OutcomeSources] = field(default_factory=dict)  # of the times they were asked for
+    crossings: dict[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)  # of a condition, likewise
 
     def train(self, at: pd.Timestamp, *, urgent: bool = False) -> Version:
         """Train a version on what was known at a time, or take it from the cache."""
         holdout = self.settings.retrain.holdout
         if urgent:
-            terms = terms_at(self.experiment, self.history, at)
-            holdout = challenger_holdout(self.history, self.settings, terms, now=at, urgent=True)
+            holdout = self._holdout(at, urgent=True)
         folder = self._folder(at, holdout)
         if not (folder / "version.json").is_file():
             self._train(at, holdout, folder)
@@ -89,12 +91,12 @@ class CachedModels:
         file = self._folder_of(version) / f"alerts-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
             artifact = self._artifact(version)
-            recent, rule = self._recent(artifact, start, end), observation_rule(self.experiment)
+            recent, rule = self._recent(start - _reach(artifact), end), observation_rule(self.experiment)
             times = observed_cut_offs(recent, self.experiment.windows.stride, rule, start=start, end=end).cut_offs
             times = times[times["as_of"] > start].reset_index(drop=True)
             scores = score(artifact, recent, times)
             predictions = scores.loc[scores["reason"].isna(), ["asset", "as_of", "alert"]]
-            with _replacing(file) as unfinished:
+            with replacing(file) as unfinished:
                 predictions.to_parquet(unfinished, index=False)
         return pd.read_parquet(file).astype({"asset": "str", "as_of": "datetime64[us, UTC]"})
 
@@ -106,7 +108,7 @@ class CachedModels:
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
             since, limits = at - self.settings.drift.every, self.settings.diagnosis
-            _write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
+            write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_read_finding(finding) for finding in stored["findings"]),
@@ -117,31 +119,41 @@ class CachedModels:
         """Plan a comparison on the holdout before a time; None if challengers are promoted without one."""
         if not self.comparison_required:
             return None
-        terms, known = terms_at(self.experiment, self.history, at), self.history.as_of(at)
-        holdout = challenger_holdout(known, self.settings, terms, now=at, urgent=urgent)
+        start, rule = at - self._holdout(at, urgent=urgent), observation_rule(self.experiment)
         period = period_after(
-            known,
+            self._known_history(at, self._recent(start - rule.window, at)),
             champion.trained_until,
-            start=at - holdout,
+            start=start,
             now=at,
             stride=self.experiment.windows.stride,
-            terms=terms,
-            rule=observation_rule(self.experiment),
+            terms=self.sources(at).terms,
+            rule=rule,
         )
         expected = ExpectedErrors.of(champion.promised, self.experiment.costs)
         return plan_comparison(len(period.events), wealth, self.settings.promotion, expected, urgent=urgent)
 
     def compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
-        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have."""
+        """Compare a challenger with the champion on the holdout before a time, as `forewarn retrain` would have.
+
+        With `retrain.refit` a promoted challenger is refitted as well.
+        """
+        compared = self._compare(champion, challenger, at, alpha)
+        if not (compared.promoted and self.settings.retrain.refit):
+            return compared
+        return replace(compared, refit=self._refit(challenger, at))
+
+    def _compare(self, champion: Version, challenger: Version, at: pd.Timestamp, alpha: float) -> Compared:
         if not self.comparison_required:
             return Compared(promoted=True)
-        stored = self._comparison(champion, challenger, at)
-        rules, differences = self.settings.promotion, np.array(stored["differences"], dtype=np.float64)
+        stored, rules = self._comparison(champion, challenger, at), self.settings.promotion
+        comparison, differences = stored["comparison"], np.array(stored["differences"], dtype=np.float64)
+        if not comparison["challenger"]:
+            return Compared(promoted=False)
         test = sign_flips(differences, alpha=alpha, draws=rules.draws, seed=rules.seed)
-        others = [check["passed"] for check in stored["comparison"]["checks"] if check["name"] != "cheaper"]
-        compared = bool(stored["comparison"]["challenger"])
-        cheaper = compared and float(differences.sum()) < 0 and test.rejects(alpha)
-        return Compared(bool(cheaper) and False not in others, test.size if compared else 0.0)
+        cheaper = float(differences.sum()) < 0 and test.rejects(alpha)
+        enough = comparison["events"] >= rules.fewest_events
+        others = [check["passed"] for check in comparison["checks"] if check["name"] not in _DECIDED_ANEW]
+        return Compared(bool(cheaper and enough and False not in others), test.size, comparison)
 
     def _comparison(self, champion: Version, challenger: Version, at: pd.Timestamp) -> dict[str, Any]:
         """Return the comparison, made once for every alpha."""
@@ -149,11 +161,11 @@ class CachedModels:
         file = self._folder_of(challenger) / f"against-{rivals}.json"
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
-            start, terms = at - challenger.holdout, terms_at(self.experiment, self.history, at)
+            start, terms = at - challenger.holdout, self.sources(at).terms
             comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until, champion.promised),
                 Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
-                self._recent(artifacts[1], start - terms.claim, at).as_of(at),
+                self._known_history(at, self._recent(start - terms.claim - _reach(artifacts[1]), at)),
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
@@ -161,36 +173,57 @@ class CachedModels:
                 costs=self.experiment.costs,
                 rule=observation_rule(self.experiment),
                 rules=self.settings.promotion,
-                observation_gaps=self.gaps(at),
+                observation_gaps=self.sources(at).observation_gaps,
             )
-            _write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
+            write_json(file, {"comparison": comparison.to_dict(), "differences": comparison.differences})
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return stored
 
-    def gaps(self, at: pd.Timestamp) -> pd.DataFrame:
-        """Return the spans in which assets were retired or lost, as known at a time."""
-        if at not in self.known_gaps:
-            assets = self.history.assets
-            known = replace(self.history, assets=assets[assets["known_time"] <= at].reset_index(drop=True))
-            self.known_gaps[at] = observation_gaps(self.workspace, known, self.settings, now=at)
-        return self.known_gaps[at]
+    def sources(self, at: pd.Timestamp) -> OutcomeSources:
+        """Return what alarms are judged by, as known at a time."""
+        if at not in self.known:
+            known = self._known_history(at, replace(self.history, telemetry=self.history.telemetry.iloc[:0]))
+            gaps = observation_gaps(self.workspace, known, self.settings, now=at)
+            terms = terms_at(self.experiment, known, at)
+            self.known[at] = OutcomeSources(at, known.predicted_failures, known.work_orders, terms, gaps)
+        return self.known[at]
+
+    def _known_history(self, at: pd.Timestamp, history: History) -> History:
+        """Return a part of the history as known at a time, with the crossings by all of the readings known then.
+
+        A correction moves or takes away a crossing from when on it is known, not before.
+        """
+        known = history.as_of(at)
+        threshold = threshold_of(self.experiment)
+        if threshold is None:
+            return known
+        if at not in self.crossings:
+            rows = self.history.telemetry
+            self.crossings[at] = threshold.crossings(rows[rows["known_time"] <= at])
+        return replace(known, crossings=self.crossings[at])
+
+    def _holdout(self, at: pd.Timestamp, *, urgent: bool) -> pd.Timedelta:
+        sources = self.sources(at)
+        known = replace(self.history, failures=sources.failures, work_orders=sources.work_orders, crossings=None)
+        return challenger_holdout(known, self.settings, sources.terms, now=at, urgent=urgent)
 
     @cached_property
     def _comparison_digest(self) -> str:
         # What a comparison waits for and what it may spend is decided anew in each run.
         rules = replace(self.settings.promotion, min_events=None, false_per_year=1.0, power=0.5, difference=0.5)
-        return _digest([repr(rules), str(self.settings.monitor.silence)])
+        return digest([repr(rules), str(self.settings.monitor.silence)])
 
     @cached_property
     def _diagnosis_digest(self) -> str:
-        return _digest([repr(self.settings.diagnosis), str(self.settings.drift.every)])
+        return digest([repr(self.settings.diagnosis), str(self.settings.drift.every)])
 
     def _folder(self, at: pd.Timestamp, holdout: pd.Timedelta) -> Path:
         usual = holdout == self.settings.retrain.holdout
         return self.folder / (f"{at:{_STAMP}}" if usual else f"{at:{_STAMP}}-{format_duration(holdout)}")
 
     def _folder_of(self, version: Version) -> Path:
-        return self._folder(version.made_at, version.holdout)
+        folder = self._folder(version.made_at, version.holdout)
+        return folder.with_name(f"{folder.name}-refit") if version.refit else folder
 
     def _artifact(self, version: Version) -> Artifact:
         return Artifact.load(self._folder_of(version) / "artifact")
@@ -204,23 +237,35 @@ class CachedModels:
             "trained_until": trained.trained_until.isoformat(),
             "promised": None if reference is None else reference.to_dict(),
         }
-        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=_ensure_folder(self.folder)))
-        try:
-            trained.artifact.save(unfinished / "artifact")
-            (unfinished / "version.json").write_text(json.dumps(stored, indent=2), encoding="utf-8")
-            unfinished.replace(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        store_version(folder, trained.artifact, stored)
 
-    def _recent(self, artifact: Artifact, start: pd.Timestamp, end: pd.Timestamp) -> History:
-        """Leave out telemetry that no feature of (start, end] uses, except each asset's first and last reading.
+    def _refit(self, challenger: Version, at: pd.Timestamp) -> Version | None:
+        """Return the refit of a challenger that was promoted at a time, or None if both do not agree."""
+        folder = self._folder_of(replace(challenger, refit=True))
+        if not (folder / "version.json").is_file():
+            reach = self.settings.retrain.history
+            experiment = challenger_experiment(self.experiment, now=at, holdout=challenger.holdout, history=reach)
+            judged = Judged(0, self._artifact(challenger), experiment, challenger.trained_until, challenger.promised)
+            refitted = refit(judged, self.history, known_until=at, progress=self.progress)
+            agreement = refitted.agreement(terms_at(self.experiment, self.history, at))
+            until = refitted.trained.trained_until.isoformat()
+            store_version(folder, refitted.trained.artifact, {"trained_until": until, "agreement": agreement.to_dict()})
+        stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+        if not RefitAgreement.from_dict(stored["agreement"]).check(self.settings.retrain.refit_limit).agrees:
+            return None
+        return replace(challenger, trained_until=pd.Timestamp(stored["trained_until"]), refit=True)
+
+    def _recent(self, after: pd.Timestamp, end: pd.Timestamp) -> History:
+        """Leave out telemetry that is not in (after, end], except each asset's first and last reading.
 
         Sorting a whole history takes ten times as long as scoring a few weeks of it. The first and the last reading
-        stay because cut-offs begin and end there.
+        stay because cut-offs begin and end there; and all of a condition whose crossing counts, as it may be measured
+        seldom, and an asset stays beyond the threshold until it is measured again.
         """
-        rows = self.history.telemetry
-        reach = start - max(*artifact.recipe.windows, artifact.recipe.lookback)
-        near = (rows["event_time"] > reach) & (rows["event_time"] <= end)
+        rows, threshold = self.history.telemetry, threshold_of(self.experiment)
+        near = (rows["event_time"] > after) & (rows["event_time"] <= end)
+        if threshold is not None:
+            near |= rows[threshold.channel].notna()
         near.iloc[self._outermost_readings] = True
         return replace(self.history, telemetry=rows[near].reset_index(drop=True))
 
@@ -230,6 +275,11 @@ class CachedModels:
         times = self.history.telemetry["event_time"].reset_index(drop=True)
         by_asset = times.groupby(self.history.telemetry["asset"].to_numpy())
         return [*by_asset.idxmin().tolist(), *by_asset.idxmax().tolist()]
+
+
+def _reach(artifact: Artifact) -> pd.Timedelta:
+    """Return how far before a cut-off the telemetry reaches that its features use."""
+    return max(*artifact.recipe.windows, artifact.recipe.lookback)
 
 
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:
@@ -252,37 +302,10 @@ def cache_folder(root: Path, experiment: Experiment, history: History, settings:
         str(settings.retrain.holdout),
         str(settings.retrain.history),
     ]
-    return root / "backtest" / _digest(inputs)
-
-
-def _digest(inputs: list[str]) -> str:
-    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
+    return root / "backtest" / digest(inputs)
 
 
 def _read_finding(stored: dict[str, Any]) -> Finding:
     aside = {asset: pd.Timestamp(time) for asset, time in stored["set_aside"].items()}
     parsed = {"assets": tuple(stored["assets"]), "channels": tuple(stored["channels"]), "set_aside": aside}
     return Finding(**{**stored, **parsed, "since": pd.Timestamp(stored["since"])})
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    with _replacing(file) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _ensure_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Yield a path to write to, and move it to `file` once it is complete."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=_ensure_folder(file.parent))
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)

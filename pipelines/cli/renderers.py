@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from pipelines.flows.schedules import FlowResult
     from pipelines.jobs.audits import AuditList, MissEstimate
     from pipelines.jobs.monitor import MonitorResult
-    from pipelines.jobs.retrain import RetrainResult
     from pipelines.jobs.score import ScoreResult
     from pipelines.jobs.shadow import ShadowReport
     from pipelines.jobs.train import TrainResult
     from pipelines.jobs.why import Explanation
+    from pipelines.retraining.by_hand import RefittedPromotion
+    from pipelines.retraining.result import RetrainResult
 
 _MAX_LISTED = 20
 
@@ -55,7 +56,9 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
             until = (entry["trained_until"] or "-")[:10]
             until += "" if entry.get("reproducible", True) else ", its telemetry deleted"
             aliases = ", ".join(entry["aliases"]) or "-"
-            table.add_row(str(entry["version"]), aliases, entry["estimator"] or "-", until, *metrics)
+            estimator = entry["estimator"] or "-"
+            estimator += f", refit of {entry['refit_of']}" if "refit_of" in entry else ""
+            table.add_row(str(entry["version"]), aliases, estimator, until, *metrics)
         parts += [Text(str(model), style="bold"), table]
     return Group(*parts)
 
@@ -117,6 +120,10 @@ def _promoted(result: "Promoted") -> Text:
     for sentence in result.evidence.get("promise", {}).get("sentences", ()):
         head.append(f"\n- {sentence}")
     return head
+
+
+def _refitted_promotion(result: "RefittedPromotion") -> Group:
+    return Group(_promoted(result.promoted), *(Text(f"- {reason}") for reason in result.refit.reasons))
 
 
 def _score(result: "ScoreResult") -> Group:
@@ -200,6 +207,8 @@ def _monitor(result: "MonitorResult") -> Group:
     )
     table.add_row("decisions: failures not predicted", *_share(rates.decision_fn), "")
     table.add_row("decisions: false alerts", *_share(rates.decision_fp), "")
+    if (answered := result.coverage) is not None:
+        table.add_row("answered intervals that held the life", *_share(answered.covered), _percent(answered.level))
     span = (
         "no decision has matured yet; "
         if rates.start >= rates.end
@@ -244,7 +253,8 @@ def _retrain(result: "RetrainResult") -> Group:
             table.add_row(name, *(column(score) for score in scores))
     span = f"both on {format_minute(comparison.start)} to {format_minute(comparison.end)}, {comparison.events} events"
     promised = () if result.promise is None else result.promise.sentences
-    reasons = [Text(f"- {reason}") for reason in (*result.reasons, *promised)]
+    refitted = () if result.refit is None else result.refit.reasons
+    reasons = [Text(f"- {reason}") for reason in (*result.reasons, *promised, *refitted)]
     return Group(head, *reasons, Text(), *([table] if all(scores) else []), Text(span, style="dim"))
 
 
@@ -338,7 +348,8 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "pipelines.jobs.why:Explanation": _explanation,
     "pipelines.figures.champion_figures:FiguresResult": _figures,
     "pipelines.jobs.monitor:MonitorResult": _monitor,
-    "pipelines.jobs.retrain:RetrainResult": _retrain,
+    "pipelines.retraining.result:RetrainResult": _retrain,
+    "pipelines.retraining.by_hand:RefittedPromotion": _refitted_promotion,
     "pipelines.backtesting.backtest_result:BacktestResult": _backtest,
 }
 

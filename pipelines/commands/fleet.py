@@ -76,7 +76,13 @@ def simulate(
         return import_batch(workspace, fleet.advance(end), now=end, progress=progress)
 
 
-def demo(*, seed: int = 7, machines: int = 60, options: Shared = DEFAULTS) -> Any:
+def demo(
+    *,
+    seed: int = 7,
+    machines: int | None = None,
+    live: Annotated[bool, Parameter(negative="")] = False,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Watch a simulated fleet through a drift, end to end.
 
     A predictor is trained and served; a process change makes it miss failures; the drift is noticed, a better model is
@@ -86,8 +92,11 @@ def demo(*, seed: int = 7, machines: int = 60, options: Shared = DEFAULTS) -> An
     ----------
     seed : int
         The same seed plays the same story.
-    machines : int
-        The number of machines in the fleet.
+    machines : int, optional
+        The number of machines in the fleet: 60, or 20 live.
+    live : bool
+        Instead, watch live telemetry: machines at 100 Hz send over a broker that fails once; what arrives is stored
+        once, becomes indicators and predictions, and the bearing that wears out is found. It takes three minutes.
     options : Options
         The workspace, .forewarn-demo by default, and the form of the output. An earlier demonstration there is
         replaced; a folder that holds anything else is left alone.
@@ -97,9 +106,17 @@ def demo(*, seed: int = 7, machines: int = 60, options: Shared = DEFAULTS) -> An
     from pipelines.terminal.progress import bars
 
     root = FOLDER if options.workspace == WORKSPACE else options.workspace
+    if live:
+        from pipelines.demo.live.live_demo import LiveStory, run_live_demo
+        from pipelines.fleet.live.outputs import OutputSettings, check_settings
+
+        check_settings(OutputSettings(over=("arrow",)))
+        _clear(root)
+        with bars() as progress:
+            return run_live_demo(root, LiveStory(seed, machines or 20), progress=progress, say=_say)
     _clear(root)
     with bars() as progress:
-        return run_demo(root, Story(seed=seed, machines=machines), progress=progress, say=_say)
+        return run_demo(root, Story(seed=seed, machines=machines or 60), progress=progress, say=_say)
 
 
 def _run_plant(machines: int, seed: int, live: LiveOptions) -> Any:

@@ -10,6 +10,7 @@ from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
     from rich.text import Text
 
@@ -115,7 +116,13 @@ def listed(*, model: str | None = None, options: Shared = DEFAULTS) -> VersionLi
 
 
 def promote(
-    version: int, *, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS
+    version: int,
+    *,
+    reason: str,
+    model: str | None = None,
+    unproven: bool = False,
+    refit: Annotated[bool, Parameter(negative="")] = False,
+    options: Shared = DEFAULTS,
 ) -> Any:
     """Make a version the champion, and record it in the ledger.
 
@@ -132,6 +139,9 @@ def promote(
         The model's name; not needed while the workspace has only one.
     unproven : bool
         Accept a version that was registered without golden inputs, provided that it loads.
+    refit : bool
+        Then fit it once more to all data known by now; the refit takes its place if it behaves alike, else the exit
+        status is 1. The champion itself is only refitted.
     options : Options
         The workspace and the form of the output.
     """
@@ -145,6 +155,8 @@ def promote(
     workspace = options.open()
     registry = Registry(workspace)
     name, now = model_name(workspace, model), pd.Timestamp.now("UTC")
+    if refit:
+        return _promote_and_refit(workspace, name, version, reason, now, unproven=unproven)
     promised = promise_status(workspace, name, version, settings=settings_of(workspace), now=now, hidden=True)
     return promotion.promote(
         registry,
@@ -158,6 +170,28 @@ def promote(
         now=now,
         unproven=unproven,
     )
+
+
+def _promote_and_refit(
+    workspace: "Workspace", name: str, version: int, reason: str, now: "pd.Timestamp", *, unproven: bool
+) -> Any:
+    from pipelines.retraining.by_hand import promote_and_refit
+    from pipelines.terminal.progress import bars
+    from pipelines.terminal.termination import termination_interrupts
+
+    settings = settings_of(workspace)
+    with termination_interrupts(), bars() as progress:
+        return promote_and_refit(
+            workspace,
+            name,
+            version,
+            actor=_person(),
+            reason=reason,
+            now=now,
+            settings=settings,
+            unproven=unproven,
+            progress=progress,
+        )
 
 
 def rollback(*, reason: str, model: str | None = None, unproven: bool = False, options: Shared = DEFAULTS) -> Any:

@@ -17,7 +17,7 @@ from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
 from models.experiment.experiment import load_experiment
 from models.outcomes.error_rates import error_rates
 from models.outcomes.outcomes import outcomes
-from models.retraining.retraining_policy import RETRAIN
+from models.retraining.retraining_policy import DRIFT, RETRAIN
 from pipelines.demo.endpoint import endpoint
 from pipelines.demo.replay import DemoReplay, Stage, play
 from pipelines.demo.story import Story
@@ -32,15 +32,11 @@ from pipelines.settings.settings import Settings, read_settings
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "fleet.toml"
 # The changed symptoms take two to three weeks of data to learn; a long holdout would leave the challenger none of it.
-# The story is about drift, so nothing is retrained while there is none. Simulated machines fail each for itself; tests
-# that had to allow for hot weeks and bad batches would need some weeks more to be sure.
+# The story is about drift, so errors alone do not pay for a refresh; a drift once answered is followed up as ever.
 SETTINGS = """
 [retrain]
 holdout = "14d"
-refresh_budget = 0
-
-[drift]
-dependence = "independent"
+refresh_pays_at = 1e9
 """
 RIVAL = ("estimator.kind='logistic'", "estimator.params={}", "model='fleet-failure-logistic'")
 
@@ -57,9 +53,10 @@ class DemoResult:
 
     @property
     def why(self) -> str:
-        """Return the command that explains the last decision to retrain, or the last decision if there is none."""
+        """Return the command that explains the last decision to answer a drift, or the last one if there is none."""
         recorded = decisions(open_records(self.workspace.records_url), model_name=self.model)
-        retrainings = recorded.loc[recorded["decision"] == RETRAIN, "id"]
+        triggers = recorded["evidence"].map(lambda evidence: evidence.get("occasion"))
+        retrainings = recorded.loc[(recorded["decision"] == RETRAIN) & (triggers == DRIFT), "id"]
         number = f" {retrainings.iloc[-1]}" if len(retrainings) else ""
         return f"forewarn why retraining{number} --model {self.model} -w {_shortest(self.workspace.root)}"
 

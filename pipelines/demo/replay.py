@@ -104,6 +104,6 @@ def _retrain(stage: Stage, now: pd.Timestamp, look: MonitorResult) -> Swap:
             urgent=decision.urgent,
         )
         promoted = result.decision == PROMOTED
-        version = result.challenger_version
+        version = result.new_champion
         seconds = stage.endpoint.await_version(version) if promoted and version is not None else float("nan")
     return Swap(now, look, result, requests, seconds)

@@ -8,6 +8,7 @@ import pandas as pd
 from models.monitoring.drift import FP, odds_of
 from models.outcomes.error_rates import ErrorRates
 from models.retraining.comparison import HoldoutScore
+from models.retraining.retraining_policy import REFRESH
 from pipelines.demo.replay import DemoReplay, Swap
 from pipelines.demo.story import Story
 from pipelines.importers.batch import ImportResult
@@ -60,7 +61,11 @@ def _start_moments(story: Story, recorded: ImportResult, trained: Sequence[Train
 
 def _swap_moments(swap: Swap) -> Iterator[Moment]:
     result, comparison, requests = swap.result, swap.result.comparison, swap.traffic
-    yield Moment(swap.at, "drift detected", _evidence(swap.look))
+    decision = swap.look.retraining
+    if decision.trigger == REFRESH:
+        yield Moment(swap.at, "follow-up", decision.reasons[-1])
+    else:
+        yield Moment(swap.at, "drift detected", _evidence(swap.look))
     if result.decision == POSTPONED:
         yield Moment(swap.at, POSTPONED, " ".join(comparison.reasons))
         return

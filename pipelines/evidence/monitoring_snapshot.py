@@ -13,6 +13,7 @@ from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
 from models.monitoring.drift import Drift, ReferenceRates, detect_drift
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.monitoring.looks import Grid
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates, unreported_share
@@ -22,6 +23,7 @@ from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
 from pipelines.evidence.alpha_ledger import postponed_until
+from pipelines.evidence.answered_intervals import life_coverage
 from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
@@ -51,6 +53,7 @@ class MonitoringSnapshot:
     findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
+    coverage: IntervalCoverage | None = None  # of answered remaining lives
 
 
 def gather_snapshot(
@@ -134,6 +137,7 @@ def gather_snapshot(
         ),
         findings=findings,
         warnings=tuple(moved_scores(records, champion, now=now, settings=settings)),
+        coverage=life_coverage(records, champion, history, absent, now=now, terms=alarm_terms),
     )
 
 

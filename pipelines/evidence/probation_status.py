@@ -13,6 +13,7 @@ from models.monitoring.looks import Grid, count_looks
 from models.monitoring.probation import ROLL_BACK, WAIT, Probation, assess_probation
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Terms, outcomes
+from models.registry.ledger import replaced_version
 from models.registry.promises import read_promises
 from models.registry.promotion import Promoted, rollback
 from models.registry.registry import Registry
@@ -46,11 +47,13 @@ def on_probation(
     rules = settings.probation
     records, name = open_records(workspace.records_url), champion.model.name
     ledger = promotions(records, model_name=name)
-    latest = ledger[ledger["at"] <= now].tail(1).to_dict("records")
+    ledger = ledger[ledger["at"] <= now]
+    latest = ledger.tail(1).to_dict("records")
     if not latest or not rules.span or latest[0]["to_version"] != champion.model.version:
         return None
     promotion, promoted_at = latest[0], pd.Timestamp(latest[0]["at"])
-    if pd.isna(promotion["from_version"]) or promotion["evidence"].get("rollback"):
+    replaced = replaced_version(ledger)
+    if replaced is None or promotion["evidence"].get("rollback"):
         return None
     if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift.every:
         return None
@@ -69,7 +72,7 @@ def on_probation(
     status = assess_probation(
         count_looks(champion_outcomes, grid),
         promoted_at=promoted_at,
-        promise=_promise(workspace, name, int(promotion["from_version"]), settings, promoted_at),
+        promise=_promise(workspace, name, replaced, settings, promoted_at),
         maturity=terms.maturity,
         rules=rules,
         monitoring=settings.drift,

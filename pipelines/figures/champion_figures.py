@@ -11,12 +11,17 @@ import pandas as pd
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.monitoring.drift import ReferenceRates
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
+from pipelines.figures.interval_samples import ComparedIntervals, compare_intervals
 from pipelines.figures.measured_later import MeasuredLater
 
-_KEPT = ("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high")
+_KEPT = (
+    *("rmse", "rmse_low", "rmse_high", "mae", "rmse_mean", "rmse_capped", "rmse_capped_low", "rmse_capped_high"),
+    *("interval_coverage", "interval_coverage_low", "interval_coverage_high"),
+)
 NO_VERDICT = "none"
 
 
@@ -39,6 +44,8 @@ class FiguresResult:
     report: Path
     unit: str | None = None  # of a condition's value
     clock: Clock = TIME
+    intervals: ComparedIntervals | None = None  # around predicted numbers; None of a version without them
+    coverage: IntervalCoverage | None = None  # of the intervals that were answered; None without any
 
     @property
     def decision(self) -> str:
@@ -67,6 +74,7 @@ class FiguresResult:
             "unit": self.unit,
             "rates": None if self.rates is None else self.rates.to_dict(),
             "promise": as_json(asdict(self.promise)),
+            "interval_coverage": None if self.coverage is None else self.coverage.to_dict(),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             "probation": None,
             "report": str(self.report),
@@ -89,6 +97,8 @@ def champion_figures(
     """Set a champion's predictions, compared with what came later, beside the figures of its evaluation."""
     model, artifact = champion.model, champion.model.artifact
     evaluated = Registry(workspace).metrics(model.name, model.version)
+    intervals = compare_intervals(workspace, champion, later.pairs)
+    held = {} if intervals is None or intervals.later is None else intervals.later.figures
     return FiguresResult(
         model_name=model.name,
         model_version=model.version,
@@ -98,18 +108,21 @@ def champion_figures(
         predicted=later.predicted,
         compared=later.compared,
         assets=later.assets,
-        metrics=_kept(later.metrics),
+        metrics=_kept({**later.metrics, **held}),
         evaluated=_kept(evaluated) if artifact.target != "failure" else {},
         rates=later.rates,
         promise=ReferenceRates.of(model.reference, f"the evaluation of version {model.version}"),
         report=workspace.reports / f"{model.name}.html",
         unit=None if artifact.about is None else artifact.about.unit,
         clock=artifact.clock,
+        intervals=intervals,
+        coverage=later.coverage,
     )
 
 
 def _kept(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(metrics[name]) for name in _KEPT if name in metrics and metrics[name] == metrics[name]}
+    names = (*_KEPT, *(name for name in metrics if name.startswith("interval_")))
+    return {name: float(metrics[name]) for name in names if name in metrics and metrics[name] == metrics[name]}
 
 
 def figure_rows(result: FiguresResult) -> Iterator[tuple[str, str, str]]:
@@ -124,6 +137,8 @@ def figure_rows(result: FiguresResult) -> Iterator[tuple[str, str, str]]:
         scaled = [{name: value / unit.hours for name, value in each.items()} for each in (seen, evaluated)]
         own, promised = (_number(figures, "rmse_capped", f" {unit.plural}") for figures in scaled)
         yield "RMSE, capped", own, promised
+    if "interval_level" in evaluated:
+        yield f"{evaluated['interval_level']:.0%} intervals hold", _held(seen), _held(evaluated)
     if result.rates is not None:
         missed, false = result.rates.missed, result.rates.false_episodes
         yield "failures missed", f"{missed.count} of {missed.of:g}", _share(result.promise.missed.value)
@@ -137,6 +152,14 @@ def _number(figures: Mapping[str, float], name: str, unit: str) -> str:
     low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
     interval = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
     return f"{figures[name]:.4g}{unit}{interval}"
+
+
+def _held(figures: Mapping[str, float]) -> str:
+    """Write the coverage over all predictions, which is what can be compared with a later one's."""
+    name = "interval_coverage_over_life" if "interval_coverage_over_life" in figures else "interval_coverage"
+    if name not in figures:
+        return "not known yet"
+    return _number({key: 100 * value for key, value in figures.items()}, name, "%")
 
 
 def _share(value: float) -> str:

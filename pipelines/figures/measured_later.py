@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,12 @@ from models.labels.breakdowns import NO_TIME
 from models.labels.condition import condition_values, reach_at_readings
 from models.labels.labels import remaining_life
 from models.labels.observation_gaps import disjoint, retired_spans
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, error_rates
 from models.outcomes.outcomes import outcomes
 from models.training.evaluation import evaluate_condition, evaluate_remaining_life
 from models.training.samples import alarm_terms, observation_rule
+from pipelines.evidence.answered_intervals import answered_coverage
 from pipelines.evidence.champion import MonitoredModel, judged_history
 
 _BLOCK = 500  # assets whose readings of one channel are held at once
@@ -38,6 +40,7 @@ class MeasuredLater:
     metrics: Mapping[str, float]  # of a predicted number, as in an evaluation; empty for failures
     rates: ErrorRates | None  # of its alarms; None without any
     pairs: pd.DataFrame  # asset, as_of, prediction and truth of the numbers compared
+    coverage: IntervalCoverage | None = None  # of the intervals answered around them; None without any
 
 
 def measure_later(workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp) -> MeasuredLater:
@@ -53,7 +56,7 @@ def measure_later(workspace: Workspace, champion: MonitoredModel, *, now: pd.Tim
     history = judged_history(workspace, champion, history, now=now)
     rates = _rates(workspace, champion, rows, history, now)
     if champion.model.artifact.target == "remaining_life":
-        return _lives(champion, rows, history, rates)
+        return _lives(workspace, champion, rows, history, rates)
     settled = 0 if rates is None else round(rates.decision_fn.of + rates.decision_fp.of)
     return MeasuredLater(len(rows), settled, rows["asset"].nunique(), {}, rates, _no_pairs())
 
@@ -78,7 +81,9 @@ def _rates(
     return error_rates(judged)
 
 
-def _lives(champion: MonitoredModel, rows: pd.DataFrame, history: History, rates: ErrorRates | None) -> MeasuredLater:
+def _lives(
+    workspace: Workspace, champion: MonitoredModel, rows: pd.DataFrame, history: History, rates: ErrorRates | None
+) -> MeasuredLater:
     failures = history.predicted_failures
     last = failures["known_time"].max() if len(failures) else pd.Timestamp(0, tz="UTC")
     true = remaining_life(
@@ -92,7 +97,9 @@ def _lives(champion: MonitoredModel, rows: pd.DataFrame, history: History, rates
     pairs = pairs[pairs["prediction"].notna() & pairs["remaining_life_h"].notna()]
     cap = champion.model.artifact.cap
     metrics = evaluate_remaining_life(pairs, cap=cap, score_at="all").metrics if len(pairs) else {}
-    return _compared(rows, pairs, "remaining_life_h", metrics, rates)
+    capped = true if cap is None else true.clip(upper=cap / pd.Timedelta(hours=1))
+    coverage = answered_coverage(open_records(workspace.records_url), rows, capped)
+    return replace(_compared(rows, pairs, "remaining_life_h", metrics, rates), coverage=coverage)
 
 
 def _values(
@@ -107,7 +114,8 @@ def _values(
     pairs = rows.assign(condition=truth)
     pairs = pairs[pairs["prediction"].notna() & pairs["condition"].notna()]
     metrics = evaluate_condition(pairs, score_at="all", training_mean=np.nan).metrics if len(pairs) else {}
-    return _compared(rows, pairs, "condition", metrics, None)
+    coverage = answered_coverage(open_records(workspace.records_url), rows, truth)
+    return replace(_compared(rows, pairs, "condition", metrics, None), coverage=coverage)
 
 
 def _measured(

@@ -23,6 +23,8 @@ def retrain_model(
         opened, model, now=time_or_now(now), settings=settings, why=why, trigger=trigger, urgent=urgent
     )
     get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
+    if result.refit is not None:
+        get_run_logger().info("%s: %s", model, " ".join(result.refit.reasons))
     return result.to_dict()
 
 

@@ -11,6 +11,7 @@ from data_contracts.records.records import Decision, MonitorRun, add_decision, a
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.monitoring.drift import Drift, ReferenceRates
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.finding_errors import FindingQuality
@@ -44,6 +45,7 @@ class MonitorResult:
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
     findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
     promised: PromiseStatus | None = None  # whose promise it is, and what keeps it
+    coverage: IntervalCoverage | None = None  # of answered remaining lives; None where none were
 
     @property
     def decision(self) -> str:
@@ -73,6 +75,7 @@ class MonitorResult:
             "probation": None if self.probation is None else self.probation.to_dict(),
             "warnings": list(self.warnings),
             "finding_quality": asdict(self.findings),
+            "interval_coverage": None if self.coverage is None else self.coverage.to_dict(),
             "report": str(self.report),
         }
 
@@ -111,6 +114,7 @@ def monitor_alarms(
         warnings=snapshot.warnings,
         findings=snapshot.findings,
         promised=snapshot.promised,
+        coverage=snapshot.coverage,
     )
 
 

@@ -1,86 +1,37 @@
 """Train a challenger, compare it with the champion, and promote it if it is better."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, wall_clock
-from data_contracts.records.records import Decision, add_decision, open_records
-from data_contracts.tables.history import History, read_history
+from data_contracts.records.records import Decision, Promotion, add_decision, open_records
 from data_contracts.workspace import Workspace
-from models.experiment.condition_outcomes import with_predicted_failures
-from models.experiment.experiment import Experiment
-from models.outcomes.outcomes import Terms
-from models.registry.promotion import Records, complete_ledger, promote
+from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
-from models.retraining.alpha_spending import AlphaWealth, spend
+from models.retraining.alpha_spending import spend
 from models.retraining.comparison import CHALLENGER as CHALLENGER_WINS
-from models.retraining.comparison import Comparison, Contender, compare, no_comparison, plan_on
-from models.retraining.comparison_period import Period, period_after, short_holdout
-from models.retraining.comparison_plan import ComparisonPlan
+from models.retraining.comparison import Comparison, compare, no_comparison
 from models.retraining.retraining_policy import CALENDAR, REFRESH, RetrainingTrigger
+from models.retraining.stored_comparison import read_comparison
 from models.training.samples import observation_rule
 from models.training.training import train
-from pipelines.evidence.alpha_ledger import ALPHA_LEFT, alpha_wealth
-from pipelines.evidence.champion import MonitoredModel, load_champion, monitored_model, terms
+from pipelines.evidence.alpha_ledger import ALPHA_LEFT
+from pipelines.evidence.champion import MonitoredModel, monitored_model
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.evidence.promise_status import PromiseStatus, promise_status
+from pipelines.retraining.challenger import Holdout, challenger_experiment, contender, hold_out, plan_comparison
+from pipelines.retraining.refit import Refit, refit_promoted
+from pipelines.retraining.result import POSTPONED as POSTPONED
+from pipelines.retraining.result import PROMOTED as PROMOTED
+from pipelines.retraining.result import REJECTED as REJECTED
+from pipelines.retraining.result import RetrainResult as RetrainResult
+from pipelines.retraining.unfinished import Unfinished, find_unfinished, write_down
 from pipelines.settings.settings import Settings
-
-PROMOTED = "promoted"
-REJECTED = "rejected"
-POSTPONED = "postponed"
-
-
-@dataclass(frozen=True)
-class RetrainResult:
-    """What a retraining came to."""
-
-    model_name: str
-    champion_version: int  # before the retraining
-    challenger_version: int | None  # None when nothing was trained
-    decision: str  # "promoted" or "rejected"; "postponed" when the holdout has too few events to compare on
-    reasons: tuple[str, ...]  # plain sentences
-    comparison: Comparison
-    promise: PromiseStatus | None = None  # what a promoted challenger is held to
-
-    @property
-    def exit_status(self) -> int:
-        """0 if the challenger was promoted."""
-        return 0 if self.decision == PROMOTED else 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {
-            "model_name": self.model_name,
-            "champion_version": self.champion_version,
-            "challenger_version": self.challenger_version,
-            "decision": self.decision,
-            "reasons": list(self.reasons),
-            "comparison": self.comparison.to_dict(),
-            "promise": None if self.promise is None else self.promise.to_dict(),
-        }
-
-
-@dataclass(frozen=True)
-class _Holdout:
-    """The champion, and the latest part of the history that a challenger is compared with it on."""
-
-    champion: MonitoredModel
-    history: History
-    alarm_terms: Terms
-    length: pd.Timedelta
-    now: pd.Timestamp
-    wealth: AlphaWealth  # what the comparison may spend
-    urgent: bool  # whether it answers a drift
-
-    @property
-    def start(self) -> pd.Timestamp:
-        return self.now - self.length
 
 
 def retrain_champion(
@@ -105,12 +56,21 @@ def retrain_champion(
     `why` is for the ledger. A retraining whose trigger is "refresh" uses up no evidence. `urgent` (the champion has
     drifted) makes the holdout as short as `retrain.drift_events` allow, so that the challenger learns from the newest
     data.
+
+    With `retrain.refit` a promoted challenger is fitted once more, to all that is known at `now`; the refit takes its
+    place if it behaves as the challenger. A retraining of which that was cut off is gone on with, and nothing else is
+    done.
     """
     records = open_records(workspace.records_url)
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
-        complete_ledger(Registry(workspace), records, model_name, now=now, clock=clock)
-        holdout = _hold_out(workspace, model_name, settings, now=now, urgent=urgent)
-        period, plan = _plan(holdout, settings)
+        registry = Registry(workspace)
+        complete_ledger(registry, records, model_name, now=now, clock=clock)
+        if settings.retrain.refit:
+            unfinished = find_unfinished(registry, records, model_name, now=now)
+            if unfinished is not None and unfinished.retraining:
+                return _go_on(workspace, unfinished, settings, progress, clock)
+        holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent)
+        period, plan = plan_comparison(holdout, settings)
         if not plan.made:
             undecided = no_comparison(period, plan)
             result = _result(holdout, None, undecided, why)
@@ -130,75 +90,27 @@ def retrain_champion(
             ALPHA_LEFT: spend(holdout.wealth, result.comparison.alpha_spent, urgent=urgent).to_dict(),
         }
         if result.decision == PROMOTED:
-            promised = _promised(workspace, challenger, result.comparison, settings, now)
+            version = challenger.model.version
+            promised = _promised(workspace, model_name, version, result.comparison.to_dict(), settings, now)
             result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
-            actor, reason = settings.retrain.actor, " ".join(result.reasons)
-            _promote(workspace, holdout, challenger, actor=actor, reason=reason, evidence=evidence, clock=clock)
+            promotion = _promotion(holdout, result, version, evidence, settings)
+            return _promote_and_refit(Refit(workspace, promotion, settings, progress, clock), result)
         _store_decision(records, result, evidence, now)
         return result
 
 
-def challenger_holdout(
-    history: History, settings: Settings, alarm_terms: Terms, *, now: pd.Timestamp, urgent: bool
-) -> pd.Timedelta:
-    """Return how much of the latest history a challenger does not learn from, but is compared on.
-
-    If `urgent` (the champion has drifted), it is as short as its events allow.
-    """
-    usual, events = settings.retrain.holdout, settings.retrain.drift_events
-    if not urgent or not events:
-        return usual
-    return short_holdout(history, usual=usual, events=events, now=now, terms=alarm_terms)
-
-
-def challenger_experiment(
-    experiment: Experiment, *, now: pd.Timestamp, holdout: pd.Timedelta, history: pd.Timedelta | None
-) -> Experiment:
-    """Derive a challenger's experiment from the champion's: split by time at now - holdout, the rest unchanged.
-
-    `history` is how far the training data reach back before the holdout; None is all of it.
-    """
-    boundary = now - holdout
-    start = experiment.data.start
-    if history is not None:
-        start = max(filter(None, [start, boundary - history]))
-    recent = replace(experiment, data=replace(experiment.data, start=start, end=None))
-    return recent.with_split(kind="time", test_start=boundary, test_end=None, score_at="all")
-
-
-def _hold_out(
-    workspace: Workspace, model_name: str, settings: Settings, *, now: pd.Timestamp, urgent: bool
-) -> _Holdout:
-    champion = load_champion(workspace, model_name)
-    data = champion.experiment.data
-    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
-    history = with_predicted_failures(champion.experiment, history)
-    alarm_terms = terms(champion, history, settings, now=now)
-    length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)
-    records = open_records(workspace.records_url)
-    until = champion.trained_until
-    wealth = alpha_wealth(records, model_name, trained_until=until, now=now, rules=settings.promotion)
-    return _Holdout(champion, history, alarm_terms, length, now, wealth, urgent)
-
-
-def _plan(holdout: _Holdout, settings: Settings) -> tuple[Period, ComparisonPlan]:
-    """Plan the comparison before anything is trained, as training takes long."""
-    period = period_after(
-        holdout.history,
-        holdout.champion.trained_until,
-        start=holdout.start,
-        now=holdout.now,
-        stride=holdout.champion.experiment.windows.stride,
-        terms=holdout.alarm_terms,
-        rule=observation_rule(holdout.champion.experiment),
-    )
-    costs, contender = holdout.champion.experiment.costs, _contender(holdout.champion)
-    plan = plan_on(period, contender, settings.promotion, costs, wealth=holdout.wealth, urgent=holdout.urgent)
-    return period, plan
+def _promote_and_refit(job: Refit, result: RetrainResult) -> RetrainResult:
+    """Promote the challenger; with `retrain.refit` refit it too, which is written down before."""
+    records, promotion, refitted = job.records, job.promotion, job.settings.retrain.refit
+    if refitted:
+        write_down(records, promotion, list(result.reasons))
+    _promote(job.workspace, promotion, clock=job.clock)
+    _store_decision(records, result, dict(promotion.evidence), promotion.at)
+    return replace(result, refit=refit_promoted(job)) if refitted else result
 
 
 def _train_challenger(
-    workspace: Workspace, holdout: _Holdout, settings: Settings, progress: ProgressCallback
+    workspace: Workspace, holdout: Holdout, settings: Settings, progress: ProgressCallback
 ) -> MonitoredModel:
     """Train, register and alias a challenger of the champion."""
     champion = holdout.champion
@@ -213,11 +125,11 @@ def _train_challenger(
     return monitored_model(registry.load(champion.model.name, version))
 
 
-def _compare(workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel, settings: Settings) -> Comparison:
+def _compare(workspace: Workspace, holdout: Holdout, challenger: MonitoredModel, settings: Settings) -> Comparison:
     champion, history, now = holdout.champion, holdout.history, holdout.now
     return compare(
-        _contender(champion),
-        _contender(challenger),
+        contender(champion),
+        contender(challenger),
         history,
         start=holdout.start,
         now=now,
@@ -232,12 +144,7 @@ def _compare(workspace: Workspace, holdout: _Holdout, challenger: MonitoredModel
     )
 
 
-def _contender(candidate: MonitoredModel) -> Contender:
-    model = candidate.model
-    return Contender(model.version, model.artifact, candidate.trained_until, model.reference)
-
-
-def _result(holdout: _Holdout, challenger: MonitoredModel | None, comparison: Comparison, why: str) -> RetrainResult:
+def _result(holdout: Holdout, challenger: MonitoredModel | None, comparison: Comparison, why: str) -> RetrainResult:
     """Return the result; without a challenger the retraining is postponed."""
     reasons = comparison.reasons
     if challenger is None:
@@ -256,45 +163,71 @@ def _result(holdout: _Holdout, challenger: MonitoredModel | None, comparison: Co
 
 
 def _promised(
-    workspace: Workspace, challenger: MonitoredModel, comparison: Comparison, settings: Settings, now: pd.Timestamp
-) -> PromiseStatus:
-    return promise_status(
-        workspace,
-        challenger.model.name,
-        challenger.model.version,
-        settings=settings,
-        now=now,
-        comparison=comparison.to_dict(),
-        hidden=True,
-    )
-
-
-def _promote(
     workspace: Workspace,
-    holdout: _Holdout,
-    challenger: MonitoredModel,
-    *,
-    actor: str,
-    reason: str,
-    evidence: dict[str, Any],
-    clock: Callable[[], pd.Timestamp],
-) -> None:
-    registry = Registry(workspace)
-    promote(
-        registry,
-        open_records(workspace.records_url),
-        challenger.model.name,
-        expected_champion=holdout.champion.model.version,
-        to_version=challenger.model.version,
-        actor=actor,
-        reason=reason,
+    name: str,
+    version: int,
+    comparison: dict[str, Any],
+    settings: Settings,
+    now: pd.Timestamp,
+) -> PromiseStatus:
+    return promise_status(workspace, name, version, settings=settings, now=now, comparison=comparison, hidden=True)
+
+
+def _promotion(
+    holdout: Holdout, result: RetrainResult, version: int, evidence: dict[str, Any], settings: Settings
+) -> Promotion:
+    """Return the row of the ledger that a challenger's promotion is to be."""
+    return Promotion(
+        at=holdout.now,
+        model_name=result.model_name,
+        from_version=result.champion_version,
+        to_version=version,
+        actor=settings.retrain.actor,
+        reason=" ".join(result.reasons),
         evidence=evidence,
-        now=holdout.now,
         data_versions=holdout.history.versions,
-        clock=clock,
     )
+
+
+def _promote(workspace: Workspace, promotion: Promotion, *, clock: Callable[[], pd.Timestamp]) -> None:
+    registry = Registry(workspace)
+    carry_out(registry, open_records(workspace.records_url), promotion, clock=clock)
     # A rejected challenger keeps the alias, for inspection.
-    registry.delete_alias(challenger.model.name, CHALLENGER)
+    registry.delete_alias(promotion.model_name, CHALLENGER)
+
+
+def _go_on(
+    workspace: Workspace,
+    unfinished: Unfinished,
+    settings: Settings,
+    progress: ProgressCallback,
+    clock: Callable[[], pd.Timestamp],
+) -> RetrainResult:
+    """Go on with a retraining from where it was cut off, to the same end."""
+    promotion, records = unfinished.promotion, open_records(workspace.records_url)
+    if not unfinished.promoted:
+        _promote(workspace, promotion, clock=clock)
+    Registry(workspace).delete_alias(promotion.model_name, CHALLENGER)
+    result = _stored_result(workspace, unfinished, settings)
+    if not unfinished.decided:
+        _store_decision(records, result, dict(promotion.evidence), promotion.at)
+    refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock))
+    went_on = f"A retraining of {promotion.at:%Y-%m-%d %H:%M} had been cut off; this one went on with it."
+    return replace(result, refit=refit, reasons=(went_on, *result.reasons))
+
+
+def _stored_result(workspace: Workspace, unfinished: Unfinished, settings: Settings) -> RetrainResult:
+    promotion = unfinished.promotion
+    name, version, comparison = promotion.model_name, promotion.to_version, promotion.evidence["comparison"]
+    return RetrainResult(
+        model_name=name,
+        champion_version=cast("int", promotion.from_version),  # a retraining replaces a champion
+        challenger_version=version,
+        decision=PROMOTED,
+        reasons=unfinished.reasons,
+        comparison=read_comparison(comparison),
+        promise=_promised(workspace, name, version, comparison, settings, promotion.at),
+    )
 
 
 def _store_decision(records: Records, result: RetrainResult, evidence: dict[str, Any], now: pd.Timestamp) -> None:

@@ -14,6 +14,7 @@ from data_contracts.records.records import decisions, open_records, predictions,
 from data_contracts.workspace import Workspace
 from features.clock import Clock, asset_clock
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
+from models.registry.ledger import refit_in
 from models.registry.promises import PROMISE_ACCEPTED
 
 Topic = Literal["retraining", "promotion", "alarm"]
@@ -138,7 +139,7 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
     return Explanation(
         question=f"Why is version {row['to_version']} the champion, after {previous}?",
         at=row["at"],
-        decision="rolled back" if row["evidence"].get("rollback") else "promoted",
+        decision=_kind_of_promotion(row["evidence"]),
         seen=(
             f"By {row['actor']}: {row['reason']}",
             *row["evidence"].get("promise", {}).get("sentences", ()),
@@ -149,6 +150,13 @@ def _explain_promotion(row: Mapping[str, Any]) -> Explanation:
             for check in comparison.get("checks", ())
         ),
     )
+
+
+def _kind_of_promotion(evidence: Mapping[str, Any]) -> str:
+    if evidence.get("rollback"):
+        return "rolled back"
+    judged = refit_in(evidence)
+    return "promoted" if judged is None else f"promoted as the refit of version {judged}"
 
 
 def _explain_alarm(row: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any] | None) -> Explanation:

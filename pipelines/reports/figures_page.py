@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from models.registry.promotion import Records
 from pipelines.figures.champion_figures import FiguresResult, figure_rows
 from pipelines.reports.chart import LINE, SERIES, SOFT, render_chart
+from pipelines.reports.interval_section import interval_charts, interval_table
 from pipelines.reports.page import render_page
 from pipelines.reports.report import Conclusion, Fact, timeline_rows
 from pipelines.reports.watch_page import ledger_marks
@@ -23,13 +24,19 @@ def write_figures_page(records: Records, result: FiguresResult, pairs: pd.DataFr
     is_life = result.target == "remaining_life"
     unit = result.clock.unit(pairs["truth"])
     axis = f"remaining life, {unit.plural}" if is_life else result.unit or "value"
+    charts = [_pairs(pairs, axis, unit.hours if is_life else 1.0)] if len(pairs) else []
+    tables = []
+    if result.intervals is not None:
+        charts += interval_charts(result.intervals)
+        tables.append(interval_table(result.intervals))
     page = render_page(
         "reports/report.html.jinja",
         title=f"{result.model_name}: the champion's predictions and what came later",
         now=f"{result.now:%Y-%m-%d %H:%M} UTC",
         facts=list(_facts(result)),
         conclusion=Conclusion(result.decision, result.reasons),
-        charts=[_pairs(pairs, axis, unit.hours if is_life else 1.0)] if len(pairs) else [],
+        charts=charts,
+        tables=tables,
         timeline=timeline_rows(ledger_marks(records, result.model_name, now=result.now)),
     )
     result.report.parent.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from models.outcomes.error_rates import ErrorRates, Rate
+from pipelines.figures.interval_samples import ComparedIntervals
 from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, format_axes, render_chart
 from pipelines.reports.chart import Mark as Mark
 from pipelines.reports.evidence_chart import RATES, draw_evidence
 from pipelines.reports.evidence_chart import EvidenceSeries as EvidenceSeries
+from pipelines.reports.interval_section import interval_charts, interval_table
 from pipelines.reports.page import render_page
 
 
@@ -57,16 +59,18 @@ def write_report(
     evidence: Sequence[EvidenceSeries] = (),
     facts: Sequence[Fact] = (),
     conclusion: Conclusion | None = None,
+    intervals: ComparedIntervals | None = None,
 ) -> Path:
     """Write the page to `path`, and return it.
 
     `series` are the rates of consecutive periods; `marks` are drawn into the charts, and `timeline` is listed by time.
-    `promises` are drawn as reference lines, and `evidence` against its threshold, a chart for each rate.
+    `promises` are drawn as reference lines, and `evidence` against its threshold, a chart for each rate. `intervals`
+    are those of predicted lives.
     """
     rates = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
     tests = [draw_evidence(own, marks, now) for rate in RATES if (own := [one for one in evidence if one.rate == rate])]
     # First what matters to a plant, then the evidence on it, and the classical rates last.
-    charts = [*rates[:2], *tests, *rates[2:]]
+    charts = [*rates[:2], *tests, *rates[2:], *([] if intervals is None else interval_charts(intervals))]
     page = render_page(
         "reports/report.html.jinja",
         title=title,
@@ -74,6 +78,7 @@ def write_report(
         facts=facts,
         conclusion=conclusion,
         charts=charts,
+        tables=[] if intervals is None else [interval_table(intervals)],
         timeline=timeline_rows(timeline),
     )
     path.parent.mkdir(parents=True, exist_ok=True)

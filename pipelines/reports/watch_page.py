@@ -7,15 +7,19 @@ import pandas as pd
 
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
+from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
+from models.registry.ledger import refit_in
 from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.promotion import Records
 from models.registry.registry import Registry
 from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, observation_gaps
+from pipelines.figures.interval_samples import compare_intervals
 from pipelines.reports.report import Conclusion, EvidenceSeries, Fact, Mark, PromisedRates, write_report
+from pipelines.retraining.refit import DIFFERS, FAILED
 from pipelines.settings.settings import Settings
 
 _PERIODS = 20
@@ -26,6 +30,8 @@ _DECISIONS = {
     "rejected": ("rejected", "challenger rejected"),
     "postponed": ("postponed", "retraining postponed"),
     PROMISE_ACCEPTED: ("trigger", "looser promise accepted"),
+    DIFFERS: ("rejected", "refit differs"),
+    FAILED: ("rejected", "refit failed"),
 }
 
 
@@ -61,8 +67,9 @@ def write_watch_page(
         now=now,
         promises=_promises(workspace, records, snapshot.champion, series, settings, now),
         evidence=evidence_series(records, name, now=now),
-        facts=_facts(snapshot.champion, snapshot.rates, records),
+        facts=_facts(snapshot.champion, snapshot.rates, records, snapshot.coverage),
         conclusion=Conclusion(decision.decision, (*decision.reasons, *_remarks(snapshot))),
+        intervals=compare_intervals(workspace, snapshot.champion),
     )
 
 
@@ -116,6 +123,8 @@ def ledger_marks(records: Records, name: str, *, now: pd.Timestamp) -> list[Mark
     for row in promotions(records, model_name=name).to_dict("records"):
         rolled_back = bool(row["evidence"].get("rollback"))
         kind, label = ("rollback", "back to v{}") if rolled_back else ("promotion", "v{} promoted")
+        if (judged := refit_in(row["evidence"])) is not None:
+            label = f"v{{}}, refit of v{judged}"
         detail = f"{row['reason']} (by {row['actor']})"
         marks.append(Mark(row["at"], kind, label.format(row["to_version"]), detail))
     return sorted((mark for mark in marks if mark.at <= now), key=lambda mark: mark.at)
@@ -146,7 +155,9 @@ def _promises(
     return promises
 
 
-def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> list[Fact]:
+def _facts(
+    champion: MonitoredModel, rates: ErrorRates, records: Records, coverage: IntervalCoverage | None
+) -> list[Fact]:
     ledger = promotions(records, model_name=champion.model.name)
     own = ledger.loc[ledger["to_version"] == champion.model.version, "at"]
     since = "" if own.empty else f"since {own.max():%Y-%m-%d}"
@@ -164,7 +175,14 @@ def _facts(champion: MonitoredModel, rates: ErrorRates, records: Records) -> lis
             f"{rates.false_episodes.count} in {rates.false_episodes.of:.1f} asset-months",
         ),
         Fact("Uncovered failures", str(rates.uncovered), "no prediction in time"),
+        *([] if coverage is None else [_held(coverage)]),
     ]
+
+
+def _held(coverage: IntervalCoverage) -> Fact:
+    held, span = coverage.covered, f"{coverage.covered.low:.0%} to {coverage.covered.high:.0%}"
+    detail = f"{held.count} of {held.of:g} answered intervals ({span}), declared {coverage.level:.0%}"
+    return Fact("Remaining life within", _percent(held), detail)
 
 
 def _percent(rate: Rate) -> str:

@@ -16,6 +16,7 @@ from features.setting_types import (
     Number,
     OrWord,
     PositiveDuration,
+    Share,
     TimeZone,
 )
 from models.monitoring.drift import Budget
@@ -68,6 +69,12 @@ class RetrainSettings(Gates):
     """The last part of the history, on which champion and challenger are compared."""
     history: Annotated[Duration | None, OrWord("all")] = None
     """How far back the challenger's training data reach."""
+    refit: Flag = False
+    """Whether a promoted challenger is fitted once more, to all data known by then, the holdout included; the refit
+    takes its place if it behaves as the challenger that was judged."""
+    refit_limit: Share = 0.3
+    """How far the refit may differ from that one on recent data: the alarm episodes that it drops, and those that it
+    adds, as a share of the other's; and the change of the sum of its predictions."""
     actor: str = "forewarn"
     """Who is written into the ledger when a flow promotes."""
 

@@ -14,7 +14,7 @@ def key_value_table(values: Mapping[str, Any]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _flatten(values):
-        table.add_row(name, _text(value))
+        table.add_row(name, Text(_text(value)))
     return table
 
 
@@ -24,7 +24,7 @@ def records_table(records: Sequence[Mapping[Any, Any]], *, title: str | None = N
     for name in records[0] if records else ():
         table.add_column(name.replace("_", " "), overflow="fold")
     for record in records:
-        table.add_row(*(_text(value) for value in record.values()))
+        table.add_row(*(Text(_text(value)) for value in record.values()))
     return table
 
 

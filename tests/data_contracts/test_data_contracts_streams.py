@@ -274,7 +274,7 @@ def test_a_table_out_of_reach_confirms_nothing_and_loses_nothing(press, monkeypa
     other = replace(PRESS, name="lathe", asset_type="lathe")
     register(press.contracts, other, now=NOW)
     writer, append = StreamWriter(press), StreamTable.append
-    both = [message("m1", 0, (1.0, 200.0, 3.0)), replace(message("l1", 0), asset_type="lathe")]
+    both = [message("m1", 0, (1.0, 200.0, 3.0)), replace(message("z1", 0), asset_type="lathe")]
 
     def full(table, rows, transactions):
         if table.table == other.table:

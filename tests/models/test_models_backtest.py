@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
-from models.backtesting.backtest import Compared, ReplayResult, ReplaySchedule, Version, replay
+from models.backtesting.backtest import ReplayResult, ReplaySchedule, replay
 from models.backtesting.backtest_figures import Account, Prices, account, figures, in_force
 from models.backtesting.detectors import RIVER, binomial, k_of_n, river_detector
+from models.backtesting.outcome_sources import OutcomeSources
+from models.backtesting.replay_models import Compared, Version
 from models.backtesting.retraining_rules import (
     Rule,
     Situation,
@@ -84,6 +86,11 @@ def build_history(reported_late: pd.Timedelta = 6 * HOUR) -> History:
 HISTORY = build_history()
 
 
+def known(history: History = HISTORY, terms: Terms = TERMS) -> Callable[[pd.Timestamp], OutcomeSources]:
+    """Return what alarms are judged by, as known at a time."""
+    return lambda at: OutcomeSources(at, history.failures, history.work_orders, terms)
+
+
 @dataclass
 class Skilled:
     """Models that catch every failure but each tenth, and after the change, if trained before it, but each second."""
@@ -133,7 +140,7 @@ class Skilled:
 
 
 def run(rule: Rule, models: Skilled | None = None) -> ReplayResult:
-    return replay(rule, HISTORY, models or Skilled(), PLAN, terms=lambda _: TERMS)
+    return replay(rule, models or Skilled(), PLAN, known())
 
 
 @cache
@@ -215,14 +222,14 @@ def test_comparisons_spend_what_accrues() -> None:
         return plan_comparison(events, wealth, rules, ExpectedErrors(0.2, 0.5, PRICES.errors), urgent=urgent)
 
     models = Skilled(plans=plans)
-    result = replay(always(), HISTORY, models, PLAN, terms=lambda _: TERMS, promotion=rules)
+    result = replay(always(), models, PLAN, known(), promotion=rules)
     assert list(result.postponed_at) == list(PLAN.looks[1::2])
     assert models.trainings == [day(START), *PLAN.looks[::2]]
     # The first has what accrued since the first model's training data ended, the others what came since the last.
     routine = [wealth.routine for wealth in models.wealth]
     assert routine[0] == pytest.approx(15 / 365)
     assert routine[2::2] == pytest.approx([28 / 365] * len(routine[2::2]))
-    total = figures([account(result, HISTORY, PLAN, terms=TERMS, prices=PRICES)], PLAN, ASSETS)[0]
+    total = figures([account(result, PLAN, known()(PLAN.end), prices=PRICES)], PLAN, ASSETS)[0]
     assert (total.postponed, total.retrainings) == (len(PLAN.looks[1::2]), len(PLAN.looks[::2]))
 
 
@@ -301,7 +308,7 @@ def test_a_rejected_refresh_uses_up_no_evidence() -> None:
 def test_refreshes_are_not_false_retrainings() -> None:
     """A refresh claims no drift, so none is false; it is counted, and paid for."""
     result = run(our_rule(RefreshRule(refresh_pays_at=0.0)))
-    one = account(result, HISTORY, PLAN, terms=TERMS, prices=PRICES)
+    one = account(result, PLAN, known()(PLAN.end), prices=PRICES)
     total = figures([one], PLAN, ASSETS, changes=[day(CHANGE)])[0]
     assert total.refreshes == sum(retraining.trigger == REFRESH for retraining in result.retrainings) > 2
     assert total.false_retrainings == 0
@@ -313,10 +320,10 @@ def test_refreshes_are_not_false_retrainings() -> None:
 def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
     """What became known after a look changes nothing that a rule sees up to it."""
     moment = PLAN.looks[until - 1]
-    known = replace(HISTORY, failures=HISTORY.failures[HISTORY.failures["known_time"] <= moment])
+    then = replace(HISTORY, failures=HISTORY.failures[HISTORY.failures["known_time"] <= moment])
     plan = ReplaySchedule(PLAN.start, moment, PLAN.every)
     # The models are the same: their predictions at a time depend on that time, not on later failures.
-    whole, cut = _shown(HISTORY, PLAN), _shown(known, plan)
+    whole, cut = _shown(HISTORY, PLAN), _shown(then, plan)
     for before, after in zip(whole, cut, strict=False):
         assert (before.at, before.since, before.promise) == (after.at, after.since, after.promise)
         for frame in ("decisions", "episodes", "failures"):
@@ -325,7 +332,7 @@ def test_a_rule_sees_nothing_known_after_the_look(until: int) -> None:
 
 def _shown(history: History, plan: ReplaySchedule) -> list[Situation]:
     seen: list[Situation] = []
-    replay(recording(seen), history, Skilled(), plan, terms=lambda _: TERMS)
+    replay(recording(seen), Skilled(), plan, known(history))
     return seen
 
 
@@ -333,7 +340,9 @@ def test_two_replays_are_alike() -> None:
     """The same history and rule give the same result."""
     first, second = replay_of("ours"), run(our_rule())
     assert first.retrainings == second.retrainings
-    assert first.tenures == second.tenures
+    assert [(one.since, one.version, one.promise) for one in first.tenures] == [
+        (one.since, one.version, one.promise) for one in second.tenures
+    ]
     pd.testing.assert_frame_equal(first.predictions, second.predictions)
 
 
@@ -354,9 +363,7 @@ def test_evidence_is_used_once() -> None:
 def test_asking_a_person_is_recorded(person_retrains: bool) -> None:
     """A look at which a rule asks for a person is recorded, and retrains if the person does."""
     plan = replace(PLAN, person_retrains=person_retrains)
-    result = replay(
-        Rule("asking", "", lambda _: RetrainingDecision(ASK, ())), HISTORY, Skilled(), plan, terms=lambda _: TERMS
-    )
+    result = replay(Rule("asking", "", lambda _: RetrainingDecision(ASK, ())), Skilled(), plan, known())
     assert result.asked_person_at == PLAN.looks
     assert [one.at for one in result.retrainings] == (list(PLAN.looks) if person_retrains else [])
 
@@ -381,7 +388,7 @@ def test_becoming_champion_is_not_drift() -> None:
 
     seen: list[Situation] = []
     long = replace(TERMS, horizon=72 * HOUR)
-    replay(recording(seen), HISTORY, Shrill(), PLAN, terms=lambda _: long)
+    replay(recording(seen), Shrill(), PLAN, known(terms=long))
     assert not sum(look.false_episodes for look in seen[-1].looks())
 
 
@@ -392,7 +399,7 @@ def test_a_history_without_a_look_is_refused() -> None:
 
 
 def accounts(*names: str) -> list[Account]:
-    return [account(replay_of(name), HISTORY, PLAN, terms=TERMS, prices=PRICES) for name in names]
+    return [account(replay_of(name), PLAN, known()(PLAN.end), prices=PRICES) for name in names]
 
 
 def test_every_failure_that_matured_is_counted_once() -> None:

@@ -13,7 +13,8 @@ from data_contracts.records.records import Decision, Promotion, add_decision, ad
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, as_json, occurrence, share
 from models.promises.reference_rates import MISSED, ReferenceRates
-from models.registry.promises import PROMISE_ACCEPTED, own_promise, read_promises
+from models.promises.succession import ChampionEvidence, own_promise
+from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.run_record import PROMISE_CARRIED
 
 START, DAY = pd.Timestamp("2026-06-01", tz="UTC"), pd.Timedelta(days=1)
@@ -136,7 +137,7 @@ def test_a_compared_version_promises_the_mean_of_both_models(records: Any) -> No
         }
         for side, (missed, failures, false) in sides.items()
     }
-    own = own_promise(tags(rates(3, 30, 10, 20.0)), 2, comparison, None)
+    own = own_promise(ChampionEvidence(2, rates(3, 30, 10, 20.0), comparison), None)
     assert own.missed.value == pytest.approx(6 / 30)
     assert own.false_episodes.value == pytest.approx(1.0)
     assert "comparison that promoted version 2" in own.source

@@ -147,5 +147,28 @@ def test_reasons_say_what_is_assumed() -> None:
         for mode in ("auto", "independent", "any")
     }
     assert "26 weeks of its evaluation" in texts["auto"]
+    assert "up to a correlation of 0.1" in texts["auto"]
     assert "Nothing is assumed" in texts["any"]
     assert "look may" not in texts["independent"]
+
+
+def test_a_plant_that_knows_more_may_allow_for_more() -> None:
+    """What is declared is in the evidence and the reasons, and bad weeks refute less where more is allowed for."""
+    looks = _looks([0, 8, 1, 9, 0, 9, 8], failures=20)
+    promise, strongest = replace(EVALUATED, weeks=()), []
+    for budget in (Budget(), Budget(correlation=0.3, variation=0.9)):
+        evidence = evidence_of(looks, promise, budget)
+        assert [each.scatter for each in evidence] == [budget.correlation] * 2 + [budget.variation] * 2
+        strongest.append(evidence[1].log_e_values[-1])
+    assert strongest[0] > strongest[1]
+    missed, false = sentences(looks, promise, evidence)
+    assert "up to a correlation of 0.3" in missed
+    assert "up to a rate that varies by 90% from look to look" in false
+    assert {each.scatter for each in evidence_of(looks, promise, Budget(dependence="any"))} == {None}
+
+
+def test_a_false_alarm_of_a_look_in_which_nothing_was_watched_stops_no_test() -> None:
+    """As after a shutdown: later looks are tested as if it had not been."""
+    looks = _looks([1] * 10, false=60)
+    looks[1] = Look(looks[1].at, missed=0, failures=0, false_episodes=1, exposure=0.0)
+    assert {rate for rate, _ in _rejected(looks)} == {"fp"}

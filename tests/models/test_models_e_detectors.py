@@ -1,3 +1,5 @@
+"""Evidence of independent events in the recent past: how often it is wrong, how soon right, and exact expectations."""
+
 import math
 
 import numpy as np
@@ -6,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from data_contracts.errors import UsageError
-from models.sequential_tests.e_detectors import EDetector, overshoot_factor, shiryaev_roberts
+from models.sequential_tests.e_detectors import overshoot_factor, shiryaev_roberts
 from models.sequential_tests.e_processes import Alternatives, FloatArray, bernoulli_alternatives, poisson_alternatives
 
 MISSES = bernoulli_alternatives(0.2, 0.35)
@@ -109,48 +110,11 @@ def test_the_factor_is_one_where_no_outcome_overshoots() -> None:
     assert overshoot_factor(np.zeros(16), 1, MISSES, 20.0) == pytest.approx(1, abs=1e-9)
 
 
-def test_a_detector_matches_the_vectorised_sums() -> None:
-    """A detector updated look by look rejects when the simulated ones do, and stays rejected."""
-    counts = np.random.default_rng(6).binomial(6, 0.35, (20, 40))
-    for history, first in zip(counts, _first_rejection(MISSES, counts, 6, 100), strict=True):
-        detector, rejections = EDetector(MISSES, 100), []
-        for missed in history:
-            detector.update(int(missed), 6)
-            rejections.append(detector.rejected)
-        assert rejections == [look + 1 >= first for look in range(40)]
-
-
-@pytest.mark.parametrize("alternatives", [MISSES, FALSE_ALARMS])
-def test_updates_of_nothing_are_no_evidence(alternatives: Alternatives) -> None:
-    """Looks in which nothing has matured leave the evidence as it was."""
-    detector = EDetector(alternatives, 10)
-    for _ in range(100):
-        detector.update(0, 0)
-    assert detector.log_e_value == -math.inf
-    assert not detector.rejected
-
-
-def test_one_huge_update_is_fast_and_finite() -> None:
+def test_one_huge_update_is_finite() -> None:
     """Hundreds of thousands of trials in one update give a finite log."""
-    detector = EDetector(MISSES, 100)
-    detector.update(60_000, 300_000)
-    assert math.isfinite(detector.log_e_value)
-    assert not detector.rejected
-    detector.update(150_000, 300_000)
-    assert math.isfinite(detector.log_e_value)
-    assert detector.rejected
-
-
-@pytest.mark.parametrize("mean_time", [1, 0, -5, math.inf, math.nan])
-def test_impossible_mean_times_are_refused(mean_time: float) -> None:
-    """A mean time must be a finite number of updates above one."""
-    with pytest.raises(UsageError):
-        EDetector(MISSES, mean_time)
-
-
-def test_impossible_updates_are_refused() -> None:
-    """More events than trials, and events without exposure, are usage errors."""
-    with pytest.raises(UsageError):
-        EDetector(MISSES, 100).update(2, 1)
-    with pytest.raises(UsageError):
-        EDetector(FALSE_ALARMS, 100).update(1, 0)
+    sums = np.full(len(MISSES.rates), -np.inf)
+    for missed, rejected in ((60_000, False), (150_000, True)):
+        sums = shiryaev_roberts(sums, missed, 300_000, MISSES, math.log(100))
+        evidence = MISSES.log_mixture(sums)
+        assert math.isfinite(evidence)
+        assert (evidence >= math.log(100)) == rejected

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.sequential_tests.count_models import (
-    BETA_BINOMIAL,
-    NEGATIVE_BINOMIAL,
     CountModel,
     FloatArray,
+    beta_binomial,
+    negative_binomial,
     overshoot_tables,
 )
 from models.sequential_tests.dispersion import ReferenceCounts, dispersion_likelihoods
 from models.sequential_tests.overdispersed import Hypotheses, overdispersed_evidence
 
 THRESHOLD = 20.0
+BETA_BINOMIAL, NEGATIVE_BINOMIAL = beta_binomial(0.3), negative_binomial(0.6)
 
 
 def _nothing_before(histories: int, rate: float) -> ReferenceCounts:
@@ -184,6 +185,19 @@ def test_looks_without_events_change_nothing(missed: list[int], data: st.DataObj
     alone = _evidence(BETA_BINOMIAL, np.array([missed], dtype=float), 6.0, 0.2, 0.3)
     np.testing.assert_allclose(since[0, places], alone[0][0], atol=1e-9)
     np.testing.assert_allclose(recent[0, places], alone[1][0], atol=1e-9)
+
+
+@pytest.mark.parametrize(("model", "amount", "usual"), [(BETA_BINOMIAL, 20.0, 4.0), (NEGATIVE_BINOMIAL, 100.0, 20.0)])
+def test_no_single_look_decides(model: CountModel, amount: float, usual: float) -> None:
+    """However bad a look, it multiplies either evidence by a bounded factor; two or three bad ones decide."""
+    bad = np.array([[*[usual] * 30, *[5 * usual] * 4]])
+    most = math.log(model.most_gain) + 1e-9
+    since, recent = _evidence(model, bad, amount, 0.2, 0.3)
+    for values, started in ((since[0], 0.0), (recent[0], 1.0)):
+        assert values[30] > values[29] + math.log(2), "it is evidence"
+        # Each look starts another e-process of one.
+        assert (np.exp(values[1:]) <= np.exp(most) * (np.exp(values[:-1]) + started)).all()
+    assert recent[0, -1] > math.log(THRESHOLD)
 
 
 def test_histories_side_by_side_are_those_alone() -> None:

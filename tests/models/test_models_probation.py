@@ -90,6 +90,14 @@ def test_a_bad_champion_is_detected_within_the_span() -> None:
     assert by_week > 70
 
 
+def test_what_monitoring_declares_holds_on_probation() -> None:
+    """The mode, and how far events may be correlated or vary, are those of later monitoring."""
+    declared = Budget(correlation=0.25, variation=0.8)
+    evidence = _assess(_look(7), monitoring=declared).evidence
+    assert [each.scatter for each in evidence] == [0.25, 0.8]
+    assert _assess(_look(7), monitoring=Budget(dependence="any")).evidence[0].dependence == "any"
+
+
 def test_without_a_promise_there_is_no_test() -> None:
     """Without a promise there is no test, and a promise of no miss at all can still be tested."""
     nothing = _assess(_look(28, missed=6, false=40), promise=NOTHING)

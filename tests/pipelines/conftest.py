@@ -151,6 +151,10 @@ def plant(_template: Workspace, tmp_path: Path) -> Plant:
     root = tmp_path / "plant"
     shutil.copytree(_template.root, root)
     workspace = init_workspace(root)
+    return Plant(workspace, small_plant_settings(workspace))
+
+
+def small_plant_settings(workspace: Workspace) -> Settings:
+    """Return the settings of the plant: few failures, and a short holdout."""
     settings = read_settings(workspace, {}).with_section("monitor", span=40 * DAY)
-    settings = settings.with_section("retrain", holdout=12 * DAY, min_failures=8)
-    return Plant(workspace, settings)
+    return settings.with_section("retrain", holdout=12 * DAY, min_failures=8)

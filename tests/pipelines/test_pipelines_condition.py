@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from data_contracts.contract.contract import load_contract
 from data_contracts.contract.registered import register
 from data_contracts.records.answer_records import add_predictions
+from data_contracts.records.asset_records import answers_of
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
@@ -260,6 +261,13 @@ def test_a_crossing_goes_through_the_whole_loop(plant: Plant) -> None:
     assert live < retrained.comparison.start
 
 
+def intervals_of(workspace: Workspace, ids: list[str]) -> list[tuple[float, float]]:
+    """Read the intervals that were answered."""
+    answers = answers_of(open_records(workspace.records_url), ids)
+    intervals = [json.loads(answers[name])["condition"]["interval"] for name in ids]
+    return [(interval["low"], interval["high"]) for interval in intervals]
+
+
 @pytest.mark.slow
 def test_a_value_is_scored_served_and_compared_with_what_was_measured(plant: Plant) -> None:
     """With its unit and the time it is meant for; monitored by its error beside the evaluation's, without a verdict."""
@@ -294,13 +302,24 @@ def test_a_value_is_scored_served_and_compared_with_what_was_measured(plant: Pla
     meant = zip(stored["asset"], stored["as_of"] + 6 * HOUR, strict=True)
     later = [truth.get(key, np.nan) for key in meant]
     assert content["compared"] == int(np.isfinite(later).sum())
+    # As often as the intervals that were answered hold what was measured, each pump weighing the same.
+    ends = intervals_of(workspace, stored["prediction_id"].tolist())
+    held = pd.Series([low <= true <= high for (low, high), true in zip(ends, later, strict=True)])[np.isfinite(later)]
+    by_pump = held.groupby(stored["asset"].to_numpy()[held.index]).mean()
+    assert content["metrics"]["interval_coverage"] == pytest.approx(by_pump.mean())
+    assert content["metrics"]["interval_level"] == content["evaluated"]["interval_level"] == 0.9
+    assert {"interval_width", "interval_width_constant"} <= content["evaluated"].keys() & content["metrics"].keys()
     text = printed(watched)
+    assert "90% intervals hold" in text
     assert "No drift is decided on: it predicts a value" in text
     assert "RMSE" in text
     assert "um" in text
     page = watched.report.read_text()
     assert "Predicted, and what came later" in page
     assert "in the evaluation" in page
+    assert "Intervals of 90%" in page
+    assert "Predicted, with intervals, and true" in page
+    assert "How often intervals hold" in page
     one = stored.iloc[0]
     for _, _, client in plant.client("value", plant.at(105)):
         told = client.get(f"/why/{one['prediction_id']}").json()

@@ -13,10 +13,11 @@ from data_contracts.records.answer_records import find_answers
 from data_contracts.records.records import decisions, open_records, predictions
 from models.experiment.experiment import load_experiment
 from models.registry.registry import Registry
+from models.retraining.retraining_policy import REFRESH, RetrainingDecision
 from pipelines.cli import app
 from pipelines.demo import timeline
 from pipelines.demo.demonstration import EXPERIMENT, DemoResult, run_demo
-from pipelines.demo.story import Story
+from pipelines.demo.story import DAY, Story
 from pipelines.jobs.why import explain_decision
 
 pytestmark = pytest.mark.slow
@@ -61,13 +62,44 @@ def test_the_answer_for_programs_is_json(shown: DemoResult) -> None:
 def test_a_postponed_retraining_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     """When nothing was trained the timeline says so with its reason, and names no version."""
     monkeypatch.setattr(timeline, "_evidence", lambda _: "evidence")
+    drifted = SimpleNamespace(retraining=RetrainingDecision("retrain", ()))
     early = SimpleNamespace(champion=None, challenger=None, reasons=("2 events in the period: too few.",))
     result = SimpleNamespace(decision="postponed", comparison=early, challenger_version=None)
-    moments = list(timeline._swap_moments(SimpleNamespace(at=0, look=None, result=result, traffic=None)))  # type: ignore[arg-type]
+    moments = list(timeline._swap_moments(SimpleNamespace(at=0, look=drifted, result=result, traffic=None)))  # type: ignore[arg-type]
     assert [(moment.what, moment.detail) for moment in moments] == [
         ("drift detected", "evidence"),
         ("postponed", "2 events in the period: too few."),
     ]
+
+
+def test_a_follow_up_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that follows one which answered a drift rests on no test; the timeline says what it rests on."""
+    monkeypatch.setattr(timeline, "_score", lambda side: side)
+    due = RetrainingDecision("retrain", ("Nothing is known yet.", "Follow-up 1 of 3."), trigger=REFRESH)
+    compared = SimpleNamespace(challenger="v3 misses 1 of 10", champion="v1 misses 6 of 10")
+    result = SimpleNamespace(decision="rejected", comparison=compared, challenger_version=3)
+    swap = SimpleNamespace(at=0, look=SimpleNamespace(retraining=due), result=result, traffic=None)
+    moments = list(timeline._swap_moments(swap))  # type: ignore[arg-type]
+    assert [(moment.what, moment.detail) for moment in moments] == [
+        ("follow-up", "Follow-up 1 of 3."),
+        ("rejected v3", "v3 misses 1 of 10; v1 misses 6 of 10"),
+    ]
+
+
+@pytest.mark.verify
+def test_the_drift_is_found_and_a_better_champion_promoted(tmp_path: Path) -> None:
+    """The story as it is shipped, up to a week after the promotion: with the tests by default, within ten weeks."""
+    story = replace(Story(), days=220)
+    shown = run_demo(tmp_path / "w", story, say=lambda _: None)
+    at = {moment.what: moment.at for moment in shown.moments}
+    assert story.change < at["drift detected"] <= story.change + 56 * DAY
+    promoted = max(at[what] for what in at if what.startswith("champion"))
+    assert at["drift detected"] <= promoted <= story.change + 70 * DAY
+    lines = [moment.what for moment in shown.moments]
+    assert lines.index("process change") < lines.index("drift detected"), "no drift is found before there is one"
+    recorded = decisions(open_records(shown.workspace.records_url), model_name=shown.model).set_index("id")
+    explained = recorded.loc[int(shown.why.split()[3])]
+    assert (explained["decision"], explained["at"]) == ("retrain", at["drift detected"])
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

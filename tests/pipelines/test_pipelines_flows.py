@@ -91,6 +91,7 @@ SETTINGS = """
 [monitor]
 span = "40d"
 [retrain]
+refit = true
 holdout = "12d"
 min_failures = 8
 """
@@ -168,9 +169,12 @@ def test_retrain_decides_and_promotes(outputs: dict[str, Any]) -> None:
     (result,) = outputs["retrain"]["output"]["result"]
     records = open_records(outputs["workspace"].records_url)
     assert (outputs["retrain"]["status"], result["decision"]) == (0, "promoted")
-    assert Registry(outputs["workspace"]).champion("plant") == result["challenger_version"]
-    assert decisions(records, model_name="plant").iloc[-1]["reasons"][0] == "A test asked for it."
-    assert promotions(records, model_name="plant")["to_version"].tolist() == [1, 2]
+    decided = decisions(records, model_name="plant")
+    assert decided[decided["decision"] == "promoted"].iloc[-1]["reasons"][0] == "A test asked for it."
+    # The settings ask for a refit.
+    assert (result["challenger_version"], result["refit"]["version"], result["refit"]["champion"]) == (2, 3, True)
+    assert Registry(outputs["workspace"]).champion("plant") == 3
+    assert promotions(records, model_name="plant")["to_version"].tolist() == [1, 2, 3]
 
 
 def test_prefect_lives_in_the_workspace(outputs: dict[str, Any]) -> None:

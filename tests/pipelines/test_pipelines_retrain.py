@@ -15,8 +15,9 @@ from models.retraining.retraining_policy import CALENDAR, decide
 from pipelines.cli.renderers import render
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.jobs.monitor import monitor_champion
-from pipelines.jobs.retrain import challenger_experiment, retrain_champion
+from pipelines.jobs.retrain import retrain_champion
 from pipelines.jobs.train import train_experiment
+from pipelines.retraining.challenger import challenger_experiment
 
 pytestmark = pytest.mark.slow
 

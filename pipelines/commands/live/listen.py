@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -72,15 +72,31 @@ def _seconds(option: str, text: str | None) -> float | None:
         ) from error
 
 
+class _StopFlag:
+    """Set by a handler of signals: the locks of an Event may be held by the very code that the signal interrupts."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def is_set(self) -> bool:
+        return self.asked
+
+    def wait(self, timeout: float) -> bool:
+        ends = time.monotonic() + timeout
+        while not self.asked and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+        return self.asked
+
+
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and the first Ctrl-C set; a second Ctrl-C interrupts at once."""
-    stopping = threading.Event()
+def _stop_signals() -> Iterator[_StopFlag]:
+    """Yield a flag that SIGTERM and the first Ctrl-C set; a second one interrupts at once."""
+    stopping = _StopFlag()
 
     def stop(*_: Any) -> None:
-        if stopping.is_set():
+        if stopping.asked:
             raise KeyboardInterrupt
-        stopping.set()
+        stopping.asked = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

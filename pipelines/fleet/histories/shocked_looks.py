@@ -12,7 +12,7 @@ import pandas as pd
 
 from models.monitoring.drift import Budget
 from models.outcomes.weekly_counts import WEEK
-from models.sequential_tests.count_models import BETA_BINOMIAL, NEGATIVE_BINOMIAL
+from models.sequential_tests.count_models import beta_binomial, negative_binomial
 from models.sequential_tests.dispersion import ReferenceCounts
 from models.sequential_tests.overdispersed import Hypotheses
 from models.sequential_tests.rate_tests import RECENT, SINCE_PROMOTION, CountedRate, log_evidence, log_thresholds
@@ -22,6 +22,8 @@ from pipelines.fleet.plant.arrays import Flags, Floats
 
 HALF = 0.5
 """The part of the budget of one of the two rates."""
+OFTEN = 0.05
+"""The share of looks that are spikes."""
 AT_ONCE = 200
 """Histories tested side by side; more fit no cache."""
 
@@ -34,6 +36,8 @@ class MissedLooks:
     looks: int = 52
     rate: float = 0.2
     correlation: float = 0.0  # of two failures of a look
+    spikes: float | None = None  # the share missed in one look of twenty, the others being the better for it
+    declared_correlation: float = Budget().correlation
     evaluation: int = 52  # looks before, counted one by one; 0 for none
     worse_from: int | None = None  # the look from which on the rate is another, and events are independent
     worse_rate: float = 0.45
@@ -44,6 +48,9 @@ class MissedLooks:
         if self.worse_from is not None:
             every[self.evaluation + self.worse_from :] = self.worse_rate
         shares = np.broadcast_to(every, (histories, len(every)))
+        if self.spikes is not None:
+            others = (shares - OFTEN * self.spikes) / (1 - OFTEN)
+            shares = np.where(rng.random(shares.shape) < OFTEN, self.spikes, others)
         if self.correlation:
             size = (1 - self.correlation) / self.correlation
             shares = rng.beta(shares * size, (1 - shares) * size)
@@ -55,7 +62,8 @@ class MissedLooks:
         nulls = np.full(self.looks, self.rate)
         hypotheses = Hypotheses(nulls, nulls + Budget().harmful_missed)
         after = slice(self.evaluation, None)
-        return CountedRate(BETA_BINOMIAL, events[:, after], amounts[:, after], hypotheses, before)
+        model = beta_binomial(self.declared_correlation)
+        return CountedRate(model, events[:, after], amounts[:, after], hypotheses, before)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class FalseAlarmLooks:
     shape: str = "gamma"  # of the shocks; or "lognormal", or "spikes": one week in twenty is far higher
     season: float = 0.0  # amplitude; the phase is any
     evaluation: int = 52  # looks before, counted one by one; 0 for none
+    declared_variation: float = Budget().variation
     declared_season: float = Budget().season
     worse_from: int | None = None  # the look from which on the rate is another
     worse_fold: float = 2.0
@@ -89,7 +98,8 @@ class FalseAlarmLooks:
         nulls = np.full(self.looks, float(self.expected))
         hypotheses = Hypotheses(nulls, nulls * (1 + Budget().harmful_false))
         before = ReferenceCounts(events[:, counted], amounts[:, counted], np.full(histories, float(self.expected)))
-        return CountedRate(NEGATIVE_BINOMIAL, events[:, weeks:], amounts[:, weeks:] * seasons, hypotheses, before)
+        model = negative_binomial(self.declared_variation)
+        return CountedRate(model, events[:, weeks:], amounts[:, weeks:] * seasons, hypotheses, before)
 
     def _shocks(self, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
         if not self.shocks:
@@ -99,9 +109,8 @@ class FalseAlarmLooks:
         if self.shape == "lognormal":
             spread = math.log1p(self.shocks**2)
             return np.asarray(rng.lognormal(-spread / 2, math.sqrt(spread), shape))
-        often = 0.05
-        high = self.shocks * math.sqrt((1 - often) / often)
-        return np.asarray(np.where(rng.random(shape) < often, 1 + high, 1 - high * often / (1 - often)))
+        high = self.shocks * math.sqrt((1 - OFTEN) / OFTEN)
+        return np.asarray(np.where(rng.random(shape) < OFTEN, 1 + high, 1 - high * OFTEN / (1 - OFTEN)))
 
     def _seasons(self, events: Floats, amounts: Floats, weeks: int) -> Floats:
         """Return the factors that each history's own evaluation leaves possible, (histories, looks)."""

@@ -106,12 +106,16 @@ class Assembler:
         self._rules, self._on_hole, self._clock = rules, on_hole, clock
         self.readings = 0
         self.late = 0  # readings that came after their second was out
+        self.clock_jumps = 0  # times that a machine's clock went back
+        self._ready: list[tuple[str, pa.RecordBatch]] = []
 
     def add(self, asset: str, channel: str, time: int, value: float | None, quality: int) -> None:
         """Take one reading."""
         held = self._assets[asset]
         own = held.channels[channel]
         self.readings += 1
+        if own.last_time is not None and time < own.last_time - _SECOND:
+            self._clock_set_back(asset, held, time, own.last_time)
         if own.interrupted:
             self._look_for_hole(asset, held, own, time)
         own.times.append(time)
@@ -132,6 +136,8 @@ class Assembler:
         if not len(times):
             return
         self.readings += len(times)
+        if own.last_time is not None and int(times[0]) < own.last_time - _SECOND:
+            self._clock_set_back(asset, held, int(times[0]), own.last_time)
         # Clocks of machines are not exact: what is missing is a good part of a series, or more.
         tolerance = max(interval + interval // 2, interval * len(times) // 2)
         if own.last_time is not None and int(times[0]) - own.last_time > tolerance:
@@ -160,7 +166,7 @@ class Assembler:
 
     def take(self, *, everything: bool = False) -> list[tuple[str, pa.RecordBatch]]:
         """Return the batches that are complete, or all; each is of one asset and second."""
-        batches: list[tuple[str, pa.RecordBatch]] = []
+        batches, self._ready = self._ready, []
         now = self._clock()
         for asset, held in self._assets.items():
             if held.waiting_since is None:
@@ -189,6 +195,9 @@ class Assembler:
             parts[name] = times[fresh] // self._rules.align * self._rules.align, values[fresh], qualities[fresh]
         held.emitted_until = until
         held.waiting_since = self._clock() if left else None
+        return self._by_second(held, parts)
+
+    def _by_second(self, held: _Asset, parts: Mapping[str, tuple[Times, Values, Qualities]]) -> list[pa.RecordBatch]:
         times = np.unique(np.concatenate([part[0] for part in parts.values()]))
         if not len(times):
             return []
@@ -214,6 +223,22 @@ class Assembler:
                 words = _WORDS[np.where(missing, BAD, qualities)]
                 columns[f"{name}{QUALITY_SUFFIX}"] = pa.array(words, pa.string(), mask=missing)
         return pa.record_batch(columns)
+
+    def _clock_set_back(self, asset: str, held: _Asset, time: int, before: int) -> None:
+        """Go on at an earlier time: what a clock that was ahead has dated is out of the way, as rows of its own."""
+        self.clock_jumps += 1
+        cut = (time + before) // 2
+        ahead: dict[str, tuple[Times, Values, Qualities]] = {}
+        for name, own in held.channels.items():
+            times, values, qualities = own.gather()
+            late = times >= cut
+            own.blocks.append((times[~late], values[~late], qualities[~late]))
+            ahead[name] = times[late], values[late], qualities[late]
+            own.complete_until = min(own.complete_until, time)
+            if own.last_time is not None and own.last_time >= cut:
+                own.last_time = None
+        self._ready += [(asset, rows) for rows in self._by_second(held, ahead)]
+        held.emitted_until = min(held.emitted_until, time // _SECOND * _SECOND)
 
     def _look_for_hole(
         self, asset: str, held: _Asset, own: _Channel, time: int, *, tolerance: int | None = None

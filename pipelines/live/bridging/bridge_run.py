@@ -53,6 +53,7 @@ class RunResult:
     rows: int = 0
     messages: int = 0
     late_readings: int = 0
+    clock_jumps: int = 0
     gaps: list[Hole] = field(default_factory=list)
     source: dict[str, int] = field(default_factory=dict)
     problem: str = ""
@@ -65,6 +66,7 @@ class RunResult:
             "rows": self.rows,
             "messages": self.messages,
             "late_readings": self.late_readings,
+            "clock_jumps": self.clock_jumps,
             "gaps": len(self.gaps),
             "source": self.source,
             "source_problem": self.problem,
@@ -94,6 +96,7 @@ async def carry(
             source.finish()
             result.seconds = time.monotonic() - began
             result.readings, result.late_readings = assembler.readings, assembler.late
+            result.clock_jumps = assembler.clock_jumps
             result.source, result.problem = dict(source.counts), source.problem
 
 

@@ -44,9 +44,18 @@ def embedded_broker(port: int) -> Iterator[None]:
             yield
         finally:
             asyncio.run_coroutine_threadsafe(broker.shutdown(), loop).result(_PATIENCE_S)
+            # It leaves its clients' connections behind.
+            asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result(_PATIENCE_S)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_PATIENCE_S)
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _started(starting: "Future[Any]", port: int) -> Any:

@@ -45,8 +45,9 @@ class Decoder:
     def decode(self, arrived: Sequence[Arrived], now: float) -> Decoded:
         """Read messages in the order they came; none that cannot be read stops the others."""
         decoded = Decoded()
-        for message in arrived:
-            match = self._match(message.topic)
+        matched = [(message, self._match(message.topic)) for message in arrived]
+        # Schemas first: what had waited at the broker comes before what is retained there.
+        for message, match in sorted(matched, key=lambda each: each[1] is None or each[1].kind != "schemas"):
             try:
                 self._read(message, match, decoded, now)
             except PayloadError as error:

@@ -1,7 +1,6 @@
 """Messages from the broker, acknowledged by hand: what is not stored is delivered again."""
 
 import queue
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.live.broker.broker_settings import BrokerSettings
 from pipelines.live.broker.connection import connect, disconnect
+from pipelines.live.listening.listen_summary import Stop
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
@@ -59,7 +59,7 @@ class Intake:
             manual_ack=True,
         )
 
-    def gather(self, seconds: float, most: int, stopping: threading.Event) -> list[Arrived]:
+    def gather(self, seconds: float, most: int, stopping: Stop) -> list[Arrived]:
         """Return what arrives within some seconds; sooner when there are so many messages, or when it is to stop."""
         arrived: list[Arrived] = []
         ends = time.monotonic() + seconds

@@ -16,7 +16,7 @@ from pipelines.live.listening.broker_of_settings import broker_settings, pattern
 from pipelines.live.listening.decoder import Decoded, Decoder
 from pipelines.live.listening.hourly_report import HourlyReports
 from pipelines.live.listening.intake import Arrived, Intake
-from pipelines.live.listening.listen_summary import Ending, ListenSummary
+from pipelines.live.listening.listen_summary import Ending, ListenSummary, Stop
 from pipelines.live.listening.listener_metrics import ListenerMetrics, served
 from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
 from pipelines.settings.sections import LiveSettings
@@ -36,7 +36,7 @@ def listen(
     *,
     environ: Mapping[str, str],
     ending: Ending | None = None,
-    stopping: threading.Event | None = None,
+    stopping: Stop | None = None,
     report: Report | None = None,
     stored: Stored = lambda _: None,
 ) -> ListenSummary:
@@ -85,7 +85,7 @@ class _Listener:
             session_s=int(settings.session.total_seconds()),
         )
 
-    def run(self, ending: Ending, stopping: threading.Event, report: Report) -> ListenSummary:
+    def run(self, ending: Ending, stopping: Stop, report: Report) -> ListenSummary:
         began = last_message = time.monotonic()
         deferred: list[Arrived] = []
         interval = self._settings.flush_interval.total_seconds()
@@ -114,7 +114,7 @@ class _Listener:
         self._intake.close()
         self._reports.close()
 
-    def _flush(self, arrived: Sequence[Arrived], stopping: threading.Event) -> list[Arrived]:
+    def _flush(self, arrived: Sequence[Arrived], stopping: Stop) -> list[Arrived]:
         """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
         decoded = self._decoder.decode(arrived, time.time())
         self._keep_without_contract(decoded)
@@ -129,7 +129,7 @@ class _Listener:
         self._confirm(result)
         return decoded.waiting
 
-    def _retry_held(self, stopping: threading.Event) -> None:
+    def _retry_held(self, stopping: Stop) -> None:
         """Read messages that were held for want of a schema or a contract again: at the start, and at each schema."""
         held = held_undecoded(self._workspace, _MAY_BE_READ_LATER, _MOST_RETRIED)
         if len(held) < _MOST_RETRIED:
@@ -174,7 +174,7 @@ class _Listener:
             kept = [pair for pair in pairs if pair[0].asset_type != kind]
             decoded.messages, decoded.arrived = [pair[0] for pair in kept], [pair[1] for pair in kept]
 
-    def _store(self, decoded: Decoded, stopping: threading.Event) -> FlushResult | None:
+    def _store(self, decoded: Decoded, stopping: Stop) -> FlushResult | None:
         """Store messages; while that cannot be, wait longer and longer. None if it had to be given up."""
         pause, held = 0.5, decoded.held
         while True:

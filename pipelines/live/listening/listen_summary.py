@@ -2,9 +2,19 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from data_contracts.streams.stream_writer import FlushResult
+
+
+class Stop(Protocol):
+    """What says that a listener is to end; a `threading.Event` does, but not from a handler of signals."""
+
+    def is_set(self) -> bool:
+        """Return whether it is to end."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait so many seconds at most, and return whether it is to end."""
 
 
 @dataclass

@@ -137,3 +137,24 @@ def test_a_hole_is_reported_once_and_only_around_an_interruption() -> None:
         assembler.add("a", channel, 120 * SECOND, 1.0, GOOD)
         assembler.add("a", channel, 180 * SECOND, 1.0, GOOD)
     assert holes == [Hole("a", "cut", 60 * SECOND, 120 * SECOND)]
+
+
+def test_a_clock_that_was_ahead_for_a_second_costs_nothing() -> None:
+    """What it dated an hour ahead goes out as it was said; what follows at the right time is not late."""
+    assembler, hour = _assembler(Clock()), 3600 * SECOND
+    batches = []
+    for second in range(5):
+        offset = hour if second == 2 else 0
+        for channel in CHANNELS:
+            times = offset + second * SECOND + np.arange(100) * 10_000
+            assembler.add_series("a", channel, times, np.full(100, float(second)), GOOD, interval=10_000)
+        batches += assembler.take()
+    batches += assembler.take(everything=True)
+    right = {time: value for (time, name), value in _cells_of(batches, "load").items() if time < hour}
+    assert len(right) == 400
+    assert sum(time >= hour for time, _ in _cells_of(batches, "load")) == 100
+    assert assembler.late == 0
+
+
+def _cells_of(batches: list[tuple[str, pa.RecordBatch]], channel: str) -> dict[tuple[int, str], float]:
+    return {key: value for key, value in _cells(batches).items() if key[1] == channel}

@@ -55,4 +55,5 @@ class OpcuaOutput:
 
     async def _finish(self) -> None:
         if self._writing is not None:
-            await self._writing
+            # Whoever gives up waiting does not end what is being written.
+            await asyncio.shield(self._writing)

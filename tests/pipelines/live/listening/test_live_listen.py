@@ -21,6 +21,8 @@ from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.contract.registered import register
 from data_contracts.errors import ModelError, StorageError
 from data_contracts.ingestion import quarantine
+from data_contracts.records.leases import is_held
+from data_contracts.records.records import open_records
 from data_contracts.streams.held_messages import UNDECODED, payload_of
 from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
@@ -29,7 +31,7 @@ from data_contracts.tables import tables
 from data_contracts.workspace import init_workspace
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, start_broker
-from pipelines.live.listening.listen import listen
+from pipelines.live.listening.listen import LEASE, listen
 from pipelines.live.listening.listen_summary import Ending
 from pipelines.live.payloads.arrow_payload import encode_arrow
 from pipelines.live.payloads.confirmations import Confirmation, decode_confirmation
@@ -248,8 +250,8 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(workspace, settings,
     with listening(workspace, replace(settings, metrics_port=port)) as results:
         edge.announce()
         edge.send(*(message(sequence=number) for number in range(3)))
-        _until(lambda: _get(port, "/readyz")[0] == 503)
-        assert "No space left" in _get(port, "/readyz")[1]
+        _until(lambda: "No space left" in _get(port, "/readyz")[1])
+        assert _get(port, "/readyz")[0] == 503
         assert edge.confirmed == {}
         full.clear()
         edge.wait_for("m1", 5, 2)
@@ -299,8 +301,10 @@ def test_it_listens_at_the_embedded_broker_too(workspace, settings, tmp_path):
 
 def test_a_second_listener_is_refused(workspace, settings, edge):  # noqa: ARG001 - the broker has to run
     """Two on one workspace would be in each other's way; one that died is no hindrance."""
+    engine = open_records(workspace.records_url)
     with listening(workspace, settings):
-        _until(lambda: _is_refused(workspace, settings))
+        _until(lambda: is_held(engine, LEASE, pd.Timestamp.now("UTC")))
+        assert _is_refused(workspace, settings)
     assert listen(workspace, settings, ending=Ending(after_s=0), environ={}).ended == "time"
 
 

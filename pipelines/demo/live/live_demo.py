@@ -1,0 +1,162 @@
+"""The demonstration of live telemetry, from an empty workspace to the alert."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from data_contracts.progress import ProgressCallback, silent
+from data_contracts.workspace import Workspace, init_workspace
+from features.indicators.plan import IndicatorPlan
+from models.experiment.experiment import load_experiment
+from pipelines.demo.live.demo_broker import DemoBroker
+from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
+from pipelines.demo.live.wear_tests import record_wear_tests
+from pipelines.fleet.live.faults import plan_faults
+from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, LivePlant, make_live_plant, second_of, wear_out
+from pipelines.fleet.live.outputs import OutputSettings, opened_outputs
+from pipelines.fleet.live.run import LiveResult, Pace, run_live, stopped_by_signals
+from pipelines.following.followed_listening import FollowedListening, listen_and_follow
+from pipelines.indicators.definitions import define
+from pipelines.indicators.follow import IndicatorFollower
+from pipelines.jobs.score import ScoreResult
+from pipelines.jobs.train import train_experiment
+from pipelines.live.listening.listen_summary import ListenSummary
+from pipelines.settings.settings import read_settings
+
+EXPERIMENT = Path(__file__).parent / "bearing.toml"
+INDICATORS = IndicatorPlan(
+    name="cnc_signals_5s",
+    asset_type=ASSET_TYPE,
+    window=pd.Timedelta("5s"),
+    features=("mean", "standard_deviation", "root_mean_square", "maximum", "kurtosis"),
+)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LiveStory:
+    """What is played."""
+
+    seed: int = 7
+    machines: int = 20
+    seconds: int = 120
+    worn: str = "cnc-007"
+    worn_after: int = 100  # seconds
+    outage_at: int = 40  # seconds
+    outage: int = 8  # seconds
+
+    def __post_init__(self) -> None:
+        if self.worn not in make_live_plant(self.seed, self.machines).assets:
+            object.__setattr__(self, "worn", "cnc-001")
+
+
+@dataclass
+class _Seen:
+    """What the listener reports while it works."""
+
+    say: Say
+    lags: list[float] = field(default_factory=list)
+    results: list[ScoreResult] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+
+    def report(self, summary: ListenSummary) -> None:
+        """Note how far behind a flush was."""
+        if summary.lag_seconds:
+            self.lags.append(summary.lag_seconds)
+
+    def scored(self, result: ScoreResult) -> None:
+        """Say which machines alert for the first time."""
+        self.results.append(result)
+        for risk in result.risks:
+            if risk.alert and risk.asset not in self.told:
+                self.told.add(risk.asset)
+                self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
+
+
+def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = silent, say: Say) -> LiveDemoResult:
+    """Play the demonstration in a workspace in the empty folder `root`; `say` is called with a line for each step."""
+    workspace = init_workspace(root)
+    plant = make_live_plant(story.seed, story.machines)
+    _learn(workspace, plant, progress, say)
+    broker, seen = DemoBroker(root / "broker"), _Seen(say)
+    broker.start()
+    try:
+        say(f"{broker.name}; {story.machines} machines at 100 Hz for {story.seconds} s, one wearing out")
+        began = pd.Timestamp.now("UTC").ceil("s")
+        wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
+        with _listening(workspace, broker, seen) as listening:
+            # The edge closes when everything is confirmed, and so stored.
+            run = _run_plant(plant, story, broker, began, root / "edge", say)
+        listened = listening.result()
+    finally:
+        broker.stop()
+    alerts = first_alerts(workspace, seen.results, run)
+    return summarise(workspace, INDICATORS, story.machines, began, run, listened, seen.lags, alerts)
+
+
+@contextmanager
+def _listening(workspace: Workspace, broker: DemoBroker, seen: _Seen) -> Iterator[Future[FollowedListening]]:
+    """Listen during the block, in a thread; yield what it will have done."""
+    settings = replace(read_settings(workspace, {}).live, broker_port=broker.settings.port, metrics_port=0)
+    stopping = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:
+        listening = pool.submit(
+            listen_and_follow,
+            workspace,
+            settings,
+            environ={},
+            stopping=stopping,
+            report=seen.report,
+            told=seen.scored,
+        )
+        try:
+            yield listening
+        finally:
+            stopping.set()
+
+
+def _run_plant(
+    plant: LivePlant, story: LiveStory, broker: DemoBroker, began: pd.Timestamp, spool: Path, say: Say
+) -> LiveResult:
+    """Let the plant run in real time, and the broker fail once."""
+    pace = Pace(since=second_of(began), until=second_of(began) + story.seconds)
+    settings = OutputSettings(over=("arrow",), broker=broker.settings, spool=spool)
+    faults = plan_faults(story.seed, 0.0, ())
+
+    async def fail_once() -> None:
+        await asyncio.sleep(story.outage_at)
+        say(f"the broker fails for {story.outage} s")
+        await asyncio.to_thread(broker.fail)
+        await asyncio.sleep(story.outage)
+        await asyncio.to_thread(broker.start)
+        say("the broker is back")
+
+    async def run() -> LiveResult:
+        with stopped_by_signals() as stop:
+            failing = asyncio.create_task(fail_once())
+            try:
+                return await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
+            finally:
+                failing.cancel()
+
+    return asyncio.run(run())
+
+
+def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> None:
+    """Record the wear tests, compute their indicators and train on them."""
+    now = pd.Timestamp.now("UTC").floor("s")
+    say(f"recording wear tests of {len(plant)} machines at 100 Hz")
+    tests = record_wear_tests(workspace, plant, now, progress)
+    say(f"{tests.samples:,} samples and {tests.failures} failures; computing indicators of five seconds")
+    made = define(workspace, INDICATORS, now=now)
+    IndicatorFollower(workspace, made).follow(progress=progress)
+    say("training on the indicators")
+    last = f"split.test_start={tests.begins[-1].isoformat()}"
+    experiment = load_experiment(EXPERIMENT, [last], contracts=workspace.contracts)
+    train_experiment(workspace, experiment, now=now, progress=progress, insist=True)
