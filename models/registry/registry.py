@@ -18,10 +18,10 @@ import numpy as np
 
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
+from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
-from models.registry.training_data import deleted_tables
 from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
+from models.experiment.training_data import deleted_tables
 from models.refitting.refit import Judged, refit
 from models.refitting.tags import refit_of
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.registry.run_record import PREDICTIONS_FILE
-from models.registry.training_data import deleted_tables
 from models.training.training import predictions_digest, train
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from data_contracts.tables.table_access import has_whole_version
 from data_contracts.workspace import Workspace
+from models.experiment.training_data import trained_on
 from models.registry.registry import Registry
-from models.registry.training_data import trained_on
 
 
 @dataclass(frozen=True)

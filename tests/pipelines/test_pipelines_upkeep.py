@@ -154,7 +154,7 @@ def test_what_models_were_trained_on_is_kept_or_said_to_be_gone(
         kept(workspace, version=6)
     tags = {"data_version": json.dumps({RAW: 6, "telemetry/none": 3})}
     assert module.trained_versions(workspace)[0].is_whole(workspace) is False
-    from models.registry.training_data import deleted_tables
+    from models.experiment.training_data import deleted_tables
 
     assert deleted_tables(workspace, tags) == (RAW,)
     assert Registry(workspace).names() == ()
