@@ -40,10 +40,10 @@ class FollowUps:
     What is stored while it works is followed together afterwards: it cannot fall behind for good.
     """
 
-    def __init__(self, workspace: Workspace, *, told: Callable[[ScoreResult], None] = lambda _: None) -> None:
+    def __init__(self, workspace: Workspace, *, on_scored: Callable[[ScoreResult], None] = lambda _: None) -> None:
         self.summary = FollowSummary()
-        self._told = told
-        self._follower = StreamFollower(workspace, told=self._scored)
+        self._on_scored = on_scored
+        self._follower = StreamFollower(workspace, on_scored=self._scored)
         self._waiting: dict[str, float] = {}  # asset types, and since when
         self._changed = threading.Condition()
         self._closing = False
@@ -92,4 +92,4 @@ class FollowUps:
         self.summary.alerts += len(result.alerts)
         others = [each for each in self.summary.results if each.model_name != result.model_name]
         self.summary.results = [*others, result]
-        self._told(result)
+        self._on_scored(result)

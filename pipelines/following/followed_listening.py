@@ -38,13 +38,13 @@ def listen_and_follow(
     ending: Ending | None = None,
     stopping: threading.Event | None = None,
     report: Report | None = None,
-    told: Callable[[ScoreResult], None] = lambda _: None,
+    on_scored: Callable[[ScoreResult], None] = lambda _: None,
 ) -> FollowedListening:
     """Listen as `listen` does, and bring indicators and predictions up to what is stored, beside it.
 
-    `told` is called with each scoring of the fleet.
+    `on_scored` is called with each scoring of the fleet.
     """
-    follow_ups = FollowUps(workspace, told=told)
+    follow_ups = FollowUps(workspace, on_scored=on_scored)
     try:
         stored = listen(
             workspace,

@@ -16,7 +16,7 @@ from pipelines.jobs.score import ScoreResult, score_fleet
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
 _LOOK_EVERY = pd.Timedelta(seconds=30)  # for new indicators and champions
-Told = Callable[[ScoreResult], None]
+OnScored = Callable[[ScoreResult], None]
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class StreamFollower:
     telemetry then known. A failure of one is no failure of the others, and is tried again at the next commit.
     """
 
-    def __init__(self, workspace: Workspace, *, told: Told = lambda _: None) -> None:
-        self._workspace, self._told = workspace, told
+    def __init__(self, workspace: Workspace, *, on_scored: OnScored = lambda _: None) -> None:
+        self._workspace, self._on_scored = workspace, on_scored
         self._followers: dict[str, IndicatorFollower] = {}
         self._champions: dict[str, _Scored] = {}
         self._looked: pd.Timestamp | None = None
@@ -110,7 +110,7 @@ class StreamFollower:
             errors.append(error)
             return None
         champion.until = latest
-        self._told(result)
+        self._on_scored(result)
         return result
 
     def _latest(self, champion: _Scored, column: str) -> pd.Timestamp | None:

@@ -180,7 +180,7 @@ class LiveSettings:
     schemas_topic: str = "forewarn/schemas/{id}"
     """The topics that announce the columns of our own payload."""
     confirmed_topic: str = "forewarn/confirmed/{asset}"
-    """The topics on which edges are told what is stored; empty for none."""
+    """The topics on which edges learn what is stored; empty for none."""
     flush_interval: PositiveDuration = pd.Timedelta(seconds=1)
     """How often what has arrived is stored."""
     receive_maximum: Annotated[Integer, Field(ge=1, le=65_535)] = 4000

@@ -72,10 +72,10 @@ def new_rows(plant, first: int, last: int) -> pd.DataFrame:
 
 
 def test_the_fleet_is_scored_once_a_stride_as_soon_as_the_indicators_are_there(live) -> None:
-    told = []
-    follower = StreamFollower(live.workspace, told=told.append)
+    results = []
+    follower = StreamFollower(live.workspace, on_scored=results.append)
     follower.follow({"azure_machine"}, now=live.at(120))
-    told.clear()
+    results.clear()
     scored = []
     for hour in range(0, 36, 3):
         tables.append(live.workspace, RAW, new_rows(live, hour, hour + 3), f"hours from {hour}")
@@ -88,7 +88,7 @@ def test_the_fleet_is_scored_once_a_stride_as_soon_as_the_indicators_are_there(l
     assert [hour for hour, _ in own] == [3, 9, 21, 33]
     minute, day = pd.Timedelta(minutes=1), live.at(120)
     assert [as_of - day - minute for _, as_of in own] == [pd.Timedelta(hours=hours) for hours in (6, 12, 24, 36)]
-    assert len(told) == len(scored)
+    assert len(results) == len(scored)
     stored = predictions(open_records(live.workspace.records_url), model_name="on-indicators")
     assert "machine-01" in set(stored.loc[stored["alert"], "asset"])
     # A telemetry that says nothing new has no consequence.
@@ -117,8 +117,8 @@ def test_a_failure_of_one_is_no_failure_of_the_others_and_is_tried_again(live, m
 
 
 def test_follow_ups_work_beside_and_end_with_everything_followed(live) -> None:
-    told = []
-    follow_ups = FollowUps(live.workspace, told=told.append)
+    results = []
+    follow_ups = FollowUps(live.workspace, on_scored=results.append)
     for hour in range(0, 24, 3):
         tables.append(live.workspace, RAW, new_rows(live, hour, hour + 3), f"hours from {hour}")
         follow_ups.note({"azure_machine"})
@@ -126,11 +126,11 @@ def test_follow_ups_work_beside_and_end_with_everything_followed(live) -> None:
     assert summary.error == ""
     # Twelve machines, four ends of six hours.
     assert summary.windows == 48
-    assert summary.scored == sum(result.stored for result in told) > 0
+    assert summary.scored == sum(result.stored for result in results) > 0
     assert not FollowUps(live.workspace).close().windows
 
 
-def test_a_follow_up_that_fails_is_told_and_tried_again(live, monkeypatch) -> None:
+def test_a_follow_up_that_fails_is_said_and_tried_again(live, monkeypatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise ValueError("broken")
 

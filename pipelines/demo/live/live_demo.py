@@ -63,7 +63,7 @@ class _Seen:
     say: Say
     lags: list[float] = field(default_factory=list)
     results: list[ScoreResult] = field(default_factory=list)
-    told: set[str] = field(default_factory=set)
+    announced: set[str] = field(default_factory=set)
 
     def report(self, summary: ListenSummary) -> None:
         """Note how far behind a flush was."""
@@ -74,8 +74,8 @@ class _Seen:
         """Say which machines alert for the first time."""
         self.results.append(result)
         for risk in result.risks:
-            if risk.alert and risk.asset not in self.told:
-                self.told.add(risk.asset)
+            if risk.alert and risk.asset not in self.announced:
+                self.announced.add(risk.asset)
                 self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
 
 
@@ -113,7 +113,7 @@ def _listening(workspace: Workspace, broker: DemoBroker, seen: _Seen) -> Iterato
             environ={},
             stopping=stopping,
             report=seen.report,
-            told=seen.scored,
+            on_scored=seen.scored,
         )
         try:
             yield listening

@@ -64,7 +64,7 @@ class ListenSummary:
 
 @dataclass(frozen=True)
 class Ending:
-    """When a listener ends by itself; by default only when it is told to."""
+    """When a listener ends by itself; by default only when it is stopped."""
 
     idle_s: float | None = None  # after so long without a message
     after_s: float | None = None
