@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
+from models.hold_back.policy import read_policy
 from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
 from serving.deployment.worker_status import LOAD_FILE
 from serving.settings import LISTENS, SUPERVISOR, Settings, to_environment
@@ -32,10 +33,11 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     """Serve until SIGTERM or SIGINT; open requests are still answered.
 
     Raises NotFoundError without a workspace, StorageError if the records cannot be used, ModelError or UsageError if no
-    model is named and not exactly one has a champion, UsageError if the port is taken.
+    model is named and not exactly one has a champion, UsageError if the port is taken or the policy is no valid one.
     """
     workspace, bundle = open_endpoint_workspace(settings.workspace, environ), find_bundled_model()
     open_records(workspace.records_url).dispose()
+    read_policy(workspace, environ)  # refused here, rather than by each worker
     _check_port(settings.host, settings.port)
     if bundle and settings.model not in (None, bundle.name):
         raise UsageError(f"the model {settings.model!r}", f"{bundle.name}, the bundled model", "Leave --model out")

@@ -54,6 +54,7 @@ class WorkerContext:
 def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContext:
     """Start a worker: load its champion, if there is one that may answer, and begin to follow the registry."""
     # Imported in workers only: the parent process must not spend seconds on importing the learners.
+    from models.hold_back.policy import read_policy
     from models.registry.followed_registry import FollowedRegistry
     from serving.deployment.champion import ChampionWatch
     from serving.deployment.model_cache import ModelCache
@@ -80,7 +81,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
         on_change=worker_status.publish,
         on_aliases=on_aliases,
     )
-    predictor = Predictor(workspace, settings, PredictionLog(workspace), now, shadow)
+    policy = read_policy(workspace, environ)
+    predictor = Predictor(workspace, settings, PredictionLog(workspace), now, shadow, policy)
     worker_status.remove_stale()
     watch.start()
     shadow.start()

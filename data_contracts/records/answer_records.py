@@ -11,17 +11,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data_contracts.records.group_commit import GroupCommit
+from data_contracts.records.record_types import AlarmDraw, Prediction
 from data_contracts.records.record_types import Answer as Answer
-from data_contracts.records.record_types import Prediction
 from data_contracts.records.record_types import Reply as Reply
 from data_contracts.records.records import insert_records, storage_errors
 
 
-def add_predictions(engine: sa.Engine, predictions: Sequence[Prediction], answers: Sequence[Answer] = ()) -> None:
-    """Store predictions, and answers under their ids, all or none."""
+def add_predictions(
+    engine: sa.Engine,
+    predictions: Sequence[Prediction],
+    answers: Sequence[Answer] = (),
+    draws: Sequence[AlarmDraw] = (),
+) -> None:
+    """Store predictions, and answers and what was drawn under their ids, all or none."""
     with storage_errors(engine), engine.begin() as connection:
         insert_records(connection, predictions)
         insert_records(connection, answers)
+        insert_records(connection, draws)
 
 
 def claim_reply(connection: sa.Connection, reply: Reply, *, expired: pd.Timestamp) -> Reply | None:
@@ -59,9 +65,10 @@ def store_answers(
     answers: Sequence[Answer],
     reply: Reply | None = None,
     *,
+    draws: Sequence[AlarmDraw] = (),
     valid_for: pd.Timedelta,
 ) -> Reply | None:
-    """Store answers, their predictions and the reply they were sent in, all or none.
+    """Store answers, their predictions, what was drawn for alerts and the reply they were sent in, all or none.
 
     `reply` is None if the request had no idempotency key. If another request has stored a reply under the key within
     `valid_for`, that reply is returned and nothing is stored.
@@ -72,6 +79,7 @@ def store_answers(
         if before is None:
             insert_records(connection, predictions)
             insert_records(connection, answers)
+            insert_records(connection, draws)
         return before
 
     return commit.run(write, order="" if reply is None else reply.key)

@@ -31,6 +31,20 @@ class Prediction(Record, table="predictions"):
 
 
 @dataclass(frozen=True)
+class AlarmDraw(Record, table="alarm_draws"):
+    """What was drawn for an alert where alarms are held back at random; other alerts, and those before, have no row."""
+
+    prediction_id: Annotated[str, sa.Column(sa.String(64), primary_key=True)]  # of the alert
+    model_name: Name
+    asset: Annotated[str, sa.Column(sa.String(255), index=True)]
+    as_of: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]  # the alert's cut-off
+    opened: pd.Timestamp  # that of the alert the draw was made at; later ones follow it
+    until: pd.Timestamp  # up to when they do
+    share: float  # the probability of being held back; 0 if it had been announced before anything was drawn
+    held_back: bool
+
+
+@dataclass(frozen=True)
 class Answer(Record, table="answers"):
     """What the endpoint answered about one asset; if with a number, ``predictions`` has a row of the same id."""
 

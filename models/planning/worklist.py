@@ -38,6 +38,7 @@ Why = Literal[
     "no_crew_free",
     "too_long_for_a_day",
     "no_alert",
+    "held_back",
     "abstained",
     "stale",
     "failed",

@@ -142,6 +142,7 @@ def _score(result: "ScoreResult") -> Group:
     else:
         over = f"{len(result.alerts):,} over the threshold"
         alerts = Text(f"the {len(listed):,} at the highest risk ({over}): ") + Text(", ".join(listed), style="yellow")
+    held_back = len(result.held_back or ())
     others = {
         "failed and not back": result.failed,
         "retired": result.retired,
@@ -149,6 +150,8 @@ def _score(result: "ScoreResult") -> Group:
         f"from telemetry that is too old; {result.stale_after}": result.stale,
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    if held_back:
+        lines.append(f"alarms held back at random, which nobody is to act on (policy.hold_back): {held_back:,}")
     if result.fail_later:
         lines.append(
             f"with a failure stored for a later cycle than that, which is not known there: {result.fail_later:,}"
@@ -219,6 +222,7 @@ def _monitor(result: "MonitorResult") -> Group:
     promised = () if result.promised is None else result.promised.sentences
     noticed = [f"noticed: {sentence}" for sentence in (*result.diagnosis.sentences, *result.warnings)]
     noticed += [result.findings.sentence] if result.findings.sentence else []
+    noticed += result.acting_sentences
     if result.probation is not None:
         noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(

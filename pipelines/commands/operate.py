@@ -21,7 +21,7 @@ def score(
 ) -> Any:
     """Score the fleet from stored telemetry and store the predictions.
 
-    Lists the assets over the threshold, the riskiest first.
+    Lists the assets over the threshold, the riskiest first, without those whose alarm is held back (policy.hold_back).
 
     Parameters
     ----------
@@ -44,7 +44,14 @@ def score(
     name = model_name(workspace, model)
     cut_off = None if as_of is None else event_time(workspace, name, as_of)
     with bars() as progress:
-        result = score_fleet(workspace, name, as_of=cut_off, stale_after=stale_after or "", progress=progress)
+        result = score_fleet(
+            workspace,
+            name,
+            as_of=cut_off,
+            stale_after=stale_after or "",
+            policy=settings_of(workspace).policy,
+            progress=progress,
+        )
     return replace(result, top=top)
 
 

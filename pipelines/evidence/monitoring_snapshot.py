@@ -11,6 +11,7 @@ from data_contracts.tables.history import History, read_history
 from data_contracts.tables.tables import asset_watermarks
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
+from models.hold_back.acting_effect import ActingEffect
 from models.labels.observation_gaps import disjoint, lost_spans, retired_spans
 from models.monitoring.drift import Drift, ReferenceRates, detect_drift
 from models.monitoring.interval_coverage import IntervalCoverage
@@ -22,6 +23,7 @@ from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices, SinceTraining, cost_of_errors
 from models.retraining.retraining_policy import DRIFT, REFRESH, RetrainingEvidence
+from pipelines.evidence.acting import acting_effect
 from pipelines.evidence.alpha_ledger import postponed_until
 from pipelines.evidence.answered_intervals import life_coverage
 from pipelines.evidence.champion import MonitoredModel, judged_history, load_champion, terms
@@ -54,6 +56,7 @@ class MonitoringSnapshot:
     probation: Probation | None = None
     warnings: tuple[str, ...] = ()  # what can be seen before any outcome; they decide nothing
     coverage: IntervalCoverage | None = None  # of answered remaining lives
+    acting: ActingEffect | None = None  # where alarms are held back at random
 
 
 def gather_snapshot(
@@ -101,19 +104,16 @@ def gather_snapshot(
     evidence = _evidence(
         drift, champion_outcomes, since, past, alarm_terms, Prices.of(champion.experiment.costs, settings.retrain.cost)
     )
+    rates = error_rates(
+        champion_outcomes, start=start, end=end, confidence=settings.monitor.confidence, findings=findings
+    )
     return MonitoringSnapshot(
         champion=champion,
         history=history,
         terms=alarm_terms,
         since=since,
         outcomes=champion_outcomes,
-        rates=error_rates(
-            champion_outcomes,
-            start=start,
-            end=end,
-            confidence=settings.monitor.confidence,
-            findings=findings,
-        ),
+        rates=rates,
         promise=promised.binding.rates,
         promised=promised,
         diagnosis=diagnosis,
@@ -138,6 +138,9 @@ def gather_snapshot(
         findings=findings,
         warnings=tuple(moved_scores(records, champion, now=now, settings=settings)),
         coverage=life_coverage(records, champion, history, absent, now=now, terms=alarm_terms),
+        acting=acting_effect(
+            records, champion, history, champion_outcomes, rates, since=start, now=now, settings=settings
+        ),
     )
 
 

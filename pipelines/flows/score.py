@@ -12,9 +12,9 @@ from pipelines.jobs.score import score_fleet
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 def score_model(workspace: str, model: str, as_of: str | None, now: str | None) -> dict[str, Any]:
     """Score every asset with one champion; a retry stores nothing twice."""
-    opened, _ = open_workspace_and_settings(workspace)
+    opened, settings = open_workspace_and_settings(workspace)
     cut_off = None if as_of is None else time_or_now(as_of)
-    result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now))
+    result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now), policy=settings.policy)
     counts = result.scored, len(result.alerts), len(result.stale), len(result.failed), len(result.retired)
     get_run_logger().info("%s: %s assets scored, %s alerts, %s stale; %s failed, %s retired", model, *counts)
     return result.to_dict()

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.workspace import Workspace
+from models.hold_back.policy import PolicySettings
 from pipelines.following.stream_follower import StreamFollower
 from pipelines.jobs.score import ScoreResult
 
@@ -40,10 +41,16 @@ class FollowUps:
     What is stored while it works is followed together afterwards: it cannot fall behind for good.
     """
 
-    def __init__(self, workspace: Workspace, *, on_scored: Callable[[ScoreResult], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        policy: PolicySettings,
+        on_scored: Callable[[ScoreResult], None] = lambda _: None,
+    ) -> None:
         self.summary = FollowSummary()
         self._on_scored = on_scored
-        self._follower = StreamFollower(workspace, on_scored=self._scored)
+        self._follower = StreamFollower(workspace, policy=policy, on_scored=self._scored)
         self._waiting: dict[str, float] = {}  # asset types, and since when
         self._changed = threading.Condition()
         self._closing = False

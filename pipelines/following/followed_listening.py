@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_contracts.workspace import Workspace
+from models.hold_back.policy import read_policy
 from pipelines.following.follow_ups import FollowSummary, FollowUps
 from pipelines.jobs.score import ScoreResult
 from pipelines.live.listening.listen import Report, listen
@@ -44,7 +45,7 @@ def listen_and_follow(
 
     `on_scored` is called with each scoring of the fleet.
     """
-    follow_ups = FollowUps(workspace, on_scored=on_scored)
+    follow_ups = FollowUps(workspace, policy=read_policy(workspace, environ), on_scored=on_scored)
     try:
         stored = listen(
             workspace,

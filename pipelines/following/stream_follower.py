@@ -8,6 +8,7 @@ import pandas as pd
 from data_contracts.errors import ForewarnError
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
+from models.hold_back.policy import PolicySettings
 from models.registry.registry import CHAMPION, Registry
 from pipelines.evidence.champion import MonitoredModel, load_champion
 from pipelines.indicators.definitions import defined
@@ -15,6 +16,7 @@ from pipelines.indicators.follow import IndicatorFollower
 from pipelines.jobs.score import ScoreResult, score_fleet
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
+_NO_HOLD_BACK = PolicySettings()
 _LOOK_EVERY = pd.Timedelta(seconds=30)  # for new indicators and champions
 OnScored = Callable[[ScoreResult], None]
 
@@ -47,11 +49,18 @@ class StreamFollower:
     """Brings indicators and predictions up to the telemetry, commit by commit.
 
     The fleet is scored with each champion that has a stride, once in every stride of event time, as of the latest
-    telemetry then known. A failure of one is no failure of the others, and is tried again at the next commit.
+    telemetry then known; by `policy` some alarms are held back. A failure of one is no failure of the others, and is
+    tried again at the next commit.
     """
 
-    def __init__(self, workspace: Workspace, *, on_scored: OnScored = lambda _: None) -> None:
-        self._workspace, self._on_scored = workspace, on_scored
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        policy: PolicySettings = _NO_HOLD_BACK,
+        on_scored: OnScored = lambda _: None,
+    ) -> None:
+        self._workspace, self._policy, self._on_scored = workspace, policy, on_scored
         self._followers: dict[str, IndicatorFollower] = {}
         self._champions: dict[str, _Scored] = {}
         self._looked: pd.Timestamp | None = None
@@ -105,7 +114,8 @@ class StreamFollower:
             latest = self._latest(champion, "event_time")
             if latest is None or not champion.is_due(latest):
                 return None
-            result = score_fleet(self._workspace, name, as_of=self._latest(champion, "known_time"), now=now)
+            known = self._latest(champion, "known_time")
+            result = score_fleet(self._workspace, name, as_of=known, now=now, policy=self._policy)
         except ForewarnError as error:
             errors.append(error)
             return None

@@ -10,6 +10,8 @@ import pandas as pd
 from data_contracts.records.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
+from models.hold_back.acting_effect import ActingEffect
+from models.hold_back.sentences import effect_sentences
 from models.monitoring.drift import Drift, ReferenceRates
 from models.monitoring.interval_coverage import IntervalCoverage
 from models.monitoring.probation import Probation
@@ -46,6 +48,7 @@ class MonitorResult:
     findings: FindingQuality = field(default_factory=FindingQuality)  # how far the findings are trusted
     promised: PromiseStatus | None = None  # whose promise it is, and what keeps it
     coverage: IntervalCoverage | None = None  # of answered remaining lives; None where none were
+    acting: ActingEffect | None = None  # of acting on alarms; None where none are held back
 
     @property
     def decision(self) -> str:
@@ -56,6 +59,11 @@ class MonitorResult:
     def reasons(self) -> tuple[str, ...]:
         """The decision's reasons, plain sentences."""
         return self.retraining.reasons
+
+    @property
+    def acting_sentences(self) -> tuple[str, ...]:
+        """What acting on alarms is worth, and what holding some of them back costs."""
+        return () if self.acting is None else effect_sentences(self.acting)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -76,6 +84,7 @@ class MonitorResult:
             "warnings": list(self.warnings),
             "finding_quality": asdict(self.findings),
             "interval_coverage": None if self.coverage is None else self.coverage.to_dict(),
+            "hold_back": _hold_back_values(self.acting),
             "report": str(self.report),
         }
 
@@ -115,6 +124,7 @@ def monitor_alarms(
         findings=snapshot.findings,
         promised=snapshot.promised,
         coverage=snapshot.coverage,
+        acting=snapshot.acting,
     )
 
 
@@ -150,6 +160,7 @@ def decide_retraining(
         "probation": None if snapshot.probation is None else snapshot.probation.to_dict(),
         "warnings": list(snapshot.warnings),
         "finding_quality": asdict(snapshot.findings),
+        **({} if snapshot.acting is None else {"hold_back": _hold_back_values(snapshot.acting)}),
     }
     add_decision(
         records,
@@ -163,6 +174,10 @@ def decide_retraining(
         ),
     )
     return decision
+
+
+def _hold_back_values(acting: ActingEffect | None) -> dict[str, Any] | None:
+    return None if acting is None else acting.to_dict() | {"sentences": list(effect_sentences(acting))}
 
 
 def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None) -> dict[str, Any]:

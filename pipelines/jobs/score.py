@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.records import Prediction
+from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
@@ -20,7 +20,10 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.scoring import DetailedScores, score_in_detail
 from models.artifact.staleness import Staleness, contract_of, staleness
+from models.hold_back.draws import Draw, alarm_claim, draw_alarms
+from models.hold_back.policy import PolicySettings
 from models.labels.observation import observation_window
+from models.registry.registry import LoadedModel
 from pipelines.evidence.champion import load_champion
 from pipelines.evidence.fleet_cut_offs import fleet_cut_offs, later_failures
 from pipelines.jobs.risk_list import Risk, by_risk, first_risks
@@ -28,9 +31,12 @@ from pipelines.jobs.scored_records import (
     absent_answers,
     answers_of_scores,
     predictions_of,
+    records_of_draws,
     store_new,
     store_scored_features,
 )
+
+_NO_HOLD_BACK = PolicySettings()
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class ScoreResult:
     as_of: pd.Timestamp
     scored: int  # assets with a prediction
     stored: int  # predictions that were not stored before
-    alerts: tuple[str, ...]  # assets over the threshold
+    alerts: tuple[str, ...]  # assets over the threshold, without those held back
     silent: tuple[str, ...]  # assets with no or too little telemetry in the model's window: no prediction
     failed: tuple[str, ...] = ()  # assets that failed and have shown no reading since: no prediction
     retired: tuple[str, ...] = ()  # assets out of service: no prediction
@@ -55,6 +61,7 @@ class ScoreResult:
     own_cut_offs: bool = False  # whether each asset was scored at its own last reading; `as_of` is the latest
     condition: str | None = None  # the channel that the model is about
     fail_later: int = 0  # then, of how many of these assets a failure is stored for a later time
+    held_back: tuple[str, ...] | None = None  # assets whose alarm nobody is to act on; None where none ever is
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -65,6 +72,7 @@ class ScoreResult:
             "scored": self.scored,
             "stored": self.stored,
             "alerts": list(self.alerts),
+            **({} if self.held_back is None else {"held_back": list(self.held_back)}),
             "silent": list(self.silent),
             "failed": list(self.failed),
             "retired": list(self.retired),
@@ -85,6 +93,7 @@ def score_fleet(
     as_of: pd.Timestamp | None = None,
     now: pd.Timestamp | None = None,
     stale_after: str = "",
+    policy: PolicySettings = _NO_HOLD_BACK,
     progress: ProgressCallback = silent,
 ) -> ScoreResult:
     """Score every asset with the champion; store the predictions and their features once.
@@ -94,7 +103,7 @@ def score_fleet(
     The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
     assets run and how old their telemetry is counts at `as_of`, and without one at `now`; `stale_after` is the setting
     of that name there, a duration or "none". `NotFoundError` without a champion, or without telemetry in the model's
-    window.
+    window. By `policy` some alarms are held back at random: they are stored as alerts, and named apart.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
@@ -119,7 +128,9 @@ def score_fleet(
         store_scored_features(workspace, model, run.details, run.latest, made_at)
         answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at)
         predicted = predictions_of(model, run.scores, made_at)
-    stored = store_new(workspace, predicted, answers)
+    draws = _draws(workspace, model, predicted, policy)
+    stored = store_new(workspace, predicted, answers, records_of_draws(predicted, draws))
+    held_back = tuple(asset for asset, draw in draws.items() if draw.held_back)
     about = model.artifact.about
     unit = None if about is None else about.unit
     progress("score", 3, 3)
@@ -130,19 +141,28 @@ def score_fleet(
         as_of=cut_offs.latest,
         scored=len(predicted),
         stored=stored,
-        alerts=tuple(prediction.asset for prediction in predicted if prediction.alert),
+        alerts=tuple(one.asset for one in predicted if one.alert and one.asset not in held_back),
         silent=tuple(sorted({*cut_offs.silent, *new, *without} - stopped.keys())),
         failed=_with_code(absent, "failed"),
         retired=_with_code(absent, "retired"),
         stale=() if run is None else run.stale,
         stale_after=limit.describe(),
         clock=model.artifact.clock,
-        risks=() if run is None else by_risk(run.scores, unit),
+        risks=() if run is None else by_risk(run.scores[~run.scores["asset"].isin(held_back)], unit),
         interval_level=None if (table := model.artifact.intervals) is None else table.level,
         own_cut_offs=cut_offs.own,
         condition=None if about is None else about.channel,
         fail_later=later_failures(history, cut_offs) if cut_offs.own else 0,
+        held_back=held_back if policy.hold_back else None,
     )
+
+
+def _draws(
+    workspace: Workspace, model: LoadedModel, predicted: Sequence[Prediction], policy: PolicySettings
+) -> dict[str, Draw]:
+    alerts = {prediction.asset: prediction.as_of for prediction in predicted if prediction.alert}
+    claim = alarm_claim(model.artifact)
+    return draw_alarms(lambda: open_records(workspace.records_url), model.name, alerts, claim=claim, policy=policy)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.asset_records import answers_of
+from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.records import Prediction, open_records, predictions
 from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
@@ -17,6 +18,7 @@ from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.sorted_times import IntArray
 from models.artifact.reasons import Reason
 from models.artifact.scoring import DetailedScores, condition_answer, interval_answers
+from models.hold_back.draws import Draw
 from models.registry.registry import LoadedModel
 
 # The namespace of the ids of batch predictions; another one would give other ids to predictions stored already.
@@ -29,8 +31,10 @@ def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp
     return str(uuid.uuid5(_NAMESPACE, f"{model_name}/{version}/{asset}/{as_of.tz_convert('UTC').isoformat()}"))
 
 
-def store_new(workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer]) -> int:
-    """Store the predictions and answers that are not in the records yet; return how many predictions."""
+def store_new(
+    workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], draws: Sequence[AlarmDraw] = ()
+) -> int:
+    """Store the predictions, answers and draws that are not in the records yet; return how many predictions."""
     records = open_records(workspace.records_url)
     known: set[str] = set()
     if batch:
@@ -41,7 +45,13 @@ def store_new(workspace: Workspace, batch: Sequence[Prediction], answers: Sequen
     without = {prediction.prediction_id for prediction in batch}
     known |= set(answers_of(records, [one.prediction_id for one in answers if one.prediction_id not in without]))
     new = [prediction for prediction in batch if prediction.prediction_id not in known]
-    add_predictions(records, new, [answer for answer in answers if answer.prediction_id not in known])
+    drawn = {prediction.prediction_id for prediction in new}
+    add_predictions(
+        records,
+        new,
+        [answer for answer in answers if answer.prediction_id not in known],
+        [draw for draw in draws if draw.prediction_id in drawn],
+    )
     return len(new)
 
 
@@ -154,6 +164,15 @@ def predictions_of(model: LoadedModel, scores: pd.DataFrame, made_at: pd.Timesta
             origin="batch",
         )
         for row in scores.to_dict("records")
+    ]
+
+
+def records_of_draws(predicted: Sequence[Prediction], draws: Mapping[str, Draw]) -> list[AlarmDraw]:
+    """Return the records of the draws that predictions follow, given by asset."""
+    return [
+        draws[one.asset].of(one.prediction_id, one.model_name, one.asset, one.as_of)
+        for one in predicted
+        if one.asset in draws
     ]
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from data_contracts.errors import NotFoundError
 from data_contracts.records.asset_records import answers_of
+from data_contracts.records.draw_records import AlarmDraw, draws_of
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
 from features.clock import Clock, asset_clock
+from models.hold_back.sentences import draw_sentence
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 from models.registry.ledger import refit_in
 from models.registry.promises import PROMISE_ACCEPTED
@@ -61,7 +63,8 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
     candidates = candidates if which is not None else candidates[candidates["alert"]]
     row = _select_row(candidates, "prediction_id", which, f"alarm of {model_name}")
     answer = json.loads(answers_of(records, [row["prediction_id"]]).get(row["prediction_id"], "{}"))
-    return _explain_alarm(row, asset_clock(workspace, row["asset"]), answer.get("condition"))
+    draw = draws_of(records, [row["prediction_id"]]).get(row["prediction_id"])
+    return _explain_alarm(row, asset_clock(workspace, row["asset"]), answer.get("condition"), draw)
 
 
 def _select_row(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:
@@ -89,6 +92,7 @@ def _explain_retraining(row: Mapping[str, Any]) -> Explanation:
             *evidence.get("promise", {}).get("sentences", ()),
             *(f"Noticed: {finding['sentence']}" for finding in evidence.get("diagnosis", {}).get("findings", ())),
             *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
+            *(evidence.get("hold_back") or {}).get("sentences", ()),
             *(f"On probation: {sentence}" for sentence in (evidence.get("probation") or {}).get("reasons", ())),
         ),
         tests=tuple(_describe_tests(drift)),
@@ -159,13 +163,16 @@ def _kind_of_promotion(evidence: Mapping[str, Any]) -> str:
     return "promoted" if judged is None else f"promoted as the refit of version {judged}"
 
 
-def _explain_alarm(row: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any] | None) -> Explanation:
+def _explain_alarm(
+    row: Mapping[str, Any], clock: Clock, condition: Mapping[str, Any] | None, draw: AlarmDraw | None
+) -> Explanation:
     decision = "an alert" if row["alert"] else "no alert"
+    decision += ", held back at random" if draw is not None and draw.held_back else ""
     return Explanation(
         question=f"Why was prediction {row['prediction_id']} of {row['asset']} {decision}?",
         at=row["made_at"],
         decision=decision,
-        seen=(claim_sentence(row, clock, condition),),
+        seen=(claim_sentence(row, clock, condition), *(() if draw is None else (draw_sentence(draw, clock),))),
         tests=() if pd.isna(row["threshold"]) else (alert_sentence(row, clock),),
         change=() if pd.isna(row["threshold"]) else (_opposite_decision(row, clock),),
     )

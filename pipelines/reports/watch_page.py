@@ -7,6 +7,7 @@ import pandas as pd
 
 from data_contracts.records.records import decisions, open_records, predictions, promotions
 from data_contracts.workspace import Workspace
+from models.hold_back.sentences import effect_sentences
 from models.monitoring.interval_coverage import IntervalCoverage
 from models.outcomes.error_rates import ErrorRates, Rate, error_rates
 from models.outcomes.outcomes import outcomes
@@ -78,6 +79,8 @@ def _remarks(snapshot: MonitoringSnapshot) -> Iterator[str]:
     # Findings that freeze the decision are among its reasons already.
     yield from (f"Noticed: {one.sentence}" for one in snapshot.diagnosis.findings if one.severity == "warn")
     yield from (f"Noticed: {sentence}" for sentence in snapshot.warnings)
+    if snapshot.acting is not None:
+        yield from effect_sentences(snapshot.acting)
     if snapshot.probation is not None:
         yield from (f"On probation: {sentence}" for sentence in snapshot.probation.reasons)
 

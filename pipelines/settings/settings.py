@@ -19,6 +19,7 @@ from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
+from models.hold_back.policy import PolicySettings
 from models.retraining.promotion_rules import PromotionRules
 from pipelines.settings.sections import (
     AuditSettings,
@@ -61,6 +62,7 @@ class Settings(EnvironmentSettings):
     probation: ProbationSettings = ProbationSettings()
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
+    policy: PolicySettings = PolicySettings()
     ingest: IngestSettings = IngestSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     live: LiveSettings = LiveSettings()

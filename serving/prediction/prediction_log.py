@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from data_contracts.records.answer_records import Answer, Reply, find_reply, purge_replies, store_answers
+from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.group_commit import GroupCommit
 from data_contracts.records.records import Prediction
 from data_contracts.workspace import Workspace
@@ -22,16 +23,20 @@ class PredictionLog:
         self._n_responses = 0
 
     def store(
-        self, predictions: Sequence[Prediction], answers: Sequence[Answer] = (), response: Reply | None = None
+        self,
+        predictions: Sequence[Prediction],
+        answers: Sequence[Answer] = (),
+        response: Reply | None = None,
+        draws: Sequence[AlarmDraw] = (),
     ) -> Reply | None:
-        """Store predictions, all answers (also those without a number) and the response, in one transaction.
+        """Store predictions, all answers (also those without a number), draws and the response, in one transaction.
 
         If the key already has a response, nothing is stored and that response is returned; otherwise None. Raises
         StorageError if the records are down, locked or damaged.
         """
         if response is not None:
             self._purge_occasionally(response.at)
-        return store_answers(self.commit, predictions, answers, response, valid_for=VALID_FOR)
+        return store_answers(self.commit, predictions, answers, response, draws=draws, valid_for=VALID_FOR)
 
     def find(self, key: str, now: pd.Timestamp) -> Reply | None:
         """Return the response stored under a key's digest, if it has not expired."""

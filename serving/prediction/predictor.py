@@ -21,6 +21,8 @@ from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
+from models.hold_back.draws import alarm_claim, draw_alarms
+from models.hold_back.policy import PolicySettings
 from serving.deployment.champion import Champion, Clock
 from serving.http import metrics, request_context
 from serving.http.idempotency import IdempotentRequest
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from serving.prediction.shadow import Shadow
 
 _SMALL_REQUEST = 16
+_NO_HOLD_BACK = PolicySettings()
 _NO_TELEMETRY = Reason("no_telemetry", "no telemetry is stored")
 
 
@@ -59,7 +62,10 @@ class _Predicted:
 
 
 class Predictor:
-    """Answer prediction requests from one workspace; answered traffic is offered to the challengers in `shadow`."""
+    """Answer prediction requests from one workspace; answered traffic is offered to the challengers in `shadow`.
+
+    By `policy` some alarms are held back at random.
+    """
 
     def __init__(
         self,
@@ -68,12 +74,14 @@ class Predictor:
         log: PredictionLog,
         clock: Clock,
         shadow: "Shadow | None" = None,
+        policy: PolicySettings = _NO_HOLD_BACK,
     ) -> None:
         self.workspace = workspace
         self.settings = settings
         self.log = log
         self.clock = clock
         self.stored = StoredKnowledge(workspace)
+        self.policy = policy
         self._shadow = shadow
         self._builder: ResponseBuilder | None = None
         self._runs = StoredRuns(workspace)
@@ -159,7 +167,8 @@ class Predictor:
 
     def _store(self, predicted: _Predicted, response: Reply | None) -> Reply | None:
         predictions = [each.prediction for each in predicted.responses if each.prediction is not None]
-        earlier = self.log.store(predictions, [each.record for each in predicted.responses], response)
+        draws = [each.draw for each in predicted.responses if each.draw is not None]
+        earlier = self.log.store(predictions, [each.record for each in predicted.responses], response, draws)
         if earlier is None and self._shadow is not None:
             ids = {each.answer["asset"]: each.answer["prediction_id"] for each in predicted.responses}
             for query, n_rows in predicted.traffic:
@@ -238,7 +247,11 @@ class Predictor:
         in_cycles = request.as_of is None and champion.artifact.clock.cycle is not None
         age_at = None if request.windows is not None or in_cycles else microseconds_of(request.as_of or now)
         builder = self._response_builder(champion)
-        responses = [response for part in predictions for response in builder.build(part, now, age_at)]
+        alerts = {asset: as_of for part in predictions for asset, as_of in part.alerting().items()}
+        draws = draw_alarms(
+            self.log.commit.engine, champion.name, alerts, claim=alarm_claim(champion.artifact), policy=self.policy
+        )
+        responses = [response for part in predictions for response in builder.build(part, now, age_at, draws)]
         rank = {asset: number for number, asset in enumerate(assets)}
         responses.sort(key=lambda response: rank[response.answer["asset"]])
         return responses

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -10,12 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.records.answer_records import Answer
+from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.records import Prediction
 from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import Driver
 from models.artifact.reasons import Reason
 from models.artifact.scoring import condition_answer, interval_answers
+from models.hold_back.draws import Draw
 from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
 from serving.schemas.answer_json import adapter_of
@@ -53,6 +56,14 @@ class AssetPredictions:
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
 
+    def alerting(self) -> dict[str, pd.Timestamp]:
+        """Return the cut-offs of the assets whose prediction is an alert."""
+        return {
+            self.assets[row]: _instant(int(self.as_of[row]))
+            for row in np.flatnonzero(self.alerts).tolist()
+            if self.reasons[row] is None and self.as_of[row] != UNKNOWN
+        }
+
 
 def abstentions(reasons: Mapping[str, Reason], as_of: pd.Timestamp | None = None) -> AssetPredictions:
     """Return entries without a prediction for assets with their reasons, at the request's cut-off if it has one."""
@@ -76,6 +87,7 @@ class Response:
     answer: PredictionAnswer
     record: Answer
     prediction: Prediction | None  # None without a number
+    draw: AlarmDraw | None = None  # None unless alarms are held back and this is an alert
 
 
 @dataclass(frozen=True)
@@ -85,13 +97,24 @@ class ResponseBuilder:
     champion: Champion
     freshness: Freshness
 
-    def build(self, predicted: AssetPredictions, made_at: pd.Timestamp, age_at: int | None) -> list[Response]:
+    def build(
+        self,
+        predicted: AssetPredictions,
+        made_at: pd.Timestamp,
+        age_at: int | None,
+        draws: Mapping[str, Draw] = MappingProxyType({}),
+    ) -> list[Response]:
         """Build a response for each asset.
 
         The age of telemetry counts up to `age_at`, in microseconds since 1970; up to each asset's cut-off if None.
+        `draws` are those of the assets that alert, where alarms are held back.
         """
         intervals = interval_answers(self.champion.artifact, predicted.predictions)
-        return [self._build(predicted, row, interval, made_at, age_at) for row, interval in enumerate(intervals)]
+        responses = []
+        for row, interval in enumerate(intervals):
+            draw = draws.get(predicted.assets[row])
+            responses.append(self._build(predicted, row, interval, made_at, age_at, draw))
+        return responses
 
     def _build(
         self,
@@ -100,6 +123,7 @@ class ResponseBuilder:
         interval: dict[str, float] | None,
         made_at: pd.Timestamp,
         age_at: int | None,
+        draw: Draw | None,
     ) -> Response:
         artifact, prediction_id = self.champion.artifact, new_prediction_id()
         as_of, read_at, reason = int(predicted.as_of[row]), int(predicted.read_at[row]), predicted.reasons[row]
@@ -134,7 +158,13 @@ class ResponseBuilder:
             model_digest=artifact.digest,
         )
         add_cycles(answer, artifact.clock)
-        cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
+        cut_off = None if as_of == UNKNOWN else _instant(as_of)
+        stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
+        drawn = None
+        if draw is not None and stored is not None:
+            # What is stored stays the model's decision; the answer is what somebody is to do.
+            answer["alert"], answer["held_back"] = not draw.held_back, draw.held_back
+            drawn = draw.of(prediction_id, self.champion.name, stored.asset, stored.as_of)
         if artifact.about is not None and cut_off is not None:
             predicted_value = value if artifact.target == "condition" else None
             answer["condition"] = cast(
@@ -152,14 +182,17 @@ class ResponseBuilder:
             model_digest=answer["model_digest"],
             answer=_ADAPTER.dump_json(answer).decode(),
         )
-        stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
-        return Response(answer, record, stored)
+        return Response(answer, record, stored, drawn)
 
     def _horizons(self, probabilities: FloatArray) -> list[HorizonAnswer]:
         return [
             HorizonAnswer(hours=horizon / _HOUR, probability=float(probability))
             for horizon, probability in zip(self.champion.artifact.horizons, probabilities, strict=True)
         ]
+
+
+def _instant(microseconds: int) -> pd.Timestamp:
+    return pd.Timestamp(microseconds, unit="us", tz="UTC")
 
 
 def _status(reason: Reason | None) -> Status:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import asset_outcomes, asset_predictions
+from data_contracts.records.draw_records import AlarmDraw, draws_of
 from data_contracts.tables import tables
 from models.labels.labels import known_rows
 from models.outcomes.outcome_ledger import latest_outcomes
@@ -38,12 +39,13 @@ def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str])
     failures = tables.read(worker.workspace, "failures", assets=[asset])
     failures = _later_than(since, known_rows(failures, "failure_id", worker.predictor.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
+    draws = draws_of(engine, predictions["prediction_id"].tolist())
     outcomes = _latest_outcomes(asset_outcomes(engine, asset, since=since))
     return HistoryAnswer(
         asset=asset,
         since=None if since is None else format_instant(since),
         limit=limit,
-        predictions=_records(predictions, _prediction, limit),
+        predictions=_records(predictions, lambda row: _prediction(row, draws.get(row["prediction_id"])), limit),
         episodes=_records(outcomes[outcomes["unit"] == "episode"], _outcome, limit),
         failures=_records(failures, _failure, limit),
         failure_outcomes=_records(outcomes[outcomes["unit"] == "failure"], _outcome, limit),
@@ -81,21 +83,24 @@ def _records(rows: pd.DataFrame, convert: Callable[[Mapping[str, Any]], Any], li
     return [convert({str(name): value for name, value in row.items()}) for row in rows.head(limit).to_dict("records")]
 
 
-def _prediction(row: Mapping[str, Any]) -> PredictionRecord:
-    return PredictionRecord(
+def _prediction(row: Mapping[str, Any], draw: AlarmDraw | None) -> PredictionRecord:
+    record = PredictionRecord(
         prediction_id=row["prediction_id"],
         as_of=format_instant(row["as_of"]),
         made_at=format_instant(row["made_at"]),
         probability=_none(row["probability"]),
         remaining_life_hours=_none(row["remaining_life_h"]),
         threshold=_none(row["threshold"]),
-        alert=row["alert"],
+        alert=row["alert"] and not (draw is not None and draw.held_back),
         horizon_hours=row["horizon_s"] / _HOUR_S,
         lead_hours=row["lead_s"] / _HOUR_S,
         model_name=row["model_name"],
         model_version=row["model_version"],
         origin=row["origin"],
     )
+    if draw is not None:
+        record["held_back"] = draw.held_back
+    return record
 
 
 def _outcome(row: Mapping[str, Any]) -> OutcomeRecord:

@@ -8,10 +8,12 @@ import pandas as pd
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.answer_records import Answer, find_answers
 from data_contracts.records.asset_records import asset_outcomes, find_predictions
+from data_contracts.records.draw_records import draws_of
 from data_contracts.tables import tables
 from data_contracts.tables.readings import read_channel
 from data_contracts.tables.telemetry import reconcile
 from features.clock import Clock, asset_clock
+from models.hold_back.sentences import draw_sentence
 from models.labels.condition import Threshold
 from models.labels.labels import NO_TIME, known_rows, reporting_delay
 from models.outcomes.outcome_ledger import latest_outcomes
@@ -57,6 +59,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     # An abstention has an answer and no prediction; a scheduled scoring's prediction may have no answer.
     head = prediction or vars(answer)
     content = {} if answer is None else answer.content
+    draw = draws_of(engine, [prediction_id]).get(prediction_id) if rows else None
     drivers = list(content.get("drivers") or ())
     clock = asset_clock(worker.workspace, head["asset"])
     condition = content.get("condition")
@@ -65,7 +68,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         if condition is not None and condition["value"] is not None
         else _outcome(worker, prediction, clock, condition)
     )
-    return WhyAnswer(
+    why = WhyAnswer(
         prediction_id=head["prediction_id"],
         asset=head["asset"],
         status="ok" if answer is None else answer.status,
@@ -83,18 +86,22 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         remaining_life_hours=_none(prediction.get("remaining_life_h")),
         remaining_life_interval=content.get("remaining_life_interval"),
         threshold=_none(prediction.get("threshold")),
-        alert=bool(prediction.get("alert", False)),
+        alert=bool(prediction.get("alert", False)) and not (draw is not None and draw.held_back),
         drivers=drivers,
         outcome=state,
         evidence=evidence,
         sentences=[
             *_sentences(prediction, answer, clock, condition),
+            *([] if draw is None else [draw_sentence(draw, clock)]),
             *_interval_sentence(content.get("remaining_life_interval"), clock),
             *_driver_sentences(drivers),
             *_work(worker, head, clock),
             outcome,
         ],
     )
+    if draw is not None:
+        why["held_back"] = draw.held_back
+    return why
 
 
 def _champion_digest(worker: "WorkerContext", head: Mapping[str, Any]) -> str | None:

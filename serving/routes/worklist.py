@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from data_contracts.records.draw_records import held_back_until
 from models.planning.worklist import Costs, Job, LeftOut, Line, Risk, Worklist, days_from, plan
 from serving.http.errors import unprocessable
 from serving.routes.fleet_forecast import forecast_fleet
@@ -45,6 +46,7 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
     fleet = forecast_fleet(worker, champion, request, start, now)
     silent = [asset for asset, forecast in fleet.forecasts.items() if request.alerts_only and not forecast.alert]
     waiting = {asset: LeftOut(asset, "no_alert", _NO_ALERT) for asset in silent}
+    waiting |= _held_back(worker, champion, fleet.forecasts, start)
     jobs = [_job(asset, forecast, request) for asset, forecast in fleet.forecasts.items() if asset not in waiting]
     crews = request.crews
     worklist = plan(
@@ -56,6 +58,20 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
         gap=_GAP,
     )
     return _answer(worklist, champion, request, start, fleet.forecasts)
+
+
+def _held_back(
+    worker: "WorkerContext", champion: "Champion", forecasts: Mapping[str, Forecast], start: pd.Timestamp
+) -> dict[str, LeftOut]:
+    """Return the assets whose alarm is held back: nobody is to act on them, whatever their probability."""
+    if not worker.predictor.policy.hold_back:
+        return {}
+    held = held_back_until(worker.predictor.log.commit.engine(), model_name=champion.name, at=start)
+    return {
+        asset: LeftOut(asset, "held_back", f"its alarm is held back at random until {until:%Y-%m-%d %H:%M} UTC")
+        for asset, until in held.items()
+        if asset in forecasts
+    }
 
 
 def _start(request: WorklistRequest, now: pd.Timestamp) -> pd.Timestamp:

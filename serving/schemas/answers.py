@@ -138,7 +138,19 @@ class PredictionAnswer(TypedDict):
         ),
     ]
     threshold: Annotated[float | None, Field(description="The threshold of an alert.")]
-    alert: Annotated[bool | None, Field(description="Null without a prediction.")]
+    alert: Annotated[
+        bool | None,
+        Field(description="Whether to act: act on true alone. Null without a prediction; false if held_back is true."),
+    ]
+    held_back: NotRequired[
+        Annotated[
+            bool,
+            Field(
+                description="Given for alerts where some are held back at random: true for one that nobody is to act "
+                "on, so that the effect of acting on the others can be measured."
+            ),
+        ]
+    ]
     drivers: Annotated[list[DriverAnswer], Field(description="What drives the prediction, largest share first.")]
     model_name: str
     model_version: int
@@ -193,12 +205,16 @@ class LeftOutLine(TypedDict):
             "no_crew_free",
             "too_long_for_a_day",
             "no_alert",
+            "held_back",
             "abstained",
             "stale",
             "failed",
             "retired",
         ],
-        Field(description="abstained, stale, failed and retired are the asset's status; there is no prediction."),
+        Field(
+            description="abstained, stale, failed and retired are the asset's status; there is no prediction. "
+            "held_back: its alarm is held back at random."
+        ),
     ]
     reason: Annotated[
         str, Field(examples=["no crew free before 2026-01-07 06:00 UTC: what they do in place of it saves more"])
@@ -258,7 +274,8 @@ class PredictionRecord(TypedDict):
     probability: float | None
     remaining_life_hours: float | None
     threshold: float | None
-    alert: bool
+    alert: Annotated[bool, Field(description="Whether to act, as answered.")]
+    held_back: NotRequired[Annotated[bool, Field(description="As answered: an alarm held back at random.")]]
     horizon_hours: float
     lead_hours: float
     model_name: str
@@ -335,7 +352,8 @@ class WhyAnswer(TypedDict):
     remaining_life_hours: float | None
     remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="As answered; null if none was.")]
     threshold: float | None
-    alert: bool
+    alert: Annotated[bool, Field(description="Whether to act, as answered.")]
+    held_back: NotRequired[Annotated[bool, Field(description="As answered: an alarm held back at random.")]]
     drivers: Annotated[list[dict[str, Any]], Field(description="As answered; empty if none were.")]
     outcome: Annotated[str, Field(description="Such as tp or fp for an alert; not_known_yet until it is known.")]
     evidence: list[str]

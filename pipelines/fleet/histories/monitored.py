@@ -17,6 +17,7 @@ from models.outcomes.error_rates import error_rates
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes
 from models.sequential_tests.rate_tests import LookCounts
+from pipelines.fleet.histories.held_back import draw_histories
 from pipelines.fleet.histories.look_counts import join_counts, tally_looks
 from pipelines.fleet.histories.recorded import (
     DAY,
@@ -57,6 +58,7 @@ class MonitoredPlant:
     repeated: float = 0.1  # share of failures that are soon followed by another one with the same cause
     late: float = 7.0  # mean days that reports take, exponential
     stride: float = 7.0  # days between decisions
+    hold_back: float = 0.0  # share of the alarms that are held back at random
     worse_from: float = np.inf  # week from which on the champion misses another share
     worse_missed: float = 0.45
 
@@ -83,24 +85,36 @@ def simulate(plant: MonitoredPlant, histories: int, rng: np.random.Generator) ->
     alarm = 1 + step * plant.stride
     seen = (rng.random(breaks.shape) >= missed) & (alarm < breaks)
     work = alarm + rng.uniform(*VISIT, breaks.shape)
-    visited = seen & (rng.random(breaks.shape) < plant.acted) & (work < breaks)
+    would_visit = seen & (rng.random(breaks.shape) < plant.acted) & (work < breaks)
     findings = _draw_findings(plant, breaks.shape, "defect_confirmed", rng)
-    failed = ~(visited & (findings != "not_inspected"))
+    looked = findings != "not_inspected"
     if plant.misreported:
         wrong = (findings == "defect_confirmed") & (rng.random(breaks.shape) < plant.misreported)
         findings = np.where(wrong, "no_fault_found", findings)
-    ends = np.where(failed, breaks, work)
 
     decided = 1 + plant.stride * np.arange(int((last - 1) // plant.stride) + 1)
     false = rng.random((assets, len(decided))) < plant.false_alarm
-    alert = _alerts(plant, false, decided, seen, step, ends)
+    # An alarm held back lets its defect go on, which changes the later alerts, and so what is drawn at these.
+    held_back, draws, visited = np.zeros_like(false), None, would_visit
+    seed = int(rng.integers(2**31)) if plant.hold_back else 0
+    while True:
+        failed = ~(visited & looked)
+        alert = _alerts(plant, false, decided, seen, step, np.where(failed, breaks, work))
+        if not plant.hold_back:
+            break
+        again, draws = draw_histories(alert, decided, start=SINCE, claim=HORIZON, share=plant.hold_back, seed=seed)
+        if (again == held_back).all():
+            break
+        held_back, visited = again, would_visit & ~_at_first_alert(again, step)
 
     checked = np.broadcast_to(decided, false.shape) + rng.uniform(*VISIT, false.shape)
-    visited_in_vain = false & (rng.random(false.shape) < plant.acted)
+    visited_in_vain = false & (rng.random(false.shape) < plant.acted) & ~held_back
     no_faults = _draw_findings(plant, false.shape, "no_fault_found", rng)
-    again = failed & (rng.random(breaks.shape) < plant.repeated)
+    followed = failed & (rng.random(breaks.shape) < plant.repeated)
     repeats = breaks + rng.uniform(0.2, 1.5, breaks.shape)
-    failures = pd.concat([_events(breaks, failed, plant, rng), _events(repeats, again, plant, rng)], ignore_index=True)
+    failures = pd.concat(
+        [_events(breaks, failed, plant, rng), _events(repeats, followed, plant, rng)], ignore_index=True
+    )
     orders = pd.concat(
         [
             _events(work, visited, plant, rng, finding=findings),
@@ -116,7 +130,7 @@ def simulate(plant: MonitoredPlant, histories: int, rng: np.random.Generator) ->
         }
     )
     failures = failures.assign(failure_id=failures.index.astype(str))
-    return RecordedHistories(predictions, failures, inspections(orders), plant.assets)
+    return RecordedHistories(predictions, failures, inspections(orders), plant.assets, draws)
 
 
 def measure_reference_rates(plant: MonitoredPlant, rng: np.random.Generator, *, assets: int = 30_000) -> ReferenceRates:
@@ -164,6 +178,13 @@ def _alerts(plant: MonitoredPlant, false: Flags, decided: Days, seen: Flags, ste
         inside = (place >= 0) & (place < len(decided)) & (1 + place * plant.stride < end)
         alert[rows[inside], place[inside]] = True
     return alert
+
+
+def _at_first_alert(held_back: Flags, step: Days) -> Flags:
+    """Mark the defects (assets, defects) whose first alert is held back."""
+    place = step.astype(int)
+    inside = (place >= 0) & (place < held_back.shape[1])
+    return inside & np.take_along_axis(held_back, np.clip(place, 0, held_back.shape[1] - 1), axis=1)
 
 
 def _draw_findings(plant: MonitoredPlant, shape: tuple[int, ...], truth: str, rng: np.random.Generator) -> Words:

@@ -26,6 +26,7 @@ class RecordedHistories:
     failures: pd.DataFrame
     work_orders: pd.DataFrame
     assets: int  # of each history
+    draws: pd.DataFrame | None = None  # of the alerts, where alarms are held back
 
     def outcomes(self, now: pd.Timestamp, horizon: pd.Timedelta) -> Outcomes:
         """Return the outcomes known at `now`, matured by the reporting delay that is estimated from the failures."""

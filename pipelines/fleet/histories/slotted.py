@@ -12,6 +12,7 @@ import pandas as pd
 from models.outcomes.error_rates import MONTH, Rate, error_rates
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms
+from pipelines.fleet.histories.held_back import draw_histories
 from pipelines.fleet.histories.recorded import (
     DAY,
     RecordedHistories,
@@ -45,6 +46,7 @@ class SlottedPlant:
     sensitivity: float = 1.0  # of findings: a defect is reported as one; else it is repaired as "no fault found"
     specificity: float = 1.0  # a sound asset is reported as sound
     late: pd.Timedelta = 0 * DAY  # delay of reports of failures and work
+    hold_back: float = 0.0  # share of the alarms that are held back at random
 
     @property
     def false_per_month(self) -> float:
@@ -96,7 +98,14 @@ def simulate(plant: SlottedPlant, histories: int, rng: np.random.Generator) -> R
     broken = draws < defect
     spurious = ~broken & (rng.random(draws.shape) < false / (1 - defect))
     alarmed = spurious | (broken & (rng.random(draws.shape) >= missed))
-    acted = alarmed & (rng.random(draws.shape) < plant.acted)
+    held_back, drawn = np.zeros_like(alarmed), None
+    if plant.hold_back:
+        alerted = SLOT * np.arange(plant.slots) + float(ALERT)
+        seed = int(rng.integers(2**31))
+        held_back, drawn = draw_histories(
+            alarmed, alerted, start=START, claim=HORIZON, share=plant.hold_back, seed=seed
+        )
+    acted = alarmed & (rng.random(draws.shape) < plant.acted) & ~held_back
     right = rng.random(draws.shape) < np.where(broken, plant.sensitivity, plant.specificity)
     truth = np.where(broken == right, "defect_confirmed", "no_fault_found").astype(object)
     findings = draw_findings(truth, rng, not_inspected=0.0, unreported=plant.unreported_share)
@@ -107,6 +116,7 @@ def simulate(plant: SlottedPlant, histories: int, rng: np.random.Generator) -> R
         failures.assign(failure_id=failures.index.astype(str), mode="bearing"),
         inspections(work),
         plant.assets,
+        drawn,
     )
 
 

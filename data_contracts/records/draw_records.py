@@ -1,0 +1,57 @@
+"""Draws of alarms that are held back at random: read by alert, by asset or all; they are stored with the answers."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import sqlalchemy as sa
+
+from data_contracts.records.record_types import AlarmDraw as AlarmDraw
+from data_contracts.records.record_types import Prediction
+from data_contracts.records.records import read_frame
+
+_MOST_NAMES = 500  # databases limit the values of a statement
+
+
+def drawn_alerts(
+    engine: sa.Engine, assets: Sequence[str], *, model_name: str, since: pd.Timestamp, until: pd.Timestamp
+) -> pd.DataFrame:
+    """Read the alerts of assets with ``since < as_of <= until``, and what was drawn for each, by cut-off.
+
+    Columns asset, as_of, opened, until and share, missing where nothing was drawn, and held_back.
+    """
+    alert, draw = Prediction.table.c, AlarmDraw.table.c
+    query = (
+        sa.select(alert.asset, alert.as_of, draw.opened, draw.until, draw.share, draw.held_back)
+        .select_from(Prediction.table.outerjoin(AlarmDraw.table, alert.prediction_id == draw.prediction_id))
+        .where(alert.model_name == model_name, alert.alert, alert.as_of > since, alert.as_of <= until)
+        .order_by(alert.as_of, alert.made_at, alert.prediction_id)
+    )
+    if len(assets) <= _MOST_NAMES:
+        return read_frame(engine, query.where(alert.asset.in_(assets)))
+    rows = read_frame(engine, query)
+    return rows[rows["asset"].isin(list(assets))].reset_index(drop=True)
+
+
+def alarm_draws(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> pd.DataFrame:
+    """Read all draws for a model with ``as_of <= known``, by cut-off and asset."""
+    table = AlarmDraw.table.c
+    query = sa.select(AlarmDraw.table).order_by(table.as_of, table.asset, table.prediction_id)
+    return read_frame(engine, query.where(table.model_name == model_name, table.as_of <= known))
+
+
+def draws_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, AlarmDraw]:
+    """Read the draws under prediction ids (a thousand at most); ids without one are left out."""
+    table, draws = AlarmDraw.table.c, dict[str, AlarmDraw]()
+    for first in range(0, len(prediction_ids), _MOST_NAMES):
+        query = sa.select(AlarmDraw.table).where(table.prediction_id.in_(prediction_ids[first : first + _MOST_NAMES]))
+        draws |= {row["prediction_id"]: AlarmDraw(**row) for row in read_frame(engine, query).to_dict("records")}
+    return draws
+
+
+def held_back_until(engine: sa.Engine, *, model_name: str, at: pd.Timestamp) -> dict[str, pd.Timestamp]:
+    """Return the assets whose alarm is being held back at a time, and up to when."""
+    table = AlarmDraw.table.c
+    query = sa.select(table.asset, sa.func.max(table.until).label("until")).group_by(table.asset)
+    query = query.where(table.model_name == model_name, table.held_back, table.opened <= at, table.until > at)
+    rows = read_frame(engine, query)
+    return dict(zip(rows["asset"], rows["until"], strict=True))
