@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from data_contracts.records.record_types import AlarmDraw as AlarmDraw
 from data_contracts.records.record_types import Prediction
-from data_contracts.records.records import read_frame
+from data_contracts.records.records import read_frame, storage_errors
 
 _MOST_NAMES = 500  # databases limit the values of a statement
 
@@ -44,7 +44,8 @@ def draws_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, Alar
     table, draws = AlarmDraw.table.c, dict[str, AlarmDraw]()
     for first in range(0, len(prediction_ids), _MOST_NAMES):
         query = sa.select(AlarmDraw.table).where(table.prediction_id.in_(prediction_ids[first : first + _MOST_NAMES]))
-        draws |= {row["prediction_id"]: AlarmDraw(**row) for row in read_frame(engine, query).to_dict("records")}
+        with storage_errors(engine), engine.connect() as connection:
+            draws |= {row["prediction_id"]: AlarmDraw(**row) for row in connection.execute(query).mappings()}
     return draws
 
 

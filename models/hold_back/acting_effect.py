@@ -166,5 +166,5 @@ def _needed(precision: float, share: float, confidence: float) -> int | None:
         return None
     left = (1 - _PREVENTED) * precision
     variance = precision * (1 - precision) + left * (1 - left) * share / (1 - share)
-    quantiles = stats.norm.isf((1 - confidence) / 2) + stats.norm.ppf(_POWER)
+    quantiles = float(stats.norm.isf((1 - confidence) / 2) + stats.norm.ppf(_POWER))
     return math.ceil(quantiles**2 * variance / (precision - left) ** 2)

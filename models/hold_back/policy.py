@@ -48,9 +48,7 @@ def read_policy(workspace: Workspace, environ: Mapping[str, str]) -> PolicySetti
     """
     file = workspace.root / SETTINGS_FILE
     content, source = read_toml(file) if file.exists() else ({}, Source(str(file)))
-    variables = {
-        f"{_SECTION}.{name}": f"{_PREFIX}{_SECTION}_{name}".upper() for name in PolicySettings.__pydantic_fields__
-    }
+    variables = {f"{_SECTION}.{name}": f"{_PREFIX}{_SECTION}_{name}".upper() for name in PolicySettings.__annotations__}
     known = {name: text for name, text in environ.items() if name in variables.values()}
     given = EnvironmentSource(_PolicyVariables, known)().get(_SECTION, {})
     places = {f"{_SECTION}.{key}": variables[f"{_SECTION}.{key}"] for key in given}

@@ -184,7 +184,7 @@ def _at_first_alert(held_back: Flags, step: Days) -> Flags:
     """Mark the defects (assets, defects) whose first alert is held back."""
     place = step.astype(int)
     inside = (place >= 0) & (place < held_back.shape[1])
-    return inside & np.take_along_axis(held_back, np.clip(place, 0, held_back.shape[1] - 1), axis=1)
+    return np.asarray(inside & np.take_along_axis(held_back, np.clip(place, 0, held_back.shape[1] - 1), axis=1))
 
 
 def _draw_findings(plant: MonitoredPlant, shape: tuple[int, ...], truth: str, rng: np.random.Generator) -> Words:
