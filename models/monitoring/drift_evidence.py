@@ -44,8 +44,8 @@ class DriftEvidence:
         carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
         values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
         reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
-        factors = {name: self._joined(later, name) for name in ("seasons", "mixes")}
-        return replace(later, log_e_values=values, rejected_at=next(reached, None), **factors)
+        new = replace(later, log_e_values=values, rejected_at=next(reached, None))
+        return replace(new, seasons=self._joined(later, "seasons"), mixes=self._joined(later, "mixes"))
 
     def _joined(self, later: "DriftEvidence", name: str) -> tuple[float, ...]:
         parts = [getattr(each, name) or (1.0,) * len(each.log_e_values) for each in (self, later)]

@@ -63,13 +63,11 @@ def count_strata(
     month: pd.Timedelta,
 ) -> dict[int, tuple[StratumCounts, ...]]:
     """Count rows that have a number in the column look, by that number and stratum; strata without any are left out."""
-    missed = failures[failures["state"] == "missed"]
     parts = {
-        "missed": _sizes(missed, "event_time", membership),
+        "missed": _sizes(failures[failures["state"] == "missed"], "event_time", membership),
         "failures": _sizes(failures, "event_time", membership),
         "false_episodes": _sizes(false_episodes, "opened", membership),
-        "exposure": (decisions["covered"] / month)
-        .astype("float64")
+        "exposure": pd.Series(pd.to_timedelta(decisions["covered"]) / month, decisions.index, dtype="float64")
         .groupby([decisions["look"], membership.at(decisions, "as_of").rename("stratum")])
         .sum(),
     }
@@ -77,8 +75,8 @@ def count_strata(
     counts: dict[int, tuple[StratumCounts, ...]] = {}
     for (look, name), row in zip(table.index, table.to_dict("records"), strict=True):
         if row["failures"] or row["false_episodes"] or row["exposure"]:
-            whole = (int(row[column]) for column in ("missed", "failures", "false_episodes"))
-            one = StratumCounts(membership.by, str(name), *whole, round(float(row["exposure"]), 4))
+            missed, failed, false = (int(row[column]) for column in ("missed", "failures", "false_episodes"))
+            one = StratumCounts(membership.by, str(name), missed, failed, false, round(float(row["exposure"]), 4))
             counts[int(look)] = (*counts.get(int(look), ()), one)
     return counts
 
@@ -87,7 +85,8 @@ def evaluated_strata(
     outcomes: Outcomes, since: pd.Timestamp, assets: pd.DataFrame, month: pd.Timedelta
 ) -> tuple[StratumCounts, ...]:
     """Count what has matured of an evaluation after a time, by each column of the assets table that groups them."""
-    until, strata = outcomes.matured_until, []
+    strata: list[StratumCounts] = []
+    until = outcomes.matured_until
     failures = _after(outcomes.failures, "event_time", since, until)
     failures = failures[failures["state"].isin(_COUNTED)]
     episodes = _after(outcomes.episodes, "opened", since, until)

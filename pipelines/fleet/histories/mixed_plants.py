@@ -30,6 +30,7 @@ class MixedPlants:
     evaluated: tuple[int, int]  # failures, or asset-months
     per_look: int
     part: float = 0.8  # of the second plant in each look
+    shifts_at: int = 0  # the look from which on that is its part; before, it is half
     rates: tuple[float, float] = (0.1, 0.4)  # share missed, or false alarms an asset-month
     false_alarms: bool = False
     looks: int = 52
@@ -40,9 +41,10 @@ class MixedPlants:
     @property
     def amounts(self) -> Floats:
         """Return the failures, or asset-months, of each plant in each look, (plants, looks)."""
-        second = np.full(self.looks, round(self.part * self.per_look))
+        parts = np.where(np.arange(self.looks) < self.shifts_at, 0.5, self.part)
+        second = np.round(parts * self.per_look)
         if self.varies is not None:
-            second = np.random.default_rng(self.varies).binomial(self.per_look, self.part, self.looks)
+            second = np.random.default_rng(self.varies).binomial(self.per_look, parts)
         return np.array([self.per_look - second, second], dtype=np.float64)
 
     @property
