@@ -101,9 +101,13 @@ def evaluated_strata(
 
 def group_columns(assets: pd.DataFrame) -> tuple[str, ...]:
     """Return the columns of the assets table that groups of assets share, those of its contract first."""
-    own = [name for name in assets.columns if name not in _NO_GROUPS and _is_text(assets[name])]
-    shared = [name for name in own if 1 < assets[name].nunique() < assets["asset"].nunique()]
+    shared = [name for name in text_columns(assets) if 1 < assets[name].nunique() < assets["asset"].nunique()]
     return tuple(sorted(shared, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
+
+
+def text_columns(assets: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns of the assets table that may group assets."""
+    return tuple(name for name in assets.columns if name not in _NO_GROUPS and _is_text(assets[name]))
 
 
 def strata_to_dict(strata: Iterable[StratumCounts]) -> dict[str, dict[str, list[float]]]:

@@ -3,7 +3,7 @@
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.tables.history import History
 from models.monitoring.budget import NO_STRATA
-from models.outcomes.stratum_counts import Membership, group_columns
+from models.outcomes.stratum_counts import Membership, text_columns
 from pipelines.settings.settings import Settings
 
 
@@ -12,10 +12,11 @@ def membership_of(history: History, settings: Settings) -> Membership | None:
     by = settings.drift.strata
     if by == NO_STRATA:
         return None
-    if by not in history.assets.columns:
-        known = (NO_STRATA, *group_columns(history.assets))
+    columns = text_columns(history.assets)
+    if by not in columns:
+        known = (NO_STRATA, *columns)
         raise UsageError(
-            f"drift.strata is {by!r}, which the assets table of {history.asset_type} does not have",
+            f"drift.strata is {by!r}, which is no column of the assets table that groups assets",
             f"one of {', '.join(known)}",
             did_you_mean(by, known) or "Name a column of the assets table that groups them",
         )
