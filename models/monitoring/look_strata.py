@@ -14,6 +14,8 @@ from models.promises.mixed_limits import mixed_limit, stratified
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 from models.sequential_tests.count_models import FloatArray
 
+PLACES = 3
+"""Decimals of a stratum's part."""
 STEPS = 50
 """Factors are rounded to a fiftieth: looks share their tables, and a mix that hardly differs changes nothing."""
 
@@ -48,10 +50,11 @@ def mix_factors(
     keys = []
     for mix in mixes:
         amounts = mix.failures if rate == MISSED else mix.exposure
-        key = tuple(sorted(amounts.items()))
+        total = sum(amounts.values())
+        key = tuple((name, round(amount / total, PLACES)) for name, amount in sorted(amounts.items()))
         keys.append(key)
         if key not in factors:
-            ratio = mixed_limit(promise, rate, certainty, by, amounts) / overall
+            ratio = mixed_limit(promise, rate, certainty, by, dict(key)) / overall
             factors[key] = max(round(ratio * STEPS), 1) / STEPS
     return np.array([factors[key] for key in keys])
 
