@@ -142,23 +142,24 @@ def _predict(inputs: _Inputs, progress: _Progress, until: pd.Timestamp) -> _Prog
 
 def _observe(inputs: _Inputs, progress: _Progress, at: pd.Timestamp) -> Situation:
     """Return what can be seen of the champion at a look."""
-    tenure, schedule = progress.champion, inputs.schedule
+    tenure, schedule, sources = progress.champion, inputs.schedule, inputs.sources(at)
     return Situation(
         begin=schedule.start,
         at=at,
         every=schedule.every,
         since=max(filter(None, [tenure.since, progress.used_until])),
-        known=inputs.sources(at).outcomes(_concatenated(progress.own)),
+        known=sources.outcomes(_concatenated(progress.own)),
         promise=tenure.promise.rates,
         past=progress.retrainings,
         diagnose=partial(inputs.models.diagnose, tenure.version, at),
+        membership=sources.membership,
     )
 
 
 def _settle(inputs: _Inputs, progress: _Progress, situation: Situation) -> _Progress:
     """Record whether the champion's own outcomes have made a provisional promise tighter."""
     budget = inputs.monitoring
-    grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset)
+    grid = Grid(situation.since, budget.every, one_per_asset=budget.one_per_asset, membership=situation.membership)
     tenure = settle_promise(progress.champion, count_looks(situation.known, grid), budget)
     if tenure is progress.champion:
         return progress

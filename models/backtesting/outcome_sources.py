@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
+from models.outcomes.stratum_counts import Membership
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class OutcomeSources:
     work_orders: pd.DataFrame
     terms: Terms
     observation_gaps: pd.DataFrame | None = None  # times in which assets were retired or lost
+    membership: Membership | None = None  # the strata by which promises are divided; None for none
 
     def outcomes(self, predictions: pd.DataFrame) -> Outcomes:
         """Return the outcomes of predictions (asset, as_of, alert)."""

@@ -16,6 +16,7 @@ from models.monitoring.looks import Grid, Look, count_looks
 from models.outcomes.error_rates import unreported_share
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes
+from models.outcomes.stratum_counts import Membership
 from models.retraining.refresh import NO_REFRESH, Prices, SinceTraining, cost_of_errors, refresh_due
 from models.retraining.retraining_policy import (
     CALENDAR,
@@ -58,6 +59,7 @@ class Situation:
     past: tuple[Retraining, ...] = ()  # the retrainings before, the latest last
     # What is wrong with the data, as known at the look; nothing by default.
     diagnose: Callable[[], Diagnosis] = Diagnosis
+    membership: Membership | None = None  # the strata by which promises are divided, as known at the look
 
     def looks(self) -> tuple[Look, ...]:
         """Count what has matured, look by look; every failure counts."""
@@ -105,7 +107,7 @@ def ours(budget: Budget, gates: Gates, prices: Prices | None = None, findings: F
     """
 
     def test(situation: Situation, set_aside: Mapping[str, pd.Timestamp]) -> Drift:
-        grid = Grid(situation.since, budget.every, budget.one_per_asset, set_aside, findings)
+        grid = Grid(situation.since, budget.every, budget.one_per_asset, set_aside, findings, situation.membership)
         return detect_drift(situation.known, situation.promise, budget, grid)
 
     description = "Retrains when the promise is refuted, or a refresh pays, and every gate is open."

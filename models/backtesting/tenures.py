@@ -42,7 +42,7 @@ def begin_tenure(
 def settle_promise(tenure: ChampionTenure, looks: Sequence[Look], budget: Budget) -> ChampionTenure:
     """Record what a champion's own outcomes have made of a provisional promise; its successors are held to it too."""
     promise = tenure.promise.rates
-    tighter = settlements(promise, looks, budget.certainty, budget.promise_events)
+    tighter = settlements(promise, looks, budget.certainty, budget.promise_events, budget.strata)
     if not tighter:
         return tenure
     rates: ReferenceRates = only_rates(settled(promise, tighter), list(tighter))

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from models.monitoring.drift import Budget, tested_rates
+from models.monitoring.budget import Budget
+from models.monitoring.tested_rates import tested_rates
 from models.promises.reference_rates import MISSED, ReferenceRates
 from models.sequential_tests.rate_tests import RECENT, LookCounts, log_evidence, log_thresholds
 
@@ -37,7 +38,7 @@ def chance_to_see(
     begin = _EPOCH if promise.period is None else promise.period[1]
     happened = pd.DatetimeIndex([begin + (number + 1) * budget.every for number in range(looks)])
     seen = np.zeros(histories, dtype=bool)
-    for each in tested_rates(counts, happened, promise.only(rate), budget).values():
+    for each in tested_rates(counts, happened, promise.only(rate), budget, ()).values():
         thresholds = log_thresholds(each.budget.alpha, each.budget.mean_time_between_false)
         for test, values in log_evidence(each.counted, budget.dependence, thresholds[RECENT]).items():
             seen |= (values >= thresholds[test]).any(axis=1)

@@ -28,6 +28,8 @@ class DriftEvidence:
     dependence: str = "independent"  # what was assumed of the events of a look: "auto", "independent" or "any"
     seasons: tuple[float, ...] = ()  # how many times `promised` kept the promise at each look; empty for once
     scatter: float | None = None  # allowed for by "auto": correlation of misses, or variation of false alarms
+    mixes: tuple[float, ...] = ()  # how many times `promised` kept the promise at each look's mix; empty for once
+    strata: str | None = None  # the column that the promise is divided by; None where it is not
 
     @property
     def rejected(self) -> bool:
@@ -42,6 +44,9 @@ class DriftEvidence:
         carried = self.log_e_values[-1] if self.test == SINCE_PROMOTION and self.log_e_values else 0.0
         values = (*self.log_e_values, *(value + carried for value in later.log_e_values))
         reached = (look.at for look, value in zip(looks, values, strict=True) if value >= self.threshold)
-        seasons = tuple(each.seasons or (1.0,) * len(each.log_e_values) for each in (self, later))
-        joined = (*seasons[0], *seasons[1]) if self.seasons or later.seasons else ()
-        return replace(later, log_e_values=values, rejected_at=next(reached, None), seasons=joined)
+        new = replace(later, log_e_values=values, rejected_at=next(reached, None))
+        return replace(new, seasons=self._joined(later, "seasons"), mixes=self._joined(later, "mixes"))
+
+    def _joined(self, later: "DriftEvidence", name: str) -> tuple[float, ...]:
+        parts = [getattr(each, name) or (1.0,) * len(each.log_e_values) for each in (self, later)]
+        return (*parts[0], *parts[1]) if getattr(self, name) or getattr(later, name) else ()

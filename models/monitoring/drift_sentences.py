@@ -49,7 +49,8 @@ def _missed_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: S
     return (
         f"{counts}. {promise.source[0].upper()}{promise.source[1:]} had {promise.missed.count} of "
         f"{promise.missed.of:g}, so up to {tests[0].promised:.0%} keeps the promise"
-        f"{_season_in_words(tests[0], '.0%')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
+        f"{_season_in_words(tests[0], '.0%')}{_mix_in_words(tests[0], [look.failures for look in looks], '.0%')}. "
+        f"{_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
     )
 
 
@@ -61,11 +62,12 @@ def _false_sentence(looks: Sequence[Look], promise: ReferenceRates, evidence: Se
     tests = [each for each in evidence if each.rate == FP]
     if not tests:
         return f"{counts}; {promise.source_of(FALSE)} watched no asset, so nothing was promised."
-    source = promise.source_of(FALSE)
+    source, exposures = promise.source_of(FALSE), [look.exposure for look in looks]
     return (
         f"{counts}. {source[0].upper()}{source[1:]} had {promise.false_episodes.value:.2f}, so up to "
         f"{tests[0].promised:.2f} keeps the promise"
-        f"{_season_in_words(tests[0], '.2f')}. {_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
+        f"{_season_in_words(tests[0], '.2f')}{_mix_in_words(tests[0], exposures, '.2f')}. "
+        f"{_evidence_in_odds(tests)}{_dependence_in_words(tests[0], promise)}"
     )
 
 
@@ -73,6 +75,14 @@ def _season_in_words(test: DriftEvidence, form: str) -> str:
     if not test.seasons or test.seasons[-1] <= NO_SEASON:
         return ""
     return f", and up to {test.promised * test.seasons[-1]:{form}} in the season of the last look, which it did not see"
+
+
+def _mix_in_words(test: DriftEvidence, amounts: Sequence[float], form: str) -> str:
+    """Say what keeps the promise at the mix of all looks, which count by what each had."""
+    if not test.mixes or not sum(amounts):
+        return ""
+    fold = sum(amount * mix for amount, mix in zip(amounts, test.mixes, strict=True)) / sum(amounts)
+    return f"; with the {test.strata}s as they were in these looks up to {test.promised * fold:{form}} does"
 
 
 def _dependence_in_words(test: DriftEvidence, promise: ReferenceRates) -> str:

@@ -6,6 +6,7 @@ with them decides the same whether it runs every day or once a month, and whatev
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from models.monitoring.hidden_failures import hidden_failures
 from models.outcomes.error_rates import MONTH
 from models.outcomes.finding_errors import FindingQuality, found_sound, work_unreported
 from models.outcomes.outcomes import Outcomes
+from models.outcomes.stratum_counts import Membership, StratumCounts, count_strata
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Look:
     exposure: float  # asset-months watched
     unreported: int = 0  # failures that may have been prevented by work whose finding nobody reported, at most
     misreported: int = 0  # failures that may have been prevented although the finding was "no fault", at most
+    strata: tuple[StratumCounts, ...] = ()  # the same counts by stratum, of those with any; empty without strata
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Return its time and counts, of all strata together."""
+        return {name: value for name, value in vars(self).items() if name != "strata"}
 
     @property
     def failures_at_most(self) -> int:
@@ -56,6 +64,7 @@ class Grid:
     one_per_asset: bool = True
     set_aside: Mapping[str, pd.Timestamp] = field(default_factory=dict)  # assets in doubt, from when on
     findings: FindingQuality = field(default_factory=FindingQuality)  # how far findings can be trusted
+    membership: Membership | None = None  # the strata by which is counted as well; None for none
 
 
 def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None" = None) -> tuple[Look, ...]:
@@ -81,6 +90,9 @@ def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None"
     watched = np.bincount(
         decisions["look"], weights=decisions["covered"].dt.total_seconds() / MONTH.total_seconds(), minlength=steps + 1
     )[:steps]
+    strata = (
+        {} if grid.membership is None else count_strata(failures, false_episodes, decisions, grid.membership, MONTH)
+    )
     return tuple(
         Look(
             grid.since + (step + 1) * grid.every,
@@ -90,6 +102,7 @@ def count_looks(outcomes: Outcomes, grid: Grid, *, only: "frozenset[str] | None"
             months,
             unreported=int(behind_missing[step]),
             misreported=int(behind_wrong[step]),
+            strata=strata.get(step, ()),
         )
         for step, months in enumerate(map(float, watched))
     )

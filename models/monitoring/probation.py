@@ -48,8 +48,8 @@ class ProbationRules:
         return Budget(alpha=self.alpha, harmful_missed=self.missed_increase, harmful_false=self.false_fold - 1)
 
 
-DECLARED = ("every", "dependence", "correlation", "variation", "season", "season_missed")
-"""What is declared of looks, dependence and season; it holds on probation too."""
+DECLARED = ("every", "dependence", "correlation", "variation", "season", "season_missed", "strata")
+"""What is declared of looks, dependence, season and strata; it holds on probation too."""
 DEFAULT_RULES = ProbationRules()
 DEFAULT_MONITORING = Budget()
 

@@ -9,13 +9,16 @@ promise that replaces another.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
+from models.monitoring.look_strata import stratum_totals
 from models.monitoring.looks import Look
 from models.outcomes.error_rates import occurrence, share
 from models.promises.limits import Certainty, effective_exposure, effective_trials, limit
+from models.promises.mixed_limits import mixed_limit
 from models.promises.pooling import pool
-from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, StratumRate
 
 
 def provisional(promise: ReferenceRates, rate: str, events: int) -> bool:
@@ -29,11 +32,12 @@ def provisional(promise: ReferenceRates, rate: str, events: int) -> bool:
 
 
 def tightened(
-    promise: ReferenceRates, rate: str, looks: Sequence[Look], certainty: Certainty, events: int
+    promise: ReferenceRates, rate: str, looks: Sequence[Look], certainty: Certainty, events: int, by: str = ""
 ) -> tuple[int, ReferenceRates] | None:
     """Return after how many looks a provisional promise of a rate is replaced by a tighter one, and by which.
 
-    None where the promise is not provisional, too little has matured yet, or what has matured promises no less.
+    None where the promise is not provisional, too little has matured yet, or what has matured promises no less; with
+    strata `by` a column both promises are compared at the mix of what has matured.
     """
     if not provisional(promise, rate, events):
         return None
@@ -45,16 +49,24 @@ def tightened(
     place = promise.place_of(rate) + 1
     source = f"{promise.source_of(rate).rstrip(',')} together with the champion's first {enough} looks"
     new = pool(promise.only(rate), own.only(rate), source).at(place)
-    return (enough, new) if limit(new, rate, certainty) < limit(promise, rate, certainty) else None
+    if not own.strata(rate):
+        return (enough, new) if limit(new, rate, certainty) < limit(promise, rate, certainty) else None
+    # At another mix the earlier one may be the tighter one still.
+    new = replace(new, others=(*promise.others, replace(promise.only(rate), weeks=(), others=())))
+    mix = {one.name: one.amount for one in own.strata(rate)}
+    after, before = (mixed_limit(each, rate, certainty, by, mix) for each in (replace(new, others=()), promise))
+    return (enough, new) if after < before else None
 
 
 Settlements = Mapping[str, tuple[int, ReferenceRates]]
 """By rate, `MISSED` or `FALSE`, what `tightened` gives."""
 
 
-def settlements(promise: ReferenceRates, looks: Sequence[Look], certainty: Certainty, events: int) -> Settlements:
+def settlements(
+    promise: ReferenceRates, looks: Sequence[Look], certainty: Certainty, events: int, by: str = ""
+) -> Settlements:
     """Return the rates whose provisional promise is replaced, each with what `tightened` gives."""
-    each = {rate: tightened(promise, rate, looks, certainty, events) for rate in (MISSED, FALSE)}
+    each = {rate: tightened(promise, rate, looks, certainty, events, by) for rate in (MISSED, FALSE)}
     return {rate: new for rate, new in each.items() if new is not None}
 
 
@@ -70,4 +82,12 @@ def _counted(looks: Sequence[Look], promise: ReferenceRates) -> ReferenceRates:
     false = occurrence(
         sum(look.false_episodes for look in looks), sum(look.exposure for look in looks), promise.confidence
     )
-    return ReferenceRates(missed, false, promise.source, promise.confidence)
+    counts = stratum_totals(looks)
+    return ReferenceRates(
+        missed,
+        false,
+        promise.source,
+        promise.confidence,
+        missed_strata=tuple(StratumRate(one.by, one.name, one.missed, one.failures) for one in counts),
+        false_strata=tuple(StratumRate(one.by, one.name, one.false_episodes, one.exposure) for one in counts),
+    )

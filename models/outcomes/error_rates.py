@@ -21,6 +21,7 @@ from models.outcomes.rate_intervals import Bounds, clustered_occurrence, cluster
 from models.outcomes.rate_intervals import Rate as Rate
 from models.outcomes.rate_intervals import occurrence as occurrence
 from models.outcomes.rate_intervals import share as share
+from models.outcomes.stratum_counts import StratumCounts, strata_from_dict, strata_to_dict
 from models.outcomes.weekly_counts import WeekCounts
 
 MONTH = pd.Timedelta(days=30)
@@ -65,6 +66,8 @@ class ErrorRates:
     weeks
         The counts week by week, of rates that a champion is promoted with; empty otherwise, and in rates stored before
         they were counted.
+    strata
+        The counts by stratum (plant, asset model, another column of the assets table), likewise.
     """
 
     start: pd.Timestamp
@@ -81,12 +84,14 @@ class ErrorRates:
     precision: Rate | None = None
     misreported: float = 0.0
     weeks: tuple[WeekCounts, ...] = ()
+    strata: tuple[StratumCounts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rates as plain values: times in ISO 8601, NaN and infinity as None."""
         values = {name: as_json(value) for name, value in asdict(self).items()}
-        weeks = [week.to_list() for week in self.weeks]
-        return values | {"weeks": weeks} if weeks else {name: values[name] for name in values if name != "weeks"}
+        more = {"weeks": [week.to_list() for week in self.weeks], "strata": strata_to_dict(self.strata)}
+        plain = {name: value for name, value in values.items() if name not in more}
+        return plain | {name: counts for name, counts in more.items() if counts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ErrorRates":
@@ -97,6 +102,7 @@ class ErrorRates:
         for name in ("missed", "false_episodes", "decision_fn", "decision_fp", "precision"):
             parsed[name] = None if values.get(name) is None else parse_rate(values[name])
         parsed["weeks"] = tuple(WeekCounts.from_list(week) for week in values.get("weeks", ()))
+        parsed["strata"] = strata_from_dict(values.get("strata", {}))
         return cls(**parsed)
 
 

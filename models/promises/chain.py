@@ -2,11 +2,12 @@
 
 A challenger is compared on a period of which a few failures are known. What it promises by them is so uncertain that
 a worse model, once promoted, would be held to little. So a promise goes on when its champion does not, and each rate
-has its own: misses may be held to one version's and false alarms to another's.
+has its own: misses may be held to one version's and false alarms to another's. Where promises are of strata (plants,
+asset models), a later one may be tighter at one plant and looser at another: the tightest at each mix of plants counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.promises.limits import Certainty, limit
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
@@ -53,4 +54,18 @@ def bind(chain: Sequence[VersionPromise], certainty: Certainty, accepted: str = 
     places = {name: tightest(name) for name in (MISSED, FALSE)}
     missed, false = (chain[places[name]] for name in (MISSED, FALSE))
     rates = missed.rates.at(places[MISSED]).with_rate(FALSE, false.rates.at(places[FALSE]))
+    for name, place in places.items():
+        # A promise from before strata were counted says nothing of them: then they differ as in the last evaluation.
+        if not rates.strata(name):
+            rates = rates.with_strata(name, own.rates.strata(name))
+        rates = replace(rates, others=(*rates.others, *_of_strata(chain, name, place)))
     return BindingPromise(rates, own.rates, own.version, missed.version, false.version, accepted)
+
+
+def _of_strata(chain: Sequence[VersionPromise], name: str, binding: int) -> tuple[ReferenceRates, ...]:
+    """Return the promises but the binding one that say something of strata, of one rate alone."""
+    return tuple(
+        replace(each.rates.only(name).at(place), weeks=(), others=())
+        for place, each in enumerate(chain)
+        if place != binding and each.rates.strata(name) and each.rates.rate(name).of
+    )

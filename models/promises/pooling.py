@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from models.outcomes.rate_intervals import Rate, effective_occurrence, effective_share
 from models.promises.limits import effective_exposure, effective_trials
-from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, StratumRate
 
 MOST_FROM_BEFORE = 10.0
 """Failures, and false episodes, for which the promise of a predecessor counts at most."""
@@ -28,7 +28,10 @@ _NO_CONTRADICTION = 1.5
 def pool(own: ReferenceRates, other: ReferenceRates, source: str, *, most: float = math.inf) -> ReferenceRates:
     """Return the rates of both together, called `source`; `other` counts for at most so many events of each kind."""
     missed, false = (_pooled(name, own, other, most) for name in (MISSED, FALSE))
-    return replace(own, missed=missed, false_episodes=false, source=source)
+    pooled = replace(own, missed=missed, false_episodes=false, source=source)
+    for name in (MISSED, FALSE):
+        pooled = pooled.with_strata(name, _pooled_strata(name, own, other, _weight(name, own, other, most)))
+    return pooled
 
 
 def without_selection(winner: ReferenceRates, loser: ReferenceRates, source: str) -> ReferenceRates:
@@ -52,17 +55,39 @@ def _pooled(name: str, own: ReferenceRates, other: ReferenceRates, most: float) 
     rate, theirs = own.rate(name), other.rate(name)
     if not theirs.of:
         return rate
+    amount, weight = _effective(name, other), _weight(name, own, other, most)
+    if not rate.of:
+        return _rate(name, weight * theirs.of, theirs.value, weight * amount, own.confidence)
+    before = _effective(name, own)
+    effective = before + weight * amount
+    value = (before * rate.value + weight * amount * theirs.value) / effective
+    return _rate(name, rate.of + weight * theirs.of, value, effective, own.confidence)
+
+
+def _weight(name: str, own: ReferenceRates, other: ReferenceRates, most: float) -> float:
+    """Return for how much of itself the other source counts."""
+    rate, theirs = own.rate(name), other.rate(name)
+    if not theirs.of:
+        return 0.0
     amount = _effective(name, other)
     events = amount if name == MISSED else amount * theirs.value
     weight = min(1.0, most / events) if events else 1.0
     if not rate.of:
-        return _rate(name, weight * theirs.of, theirs.value, weight * amount, own.confidence)
-    before = _effective(name, own)
+        return weight
     difference = _stable(name, rate.value) - _stable(name, theirs.value)
-    weight *= _agreement(2 * difference / math.sqrt(1 / before + 1 / amount))
-    effective = before + weight * amount
-    value = (before * rate.value + weight * amount * theirs.value) / effective
-    return _rate(name, rate.of + weight * theirs.of, value, effective, own.confidence)
+    return weight * _agreement(2 * difference / math.sqrt(1 / _effective(name, own) + 1 / amount))
+
+
+def _pooled_strata(name: str, own: ReferenceRates, other: ReferenceRates, weight: float) -> tuple[StratumRate, ...]:
+    """Return the counts of both by stratum; strata of a kind that only the other source has are its own."""
+    kinds = {one.by for one in own.strata(name)}
+    pooled = {(one.by, one.name): one for one in own.strata(name)}
+    for one in other.strata(name):
+        part = weight if one.by in kinds else 1.0
+        before = pooled.get((one.by, one.name), StratumRate(one.by, one.name, 0.0, 0.0))
+        counts = (before.events + part * one.events, before.amount + part * one.amount)
+        pooled[one.by, one.name] = StratumRate(one.by, one.name, *counts)
+    return tuple(pooled.values())
 
 
 def _effective(name: str, rates: ReferenceRates) -> float:

@@ -12,7 +12,7 @@ from models.outcomes.rate_intervals import effective_share
 from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty, effective_trials
 from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
-from models.promises.reference_rates import ReferenceRates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,15 @@ def own_promise(champion: ChampionEvidence, before: ReferenceRates | None) -> Re
 
 
 def _measured_like(rates: ReferenceRates, evaluation: ReferenceRates) -> ReferenceRates:
-    """Return rates with the weeks and the time of an evaluation, by which dependence and season are judged."""
-    return replace(rates, weeks=evaluation.weeks, period=evaluation.period)
+    """Return rates with the weeks and the time of an evaluation, by which dependence and season are judged.
+
+    Without counts by stratum of their own they have its, too.
+    """
+    rates = replace(rates, weeks=evaluation.weeks, period=evaluation.period)
+    for rate in (MISSED, FALSE):
+        if not rates.strata(rate):
+            rates = rates.with_strata(rate, evaluation.strata(rate))
+    return rates
 
 
 def _compared(evaluation: ReferenceRates, version: int, comparison: Mapping[str, Any]) -> ReferenceRates:

@@ -4,7 +4,6 @@ Nothing is stored for it at a promotion: it follows from the champions that the 
 restores the promise that the earlier champion had.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,9 +14,10 @@ import pandas as pd
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import decisions, promotions
 from models.outcomes.error_rates import ErrorRates, parse_rate
+from models.outcomes.reference_tags import read_reference
 from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty
-from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, only_rates
+from models.promises.reference_rates import FALSE, MISSED, ReferenceRates, only_rates, strata_from_json
 from models.promises.succession import ChampionEvidence, binding_promise
 from models.refitting.tags import refit_of
 from models.registry.ledger import champion_stack
@@ -84,6 +84,8 @@ class PromiseLedger:
         stored = looks.iloc[-1]["evidence"]["promise"]
         rates = ReferenceRates(parse_rate(stored[MISSED]), parse_rate(stored[FALSE]), stored["source"])
         rates = replace(rates, confidence=stored["confidence"], false_source=stored["false_source"])
+        for name, key in ((MISSED, "missed_strata"), (FALSE, "false_strata")):
+            rates = rates.with_strata(name, strata_from_json(stored.get(key, ())))
         return only_rates(rates, stored["settled"])
 
     def _accepted(self, now: pd.Timestamp) -> dict[int, str]:
@@ -113,8 +115,7 @@ def read_promises(registry: Registry, records: Records, name: str) -> PromiseLed
 
 def evaluated_rates(tags: Mapping[str, str]) -> ErrorRates | None:
     """Return the rates of a version's evaluation by its tags; None where it raises no alarms."""
-    stored = tags.get("reference_rates")
-    return None if stored is None else ErrorRates.from_dict(json.loads(stored))
+    return read_reference(tags)
 
 
 def _champions_until(ledger: pd.DataFrame, version: int) -> tuple[int, ...]:

@@ -5,7 +5,6 @@ which only loads a model, should not wait for plots.
 """
 
 import contextlib
-import json
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -150,7 +149,7 @@ class Registry:
         """
         # The learners take seconds to import, and aliases and tags need none of them.
         from models.artifact.artifact import Artifact
-        from models.outcomes.error_rates import ErrorRates
+        from models.outcomes.reference_tags import read_reference
 
         entry = self._version(name, version)
         with storage_errors(self.workspace), self._files(entry) as folder:
@@ -161,9 +160,7 @@ class Registry:
             )
         if artifact.digest != entry.tags.get("model_digest", artifact.digest):
             raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
-        reference = entry.tags.get("reference_rates")
-        rates = None if reference is None else ErrorRates.from_dict(json.loads(reference))
-        return LoadedModel(name, int(entry.version), artifact, rates, dict(entry.tags))
+        return LoadedModel(name, int(entry.version), artifact, read_reference(entry.tags), dict(entry.tags))
 
     def recipe(self, name: str, version: int | str) -> "Recipe":
         """Return the recipe of a version, by number or alias, without loading its model."""

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from models.artifact.golden_inputs import FILE as GOLDEN_FILE
+from models.outcomes.reference_tags import reference_tags
 from models.registry.model_card import model_card
 from models.registry.plots import draw_plots
 from models.registry.revision import Revision
@@ -45,7 +46,7 @@ def version_tags(trained: Trained, revision: Revision) -> dict[str, str]:
         **trained.tags,
     }
     if trained.evaluation.reference is not None:
-        tags["reference_rates"] = json.dumps(trained.evaluation.reference.to_dict(), sort_keys=True)
+        tags |= reference_tags(trained.evaluation.reference)
     if trained.golden is not None:
         tags["golden_inputs"] = str(len(trained.golden.scores))
     return tags

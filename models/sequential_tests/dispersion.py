@@ -32,13 +32,20 @@ def log_prior(model: CountModel) -> FloatArray:
 
 
 def dispersion_likelihoods(
-    model: CountModel, events: FloatArray, amounts: FloatArray, nulls: FloatArray, reference: ReferenceCounts
+    model: CountModel,
+    events: FloatArray,
+    amounts: FloatArray,
+    nulls: FloatArray,
+    reference: ReferenceCounts,
+    expected: FloatArray | None = None,
 ) -> FloatArray:
     """Return log likelihoods of each dispersion before each look, (histories, looks, dispersions).
 
-    `events` and `amounts` are (histories, looks), `nulls`, the rates that keep the promise, (looks,).
+    `events` and `amounts` are (histories, looks), `nulls`, the rates that keep the promise, (looks,); a level is
+    relative to what is `expected` of each look, (looks,), if that differs.
     """
-    levels = _local_levels(events, amounts, reference.rate)
+    fold = np.ones(len(nulls)) if expected is None else expected
+    levels = _local_levels(events, amounts * fold, reference.rate) * fold
     levels = np.clip(levels, LEAST_LEVEL * nulls, (1 - LEAST_LEVEL) * model.highest_rate)
     own = model.log_likelihood(
         events[..., None], amounts[..., None], levels[..., None], np.array(model.dispersions)

@@ -49,6 +49,9 @@ class Hypotheses:
 
     nulls: FloatArray
     harmful: FloatArray
+    # How many times as high a rate is expected to be by what its events are of: a level that looks have in common is
+    # relative to that.
+    expected: FloatArray | None = None
 
 
 def overdispersed_evidence(
@@ -68,7 +71,7 @@ def overdispersed_evidence(
     histories, looks = events.shape
     if not looks:
         return np.empty((histories, 0)), np.empty((histories, 0))
-    weights = dispersion_likelihoods(model, events, amounts, hypotheses.nulls, reference)
+    weights = dispersion_likelihoods(model, events, amounts, hypotheses.nulls, reference, hypotheses.expected)
     average = np.logaddexp.reduce(weights + log_prior(model), axis=-1, keepdims=True)
     posterior, relative = weights + log_prior(model) - average, np.minimum(weights - average, 0)
     since, recent = _Sums(model, histories, math.inf, 1), _Sums(model, histories, threshold, MOST_STARTS)

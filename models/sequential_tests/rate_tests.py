@@ -60,6 +60,13 @@ class Promised:
     harmful: float
     rate: float  # as it was measured
     seasons: FloatArray  # (looks,) how many times as high it may be at its time of the year
+    # (looks,) how many times as high by the parts that plants, or other strata, have of it; None for once.
+    mixes: FloatArray | None = None
+
+    @property
+    def folds(self) -> FloatArray:
+        """Return how many times as high a rate that keeps the promise may be at the mix of each look."""
+        return np.ones(len(self.seasons)) if self.mixes is None else self.mixes
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,11 @@ class CountedRate:
         cls, counts: LookCounts, promised: Promised, reference: LookCounts, correlation: float
     ) -> "CountedRate":
         """Return the share of failures missed, those of one look being correlated by at most so much."""
-        nulls = np.minimum(promised.null * promised.seasons, HIGHEST_NULL)
+        nulls = np.minimum(promised.null * promised.folds * promised.seasons, HIGHEST_NULL)
         harmful = np.minimum(nulls + promised.harmful - promised.null, HIGHEST_HARMFUL)
         seen = _reference(reference.missed, reference.failures, promised, len(counts.missed))
-        return cls(beta_binomial(correlation), counts.missed, counts.failures, Hypotheses(nulls, harmful), seen)
+        hypotheses = Hypotheses(nulls, harmful, promised.mixes)
+        return cls(beta_binomial(correlation), counts.missed, counts.failures, hypotheses, seen)
 
     @classmethod
     def of_false_alarms(
@@ -92,8 +100,8 @@ class CountedRate:
         seen = _reference(reference.false_episodes, reference.exposure, promised, len(counts.exposure))
         # An episode may mature in a look in which nothing was watched: there none was expected, so none counts.
         events = np.where(counts.exposure > 0, counts.false_episodes, 0.0)
-        # A month of a season in which twice as many keep the promise counts as two.
-        exposure = counts.exposure * promised.seasons
+        # A month of a season, or a plant, in which twice as many keep the promise counts as two.
+        exposure = counts.exposure * promised.seasons * promised.folds
         return cls(negative_binomial(variation), events, exposure, hypotheses, seen)
 
 

@@ -19,6 +19,7 @@ from models.labels.labels import LabelState
 from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates
 from models.outcomes.outcomes import Terms, known_failures, outcomes
+from models.outcomes.stratum_counts import evaluated_strata
 from models.outcomes.weekly_counts import weekly_counts
 from models.training.policies import best_interval, calendar_cost
 
@@ -102,7 +103,11 @@ def evaluate_failures(
     baseline = {f"expected_cost_{name}": cost(interval=interval).cost for name, interval in intervals.items()}
     baseline["fixed_interval_days"] = fixed / pd.Timedelta(days=1)
     settled = min(predictions["as_of"].min() + terms.settling, matured.matured_until)
-    reference = replace(error_rates(matured, start=settled), weeks=weekly_counts(matured, settled, MONTH))
+    reference = replace(
+        error_rates(matured, start=settled),
+        weeks=weekly_counts(matured, settled, MONTH),
+        strata=evaluated_strata(matured, settled, known.assets, MONTH),
+    )
     return Evaluation(metrics | plant | baseline, reference, predictions, leads, (rates.start, rates.end))
 
 

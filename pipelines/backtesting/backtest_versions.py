@@ -24,6 +24,7 @@ from models.diagnosis.diagnosis_types import Finding
 from models.experiment.condition_outcomes import threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
+from models.monitoring.budget import NO_STRATA
 from models.outcomes.error_rates import ErrorRates
 from models.outcomes.outcomes import Terms
 from models.refitting.agreement import RefitAgreement
@@ -41,6 +42,7 @@ from pipelines.backtesting.cache_files import digest, replacing, store_version, 
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
+from pipelines.evidence.strata import membership_of
 from pipelines.retraining.challenger import challenger_experiment, challenger_holdout
 from pipelines.settings.settings import Settings
 
@@ -185,7 +187,8 @@ class CachedModels:
             known = self._known_history(at, replace(self.history, telemetry=self.history.telemetry.iloc[:0]))
             gaps = observation_gaps(self.workspace, known, self.settings, now=at)
             terms = terms_at(self.experiment, known, at)
-            self.known[at] = OutcomeSources(at, known.predicted_failures, known.work_orders, terms, gaps)
+            strata = membership_of(known, self.settings)
+            self.known[at] = OutcomeSources(at, known.predicted_failures, known.work_orders, terms, gaps, strata)
         return self.known[at]
 
     def _known_history(self, at: pd.Timestamp, history: History) -> History:
@@ -302,6 +305,9 @@ def cache_folder(root: Path, experiment: Experiment, history: History, settings:
         str(settings.retrain.holdout),
         str(settings.retrain.history),
     ]
+    if settings.drift.strata != NO_STRATA:
+        # Versions that were cached before have no counts by stratum.
+        inputs.append("with strata")
     return root / "backtest" / digest(inputs)
 
 

@@ -16,6 +16,7 @@ from pipelines.terminal.metrics import format_metric, metrics_table, pluralize
 from pipelines.terminal.tables import column_table, format_minute, key_value_table, yes_or_no
 
 if TYPE_CHECKING:
+    from models.monitoring.drift import Drift
     from models.outcomes.error_rates import Rate
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
@@ -227,8 +228,19 @@ def _monitor(result: "MonitorResult") -> Group:
         noticed += [f"on probation: {sentence}" for sentence in result.probation.reasons]
     return Group(
         head, *(Text(f"- {sentence}") for sentence in (*result.reasons, *promised, *noticed)), Text(), table,
-        Text(span, style="dim"), Text(f"report: {result.report}"),
+        Text(span, style="dim"), *_strata(result.drift), Text(f"report: {result.report}"),
     )  # fmt: skip
+
+
+def _strata(drift: "Drift") -> list[RenderableType]:
+    from pipelines.figures.stratum_rows import HEAD, stratum_rows
+
+    if not drift.strata:
+        return []
+    table = column_table(drift.strata[0].counts.by, *HEAD)
+    for row in stratum_rows(drift.strata):
+        table.add_row(*row)
+    return [Text(), table]
 
 
 def _figures(result: "FiguresResult") -> Group:

@@ -32,6 +32,7 @@ from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.probation_status import on_probation
 from pipelines.evidence.promise_status import PromiseStatus, promise_status, settle
 from pipelines.evidence.score_shift import moved_scores
+from pipelines.evidence.strata import membership_of
 from pipelines.settings.settings import Settings
 
 YEAR = pd.Timedelta(days=365)
@@ -95,6 +96,7 @@ def gather_snapshot(
         one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
         findings=findings,
+        membership=membership_of(history, settings),
     )
     slices = _slices(history, settings)
     drift = detect_drift(champion_outcomes, promised.binding.rates, settings.drift, grid, slices=slices)

@@ -18,6 +18,7 @@ from models.registry.promises import read_promises
 from models.registry.promotion import Promoted, rollback
 from models.registry.registry import Registry
 from pipelines.evidence.champion import MonitoredModel
+from pipelines.evidence.strata import membership_of
 from pipelines.settings.settings import Settings
 
 _IN_DOUBT = (
@@ -68,6 +69,7 @@ def on_probation(
         one_per_asset=settings.drift.one_per_asset,
         set_aside=dict(diagnosis.set_aside),
         findings=findings,
+        membership=membership_of(history, settings),
     )
     status = assess_probation(
         count_looks(champion_outcomes, grid),

@@ -1,6 +1,5 @@
 """The promise a champion is held to, in words: which version's, from what, and what a looser one would hide."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from data_contracts.workspace import Workspace
 from models.monitoring.detection_chance import LOOKS, chance_to_see
 from models.monitoring.provisional import provisional
 from models.outcomes.error_rates import ErrorRates, as_json
+from models.outcomes.reference_tags import read_reference
 from models.promises.chain import BindingPromise
 from models.promises.limits import harmful, limit
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
@@ -139,9 +139,7 @@ def promise_status(
     status = describe_promise(binding, settings)
     if not hidden or not status.looser:
         return status
-    stored = registry.tags(name, version).get("reference_rates")
-    evaluated = None if stored is None else ErrorRates.from_dict(json.loads(stored))
-    return _with_hidden(status, evaluated, settings)
+    return _with_hidden(status, read_reference(registry.tags(name, version)), settings)
 
 
 def settle(status: PromiseStatus, rates: ReferenceRates | None, settings: Settings) -> PromiseStatus:

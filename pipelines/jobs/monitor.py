@@ -1,7 +1,7 @@
 """Monitor the champion: compare its error rates with its reference rates, and decide whether to retrain it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
+from models.promises.reference_rates import FALSE, MISSED
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
 from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
@@ -76,8 +77,9 @@ class MonitorResult:
             "reasons": list(self.reasons),
             "diagnosis": self.diagnosis.to_dict(),
             "drifted": list(self.drift.which),
-            "promise": _promise_values(self.promise, self.promised),
+            "promise": _promise_values(self.promise, self.promised, self.drift),
             "evidence": self.drift.to_dict()["evidence"],
+            "strata": self.drift.to_dict()["strata"],
             **{name: retraining[name] for name in ("held", "occasion", "urgent")},
             "rates": self.rates.to_dict(),
             "probation": None if self.probation is None else self.probation.to_dict(),
@@ -153,7 +155,7 @@ def decide_retraining(
     evidence = {
         "occasion": decision.trigger,
         "rates": rates,
-        "promise": _promise_values(snapshot.promise, snapshot.promised),
+        "promise": _promise_values(snapshot.promise, snapshot.promised, snapshot.drift),
         "diagnosis": snapshot.diagnosis.to_dict(),
         "drift": snapshot.drift.to_dict(),
         "held": decision.to_dict()["held"],
@@ -180,6 +182,13 @@ def _hold_back_values(acting: ActingEffect | None) -> dict[str, Any] | None:
     return None if acting is None else acting.to_dict() | {"sentences": list(effect_sentences(acting))}
 
 
-def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None) -> dict[str, Any]:
-    values: dict[str, Any] = as_json(asdict(promise))
+def _promise_values(promise: ReferenceRates, promised: PromiseStatus | None, drift: Drift) -> dict[str, Any]:
+    # What other promises say of strata follows from the ledger, like the promise itself; of its own counts by stratum
+    # those are kept that were used.
+    kinds = {one.counts.by for one in drift.strata}
+    own = replace(promise, others=())
+    for rate in (MISSED, FALSE):
+        own = own.with_strata(rate, tuple(one for one in promise.strata(rate) if one.by in kinds))
+    values: dict[str, Any] = as_json(asdict(own))
+    del values["others"]
     return values if promised is None else values | promised.to_dict()

@@ -90,6 +90,7 @@ def _explain_retraining(row: Mapping[str, Any]) -> Explanation:
         seen=(
             *row["reasons"],
             *evidence.get("promise", {}).get("sentences", ()),
+            *(one["sentence"] for one in drift.get("strata", ())),
             *(f"Noticed: {finding['sentence']}" for finding in evidence.get("diagnosis", {}).get("findings", ())),
             *(f"Noticed: {sentence}" for sentence in evidence.get("warnings", ())),
             *(evidence.get("hold_back") or {}).get("sentences", ()),
@@ -108,8 +109,13 @@ def _describe_tests(drift: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{_RATES[test['rate']]}, {test['test']}: log evidence {values[-1] if values else 0.0:.2f} of "
             f"{test['threshold']:.2f} after {len(values)} looks; up to {test['promised']:.3g} keeps the promise, "
-            f"{test['harmful']:.3g} harms. It {state}."
+            f"{test['harmful']:.3g} harms{_at_last_mix(test)}. It {state}."
         )
+
+
+def _at_last_mix(test: Mapping[str, Any]) -> str:
+    mixes = test.get("mixes")
+    return f", {mixes[-1]:.2f} times as much at the last look's mix of {test['strata']}s" if mixes else ""
 
 
 def _what_would_change(decision: str, gates: list[dict[str, str]], drift: Mapping[str, Any]) -> Iterator[str]:

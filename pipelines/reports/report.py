@@ -10,8 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from models.monitoring.look_strata import StratumFigures
 from models.outcomes.error_rates import ErrorRates, Rate
 from pipelines.figures.interval_samples import ComparedIntervals
+from pipelines.figures.stratum_rows import HEAD, stratum_rows
 from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, format_axes, render_chart
 from pipelines.reports.chart import Mark as Mark
 from pipelines.reports.evidence_chart import RATES, draw_evidence
@@ -60,12 +62,13 @@ def write_report(
     facts: Sequence[Fact] = (),
     conclusion: Conclusion | None = None,
     intervals: ComparedIntervals | None = None,
+    strata: Sequence[StratumFigures] = (),
 ) -> Path:
     """Write the page to `path`, and return it.
 
     `series` are the rates of consecutive periods; `marks` are drawn into the charts, and `timeline` is listed by time.
     `promises` are drawn as reference lines, and `evidence` against its threshold, a chart for each rate. `intervals`
-    are those of predicted lives.
+    are those of predicted lives; `strata` are the counts of each plant, or other group, with what it was promised.
     """
     rates = [_draw(panel, series, marks, promises, now) for panel in _PANELS] if series else []
     tests = [draw_evidence(own, marks, now) for rate in RATES if (own := [one for one in evidence if one.rate == rate])]
@@ -78,12 +81,26 @@ def write_report(
         facts=facts,
         conclusion=conclusion,
         charts=charts,
-        tables=[] if intervals is None else [interval_table(intervals)],
+        tables=[
+            *([_strata_table(strata)] if strata else []),
+            *([] if intervals is None else [interval_table(intervals)]),
+        ],
         timeline=timeline_rows(timeline),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _strata_table(strata: Sequence[StratumFigures]) -> dict[str, Any]:
+    by = strata[0].counts.by
+    return {
+        "title": f"Promises by {by}",
+        "note": "What the tests counted, beside what was promised of each: its rate in the evaluation, shrunk towards "
+        "the overall one, and how high it may be by the evidence.",
+        "head": (by, *HEAD),
+        "rows": list(stratum_rows(strata)),
+    }
 
 
 @dataclass(frozen=True)

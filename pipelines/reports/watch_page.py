@@ -71,6 +71,7 @@ def write_watch_page(
         facts=_facts(snapshot.champion, snapshot.rates, records, snapshot.coverage),
         conclusion=Conclusion(decision.decision, (*decision.reasons, *_remarks(snapshot))),
         intervals=compare_intervals(workspace, snapshot.champion),
+        strata=snapshot.drift.strata,
     )
 
 

@@ -33,6 +33,7 @@ from models.experiment.experiment import CostPlan
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms
+from models.outcomes.stratum_counts import Membership
 from models.outcomes.weekly_counts import WEEK, WeekCounts
 from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
@@ -458,3 +459,20 @@ def test_without_known_changes_no_retraining_is_false() -> None:
     total = figures(accounts("always"), PLAN, ASSETS)[0]
     assert total.false_retrainings is None
     assert total.delays_days == ()
+
+
+def test_rules_and_promises_see_the_strata_of_the_time() -> None:
+    """What divides promises is that of the sources of each look."""
+    moved = pd.DataFrame({"asset": ASSETS, "event_time": BEGIN, "known_time": BEGIN, "plant": "north"})
+    membership, seen = Membership.of(moved, "plant"), []
+
+    def look(situation: Situation) -> RetrainingDecision:
+        seen.append(situation.membership)
+        return RetrainingDecision(HOLD, ())
+
+    def sources(at: pd.Timestamp) -> OutcomeSources:
+        return replace(known()(at), membership=membership)
+
+    schedule = ReplaySchedule(day(START), day(START + 28), 14 * DAY)
+    replay(Rule("observer", "Only looks.", look), Skilled(), schedule, sources)
+    assert [each is membership for each in seen] == [True, True]

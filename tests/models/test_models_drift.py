@@ -10,11 +10,10 @@ from models.monitoring.drift import (
     Budget,
     ReferenceRates,
     evidence_of,
-    false_hypotheses,
-    missed_hypotheses,
     sentences,
 )
 from models.monitoring.looks import Look
+from models.monitoring.tested_rates import false_hypotheses, missed_hypotheses
 from models.outcomes.error_rates import occurrence, share
 from models.outcomes.weekly_counts import WeekCounts
 from models.sequential_tests.rate_tests import Dependence

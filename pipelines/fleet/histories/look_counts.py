@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.monitoring.drift import Budget, ReferenceRates, tested_rates
+from models.monitoring.drift import Budget, ReferenceRates
 from models.monitoring.hidden_failures import hidden_failures
 from models.monitoring.looks import Grid
+from models.monitoring.tested_rates import tested_rates
 from models.outcomes.error_rates import MONTH
 from models.outcomes.finding_errors import found_sound, work_unreported
 from models.outcomes.outcomes import Outcomes
@@ -70,7 +71,7 @@ def rejections(counts: LookCounts, reference: ReferenceRates, budget: Budget) ->
     begin = pd.Timestamp(0, tz="UTC") if reference.period is None else reference.period[1]
     happened = begin + budget.every * np.arange(1, counts.missed.shape[1] + 1)
     over = {}
-    for name, rate in tested_rates(counts, pd.DatetimeIndex(happened), reference, budget).items():
+    for name, rate in tested_rates(counts, pd.DatetimeIndex(happened), reference, budget, ()).items():
         thresholds = log_thresholds(rate.budget.alpha, rate.budget.mean_time_between_false)
         for test, values in log_evidence(rate.counted, budget.dependence, thresholds[RECENT]).items():
             over[name, test] = np.asarray(values >= thresholds[test])
