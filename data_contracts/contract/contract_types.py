@@ -32,6 +32,7 @@ EARLIEST: Mapping[str, pd.Timestamp] = {
     kind: pd.Timestamp(year, tz="UTC")
     for kind, year in {
         "assets": "1900-01-02",
+        "asset_graph": "1900-01-02",
         "telemetry": "1990-01-01",
         "failures": "1990-01-01",
         "work_orders": "1990-01-01",
