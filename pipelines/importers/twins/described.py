@@ -75,9 +75,10 @@ class _Building:
         return level
 
     def _guess(self, node: RawNode, above: Level | None) -> Level:
-        if above in (_MACHINE, "component"):
-            return "component"
         named = level_in_words(node.words)
+        if above in (_MACHINE, "component"):
+            # A line within a machine is one of coolant.
+            return "plant" if named == "plant" else "component"
         if named in ("plant", "line") and (above is None or may_contain(above, named)):
             return named
         if node.channels or named == _MACHINE:

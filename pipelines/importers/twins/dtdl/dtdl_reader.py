@@ -29,6 +29,8 @@ def read_dtdl(documents: Iterable[tuple[str, Any]], places: Places | None = None
     together = Documents()
     for about, content in documents:
         together.add(about, content)
+    for interface in together.interfaces.values():
+        ancestors(together, interface)
     reading = _Reading(together)
     nodes = [*reading.twins(), *reading.types()]
     if not nodes:

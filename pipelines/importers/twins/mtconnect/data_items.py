@@ -22,9 +22,8 @@ def skipped_because(item: Any) -> str:
     return "data items of three numbers are left out" if units.endswith("_3D") else ""
 
 
-def channel_of(item: Any, device: str, path: str) -> tuple[TwinChannel, list[str]]:
+def channel_of(item: Any, name: str, path: str) -> tuple[TwinChannel, list[str]]:
     """Return a data item with numbers as a channel, and doubts about it."""
-    name = _name(item, device)
     unit, doubts = _unit(item)
     limits = _limits(item)
     words = " ".join(word for word in (item.get("type"), item.get("subType")) if word).replace("_", " ").lower()
@@ -40,16 +39,26 @@ def channel_of(item: Any, device: str, path: str) -> tuple[TwinChannel, list[str
     return channel, doubts
 
 
-def property_of(item: Any, device: str, path: str) -> TwinProperty:
+def property_of(item: Any, name: str, path: str) -> TwinProperty:
     """Return a data item with words as a property."""
-    return TwinProperty(identifier(_name(item, device)), "string", "", f"{path}{item.get('name') or item.get('id')}")
+    return TwinProperty(identifier(name), "string", "", f"{path}{item.get('name') or item.get('id')}")
 
 
-def _name(item: Any, device: str) -> str:
-    """Return the name of a data item without that of its device, which the names of agents often begin with."""
-    label = str(item.get("name") or item.get("id"))
+def kind_of(item: Any) -> str:
+    """Return the type and sub-type of a data item as one word, by which one without a name is called."""
+    return "_".join(word for word in (item.get("type"), item.get("subType")) if word)
+
+
+def without_device(label: str, device: str) -> str:
+    """Return the name of a data item without that of its device, which the names of agents often begin with.
+
+    Examples
+    --------
+    >>> without_device("mill-1_load", "mill-1"), without_device("milling_load", "mill")
+    ('load', 'milling_load')
+    """
     rest = label.removeprefix(device)
-    # Only as a word of its own: the load of "mill" may be milling_load.
+    # Only as a word of its own.
     return rest.strip("._-/: ") or label if not rest[:1].isalnum() else label
 
 

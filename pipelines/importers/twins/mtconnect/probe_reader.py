@@ -4,6 +4,7 @@ MTConnect Part 2 (device information model), any version of its schema. Componen
 Systems) are no assets of their own.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,13 @@ from data_contracts.contract.dtdl_units import usual_semantic_type
 from pipelines.importers.twins.described import Places, describe
 from pipelines.importers.twins.description import Doubt, TwinChannel, TwinDescription, TwinProperty
 from pipelines.importers.twins.identifiers import identifier
-from pipelines.importers.twins.mtconnect.data_items import channel_of, property_of, skipped_because
+from pipelines.importers.twins.mtconnect.data_items import (
+    channel_of,
+    kind_of,
+    property_of,
+    skipped_because,
+    without_device,
+)
 from pipelines.importers.twins.raw_twins import RawNode, bad_file
 
 _ORGANIZERS = (
@@ -82,14 +89,17 @@ class _Reading:
         waiting = [(element, device)]
         while waiting:
             holder, part = waiting.pop(0)
-            for item in _data_items(holder):
-                self._add_item(about, name, item, part, device, skipped)
+            items = list(_data_items(holder))
+            kinds = Counter(kind_of(item) for item in items if not item.get("name"))
+            for item in items:
+                # Only an id tells two of one kind apart.
+                label = item.get("name") or (kind_of(item) if kinds[kind_of(item)] == 1 else "") or item.get("id")
+                self._add_item(about, label or "", item, part, device, skipped)
             for child in _components(holder):
                 below = part if local_name(child) in _ORGANIZERS else self._component(child, part, parts)
                 waiting.append((child, below))
-        self.nodes += [replace(each.node, channels=tuple(each.channels)) for each in parts[1:]]
         own = replace(device.node, channels=tuple(device.channels), properties=tuple(device.properties))
-        self.nodes.append(own)
+        self.nodes += [own, *(replace(each.node, channels=tuple(each.channels)) for each in parts[1:])]
         for reason, items in skipped.items():
             more = f" and {len(items) - 6} more" if len(items) > 6 else ""
             self.doubts.append(Doubt(name, f"{reason}: {', '.join(items[:6])}{more}"))
@@ -116,9 +126,9 @@ class _Reading:
         return part
 
     def _add_item(
-        self, about: str, device: str, item: Any, part: _Part, machine: _Part, skipped: dict[str, list[str]]
+        self, about: str, label: str, item: Any, part: _Part, machine: _Part, skipped: dict[str, list[str]]
     ) -> None:
-        own = item.get("id") or ""
+        own, device = item.get("id") or "", machine.node.id
         if not own or own in self._ids:
             found = f"has a data item {'without an id' if not own else f'with the id {own} a second time'}"
             raise bad_file(f"{about}: {device}", found, "an id of its own for each data item, as the standard demands")
@@ -127,12 +137,12 @@ class _Reading:
         if reason:
             skipped.setdefault(reason, []).append(item.get("name") or own)
         elif item.get("category") == "EVENT" and not item.get("units"):
-            made = property_of(item, device, part.path)
+            made = property_of(item, without_device(label, device), part.path)
             if made.name in {identifier(each.name) for each in machine.properties}:
                 made = replace(made, name=f"{part.node.name or device}_{made.name}")
             machine.properties.append(made)
         else:
-            channel, sentences = channel_of(item, device, part.path)
+            channel, sentences = channel_of(item, without_device(label, device), part.path)
             part.channels.append(replace(channel, semantic_type=usual_semantic_type(channel.unit)))
             self.doubts += [Doubt(f"{device} {channel.name}", sentence) for sentence in sentences]
 
