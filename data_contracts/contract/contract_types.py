@@ -197,8 +197,8 @@ class Contract:
     version
         Its version, as its authors count.
     kind
-        What the rows are: ``"telemetry"``, ``"assets"``, ``"failures"``, ``"work_orders"``, ``"events"`` or
-        ``"predictions"``.
+        What the rows are: ``"telemetry"``, ``"assets"``, ``"failures"``, ``"work_orders"``, ``"events"``,
+        ``"predictions"`` or ``"asset_graph"``.
     columns
         The columns, in order.
     key
