@@ -18,6 +18,10 @@ Level = Literal["plant", "line", "machine", "component"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 GRAPH = "asset_graph"
 """The table of the graph's rows."""
+_USED = (
+    *("asset", "level", "parent", "name", "asset_type", "model", "status", "plant", "line"),
+    *("event_time", "known_time"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,26 @@ def nodes_at(graph: pd.DataFrame, records: pd.DataFrame, as_of: pd.Timestamp) ->
     return implied | nodes
 
 
-def _known_rows(frame: pd.DataFrame, as_of: pd.Timestamp) -> Iterator[Mapping[str, Any]]:
-    known = frame[(frame["known_time"] <= as_of) & (frame["event_time"] <= as_of)]
-    latest = latest_records(known)
-    columns = latest.astype(object).where(latest.notna(), None)
-    for row in columns.to_dict("records"):
-        yield {str(name): value for name, value in row.items()}
+def _known_rows(frame: pd.DataFrame, as_of: pd.Timestamp) -> Iterator[dict[str, Any]]:
+    latest = latest_records(frame[(frame["known_time"] <= as_of) & (frame["event_time"] <= as_of)])
+    names = [name for name in _USED if name in latest.columns]
+    # Column by column: row by row takes three times as long.
+    columns = (latest[name].astype(object).where(latest[name].notna(), None).tolist() for name in names)
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
 def _node(row: Mapping[str, Any]) -> GraphNode:
-    words = {name: row.get(name) for name in ("parent", "name", "asset_type", "model", "status")}
-    return GraphNode(row["asset"], row["level"], since=row["event_time"], known=row["known_time"], **words)
+    return GraphNode(
+        row["asset"],
+        row["level"],
+        row.get("parent"),
+        row.get("name"),
+        row.get("asset_type"),
+        row.get("model"),
+        row.get("status"),
+        row["event_time"],
+        row["known_time"],
+    )
 
 
 def _machine(record: Mapping[str, Any], place: str | None) -> GraphNode:

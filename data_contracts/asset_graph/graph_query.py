@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from data_contracts.asset_graph.graph_nodes import GraphNode, Level, graph_faults
@@ -97,7 +98,7 @@ class AssetGraph:
         self._lock = threading.Lock()
         self._connection.executescript(_CREATE)
         marks = ", ".join("?" * len(_COLUMNS))
-        rows = ([getattr(node, name) for name in _COLUMNS] for node in nodes.values())
+        rows = map(attrgetter(*_COLUMNS), nodes.values())
         self._connection.executemany(f"INSERT INTO node VALUES ({marks})", rows)  # noqa: S608 - question marks
 
     def find(self, query: AssetQuery) -> AssetPage:

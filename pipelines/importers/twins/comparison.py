@@ -103,7 +103,8 @@ def _types(one: TwinType | None, other: TwinType | None) -> Iterator[Difference]
 
 
 def _by_name(what: str, one: Iterable[Named], other: Iterable[Named], parts: Sequence[str]) -> Iterator[Difference]:
-    first, second = _named(one), _named(other)
+    first: dict[str, Named] = _named(one)
+    second: dict[str, Named] = _named(other)
     for name in sorted({*first, *second}):
         ours, theirs = first.get(name), second.get(name)
         if ours is None or theirs is None:

@@ -250,6 +250,11 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
         ),
         "DOCTYPE",
     ),
+    "entities in a package's relationships": (
+        "a.aasx",
+        aasx_package(b"<a/>", more={"x/_rels/y.rels": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'}),
+        "DOCTYPE",
+    ),
     "a bomb": ("a.aasx", aasx_package(b" " * (80 * 2**20)), "80 MiB"),
     "no package": ("a.aasx", b"PK\x03\x04 and nothing", "no package that can be read"),
     "half a package": ("a.aasx", aasx_package(AAS.read_bytes())[:-400], "no package that can be read"),

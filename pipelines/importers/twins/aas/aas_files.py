@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from data_contracts.errors import ForewarnError
 from pipelines.importers.twins.description import Doubt
 from pipelines.importers.twins.raw_twins import bad_file
 from pipelines.importers.twins.safe_files import check_size, missing_extra, parse_json, parse_xml
@@ -38,12 +39,19 @@ def empty_store() -> "DictIdentifiableStore[Any]":
 def read_into(store: "DictIdentifiableStore[Any]", about: str, content: bytes) -> list[Doubt]:
     """Read a file into a store; return what of it could not be read."""
     with _said(about) as doubts:
-        if content[:2] == b"PK":
-            _read_package(store, about, content)
-        elif content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-            _read_xml(store, about, content)
-        else:
-            _read_json(store, about, content)
+        try:
+            if content[:2] == b"PK":
+                _read_package(store, about, content)
+            elif content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+                _read_xml(store, about, content)
+            else:
+                _read_json(store, about, content)
+        except ForewarnError:
+            raise
+        except Exception as error:  # of a damaged file the readers of zip, package and metamodel raise whatever comes
+            what = "is no package that can be read" if content[:2] == b"PK" else "breaks the metamodel"
+            found = f"{what} ({type(error).__name__}: {str(error)[:200]})"
+            raise bad_file(about, found, "Asset Administration Shells of version 3: AASX, XML or JSON") from error
     return doubts
 
 
@@ -52,18 +60,14 @@ def _read_package(store: "DictIdentifiableStore[Any]", about: str, content: byte
     from pyecma376_2.zip_package import ZipPackageReader
 
     _check_parts(about, content)
-    try:
-        with ZipPackageReader(io.BytesIO(content)) as package:
-            origins = package.get_related_parts_by_type()[aasx.RELATIONSHIP_TYPE_AASX_ORIGIN]
-            if not origins:
-                found = "is a package without an aasx-origin"
-                raise bad_file(about, found, "an AASX package of version 3", "Export it again by a tool of version 3")
-            for part in dict.fromkeys(_described_parts(package, origins[0])):
-                with package.open_part(part) as stream:
-                    _read_part(store, f"{about}{part}", part, stream.read())
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, ValueError, OSError, EOFError) as error:
-        # What the readers of zip and package raise for damaged, encrypted and missing parts.
-        raise bad_file(about, f"is no package that can be read ({error})", "an AASX package (zip, OPC)") from error
+    with ZipPackageReader(io.BytesIO(content)) as package:
+        origins = package.get_related_parts_by_type()[aasx.RELATIONSHIP_TYPE_AASX_ORIGIN]
+        if not origins:
+            found = "is a package without an aasx-origin"
+            raise bad_file(about, found, "an AASX package of version 3", "Export it again by a tool of version 3")
+        for part in dict.fromkeys(_described_parts(package, origins[0])):
+            with package.open_part(part) as stream:
+                _read_part(store, f"{about}{part}", part, stream.read())
 
 
 def _described_parts(package: Any, origin: str) -> Iterator[str]:
@@ -76,14 +80,15 @@ def _described_parts(package: Any, origin: str) -> Iterator[str]:
 
 def _check_parts(about: str, content: bytes) -> None:
     """Refuse a package whose descriptions are huge once unpacked; no more than it declares is ever unpacked."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as package:
-            parts = package.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
-        raise bad_file(about, f"is no package that can be read ({error})", "an AASX package (zip, OPC)") from error
-    if len(parts) > _MOST_PARTS:
-        raise bad_file(about, f"has {len(parts):,} parts", f"a package of at most {_MOST_PARTS:,}")
-    check_size(about, sum(part.file_size for part in parts if part.filename.lower().endswith(_DESCRIBING)))
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        parts = package.infolist()
+        if len(parts) > _MOST_PARTS:
+            raise bad_file(about, f"has {len(parts):,} parts", f"a package of at most {_MOST_PARTS:,}")
+        check_size(about, sum(part.file_size for part in parts if part.filename.lower().endswith(_DESCRIBING)))
+        for part in parts:
+            # The package's own reader resolves entities.
+            if part.filename.lower().endswith(".rels") or part.filename.startswith("[Content_Types]"):
+                parse_xml(f"{about}/{part.filename}", package.read(part))
 
 
 def _read_part(store: "DictIdentifiableStore[Any]", about: str, part: str, content: bytes) -> None:
@@ -113,10 +118,7 @@ def _read_json(store: "DictIdentifiableStore[Any]", about: str, content: bytes) 
     parsed = parse_json(about, content)
     if not isinstance(parsed, dict) or not all(isinstance(parsed.get(name, []), list) for name in lists):
         raise bad_file(about, "is no environment of Asset Administration Shells", f"an object with {', '.join(lists)}")
-    try:
-        read_aas_json_file_into(store, io.StringIO(content.decode("utf-8-sig")), ignore_existing=True)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise bad_file(about, f"breaks the metamodel ({error})", "an environment of version 3") from error
+    read_aas_json_file_into(store, io.StringIO(content.decode("utf-8-sig")), ignore_existing=True)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _unit_doubts(element: Element) -> Iterator[str]:
         return
     if unit is None:
         yield "names no unit"
-    elif unit not in SYMBOLS:
+    elif not isinstance(unit, str) or unit not in SYMBOLS:
         hint = did_you_mean(str(unit), SYMBOLS)
         yield f"has the unknown unit {str(unit)[:60]!r}. {hint}".rstrip()
 

@@ -32,7 +32,7 @@ def parents_of(
     for each in relationships:
         source, target, name = (each.get(key) for key in ("$sourceId", "$targetId", "$relationshipName"))
         for end in (source, target):
-            if end not in above:
+            if not isinstance(end, str) or end not in above:
                 raise bad_file(
                     f"relationship {name!r}", f"has an end {str(end)[:60]!r} that is no twin", "twins of the file"
                 )
