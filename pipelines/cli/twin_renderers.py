@@ -64,6 +64,9 @@ def imported(result: "TwinImport") -> Group:
         f"{rows:,} {pluralize('row', rows)} of the graph and {records:,} {pluralize('record', records)} of machines"
     )
     parts.append(Text(f"{stored} {verb[1]}, in their places since {result.since:%Y-%m-%d %H:%M}"))
+    if any(kind.channels for kind in result.description.types) and not result.dry_run:
+        words = "Fill in the limits where a contract says DECIDE; `forewarn ingest FILE --contract CONTRACT` uses it."
+        parts.append(Text(words, style="dim"))
     return Group(*parts, *_doubts(result.doubts))
 
 

@@ -1,6 +1,6 @@
 """From what the readers find to a description: levels, names, the channels of components given to their machines."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -114,9 +114,9 @@ class _Building:
 
     def _contents(self, machine: RawNode) -> tuple[tuple[TwinChannel, ...], tuple[TwinProperty, ...]]:
         channels, properties = list(machine.channels), list(machine.properties)
-        waiting = list(self.children.get(machine.id, []))
+        waiting = deque(self.children.get(machine.id, []))
         while waiting:
-            node = waiting.pop(0)
+            node = waiting.popleft()
             component = node.name or node.id.rpartition("/")[2]
             channels += [replace(each, component=each.component or component) for each in node.channels]
             waiting += self.children.get(node.id, [])

@@ -1,5 +1,6 @@
 """A description from files, whatever standard they are written in; which one, their content says."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def standard_of(about: str, content: bytes) -> Standard:
     if content[:2] == b"PK":
         return "aas"
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        return "mtconnect" if b"MTConnect" in content[:4096] else "aas"
+        root = re.search(rb"<(?:[\w.-]+:)?(\w+)", content)
+        return "mtconnect" if root is not None and root[1].startswith(b"MTConnect") else "aas"
     parsed = parse_json(about, content)
     keys = set(parsed) if isinstance(parsed, dict) else set()
     if keys & {"assetAdministrationShells", "submodels", "conceptDescriptions"}:

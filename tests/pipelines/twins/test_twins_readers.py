@@ -414,3 +414,16 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"pip install 'forewarn\[twins\]'"):
         read_twins([AAS])
     assert channels(read_twins([DTDL])) == CHANNELS
+
+
+def test_many_ways_from_one_interface_to_another_take_no_time(write: Write) -> None:
+    """Ten levels of thirty interfaces that each extend all of the next: 30 to the power of 9 ways."""
+    levels = [[f"L{level}N{number}" for number in range(30)] for level in range(10)]
+    interfaces = [
+        interface(name, extends=[f"dtmi:x:{each};1" for each in below])
+        for level, below in zip(levels, [*levels[1:], []], strict=True)
+        for name in level
+    ]
+    top = interface("Top", LOAD, extends=["dtmi:x:L1N0;1"])
+    description = read_twins([write("a.json", json.dumps([*interfaces, top]))])
+    assert [[each.name for each in kind.channels] for kind in description.types] == [["load"]]

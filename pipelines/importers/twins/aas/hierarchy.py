@@ -4,6 +4,7 @@ The nodes of its archetypes Full and OneDown hold their parts, that of OneUp wha
 and IsPartOf say it where nodes stand side by side.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -44,9 +45,9 @@ class Hierarchy:
         return self.parents | self._stated
 
     def _walk(self, entry: "Entity", top: str, nodes: dict[str, list[str]], *, upwards: bool) -> None:
-        waiting = [(entry, top)]
+        waiting = deque([(entry, top)])
         while waiting:
-            entity, node = waiting.pop(0)
+            entity, node = waiting.popleft()
             nodes.setdefault(entity.id_short or "", []).append(node)
             if len(self.parents) > _MOST_NODES:
                 raise bad_file(top, "has a hierarchy of more than 200,000 nodes", "the parts of one plant")

@@ -6,6 +6,7 @@ is constant. Collections are components.
 """
 
 import decimal
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,10 @@ def _elements(submodel: "Submodel") -> Iterator[tuple[Any, tuple[str, ...]]]:
     """Go through the elements of a submodel with the names of the collections around them."""
     from basyx.aas.model import SubmodelElementCollection
 
-    waiting: list[tuple[Any, tuple[str, ...]]] = [
-        (element, ()) for element in sorted(submodel.submodel_element, key=lambda each: each.id_short or "")
-    ]
+    first = sorted(submodel.submodel_element, key=lambda each: each.id_short or "")
+    waiting: deque[tuple[Any, tuple[str, ...]]] = deque((element, ()) for element in first)
     while waiting:
-        element, path = waiting.pop(0)
+        element, path = waiting.popleft()
         yield element, path
         if isinstance(element, SubmodelElementCollection):
             below = sorted(element.value, key=lambda each: each.id_short or "")

@@ -46,6 +46,7 @@ class _Reading:
         self.documents = documents
         self.doubts: list[Doubt] = []
         self._used: set[str] = set()
+        self._parts: dict[str, list[tuple[str, Interface]]] = {}
         self._contents: dict[str, tuple[Any, Any]] = {}
         self._count = 0
 
@@ -90,7 +91,8 @@ class _Reading:
         self._count += 1
         if depth > _DEEPEST or self._count > _MOST_NODES:
             raise bad_file(interface.id, "holds components without end", f"components at most {_DEEPEST} deep")
-        self._used |= {each.id for each in ancestors(self.documents, interface)} if twin is not None else set()
+        if twin is not None and interface.id not in self._used:
+            self._used |= {each.id for each in ancestors(self.documents, interface)}
         channels, properties = self._content(interface)
         said = {} if twin is None else twin
         node = RawNode(
@@ -108,11 +110,17 @@ class _Reading:
             is_type=twin is None,
         )
         nodes = [node]
-        for element in all_contents(self.documents, interface):
-            if "Component" in types_of(element):
-                schema = find_interface(self.documents, str(element["schema"]), interface.id)
-                nodes += self._nodes(f"{name}/{element['name']}", schema, name, twin, depth + 1)
+        for part, schema in self._components(interface):
+            nodes += self._nodes(f"{name}/{part}", schema, name, twin, depth + 1)
         return nodes
+
+    def _components(self, interface: Interface) -> list[tuple[str, Interface]]:
+        if interface.id not in self._parts:
+            elements = [each for each in all_contents(self.documents, interface) if "Component" in types_of(each)]
+            self._parts[interface.id] = [
+                (each["name"], find_interface(self.documents, str(each["schema"]), interface.id)) for each in elements
+            ]
+        return self._parts[interface.id]
 
     def _content(self, interface: Interface) -> tuple[Any, Any]:
         if interface.id not in self._contents:

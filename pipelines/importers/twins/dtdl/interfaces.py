@@ -125,18 +125,17 @@ def find_interface(documents: Documents, name: str, needed_by: str) -> Interface
 
 def ancestors(documents: Documents, interface: Interface) -> Sequence[Interface]:
     """Return an interface and those that it extends, directly or not, each once."""
-    found: dict[str, Interface] = {}
-    waiting: list[tuple[Interface, tuple[str, ...]]] = [(interface, (interface.id,))]
-    while waiting:
-        each, path = waiting.pop(0)
-        if len(path) > _MOST_INHERITANCE + 1:
+    found = {interface.id: interface}
+    level = found
+    # Level by level, for there may be very many ways from one interface to another.
+    for depth in range(_MOST_INHERITANCE + 2):
+        level = {name: find_interface(documents, name, each.id) for each in level.values() for name in each.extends}
+        if interface.id in level:
+            raise bad_file(interface.id, "extends itself, through others or not", "interfaces without circles")
+        if level and depth > _MOST_INHERITANCE:
             raise bad_file(interface.id, "extends interfaces more than ten deep", "at most ten, as the language has it")
-        found.setdefault(each.id, each)
-        for name in each.extends:
-            if name in path:
-                raise bad_file(each.id, f"extends {name}, which extends it", "interfaces without circles")
-            waiting.append((find_interface(documents, name, each.id), (*path, name)))
-    return list(found.values())
+        found = {**level, **found}
+    return [interface, *(each for name, each in found.items() if name != interface.id)]
 
 
 def all_contents(documents: Documents, interface: Interface) -> list[Element]:

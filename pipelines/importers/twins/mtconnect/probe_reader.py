@@ -4,7 +4,7 @@ MTConnect Part 2 (device information model), any version of its schema. Componen
 Systems) are no assets of their own.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -86,9 +86,12 @@ class _Reading:
             "",
         )
         parts, skipped = [device], dict[str, list[str]]()
-        waiting = [(element, device)]
+        waiting = deque([(element, device)])
+        taken: set[str] = set()
         while waiting:
-            holder, part = waiting.pop(0)
+            holder, part = waiting.popleft()
+            if len(self.nodes) + len(parts) > _MOST_NODES:
+                raise bad_file(about, "describes more than 200,000 components", "the devices of one agent")
             items = list(_data_items(holder))
             kinds = Counter(kind_of(item) for item in items if not item.get("name"))
             for item in items:
@@ -96,23 +99,21 @@ class _Reading:
                 label = item.get("name") or (kind_of(item) if kinds[kind_of(item)] == 1 else "") or item.get("id")
                 self._add_item(about, label or "", item, part, device, skipped)
             for child in _components(holder):
-                below = part if local_name(child) in _ORGANIZERS else self._component(child, part, parts)
+                below = part if local_name(child) in _ORGANIZERS else self._component(child, part, parts, taken)
                 waiting.append((child, below))
         own = replace(device.node, channels=tuple(device.channels), properties=tuple(device.properties))
         self.nodes += [own, *(replace(each.node, channels=tuple(each.channels)) for each in parts[1:])]
         for reason, items in skipped.items():
             more = f" and {len(items) - 6} more" if len(items) > 6 else ""
             self.doubts.append(Doubt(name, f"{reason}: {', '.join(items[:6])}{more}"))
-        if len(self.nodes) > _MOST_NODES:
-            raise bad_file(about, "describes more than 200,000 components", "the devices of one agent")
 
-    def _component(self, element: Any, above: _Part, parts: list[_Part]) -> _Part:
+    def _component(self, element: Any, above: _Part, parts: list[_Part], taken: set[str]) -> _Part:
         kind = local_name(element)
         name = element.get("name") or kind.lower()
-        taken = {each.node.id for each in parts}
         own = f"{above.node.id}/{name}"
         if own in taken:
             own = f"{above.node.id}/{element.get('id') or name}"
+        taken.add(own)
         node = RawNode(
             id=own,
             parent=above.node.id,
