@@ -32,6 +32,7 @@ EARLIEST: Mapping[str, pd.Timestamp] = {
     kind: pd.Timestamp(year, tz="UTC")
     for kind, year in {
         "assets": "1900-01-02",
+        "asset_graph": "1900-01-02",
         "telemetry": "1990-01-01",
         "failures": "1990-01-01",
         "work_orders": "1990-01-01",
@@ -196,8 +197,8 @@ class Contract:
     version
         Its version, as its authors count.
     kind
-        What the rows are: ``"telemetry"``, ``"assets"``, ``"failures"``, ``"work_orders"``, ``"events"`` or
-        ``"predictions"``.
+        What the rows are: ``"telemetry"``, ``"assets"``, ``"failures"``, ``"work_orders"``, ``"events"``,
+        ``"predictions"`` or ``"asset_graph"``.
     columns
         The columns, in order.
     key

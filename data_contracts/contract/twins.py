@@ -11,29 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_contracts.contract.dtdl_units import SYMBOLS
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 
 INTERFACES = Path(__file__).parents[1] / "interfaces"
 SOURCE_PRIORITY = ("manual_override", "physical", "simulation")
 """The sources of telemetry, from the most to the least trusted."""
 
-_SYMBOLS = {
-    "ampere": "A",
-    "bar": "bar",
-    "degreeCelsius": "degC",
-    "hour": "h",
-    "kelvin": "K",
-    "kilowatt": "kW",
-    "litrePerMinute": "l/min",
-    "metrePerSecond": "m/s",
-    "newton": "N",
-    "newtonMetre": "N.m",
-    "percent": "%",
-    "poundPerSquareInch": "psi",
-    "revolutionPerMinute": "rpm",
-    "unity": "1",
-    "volt": "V",
-}
 _NUMERIC_SCHEMAS = ("double", "float", "integer", "long")
 _LANGUAGE = "dtmi:dtdl:context;3"
 
@@ -172,13 +156,13 @@ def _channel(path: Path, element: dict[str, Any]) -> Channel:
             "A channel is one number per reading; make anything else a property",
         )
     unit = element.get("unit")
-    if unit is not None and unit not in _SYMBOLS and "unitSymbol" not in element:
-        hint = did_you_mean(unit, _SYMBOLS) or "Add the symbol as unitSymbol"
+    if unit is not None and unit not in SYMBOLS and "unitSymbol" not in element:
+        hint = did_you_mean(unit, SYMBOLS) or "Add the symbol as unitSymbol"
         raise UsageError(f"{path}: telemetry {name!r} has the unknown unit {unit!r}", "a unit of DTDL", hint)
     semantic = [kind for kind in _types(element) if kind != "Telemetry"]
     return Channel(
         name=name,
-        unit=element.get("unitSymbol", _SYMBOLS.get(unit) if unit else None),
+        unit=element.get("unitSymbol", SYMBOLS.get(unit) if unit else None),
         semantic_type=semantic[0] if semantic else None,
         description=str(element.get("description", "")),
     )

@@ -36,6 +36,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import.cmapss": ("pipelines.commands.imports:cmapss", "Import NASA's turbofan degradation data."),
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
+    "twins.import": (
+        "pipelines.commands.twins.twin_imports:import_",
+        "Take over twins from DTDL, an MTConnect probe document or Asset Administration Shells.",
+    ),
+    "twins.compare": (
+        "pipelines.commands.twins.twin_imports:compare",
+        "Name what two descriptions of twins say differently.",
+    ),
+    "assets.list": (
+        "pipelines.commands.twins.assets:listed",
+        "List assets by plant, line, level and type.",
+    ),
     "simulate": (
         "pipelines.commands.fleet:simulate",
         "Simulate a fleet of CNC machines: import its history, or send live telemetry.",
@@ -135,6 +147,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "assets": "Plants, lines, machines and components.",
     "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",
     "bridge": "Carry machines' telemetry to the broker.",
@@ -144,6 +157,7 @@ GROUPS = {
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow and delete registered models.",
     "tokens": "Create, list and revoke tokens for the endpoint.",
+    "twins": "Digital twins of machines.",
 }
 
 

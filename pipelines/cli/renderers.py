@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipelines.cli import data_renderers
+from pipelines.cli import data_renderers, twin_renderers
 from pipelines.terminal.metrics import format_metric, metrics_table, pluralize
 from pipelines.terminal.tables import column_table, format_minute, key_value_table, yes_or_no
 
@@ -348,6 +348,8 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.ingestion.quarantine:QuarantineReplay": data_renderers.replay,
     "pipelines.importers.batch:ImportResult": data_renderers.imported_tables,
     "pipelines.importers.inferred_contract:InferredContract": data_renderers.inferred,
+    "pipelines.importers.twins.comparison:TwinComparison": twin_renderers.compared,
+    "pipelines.importers.twins.import_twins:TwinImport": twin_renderers.imported,
     "pipelines.flows.schedules:FlowResult": _flow,
     "pipelines.jobs.data_report:DescribedData": data_renderers.described,
     "pipelines.jobs.data_report:ImportedData": data_renderers.imported,

@@ -14,6 +14,7 @@ from serving.client.errors import RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from serving.schemas.answers import (
+        AssetsAnswer,
         HistoryAnswer,
         ModelAnswer,
         PredictAnswer,
@@ -204,6 +205,52 @@ class Client:
         """
         body = {"work_orders": list(work_orders)}
         return cast("WorkOrdersAnswer", self._post("/work-orders", body, idempotency_key))
+
+    def assets(
+        self,
+        *,
+        plant: str | None = None,
+        line: str | None = None,
+        level: str | None = None,
+        asset_type: str | None = None,
+        as_of: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> "AssetsAnswer":
+        """List the assets within a plant or line.
+
+        Parameters
+        ----------
+        plant : str, optional
+            Only what is in this plant, by its identifier or name.
+        line : str, optional
+            Only what is in this line, by its identifier or name.
+        level : {"plant", "line", "machine", "component", "any"}, optional
+            What to list; machines by default.
+        asset_type : str, optional
+            Only machines of this type.
+        as_of : str, optional
+            As was known at this time (RFC 3339); now by default.
+        after : str, optional
+            Only identifiers that follow this one: the ``next`` of the page before.
+        limit : int, optional
+            Maximum length of a page, up to 1000; 100 by default.
+
+        Returns
+        -------
+        AssetsAnswer
+            A page of assets, sorted by identifier.
+
+        Raises
+        ------
+        RefusedError
+            If the endpoint answers with an error.
+        UnreachableError
+            If no try was answered.
+        """
+        names = {"plant": plant, "line": line, "level": level, "asset_type": asset_type}
+        query = _without_none({**names, "as_of": as_of, "after": after, "limit": limit})
+        return cast("AssetsAnswer", self._get("/assets", query))
 
     def history(self, asset: str, *, since: str | None = None, limit: int | None = None) -> "HistoryAnswer":
         """List an asset's predictions, outcomes, failures and work orders.

@@ -13,7 +13,12 @@ from serving.http.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
 """Health checks, which need no token."""
-_SCOPES = {"/predict": ("predict",), "/worklist": ("predict",), "/work-orders": ("report",)}
+_SCOPES = {
+    "/predict": ("predict",),
+    "/worklist": ("predict",),
+    "/work-orders": ("report",),
+    "/assets": ("predict", "report"),
+}
 _SCOPES_BY_PREFIX = {"/assets/": ("predict", "report"), "/why/": ("predict", "report")}
 _CACHE_SECONDS = 1.0
 _MAX_CACHED = 1_024

@@ -1,4 +1,4 @@
-"""The routes around planning: the worklist, reports of finished work, an asset's history, and why."""
+"""The routes around planning: the worklist, reports of finished work, assets, an asset's history, and why."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from serving.http import idempotency, request_context
 from serving.http.errors import ApiError
 from serving.http.responses import JSON, error_response, read_body, respond_in_thread
 from serving.schemas.answer_json import answer_json
-from serving.schemas.answers import HistoryAnswer, WhyAnswer, WorklistAnswer, WorkOrdersAnswer
+from serving.schemas.answers import AssetsAnswer, HistoryAnswer, WhyAnswer, WorklistAnswer, WorkOrdersAnswer
 from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
 from serving.schemas.request_bodies import parse_body
 
@@ -24,6 +24,11 @@ Respond = Callable[["WorkerContext", bytes], str]
 
 def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
     """Build the routes; the worker is looked up on each request, for it starts after the routes."""
+
+    async def get_assets(request: Request) -> Response:
+        """List the assets within a plant or line."""
+        worker, query = current_worker(), dict(request.query_params)
+        return await respond_in_thread(lambda: Response(_assets(worker, query), media_type=JSON), worker.settings)
 
     async def get_history(request: Request) -> Response:
         """List an asset's predictions, outcomes, failures and work orders."""
@@ -40,6 +45,7 @@ def routes(current_worker: "Callable[[], WorkerContext]") -> list[Route]:
     return [
         _post_route(current_worker, "/worklist", _worklist),
         _post_route(current_worker, "/work-orders", _work_orders),
+        Route("/assets", get_assets, methods=["GET"]),
         Route("/assets/{asset:path}/history", get_history, methods=["GET"]),
         Route("/why/{prediction_id}", get_why, methods=["GET"]),
     ]
@@ -82,6 +88,12 @@ def _work_orders(worker: "WorkerContext", body: bytes) -> str:
     from serving.routes.work_orders import store_work_orders
 
     return answer_json(WorkOrdersAnswer, store_work_orders(worker, parse_body(body, WorkOrdersRequest)))
+
+
+def _assets(worker: "WorkerContext", query: dict[str, str]) -> str:
+    from serving.routes.asset_list import list_assets
+
+    return answer_json(AssetsAnswer, list_assets(worker, query))
 
 
 def _history(worker: "WorkerContext", asset: str, query: dict[str, str]) -> str:

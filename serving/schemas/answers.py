@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
+from serving.schemas.asset_answers import AssetsAnswer as AssetsAnswer
+
 _EXAMPLE_TIME = ["2026-01-05T06:00:00Z"]
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
 

@@ -11,6 +11,7 @@ from serving.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from serving.schemas import openapi_examples as examples
 from serving.schemas.answer_json import adapter_of
 from serving.schemas.answers import (
+    AssetsAnswer,
     ErrorAnswer,
     HistoryAnswer,
     ModelAnswer,
@@ -28,6 +29,7 @@ _ANSWERS: tuple[type[Mapping[str, Any]], ...] = (
     PredictAnswer,
     WorklistAnswer,
     WorkOrdersAnswer,
+    AssetsAnswer,
     HistoryAnswer,
     WhyAnswer,
     ModelAnswer,
@@ -65,6 +67,25 @@ _LIMIT = {
     "in": "query",
     "description": "Maximum length of each list.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+}
+
+_ASSET_FILTERS = (
+    ("plant", "Only what is in this plant, by its identifier or name.", "azure"),
+    ("line", "Only what is in this line, by its identifier or name.", "line1"),
+    ("asset_type", "Only machines of this type.", "azure_machine"),
+    ("after", "Only identifiers that follow this one: the `next` of the page before.", "azure-01"),
+)
+_LEVEL = {
+    "name": "level",
+    "in": "query",
+    "description": "What to list.",
+    "schema": {"type": "string", "enum": ["plant", "line", "machine", "component", "any"], "default": "machine"},
+}
+_AS_OF = {
+    "name": "as_of",
+    "in": "query",
+    "description": "As was known at this time; now by default.",
+    "schema": {"type": "string", "format": "date-time"},
 }
 
 
@@ -128,6 +149,16 @@ def _paths() -> dict[str, Any]:
                 request_examples=examples.WORK_ORDERS,
                 parameters=[_KEY],
                 errors=(404,),
+            )
+        },
+        "/assets": {
+            "get": _operation(
+                "assets",
+                "/assets",
+                "List the assets within a plant or line, sorted by identifier, page by page.",
+                AssetsAnswer,
+                parameters=[*(_filter(*each) for each in _ASSET_FILTERS), _LEVEL, _AS_OF, _LIMIT],
+                errors=(404, 422),
             )
         },
         "/assets/{asset}/history": {
@@ -202,6 +233,11 @@ def _text(name: str, summary: str, *, needs_token: bool) -> dict[str, Any]:
 def _in_path(name: str, example: str) -> dict[str, Any]:
     schema = {"type": "string", "minLength": 1, "maxLength": 255}
     return {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
+
+
+def _filter(name: str, description: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
 
 
 def _json(declaration: type[Any]) -> dict[str, Any]:

@@ -140,6 +140,7 @@ METHODS = {
     "predict": ("/predict", "post"),
     "worklist": ("/worklist", "post"),
     "report": ("/work-orders", "post"),
+    "assets": ("/assets", "get"),
     "history": ("/assets/{asset}/history", "get"),
     "why": ("/why/{prediction_id}", "get"),
     "model": ("/model", "get"),

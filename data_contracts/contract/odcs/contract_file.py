@@ -30,7 +30,7 @@ from data_contracts.errors import did_you_mean
 if TYPE_CHECKING:
     from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 
-KINDS = (TELEMETRY, "assets", "failures", "work_orders", "events", "predictions")
+KINDS = (TELEMETRY, "assets", "failures", "work_orders", "events", "predictions", "asset_graph")
 _DAYS = {"d": "D", "day": "D", "days": "D"}
 # What the service promises; no batch can break it.
 _PROMISES = (

@@ -1,0 +1,1 @@
+"""Commands about digital twins and the graph of assets."""

@@ -1,0 +1,1 @@
+"""Asset Administration Shells, version 3: packages (AASX), XML and JSON."""

@@ -1,0 +1,1 @@
+"""DTDL v3: interfaces and graphs of twins, read and written."""

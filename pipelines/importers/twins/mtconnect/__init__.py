@@ -1,0 +1,1 @@
+"""MTConnect: the devices of a probe document."""
