@@ -80,7 +80,8 @@ class _Listener:
         self._intake = Intake(
             broker_settings(settings, environ),
             settings.client_id,
-            [pattern.subscription() for pattern in patterns if pattern.kind != "confirmed"],
+            [pattern.subscription() for pattern in patterns if pattern.kind not in ("schemas", "confirmed")],
+            retained=[pattern.subscription() for pattern in patterns if pattern.kind == "schemas"],
             receive_maximum=settings.receive_maximum,
             session_s=int(settings.session.total_seconds()),
         )
