@@ -122,6 +122,23 @@ def restored_session(last: int, epoch: int, rows: Iterable[StreamGap]) -> Sessio
     return SessionState(last, intersection(missing, 0, last), dropped)
 
 
+def identity_of(gap: StreamGap) -> StreamGap:
+    """Return what makes two rows the same: where messages are numbered, not the times around them."""
+    return gap if gap.from_sequence is None else replace(gap, first_event_time=None, last_event_time=None, detail="")
+
+
+def joined_late(rows: Iterable[StreamGap]) -> list[StreamGap]:
+    """Return late messages that follow each other as one row."""
+    joined: list[StreamGap] = []
+    for row in sorted(rows, key=lambda each: each.from_sequence or 0):
+        before = joined[-1] if joined else None
+        if before is not None and (before.to_sequence or 0) + 1 == row.from_sequence:
+            joined[-1] = replace(before, to_sequence=row.to_sequence, last_event_time=row.last_event_time)
+        else:
+            joined.append(row)
+    return joined
+
+
 def _restart(known: AssetSessions, epoch: int, sequence: int, state: SessionState) -> list[StreamGap]:
     """Return the row of a session that begins beside others."""
     others = [other for other, session in known.sessions.items() if session.last >= 0 and other != epoch]

@@ -200,7 +200,7 @@ def test_whatever_cannot_be_stored_is_kept_with_its_reason(workspace, settings, 
     gaps = read_gaps(workspace, assets=["m1"])
     assert {(row.kind, row.epoch, row.from_sequence, row.to_sequence) for row in gaps.itertuples()} == {
         ("start", 5, 0, 0),
-        ("gap", 5, 2, 4),
+        ("gap", 5, 2, 2),
         ("edge_dropped", 5, 3, 4),
         ("restart", 6, 0, 0),
     }
