@@ -1,5 +1,6 @@
 """The sections that every bridge's mapping has."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,12 +41,15 @@ class BrokerSection:
     """The key (PEM) of that certificate."""
     client_id: str | None = None
     """The bridge's name for the broker, of which no two may have the same; made of plant and spool by default."""
+    keep_alive: PositiveDuration = pd.Timedelta(seconds=30)
+    """A connection over which nothing comes for so long is tested; after as long again it counts as broken."""
 
     def settings(self, environ: Mapping[str, str]) -> BrokerSettings:
         """Return where the broker is and how to log in; UsageError for a password file that cannot be read."""
         password = None if self.user is None else read_password(self.password_file, environ)
+        keep_alive_s = math.ceil(self.keep_alive.total_seconds())
         return BrokerSettings(
-            self.host, self.port, self.user, password, self.tls, self.ca, self.certificate, self.key
+            self.host, self.port, self.user, password, self.tls, self.ca, self.certificate, self.key, keep_alive_s
         )  # fmt: skip
 
 
