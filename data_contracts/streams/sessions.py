@@ -12,7 +12,7 @@ from typing import Literal
 from data_contracts.streams.intervals import Interval, Intervals, contains, difference, intersection, union
 
 Verdict = Literal["new", "duplicate", "fills_gap"]
-GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer"]
+GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer", "two_edges"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def accept_message(
     if sequence > state.last:
         rows = [
             *_restart(known, epoch, sequence, state),
+            *_two_edges(known, epoch, sequence, state),
             *_skipped(known.asset, epoch, sequence, state, first_event_time),
         ]
         missing = (
@@ -147,6 +148,15 @@ def _restart(known: AssetSessions, epoch: int, sequence: int, state: SessionStat
     newest = max(others)
     detail = f"after session {newest}" if epoch > newest else f"an earlier session than {newest}"
     return [StreamGap(known.asset, epoch, "restart", sequence, sequence, detail=detail)]
+
+
+def _two_edges(known: AssetSessions, epoch: int, sequence: int, state: SessionState) -> list[StreamGap]:
+    """Return the row of a session that goes on although a later one has begun: an edge ends one before the next."""
+    newest = max((other for other, session in known.sessions.items() if session.last >= 0), default=epoch)
+    if state.last < 0 or newest <= epoch:
+        return []
+    detail = f"session {newest} sends at the same time: two edges publish this asset"
+    return [StreamGap(known.asset, epoch, "two_edges", sequence, sequence, detail=detail)]
 
 
 def _skipped(

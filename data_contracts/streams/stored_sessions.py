@@ -60,6 +60,7 @@ class StoredSessions:
         self._noticed_us: dict[tuple[str, int, int], int] = {}  # when a gap was, by asset, epoch and last number
         self._dropped: dict[tuple[str, int], list[Interval]] = {}
         self._written: set[StreamGap] = set()
+        self._contested: set[tuple[str, int]] = set()  # sessions that another edge sends beside, by asset and epoch
 
     def note(self, gap: StreamGap, noticed: pd.Timestamp) -> None:
         """Know a gap that is stored."""
@@ -73,11 +74,15 @@ class StoredSessions:
             # What has been filled of it says its transaction, wherever it was seen to begin.
             own[last] = min(own.get(last, gap.from_sequence), gap.from_sequence)
             self._noticed_us.setdefault((*key, last), int(noticed.timestamp() * 1e6))
+        if gap.kind == "two_edges":
+            self._contested.add(key)
         if gap.kind == "edge_dropped":
             self._dropped.setdefault(key, []).append((gap.from_sequence, last))
 
     def is_noted(self, gap: StreamGap) -> bool:
-        """Return whether a gap is stored already."""
+        """Return whether a gap is stored already; two edges are noted once, not with every message."""
+        if gap.kind == "two_edges":
+            return (gap.asset, gap.epoch) in self._contested
         return identity_of(gap) in self._written
 
     def early(self, messages: Iterable[tuple[str, StreamMessage]]) -> Iterator[StreamMessage]:
@@ -130,7 +135,7 @@ class StoredSessions:
             own[stream] = message.sequence
         for rows in late.values():
             plan.gaps += joined_late(rows)
-        plan.gaps = [gap for gap in dict.fromkeys(plan.gaps) if not self.is_noted(gap)]
+        plan.gaps = [gap for gap in _once(plan.gaps) if not self.is_noted(gap)]
         return plan
 
     def accept(self, plan: Plan) -> None:
@@ -215,6 +220,16 @@ def _apart(intervals: list[Interval]) -> tuple[Interval, ...]:
         if first <= high:
             apart.append((first, high))
     return tuple(apart)
+
+
+def _once(gaps: Iterable[StreamGap]) -> Iterator[StreamGap]:
+    """Return gaps without repetitions, of two edges only the first message in which they were seen."""
+    contested = set[tuple[str, int]]()
+    for gap in dict.fromkeys(gaps):
+        if gap.kind != "two_edges" or (gap.asset, gap.epoch) not in contested:
+            yield gap
+        if gap.kind == "two_edges":
+            contested.add((gap.asset, gap.epoch))
 
 
 def _event_times(message: StreamMessage) -> tuple[int | None, int | None]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from data_contracts.streams.sessions import GapKind
-from pipelines.live.bridging.assembly import BAD, GOOD, Assembler, Hole, OnHole
+from pipelines.live.bridging.assembly import Assembler, Hole, OnHole
+from pipelines.live.bridging.channel import BAD, GOOD
 from pipelines.live.mtconnect.agent_client import current, make_http_client, probe, sample
 from pipelines.live.mtconnect.documents import (
     OUT_OF_RANGE,

@@ -101,7 +101,11 @@ class Reading:
 def _reading(mapping: OpcuaMapping, **rules: Any) -> Iterator[Reading]:
     holes: list[Hole] = []
     assembler = Assembler(
-        mapping.channels, AssemblyRules(patience=0.3, **rules), on_hole=holes.append, clock=time.monotonic
+        mapping.channels,
+        AssemblyRules(patience=0.3, **rules),
+        on_hole=holes.append,
+        clock=time.monotonic,
+        now=lambda: 2 * START * 1000,
     )
     loop = asyncio.new_event_loop()
     reading = Reading(OpcuaSource(mapping, assembler), assembler, holes)
@@ -188,7 +192,7 @@ def test_a_short_cut_loses_nothing(tmp_path: Path, server: OpcuaTestServer) -> N
                     wait_for(lambda: len(reading.column("press-2", "speed")) == 20)
                     proxy.cut()
                 if number == 50:
-                    proxy.mend()
+                    proxy.restore()
                 for channel in ("force", "speed"):
                     server.write("press-2", channel, base + number * 100_000, float(number))
             wait_for(lambda: len(reading.column("press-2", "speed")) == 60, 60)
@@ -210,7 +214,7 @@ def test_an_outage_longer_than_the_queue_is_a_gap(tmp_path: Path, server: OpcuaT
             wait_for(lambda: reading.source.problem != "")
             for number in range(5, 40):
                 server.write("press-2", "speed", base + number * 1_000_000, float(number))
-            proxy.mend()
+            proxy.restore()
             wait_for(lambda: reading.column("press-2", "speed")[-1] == 39.0, 60)
     assert reading.column("press-2", "speed") == [float(number) for number in (*range(5), *range(30, 40))]
     assert [(hole.asset, hole.first_time, hole.last_time) for hole in reading.holes] == [

@@ -176,7 +176,7 @@ def test_a_confirmation_of_another_session_says_nothing(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_share_a_spool(tmp_path: Path) -> None:
-    """A second edge on the same folder is told so instead of mixing its messages in."""
+    """A second edge on the same folder is refused instead of mixing its messages in."""
     with (
         locked_folder(tmp_path),
         pytest.raises(StorageError, match="in use by another process"),
