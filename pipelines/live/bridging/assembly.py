@@ -50,7 +50,6 @@ class _Asset:
     emitted_until: int = -(2**62)
     waiting_since: float | None = None  # since when something is here that is not in a row
     holes: set[tuple[int, int]] = field(default_factory=set)
-    lead: int = 0  # the furthest that readings came from the future: its clock is ahead of ours
 
 
 class Assembler:
@@ -79,7 +78,7 @@ class Assembler:
         self.readings += 1
         if own.last_time is not None and time < own.last_time - _SECOND:
             self._clock_set_back(asset, held, time, own.last_time)
-        clock_jumped = self._clock_jumped(held, time)
+        clock_jumped = self._clock_jumped(own, time)
         if own.interrupted:
             self._look_for_hole(asset, held, own, time, self._rules.tolerance, clock_jumped=clock_jumped)
         own.times.append(time)
@@ -104,7 +103,7 @@ class Assembler:
             self._clock_set_back(asset, held, int(times[0]), own.last_time)
         # Clocks of machines are not exact: what is missing is a good part of a series, or more.
         tolerance = max(interval + interval // 2, interval * len(times) // 2)
-        clock_jumped = self._clock_jumped(held, int(times[-1]))
+        clock_jumped = self._clock_jumped(own, int(times[-1]))
         if own.last_time is not None and int(times[0]) - own.last_time > tolerance:
             own.interrupted = own.interrupted or "a series that does not follow the one before"
             self._look_for_hole(asset, held, own, int(times[0]), tolerance, clock_jumped=clock_jumped)
@@ -192,7 +191,6 @@ class Assembler:
     def _clock_set_back(self, asset: str, held: _Asset, time: int, before: int) -> None:
         """Go on at an earlier time: what a clock that was ahead has dated is out of the way, as rows of its own."""
         self.clock_jumps += 1
-        held.lead = max(0, time - self._now() // 1000)
         cut = (time + before) // 2
         ahead: dict[str, tuple[Times, Values, Qualities]] = {}
         for name, own in held.channels.items():
@@ -201,16 +199,17 @@ class Assembler:
             own.blocks.append((times[~late], values[~late], qualities[~late]))
             ahead[name] = times[late], values[late], qualities[late]
             own.complete_until = min(own.complete_until, time)
+            own.lead = max(0, time - self._now() // 1000)
             if own.last_time is not None and own.last_time >= cut:
                 own.last_time = None
         self._ready += [(asset, rows) for rows in self._by_second(held, ahead)]
         held.emitted_until = min(held.emitted_until, time // _SECOND * _SECOND)
 
-    def _clock_jumped(self, held: _Asset, time: int) -> bool:
+    def _clock_jumped(self, own: Channel, time: int) -> bool:
         """Return whether a reading comes from further in the future than any before: the clock went on, not time."""
         lead = time - self._now() // 1000
-        jumped = lead > held.lead + _CLOCK_SLACK
-        held.lead = max(held.lead, lead)
+        jumped = lead > own.lead + _CLOCK_SLACK
+        own.lead = max(own.lead, lead)
         return jumped
 
     def _look_for_hole(

@@ -81,10 +81,12 @@ def check_assets(assets: tuple[str, ...], taken: set[str], key: str) -> None:
         taken.add(asset)
 
 
-def check_channels(channels: Mapping[str, str], key: str) -> None:
-    """Raise `WrongValueError` if channels are none, or have names that columns cannot have."""
+def check_channels(channels: Mapping[str, str], key: str, units: Mapping[str, str]) -> None:
+    """Raise `WrongValueError` if channels are none, have names that columns cannot have, or units are of others."""
     if not channels:
         raise WrongValueError(key, "is empty", "channels, each with where it is read")
     for name in channels:
         if problem := column_problem(name):
             raise WrongValueError(key, problem, "another name")
+    if unknown := sorted(units.keys() - channels.keys()):
+        raise WrongValueError("units", f"names {', '.join(unknown)}", f"channels in {key}")

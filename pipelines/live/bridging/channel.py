@@ -22,6 +22,7 @@ class Channel:
     qualities: list[int] = field(default_factory=list)
     last_time: int | None = None
     complete_until: int = -(2**62)
+    lead: int = 0  # the furthest that its readings came from the future: the machine's clock is ahead of ours
     interrupted: str = ""  # why what comes next may not follow what came last
     held: tuple[float, int] | None = None  # the last reading in a row, where it is repeated
 

@@ -92,8 +92,10 @@ class MtconnectSource:
             header, _ = await current(client)
             self._at = Position(header.instance, header.next)
             self.position.begin(self._at)
+        again = self.position.again(self._at)
+        count = min(again or self.mapping.agent.count, self.mapping.agent.count)
         try:
-            header, observations = await sample(client, self._at.next, self.mapping.agent.count)
+            header, observations = await sample(client, self._at.next, count)
         except DocumentError as error:
             if error.code != OUT_OF_RANGE:
                 raise
@@ -106,12 +108,11 @@ class MtconnectSource:
         if header.first > self._at.next:
             # Some agents begin with what they still have instead of refusing.
             self._lost(self._at.next, header.first - 1)
-        again = self.last_times if self.position.is_again(self._at) else {}
-        self._take(observations, again)
+        self._take(observations, self.last_times if again else {})
         before = self._at.next
         self._at = Position(header.instance, header.next)
         self.position.note(self._at, time.monotonic())
-        return header.next - before >= self.mapping.agent.count
+        return header.next - before >= count
 
     async def _skip(self, client: "httpx.AsyncClient", reason: str) -> None:
         """Go on with the oldest observation that the agent still has; what lies before is gone."""

@@ -44,9 +44,10 @@ class PositionFile:
             return None
         return self._safe
 
-    def is_again(self, position: Position) -> bool:
-        """Return whether what follows a position was read before."""
-        return self.read is not None and self.read.instance == position.instance and position.next < self.read.next
+    def again(self, position: Position) -> int:
+        """Return how many observations after a position were read before."""
+        known = self.read is not None and self.read.instance == position.instance
+        return max(0, self.read.next - position.next) if known and self.read else 0
 
     def begin(self, position: Position) -> None:
         """Note where the first bridge begins: it has read nothing before."""

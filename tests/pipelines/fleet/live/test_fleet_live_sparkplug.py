@@ -24,6 +24,7 @@ from pipelines.live.payloads.payload_error import PayloadError
 from pipelines.live.payloads.sparkplug.certificates import encode_rebirth
 from pipelines.live.payloads.sparkplug.host import SparkplugHost, SparkplugSettings
 from pipelines.live.payloads.topics import DEFAULT_TOPICS, match_topic
+from tests.live_broker import subscribed
 
 SECOND = 1_795_000_000
 
@@ -57,17 +58,8 @@ class _Host:
 @contextmanager
 def _hosting(broker: BrokerSettings) -> Iterator[_Host]:
     received = _Host()
-    client = connect(
-        broker,
-        "host",
-        on_message=lambda _, message: received.take(message.topic, bytes(message.payload)),
-        on_connect=lambda client: client.subscribe("spBv1.0/#", qos=1),
-    )
-    time.sleep(0.2)
-    try:
+    with subscribed(broker, "spBv1.0/#", received.take):
         yield received
-    finally:
-        disconnect(client)
 
 
 def _run(plant: LivePlant, broker: BrokerSettings, faults: FaultPlan, seconds: int) -> LiveResult:
