@@ -95,7 +95,8 @@ class StoredSessions:
             before = max(state.last, last.get((key, message.epoch), -1))
             if number <= before:
                 continue
-            if key in waiting or difference(((before + 1, number - 1),) if number > before + 1 else (), state.dropped):
+            skips = number > before + 1 and difference(((before + 1, number - 1),), state.dropped)
+            if key in waiting or skips:
                 waiting.add(key)
                 yield message
             else:

@@ -61,6 +61,7 @@ class Publisher(threading.Thread):
         super().__init__(name="edge publisher", daemon=True)
         self.counts: Counter[str] = Counter()
         self.problem = ""  # why nothing can be sent at present
+        self._unheard = f"no listener has been connected to {broker.address} since it started"
         self._outbox, self._broker, self._sending, self._client_id = outbox, broker, sending, client_id
         self._events: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         self._stopping = threading.Event()
@@ -181,14 +182,15 @@ class Publisher(threading.Thread):
         if event.refusal:
             self.counts["refused"] += 1
             self.problem = f"the broker at {self._broker.address} refused a message ({event.refusal})"
-        elif event.unheard and what is not None:
-            self.counts["unheard"] += 1
-            self.problem = f"no listener has been connected to {self._broker.address} since it started"
-            self._outbox.rest(what)
+        elif event.unheard:
+            if what is not None:  # a schema is retained for whoever comes
+                self.counts["unheard"] += 1
+                self.problem = self._unheard
+                self._outbox.rest(what)
         elif isinstance(what, Notice):
             self._outbox.notice_is_out(what)
             self.counts["gap_notices"] += 1
-        elif isinstance(what, Shipment):
+        elif self.problem == self._unheard:
             self.problem = ""
 
     def _send(self, client: "Client") -> None:
