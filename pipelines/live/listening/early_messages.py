@@ -36,13 +36,10 @@ class EarlyMessages:
         for message, arrived in pairs:
             if id(message) in early:
                 since[message.asset] = min(arrived.at, since.get(message.asset, arrived.at))
-        if len(early) > self._most:
-            since.clear()
-        self._waiting, ready = [], []
-        for pair in pairs:
-            is_early = id(pair[0]) in early and now - since.get(pair[0].asset, -ORDER_PATIENCE_S) < ORDER_PATIENCE_S
-            (self._waiting if is_early else ready).append(pair)
-        decoded.messages, decoded.arrived = [message for message, _ in ready], [arrived for _, arrived in ready]
-        waiting = {id(arrived) for _, arrived in self._waiting}
+        waits = {asset for asset, at in since.items() if now - at < ORDER_PATIENCE_S and len(early) <= self._most}
+        self._waiting = [pair for pair in pairs if id(pair[0]) in early and pair[0].asset in waits]
         decoded.early = [arrived for _, arrived in self._waiting]
+        waiting = {id(arrived) for arrived in decoded.early}
+        ready = [pair for pair in pairs if id(pair[1]) not in waiting]
+        decoded.messages, decoded.arrived = [message for message, _ in ready], [arrived for _, arrived in ready]
         return [arrived for arrived in before if id(arrived) not in waiting]

@@ -56,12 +56,11 @@ class Intake:
         self.connections = 0
         with ExitStack() as opened:
             if retained:
-                wanted = [(topic, 1) for topic in retained]
                 client = connect(
                     settings,
                     f"{client_id}-retained",
                     on_message=self._take_retained,
-                    on_connect=lambda each: each.subscribe(wanted),
+                    on_connect=lambda each: _subscribe(each, retained),
                 )
                 opened.callback(disconnect, client)
             self._client = connect(
@@ -133,7 +132,11 @@ class Intake:
         self._connection += 1
         self.connections += 1
         self.connected = True
-        client.subscribe([(topic, 1) for topic in self._topics])
+        _subscribe(client, self._topics)
 
     def _lost(self, _: str) -> None:
         self.connected = False
+
+
+def _subscribe(client: "Client", topics: Sequence[str]) -> None:
+    client.subscribe([(topic, 1) for topic in topics])
