@@ -85,6 +85,7 @@ class Assembler:
         own.values.append(np.nan if value is None else value)
         own.qualities.append(BAD if value is None else quality)
         own.last_time = time
+        own.newest = max(own.newest, time)
         if time > own.complete_until:
             own.complete_until = time
         if held.waiting_since is None:
@@ -111,6 +112,7 @@ class Assembler:
         qualities = np.where(np.isfinite(values), quality, max(quality, BAD)).astype(np.int8)
         own.blocks.append((times, values, qualities))
         own.last_time = int(times[-1])
+        own.newest = max(own.newest, own.last_time)
         own.complete_until = max(own.complete_until, own.last_time + interval)
         if held.waiting_since is None:
             held.waiting_since = self._clock()
@@ -135,12 +137,13 @@ class Assembler:
         for asset, held in self._assets.items():
             if held.waiting_since is None:
                 continue
-            newest = max(own.complete_until for own in held.channels.values())
-            until = min(own.complete_until for own in held.channels.values()) // _SECOND * _SECOND
+            complete = [own.complete_until for own in held.channels.values()]
+            until = min(complete) // _SECOND * _SECOND
             if everything or now - held.waiting_since >= 2 * self._rules.patience:
-                until = newest + 1  # nothing has been complete for long: the machine may have stopped
+                # Nothing has been complete for long: the machine may have stopped.
+                until = max(own.newest for own in held.channels.values()) + 1
             elif now - held.waiting_since >= self._rules.patience:
-                until = max(until, newest // _SECOND * _SECOND)
+                until = max(until, max(complete) // _SECOND * _SECOND)
             if until > held.emitted_until:
                 batches += [(asset, rows) for rows in self._rows(held, until)]
         return batches
@@ -198,7 +201,7 @@ class Assembler:
             late = times >= cut
             own.blocks.append((times[~late], values[~late], qualities[~late]))
             ahead[name] = times[late], values[late], qualities[late]
-            own.complete_until = min(own.complete_until, time)
+            own.newest, own.complete_until = min(own.newest, time), min(own.complete_until, time)
             own.lead = max(0, time - self._now() // 1000)
             if own.last_time is not None and own.last_time >= cut:
                 own.last_time = None

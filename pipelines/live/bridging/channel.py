@@ -21,7 +21,8 @@ class Channel:
     values: list[float] = field(default_factory=list)
     qualities: list[int] = field(default_factory=list)
     last_time: int | None = None
-    complete_until: int = -(2**62)
+    newest: int = -(2**62)  # the time of its newest reading
+    complete_until: int = -(2**62)  # nothing before is missing
     lead: int = 0  # the furthest that its readings came from the future: the machine's clock is ahead of ours
     interrupted: str = ""  # why what comes next may not follow what came last
     held: tuple[float, int] | None = None  # the last reading in a row, where it is repeated

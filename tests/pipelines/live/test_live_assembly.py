@@ -140,6 +140,20 @@ def test_a_hole_is_reported_once_and_only_around_an_interruption() -> None:
     assert holes == [Hole("a", "cut", 60 * SECOND, 120 * SECOND)]
 
 
+def test_a_second_that_waited_for_long_costs_the_next_one_nothing() -> None:
+    """Also its first reading, which is of the very moment at which the second before ends."""
+    clock = Clock()
+    assembler = _assembler(clock, patience=1.0)
+    batches = []
+    for second in range(3):
+        for channel in CHANNELS[: 1 if second == 0 else None]:
+            times = second * SECOND + np.arange(100) * 10_000
+            assembler.add_series("a", channel, times, np.full(100, 1.0), GOOD, interval=10_000)
+        clock.now += 3.0
+        batches += assembler.take()
+    assert (assembler.late, sum(rows.num_rows for _, rows in batches)) == (0, 300)
+
+
 def test_a_clock_that_was_ahead_for_a_second_costs_nothing() -> None:
     """What it dated an hour ahead goes out as it was said; what follows at the right time is not late, nor a gap."""
     clock, hour, holes, batches = Clock(), 3600 * SECOND, list[Hole](), []
