@@ -29,7 +29,7 @@ SETTLE_S = 6.0
 
 
 def serve(port: int, machines: int, channels: int, seconds: float, arrays: bool, go: Any, result: Any) -> None:
-    """Run a server that writes at 100 Hz, or arrays of 100 at 1 Hz, once it is told to."""
+    """Run a server that writes at 100 Hz, or arrays of 100 at 1 Hz, once `go` is set."""
     logging.disable(logging.CRITICAL)
     asyncio.run(_serve(port, machines, channels, seconds, arrays, go, result))
 

@@ -1,9 +1,12 @@
 """A Mosquitto for tests: on a free port of the loopback interface, in a folder of its own, ended by its id."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.live.broker.broker_settings import BrokerSettings
+from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess, free_port, mosquitto_program
 
 
@@ -25,3 +28,19 @@ def running_mosquitto(folder: Path) -> Iterator[MosquittoProcess]:
         yield broker
     finally:
         broker.stop()
+
+
+@contextmanager
+def subscribed(broker: BrokerSettings, topics: str, take: Callable[[str, bytes], None]) -> Iterator[None]:
+    """Hand what is published on some topics to `take`, by topic and payload, during the block."""
+    client = connect(
+        broker,
+        "subscriber of a test",
+        on_message=lambda _, message: take(message.topic, bytes(message.payload)),
+        on_connect=lambda client: client.subscribe(topics, qos=1),
+    )
+    time.sleep(0.2)
+    try:
+        yield
+    finally:
+        disconnect(client)

@@ -23,7 +23,7 @@ class TcpProxy:
         self.is_cut = True
         self.loop.call_soon_threadsafe(self._break)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let connections through again."""
         self.is_cut = False
 

@@ -12,7 +12,7 @@ from typing import Literal
 from data_contracts.streams.intervals import Interval, Intervals, contains, difference, intersection, union
 
 Verdict = Literal["new", "duplicate", "fills_gap"]
-GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer"]
+GapKind = Literal["start", "restart", "gap", "late", "edge_dropped", "agent_buffer", "two_edges"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def accept_message(
     if sequence > state.last:
         rows = [
             *_restart(known, epoch, sequence, state),
+            *_two_edges(known, epoch, sequence, state),
             *_skipped(known.asset, epoch, sequence, state, first_event_time),
         ]
         missing = (
@@ -122,6 +123,23 @@ def restored_session(last: int, epoch: int, rows: Iterable[StreamGap]) -> Sessio
     return SessionState(last, intersection(missing, 0, last), dropped)
 
 
+def identity_of(gap: StreamGap) -> StreamGap:
+    """Return what makes two rows the same: where messages are numbered, not the times around them."""
+    return gap if gap.from_sequence is None else replace(gap, first_event_time=None, last_event_time=None, detail="")
+
+
+def joined_late(rows: Iterable[StreamGap]) -> list[StreamGap]:
+    """Return late messages that follow each other as one row."""
+    joined: list[StreamGap] = []
+    for row in sorted(rows, key=lambda each: each.from_sequence or 0):
+        before = joined[-1] if joined else None
+        if before is not None and (before.to_sequence or 0) + 1 == row.from_sequence:
+            joined[-1] = replace(before, to_sequence=row.to_sequence, last_event_time=row.last_event_time)
+        else:
+            joined.append(row)
+    return joined
+
+
 def _restart(known: AssetSessions, epoch: int, sequence: int, state: SessionState) -> list[StreamGap]:
     """Return the row of a session that begins beside others."""
     others = [other for other, session in known.sessions.items() if session.last >= 0 and other != epoch]
@@ -130,6 +148,15 @@ def _restart(known: AssetSessions, epoch: int, sequence: int, state: SessionStat
     newest = max(others)
     detail = f"after session {newest}" if epoch > newest else f"an earlier session than {newest}"
     return [StreamGap(known.asset, epoch, "restart", sequence, sequence, detail=detail)]
+
+
+def _two_edges(known: AssetSessions, epoch: int, sequence: int, state: SessionState) -> list[StreamGap]:
+    """Return the row of a session that goes on although a later one has begun: an edge ends one before the next."""
+    newest = max((other for other, session in known.sessions.items() if session.last >= 0), default=epoch)
+    if state.last < 0 or newest <= epoch:
+        return []
+    detail = f"session {newest} sends at the same time: two edges publish this asset"
+    return [StreamGap(known.asset, epoch, "two_edges", sequence, sequence, detail=detail)]
 
 
 def _skipped(

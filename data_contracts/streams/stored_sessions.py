@@ -6,14 +6,22 @@ What of a session is stored is read from the transactions of the asset's table: 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from data_contracts.streams.intervals import Interval, union
+from data_contracts.streams.intervals import Interval, difference, union
 from data_contracts.streams.messages import StreamMessage
-from data_contracts.streams.sessions import AssetSessions, SessionState, StreamGap, accept_message, accept_notice
+from data_contracts.streams.sessions import (
+    AssetSessions,
+    SessionState,
+    StreamGap,
+    accept_message,
+    accept_notice,
+    identity_of,
+    joined_late,
+)
 
 _REMEMBERED = 20_000  # assets; what is needed again is read again
 _SESSIONS = 8  # of an asset; older ones are read again too
@@ -52,10 +60,11 @@ class StoredSessions:
         self._noticed_us: dict[tuple[str, int, int], int] = {}  # when a gap was, by asset, epoch and last number
         self._dropped: dict[tuple[str, int], list[Interval]] = {}
         self._written: set[StreamGap] = set()
+        self._contested: set[tuple[str, int]] = set()  # sessions that another edge sends beside, by asset and epoch
 
     def note(self, gap: StreamGap, noticed: pd.Timestamp) -> None:
         """Know a gap that is stored."""
-        self._written.add(_identity(gap))
+        self._written.add(identity_of(gap))
         if gap.from_sequence is None or gap.to_sequence is None:
             return
         key, last = (gap.asset, gap.epoch), gap.to_sequence
@@ -65,12 +74,33 @@ class StoredSessions:
             # What has been filled of it says its transaction, wherever it was seen to begin.
             own[last] = min(own.get(last, gap.from_sequence), gap.from_sequence)
             self._noticed_us.setdefault((*key, last), int(noticed.timestamp() * 1e6))
+        if gap.kind == "two_edges":
+            self._contested.add(key)
         if gap.kind == "edge_dropped":
             self._dropped.setdefault(key, []).append((gap.from_sequence, last))
 
     def is_noted(self, gap: StreamGap) -> bool:
-        """Return whether a gap is stored already."""
-        return _identity(gap) in self._written
+        """Return whether a gap is stored already; two edges are noted once, not with every message."""
+        if gap.kind == "two_edges":
+            return (gap.asset, gap.epoch) in self._contested
+        return identity_of(gap) in self._written
+
+    def early(self, messages: Iterable[tuple[str, StreamMessage]]) -> Iterator[StreamMessage]:
+        """Return the messages that would leave a gap before them, and what follows those of their assets."""
+        last: dict[tuple[Key, int], int] = {}
+        waiting: set[Key] = set()
+        for table, message in messages:
+            key, number = (table, message.asset), message.sequence
+            state = self._with_epoch(self._asset(key), table, message.epoch).sessions[message.epoch]
+            before = max(state.last, last.get((key, message.epoch), -1))
+            if number <= before:
+                continue
+            skips = number > before + 1 and difference(((before + 1, number - 1),), state.dropped)
+            if key in waiting or skips:
+                waiting.add(key)
+                yield message
+            else:
+                last[key, message.epoch] = number
 
     def plan(self, messages: Iterable[tuple[str, StreamMessage]]) -> Plan:
         """Say which of some messages, with their tables and in the order they came, are to be stored."""
@@ -105,8 +135,8 @@ class StoredSessions:
             plan.admitted.append(Admitted(message, table, stream))
             own[stream] = message.sequence
         for rows in late.values():
-            plan.gaps += _joined(rows)
-        plan.gaps = [gap for gap in dict.fromkeys(plan.gaps) if not self.is_noted(gap)]
+            plan.gaps += joined_late(rows)
+        plan.gaps = [gap for gap in _once(plan.gaps) if not self.is_noted(gap)]
         return plan
 
     def accept(self, plan: Plan) -> None:
@@ -193,31 +223,17 @@ def _apart(intervals: list[Interval]) -> tuple[Interval, ...]:
     return tuple(apart)
 
 
-def _identity(gap: StreamGap) -> StreamGap:
-    """Return what makes two rows the same: where messages are numbered, not the times around them."""
-    return gap if gap.from_sequence is None else replace(gap, first_event_time=None, last_event_time=None, detail="")
-
-
-def _joined(rows: Iterable[StreamGap]) -> list[StreamGap]:
-    """Return late messages that follow each other as one row."""
-    joined: list[StreamGap] = []
-    for row in sorted(rows, key=lambda each: each.from_sequence or 0):
-        before = joined[-1] if joined else None
-        if before is not None and (before.to_sequence or 0) + 1 == row.from_sequence:
-            joined[-1] = replace(before, to_sequence=row.to_sequence, last_event_time=row.last_event_time)
-        else:
-            joined.append(row)
-    return joined
+def _once(gaps: Iterable[StreamGap]) -> Iterator[StreamGap]:
+    """Return gaps without repetitions, of two edges only the first message in which they were seen."""
+    contested = set[tuple[str, int]]()
+    for gap in dict.fromkeys(gaps):
+        if gap.kind != "two_edges" or (gap.asset, gap.epoch) not in contested:
+            yield gap
+        if gap.kind == "two_edges":
+            contested.add((gap.asset, gap.epoch))
 
 
 def _event_times(message: StreamMessage) -> tuple[int | None, int | None]:
     """Return the event times of the first and last row in microseconds; None without rows."""
     times = message.rows.column(0)
     return (times[0].value, times[len(times) - 1].value) if len(times) else (None, None)
-
-
-def rows_of(gaps: pd.DataFrame) -> Mapping[StreamGap, pd.Timestamp]:
-    """Return the rows of the table with when they were noticed."""
-    names = ("asset", "epoch", "kind", "from_sequence", "to_sequence", "known_time")
-    columns = [gaps[name].astype(object).where(gaps[name].notna(), None).tolist() for name in names]
-    return {StreamGap(*fields): noticed for *fields, noticed in zip(*columns, strict=True)}

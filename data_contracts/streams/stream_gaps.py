@@ -1,6 +1,6 @@
 """The table of gaps: which messages of a stream never came, when an edge began anew, and what came late."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -42,6 +42,13 @@ def read_gaps(
     again = ordered.duplicated(numbered) & ordered["from_sequence"].notna()
     again |= ordered.duplicated([*numbered, *_TIMES, "detail"])
     return ordered[~again].drop(columns="stored_version", errors="ignore").reset_index(drop=True)
+
+
+def rows_of(gaps: pd.DataFrame) -> Mapping[StreamGap, pd.Timestamp]:
+    """Return the rows of the table with when they were noticed."""
+    names = ("asset", "epoch", "kind", "from_sequence", "to_sequence", "known_time")
+    columns = [gaps[name].astype(object).where(gaps[name].notna(), None).tolist() for name in names]
+    return {StreamGap(*fields): noticed for *fields, noticed in zip(*columns, strict=True)}
 
 
 def _frame(gaps: Iterable[StreamGap], noticed: pd.Timestamp) -> pd.DataFrame:

@@ -20,8 +20,8 @@ from data_contracts.streams.compiled_contract import CompiledContract, compile_c
 from data_contracts.streams.held_messages import MOST_UNCONFIRMED, HeldMessage, undecoded_digests, undecoded_entries
 from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.sessions import StreamGap
-from data_contracts.streams.stored_sessions import Plan, StoredSessions, rows_of
-from data_contracts.streams.stream_gaps import read_gaps, store_gaps
+from data_contracts.streams.stored_sessions import Plan, StoredSessions
+from data_contracts.streams.stream_gaps import read_gaps, rows_of, store_gaps
 from data_contracts.streams.stream_table import StreamTable, TransactionConflictError
 from data_contracts.streams.table_flush import TableFlush, TableState, prepare
 from data_contracts.tables import service_records
@@ -107,6 +107,10 @@ class StreamWriter:
                 raise
         raise AssertionError("unreachable")
 
+    def early(self, messages: Sequence[StreamMessage], *, now: pd.Timestamp) -> list[StreamMessage]:
+        """Return the messages that would leave a gap before them, and what follows those of the same assets."""
+        return list(self._sessions.early(self._in_order(messages, now)))
+
     def note_gap(self, notice: StreamGap, *, now: pd.Timestamp) -> tuple[StreamGap, ...]:
         """Store what an edge says that it has lost, or a host has missed, once; return the rows that are new."""
         rows = self._sessions.take_notice(notice)
@@ -116,14 +120,11 @@ class StreamWriter:
     def _store(
         self, messages: Sequence[StreamMessage], undecoded: Sequence[HeldMessage], now: pd.Timestamp
     ) -> FlushResult:
-        # Brokers deliver what had waited out of order at times; that is no gap if it comes at once.
-        messages = sorted(messages, key=lambda message: (message.asset, message.epoch, message.sequence))
-        contracts = {kind: self.contract_of(kind, now=now) for kind in {message.asset_type for message in messages}}
-        plan = self._sessions.plan([(_table(contracts, message), message) for message in messages])
+        plan = self._sessions.plan(self._in_order(messages, now))
         flushes = []
         for table in dict.fromkeys(each.table for each in plan.admitted):
             own = [each for each in plan.admitted if each.table == table]
-            compiled = contracts[own[0].message.asset_type]
+            compiled = self.contract_of(own[0].message.asset_type, now=now)
             if compiled is not None:
                 state = self._state(compiled.contract)
                 part = prepare(state, own, compiled, self._quarantine, now=now, tolerance_us=self._tolerance_us)
@@ -139,6 +140,17 @@ class StreamWriter:
             flush.state.remember(flush)
         self._sessions.accept(plan)
         return self._result(plan, flushes, held, new_assets, time.perf_counter() - began, now)
+
+    def _in_order(self, messages: Sequence[StreamMessage], now: pd.Timestamp) -> list[tuple[str, StreamMessage]]:
+        """Return messages with their tables; what had waited comes out of order at times, which is no gap."""
+        names: dict[str, str] = {}
+        for kind in {message.asset_type for message in messages}:
+            compiled = self.contract_of(kind, now=now)
+            if compiled is None:
+                raise ValueError(f"no contract for telemetry of {kind}")
+            names[kind] = compiled.contract.table
+        ordered = sorted(messages, key=lambda message: (message.asset, message.epoch, message.sequence))
+        return [(names[message.asset_type], message) for message in ordered]
 
     def _state(self, contract: Contract) -> TableState:
         state = self._tables.get(contract.table)
@@ -238,10 +250,3 @@ class StreamWriter:
             for asset, (epoch, table) in newest.items()
         }
         return {asset: each for asset, each in confirmed.items() if each[1] >= 0}
-
-
-def _table(contracts: Mapping[str, CompiledContract | None], message: StreamMessage) -> str:
-    compiled = contracts[message.asset_type]
-    if compiled is None:
-        raise ValueError(f"no contract for telemetry of {message.asset_type}")
-    return compiled.contract.table

@@ -167,6 +167,8 @@ class LiveSettings:
     """The key of that certificate (PEM)."""
     client_id: str = "forewarn-listen"
     """The listener's name at the broker, which keeps its messages under it."""
+    keep_alive: PositiveDuration = pd.Timedelta(seconds=30)
+    """A connection over which nothing comes for so long is tested; after as long again it counts as broken."""
     arrow_topic: str = "forewarn/telemetry/{plant}/{asset}"
     """The topics of our own payload; empty for none."""
     json_topic: str = "forewarn/json/{plant}/{asset}"

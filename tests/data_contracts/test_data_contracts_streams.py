@@ -270,6 +270,22 @@ def test_an_edge_that_begins_anew_counts_from_zero(press):
     assert [(row.kind, row.epoch) for row in gaps.itertuples()] == [("start", 1), ("restart", 7)]
 
 
+def test_two_edges_that_publish_one_asset_are_noted_once(press):
+    """An edge ends a session before the next; one that goes on beside a later one is another edge's."""
+    writer = StreamWriter(press)
+    for number in range(3):
+        writer.store([message("m1", number, epoch=1)], now=NOW)
+        writer.store([message("m1", number, epoch=2)], now=NOW)
+    after_a_restart = StreamWriter(press).store([message("m1", 3, epoch=1), message("m1", 4, epoch=1)], now=NOW)
+    gaps = read_gaps(press)
+    assert [(row.kind, row.epoch, row.from_sequence) for row in gaps.itertuples() if row.kind != "start"] == [
+        ("two_edges", 1, 1),
+        ("restart", 2, 0),
+    ]
+    assert "session 2 sends at the same time" in gaps["detail"].iloc[1]
+    assert (after_a_restart.messages, after_a_restart.gaps) == (2, ())
+
+
 def test_a_table_out_of_reach_confirms_nothing_and_loses_nothing(press, monkeypatch):
     """A full disk at one of two tables is an error; the same messages stored again are there once."""
     other = replace(PRESS, name="lathe", asset_type="lathe")

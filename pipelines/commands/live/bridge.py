@@ -10,6 +10,7 @@ from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
     from pipelines.live.bridging.bridge import Bridge
+    from pipelines.live.bridging.draft import Draft
 
 _DRY_RUN_S = 5.0
 Flag = Annotated[bool, Parameter(negative="")]
@@ -55,11 +56,7 @@ def opcua(
         asyncua_modules()
         is_address = mapping.startswith("opc.tcp://")
         server = OpcuaServerSection(endpoint=mapping) if is_address else read_opcua_mapping(Path(mapping)).server
-        draft = asyncio.run(browse_draft(server))
-        if options.json:
-            return draft
-        sys.stdout.write(draft.text)  # not through the console, which would wrap the lines
-        return None
+        return _shown(asyncio.run(browse_draft(server)), as_json=options.json)
     return _carry(opcua_bridge(read_opcua_mapping(Path(mapping))), dry_run=dry_run, for_text=for_)
 
 
@@ -101,11 +98,7 @@ def mtconnect(
     if probe:
         is_address = mapping.startswith(("http://", "https://"))
         agent = AgentSection(url=mapping) if is_address else read_mtconnect_mapping(Path(mapping)).agent
-        draft = asyncio.run(probe_draft(agent))
-        if options.json:
-            return draft
-        sys.stdout.write(draft.text)
-        return None
+        return _shown(asyncio.run(probe_draft(agent)), as_json=options.json)
     return _carry(mtconnect_bridge(read_mtconnect_mapping(Path(mapping))), dry_run=dry_run, for_text=for_)
 
 
@@ -118,6 +111,13 @@ def _carry(bridge: "Bridge", *, dry_run: bool, for_text: str | None) -> Any:
     if dry_run:
         return show(bridge, for_s=_DRY_RUN_S if for_s is None else for_s)
     return run_bridge(bridge, for_s=for_s)
+
+
+def _shown(draft: "Draft", *, as_json: bool) -> Any:
+    if as_json:
+        return draft
+    sys.stdout.write(draft.text)  # not through the console, which would wrap the lines
+    return None
 
 
 def _silence(verbose: bool) -> None:

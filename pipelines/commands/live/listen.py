@@ -130,4 +130,6 @@ def _status(summary: "ListenSummary") -> str:
         words += f"; in quarantine {summary.quarantined:,} rows, {summary.undecoded:,} messages"
     if gaps := summary.gaps.get("gap", 0):
         words += f"; {gaps:,} gaps"
+    if contested := summary.gaps.get("two_edges", 0):
+        words += f"; {contested:,} assets of which two edges publish"
     return f"{words}; not stored: {summary.error}" if summary.error else words

@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import time_ns
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from data_contracts.contract.contract_types import QUALITY_SUFFIX
 from data_contracts.streams.sessions import GapKind
+from pipelines.live.bridging.channel import BAD, GOOD, UNCERTAIN, Channel, Qualities, Times, Values, placed, repeated
 from pipelines.live.payloads.message import EVENT_TIME, TIME_TYPE
 
-GOOD, UNCERTAIN, BAD = 0, 1, 2
-"""Qualities of a reading."""
 _WORDS = np.array(["good", "uncertain", "bad"], object)
 _SECOND = 1_000_000
-Times = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
-Qualities = npt.NDArray[np.int8]
+_CLOCK_SLACK = 2 * _SECOND
 
 
 @dataclass(frozen=True)
@@ -46,46 +43,10 @@ class AssemblyRules:
 
 
 @dataclass(eq=False)
-class _Channel:
-    """What has arrived of a channel and is not in a row yet."""
-
-    blocks: list[tuple[Times, Values, Qualities]] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    qualities: list[int] = field(default_factory=list)
-    last_time: int | None = None
-    complete_until: int = -(2**62)
-    interrupted: str = ""  # why what comes next may not follow what came last
-    held: tuple[float, int] | None = None  # the last reading in a row, where it is repeated
-
-    def gather(self) -> tuple[Times, Values, Qualities]:
-        """Take out what has arrived, in order of time; of readings at the same time the last."""
-        if self.times:
-            self.blocks.append(
-                (
-                    np.array(self.times, np.int64),
-                    np.array(self.values, np.float64),
-                    np.array(self.qualities, np.int8),
-                )
-            )
-            self.times, self.values, self.qualities = [], [], []
-        if not self.blocks:
-            return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8)
-        times, values, qualities = (np.concatenate(parts) for parts in zip(*self.blocks, strict=True))
-        self.blocks = []
-        if len(times) > 1 and not (np.diff(times) > 0).all():
-            order = np.argsort(times, kind="stable")
-            times, values, qualities = times[order], values[order], qualities[order]
-            last = np.append(np.diff(times) > 0, True)
-            times, values, qualities = times[last], values[last], qualities[last]
-        return times, values, qualities
-
-
-@dataclass(eq=False)
 class _Asset:
     """The channels of an asset, and up to where its rows are out."""
 
-    channels: dict[str, _Channel]
+    channels: dict[str, Channel]
     emitted_until: int = -(2**62)
     waiting_since: float | None = None  # since when something is here that is not in a row
     holes: set[tuple[int, int]] = field(default_factory=set)
@@ -101,9 +62,10 @@ class Assembler:
         *,
         on_hole: OnHole,
         clock: Callable[[], float],
+        now: Callable[[], int] = time_ns,
     ) -> None:
-        self._assets = {asset: _Asset({name: _Channel() for name in names}) for asset, names in channels.items()}
-        self._rules, self._on_hole, self._clock = rules, on_hole, clock
+        self._assets = {asset: _Asset({name: Channel() for name in names}) for asset, names in channels.items()}
+        self._rules, self._on_hole, self._clock, self._now = rules, on_hole, clock, now
         self.readings = 0
         self.late = 0  # readings that came after their second was out
         self.clock_jumps = 0  # times that a machine's clock went back
@@ -116,12 +78,14 @@ class Assembler:
         self.readings += 1
         if own.last_time is not None and time < own.last_time - _SECOND:
             self._clock_set_back(asset, held, time, own.last_time)
+        clock_jumped = self._clock_jumped(own, time)
         if own.interrupted:
-            self._look_for_hole(asset, held, own, time)
+            self._look_for_hole(asset, held, own, time, self._rules.tolerance, clock_jumped=clock_jumped)
         own.times.append(time)
         own.values.append(np.nan if value is None else value)
         own.qualities.append(BAD if value is None else quality)
         own.last_time = time
+        own.newest = max(own.newest, time)
         if time > own.complete_until:
             own.complete_until = time
         if held.waiting_since is None:
@@ -140,13 +104,15 @@ class Assembler:
             self._clock_set_back(asset, held, int(times[0]), own.last_time)
         # Clocks of machines are not exact: what is missing is a good part of a series, or more.
         tolerance = max(interval + interval // 2, interval * len(times) // 2)
+        clock_jumped = self._clock_jumped(own, int(times[-1]))
         if own.last_time is not None and int(times[0]) - own.last_time > tolerance:
             own.interrupted = own.interrupted or "a series that does not follow the one before"
-            self._look_for_hole(asset, held, own, int(times[0]), tolerance=tolerance)
+            self._look_for_hole(asset, held, own, int(times[0]), tolerance, clock_jumped=clock_jumped)
         own.interrupted = ""
         qualities = np.where(np.isfinite(values), quality, max(quality, BAD)).astype(np.int8)
         own.blocks.append((times, values, qualities))
         own.last_time = int(times[-1])
+        own.newest = max(own.newest, own.last_time)
         own.complete_until = max(own.complete_until, own.last_time + interval)
         if held.waiting_since is None:
             held.waiting_since = self._clock()
@@ -171,12 +137,13 @@ class Assembler:
         for asset, held in self._assets.items():
             if held.waiting_since is None:
                 continue
-            newest = max(own.complete_until for own in held.channels.values())
-            until = min(own.complete_until for own in held.channels.values()) // _SECOND * _SECOND
+            complete = [own.complete_until for own in held.channels.values()]
+            until = min(complete) // _SECOND * _SECOND
             if everything or now - held.waiting_since >= 2 * self._rules.patience:
-                until = newest + 1  # nothing has been complete for long: the machine may have stopped
+                # Nothing has been complete for long: the machine may have stopped.
+                until = max(own.newest for own in held.channels.values()) + 1
             elif now - held.waiting_since >= self._rules.patience:
-                until = max(until, newest // _SECOND * _SECOND)
+                until = max(until, max(complete) // _SECOND * _SECOND)
             if until > held.emitted_until:
                 batches += [(asset, rows) for rows in self._rows(held, until)]
         return batches
@@ -212,9 +179,9 @@ class Assembler:
     ) -> pa.RecordBatch:
         columns: dict[str, pa.Array] = {EVENT_TIME: pa.array(times, TIME_TYPE)}
         for name, own in held.channels.items():
-            values, qualities = _placed(times, *parts[name])
+            values, qualities = placed(times, *parts[name])
             if self._rules.repeat:
-                values, qualities = _repeated(values, qualities, own)
+                values, qualities = repeated(values, qualities, own)
             missing = qualities < 0
             allowed = UNCERTAIN if self._rules.qualities else GOOD
             null = missing | (qualities > allowed) | ~np.isfinite(values)
@@ -234,44 +201,29 @@ class Assembler:
             late = times >= cut
             own.blocks.append((times[~late], values[~late], qualities[~late]))
             ahead[name] = times[late], values[late], qualities[late]
-            own.complete_until = min(own.complete_until, time)
+            own.newest, own.complete_until = min(own.newest, time), min(own.complete_until, time)
+            own.lead = max(0, time - self._now() // 1000)
             if own.last_time is not None and own.last_time >= cut:
                 own.last_time = None
         self._ready += [(asset, rows) for rows in self._by_second(held, ahead)]
         held.emitted_until = min(held.emitted_until, time // _SECOND * _SECOND)
 
+    def _clock_jumped(self, own: Channel, time: int) -> bool:
+        """Return whether a reading comes from further in the future than any before: the clock went on, not time."""
+        lead = time - self._now() // 1000
+        jumped = lead > own.lead + _CLOCK_SLACK
+        own.lead = max(own.lead, lead)
+        return jumped
+
     def _look_for_hole(
-        self, asset: str, held: _Asset, own: _Channel, time: int, *, tolerance: int | None = None
+        self, asset: str, held: _Asset, own: Channel, time: int, tolerance: int, *, clock_jumped: bool
     ) -> None:
         detail, own.interrupted = own.interrupted, ""
         before = own.last_time
-        if before is None or time - before <= (self._rules.tolerance if tolerance is None else tolerance):
+        if before is None or time - before <= tolerance or clock_jumped:
             return
         # All channels of a machine have the same hole; it is reported once.
         span = (before // _SECOND, time // _SECOND)
         if span not in held.holes:
             held.holes = {span}
             self._on_hole(Hole(asset, detail, before, time))
-
-
-def _placed(times: Times, own: Times, values: Values, qualities: Qualities) -> tuple[Values, Qualities]:
-    """Place a channel's readings into the rows; quality -1 where there is none."""
-    if len(own) == len(times) and (own == times).all():
-        return values, qualities
-    placed, marks = np.full(len(times), np.nan), np.full(len(times), -1, np.int8)
-    rows = np.searchsorted(times, own)
-    placed[rows], marks[rows] = values, qualities
-    return placed, marks
-
-
-def _repeated(values: Values, qualities: Qualities, own: _Channel) -> tuple[Values, Qualities]:
-    """Fill rows without a reading with the one before."""
-    present = qualities >= 0
-    before = np.maximum.accumulate(np.where(present, np.arange(len(values)), -1))
-    filled, marks = values[before], qualities[before]
-    if own.held is not None:
-        filled, marks = np.where(before < 0, own.held[0], filled), np.where(before < 0, own.held[1], marks)
-    else:
-        marks = np.where(before < 0, -1, marks)
-    own.held = (float(filled[-1]), int(marks[-1])) if marks[-1] >= 0 else None
-    return filled, marks.astype(np.int8)

@@ -23,8 +23,9 @@ _MICROSECONDS = 1_000_000
 _LAST_WORDS_S = 3.0
 
 
-MakeSource = Callable[[Assembler, OnHole, Path | None], Source]
-"""Makes the source, which hands readings to the assembler; the folder is where it may keep its place."""
+MakeSource = Callable[[Assembler, OnHole, Path | None, Mapping[str, int]], Source]
+"""Makes the source, which hands readings to the assembler; the folder is where it may keep its place, and the times are
+those of the last row that was kept of each asset before."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _run(
 
         channels = {each.asset: each.channels for each in bridge.assets}
         assembler = Assembler(channels, rules, on_hole=on_hole, clock=time.monotonic)
-        source = bridge.make_source(assembler, on_hole, None if once else bridge.spool.folder)
+        source = bridge.make_source(assembler, on_hole, None if once else bridge.spool.folder, sink.last_times)
         await carry(source, assembler, sink, result, for_s=for_s, once=once)
 
     asyncio.run(run())
@@ -110,6 +111,10 @@ class _EdgeSink:
 
     def __post_init__(self) -> None:
         self._types = {each.asset: each.asset_type for each in self.bridge.assets}
+
+    @property
+    def last_times(self) -> Mapping[str, int]:
+        return self.edge.last_times
 
     def put(self, asset: str, rows: pa.RecordBatch) -> None:
         self.edge.put(asset, self._types[asset], rows, plant=self.bridge.plant)
@@ -139,6 +144,7 @@ class _EdgeSink:
 class _DryRunSink:
     bridge: Bridge
     samples: dict[str, Sample] = field(default_factory=dict)
+    last_times: Mapping[str, int] = field(default_factory=dict)
 
     def put(self, asset: str, rows: pa.RecordBatch) -> None:
         known = next(each for each in self.bridge.assets if each.asset == asset)

@@ -1,5 +1,6 @@
 """The sections that every bridge's mapping has."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,12 +41,15 @@ class BrokerSection:
     """The key (PEM) of that certificate."""
     client_id: str | None = None
     """The bridge's name for the broker, of which no two may have the same; made of plant and spool by default."""
+    keep_alive: PositiveDuration = pd.Timedelta(seconds=30)
+    """A connection over which nothing comes for so long is tested; after as long again it counts as broken."""
 
     def settings(self, environ: Mapping[str, str]) -> BrokerSettings:
         """Return where the broker is and how to log in; UsageError for a password file that cannot be read."""
         password = None if self.user is None else read_password(self.password_file, environ)
+        keep_alive_s = math.ceil(self.keep_alive.total_seconds())
         return BrokerSettings(
-            self.host, self.port, self.user, password, self.tls, self.ca, self.certificate, self.key
+            self.host, self.port, self.user, password, self.tls, self.ca, self.certificate, self.key, keep_alive_s
         )  # fmt: skip
 
 
@@ -77,10 +81,12 @@ def check_assets(assets: tuple[str, ...], taken: set[str], key: str) -> None:
         taken.add(asset)
 
 
-def check_channels(channels: Mapping[str, str], key: str) -> None:
-    """Raise `WrongValueError` if channels are none, or have names that columns cannot have."""
+def check_channels(channels: Mapping[str, str], key: str, units: Mapping[str, str]) -> None:
+    """Raise `WrongValueError` if channels are none, have names that columns cannot have, or units are of others."""
     if not channels:
         raise WrongValueError(key, "is empty", "channels, each with where it is read")
     for name in channels:
         if problem := column_problem(name):
             raise WrongValueError(key, problem, "another name")
+    if unknown := sorted(units.keys() - channels.keys()):
+        raise WrongValueError("units", f"names {', '.join(unknown)}", f"channels in {key}")

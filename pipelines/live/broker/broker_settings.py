@@ -27,6 +27,8 @@ class BrokerSettings:
         The certificates (PEM) that the broker's must be signed by; those of the system if None.
     certificate, key
         The client's own certificate and its key (PEM), where the broker asks for one.
+    keep_alive_s
+        A connection over which nothing comes for so many seconds is tested; after as many more it counts as broken.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +39,7 @@ class BrokerSettings:
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    keep_alive_s: int = 30
 
     @property
     def address(self) -> str:

@@ -11,7 +11,6 @@ from pipelines.live.broker.broker_settings import BrokerSettings
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
 
-KEEP_ALIVE_S = 30
 _LONGEST_PAUSE_S = 15
 _PATIENCE_S = 15.0
 _REFUSED_PROTOCOL = 132  # MQTT 5, section 3.2.2.2
@@ -147,7 +146,7 @@ def _connect_options(protocol: int, session_s: int, receive_maximum: int | None)
 
 def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -> None:
     try:
-        client.connect(settings.host, settings.port, keepalive=KEEP_ALIVE_S, **options)
+        client.connect(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
     except (OSError, ValueError) as error:
         raise StorageError(
             f"the broker at {settings.address} is out of reach ({error})",

@@ -35,18 +35,19 @@ class MosquittoProcess:
 
     folder: Path
     port: int
+    host: str = "127.0.0.1"
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def settings(self) -> BrokerSettings:
         """Return where it is."""
-        return BrokerSettings(port=self.port)
+        return BrokerSettings(self.host, self.port)
 
     def start(self) -> None:
         """Start it, and wait until it answers; `StorageError` if it does not."""
         configuration = self.folder / "mosquitto.conf"
         configuration.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"listener {self.port} {self.host}\nallow_anonymous true\npersistence true\n"
             f"persistence_location {self.folder}/\nautosave_interval 30\nlog_type error\nlog_type warning\n"
             # Started by root, it would become a user who may not write here.
             + ("user root\n" if os.geteuid() == 0 else "")
@@ -57,7 +58,7 @@ class MosquittoProcess:
                 [mosquitto_program() or "mosquitto", "-c", str(configuration)], stdout=log, stderr=log
             )
         ends = time.monotonic() + _PATIENCE_S
-        while not _answers(self.port):
+        while not _answers(self.host, self.port):
             if self.process.poll() is not None or time.monotonic() > ends:
                 self.stop()
                 lines = (self.folder / "mosquitto.log").read_text(errors="replace").splitlines()
@@ -114,7 +115,7 @@ def start_broker(folder: Path, *, port: int = 0, embedded: bool = False) -> Iter
         broker.stop()
 
 
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def _answers(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False

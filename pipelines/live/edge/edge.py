@@ -46,6 +46,7 @@ class EdgeCounts:
     waiting_notices: int
     connections: int
     refused: int  # publications that the broker refused
+    unheard: int  # publications that the broker acknowledged and had nobody to pass on to; they are sent again
     failures: int  # of the publisher itself; it goes on
     recovered: int  # messages of earlier sessions that were found unconfirmed
     torn_bytes: int
@@ -67,6 +68,12 @@ class Edge:
         self._schemas: dict[tuple[str, pa.Schema], PayloadSchema] = {}
         self._made: Counter[str] = Counter()
         self._refused: dict[str, Notice] = {}  # what the disk refused, by asset, to be reported once it takes notices
+
+    @property
+    def last_times(self) -> dict[str, int]:
+        """Return by asset the event time of the last row that was put into this session or one before."""
+        with self._outbox.lock:
+            return dict(self._outbox.spool.last_times)
 
     def put(self, asset: str, asset_type: str, rows: pa.RecordBatch, *, plant: str, historical: bool = False) -> None:
         """Keep the rows as the asset's next message, to be sent as soon as possible.
@@ -115,6 +122,7 @@ class Edge:
                 waiting_notices=len(self._outbox.notices.waiting) + len(self._refused),
                 connections=sent["connections"],
                 refused=sent["refused"],
+                unheard=sent["unheard"],
                 failures=sent["failures"],
                 recovered=self._outbox.recovered,
                 torn_bytes=spool.recovered.torn_bytes,

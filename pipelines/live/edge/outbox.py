@@ -16,6 +16,7 @@ from pipelines.live.edge.session_files import write_durably
 from pipelines.live.edge.spool import Lost, Spool
 
 _LONGEST_PATIENCE_S = 600.0
+_REST_S = 0.5
 _CONFIRMED_FILE = "confirmed.json"
 
 
@@ -54,6 +55,8 @@ class Outbox:
     _ready: dict[str, None] = field(default_factory=dict)  # assets that may have something to send, in turn
     _waiting: dict[str, _Waiting] = field(default_factory=dict)
     _confirmed: dict[str, tuple[int, int]] = field(default_factory=dict)  # epoch and sequence by asset
+    _resting: dict[str, float] = field(default_factory=dict)  # until when nothing of an asset is sent
+    _notices_rest: float = 0.0  # until when no notice is sent
 
     def __post_init__(self) -> None:
         """Read the schemas of what earlier sessions left, and what of that they knew to be confirmed."""
@@ -103,7 +106,7 @@ class Outbox:
     def unsent_notices(self, on_the_way: Iterable[object]) -> list[Notice]:
         """Return the notices that are not among those on their way."""
         with self.lock:
-            if not self.notices.waiting:
+            if not self.notices.waiting or self.clock() < self._notices_rest:
                 return []
             sent = [each for each in on_the_way if isinstance(each, Notice)]
             return [notice for notice in self.notices.waiting if notice not in sent]
@@ -120,6 +123,8 @@ class Outbox:
             while self._ready:
                 asset = next(iter(self._ready))
                 del self._ready[asset]
+                if asset in self._resting:
+                    continue
                 lane = self.spool.lanes[asset]
                 following = lane.next_unsent() if lane.sent < share else None
                 if following is None:
@@ -131,6 +136,15 @@ class Outbox:
                     self._waiting.setdefault(asset, self._patience())
                     return shipment
             return None
+
+    def rest(self, what: Shipment | Notice) -> None:
+        """Send again in a moment what the broker acknowledged although no listener was there to pass it on to."""
+        with self.lock:
+            until = self.clock() + _REST_S
+            if isinstance(what, Notice):
+                self._notices_rest = until
+            elif what.asset not in self._resting:
+                self._resting[what.asset] = until
 
     def give_up(self, asset: str, run: Run, sequence: int, reason: str) -> None:
         """Drop a message that cannot be sent, and report it."""
@@ -163,6 +177,7 @@ class Outbox:
         """Send everything that is unconfirmed again, as after a new connection."""
         with self.lock:
             self._waiting.clear()
+            self._resting.clear()
             for asset in self.spool.lanes:
                 self._rewind(asset)
 
@@ -170,6 +185,9 @@ class Outbox:
         """Send an asset's messages again where no confirmation has come in time; return of how many assets."""
         with self.lock:
             now, overdue = self.clock(), 0
+            for asset in [asset for asset, until in self._resting.items() if now >= until]:
+                del self._resting[asset]
+                self._rewind(asset)
             for asset, waiting in list(self._waiting.items()):
                 if not self.spool.lanes[asset].sent:
                     del self._waiting[asset]

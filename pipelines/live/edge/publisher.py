@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TICK_S = 0.5
 _FIRST_PAUSE_S = 0.25
 _TOPICS_A_SUBSCRIPTION = 100
+NO_MATCHING_SUBSCRIBERS = 16  # MQTT 5, section 3.4.2.1
 _HEADER_BYTES = 64  # of an MQTT packet around topic and payload
 
 
@@ -32,6 +33,7 @@ class Acknowledged:
 
     message_id: int
     refusal: str
+    unheard: bool = False  # the broker passed it on to nobody: since it started no listener has been connected
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Publisher(threading.Thread):
         super().__init__(name="edge publisher", daemon=True)
         self.counts: Counter[str] = Counter()
         self.problem = ""  # why nothing can be sent at present
+        self._unheard = f"no listener has been connected to {broker.address} since it started"
         self._outbox, self._broker, self._sending, self._client_id = outbox, broker, sending, client_id
         self._events: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         self._stopping = threading.Event()
@@ -127,7 +130,10 @@ class Publisher(threading.Thread):
             self.problem = error.found
             return False
         client.on_publish = lambda _, __, message_id, code, ___: self._events.put(
-            (number, Acknowledged(message_id, str(code) if code.is_failure else ""))
+            (
+                number,
+                Acknowledged(message_id, str(code) if code.is_failure else "", code.value == NO_MATCHING_SUBSCRIBERS),
+            )
         )
         limits = server_limits(client)
         self._limit = min(self._sending.max_in_flight, limits.receive_maximum)
@@ -176,9 +182,16 @@ class Publisher(threading.Thread):
         if event.refusal:
             self.counts["refused"] += 1
             self.problem = f"the broker at {self._broker.address} refused a message ({event.refusal})"
+        elif event.unheard:
+            if what is not None:  # a schema is retained for whoever comes
+                self.counts["unheard"] += 1
+                self.problem = self._unheard
+                self._outbox.rest(what)
         elif isinstance(what, Notice):
             self._outbox.notice_is_out(what)
             self.counts["gap_notices"] += 1
+        elif self.problem == self._unheard:
+            self.problem = ""
 
     def _send(self, client: "Client") -> None:
         self._subscribe(client)

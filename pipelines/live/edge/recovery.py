@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.live.edge.lane import Lane
@@ -18,6 +18,7 @@ class Recovery:
     torn_bytes: int = 0  # cut from the end of segments: what was being written when the machine stopped, or damage
     torn_segments: int = 0
     last_epoch: int = 0
+    last_times: dict[str, int] = field(default_factory=dict)  # by asset, the event time of its last row
 
 
 def recover(folder: Path, lanes: dict[str, Lane], is_lost: Callable[[Record], bool]) -> tuple[list[Segment], Recovery]:
@@ -41,6 +42,7 @@ def _read_segment(
         for offset, end, record in walk(data, len(MAGIC)):
             segment.size = end
             recovery.last_epoch = max(recovery.last_epoch, record.epoch)
+            recovery.last_times[record.asset] = record.last_time
             if not is_lost(record):
                 lanes.setdefault(record.asset, Lane()).index(segment, record, offset)
                 recovery.records += 1

@@ -1,15 +1,17 @@
-"""Files of a spool beside its segments: the lock, the last session's epoch; and writing a file so that it lasts."""
+"""Files of a spool beside its segments: lock, last epoch, last event times; and writing a file so that it lasts."""
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data_contracts.errors import StorageError
 
 _EPOCH_FILE = "epoch"
 _LOCK_FILE = "lock"
+_TIMES_FILE = "last_times.json"
 
 
 @contextmanager
@@ -47,6 +49,20 @@ def next_epoch(folder: Path, now: int, last: int) -> int:
     epoch = max(now, last + 1, int(text) + 1 if text.strip().isdigit() else 0)
     write_durably(file, str(epoch).encode())
     return epoch
+
+
+def read_last_times(folder: Path) -> dict[str, int]:
+    """Return by asset the event time of the last row that was kept, as it stood when a segment was deleted last."""
+    try:
+        return {asset: int(time) for asset, time in json.loads((folder / _TIMES_FILE).read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def write_last_times(folder: Path, times: Mapping[str, int]) -> None:
+    """Write them, if the disk has room: without, a source that reads again what it had read doubles some rows."""
+    with suppress(OSError):
+        write_durably(folder / _TIMES_FILE, json.dumps(times).encode())
 
 
 def write_durably(file: Path, content: bytes) -> None:

@@ -11,7 +11,13 @@ from pipelines.live.edge.lane import Lane
 from pipelines.live.edge.record import MAGIC, MAX_BODY, DamagedRecordError, Record, pack
 from pipelines.live.edge.recovery import Recovery, recover
 from pipelines.live.edge.segment import Run, Segment, append_bytes, create_segment, read_record
-from pipelines.live.edge.session_files import cannot_open, next_epoch, sync_folder
+from pipelines.live.edge.session_files import (
+    cannot_open,
+    next_epoch,
+    read_last_times,
+    sync_folder,
+    write_last_times,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Spool:
     epoch: int
     lanes: dict[str, Lane] = field(default_factory=dict)
     segments: dict[int, Segment] = field(default_factory=dict)
+    last_times: dict[str, int] = field(default_factory=dict)  # by asset, the event time of the last row ever kept
     size: int = 0  # bytes of all segments
     dropped: int = 0  # messages
     number: int = 0  # of the last segment
@@ -75,6 +82,7 @@ class Spool:
         self.lanes.setdefault(record.asset, Lane()).index(segment, record, segment.size)
         segment.size += len(data)
         self.size += len(data)
+        self.last_times[record.asset] = record.last_time
 
     def read(self, run: Run, index: int) -> Record:
         """Read a message; DamagedRecordError if the disk does not give it back as it was written."""
@@ -164,6 +172,7 @@ class Spool:
             self._active, self._handle = None, -1
         if self.segments.pop(segment.number, None) is not None:
             self.size -= segment.size
+        write_last_times(self.folder, self.last_times)
         segment.path.unlink(missing_ok=True)
 
     def _lost(self, asset: str, run: Run) -> Lost:
@@ -210,4 +219,7 @@ def open_spool(
         raise cannot_open(folder, error) from error
     kept = {segment.number: segment for segment in segments}
     size, number = sum(segment.size for segment in segments), max(kept, default=0)
-    return Spool(folder, max_bytes, segment_bytes, on_lost, recovered, epoch, lanes, kept, size, number=number)
+    last_times = read_last_times(folder) | recovered.last_times
+    return Spool(
+        folder, max_bytes, segment_bytes, on_lost, recovered, epoch, lanes, kept, last_times, size, number=number
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """The broker and the topics of a workspace's settings."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def broker_settings(settings: LiveSettings, environ: Mapping[str, str]) -> Broke
         ca=ca,
         certificate=certificate,
         key=key,
+        keep_alive_s=math.ceil(settings.keep_alive.total_seconds()),
     )
 
 

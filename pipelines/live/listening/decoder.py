@@ -29,6 +29,7 @@ class Decoded:
     held: list[HeldMessage] = field(default_factory=list)
     gaps: list[StreamGap] = field(default_factory=list)
     waiting: list[Arrived] = field(default_factory=list)  # for their schema
+    early: list[Arrived] = field(default_factory=list)  # that wait for what precedes them
     requests: dict[str, bytes] = field(default_factory=dict)  # what to publish, by topic
 
 
@@ -44,15 +45,19 @@ class Decoder:
 
     def decode(self, arrived: Sequence[Arrived], now: float) -> Decoded:
         """Read messages in the order they came; none that cannot be read stops the others."""
-        decoded = Decoded()
+        decoded, waiting = Decoded(), set[str]()
         matched = [(message, self._match(message.topic)) for message in arrived]
         # Schemas first: what had waited at the broker comes before what is retained there.
         for message, match in sorted(matched, key=lambda each: each[1] is None or each[1].kind != "schemas"):
+            if message.topic in waiting:  # it stays behind the one before it
+                decoded.waiting.append(message)
+                continue
             try:
                 self._read(message, match, decoded, now)
             except PayloadError as error:
                 if error.reason == "unknown schema id" and now - message.at < SCHEMA_PATIENCE_S:
                     decoded.waiting.append(message)
+                    waiting.add(message.topic)
                     continue
                 if error.reason == "no birth certificate" and match is not None:
                     decoded.requests[rebirth_topic(match)] = encode_rebirth(int(now * 1e6))

@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,11 @@ class Arrived:
 
 
 class Intake:
-    """A subscription whose messages wait, in order and no more than so many, until they are gathered."""
+    """A subscription whose messages wait, in order and no more than so many, until they are gathered.
+
+    What is retained comes by a connection of its own, without a session: on the same one it would queue behind a
+    backlog whose messages are not acknowledged before it has come, for they cannot be read without.
+    """
 
     def __init__(
         self,
@@ -38,29 +42,45 @@ class Intake:
         client_id: str,
         topics: Sequence[str],
         *,
+        retained: Sequence[str] = (),
         receive_maximum: int,
         session_s: int,
     ) -> None:
         self._topics = list(topics)
+        self._retained: queue.SimpleQueue[Arrived] = queue.SimpleQueue()
         # A broker that knows no receive maximum is slowed down by the connection itself.
         self._waiting: queue.Queue[Arrived] = queue.Queue(2 * receive_maximum)
         self._connection = 0
         self._closed = False
         self.connected = False
         self.connections = 0
-        self._client = connect(
-            settings,
-            client_id,
-            on_message=self._take,
-            on_connect=self._subscribe,
-            on_disconnect=self._lost,
-            session_s=session_s,
-            receive_maximum=receive_maximum,
-            manual_ack=True,
-        )
+        with ExitStack() as opened:
+            if retained:
+                client = connect(
+                    settings,
+                    f"{client_id}-retained",
+                    on_message=self._take_retained,
+                    on_connect=lambda each: _subscribe(each, retained),
+                )
+                opened.callback(disconnect, client)
+            self._client = connect(
+                settings,
+                client_id,
+                on_message=self._take,
+                on_connect=self._subscribe,
+                on_disconnect=self._lost,
+                session_s=session_s,
+                receive_maximum=receive_maximum,
+                manual_ack=True,
+            )
+            opened.callback(disconnect, self._client)
+            self._opened = opened.pop_all()
 
     def gather(self, seconds: float, most: int, stopping: Stop) -> list[Arrived]:
-        """Return what arrives within some seconds; sooner when there are so many messages, or when it is to stop."""
+        """Return what arrives within some seconds; sooner when there are so many messages, or when it is to stop.
+
+        What is retained comes first, and beyond that number.
+        """
         arrived: list[Arrived] = []
         ends = time.monotonic() + seconds
         ended = False
@@ -72,7 +92,7 @@ class Intake:
                     arrived.append(self._waiting.get_nowait())
                 except queue.Empty:
                     break
-        return arrived
+        return [*self._new_retained(), *arrived]
 
     def acknowledge(self, messages: Sequence[Arrived]) -> None:
         """Tell the broker that messages are stored; those of an earlier connection it has sent again since."""
@@ -92,7 +112,7 @@ class Intake:
     def close(self) -> None:
         """Disconnect; what is not acknowledged stays at the broker."""
         self._closed = True
-        disconnect(self._client)
+        self._opened.close()
 
     def _take(self, _: "Client", message: "MQTTMessage") -> None:
         at = time.time()
@@ -102,11 +122,21 @@ class Intake:
                 self._waiting.put(arrived, timeout=_POLL_S)
                 return
 
+    def _take_retained(self, _: "Client", message: "MQTTMessage") -> None:
+        self._retained.put(Arrived(message.topic, bytes(message.payload), time.time(), 0, 0, 0))
+
+    def _new_retained(self) -> list[Arrived]:
+        return [self._retained.get_nowait() for _ in range(self._retained.qsize())]
+
     def _subscribe(self, client: "Client") -> None:
         self._connection += 1
         self.connections += 1
         self.connected = True
-        client.subscribe([(topic, 1) for topic in self._topics])
+        _subscribe(client, self._topics)
 
     def _lost(self, _: str) -> None:
         self.connected = False
+
+
+def _subscribe(client: "Client", topics: Sequence[str]) -> None:
+    client.subscribe([(topic, 1) for topic in topics])

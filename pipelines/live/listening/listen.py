@@ -10,10 +10,12 @@ from data_contracts.errors import ForewarnError, StorageError
 from data_contracts.records.leases import hold_lease, release_if_dead
 from data_contracts.records.records import open_records
 from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
+from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
 from pipelines.live.listening.decoder import Decoded, Decoder
+from pipelines.live.listening.early_messages import EarlyMessages
 from pipelines.live.listening.hourly_report import HourlyReports
 from pipelines.live.listening.intake import Arrived, Intake
 from pipelines.live.listening.listen_summary import Ending, ListenSummary, Stop
@@ -74,13 +76,15 @@ class _Listener:
         self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
         self._decoder = Decoder(patterns, settings.sparkplug_asset_type or None)
         self._workspace = workspace
+        self._early = EarlyMessages(self._find_early, settings.receive_maximum // 2)
         self._retried = -1  # how many schemas had been announced when held messages were read again
         self._reports = HourlyReports(workspace, enabled=settings.hourly_report)
         self.summary = ListenSummary()
         self._intake = Intake(
             broker_settings(settings, environ),
             settings.client_id,
-            [pattern.subscription() for pattern in patterns if pattern.kind != "confirmed"],
+            [pattern.subscription() for pattern in patterns if pattern.kind not in ("schemas", "confirmed")],
+            retained=[pattern.subscription() for pattern in patterns if pattern.kind == "schemas"],
             receive_maximum=settings.receive_maximum,
             session_s=int(settings.session.total_seconds()),
         )
@@ -92,7 +96,7 @@ class _Listener:
         while not self.summary.ended:
             arrived = self._intake.gather(interval, self._settings.receive_maximum, stopping)
             self._observe(len(arrived))
-            if arrived or deferred:
+            if arrived or deferred or self._early:
                 last_message = time.monotonic() if arrived else last_message
                 deferred = self._flush([*deferred, *arrived], stopping)
             if self._decoder.schemas > self._retried:
@@ -105,9 +109,9 @@ class _Listener:
                 self.summary.ended = "signal"
             elif ending.after_s is not None and now - began >= ending.after_s:
                 self.summary.ended = "time"
-            elif ending.idle_s is not None and now - last_message >= ending.idle_s and not deferred:
+            elif ending.idle_s is not None and now - last_message >= ending.idle_s and not (deferred or self._early):
                 self.summary.ended = "idle"
-        self.summary.waiting = len(self._intake) + len(deferred)
+        self.summary.waiting = len(self._intake) + len(deferred) + len(self._early)
         return self.summary
 
     def close(self) -> None:
@@ -118,16 +122,20 @@ class _Listener:
         """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
         decoded = self._decoder.decode(arrived, time.time())
         self._keep_without_contract(decoded)
+        waited = self._early.hold_back(decoded, time.time())
         result = self._store(decoded, stopping)
         if result is None:
             return []
-        waiting = {id(message) for message in decoded.waiting}
-        self._intake.acknowledge([message for message in arrived if id(message) not in waiting])
+        waiting = {id(message) for message in (*decoded.waiting, *decoded.early)}
+        self._intake.acknowledge([message for message in (*waited, *arrived) if id(message) not in waiting])
         self._count(decoded, result)
         for topic, payload in decoded.requests.items():
             self._intake.publish(topic, payload, retain=False)
         self._confirm(result)
         return decoded.waiting
+
+    def _find_early(self, messages: Sequence[StreamMessage]) -> Sequence[StreamMessage]:
+        return self._writer.early(messages, now=pd.Timestamp.now("UTC"))
 
     def _retry_held(self, stopping: Stop) -> None:
         """Read messages that were held for want of a schema or a contract again: at the start, and at each schema."""

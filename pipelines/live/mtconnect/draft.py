@@ -1,27 +1,12 @@
 """A draft of a mapping, from what an agent says of its devices."""
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from data_contracts.errors import UsageError
+from pipelines.live.bridging.draft import Draft, DraftGroup, draft_text
 from pipelines.live.mtconnect.agent_client import make_http_client, probe
 from pipelines.live.mtconnect.documents import DataItem, Device, DocumentError
 from pipelines.live.mtconnect.mtconnect_settings import AgentSection
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A mapping to edit."""
-
-    text: str
-    devices: int
-    data_items: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the text and what it covers."""
-        return {"mapping": self.text, "devices": self.devices, "data_items": self.data_items}
 
 
 async def probe_draft(agent: AgentSection) -> Draft:
@@ -48,31 +33,16 @@ def written_draft(url: str, devices: Iterable[Device]) -> Draft:
         if samples:
             groups.setdefault(samples, []).append(device.name)
             count += len(samples)
-    lines = [
-        "# A draft: keep the channels that the contract has, name them as it does, and fill in what is empty.",
-        'plant = "plant"',
-        "",
-        "[agent]",
-        f"url = {json.dumps(url)}",
-        "",
-        "[spool]",
-        'folder = "spool"',
-        "",
-        "[broker]",
-        'host = "127.0.0.1"',
+    drafted = [
+        DraftGroup(
+            names,
+            [(channel, template) for channel, template, _ in samples],
+            [(channel, unit) for channel, _, unit in samples],
+        )
+        for samples, names in groups.items()
     ]
-    for samples, names in groups.items():
-        lines += [
-            "",
-            "[[machines]]",
-            f"assets = {json.dumps(names, ensure_ascii=False)}",
-            'asset_type = "machine"',
-            "[machines.data_items]",
-            *(f"{json.dumps(name)} = {json.dumps(template)}" for name, template, _ in samples),
-            "[machines.units]",
-            *(f"{json.dumps(name)} = {json.dumps(unit)}" for name, _, unit in samples if unit),
-        ]
-    return Draft("\n".join(lines) + "\n", sum(map(len, groups.values())), count)
+    text = draft_text("agent", "url", url, "data_items", drafted)
+    return Draft(text, {"devices": sum(map(len, groups.values())), "data_items": count})
 
 
 def _channel(item: DataItem, device: Device) -> str:

@@ -1,5 +1,6 @@
 """The bridge of an MTConnect mapping."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.live.bridging.assembly import Assembler, OnHole
@@ -15,9 +16,11 @@ _PATIENCES = 3  # after so many, whatever was read is in the spool
 def mtconnect_bridge(mapping: MtconnectMapping) -> Bridge:
     """Return the bridge."""
 
-    def make_source(assembler: Assembler, on_hole: OnHole, folder: Path | None) -> MtconnectSource:
+    def make_source(
+        assembler: Assembler, on_hole: OnHole, folder: Path | None, last_times: Mapping[str, int]
+    ) -> MtconnectSource:
         delay_s = _PATIENCES * mapping.rows.patience.total_seconds()
-        return MtconnectSource(mapping, assembler, PositionFile(folder, delay_s), on_hole)
+        return MtconnectSource(mapping, assembler, PositionFile(folder, delay_s), on_hole, last_times)
 
     return Bridge(
         plant=mapping.plant,

@@ -49,9 +49,7 @@ class MtconnectMachines:
 
     def __post_init__(self) -> None:
         """Check what has to fit."""
-        check_channels(self.data_items, "data_items")
-        if unknown := sorted(self.units.keys() - self.data_items.keys()):
-            raise WrongValueError("units", f"names {', '.join(unknown)}", "channels that have a data item")
+        check_channels(self.data_items, "data_items", self.units)
 
 
 @configuration

@@ -11,7 +11,8 @@ import numpy as np
 
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from data_contracts.streams.sessions import GapKind
-from pipelines.live.bridging.assembly import BAD, GOOD, Assembler, Hole, OnHole
+from pipelines.live.bridging.assembly import Assembler, Hole, OnHole
+from pipelines.live.bridging.channel import BAD, GOOD
 from pipelines.live.mtconnect.agent_client import current, make_http_client, probe, sample
 from pipelines.live.mtconnect.documents import (
     OUT_OF_RANGE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 _FIRST_PAUSE_S = 0.5
+_LONG_AGO = -(2**62)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class MtconnectSource:
     assembler: Assembler
     position: PositionFile
     on_hole: OnHole
+    last_times: Mapping[str, int] = field(default_factory=dict)  # by asset, of the last row that was kept before
     counts: Counter[str] = field(default_factory=Counter)
     problem: str = "not connected yet"
     _items: Mapping[str, MappedItem] = field(default_factory=dict)
@@ -88,8 +91,11 @@ class MtconnectSource:
         if self._at is None:
             header, _ = await current(client)
             self._at = Position(header.instance, header.next)
+            self.position.begin(self._at)
+        again = self.position.again(self._at)
+        count = min(again or self.mapping.agent.count, self.mapping.agent.count)
         try:
-            header, observations = await sample(client, self._at.next, self.mapping.agent.count)
+            header, observations = await sample(client, self._at.next, count)
         except DocumentError as error:
             if error.code != OUT_OF_RANGE:
                 raise
@@ -102,11 +108,11 @@ class MtconnectSource:
         if header.first > self._at.next:
             # Some agents begin with what they still have instead of refusing.
             self._lost(self._at.next, header.first - 1)
-        self._take(observations)
+        self._take(observations, self.last_times if again else {})
         before = self._at.next
         self._at = Position(header.instance, header.next)
         self.position.note(self._at, time.monotonic())
-        return header.next - before >= self.mapping.agent.count
+        return header.next - before >= count
 
     async def _skip(self, client: "httpx.AsyncClient", reason: str) -> None:
         """Go on with the oldest observation that the agent still has; what lies before is gone."""
@@ -134,13 +140,14 @@ class MtconnectSource:
         detail = f"observations {first} to {last} were no longer in the MTConnect agent's buffer"
         self._missing = ("agent_buffer", detail)
 
-    def _take(self, observations: Iterable[Observation]) -> None:
+    def _take(self, observations: Iterable[Observation], again: Mapping[str, int]) -> None:
+        """Take observations; of an asset in `again` only readings that come after a time."""
         own = [(mapped, each) for each in observations if (mapped := self._items.get(each.item)) is not None]
         if self._missing is not None and own:
             self._report(*self._missing, own)
             self._missing = None
         for mapped, observation in own:
-            self._take_one(mapped, observation)
+            self._take_one(mapped, observation, self._row_after(again.get(mapped.asset)))
             last = self._last_times.get(mapped.asset, observation.time)
             self._last_times[mapped.asset] = max(last, observation.time)
 
@@ -158,8 +165,15 @@ class MtconnectSource:
             # It is reported here; the times themselves need not be far apart.
             self.assembler.silence(mapped.asset, mapped.channel)
 
-    def _take_one(self, mapped: MappedItem, observation: Observation) -> None:
+    def _row_after(self, time: int | None) -> int:
+        """Return the earliest time of a reading that would be in a later row."""
+        align = self.mapping.rows.align
+        return _LONG_AGO if time is None else time + (1 if align is None else round(align.total_seconds() * 1e6))
+
+    def _take_one(self, mapped: MappedItem, observation: Observation, since: int) -> None:
         asset, channel, text = mapped.asset, mapped.channel, observation.text
+        if observation.time < since:
+            return
         if text == UNAVAILABLE or not text:
             self.assembler.add(asset, channel, observation.time, None, BAD)
             self.assembler.silence(asset, channel)
@@ -178,7 +192,8 @@ class MtconnectSource:
             interval = round(1_000_000 / observation.rate)
             # The time of a series is that of its last value.
             times = observation.time - interval * np.arange(len(values) - 1, -1, -1, dtype=np.int64)
-            self.assembler.add_series(asset, channel, times, values, GOOD, interval=interval)
+            new = times >= since
+            self.assembler.add_series(asset, channel, times[new], values[new], GOOD, interval=interval)
         else:
             self.counts["series_without_rate"] += 1
 

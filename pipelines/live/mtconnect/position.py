@@ -20,41 +20,60 @@ class Position:
 
 @dataclass(eq=False)
 class PositionFile:
-    """Keeps the position in the spool's folder; only what was read so long ago that it is in the spool by now."""
+    """Keeps in the spool's folder what was read so long ago that it is in the spool by now, and what was read at all.
+
+    What lies between is read again after a crash: some of it may be in the spool.
+    """
 
     folder: Path | None  # None keeps nothing
     delay_s: float
-    _read: deque[tuple[float, Position]] = field(default_factory=deque)
-    _written: Position | None = None
+    read: Position | None = None  # up to where a bridge before had read
+    _safe: Position | None = None
+    _noted: deque[tuple[float, Position]] = field(default_factory=deque)
+    _written: bytes = b""
 
     def load(self) -> Position | None:
-        """Return where the bridge stopped; None if it never ran, or the file is damaged."""
+        """Return where the bridge goes on; None if it never ran, or the file is damaged."""
         if self.folder is None:
             return None
         try:
             content = json.loads((self.folder / _FILE).read_text())
-            return Position(int(content["instance"]), int(content["next"]))
+            self._safe = Position(int(content["instance"]), int(content["next"]))
+            self.read = Position(*map(int, content["read"])) if "read" in content else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
+        return self._safe
+
+    def again(self, position: Position) -> int:
+        """Return how many observations after a position were read before."""
+        known = self.read is not None and self.read.instance == position.instance
+        return max(0, self.read.next - position.next) if known and self.read else 0
+
+    def begin(self, position: Position) -> None:
+        """Note where the first bridge begins: it has read nothing before."""
+        self._safe = position
+        self._write(position)
 
     def note(self, position: Position, now: float) -> None:
-        """Note what was read, and write what was read before."""
-        self._read.append((now, position))
-        ready: Position | None = None
-        while self._read and now - self._read[0][0] >= self.delay_s:
-            ready = self._read.popleft()[1]
-        if ready is not None:
-            self._write(ready)
+        """Note what was read, and that what was read before is in the spool."""
+        self._noted.append((now, position))
+        while self._noted and now - self._noted[0][0] >= self.delay_s:
+            self._safe = self._noted.popleft()[1]
+        self._write(position)
 
     def finish(self) -> None:
-        """Write the last position: all that was read is in the spool."""
-        if self._read:
-            self._write(self._read[-1][1])
-            self._read.clear()
+        """Note that all that was read is in the spool."""
+        if self._noted:
+            self._safe = self._noted[-1][1]
+            self._write(self._safe)
+            self._noted.clear()
 
-    def _write(self, position: Position) -> None:
-        if self.folder is not None and position != self._written:
-            self._written = position
-            write_durably(
-                self.folder / _FILE, json.dumps({"instance": position.instance, "next": position.next}).encode()
-            )
+    def _write(self, read: Position) -> None:
+        safe = self._safe
+        if self.folder is None or safe is None:
+            return
+        content = {"instance": safe.instance, "next": safe.next, "read": [read.instance, read.next]}
+        encoded = json.dumps(content).encode()
+        if encoded != self._written:
+            self._written = encoded
+            write_durably(self.folder / _FILE, encoded)

@@ -1,10 +1,10 @@
 """A draft of a mapping, browsed from a server: objects with variables of numbers, those that are alike together."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.live.bridging.draft import Draft, DraftGroup, draft_text
 from pipelines.live.opcua.nodes import unit_of
 from pipelines.live.opcua.opcua_client import asyncua_modules, connected
 from pipelines.live.opcua.opcua_settings import OpcuaServerSection
@@ -23,19 +23,6 @@ class _Variable:
     template: str
     unit: str | None
     array: bool
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A mapping to edit."""
-
-    text: str
-    machines: int
-    variables: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the text and what it covers."""
-        return {"mapping": self.text, "machines": self.machines, "variables": self.variables}
 
 
 async def browse_draft(server: OpcuaServerSection, environ: Mapping[str, str] | None = None) -> Draft:
@@ -103,40 +90,20 @@ def _at(parent: "Node", identifier: Any) -> "Node":
 
 
 def _written(server: OpcuaServerSection, groups: Mapping[tuple[_Variable, ...], list[str]]) -> Draft:
-    lines = [
-        "# A draft: keep the channels that the contract has, name them as it does, and fill in what is empty.",
-        'plant = "plant"',
-        "",
-        "[server]",
-        f"endpoint = {json.dumps(server.endpoint)}",
-        "",
-        "[spool]",
-        'folder = "spool"',
-        "",
-        "[broker]",
-        'host = "127.0.0.1"',
+    drafted = [
+        DraftGroup(
+            names,
+            [(each.channel, each.template) for each in variables],
+            [(each.channel, each.unit) for each in variables],
+            [
+                f'read = "{"arrays" if variables[0].array else "scalars"}"',
+                'sampling_interval = "10ms"'
+                + ("  # how far apart the values of an array are" if variables[0].array else ""),
+            ],
+        )
+        for variables, names in groups.items()
     ]
-    for variables, names in groups.items():
-        array = variables[0].array
-        lines += [
-            "",
-            "[[machines]]",
-            f"assets = {json.dumps(names, ensure_ascii=False)}",
-            'asset_type = "machine"',
-            f'read = "{"arrays" if array else "scalars"}"',
-            'sampling_interval = "10ms"' + ("  # how far apart the values of an array are" if array else ""),
-            "[machines.nodes]",
-            *(f"{_key(each.channel)} = {json.dumps(each.template, ensure_ascii=False)}" for each in variables),
-        ]
-        if any(each.unit for each in variables):
-            lines.append("[machines.units]")
-            lines += [
-                f"{_key(each.channel)} = {json.dumps(each.unit, ensure_ascii=False)}" for each in variables if each.unit
-            ]
     count = sum(len(names) * len(variables) for variables, names in groups.items())
     machines = {name for names in groups.values() for name in names}
-    return Draft("\n".join(lines) + "\n", len(machines), count)
-
-
-def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+    text = draft_text("server", "endpoint", server.endpoint, "nodes", drafted)
+    return Draft(text, {"machines": len(machines), "variables": count})

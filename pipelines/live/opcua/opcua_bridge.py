@@ -23,5 +23,5 @@ def opcua_bridge(mapping: OpcuaMapping) -> Bridge:
         sending=mapping.sending,
         rows=mapping.rows,
         tolerance=int(max(1.0, _FEWEST_SAMPLES * slowest) * _MICROSECONDS),
-        make_source=lambda assembler, _, __: OpcuaSource(mapping, assembler),
+        make_source=lambda assembler, *_: OpcuaSource(mapping, assembler),
     )

@@ -74,11 +74,9 @@ class OpcuaMachines:
 
     def __post_init__(self) -> None:
         """Check what has to fit."""
-        check_channels(self.nodes, "nodes")
+        check_channels(self.nodes, "nodes", self.units)
         if self.read == "arrays" and not self.sampling_interval:
             raise WrongValueError("sampling_interval", "is 0", "the time between the values of an array")
-        if unknown := sorted(self.units.keys() - self.nodes.keys()):
-            raise WrongValueError("units", f"names {', '.join(unknown)}", "channels that have a node")
 
 
 @configuration

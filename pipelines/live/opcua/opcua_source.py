@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_contracts.errors import ForewarnError, UsageError
-from pipelines.live.bridging.assembly import BAD, GOOD, UNCERTAIN, Assembler
+from pipelines.live.bridging.assembly import Assembler
+from pipelines.live.bridging.channel import BAD, GOOD, UNCERTAIN
 from pipelines.live.opcua.nodes import MappedNode, find_nodes
 from pipelines.live.opcua.opcua_client import connected, explain
 from pipelines.live.opcua.opcua_settings import OpcuaMapping

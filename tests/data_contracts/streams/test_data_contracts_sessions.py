@@ -100,11 +100,13 @@ def test_a_session_may_begin_late() -> None:
 
 @pytest.mark.parametrize(("epoch", "detail"), [(9, "after session 7"), (5, "an earlier session than 7")])
 def test_another_session_is_a_restart(epoch: int, detail: str) -> None:
-    """The first message of another session is a row, once; an older session that goes on is none."""
+    """The first message of another session is a row, once; an older session that goes on is another edge's."""
     one = accept_message(AssetSessions("a-1"), 7, 0)
     two = accept_message(one.sessions, epoch, 0)
     assert two.rows == (StreamGap("a-1", epoch, "restart", 0, 0, detail=detail),)
-    assert not accept_message(accept_message(two.sessions, epoch, 1).sessions, 7, 1).rows
+    old, new = sorted((7, epoch))
+    assert not accept_message(two.sessions, new, 1).rows
+    assert [row.kind for row in accept_message(two.sessions, old, 1).rows] == ["two_edges"]
 
 
 def test_a_notice_without_numbers_is_a_row() -> None:

@@ -7,7 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.live.bridging.assembly import BAD, GOOD, UNCERTAIN, Assembler, AssemblyRules, Hole
+from pipelines.live.bridging.assembly import Assembler, AssemblyRules, Hole
+from pipelines.live.bridging.channel import BAD, GOOD, UNCERTAIN
 
 CHANNELS = ("load", "speed")
 SECOND = 1_000_000
@@ -139,11 +140,27 @@ def test_a_hole_is_reported_once_and_only_around_an_interruption() -> None:
     assert holes == [Hole("a", "cut", 60 * SECOND, 120 * SECOND)]
 
 
-def test_a_clock_that_was_ahead_for_a_second_costs_nothing() -> None:
-    """What it dated an hour ahead goes out as it was said; what follows at the right time is not late."""
-    assembler, hour = _assembler(Clock()), 3600 * SECOND
+def test_a_second_that_waited_for_long_costs_the_next_one_nothing() -> None:
+    """Also its first reading, which is of the very moment at which the second before ends."""
+    clock = Clock()
+    assembler = _assembler(clock, patience=1.0)
     batches = []
+    for second in range(3):
+        for channel in CHANNELS[: 1 if second == 0 else None]:
+            times = second * SECOND + np.arange(100) * 10_000
+            assembler.add_series("a", channel, times, np.full(100, 1.0), GOOD, interval=10_000)
+        clock.now += 3.0
+        batches += assembler.take()
+    assert (assembler.late, sum(rows.num_rows for _, rows in batches)) == (0, 300)
+
+
+def test_a_clock_that_was_ahead_for_a_second_costs_nothing() -> None:
+    """What it dated an hour ahead goes out as it was said; what follows at the right time is not late, nor a gap."""
+    clock, hour, holes, batches = Clock(), 3600 * SECOND, list[Hole](), []
+    wall = lambda: round(clock.now * 1e9)  # noqa: E731
+    assembler = Assembler({"a": CHANNELS}, AssemblyRules(), on_hole=holes.append, clock=clock, now=wall)
     for second in range(5):
+        clock.now = second + 1.0
         offset = hour if second == 2 else 0
         for channel in CHANNELS:
             times = offset + second * SECOND + np.arange(100) * 10_000
@@ -153,7 +170,11 @@ def test_a_clock_that_was_ahead_for_a_second_costs_nothing() -> None:
     right = {time: value for (time, name), value in _cells_of(batches, "load").items() if time < hour}
     assert len(right) == 400
     assert sum(time >= hour for time, _ in _cells_of(batches, "load")) == 100
-    assert assembler.late == 0
+    assert (assembler.late, assembler.clock_jumps, holes) == (0, 1, [])
+    # What is missing after that is a gap all the same.
+    clock.now = 8.0
+    assembler.add_series("a", "load", 7 * SECOND + np.arange(100) * 10_000, np.zeros(100), GOOD, interval=10_000)
+    assert [(hole.first_time, hole.last_time) for hole in holes] == [(4_990_000, 7_000_000)]
 
 
 def _cells_of(batches: list[tuple[str, pa.RecordBatch]], channel: str) -> dict[tuple[int, str], float]:

@@ -226,6 +226,24 @@ def test_a_full_spool_drops_the_oldest_and_reports_it(tmp_path: Path, mosquitto:
     assert ingester.jumps[0] == ("cnc-001", 0, counts.dropped)
 
 
+def test_what_the_broker_passed_on_to_nobody_is_sent_again(tmp_path: Path, mosquitto: MosquittoProcess) -> None:
+    """A broker that lost its sessions acknowledges what nobody hears; nor does it keep that for a later listener."""
+    ingester = Ingester()
+    with open_edge(mosquitto.settings, _spool(tmp_path), client_id="edge") as edge:
+        _put(edge, 0, 5)
+        edge.report_gap("cnc-001", "gap", "lost", plant="plant-01", first_time=START, last_time=None)
+        wait_for(lambda: edge.counts().unheard > 0)
+        assert edge.counts().waiting_notices == 1
+        assert "no listener" in edge.counts().problem
+        ingester.start(mosquitto.settings)
+        # Long before the confirmation is overdue.
+        assert edge.wait_until_confirmed(10)
+        assert edge.counts().problem == ""
+    ingester.stop()
+    assert _all_in_order(ingester, "cnc-001", edge.epoch, 5)
+    assert len(ingester.notices) == 1
+
+
 def test_a_gap_of_the_machine_is_reported(tmp_path: Path, mosquitto: MosquittoProcess, ingester: Ingester) -> None:
     """Readings that never reached the edge have no numbers, but a time."""
     with open_edge(mosquitto.settings, _spool(tmp_path), client_id="edge") as edge:

@@ -1,14 +1,13 @@
 """The MTConnect bridge, against a small agent: readings, restarts, an outage longer than the agent's buffer."""
 
 import asyncio
-import threading
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from pipelines.live.mtconnect.mtconnect_settings import AgentSection, MtconnectM
 from pipelines.live.mtconnect.mtconnect_source import MtconnectSource
 from pipelines.live.mtconnect.position import PositionFile
 from tests.live_ingester import wait_for
+from tests.live_sources import Reading, running
 from tests.mtconnect_agent import MtconnectTestAgent, running_agent
 
 START = 1_790_000_000_000_000
@@ -58,47 +58,26 @@ def _mapping(folder: Path, url: str, *, load: str = "load", unit: str = "PERCENT
     return read_mtconnect_mapping(file)
 
 
-@dataclass
-class Reading:
-    """A source that runs in a thread, and what came of it."""
-
-    source: MtconnectSource
-    assembler: Assembler
-    holes: list[Hole]
-    batches: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
-
-    def column(self, asset: str, channel: str) -> list[float | None]:
-        """Return the values of a channel so far."""
-        self.batches += self.assembler.take()
-        return [value for name, rows in self.batches if name == asset for value in rows.column(channel).to_pylist()]
-
-
 @contextmanager
-def _reading(mapping: MtconnectMapping, folder: Path | None = None, *, answered: bool = True) -> Iterator[Reading]:
+def _reading(
+    mapping: MtconnectMapping,
+    folder: Path | None = None,
+    *,
+    answered: bool = True,
+    last_times: Mapping[str, int] = MappingProxyType({}),
+) -> Iterator[Reading]:
     holes: list[Hole] = []
     channels = {asset: tuple(group.data_items) for group in mapping.machines for asset in group.assets}
     rules = AssemblyRules(patience=0.2, qualities=True)
     assembler = Assembler(channels, rules, on_hole=holes.append, clock=time.monotonic)
-    reading = Reading(MtconnectSource(mapping, assembler, PositionFile(folder, 0.6), holes.append), assembler, holes)
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        task = asyncio.create_task(reading.source.run())
-        await stop.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    if answered:
-        wait_for(lambda: reading.source.counts["answers"] > 0)
-    try:
+    source = MtconnectSource(mapping, assembler, PositionFile(folder, 0.6), holes.append, last_times)
+    reading = Reading(source, assembler, holes)
+    with running(reading):
+        if answered:
+            wait_for(lambda: reading.source.counts["answers"] > 0)
         yield reading
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        reading.batches += assembler.take(everything=True)
-        reading.source.finish()
+    reading.batches += assembler.take(everything=True)
+    reading.source.finish()
 
 
 def test_observations_become_rows(tmp_path: Path, agent: MtconnectTestAgent) -> None:
@@ -190,6 +169,22 @@ def test_a_bridge_that_starts_again_goes_on_where_it_stopped(tmp_path: Path, age
         wait_for(lambda: 29.0 in after.column("mill-1", "load"))
     assert after.column("mill-1", "load") == [*range(1, 30)]
     assert after.holes == []
+
+
+def test_what_is_read_again_after_a_crash_is_taken_once(tmp_path: Path, agent: MtconnectTestAgent) -> None:
+    """Rows that had been kept are left out; of what nobody had read everything is taken, also at earlier times."""
+    mapping, file = _mapping(tmp_path, agent.url), tmp_path / "mtconnect.json"
+    with _reading(mapping, tmp_path) as before:
+        for number in range(5):
+            agent.add("mill-1.load", START + number * 1_000_000, str(number))
+        wait_for(lambda: 4.0 in before.column("mill-1", "load"))
+        crashed = json.loads(file.read_text())
+    file.write_text(json.dumps({**crashed, "next": crashed["read"][1] - 5}))
+    agent.add("mill-1.load", START + 5_000_000, "5")
+    agent.add("mill-1.load", START + 2_500_000, "6")
+    with _reading(mapping, tmp_path, last_times={"mill-1": START + 3_000_000}) as after:
+        wait_for(lambda: {5.0, 6.0} <= set(after.column("mill-1", "load")))
+    assert sorted(filter(None, after.column("mill-1", "load"))) == [4.0, 5.0, 6.0]
 
 
 def test_a_position_is_kept_only_once_its_readings_are_safe(tmp_path: Path) -> None:

@@ -1,16 +1,13 @@
 """The OPC-UA bridge, against a real server: what it reads, what its mapping refuses, and what an outage costs."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 pytest.importorskip("asyncua", reason="the extra forewarn[live] is not installed")
@@ -24,6 +21,7 @@ from pipelines.live.opcua.draft import browse_draft
 from pipelines.live.opcua.opcua_settings import OpcuaMapping, OpcuaServerSection, read_opcua_mapping
 from pipelines.live.opcua.opcua_source import OpcuaSource
 from tests.live_ingester import wait_for
+from tests.live_sources import Reading, running
 from tests.opcua_server import URI, OpcuaTestServer, make_client_certificate, running_opcua_server
 from tests.tcp_proxy import running_proxy
 
@@ -78,53 +76,24 @@ def _mapping(folder: Path, text: str, **values: Any) -> OpcuaMapping:
     return read_opcua_mapping(file)
 
 
-@dataclass
-class Reading:
-    """A source that runs in a thread, and what came of it."""
-
-    source: OpcuaSource
-    assembler: Assembler
-    holes: list[Hole]
-    batches: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
-
-    def take(self) -> list[tuple[str, pa.RecordBatch]]:
-        """Return what is there by now."""
-        self.batches += self.assembler.take()
-        return self.batches
-
-    def column(self, asset: str, channel: str) -> list[float | None]:
-        """Return the values of a channel so far."""
-        return [value for name, rows in self.take() if name == asset for value in rows.column(channel).to_pylist()]
-
-
 @contextmanager
 def _reading(mapping: OpcuaMapping, **rules: Any) -> Iterator[Reading]:
     holes: list[Hole] = []
     assembler = Assembler(
-        mapping.channels, AssemblyRules(patience=0.3, **rules), on_hole=holes.append, clock=time.monotonic
+        mapping.channels,
+        AssemblyRules(patience=0.3, **rules),
+        on_hole=holes.append,
+        clock=time.monotonic,
+        now=lambda: 2 * START * 1000,
     )
-    loop = asyncio.new_event_loop()
     reading = Reading(OpcuaSource(mapping, assembler), assembler, holes)
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        task = asyncio.create_task(reading.source.run())
-        await stop.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    wait_for(lambda: reading.source.counts["connections"] == 1)
-    wait_for(lambda: assembler.readings > 0 or reading.source.counts["empty_arrays"] > 0)
-    time.sleep(1)
-    reading.take()
-    reading.batches.clear()
-    try:
+    with running(reading):
+        wait_for(lambda: reading.source.counts["connections"] == 1)
+        wait_for(lambda: assembler.readings > 0 or reading.source.counts["empty_arrays"] > 0)
+        time.sleep(1)
+        reading.take()
+        reading.batches.clear()
         yield reading
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
 
 
 def test_scalars_become_rows_with_their_source_times(tmp_path: Path, server: OpcuaTestServer) -> None:
@@ -188,7 +157,7 @@ def test_a_short_cut_loses_nothing(tmp_path: Path, server: OpcuaTestServer) -> N
                     wait_for(lambda: len(reading.column("press-2", "speed")) == 20)
                     proxy.cut()
                 if number == 50:
-                    proxy.mend()
+                    proxy.restore()
                 for channel in ("force", "speed"):
                     server.write("press-2", channel, base + number * 100_000, float(number))
             wait_for(lambda: len(reading.column("press-2", "speed")) == 60, 60)
@@ -210,7 +179,7 @@ def test_an_outage_longer_than_the_queue_is_a_gap(tmp_path: Path, server: OpcuaT
             wait_for(lambda: reading.source.problem != "")
             for number in range(5, 40):
                 server.write("press-2", "speed", base + number * 1_000_000, float(number))
-            proxy.mend()
+            proxy.restore()
             wait_for(lambda: reading.column("press-2", "speed")[-1] == 39.0, 60)
     assert reading.column("press-2", "speed") == [float(number) for number in (*range(5), *range(30, 40))]
     assert [(hole.asset, hole.first_time, hole.last_time) for hole in reading.holes] == [

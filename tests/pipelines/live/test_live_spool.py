@@ -176,7 +176,7 @@ def test_a_confirmation_of_another_session_says_nothing(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_share_a_spool(tmp_path: Path) -> None:
-    """A second edge on the same folder is told so instead of mixing its messages in."""
+    """A second edge on the same folder is refused instead of mixing its messages in."""
     with (
         locked_folder(tmp_path),
         pytest.raises(StorageError, match="in use by another process"),
@@ -240,3 +240,16 @@ def test_a_reported_loss_does_not_come_back(tmp_path: Path) -> None:
         tmp_path, max_bytes=1000, segment_bytes=400, on_lost=lambda _: None, is_lost=lambda each: each.sequence < 2
     )
     assert [sequence for _, sequence in _pending(again)["cnc-001"]] == [2, 3]
+
+
+def test_the_last_times_outlive_what_was_confirmed(tmp_path: Path) -> None:
+    """Also of an asset whose messages left the disk long ago, and after a kill, which closes nothing."""
+    spool = _open(tmp_path)
+    for number in range(100):
+        asset = "silent" if number < 50 else "steady"
+        spool.append(_record(asset, spool.epoch, number))
+        spool.confirm(asset, spool.epoch, number)
+    times = {"silent": 499, "steady": 999}
+    assert spool.last_times == times
+    _crash(spool)
+    assert _open(tmp_path).last_times == times

@@ -1,6 +1,8 @@
 """Publishes the plant's messages to a broker, as Arrow or as JSON, each as often and as whole as its fault says."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal
 
 from data_contracts.errors import StorageError
@@ -18,6 +20,7 @@ from pipelines.live.payloads.topics import DEFAULT_TOPICS
 Payload = Literal["arrow", "json"]
 MOST_WAITING = 2_000  # messages that the broker has not acknowledged, at most
 PATIENCE_S = 10.0
+_BROKE = -1  # among the numbers: what was on its way at QoS 0 is lost
 _TOPICS = {pattern.kind: pattern for pattern in DEFAULT_TOPICS}
 _SCHEMA = payload_schema(ASSET_TYPE, COLUMNS)
 
@@ -51,22 +54,40 @@ class MqttPublisher:
 
 
 class AcknowledgedConnection:
-    """A connection that knows what the broker has not acknowledged yet."""
+    """A connection that knows what the broker has not acknowledged yet; one thread publishes."""
 
-    def __init__(self, broker: BrokerSettings, client_id: str, **options: Any) -> None:
-        self._broker, self._acknowledged, self._published = broker, 0, 0
-        self._client = connect(broker, client_id, **options)
-        self._client.on_publish = self._on_publish
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        client_id: str,
+        *,
+        on_connect: Callable[[Any], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self._broker, self._then = broker, on_connect
+        self._unacknowledged: dict[int, int] = {}  # quality of service by number
+        self._done: deque[int] = deque()  # numbers that are acknowledged, in the connection's thread
+        self.connected = False
+        self._client = connect(
+            broker, client_id, on_connect=self._on_connect, on_disconnect=self._on_disconnect, **options
+        )
+        self._client.on_publish = lambda _, __, number, ___, ____: self._done.append(number)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Publish; what cannot be sent now is sent once the broker is back."""
-        self._published += 1
-        self._client.publish(topic, payload, qos=qos, retain=retain)
+        """Publish; what cannot be sent now is sent once the broker is back, and at QoS 0 lost."""
+        info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if qos or info.rc == 0:
+            self._unacknowledged[info.mid] = qos
 
     @property
     def waiting(self) -> int:
         """Return how many messages the broker has not acknowledged."""
-        return self._published - self._acknowledged
+        while self._done:
+            number = self._done.popleft()
+            if number == _BROKE:
+                self._unacknowledged = {mid: qos for mid, qos in self._unacknowledged.items() if qos}
+            self._unacknowledged.pop(number, None)
+        return len(self._unacknowledged)
 
     async def room(self) -> None:
         """Wait until the broker is not too far behind."""
@@ -86,8 +107,14 @@ class AcknowledgedConnection:
                 "See its log, and start the plant again",
             )
 
-    def _on_publish(self, *_: Any) -> None:
-        self._acknowledged += 1
+    def _on_connect(self, client: Any) -> None:
+        self.connected = True
+        if self._then is not None:
+            self._then(client)
+
+    def _on_disconnect(self, _: str) -> None:
+        self.connected = False
+        self._done.append(_BROKE)
 
 
 def encode(outgoing: OutgoingMessage, payload: Payload) -> bytes:

@@ -4,7 +4,9 @@ Eclipse Sparkplug Specification 3.0.0: births before data, data by alias at QoS 
 node's death as the will of its connection, births again where a host asks for them.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -29,6 +31,7 @@ PROTOCOL = "sparkplug"
 NODE = "gateway"
 _SEQUENCE_END = 256
 _MILLISECOND = 1_000
+_MOST_HELD = 10_000
 
 
 class SparkplugPublisher:
@@ -48,7 +51,7 @@ class SparkplugPublisher:
         """Publish a second's messages, with what births and deaths have to come before."""
         running = {self._plant.assets[machine] for machine in second.machines.tolist()}
         for node in self._nodes.values():
-            node.prepare(running, second.begins)
+            self.sent += node.prepare(running, second.begins)
         for outgoing in self._stream.messages(second):
             self.sent += self._nodes[outgoing.plant].publish(outgoing, running)
         for node in self._nodes.values():
@@ -71,6 +74,7 @@ class EdgeNode:
         self._birth_time = 0
         self._born = set[str]()  # devices with a birth and no death since
         self._birth_is_due = True  # set by the connection's thread too
+        self._held = deque[OutgoingMessage](maxlen=_MOST_HELD)  # what is read while there is no connection
         self.connection = AcknowledgedConnection(
             broker,
             f"forewarn-plant-{group}-{epoch}",
@@ -80,21 +84,37 @@ class EdgeNode:
             will_retained=False,
         )
 
-    def prepare(self, running: set[str], now: int) -> None:
-        """Send the births that are due, and the deaths of devices that stand."""
+    @property
+    def is_born(self) -> bool:
+        """Whether hosts know the births that data go by."""
+        return self.connection.connected and not self._birth_is_due
+
+    def prepare(self, running: set[str], now: int) -> int:
+        """Send the births that are due, then what waited for them, and the deaths of devices that stand.
+
+        Return how many messages of data were sent.
+        """
+        if not self.connection.connected:
+            return 0
         if self._birth_is_due:
             self._send_births(running, now)
-            return
+            held, self._held = self._held, deque[OutgoingMessage](maxlen=_MOST_HELD)
+            late = [replace(each, message=replace(each.message, historical=True)) for each in held]
+            return sum(self.publish(each, running) for each in late if each.message.asset in self._born)
         for device in self._devices:
             if device in running and device not in self._born:
                 self._send_device_birth(device, now)
             elif device in self._born and device not in running:
                 self._born.discard(device)
                 self._send(self._topic("DDEATH", device), encode_device_death(now, self._number()))
+        return 0
 
     def publish(self, outgoing: OutgoingMessage, running: set[str]) -> int:
         """Publish a device's data as whole and as often as its fault says; return how often."""
         message = outgoing.message
+        if not self.is_born:
+            self._held.append(outgoing)
+            return 0
         if outgoing.fault == "restarted":
             self._send_births(running, message.sent - 1_000_000)
         payloads = damaged(encode_data(message, self._aliases(message.asset), self._number()), outgoing)

@@ -19,7 +19,6 @@ from pipelines.fleet.live.mqtt.messages import first_epoch
 from pipelines.fleet.live.outputs import OutputSettings, opened_outputs
 from pipelines.fleet.live.run import LiveResult, Pace, run_live
 from pipelines.live.broker.broker_settings import BrokerSettings
-from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess
 from pipelines.live.payloads.arrow_payload import decode_arrow
 from pipelines.live.payloads.json_payload import decode_json
@@ -27,6 +26,7 @@ from pipelines.live.payloads.message import EVENT_TIME, TelemetryMessage
 from pipelines.live.payloads.payload_error import PayloadError
 from pipelines.live.payloads.schemas import SchemaRegistry
 from pipelines.live.payloads.topics import DEFAULT_TOPICS, match_topic
+from tests.live_broker import subscribed
 
 SECOND = 1_795_000_000
 SECONDS = 40
@@ -63,17 +63,8 @@ class _Received:
 @contextmanager
 def _listening(broker: BrokerSettings) -> Iterator[_Received]:
     received = _Received()
-    client = connect(
-        broker,
-        "listener",
-        on_message=lambda _, message: received.take(message.topic, bytes(message.payload)),
-        on_connect=lambda client: client.subscribe("forewarn/#", qos=1),
-    )
-    time.sleep(0.2)
-    try:
+    with subscribed(broker, "forewarn/#", received.take):
         yield received
-    finally:
-        disconnect(client)
 
 
 def _run(plant: LivePlant, broker: BrokerSettings, over: str, faults: Any = None, pace: Pace = PACE) -> LiveResult:

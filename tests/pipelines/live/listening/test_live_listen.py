@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -12,12 +11,9 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.contract.registered import register
 from data_contracts.errors import ModelError, StorageError
 from data_contracts.ingestion import quarantine
@@ -28,44 +24,29 @@ from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
 from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
-from data_contracts.workspace import init_workspace
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, start_broker
+from pipelines.live.listening.decoder import SCHEMA_PATIENCE_S
+from pipelines.live.listening.early_messages import ORDER_PATIENCE_S
 from pipelines.live.listening.listen import LEASE, listen
 from pipelines.live.listening.listen_summary import Ending
 from pipelines.live.payloads.arrow_payload import encode_arrow
 from pipelines.live.payloads.confirmations import Confirmation, decode_confirmation
 from pipelines.live.payloads.gap_notices import encode_gap
 from pipelines.live.payloads.json_payload import encode_json
-from pipelines.live.payloads.message import TelemetryMessage
 from pipelines.live.payloads.schemas import encode_schema, payload_schema
 from pipelines.settings.sections import LiveSettings
-
-ROWS = 10
-PRESS = Contract(
-    "press",
-    "1",
-    "telemetry",
-    (
-        Column("asset", "string", required=True),
-        Column("event_time", "timestamp", required=True),
-        Column("known_time", "timestamp", required=True),
-        Column("source", "string", required=True, allowed=("physical",)),
-        Column("force", "number", maximum=100.0, max_rate_per_second=1e6),
-    ),
-    ("asset", "event_time", "source", "known_time"),
-    asset_type="press",
-    earliest_time=pd.Timestamp("1990-01-01", tz="UTC"),
+from tests.live_presses import (
+    COLUMNS,
+    PRESS,
+    ROWS,
+    SCHEMA,
+    START_US,
+    configure_listener,
+    message,
+    press_workspace,
+    start_listener,
 )
-COLUMNS = pa.schema([("event_time", pa.timestamp("us", tz="UTC")), ("force", pa.float32())])
-SCHEMA = payload_schema("press", COLUMNS)
-START_US = int(pd.Timestamp.now("UTC").timestamp() * 1e6) - 3_600_000_000
-
-
-def message(asset="m1", sequence=0, *, epoch=5, force=1.0, start_us=START_US, asset_type="press") -> TelemetryMessage:
-    times = start_us + (sequence * ROWS + np.arange(ROWS)) * 10_000
-    columns = [pa.array(times, pa.timestamp("us", tz="UTC")), pa.array(np.full(ROWS, force, dtype="f4"))]
-    return TelemetryMessage(asset, epoch, sequence, int(times[0]), asset_type, pa.record_batch(columns, schema=COLUMNS))
 
 
 class Edge:
@@ -102,9 +83,7 @@ class Edge:
 
 @pytest.fixture
 def workspace(tmp_path):
-    made = init_workspace(tmp_path / "ws")
-    register(made.contracts, PRESS, now=pd.Timestamp("2026-01-01", tz="UTC"))
-    return made
+    return press_workspace(tmp_path / "ws")
 
 
 @pytest.fixture
@@ -200,7 +179,7 @@ def test_whatever_cannot_be_stored_is_kept_with_its_reason(workspace, settings, 
     gaps = read_gaps(workspace, assets=["m1"])
     assert {(row.kind, row.epoch, row.from_sequence, row.to_sequence) for row in gaps.itertuples()} == {
         ("start", 5, 0, 0),
-        ("gap", 5, 2, 4),
+        ("gap", 5, 2, 2),
         ("edge_dropped", 5, 3, 4),
         ("restart", 6, 0, 0),
     }
@@ -214,6 +193,47 @@ def test_a_message_waits_for_the_schema_that_it_names(workspace, settings, edge)
         edge.announce()
         edge.wait_for("m1", 5, 0)
     assert results[0].undecoded == 0
+
+
+def test_a_backlog_is_read_whose_schema_is_retained_at_the_broker(workspace, settings, edge):
+    """More waits than the broker may send unacknowledged, and none of it can be read before the schema has come."""
+    subscribe(workspace, settings)
+    edge.announce()
+    edge.send(*(message(asset, number) for number in range(20) for asset in ("m1", "m2")))
+    small = replace(settings, receive_maximum=10)
+    result = listen(workspace, small, ending=Ending(idle_s=2), environ={})
+    assert (result.messages, result.undecoded, result.gaps) == (40, 0, {"start": 2})
+    # Else it had waited for the schema in vain.
+    assert result.seconds - 2 < SCHEMA_PATIENCE_S
+
+
+def test_what_comes_a_moment_before_what_precedes_it_leaves_no_gap(workspace, settings, edge):
+    """Clients that connect again send so; what does not come within that moment is a gap."""
+    with listening(workspace, settings) as results:
+        edge.announce()
+        edge.send(message(sequence=0), message("m2", 1), message("m3", 2))
+        time.sleep(0.5)
+        edge.send(message(sequence=3), message(sequence=2), message("m2", 0))
+        time.sleep(0.5)
+        assert edge.confirmed["m1"] == Confirmation(5, 0)
+        edge.send(message(sequence=4), message(sequence=1), message("m3", 3))
+        edge.wait_for("m1", 5, 4)
+        edge.wait_for("m2", 5, 1)
+        _until(lambda: "gap" in set(read_gaps(workspace, assets=["m3"])["kind"]))
+    assert results[0].gaps == {"start": 3, "gap": 1}
+    assert results[0].messages == 9
+    stored = tables.read(workspace, PRESS.table)
+    assert stored.groupby("asset").size().to_dict() == {"m1": 5 * ROWS, "m2": 2 * ROWS, "m3": 2 * ROWS}
+
+
+def test_early_messages_do_not_keep_out_what_they_wait_for(workspace, settings, edge):
+    """They are stored, with a gap, where the broker would send no more before they are acknowledged."""
+    subscribe(workspace, settings)
+    edge.announce()
+    edge.send(*(message(sequence=number) for number in (0, *range(2, 30), 1)))
+    result = listen(workspace, replace(settings, receive_maximum=8), ending=Ending(idle_s=2), environ={})
+    assert (result.messages, result.gaps) == (30, {"start": 1, "gap": 1, "late": 1})
+    assert result.seconds - 2 < ORDER_PATIENCE_S
 
 
 def test_what_could_not_be_read_is_stored_once_its_schema_is_known(workspace, settings, edge):
@@ -334,11 +354,8 @@ def _until(condition, seconds=30):
 
 
 def _start(workspace, mosquitto, *options: str) -> "subprocess.Popen[bytes]":
-    (workspace.root / "forewarn.toml").write_text(
-        f'[live]\nbroker_port = {mosquitto.port}\nmetrics_port = 0\nflush_interval = "200ms"\n'
-    )
-    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "listen", "-w", str(workspace.root)]
-    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    configure_listener(workspace, mosquitto)
+    return start_listener(workspace, *options)
 
 
 def _kill_under_load(workspace, mosquitto, edge, kills: int) -> None:
