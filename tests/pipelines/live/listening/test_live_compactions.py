@@ -140,5 +140,6 @@ def test_memory_does_not_grow_with_history(tmp_path):
     command = [sys.executable, "-c", MANY_FLUSHES, str(tmp_path / "ws"), "1500"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout)
     early, late = (sorted(found["memory"][place : place + 10])[5] for place in (40, 140))
-    assert late - early < 4.0, found["memory"]
+    # A commit makes garbage of some kilobytes, so it goes up and down by some MiB; it grew by 20 before.
+    assert late - early < 12.0, found["memory"]
     assert found["files"] <= 2 * 250 + 20
