@@ -6,8 +6,8 @@ from typing import Final
 
 _ALLOCATOR: Final = "_RJEM_MALLOC_CONF"
 """What deltalake's own allocator reads when it is loaded first."""
-# By default it has four arenas a core, each of which keeps what it once needed: bare commits made a process grow by 22 kB
-# each, with one arena by 6 to 12. Without any delay in giving back a commit takes a third longer.
+# By default it has four arenas a core, each of which keeps what it once needed: bare commits made a process grow by
+# 22 kB each, with one arena by 6 to 12. Without any delay in giving back a commit takes a third longer.
 _ONE_ARENA: Final = "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0"
 _COLLECT_EVERY: Final = (10_000, 10, 10)
 
