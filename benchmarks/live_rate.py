@@ -1,10 +1,12 @@
 """What the listener costs at the rate of 200 machines, and the highest rate it keeps up with.
 
-    python benchmarks/live_rate.py --seconds 60 [--rate 160000] [--backlog 4000000]
+    python benchmarks/live_rate.py --seconds 60 [--rate 160000] [--indicators] [--backlog 4000000]
 
 Starts Mosquitto, `forewarn listen` and a publisher (one message a machine and second: 8 channels at 100 Hz), all on
-this machine. Prints the listener's processor time (user and system) a second, its memory over time, the time from
-publishing to the confirmation, bytes on disk a million samples, and how fast a backlog is stored.
+this machine. Prints the processor time (user and system) a second of each, beside the load of the machine, the
+listener's memory over time, the time from publishing to the confirmation, bytes on disk a million samples, and how
+fast a backlog is stored. With --indicators the listener computes ten features a channel of windows of ten seconds, and
+how long after the windows' ends they are stored is printed too.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,10 @@ import pyarrow as pa
 
 from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.contract.registered import register
-from data_contracts.workspace import init_workspace
+from data_contracts.tables import tables
+from data_contracts.workspace import Workspace, init_workspace
+from features.indicators.plan import IndicatorPlan
+from pipelines.indicators.definitions import define
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess, free_port
 from pipelines.live.payloads.arrow_payload import encode_arrow
@@ -37,6 +43,23 @@ ROWS = 100
 TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = payload_schema("bench", pa.schema([("event_time", TIME), *((name, pa.float32()) for name in CHANNELS)]))
 TICKS = os.sysconf("SC_CLK_TCK")
+INDICATORS = IndicatorPlan(
+    name="bench_10s",
+    asset_type="bench",
+    window=pd.Timedelta("10s"),
+    features=(
+        "mean",
+        "standard_deviation",
+        "minimum",
+        "maximum",
+        "median",
+        "root_mean_square",
+        "skewness",
+        "kurtosis",
+        "quantile__q_0.9",
+        'linear_trend__attr_"slope"',
+    ),
+)
 
 
 def contract(max_rate: float | None) -> Contract:
@@ -106,11 +129,40 @@ class Publisher:
         self.confirmed[asset] = last
 
 
-def usage(pid: int) -> tuple[float, float]:
-    """Return a process's seconds of user and system time so far, and its memory in MiB."""
+@dataclass(frozen=True)
+class Usage:
+    """Seconds of processor time so far, user and system, at a time."""
+
+    at: float
+    listener: float
+    broker: float
+    publisher: float
+
+    def since(self, before: "Usage") -> str:
+        """Return the share of a core of each process since an earlier time."""
+        elapsed = self.at - before.at
+        shares = {name: (getattr(self, name) - getattr(before, name)) / elapsed for name in PROCESSES}
+        return ", ".join(f"{name} {share:.3f}" for name, share in shares.items()) + " core"
+
+
+PROCESSES = ("listener", "broker", "publisher")
+
+
+def usage(listener: int, broker: int) -> Usage:
+    return Usage(time.time(), *map(seconds_of, (listener, broker, os.getpid())))
+
+
+def seconds_of(pid: int) -> float:
+    """Return a process's seconds of user and system time so far; of its children only those that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return (int(fields[11]) + int(fields[12])) / TICKS, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return sum(map(int, fields[11:15])) / TICKS
+
+
+def memory(pid: int) -> str:
+    """Return a process's memory: all, and what is its own and no file's."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    resident, anonymous = (int(lines[name].split()[0]) / 2**10 for name in ("Rss", "Anonymous"))
+    return f"{resident:.0f} MiB ({anonymous:.0f} its own)"
 
 
 def start_listener(root: Path) -> "subprocess.Popen[str]":
@@ -131,12 +183,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rate", type=int, default=160_000, help="samples a second")
     parser.add_argument("--backlog", type=int, default=0, help="samples that wait at the broker, afterwards")
+    parser.add_argument("--indicators", action="store_true", help="ten features a channel of windows of ten seconds")
     parser.add_argument("--max-rate-rule", action="store_true", help="limit every channel's rate of change too")
     options = parser.parse_args()
     machines = max(1, options.rate // (ROWS * len(CHANNELS)))
     with tempfile.TemporaryDirectory() as folder:
         workspace = init_workspace(Path(folder) / "ws")
         register(workspace.contracts, contract(1e9 if options.max_rate_rule else None), now=pd.Timestamp.now("UTC"))
+        if options.indicators:
+            define(workspace, INDICATORS, now=pd.Timestamp.now("UTC"))
         broker = MosquittoProcess(Path(folder), free_port())
         broker.start()
         port = free_port()
@@ -148,46 +203,70 @@ def main() -> None:
             publisher.send(0)
             assert publisher.wait_until_confirmed(0, 60), "the listener does not start"
             publisher.lags.clear()
-            steady(publisher, listener.pid, options.seconds)
+            steady(publisher, listener.pid, broker.process.pid, options.seconds)
             size = sum(file.stat().st_size for file in Path(workspace.tables_url).rglob("bench/*.parquet"))
             stored = machines * ROWS * len(CHANNELS) * (options.seconds + 1)
             print(f"{size / stored * 1e6 / 1e6:.2f} MB on disk a million samples, before and after compaction together")
+            if options.indicators:
+                print_delays(workspace)
             if options.backlog:
                 listener.terminate()
-                listener.communicate()
-                listener = drain(publisher, workspace.root, options)
+                print(followed(json.loads(listener.communicate()[0])))
+                listener = drain(publisher, workspace.root, broker.process.pid, options)
         finally:
             listener.terminate()
             summary = json.loads(listener.communicate()[0])
             publisher.close()
             broker.stop()
-        print({name: summary[name] for name in ("messages", "duplicates", "gaps", "failures", "flushes")})
+        print(followed(summary))
         commit = summary["commit_seconds"] / max(summary["flushes"], 1)
         print(f"a commit takes {1e3 * commit:.0f} ms on average")
 
 
-def steady(publisher: Publisher, pid: int, seconds: int) -> None:
-    began, (cpu, _) = time.time(), usage(pid)
+def followed(summary: dict) -> dict:
+    """Return what is worth knowing of a listener's summary."""
+    names = ("messages", "duplicates", "gaps", "failures", "flushes")
+    after = {name: summary["followed"][name] for name in ("windows", "failures", "behind_seconds")}
+    return {**{name: summary[name] for name in names}, "followed": after}
+
+
+def print_delays(workspace: Workspace) -> None:
+    """Print how long after their windows' ends indicators are there."""
+    table = INDICATORS.table
+    windows = tables.read(workspace, table)
+    stored = Path(workspace.tables_url, table, "_delta_log").glob("*.json")
+    at = {int(file.stem): file.stat().st_mtime for file in stored}
+    ends = windows["event_time"].astype("int64") / 1e6
+    delays = (windows["stored_version"].map(at) - ends).iloc[windows["asset"].nunique() :]
+    values = windows.drop(columns=["asset", "event_time", "known_time", "source", "stored_version"])
+    empty = values.isna().to_numpy().mean()
+    print(
+        f"{len(windows):,} windows of {values.shape[1]} indicators, {empty:.1%} of them without a value; "
+        f"stored after their ends p50 {delays.quantile(0.5):.2f} s, p99 {delays.quantile(0.99):.2f} s"
+    )
+
+
+def steady(publisher: Publisher, listener: int, broker: int, seconds: int) -> None:
+    before = usage(listener, broker)
+    began = before.at
     for second in range(seconds):
         publisher.send(second + 1)
         time.sleep(max(0.0, began + second + 1 - time.time()))
         if (second + 1) % max(1, seconds // 10) == 0:
-            used, memory = usage(pid)
-            print(f"{second + 1:5d} s  {(used - cpu) / (time.time() - began):.3f} core  {memory:.0f} MiB", flush=True)
+            used = usage(listener, broker).since(before)
+            print(f"{second + 1:5d} s  {used}  {memory(listener)}  load {os.getloadavg()[0]:.1f}", flush=True)
     behind = time.time() - began - seconds
     publisher.wait_until_confirmed(seconds, 60)
-    used, memory = usage(pid)
-    elapsed = time.time() - began
     lags = np.array(publisher.lags)
     print(
         f"{publisher.machines * ROWS * len(CHANNELS):,} samples/s for {seconds} s (publisher {behind:.1f} s late): "
-        f"{(used - cpu) / elapsed:.3f} core, {memory:.0f} MiB; published to confirmed "
+        f"{usage(listener, broker).since(before)}, {memory(listener)}; published to confirmed "
         f"p50 {np.percentile(lags, 50):.2f} s, p99 {np.percentile(lags, 99):.2f} s, max {lags.max():.2f} s",
         flush=True,
     )
 
 
-def drain(publisher: Publisher, root: Path, options: argparse.Namespace) -> "subprocess.Popen[str]":
+def drain(publisher: Publisher, root: Path, broker: int, options: argparse.Namespace) -> "subprocess.Popen[str]":
     first = options.seconds + 1
     seconds = max(1, options.backlog // (publisher.machines * ROWS * len(CHANNELS)))
     for second in range(seconds):
@@ -196,13 +275,16 @@ def drain(publisher: Publisher, root: Path, options: argparse.Namespace) -> "sub
     listener = start_listener(root)
     while max(publisher.confirmed.values()) < first:
         time.sleep(0.02)
-    began, (cpu, _) = time.time(), usage(listener.pid)
-    at = min(publisher.confirmed.values())
+    before, confirmed = usage(listener.pid, broker), sum(publisher.confirmed.values())
     publisher.wait_until_confirmed(first + seconds - 1, 300)
-    elapsed = time.time() - began
-    samples = (first + seconds - 1 - at) * publisher.machines * ROWS * len(CHANNELS)
-    used = usage(listener.pid)[0] - cpu
-    print(f"a backlog of {samples:,} samples is stored at {samples / elapsed:,.0f}/s ({used / elapsed:.2f} core)")
+    after = usage(listener.pid, broker)
+    samples = (sum(publisher.confirmed.values()) - confirmed) * ROWS * len(CHANNELS)
+    rate = samples / (after.at - before.at)
+    used = (after.listener - before.listener) / samples * 1e6
+    print(
+        f"a backlog of {samples:,} samples is stored at {rate:,.0f}/s ({after.since(before)}; "
+        f"{used:.3f} s of the listener a million; load {os.getloadavg()[0]:.1f})"
+    )
     return listener
 
 

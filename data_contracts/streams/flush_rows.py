@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.contract.contract_types import DTYPES, Contract, is_quality_column
-from data_contracts.streams.messages import EVENT_TIME, StreamMessage
+from data_contracts.streams.messages import EVENT_TIME, StreamMessage, schema_texts
 
 SOURCE = "physical"
 """The source of everything that machines send themselves."""
@@ -53,12 +53,13 @@ class FlushRows:
 
 def collect_rows(messages: Sequence[StreamMessage], known_us: Sequence[int]) -> FlushRows:
     """Put the rows of messages one below the other; `known_us` is when each message became known."""
-    order = sorted(range(len(messages)), key=lambda place: str(messages[place].rows.schema))
+    schemas = schema_texts(messages)
+    order = sorted(range(len(messages)), key=schemas.__getitem__)
     tables, places = [], []
     start = 0
     for end in range(1, len(order) + 1):
         # Messages with the same columns are put together by Arrow at once.
-        if end == len(order) or not _same_columns(messages[order[end]], messages[order[start]]):
+        if end == len(order) or schemas[order[end]] != schemas[order[start]]:
             tables.append(pa.Table.from_batches([messages[place].rows for place in order[start:end]]).combine_chunks())
             places += order[start:end]
             start = end
@@ -146,10 +147,6 @@ def empty_rows(contract: Contract) -> pa.Table:
         for column in contract.stored_columns
     ]
     return pa.schema(fields).empty_table()
-
-
-def _same_columns(one: StreamMessage, other: StreamMessage) -> bool:
-    return bool(one.rows.schema.equals(other.rows.schema))
 
 
 def _together(parts: list[npt.NDArray[Any]], kind: type) -> npt.NDArray[Any]:

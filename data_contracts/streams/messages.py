@@ -1,6 +1,7 @@
 """What a stream consists of: messages, each with some rows of one asset, and whether their columns are a contract's."""
 
 import functools
+from collections.abc import Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -44,9 +45,24 @@ class StreamMessage(Protocol):
         """Whether it fills in what is past."""
 
 
-def shape_breaches(message: StreamMessage, contract: Contract) -> tuple[str, ...]:
-    """Return why no row of a message can be stored, in the words of a batch's check; empty if its columns fit."""
-    return _breaches(message.rows.schema, contract)
+def schema_texts(messages: Sequence[StreamMessage]) -> list[str]:
+    """Return the schema of each message as a text, the same for the same columns."""
+    texts, last = list[str](), None
+    for message in messages:
+        schema = message.rows.schema
+        # Most messages have the columns of the one before; that they do is known sooner than their text.
+        if last is None or not schema.equals(last):
+            last, text = schema, str(schema)
+        texts.append(text)
+    return texts
+
+
+def shape_breaches(messages: Sequence[StreamMessage], contract: Contract) -> list[tuple[str, ...]]:
+    """Return why no row of each message can be stored, in the words of a batch's check; empty if its columns fit."""
+    texts = schema_texts(messages)
+    one_each = dict(zip(texts, messages, strict=True))
+    found = {text: _breaches(message.rows.schema, contract) for text, message in one_each.items()}
+    return [found[text] for text in texts]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -41,15 +41,21 @@ class StreamTable:
     delta: DeltaTable | None = None  # opened on first use
     commits: int = 0  # since it was opened
     seen: float = 0.0  # when it was the latest version, by the monotonic clock
-    numbers: dict[str, int | None] = field(default_factory=dict)  # by stream, the last number as far as known here
+    version: int = -1  # the latest that is known here
+    foreign: int = 0  # how often versions of another process were noticed
+    # By stream, the last number as far as known here, and the value of `foreign` at which it was right.
+    numbers: dict[str, tuple[int | None, int]] = field(default_factory=dict)
 
     def transaction(self, stream: str) -> int | None:
         """Return the last number of a stream that is stored; None without any."""
         with storage(self.workspace, self.table):
             delta = self._opened()
-            last = None if delta is None else delta.transaction_version(stream)
-            self.numbers[stream] = None if last is None else int(last)
-            return self.numbers[stream]
+            number = None
+            if delta is not None:
+                self._notice(delta)
+                number = number_of(delta, stream)
+            self.numbers[stream] = number, self.foreign
+            return number
 
     def append(self, rows: pa.Table, transactions: Mapping[str, int]) -> int:
         """Append rows and the last number of each of their streams in one commit; return the version it made.
@@ -66,6 +72,7 @@ class StreamTable:
                         self.delta = delta = create_table(self.workspace, self.table, schema)
                     if self._has_newer_version(delta):
                         delta.update_incremental()
+                    self._notice(delta)
                     self._refuse_conflict(delta, transactions)
                     version = int(delta.version()) + 1
                     commit_rows(delta, with_stored_version(rows, version), transactions, checkpoints=False)
@@ -77,7 +84,7 @@ class StreamTable:
                     if attempt == _ATTEMPTS - 1 or latest is None or int(latest.version()) <= before:
                         raise
                     continue
-                self._note(transactions)
+                self._note(transactions, version)
                 self._checkpoint(delta, version)
                 return version
         raise AssertionError("unreachable")
@@ -91,10 +98,11 @@ class StreamTable:
             # The rows are stored nevertheless; whoever opens the table reads more of its log.
             _LOGGER.warning("no checkpoint of %s at version %s: %s", self.table, version, error)
 
-    def _note(self, transactions: Mapping[str, int]) -> None:
+    def _note(self, transactions: Mapping[str, int], version: int) -> None:
         if len(self.numbers) > _MOST_NUMBERS:
             self.numbers.clear()
-        self.numbers.update(transactions)
+        self.version = version
+        self.numbers.update({stream: (number, self.foreign) for stream, number in transactions.items()})
         self.seen = time.monotonic()
         self.commits += 1
         if self.commits >= _REOPEN_EVERY:
@@ -105,10 +113,19 @@ class StreamTable:
         self.delta = None
         self.numbers.clear()
 
+    def _notice(self, delta: DeltaTable) -> None:
+        """Know of versions that another process has made."""
+        if (version := int(delta.version())) != self.version:
+            self.version, self.foreign = version, self.foreign + 1
+
     def _refuse_conflict(self, delta: DeltaTable, streams: Iterable[str]) -> None:
         for stream in streams:
-            if stream in self.numbers and delta.transaction_version(stream) != self.numbers[stream]:
-                raise TransactionConflictError(f"table {self.table} has newer rows of {stream}")
+            number, foreign = self.numbers.get(stream, (None, self.foreign))
+            # A look-up reads the log since its checkpoint: of hundreds of streams it is most of what a commit costs.
+            if foreign != self.foreign:
+                if number_of(delta, stream) != number:
+                    raise TransactionConflictError(f"table {self.table} has newer rows of {stream}")
+                self.numbers[stream] = number, self.foreign
 
     def _opened(self) -> DeltaTable | None:
         where = location(self.workspace, self.table)
@@ -126,3 +143,9 @@ class StreamTable:
     def _has_newer_version(self, delta: DeltaTable) -> bool:
         where = location(self.workspace, self.table)
         return "://" in where or os.path.exists(f"{where}/_delta_log/{int(delta.version()) + 1:020}.json")  # noqa: PTH110
+
+
+def number_of(delta: DeltaTable, stream: str) -> int | None:
+    """Return the last number of a stream in a table."""
+    number = delta.transaction_version(stream)
+    return None if number is None else int(number)

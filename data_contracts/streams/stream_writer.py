@@ -51,6 +51,7 @@ class FlushResult:
     confirmed: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by asset, epoch and sequence
     new_assets: int = 0
     commit_seconds: float = 0.0
+    tables: tuple[str, ...] = ()  # that rows were stored in
 
 
 class StreamWriter:
@@ -231,6 +232,7 @@ class StreamWriter:
             confirmed=self._confirmed(plan, now),
             new_assets=new_assets,
             commit_seconds=seconds,
+            tables=tuple(flush.state.contract.table for flush in flushes),
         )
 
     def _noted_gaps(self) -> tuple[StreamGap, ...]:

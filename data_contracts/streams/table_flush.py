@@ -180,8 +180,7 @@ def _refuse_shapes(
     good: npt.NDArray[np.bool_],
 ) -> None:
     """Refuse all rows of messages whose columns are not the contract's."""
-    breaches = {place: shape_breaches(message, contract) for place, message in enumerate(messages)}
-    for place, why in breaches.items():
+    for place, why in enumerate(shape_breaches(messages, contract)):
         if why:
             own = rows.messages == place
             good[own] = False

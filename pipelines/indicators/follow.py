@@ -80,12 +80,14 @@ class IndicatorFollower:
     _seen: "tuple[int, pd.DataFrame] | None" = field(default=None, repr=False)
 
     def follow(self, *, progress: ProgressCallback = silent) -> IndicatorResult:
-        """Compute and store what is due; `StorageError` if a table cannot be used."""
-        total = 0
+        """Compute and store what is due by now; `StorageError` if a table cannot be used."""
+        total, due = 0, tables.latest_version(self.workspace, self._source)
         while True:
             since = tables.batch_mark(self.workspace, self.indicators.plan.table, self._consumer)
             latest = tables.latest_version(self.workspace, self._source)
-            if latest is None or latest == since:
+            # What is stored meanwhile is left for the next time: a listener may store faster than this goes on.
+            is_later = due is not None and since is not None and latest is not None and due <= since < latest
+            if latest is None or latest == since or is_later:
                 return IndicatorResult(self.indicators.plan.name, total, since)
             total += self._advance(-1 if since is None else since, latest, since, progress)
 

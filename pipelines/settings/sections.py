@@ -197,5 +197,8 @@ class LiveSettings:
     """The address of the listener's metrics."""
     metrics_port: Annotated[Integer, Field(ge=0, le=65_535)] = 9109
     """The port of the listener's metrics and of /readyz; 0 for none."""
+    compact_every: Annotated[PositiveDuration | None, OrWord("never")] = pd.Timedelta(minutes=10)
+    """How often the listener has the small files of what it stores rewritten into few; "never" leaves all of that to
+    `forewarn upkeep`."""
     hourly_report: Flag = True
     """Whether each hour's readings are checked as a batch, and the report is kept."""

@@ -16,11 +16,11 @@ from data_contracts.contract.registered import register
 from data_contracts.errors import StorageError
 from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.ingest import ingest
-from data_contracts.streams import stream_writer
+from data_contracts.streams import stream_table, stream_writer
 from data_contracts.streams.held_messages import UNDECODED, HeldMessage, payload_of
 from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
-from data_contracts.streams.stream_table import StreamTable
+from data_contracts.streams.stream_table import StreamTable, TransactionConflictError
 from data_contracts.streams.stream_writer import StreamWriter
 from data_contracts.tables import service_records, tables
 from data_contracts.tables.readings import read_qualities
@@ -318,6 +318,34 @@ def test_two_writers_of_one_stream_store_it_once(press):
         assert first.store([message("m1", number)], now=NOW).messages == 1
         assert second.store([message("m1", number), message("m2", number)], now=NOW).messages == 1
     assert len(stored(press)) == 12 * ROWS
+
+
+def test_a_stream_that_another_process_has_stored_meanwhile_is_a_conflict(press):
+    """Also long after, and after commits of other streams; what this process alone stores is looked up once."""
+    one, two = StreamTable(press, PRESS.table), StreamTable(press, PRESS.table)
+    rows = pa.table({"asset": ["m"], "event_time": pa.array([START_US], UTC_US)})
+    one.append(rows, {"a": 0, "b": 0})
+    assert two.transaction("a") == 0
+    two.append(rows, {"a": 1})
+    one.append(rows, {"b": 1})
+    one.append(rows, {"b": 2})
+    with pytest.raises(TransactionConflictError):
+        one.append(rows, {"a": 1, "b": 3})
+    assert one.transaction("a") == 1
+    one.append(rows, {"a": 2, "b": 3})
+    assert len(tables.read(press, PRESS.table)) == 5
+
+
+def test_what_only_this_process_stores_is_looked_up_once(press, monkeypatch):
+    """A look-up reads the log since its checkpoint: for hundreds of streams it would cost more than all else."""
+    names = [f"m{asset}" for asset in range(5)]
+    StreamWriter(press).store([message(name, 0) for name in names], now=NOW)
+    looked_up, look_up = [], stream_table.number_of
+    monkeypatch.setattr(stream_table, "number_of", lambda *named: looked_up.append(named[1]) or look_up(*named))
+    writer = StreamWriter(press)
+    for number in range(1, 40):  # longer than a handle lasts
+        writer.store([message(name, number) for name in names], now=NOW)
+    assert sorted(looked_up) == [f"{name}/1" for name in names]
 
 
 def test_rows_in_quarantine_can_be_replayed(press):

@@ -166,6 +166,23 @@ def test_a_backfill_killed_anywhere_goes_on_and_stores_nothing_twice(workspace, 
     assert len(ordered[0]) == 7
 
 
+def test_following_ends_though_more_is_stored_meanwhile(workspace, monkeypatch) -> None:
+    """Otherwise a busy listener's fleet would never be scored; the next time goes on with what came meanwhile."""
+    made, commit, number = define(workspace, plan(), now=NOW), tables.append_consumed, iter(range(1, 4))
+    tables.append(workspace, TABLE, rows(SECONDS[:20]), "first")
+
+    def beside(*arguments, **options):
+        second = 20 + next(number)  # fails if it is asked for without end
+        tables.append(workspace, TABLE, rows(SECONDS[second : second + 1]), f"batch {second}")
+        return commit(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "append_consumed", beside)
+        assert IndicatorFollower(workspace, made, threads=1).follow().windows == 2
+    tables.append(workspace, TABLE, rows(SECONDS[30:31]), "last")
+    assert IndicatorFollower(workspace, made, threads=1).follow().windows == 1
+
+
 def test_two_that_follow_at_once_store_every_window_once(workspace) -> None:
     made = define(workspace, plan(), now=NOW)
     tables.append(workspace, TABLE, rows(SECONDS), "first")

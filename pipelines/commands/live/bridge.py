@@ -104,12 +104,14 @@ def mtconnect(
 
 def _carry(bridge: "Bridge", *, dry_run: bool, for_text: str | None) -> Any:
     from features.names import parse_duration
+    from pipelines.cli.long_running import run_long
     from pipelines.live.bridging.bridge import dry_run as show
     from pipelines.live.bridging.bridge import run_bridge
 
     for_s = None if for_text is None else parse_duration(for_text).total_seconds()
     if dry_run:
         return show(bridge, for_s=_DRY_RUN_S if for_s is None else for_s)
+    run_long()
     return run_bridge(bridge, for_s=for_s)
 
 

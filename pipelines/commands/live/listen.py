@@ -44,6 +44,9 @@ def listen(
     """
     from dataclasses import replace
 
+    from pipelines.cli.long_running import run_long
+
+    run_long()
     from pipelines.following.followed_listening import listen_and_follow
     from pipelines.live.listening.listen import listen as run
     from pipelines.live.listening.listen_summary import Ending

@@ -14,6 +14,7 @@ from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
+from pipelines.live.listening.compactions import Compactions
 from pipelines.live.listening.decoder import Decoded, Decoder
 from pipelines.live.listening.early_messages import EarlyMessages
 from pipelines.live.listening.hourly_report import HourlyReports
@@ -79,6 +80,7 @@ class _Listener:
         self._early = EarlyMessages(self._find_early, settings.receive_maximum // 2)
         self._retried = -1  # how many schemas had been announced when held messages were read again
         self._reports = HourlyReports(workspace, enabled=settings.hourly_report)
+        self._compactions = Compactions(workspace, every=settings.compact_every)
         self.summary = ListenSummary()
         self._intake = Intake(
             broker_settings(settings, environ),
@@ -103,6 +105,7 @@ class _Listener:
                 self._retry_held(stopping)
             self._reports.run(time.time())
             now = time.monotonic()
+            self._compactions.run(now)
             self.summary.seconds = now - began
             report(self.summary)
             if stopping.is_set():
@@ -117,6 +120,7 @@ class _Listener:
     def close(self) -> None:
         self._intake.close()
         self._reports.close()
+        self._compactions.close()
 
     def _flush(self, arrived: Sequence[Arrived], stopping: Stop) -> list[Arrived]:
         """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
@@ -221,6 +225,7 @@ class _Listener:
         self.summary.lag_seconds = stored_at - newest if newest else self.summary.lag_seconds
         asset_types = {message.asset_type for message in decoded.messages}
         self._reports.note(asset_types)
+        self._compactions.note(result.tables)
         if result.rows:
             self._stored(asset_types)
 
