@@ -228,7 +228,7 @@ def test_a_draft_is_a_mapping(tmp_path: Path, agent: MtconnectTestAgent) -> None
     file = tmp_path / "draft.toml"
     file.write_text(draft.text)
     (group,) = read_mtconnect_mapping(file).machines
-    assert (group.assets, draft.data_items) == (("mill-1", "mill-2"), 4)
+    assert (group.assets, draft.counts["data_items"]) == (("mill-1", "mill-2"), 4)
     assert group.data_items == {"load": "load", "vib": "vib"}
     assert group.units == {"load": "PERCENT", "vib": "MILLIMETER"}
 

@@ -248,7 +248,7 @@ def test_an_unknown_node_is_named(tmp_path: Path, server: OpcuaTestServer, node:
 def test_a_draft_is_a_mapping_that_reads(tmp_path: Path, server: OpcuaTestServer) -> None:
     """Browsing names every variable of numbers, alike machines together; the draft can be run as it is."""
     draft = asyncio.run(browse_draft(OpcuaServerSection(endpoint=server.endpoint)))
-    assert (draft.machines, draft.variables) == (2, 8)
+    assert (draft.counts["machines"], draft.counts["variables"]) == (2, 8)
     file = tmp_path / "draft.toml"
     file.write_text(draft.text)
     mapping = read_opcua_mapping(file)
