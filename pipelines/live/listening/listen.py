@@ -11,6 +11,7 @@ from data_contracts.records.leases import hold_lease, release_if_dead
 from data_contracts.records.records import open_records
 from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
+from data_contracts.twin_state.current_readings import CurrentReadings
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
 from pipelines.live.listening.decoder import Decoded, Decoder
@@ -18,6 +19,7 @@ from pipelines.live.listening.hourly_report import HourlyReports
 from pipelines.live.listening.intake import Arrived, Intake
 from pipelines.live.listening.listen_summary import Ending, ListenSummary, Stop
 from pipelines.live.listening.listener_metrics import ListenerMetrics, served
+from pipelines.live.listening.twin_readings import stored_flushes
 from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
 from pipelines.settings.sections import LiveSettings
 
@@ -51,7 +53,8 @@ def listen(
     with hold_lease(engine, LEASE, "listener of this workspace", ttl=_LEASE_LIFE):
         metrics = ListenerMetrics()
         with served(metrics, settings.metrics_host, settings.metrics_port) as port:
-            listener = _Listener(workspace, settings, environ, metrics, stored)
+            twins = CurrentReadings(workspace, engine)
+            listener = _Listener(workspace, settings, environ, metrics, stored, twins)
             listener.summary.metrics_port = port
             try:
                 return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
@@ -67,8 +70,9 @@ class _Listener:
         environ: Mapping[str, str],
         metrics: ListenerMetrics,
         stored: Stored,
+        twins: CurrentReadings,
     ) -> None:
-        self._settings, self._metrics, self._stored = settings, metrics, stored
+        self._settings, self._metrics, self._stored, self._twins = settings, metrics, stored, twins
         patterns = patterns_of(settings)
         self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
         self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
@@ -127,6 +131,7 @@ class _Listener:
         for topic, payload in decoded.requests.items():
             self._intake.publish(topic, payload, retain=False)
         self._confirm(result)
+        self._twins.fold(stored_flushes(result))
         return decoded.waiting
 
     def _retry_held(self, stopping: Stop) -> None:
@@ -148,6 +153,7 @@ class _Listener:
             release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
             self._count(decoded, result)
             self._confirm(result)
+            self._twins.fold(stored_flushes(result))
 
     def _confirm(self, result: FlushResult) -> None:
         if self._confirmed is not None:

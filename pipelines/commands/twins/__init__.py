@@ -1,0 +1,1 @@
+"""Commands about twins: their states, their logs, and overrides."""
