@@ -49,7 +49,7 @@ def fold_stream(workspace: Workspace, machines: int, seconds: int) -> dict[str, 
         good = np.ones(len(codes), dtype=bool)
         flush = StoredFlush(contract, second, assets, codes, event, event + 1_000_000, good, values)
         began, wall = processor_seconds(), time.perf_counter()
-        current.fold([flush])
+        current.fold([flush], START)
         if second:  # the first one inserts every row
             spent += processor_seconds() - began
             longest = max(longest, time.perf_counter() - wall)

@@ -131,7 +131,7 @@ class _Listener:
         for topic, payload in decoded.requests.items():
             self._intake.publish(topic, payload, retain=False)
         self._confirm(result)
-        self._twins.fold(stored_flushes(result))
+        self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
         return decoded.waiting
 
     def _retry_held(self, stopping: Stop) -> None:
@@ -153,7 +153,7 @@ class _Listener:
             release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
             self._count(decoded, result)
             self._confirm(result)
-            self._twins.fold(stored_flushes(result))
+            self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
 
     def _confirm(self, result: FlushResult) -> None:
         if self._confirmed is not None:
