@@ -25,7 +25,8 @@ class TelemetryRows:
         codes, events = self.codes[order], self.event_us[order]
         # A correction replaces the whole row.
         last = np.append((codes[1:] != codes[:-1]) | (events[1:] != events[:-1]), True)
-        return order[last[: len(order)]]
+        counting: Integers = order[last[: len(order)]]
+        return counting
 
 
 def newest_rows(rows: TelemetryRows, n_assets: int) -> dict[str, Integers]:

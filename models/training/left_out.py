@@ -6,9 +6,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from features.telemetry.provenance import OVERRIDDEN, SIMULATED
 from models.labels.labels import LabelState, known_breakdowns, known_rows
 from models.labels.observation import ObservationState
 from models.labels.observed_cut_offs import BEYOND, ObservedCutOffs
+from models.training.sample_sources import MEASURED
 from models.training.splits import Split
 
 PURGED = "purged"
@@ -23,12 +25,17 @@ _MEANING = {
     "unknown": "the outcome was not known yet",
     "too_late": "failed within the lead",
     PURGED: "between training and test, or after both",
+    OVERRIDDEN: "a value in the window was overridden, and data.sources leaves that out",
+    SIMULATED: "a value in the window was simulated, and data.sources leaves that out",
+    MEASURED: "a value in the window was measured, and data.sources leaves that out",
 }
 _DECIDED = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
-def count_left_out(observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int) -> Mapping[str, int]:
-    """Count the cut-offs that are neither training nor test samples, by reason.
+def count_left_out(
+    observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int, excluded: "pd.Series[str]"
+) -> Mapping[str, int]:
+    """Count the cut-offs that are neither training nor test samples, by reason; `excluded` has those of their sources.
 
     `labelled` are those of the training part with their target and, for failures, state; what neither it nor the
     `n_test` test samples hold of the split had failed in hindsight.
@@ -41,7 +48,9 @@ def count_left_out(observed: ObservedCutOffs, split: Split, labelled: pd.DataFra
     counts = Counter(observed.left_out)
     counts.update({ObservationState.FAILED.value: n_split - len(labelled) - n_test})
     counts.update({str(state): int(count) for state, count in states.value_counts().items()})
-    counts.update({PURGED: len(observed.cut_offs) - n_split})
+    sources = excluded[~split.test].dropna().value_counts()
+    counts.update({str(reason): int(count) for reason, count in sources.items()})
+    counts.update({PURGED: len(observed.cut_offs) - n_split - int(sources.sum())})
     return {reason: count for reason, count in sorted(counts.items()) if count}
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from serving.schemas.answers import (
     HorizonAnswer,
     IntervalAnswer,
     PredictionAnswer,
+    ProvenanceAnswer,
     Status,
 )
 from serving.schemas.cycle_figures import add_cycles
@@ -52,6 +53,8 @@ class AssetPredictions:
     alerts: npt.NDArray[np.bool_]  # (n,)
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
+    # Of the assets whose windows hold values that were overridden or simulated.
+    provenance: Mapping[str, ProvenanceAnswer] = field(default_factory=dict)
 
 
 def abstentions(reasons: Mapping[str, Reason], as_of: pd.Timestamp | None = None) -> AssetPredictions:
@@ -134,6 +137,8 @@ class ResponseBuilder:
             model_digest=artifact.digest,
         )
         add_cycles(answer, artifact.clock)
+        if answer["asset"] in predicted.provenance:
+            answer["provenance"] = predicted.provenance[answer["asset"]]
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         if artifact.about is not None and cut_off is not None:
             predicted_value = value if artifact.target == "condition" else None
