@@ -1,13 +1,16 @@
 """Accepted overrides, read from the log of twins for whoever reads telemetry."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.overrides.override_rows import with_overrides
-from data_contracts.records.records import BUSY_SECONDS, storage_errors
+from data_contracts.records.group_commit import BUSY_SECONDS
+from data_contracts.records.records import storage_errors
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.twin_records import TwinEntry
 from data_contracts.workspace import Workspace
@@ -23,13 +26,26 @@ def overridden(
     """Add what a workspace's overrides, known by a time, make of the telemetry of some assets; see `with_overrides`."""
     if telemetry.empty:
         return telemetry
-    engine = _records(workspace.records_url).engine()
-    return with_overrides(telemetry, accepted_overrides(engine, assets=assets, as_of=as_of))
+    records = _records(workspace.records_url)
+    # Reading a history makes no database where there is none.
+    if records.file is not None and not records.file.exists():
+        return telemetry
+    return with_overrides(telemetry, accepted_overrides(records.handle.engine(), assets=assets, as_of=as_of))
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The records of a workspace, and the file that they are in, if they are in one."""
+
+    handle: RecordsHandle
+    file: Path | None
 
 
 @lru_cache(maxsize=8)
-def _records(url: str) -> RecordsHandle:
-    return RecordsHandle(url, BUSY_SECONDS)
+def _records(url: str) -> _Records:
+    parsed = sa.make_url(url)
+    in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return _Records(RecordsHandle(url, BUSY_SECONDS), Path(str(parsed.database)) if in_file else None)
 
 
 def accepted_overrides(

@@ -113,21 +113,24 @@ class CurrentReadings:
 
     def _save(self, table: str, folded: _Folded, changed: set[str], version: int) -> None:
         rows = [
-            {"of": table, "asset": asset, "readings": json.dumps(folded.readings[asset])}
+            {"telemetry": table, "asset": asset, "readings": json.dumps(folded.readings[asset])}
             for asset in sorted(changed & folded.readings.keys())
         ]
-        known = [{**row, "which": row["asset"]} for row in rows if row["asset"] in folded.stored]
-        new = [row | {"telemetry": table} for row in rows if row["asset"] not in folded.stored]
+        known = [
+            {"of": table, "which": row["asset"], "packed": row["readings"]}
+            for row in rows
+            if row["asset"] in folded.stored
+        ]
+        new = [row for row in rows if row["asset"] not in folded.stored]
         with storage_errors(self._engine), self._engine.begin() as connection:
             if known:
                 own = (_ROWS.c.telemetry == sa.bindparam("of"), _ROWS.c.asset == sa.bindparam("which"))
-                text = {"readings": sa.bindparam("readings")}
-                connection.execute(sa.update(_ROWS).where(*own).values(text), known)
+                change = sa.update(_ROWS).where(*own).values(readings=sa.bindparam("packed"))
+                connection.execute(change, known)
             if new:
-                names = ("telemetry", "asset", "readings")
-                connection.execute(sa.insert(_ROWS), [{name: row[name] for name in names} for row in new])
-            change = sa.update(_FOLD).where(_FOLD.c.telemetry == table).values(version=version)
-            if not connection.execute(change).rowcount:
+                connection.execute(sa.insert(_ROWS), new)
+            moved = sa.update(_FOLD).where(_FOLD.c.telemetry == table).values(version=version)
+            if not connection.execute(moved).rowcount:
                 connection.execute(sa.insert(_FOLD).values(telemetry=table, version=version))
         folded.version = version
         folded.stored |= {row["asset"] for row in rows}

@@ -154,4 +154,4 @@ def _newest(connection: sa.Connection, asset: str, as_of: pd.Timestamp | None, *
 
 
 def _entry(row: sa.Row[tuple[object, ...]]) -> TwinEntry:
-    return TwinEntry(**dict(zip(_NAMES, row, strict=True)))  # type: ignore[arg-type]
+    return TwinEntry(**dict(zip(_NAMES, row, strict=True)))

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pandas as pd
 
 from data_contracts.contract.contract_types import Contract
 from data_contracts.records.twin_records import TwinEntry, Value
 
-OVERRIDE, PHYSICAL, SIMULATION = "manual_override", "physical", "simulation"
+OVERRIDE: Final = "manual_override"
+PHYSICAL: Final = "physical"
+SIMULATION: Final = "simulation"
 SET, RELEASE, SIMULATED, ROLL_BACK = "override", "release", "simulated", "roll_back"
 KINDS = (SET, RELEASE, SIMULATED, ROLL_BACK)
 """An override, its end before it expires, a simulated value, and a change that a roll-back makes."""

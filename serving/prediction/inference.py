@@ -77,7 +77,7 @@ def _provenance(batch: AssetBatch, artifact: Artifact) -> dict[str, ProvenanceAn
     """Return the assets whose windows hold overridden or simulated values, with their shares."""
     recipe, query = artifact.recipe, batch.query
     # Telemetry that is sent along, already sorted, says nothing about its source.
-    if batch.rows is not None or query.history.telemetry.empty:
+    if batch.rows is not None or (query.history.telemetry["source"] == "physical").all():
         return {}
     shares = provenance(query.history.telemetry, query.cut_offs, recipe.measured_channels, recipe.lookback)
     holding = shares[(shares[OVERRIDDEN] > 0.0) | (shares[SIMULATED] > 0.0)]

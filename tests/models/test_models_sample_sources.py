@@ -51,7 +51,7 @@ def test_only_samples_that_hold_such_values_are_left_out(
 
 
 def test_sources_that_are_listed_stay(overridden: History, describe: Describe) -> None:
-    """With overrides listed nothing is left out; with simulated values alone nearly nothing stays."""
+    """With overrides listed nothing is left out."""
     known = overridden.telemetry["known_time"].max()
     every = draw_samples(describe(), overridden, known)
     listed = draw_samples(describe('data.sources=["physical", "manual_override"]'), overridden, known)
