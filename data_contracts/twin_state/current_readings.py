@@ -68,6 +68,9 @@ class CurrentReadings:
             except StorageError as error:
                 self._tables.pop(flush.contract.table, None)
                 _LOGGER.warning("the latest readings of %s are behind: %s", flush.contract.table, error.found)
+            except Exception:  # what is stored must not depend on its copy
+                self._tables.pop(flush.contract.table, None)
+                _LOGGER.exception("the latest readings of %s are behind", flush.contract.table)
 
     def _fold(self, flush: StoredFlush, now: pd.Timestamp) -> None:
         table = flush.contract.table

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.contract.contract_types import Contract
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.records.records import storage_errors
@@ -38,16 +39,20 @@ def find_twin(workspace: Workspace, asset: str) -> Twin:
         known = sorted(set(tables.read(workspace, "assets")["asset"]))
         hint = did_you_mean(asset, known) or "List them with `forewarn twins list`"
         raise NotFoundError(f"unknown asset {asset[:255]!r}", "an asset with a record or telemetry", hint)
-    return _twin(workspace, {str(name): value for name, value in records.iloc[0].items()})
+    asset_type = str(records["asset_type"].iloc[0])
+    contracts = {asset_type: find_telemetry_contract(workspace.contracts, asset_type)}
+    return _twin({str(name): value for name, value in records.iloc[0].items()}, contracts)
 
 
 def list_twins(workspace: Workspace, engine: sa.Engine, *, asset_type: str | None = None) -> list[ListedTwin]:
     """List the assets with their revisions, by name."""
     records, written = latest_records(tables.read(workspace, "assets")), revisions(engine)
-    twins = [
-        _twin(workspace, {str(name): value for name, value in record.items()}) for record in records.to_dict("records")
-    ]
-    return [ListedTwin(twin, written.get(twin.asset, 0)) for twin in twins if asset_type in (None, twin.asset_type)]
+    if asset_type is not None:
+        records = records[records["asset_type"] == asset_type]
+    # Looking for a contract looks into a folder: once a type, not once an asset.
+    contracts = {name: find_telemetry_contract(workspace.contracts, name) for name in records["asset_type"].unique()}
+    twins = [_twin({str(name): value for name, value in row.items()}, contracts) for row in records.to_dict("records")]
+    return [ListedTwin(twin, written.get(twin.asset, 0)) for twin in twins]
 
 
 def state_of(
@@ -96,11 +101,10 @@ def _is_latest(workspace: Workspace, table: str, version: int) -> bool:
     return log.is_dir() and not (log / f"{version + 1:020}.json").exists()
 
 
-def _twin(workspace: Workspace, record: Mapping[str, object]) -> Twin:
+def _twin(record: Mapping[str, object], contracts: Mapping[str, Contract | None]) -> Twin:
     def text(name: str) -> str | None:
         value = record.get(name)
-        return None if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
+        return value if isinstance(value, str) else None
 
     asset_type = text("asset_type") or ""
-    contract = find_telemetry_contract(workspace.contracts, asset_type)
-    return Twin(str(record["asset"]), asset_type, text("plant"), text("line"), contract)
+    return Twin(str(record["asset"]), asset_type, text("plant"), text("line"), contracts.get(asset_type))
