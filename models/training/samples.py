@@ -28,8 +28,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import count_booked_again, count_left_out
-from models.training.sample_sources import other_sources
+from models.training.left_out import count_booked_again, count_left_out, other_sources
 from models.training.splits import Split, by_asset, by_time
 
 
