@@ -21,7 +21,7 @@ from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
 from serving.http.supervision import end_with_parent, ended_at_once
-from serving.routes import model_routes, planning_routes
+from serving.routes import model_routes, planning_routes, twin_routes
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.openapi import document
 from serving.schemas.predict_request import PredictRequest, parse_request
@@ -104,7 +104,12 @@ def _context() -> "WorkerContext":
 
 
 _ROUTES = Starlette(
-    routes=[Route("/docs.json", _get_openapi), *model_routes.routes(_context), *planning_routes.routes(_context)]
+    routes=[
+        Route("/docs.json", _get_openapi),
+        *model_routes.routes(_context),
+        *planning_routes.routes(_context),
+        *twin_routes.routes(_context),
+    ]
 )
 
 

@@ -21,6 +21,7 @@ from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
 from data_contracts.records.record_types import Prediction as Prediction
 from data_contracts.records.record_types import Promotion as Promotion
+from data_contracts.records.twin_records import TwinEntry as TwinEntry  # its tables are created with the others
 
 BUSY_SECONDS = 10.0  # default wait for another process that holds the database
 

@@ -18,8 +18,8 @@ from data_contracts.records.record_types import TokenRow
 from data_contracts.records.records import insert_records, read_frame, storage_errors
 from data_contracts.records.records_handle import RecordsHandle
 
-SCOPES = ("predict", "report", "admin")
-"""Predictions and worklists; reporting what mechanics found; everything."""
+SCOPES = ("predict", "report", "override", "admin")
+"""Predictions and worklists; reporting what mechanics found; overriding what twins say; everything."""
 MARK = "fw_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RANDOM_BYTES = 32

@@ -36,6 +36,14 @@ _ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
+class StoredTable:
+    """What a flush has stored in one table."""
+
+    flush: TableFlush
+    version: int  # of the table, which the commit made
+
+
+@dataclass(frozen=True)
 class FlushResult:
     """What became of the messages of a flush."""
 
@@ -51,7 +59,7 @@ class FlushResult:
     confirmed: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by asset, epoch and sequence
     new_assets: int = 0
     commit_seconds: float = 0.0
-    tables: tuple[str, ...] = ()  # that rows were stored in
+    tables: tuple[StoredTable, ...] = field(default=(), repr=False, compare=False)
 
 
 class StreamWriter:
@@ -136,11 +144,13 @@ class StreamWriter:
         self._note(plan.gaps, now)
         self._noted += plan.gaps
         new_assets = sum(self._record_assets(flush) for flush in flushes)
+        stored = []
         for flush in flushes:
-            flush.state.table.append(flush.stored, plan.transactions[flush.state.contract.table])
+            version = flush.state.table.append(flush.stored, plan.transactions[flush.state.contract.table])
             flush.state.remember(flush)
+            stored.append(StoredTable(flush, version))
         self._sessions.accept(plan)
-        return self._result(plan, flushes, held, new_assets, time.perf_counter() - began, now)
+        return self._result(plan, stored, held, new_assets, time.perf_counter() - began, now)
 
     def _in_order(self, messages: Sequence[StreamMessage], now: pd.Timestamp) -> list[tuple[str, StreamMessage]]:
         """Return messages with their tables; what had waited comes out of order at times, which is no gap."""
@@ -210,12 +220,13 @@ class StreamWriter:
     def _result(
         self,
         plan: Plan,
-        flushes: Sequence[TableFlush],
+        tables: Sequence[StoredTable],
         undecoded: Sequence[HeldMessage],
         new_assets: int,
         seconds: float,
         now: pd.Timestamp,
     ) -> FlushResult:
+        flushes = [each.flush for each in tables]
         refused = Counter(message.reason for message in undecoded)
         for flush in flushes:
             refused.update(flush.refused)
@@ -232,7 +243,7 @@ class StreamWriter:
             confirmed=self._confirmed(plan, now),
             new_assets=new_assets,
             commit_seconds=seconds,
-            tables=tuple(flush.state.contract.table for flush in flushes),
+            tables=tuple(tables),
         )
 
     def _noted_gaps(self) -> tuple[StreamGap, ...]:

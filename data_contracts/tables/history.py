@@ -8,6 +8,7 @@ import pandas as pd
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.registered import empty_table, find_telemetry_contract, recorded_type
 from data_contracts.errors import NotFoundError, did_you_mean
+from data_contracts.overrides.accepted import overridden
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.telemetry import channels_among
@@ -27,7 +28,8 @@ class History:
     channels
         The telemetry channels, in order.
     telemetry
-        Telemetry, not reconciled: asset, event_time, known_time, source and the channels. As in the other frames, a
+        Telemetry, not reconciled, with the overrides of twins as rows: asset, event_time, known_time, source and the
+        channels. As in the other frames, a
         column stored_version has the table version that stored each row; rows that were never stored go without.
     assets, failures, work_orders, events
         The rows of the tables of those names.
@@ -128,7 +130,7 @@ def read_history(
     registered = _latest_matching(read("assets", assets), recorded, plant)
     # An asset may have telemetry before it has a record, but only records place it in a plant.
     chosen = sorted(set(registered["asset"])) if plant is not None else assets
-    telemetry = read(f"telemetry/{asset_type}", chosen, start)
+    telemetry = overridden(workspace, read(f"telemetry/{asset_type}", chosen, start), assets=chosen, as_of=as_of)
     known = set(registered["asset"]) | set(telemetry["asset"])
     if start is not None and plant is None and (assets is None or not known.issuperset(assets)):
         # An asset without a record is known by its telemetry alone, even if all of that is before `start`: its failures

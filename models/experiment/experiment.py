@@ -54,6 +54,11 @@ class DataPlan:
     """The first cut-off (UTC); "all" as far as the data reach."""
     end: Annotated[Moment | None, _ALL] = None
     """The last cut-off (UTC); "all" as far as the data reach."""
+    sources: Annotated[tuple[Literal["physical", "manual_override", "simulation"], ...] | None, OneOrMore(), _ALL] = (
+        None
+    )
+    """The sources that training samples may have values of: with "physical" alone, a sample is left out if a value in
+    its window was overridden or simulated, by what was known at its cut-off. Tests and alarms leave out nothing."""
 
     def __post_init__(self) -> None:
         _check_order(self.start, self.end, "end", "start")

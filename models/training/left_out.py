@@ -4,15 +4,22 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from data_contracts.tables.history import History
+from features.telemetry.provenance import OVERRIDDEN, SIMULATED, provenance
+from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState, known_breakdowns, known_rows
-from models.labels.observation import ObservationState
+from models.labels.observation import ObservationState, observation_window
 from models.labels.observed_cut_offs import BEYOND, ObservedCutOffs
 from models.training.splits import Split
 
 PURGED = "purged"
 """The reason of cut-offs between training and test, whose labels would reach from one into the other, or after both."""
+MEASURED = "measured"
+REASONS: Mapping[str, str] = {"manual_override": OVERRIDDEN, "simulation": SIMULATED, "physical": MEASURED}
+"""Why a sample is left out that holds a value of a source which `data.sources` does not list."""
 _MEANING = {
     "silent": "no reading in the window",
     "failed": "failed and not back, or down after it",
@@ -23,12 +30,17 @@ _MEANING = {
     "unknown": "the outcome was not known yet",
     "too_late": "failed within the lead",
     PURGED: "between training and test, or after both",
+    OVERRIDDEN: "a value in the window was overridden, and data.sources leaves that out",
+    SIMULATED: "a value in the window was simulated, and data.sources leaves that out",
+    MEASURED: "a value in the window was measured, and data.sources leaves that out",
 }
 _DECIDED = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
-def count_left_out(observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int) -> Mapping[str, int]:
-    """Count the cut-offs that are neither training nor test samples, by reason.
+def count_left_out(
+    observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int, excluded: "pd.Series[str]"
+) -> Mapping[str, int]:
+    """Count the cut-offs that are neither training nor test samples, by reason; `excluded` has those of their sources.
 
     `labelled` are those of the training part with their target and, for failures, state; what neither it nor the
     `n_test` test samples hold of the split had failed in hindsight.
@@ -41,7 +53,9 @@ def count_left_out(observed: ObservedCutOffs, split: Split, labelled: pd.DataFra
     counts = Counter(observed.left_out)
     counts.update({ObservationState.FAILED.value: n_split - len(labelled) - n_test})
     counts.update({str(state): int(count) for state, count in states.value_counts().items()})
-    counts.update({PURGED: len(observed.cut_offs) - n_split})
+    sources = excluded[~split.test].dropna().value_counts()
+    counts.update({str(reason): int(count) for reason, count in sources.items()})
+    counts.update({PURGED: len(observed.cut_offs) - n_split - int(sources.sum())})
     return {reason: count for reason, count in sorted(counts.items()) if count}
 
 
@@ -74,3 +88,23 @@ def booked_again_sentence(booked_again: int, breakdown: str) -> str:
         f"{booked_again:,} failures within {breakdown} of another of their asset are the same breakdown "
         "(label.down_after_failure says how far)"
     )
+
+
+def other_sources(experiment: Experiment, history: History, cut_offs: pd.DataFrame) -> "pd.Series[str]":
+    """Return why each cut-off is left out, None where it is not; the index is that of the cut-offs.
+
+    Every channel counts that features are made of, and the longest window, by what was known at the cut-off.
+    """
+    reasons = pd.Series(None, index=cut_offs.index, dtype=object)
+    sources = experiment.data.sources
+    if sources is None or cut_offs.empty:
+        return reasons
+    channels = [name for name in experiment.features.channels or history.channels if name in history.telemetry.columns]
+    window = observation_window(experiment.windows.window)
+    shares = provenance(history.telemetry, cut_offs, channels, window)
+    shares[MEASURED] = 1.0 - shares[OVERRIDDEN] - shares[SIMULATED]
+    for source, reason in REASONS.items():
+        if source not in sources:
+            holds: npt.NDArray[np.bool_] = shares[reason].to_numpy() > 0.0
+            reasons[holds] = reason
+    return reasons

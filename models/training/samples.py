@@ -28,7 +28,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import count_booked_again, count_left_out
+from models.training.left_out import count_booked_again, count_left_out, other_sources
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -92,7 +92,8 @@ def draw_samples(
     observed = _observed(experiment, history)
     drawn = observed.cut_offs
     history = outcome_history(experiment, history)
-    split = split_samples(experiment, drawn)
+    excluded = other_sources(experiment, history, drawn)
+    split = _without(split_samples(experiment, drawn), excluded)
     learned_until = known_until
     if experiment.split.kind == "time" and experiment.split.test_start is not None:
         learned_until = min(known_until, experiment.split.test_start)
@@ -109,15 +110,19 @@ def draw_samples(
     samples = Samples(
         train,
         test,
-        left_out=count_left_out(observed, split, labelled, len(test)),
+        left_out=count_left_out(observed, split, labelled, len(test), excluded),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
     )
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
         return replace(samples, censored=_censored(history, labelled, learned_until))
     if not experiment.label.several:
         return samples
-    partly, intervals = _label_intervals(experiment, history, drawn, train, learned_until)
+    partly, intervals = _label_intervals(experiment, history, drawn[excluded.isna()], train, learned_until)
     return replace(samples, partly=partly, intervals=intervals)
+
+
+def _without(split: Split, excluded: "pd.Series[str]") -> Split:
+    return replace(split, train=split.train & excluded.isna().to_numpy())
 
 
 def _without_target(experiment: Experiment, test: pd.DataFrame) -> pd.DataFrame:

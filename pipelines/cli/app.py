@@ -114,6 +114,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),
     "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
+    "twins.list": ("pipelines.commands.twins.twins:listed", "List the assets with the revisions of their states."),
+    "twins.show": (
+        "pipelines.commands.twins.twins:show",
+        "Show the state of an asset: each property with its source and times, now or as of an earlier time.",
+    ),
+    "twins.log": ("pipelines.commands.twins.twins:log", "List what was written about an asset, or rejected."),
+    "twins.override": ("pipelines.commands.twins.twins:override", "Override properties of an asset until a time."),
+    "twins.release": ("pipelines.commands.twins.twins:release", "End overrides before they expire."),
+    "twins.rollback": (
+        "pipelines.commands.twins.twins:rollback",
+        "Make the overrides of an asset what they were at a revision.",
+    ),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
@@ -157,7 +169,7 @@ GROUPS = {
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow and delete registered models.",
     "tokens": "Create, list and revoke tokens for the endpoint.",
-    "twins": "Digital twins of machines.",
+    "twins": "Show and override the states of assets; import and compare their twins.",
 }
 
 

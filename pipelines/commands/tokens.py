@@ -104,7 +104,7 @@ def create(
         The program, such as ``maintenance-scheduler``.
     scope : list[str]
         What it may do: ``predict`` requests predictions and worklists, ``report`` sends findings of mechanics,
-        ``admin`` may do everything. Repeat it for several.
+        ``override`` overrides properties of twins, ``admin`` may do everything. Repeat it for several.
     expires_in : str, optional
         How long it is valid, such as ``90d``; for ever by default.
     options : Options

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from serving.client.errors import RefusedError, UnreachableError
+from serving.client.twin_methods import TwinMethods
 
 if TYPE_CHECKING:
     from serving.schemas.answers import (
@@ -27,7 +28,7 @@ _RETRIED_STATUSES = (429, 502, 503, 504)
 _LONGEST_PAUSE = 30.0
 
 
-class Client:
+class Client(TwinMethods):
     """Send requests to an endpoint, and repeat those that could not be answered.
 
     A request is repeated, after growing pauses, if the connection fails or the status is 429, 502, 503 or 504. Every

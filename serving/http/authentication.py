@@ -20,6 +20,8 @@ _SCOPES = {
     "/assets": ("predict", "report"),
 }
 _SCOPES_BY_PREFIX = {"/assets/": ("predict", "report"), "/why/": ("predict", "report")}
+_TWINS, _TWIN_READERS, _TWIN_WRITERS = "/twins", ("predict", "report", "override"), ("override",)
+_READING = ("GET", "HEAD")
 _CACHE_SECONDS = 1.0
 _MAX_CACHED = 1_024
 _MAX_SECRET_LENGTH = 256
@@ -41,8 +43,16 @@ def tokens_needed(auth: str, host: str) -> bool:
         return host != "localhost"
 
 
-def scopes_for(path: str) -> tuple[str, ...]:
-    """Return the scopes of which a token needs one; empty where any token will do."""
+def scopes_for(path: str, method: str = "GET") -> tuple[str, ...]:
+    """Return the scopes of which a token needs one; empty where any token will do.
+
+    Examples
+    --------
+    >>> scopes_for("/twins/cnc-001", "PATCH")
+    ('override',)
+    """
+    if path == _TWINS or path.startswith(f"{_TWINS}/"):
+        return _TWIN_READERS if method in _READING else _TWIN_WRITERS
     by_prefix = next((scopes for prefix, scopes in _SCOPES_BY_PREFIX.items() if path.startswith(prefix)), ())
     return _SCOPES.get(path, by_prefix)
 
@@ -79,9 +89,9 @@ class Authenticator:
         return token
 
 
-def check_scope(token: Token, path: str) -> None:
+def check_scope(token: Token, path: str, method: str) -> None:
     """Reject a token that lacks the scope of a path: ApiError of status 403."""
-    needed = scopes_for(path)
+    needed = scopes_for(path, method)
     if needed and not any(token.allows(scope) for scope in needed):
         raise ApiError(
             FORBIDDEN,

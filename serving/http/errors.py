@@ -9,15 +9,18 @@ from serving.http.error_redaction import describe_error, error_location
 LOGGER = logging.getLogger("bentoml.forewarn")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
 TOO_LARGE, UNSUPPORTED, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 413, 415, 422, 429, 500, 503
+PRECONDITION_FAILED, PRECONDITION_REQUIRED = 412, 428
 _CODES = {
     BAD_REQUEST: "bad_request",
     UNAUTHORIZED: "unauthorized",
     FORBIDDEN: "forbidden",
     NOT_FOUND: "not_found",
     NOT_ALLOWED: "not_allowed",
+    PRECONDITION_FAILED: "precondition_failed",
     TOO_LARGE: "too_large",
     UNSUPPORTED: "unsupported_media_type",
     UNPROCESSABLE: "unprocessable",
+    PRECONDITION_REQUIRED: "precondition_required",
     TOO_MANY: "too_many_requests",
     FAILED: "internal_error",
     UNAVAILABLE: "unavailable",

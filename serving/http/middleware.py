@@ -35,8 +35,12 @@ from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_ROUTES = ("/predict", "/worklist", "/work-orders", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
-_ROUTES_BY_PREFIX = {"/assets/": "/assets/{asset}/history", "/why/": "/why/{prediction_id}"}
+_ROUTES = ("/predict", "/worklist", "/work-orders", "/twins", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
+_ROUTES_BY_PREFIX = {
+    "/assets/": "/assets/{asset}/history",
+    "/why/": "/why/{prediction_id}",
+    "/twins/": "/twins/{asset}",
+}
 _FIRST_ERROR_STATUS = 400
 # A proxy or a browser adds these to requests that it passes on.
 _FORWARDING_HEADERS: Final = ("origin", "forwarded", "x-forwarded-for")
@@ -114,7 +118,7 @@ class RequestMiddleware:
                 check, limiter = self._authenticator.authenticate, _token_check_limiter()
                 token = await to_thread.run_sync(check, authorization, limiter=limiter)
             context.caller = token.name
-            check_scope(token, path)
+            check_scope(token, path, scope["method"])
             self._check_rate(token.name)
         size = headers.get("content-length", "")
         if size.isdigit() and int(size) > self._settings.max_body_bytes:

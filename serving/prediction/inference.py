@@ -14,6 +14,7 @@ from data_contracts.workspace import Workspace
 from features.extraction.extract import extract, extract_rows
 from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.point_in_time import PointInTimeQuery
+from features.telemetry.provenance import OVERRIDDEN, SIMULATED, provenance
 from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
@@ -23,6 +24,7 @@ from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion
 from serving.deployment.model_validation import check_predictions
 from serving.prediction.response_builder import AssetPredictions
+from serving.schemas.answers import ProvenanceAnswer
 from serving.schemas.instants import microseconds_of
 
 _HOUR, _NO_TIME = pd.Timedelta(hours=1), pd.Timedelta(0)
@@ -67,7 +69,23 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
         alerts=artifact.alerts(scored.predictions),
         horizons=scored.probabilities,
         drivers=_explain(artifact, features[predicted], predicted) if explain and predicted.any() else _none(predicted),
+        provenance=_provenance(batch, artifact),
     )
+
+
+def _provenance(batch: AssetBatch, artifact: Artifact) -> dict[str, ProvenanceAnswer]:
+    """Return the assets whose windows hold overridden or simulated values, with their shares."""
+    recipe, query = artifact.recipe, batch.query
+    # Telemetry that is sent along, already sorted, says nothing about its source.
+    if batch.rows is not None or (query.history.telemetry["source"] == "physical").all():
+        return {}
+    shares = provenance(query.history.telemetry, query.cut_offs, recipe.measured_channels, recipe.lookback)
+    holding = shares[(shares[OVERRIDDEN] > 0.0) | (shares[SIMULATED] > 0.0)]
+    return {
+        query.assets[place]: ProvenanceAnswer(overridden=float(row[OVERRIDDEN]), simulated=float(row[SIMULATED]))
+        for place, row in holding.iterrows()
+        if isinstance(place, int)
+    }
 
 
 def _window(artifact: Artifact) -> str:

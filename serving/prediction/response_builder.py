@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import cast
 
@@ -28,6 +28,7 @@ from serving.schemas.answers import (
     HorizonAnswer,
     IntervalAnswer,
     PredictionAnswer,
+    ProvenanceAnswer,
     Status,
 )
 from serving.schemas.cycle_figures import add_cycles
@@ -55,6 +56,8 @@ class AssetPredictions:
     alerts: npt.NDArray[np.bool_]  # (n,)
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
+    # Of the assets whose windows hold values that were overridden or simulated.
+    provenance: Mapping[str, ProvenanceAnswer] = field(default_factory=dict)
 
     def alerting(self) -> dict[str, pd.Timestamp]:
         """Return the cut-offs of the assets whose prediction is an alert."""
@@ -158,6 +161,8 @@ class ResponseBuilder:
             model_digest=artifact.digest,
         )
         add_cycles(answer, artifact.clock)
+        if answer["asset"] in predicted.provenance:
+            answer["provenance"] = predicted.provenance[answer["asset"]]
         cut_off = None if as_of == UNKNOWN else _instant(as_of)
         stored = _prediction(answer, artifact, cut_off, made_at) if has_prediction and cut_off is not None else None
         drawn = None

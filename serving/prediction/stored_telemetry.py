@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from data_contracts.errors import did_you_mean
+from data_contracts.overrides.accepted import overridden
 from data_contracts.tables import tables
 from data_contracts.tables.history import FRAMES, History
 from data_contracts.tables.telemetry import channels_among
@@ -81,9 +82,8 @@ def read_stored(
     for group in _group_by_time(cut_offs):
         first, last = group["as_of"].min(), group["as_of"].max()
         assets: list[str] = group["asset"].tolist()
-        telemetry = tables.read(
-            workspace, f"telemetry/{asset_type}", assets=assets, as_of=last, start=first - look_back
-        )
+        stored = tables.read(workspace, f"telemetry/{asset_type}", assets=assets, as_of=last, start=first - look_back)
+        telemetry = overridden(workspace, stored, assets=assets, as_of=last)
         yield fleet.history(assets, channels_among(telemetry.columns), telemetry), group
 
 

@@ -96,6 +96,13 @@ class CyclesAnswer(TypedDict):
     remaining_life_interval: Annotated[IntervalAnswer | None, Field(description="Around it, in cycles.")]
 
 
+class ProvenanceAnswer(TypedDict):
+    """Where the values in a window come from, if not all from sensors."""
+
+    overridden: Annotated[float, Field(description="The share of values that a person has overridden.", ge=0, le=1)]
+    simulated: Annotated[float, Field(description="The share of values that were simulated.", ge=0, le=1)]
+
+
 class PredictionAnswer(TypedDict):
     """The model's prediction for one asset at one cut-off."""
 
@@ -163,6 +170,9 @@ class PredictionAnswer(TypedDict):
     cycles: NotRequired[CyclesAnswer]
     condition: NotRequired[
         Annotated[ConditionAnswer, Field(description="Given where the model is about a measured condition.")]
+    ]
+    provenance: NotRequired[
+        Annotated[ProvenanceAnswer, Field(description="Given where a value in the window was overridden or simulated.")]
     ]
 
 

@@ -20,10 +20,19 @@ from serving.schemas.answers import (
     WorklistAnswer,
     WorkOrdersAnswer,
 )
+from serving.schemas.openapi_twins import twin_paths
 from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
 from serving.schemas.predict_request import PredictRequest
+from serving.schemas.twin_answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
+from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
-_REQUESTS: tuple[type[BaseModel], ...] = (PredictRequest, WorklistRequest, WorkOrdersRequest)
+_REQUESTS: tuple[type[BaseModel], ...] = (
+    PredictRequest,
+    WorklistRequest,
+    WorkOrdersRequest,
+    TwinChangeRequest,
+    RollBackRequest,
+)
 _ANSWERS: tuple[type[Mapping[str, Any]], ...] = (
     ErrorAnswer,
     PredictAnswer,
@@ -33,6 +42,10 @@ _ANSWERS: tuple[type[Mapping[str, Any]], ...] = (
     HistoryAnswer,
     WhyAnswer,
     ModelAnswer,
+    TwinsAnswer,
+    TwinAnswer,
+    TwinLogAnswer,
+    TwinChangeAnswer,
 )
 _REFERENCE = "#/components/schemas/{model}"
 _ERRORS = {
@@ -40,9 +53,11 @@ _ERRORS = {
     401: "No valid token.",
     403: "The token lacks the scope; or no tokens are required and the request came from elsewhere.",
     404: "The path, or the field named, refers to something unknown.",
+    412: "The state has another revision than the one that was seen; nothing is stored.",
     413: "The body is too large.",
     415: "The body's content type is not JSON.",
     422: "The request breaks a rule; `field` is the path of the field at fault.",
+    428: "The header If-Match is missing.",
     429: "Too many requests. Try again after `Retry-After` seconds.",
     500: "An error of the endpoint; see its log.",
     503: "No champion, a store is unavailable, or no answer in time. Try again after `Retry-After` seconds.",
@@ -181,6 +196,7 @@ def _paths() -> dict[str, Any]:
                 errors=(404, 422),
             )
         },
+        **twin_paths(_operation, _in_path, {"key": _KEY, "limit": _LIMIT}),
         "/model": {"get": _operation("model", "/model", "Describe the model served, by worker.", ModelAnswer)},
         "/metrics": {"get": _text("metrics", "Metrics for Prometheus.", needs_token=True)},
         **{path: {"get": _text(path[1:], "The endpoint's health.", needs_token=False)} for path in OPEN_PATHS},
@@ -197,8 +213,10 @@ def _operation(
     request_examples: Mapping[str, Any] | None = None,
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
+    method: str = "GET",
+    headers: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    scopes = scopes_for(path)
+    scopes = scopes_for(path, method)
     statuses = {*_ALWAYS, *errors, *(_OF_A_BODY if request else ())}
     needs = f" Needs the scope {' or '.join(scopes)}." if scopes else ""
     operation: dict[str, Any] = {
@@ -208,7 +226,7 @@ def _operation(
         "security": [{"token": []}, {}],
         "parameters": list(parameters),
         "responses": {
-            "200": {"description": "The answer.", "content": _json(answer)},
+            "200": {"description": "The answer.", "content": _json(answer)} | ({"headers": headers} if headers else {}),
             **{str(status): _error(status) for status in sorted(statuses)},
         },
     }

@@ -91,3 +91,20 @@ WORK_ORDERS = {
         },
     }
 }
+
+TWIN_CHANGE = {
+    "override": {
+        "summary": "A sensor hangs: what it says is overridden for a shift",
+        "value": {
+            "properties": {"volt": {"value": 171.0}},
+            "reason": "the sensor hangs; measured by hand",
+            "expires_at": "2099-01-01T00:00:00Z",
+        },
+    },
+    "release": {
+        "summary": "The sensor was repaired before the override ended by itself",
+        "value": {"properties": {"volt": {"value": None}}, "reason": "sensor replaced"},
+    },
+}
+
+ROLL_BACK = {"mistake": {"summary": "The wrong machine", "value": {"revision": 0, "reason": "the wrong machine"}}}

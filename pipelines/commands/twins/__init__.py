@@ -1,1 +1,1 @@
-"""Commands about digital twins and the graph of assets."""
+"""Commands about twins: their states and overrides, their import, and the graph of assets."""

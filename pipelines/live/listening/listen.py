@@ -12,6 +12,7 @@ from data_contracts.records.records import open_records
 from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
 from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
+from data_contracts.twin_state.current_readings import CurrentReadings
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
 from pipelines.live.listening.compactions import Compactions
@@ -21,6 +22,7 @@ from pipelines.live.listening.hourly_report import HourlyReports
 from pipelines.live.listening.intake import Arrived, Intake
 from pipelines.live.listening.listen_summary import Ending, ListenSummary, Stop
 from pipelines.live.listening.listener_metrics import ListenerMetrics, served
+from pipelines.live.listening.twin_readings import stored_flushes
 from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
 from pipelines.settings.sections import LiveSettings
 
@@ -54,7 +56,8 @@ def listen(
     with hold_lease(engine, LEASE, "listener of this workspace", ttl=_LEASE_LIFE):
         metrics = ListenerMetrics()
         with served(metrics, settings.metrics_host, settings.metrics_port) as port:
-            listener = _Listener(workspace, settings, environ, metrics, stored)
+            twins = CurrentReadings(workspace, engine)
+            listener = _Listener(workspace, settings, environ, metrics, stored, twins)
             listener.summary.metrics_port = port
             try:
                 return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
@@ -70,8 +73,9 @@ class _Listener:
         environ: Mapping[str, str],
         metrics: ListenerMetrics,
         stored: Stored,
+        twins: CurrentReadings,
     ) -> None:
-        self._settings, self._metrics, self._stored = settings, metrics, stored
+        self._settings, self._metrics, self._stored, self._twins = settings, metrics, stored, twins
         patterns = patterns_of(settings)
         self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
         self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
@@ -136,6 +140,7 @@ class _Listener:
         for topic, payload in decoded.requests.items():
             self._intake.publish(topic, payload, retain=False)
         self._confirm(result)
+        self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
         return decoded.waiting
 
     def _find_early(self, messages: Sequence[StreamMessage]) -> Sequence[StreamMessage]:
@@ -160,6 +165,7 @@ class _Listener:
             release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
             self._count(decoded, result)
             self._confirm(result)
+            self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
 
     def _confirm(self, result: FlushResult) -> None:
         if self._confirmed is not None:
@@ -225,7 +231,7 @@ class _Listener:
         self.summary.lag_seconds = stored_at - newest if newest else self.summary.lag_seconds
         asset_types = {message.asset_type for message in decoded.messages}
         self._reports.note(asset_types)
-        self._compactions.note(result.tables)
+        self._compactions.note([each.flush.state.contract.table for each in result.tables])
         if result.rows:
             self._stored(asset_types)
 

@@ -24,6 +24,7 @@ from data_contracts.streams.sessions import StreamGap
 from data_contracts.streams.stream_gaps import read_gaps
 from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
+from data_contracts.twin_state.current_readings import read_current
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, start_broker
 from pipelines.live.listening.decoder import SCHEMA_PATIENCE_S
@@ -420,3 +421,20 @@ def test_the_command_ends_by_itself_and_says_what_it_did(workspace, mosquitto, e
     assert summary["ended"] == "idle"
     assert summary["rows"] == ROWS
     assert os.listdir(workspace.tables_url)  # noqa: PTH208
+
+
+def test_the_latest_readings_of_twins_are_kept_beside_what_is_stored(workspace, settings, edge):
+    """Each machine's last value is in the records, for the table's latest version; a refused value is not."""
+    with listening(workspace, settings):
+        edge.announce()
+        edge.send(message(sequence=0), message(sequence=1, force=2.0), message("m2", force=3.0))
+        edge.wait_for("m1", 5, 1)
+        edge.send(message(sequence=2, force=1e9))
+        edge.wait_for("m1", 5, 2)
+    kept = {
+        asset: read_current(open_records(workspace.records_url), "telemetry/press", asset) for asset in ("m1", "m2")
+    }
+    assert {version for version, _ in kept.values()} == {tables.latest_version(workspace, "telemetry/press")}
+    newest = {asset: [(each.value, each.event_time) for each in readings] for asset, (_, readings) in kept.items()}
+    last = [pd.Timestamp(START_US + number * 10_000, unit="us", tz="UTC") for number in (19, 9)]
+    assert newest == {"m1": [(2.0, last[0])], "m2": [(3.0, last[1])]}

@@ -1,0 +1,1 @@
+"""Overrides of twins as rows of telemetry, so that everything computed from telemetry uses the effective values."""

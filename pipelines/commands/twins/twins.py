@@ -1,0 +1,270 @@
+"""Commands about twins: show their states, override properties, end overrides, roll back."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.cli.options import DEFAULTS, Shared
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_contracts.twin_state.state_types import PropertyState, Twin
+    from data_contracts.workspace import Workspace
+
+
+def listed(*, asset_type: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """List the assets with the revisions of their states.
+
+    Parameters
+    ----------
+    asset_type : str, optional
+        Only assets of this type.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.twins import list_twins
+    from pipelines.commands.twins.results import TwinList
+
+    workspace = options.open()
+    return TwinList(list_twins(workspace, open_records(workspace.records_url), asset_type=asset_type))
+
+
+def show(asset: str, *, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
+    """Show the state of an asset: each property with its source, its times and what it covers.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    as_of : str, optional
+        The state by what was known then; now by default.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.errors import UsageError
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.twins import find_twin, state_of
+    from pipelines.cli.arguments import time_or_now
+    from pipelines.commands.twins.results import ShownTwin
+
+    workspace, now = options.open(), _now()
+    at = None if as_of is None else time_or_now(as_of).as_unit("us")
+    if at is not None and at > now:
+        raise UsageError(f"the future time {at.isoformat()}", "a time up to now", "Leave --as-of out for the present")
+    twin = find_twin(workspace, asset)
+    return ShownTwin(state_of(workspace, open_records(workspace.records_url), twin, now=now, as_of=at))
+
+
+def log(asset: str, *, rejected: bool = False, limit: int = 100, options: Shared = DEFAULTS) -> Any:
+    """List what was written about an asset, accepted or rejected, the newest first.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    rejected : bool
+        Only what was rejected.
+    limit : int
+        Maximum number of entries.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.errors import UsageError
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.log import read_log
+    from data_contracts.twin_state.twins import find_twin
+    from pipelines.commands.twins.results import TwinLog
+
+    if limit < 1:
+        raise UsageError(f"a limit of {limit} entries", "at least one", "Give a larger --limit")
+    workspace = options.open()
+    twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
+    return TwinLog(asset, read_log(records, twin.asset, rejected=True if rejected else None, limit=limit))
+
+
+def override(
+    asset: str,
+    changes: list[str],
+    *,
+    reason: str,
+    expires_in: str | None = None,
+    until: str | None = None,
+    since: str | None = None,
+    if_revision: int | None = None,
+    actor: str | None = None,
+    dry_run: bool = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Override properties of an asset until a time; all of them, or, if one breaks a rule, none.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    changes : list[str]
+        The properties with their values, such as ``bearing_temperature=61.5``.
+    reason : str
+        Why; it stays in the log.
+    expires_in : str, optional
+        How long the override holds, such as ``8h``.
+    until : str, optional
+        When the override ends by itself, in place of --expires-in.
+    since : str, optional
+        From when on it holds; now by default.
+    if_revision : int, optional
+        Change nothing if the state has another revision by now.
+    actor : str, optional
+        Who overrides; the user of this machine by default.
+    dry_run : bool
+        Only show what would change.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.errors import UsageError
+    from data_contracts.twin_state.transitions import Change
+    from features.names import parse_duration
+    from pipelines.cli.arguments import time_or_now
+
+    if (expires_in is None) == (until is None):
+        found = "no end of the override" if until is None else "two ends of the override"
+        raise UsageError(found, "--expires-in or --until", "Say when it ends, such as --expires-in 8h")
+    now = _now()
+    ends = time_or_now(until).as_unit("us") if expires_in is None else now + parse_duration(expires_in)
+    begins = None if since is None else time_or_now(since).as_unit("us")
+    pairs = [Change(name, value, ends, begins) for name, value in map(_parse, changes)]
+    return _write(options, asset, pairs, reason, now, if_revision, actor, dry_run)
+
+
+def release(
+    asset: str,
+    properties: list[str],
+    *,
+    reason: str,
+    if_revision: int | None = None,
+    actor: str | None = None,
+    dry_run: bool = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """End overrides before they expire.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    properties : list[str]
+        The overridden properties.
+    reason : str
+        Why; it stays in the log.
+    if_revision : int, optional
+        Change nothing if the state has another revision by now.
+    actor : str, optional
+        Who ends them; the user of this machine by default.
+    dry_run : bool
+        Only show what would change.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.twin_state.transitions import Change
+
+    pairs = [Change(name, None) for name in properties]
+    return _write(options, asset, pairs, reason, _now(), if_revision, actor, dry_run)
+
+
+def rollback(
+    asset: str,
+    *,
+    to: int,
+    reason: str,
+    if_revision: int | None = None,
+    actor: str | None = None,
+    dry_run: bool = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Make the overrides of an asset what they were at a revision, as new entries.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    to : int
+        The revision to go back to.
+    reason : str
+        Why; it stays in the log.
+    if_revision : int, optional
+        Change nothing if the state has another revision by now.
+    actor : str, optional
+        Who rolls back; the user of this machine by default.
+    dry_run : bool
+        Only show what would change.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.transitions import roll_back
+    from data_contracts.twin_state.twins import find_twin
+    from pipelines.commands.twins.results import TwinChanged
+
+    workspace, now = options.open(), _now()
+    twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
+    before = _before(workspace, twin, now)
+    written = roll_back(
+        records, twin, to, actor=actor or _person(), reason=reason, now=now, expected=if_revision, dry_run=dry_run
+    )
+    return TwinChanged(written, before, dry_run)
+
+
+def _write(
+    options: Shared,
+    asset: str,
+    changes: Sequence[Any],
+    reason: str,
+    now: "pd.Timestamp",
+    if_revision: int | None,
+    actor: str | None,
+    dry_run: bool,
+) -> Any:
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.transitions import write
+    from data_contracts.twin_state.twins import find_twin
+    from pipelines.commands.twins.results import TwinChanged
+
+    workspace = options.open()
+    twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
+    before = _before(workspace, twin, now)
+    who = actor or _person()
+    written = write(records, twin, changes, actor=who, reason=reason, now=now, expected=if_revision, dry_run=dry_run)
+    return TwinChanged(written, before, dry_run)
+
+
+def _before(workspace: "Workspace", twin: "Twin", now: "pd.Timestamp") -> "dict[str, PropertyState]":
+    from data_contracts.records.records import open_records
+    from data_contracts.twin_state.twins import state_of
+
+    return dict(state_of(workspace, open_records(workspace.records_url), twin, now=now).properties)
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; a value is a number, true, false, or else a text."""
+    from data_contracts.errors import UsageError
+
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise UsageError(f"the change {text!r}", "NAME=VALUE, such as bearing_temperature=61.5", "Write it so")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()
+    return name.strip(), parsed if isinstance(parsed, int | float | bool) else value.strip()
+
+
+def _now() -> "pd.Timestamp":
+    import pandas as pd
+
+    return pd.Timestamp.now("UTC").as_unit("us")
+
+
+def _person() -> str:
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "command line"

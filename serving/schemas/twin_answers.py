@@ -1,0 +1,101 @@
+"""Answers about twins: their states, their logs, and what became of a change."""
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+
+_TIME = ["2026-01-05T06:00:00Z"]
+Value = float | int | bool | str
+Source = Annotated[str, Field(examples=["physical"], description="manual_override, physical or simulation.")]
+
+
+class TwinValueAnswer(TypedDict):
+    """A value of a property, and where it comes from."""
+
+    value: Value
+    source: Source
+    event_time: Annotated[str, Field(description="Since when it holds, or when it was measured.", examples=_TIME)]
+    known_time: Annotated[str, Field(description="When it became known.", examples=_TIME)]
+    revision: Annotated[int | None, Field(description="The revision that wrote it; null for telemetry.")]
+    actor: Annotated[str | None, Field(description="Who wrote it.", examples=["maintenance-scheduler"])]
+    reason: Annotated[str | None, Field(examples=["the sensor hangs"])]
+    expires_at: Annotated[str | None, Field(description="When it ends by itself.", examples=_TIME)]
+
+
+class TwinPropertyAnswer(TypedDict):
+    """A property: the value that counts, and those that it covers."""
+
+    unit: Annotated[str | None, Field(examples=["degC"])]
+    current: Annotated[TwinValueAnswer | None, Field(description="Null if nothing is known.")]
+    covered: Annotated[list[TwinValueAnswer], Field(description="What sources that count less say.")]
+
+
+class TwinAnswer(TypedDict):
+    """The state of a twin."""
+
+    asset: str
+    asset_type: str
+    plant: str | None
+    line: str | None
+    as_of: Annotated[str, Field(description="Nothing known later was used.", examples=_TIME)]
+    revision: Annotated[int, Field(description="Counts accepted changes; readings do not move it. The ETag.")]
+    properties: dict[str, TwinPropertyAnswer]
+    looked_back_to: Annotated[
+        str | None, Field(description="Some property has no reading since then, and older ones were not looked for.")
+    ]
+
+
+class ListedTwinAnswer(TypedDict):
+    """A twin in a list."""
+
+    asset: str
+    asset_type: str
+    plant: str | None
+    line: str | None
+    revision: int
+
+
+class TwinsAnswer(TypedDict):
+    """Some twins, by name."""
+
+    twins: list[ListedTwinAnswer]
+    next: Annotated[str | None, Field(description="Send as `after` for those that follow; null at the end.")]
+
+
+class TwinEntryAnswer(TypedDict):
+    """One property's part of a transition in a twin's log."""
+
+    number: Annotated[int, Field(description="Its place in the log, from 1; 0 if it is not stored.")]
+    revision: Annotated[int, Field(description="Of the state with it; a rejected one leaves it as it was.")]
+    property: str
+    kind: Annotated[str, Field(description="override, release, simulated or roll_back.", examples=["override"])]
+    source: Source
+    value: Annotated[Value | None, Field(description="Null where an override ends.")]
+    event_time: Annotated[str, Field(examples=_TIME)]
+    known_time: Annotated[str, Field(examples=_TIME)]
+    expires_at: Annotated[str | None, Field(examples=_TIME)]
+    actor: str
+    reason: str | None
+    restores: Annotated[int | None, Field(description="The revision that a roll-back goes back to.")]
+    rejection: Annotated[str | None, Field(description="Why it was rejected; null if it was accepted.")]
+    epoch: NotRequired[int | None]
+    sequence: NotRequired[int | None]
+
+
+class TwinLogAnswer(TypedDict):
+    """A twin's log, the newest first."""
+
+    asset: str
+    entries: list[TwinEntryAnswer]
+    next: Annotated[int | None, Field(description="Send as `before` for older ones; null at the end.")]
+
+
+class TwinChangeAnswer(TypedDict):
+    """An accepted transition."""
+
+    asset: str
+    revision: Annotated[int, Field(description="Of the state with it; the new ETag.")]
+    stored: Annotated[bool, Field(description="False if the same message had been stored before.")]
+    entries: list[TwinEntryAnswer]
+    notes: Annotated[list[str], Field(description="What else there is to know, in words.")]
