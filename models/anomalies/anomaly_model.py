@@ -58,6 +58,10 @@ class AnomalyModel:
         """Score rows between 0 and 1: 0.1 is usual, and one in a hundred held-out healthy rows is above 0.5."""
         return bounded(self.unusualness(x))
 
+    def predict(self, x: Matrix) -> Vector:
+        """Return `scores`, as every estimator predicts."""
+        return self.scores(x)
+
     def contributions(self, x: Matrix) -> Matrix:
         """Return the share of each column in how unusual each row is; (n, n_columns), 0 for columns left out."""
         z = self.screening.standardize(x)

@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from data_contracts.errors import UsageError, did_you_mean
+from models.anomalies.detector_names import ENSEMBLE, NAMES
 from models.anomalies.isolation_forest import Forest, fit_isolation_forest
 from models.anomalies.quadratic import QuadraticForm, fit_mahalanobis, fit_principal_components
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
-
-ENSEMBLE: Final = "anomaly_ensemble"
-"""All detectors together: the mean of their scores, each brought to the scale of its own held-out scores."""
 
 
 class Detector(Protocol):
@@ -51,7 +49,6 @@ def members(name: str) -> tuple[str, ...]:
     if name == ENSEMBLE:
         return tuple(KINDS)
     if name not in KINDS:
-        names = (*KINDS, ENSEMBLE)
-        hint = did_you_mean(name, names) or "Choose one of these"
-        raise UsageError(f"unknown detector {name!r}", f"one of {', '.join(names)}", hint)
+        hint = did_you_mean(name, NAMES) or "Choose one of these"
+        raise UsageError(f"unknown detector {name!r}", f"one of {', '.join(NAMES)}", hint)
     return (name,)

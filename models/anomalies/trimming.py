@@ -7,8 +7,9 @@ References
 ----------
 Rousseeuw & Van Driessen, "A fast algorithm for the minimum covariance determinant estimator", Technometrics 41 (1999),
 doi:10.1080/00401706.1999.10485670 (concentration steps). Boudt, Rousseeuw, Vanduffel & Verdonck, "The minimum
-regularized covariance determinant estimator", Statistics and Computing 30 (2020), doi:10.1007/s11222-019-09869-x (with
-a regularized covariance, for more columns than rows).
+regularized covariance determinant estimator", Statistics and Computing 30 (2020), doi:10.1007/s11222-019-09869-x (for
+more columns than rows). Wilson & Hilferty, "The distribution of chi-square", PNAS 17 (1931),
+doi:10.1073/pnas.17.12.684 (the cube root).
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ Rows = npt.NDArray[np.bool_]
 MOST_LEFT_OUT = 0.25
 """A healthy span of which more than this is left out is not what it is said to be."""
 _STEPS = 30
-_FAR = 4.0  # robust standard deviations of the log distances above their median
+_FAR = 5.0  # robust standard deviations above the median
 _QUARTILE = 0.6744897501960817  # of the standard normal distribution
 
 
@@ -36,11 +37,11 @@ def trusted_rows(z: Matrix) -> Rows:
             break
         half = closest
         distances = fit_mahalanobis(z[half]).scores(z)
-    logs = np.log(np.maximum(distances, 1e-300))
-    middle = float(np.median(logs))
-    spread = max((float(np.quantile(logs, 0.75)) - middle) / _QUARTILE, 1e-9)
-    # The upper quartile lies outside the closest half; were it that of bad rows, none could be told apart.
-    return np.asarray(logs <= middle + _FAR * spread)
+    # The cube root of squared distances is nearly normal, whatever the number of columns. Bad rows lie above the
+    # median, so the spread is that below it.
+    roots = distances ** (2 / 3)
+    middle, lower = (float(np.quantile(roots, share)) for share in (0.5, 0.25))
+    return np.asarray(roots <= middle + _FAR * max((middle - lower) / _QUARTILE, 1e-9))
 
 
 def _closest_half(distances: npt.NDArray[np.float64]) -> Rows:

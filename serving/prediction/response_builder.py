@@ -133,6 +133,8 @@ class ResponseBuilder:
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
+        if artifact.target == "anomaly":
+            answer["anomaly_score"] = value
         add_cycles(answer, artifact.clock)
         cut_off = None if as_of == UNKNOWN else pd.Timestamp(as_of, unit="us", tz="UTC")
         if artifact.about is not None and cut_off is not None:

@@ -9,14 +9,15 @@ from sklearn.ensemble import IsolationForest
 from data_contracts.errors import ModelError, UsageError
 from models.anomalies.anomaly_model import AnomalyModel, fit_anomalies, left_out_counts, names_left_out
 from models.anomalies.blocks import block_numbers, held_out_blocks
-from models.anomalies.detectors import ENSEMBLE, KINDS, members
+from models.anomalies.detector_names import ENSEMBLE, SINGLE
+from models.anomalies.detectors import KINDS, members
 from models.anomalies.isolation_forest import fit_isolation_forest
 from models.anomalies.limits import blocked_limit, chance_of_block, running_median
 from models.anomalies.quadratic import fit_mahalanobis, fit_principal_components
 from models.anomalies.screening import screen
 from models.anomalies.trimming import trusted_rows
 
-DETECTORS = [*KINDS, ENSEMBLE]
+DETECTORS = [*SINGLE, ENSEMBLE]
 
 
 def healthy(n=400, seed=0):
@@ -24,6 +25,11 @@ def healthy(n=400, seed=0):
     rng = np.random.default_rng(seed)
     mixed = rng.normal(size=(n, 6)) @ (np.eye(6) + 0.4)
     return mixed * [1, 10, 0.1, 1, 5, 100] + [0, 50, 3, -2, 1, 1000], np.arange(n, dtype=float)
+
+
+def test_the_names_are_those_of_the_detectors():
+    """Names that need no library say what there is."""
+    assert tuple(KINDS) == SINGLE
 
 
 @given(st.integers(30, 300), st.floats(0, 40), st.integers(2, 8))
