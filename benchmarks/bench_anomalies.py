@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--detectors", nargs="*", default=list(DETECTORS))
+    parser.add_argument("--known", action="store_true", help="leave out what known failures followed")
     parser.add_argument("--window", default="24h")
     parser.add_argument("--regimes", type=int, default=3)
     options = parser.parse_args()
@@ -125,7 +126,7 @@ def main():
     silent = replace(history, failures=history.failures[:0], work_orders=history.work_orders[:0])
     for kind in (*options.detectors, "lightgbm"):
         plan = experiment(kind, options.window, options.regimes)
-        trained = train(plan, history if kind == "lightgbm" else silent)
+        trained = train(plan, history if kind == "lightgbm" or options.known else silent)
         tested = draw_samples(plan, history, now).test[["asset", "as_of"]]
         frame = score(trained.artifact, history, tested)
         column = "probability" if kind == "lightgbm" else "anomaly_score"

@@ -14,7 +14,7 @@ from models.anomalies.blocks import N_BLOCKS, held_out_blocks
 from models.anomalies.detectors import KINDS, Detector, members
 from models.anomalies.screening import MOST_BETWEEN, Screening, screen
 from models.anomalies.stored_arrays import array_from_json, array_to_json
-from models.anomalies.trimming import trusted_rows
+from models.anomalies.trimming import Trimming, trim
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -108,8 +108,8 @@ class FittedAnomalies:
     """A model, and how unusual each row of its healthy span was to detectors that had not seen its block."""
 
     model: AnomalyModel
-    held_out: Vector  # (n_rows,); NaN for rows left out, and for those that no detector could be fitted without
-    trusted: npt.NDArray[np.bool_]  # (n_rows,): the rows it learned from
+    held_out: Vector  # (n_rows,); NaN for those that no detector could be fitted without
+    trusted: npt.NDArray[np.bool_]  # (n_rows,): those that are not unlike the rest
 
 
 def bounded(unusualness: Vector) -> Vector:
@@ -147,12 +147,13 @@ def fit_anomalies(
             "Declare a longer healthy span, or name other channels",
         )
     z = screening.standardize(x)
-    trusted = trusted_rows(z)
+    trimming = trim(z)
+    trusted = trimming.trusted
     fitted, held_out = [], []
     for kind in members(detector):
-        scores = _held_out_scores(kind, z, times, trusted, purge, seed, n_blocks)
-        middle, reach = _scale(scores)
-        fitted.append(Member(kind, KINDS[kind].fit(z[trusted], seed), middle, reach))
+        scores = _held_out_scores(kind, z, times, trimming, purge, seed, n_blocks)
+        middle, reach = _scale(scores[trusted])
+        fitted.append(Member(kind, KINDS[kind].fit(z[trimming.core], seed), middle, reach))
         held_out.append((scores - middle) / reach)
     model = AnomalyModel(screening, tuple(fitted), len(x), int((~trusted).sum()))
     return FittedAnomalies(model, np.asarray(np.mean(held_out, axis=0)), trusted)
@@ -172,17 +173,16 @@ def _held_out_scores(
     kind: str,
     z: Matrix,
     times: Vector,
-    trusted: npt.NDArray[np.bool_],
+    trimming: Trimming,
     purge: float,
     seed: int,
     n_blocks: int,
 ) -> Vector:
     scores = np.full(len(z), np.nan)
     for learn, held_out in held_out_blocks(times, purge, n_blocks):
-        if (learn & trusted).sum() > 1:
-            rows = held_out & trusted
-            scores[rows] = _logarithms(KINDS[kind].fit(z[learn & trusted], seed).scores(z[rows]))
-    if np.isnan(scores).all():
+        if (core := learn & trimming.core).sum() > 1:
+            scores[held_out] = _logarithms(KINDS[kind].fit(z[core], seed).scores(z[held_out]))
+    if np.isnan(scores[trimming.trusted]).all():
         raise ModelError(
             "the healthy span is too short to hold out a part of it with a window on either side",
             f"{n_blocks} blocks of time, each longer than a window",

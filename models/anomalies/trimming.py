@@ -1,7 +1,8 @@
 """Which rows of a healthy span are unlike the rest of it, so that a share of bad rows does not become the norm.
 
-The half of the rows that lies closest together is found by concentration steps: fit, keep the half with the smallest
-distances, fit again. Rows far from that half, on the scale of the distances of all, are left out.
+The rows that lie closest together are found by concentration steps: fit, keep those with the smallest distances, and
+fit again. They are the core that a detector is fitted to. Rows far from it, on the scale of all distances, say nothing
+about how far usual rows go.
 
 References
 ----------
@@ -12,6 +13,9 @@ more columns than rows). Wilson & Hilferty, "The distribution of chi-square", PN
 doi:10.1073/pnas.17.12.684 (the cube root).
 """
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +24,8 @@ from models.anomalies.quadratic import fit_mahalanobis
 Matrix = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 
+CORE = 0.75
+"""The share of the rows that is fitted to: a quarter may be bad."""
 MOST_LEFT_OUT = 0.25
 """A healthy span of which more than this is left out is not what it is said to be."""
 _STEPS = 30
@@ -27,25 +33,37 @@ _FAR = 5.0  # robust standard deviations above the median
 _QUARTILE = 0.6744897501960817  # of the standard normal distribution
 
 
-def trusted_rows(z: Matrix) -> Rows:
-    """Mark the standardized rows (n, n_columns) to learn from: all but those far from the closest half."""
+@dataclass(frozen=True)
+class Trimming:
+    """Which rows of a healthy span are learned from."""
+
+    core: Rows  # the closest rows: what is usual, and how columns relate
+    trusted: Rows  # these, and the others that are not far from them: how far usual rows go
+
+
+def trim(z: Matrix) -> Trimming:
+    """Find the core of standardized rows (n, n_columns), and the rows that are not far from it.
+
+    Bad rows that were fitted to would stretch the covariance just where faults lead, and hide them.
+    """
     distances = np.sqrt((z**2).mean(axis=1))
-    half: Rows | None = None
+    core: Rows | None = None
     for _ in range(_STEPS):
-        closest = _closest_half(distances)
-        if half is not None and (closest == half).all():
+        closest = _closest(distances)
+        if core is not None and (closest == core).all():
             break
-        half = closest
-        distances = fit_mahalanobis(z[half]).scores(z)
+        core = closest
+        distances = fit_mahalanobis(z[core]).scores(z)
     # The cube root of squared distances is nearly normal, whatever the number of columns. Bad rows lie above the
     # median, so the spread is that below it.
     roots = distances ** (2 / 3)
     middle, lower = (float(np.quantile(roots, share)) for share in (0.5, 0.25))
-    return np.asarray(roots <= middle + _FAR * max((middle - lower) / _QUARTILE, 1e-9))
+    trusted = roots <= middle + _FAR * max((middle - lower) / _QUARTILE, 1e-9)
+    return Trimming(_closest(distances), np.asarray(trusted))
 
 
-def _closest_half(distances: npt.NDArray[np.float64]) -> Rows:
+def _closest(distances: npt.NDArray[np.float64]) -> Rows:
     order = np.argsort(distances, kind="stable")
     closest = np.zeros(len(distances), dtype=np.bool_)
-    closest[order[: (len(order) + 1) // 2]] = True
+    closest[order[: math.ceil(CORE * len(order))]] = True
     return closest
