@@ -1,8 +1,8 @@
 """Which rows of a healthy span are unlike the rest of it, so that a share of bad rows does not become the norm.
 
 The rows that lie closest together are found by concentration steps: fit, keep those with the smallest distances, and
-fit again. They are the core that a detector is fitted to. Rows far from it, on the scale of all distances, say nothing
-about how far usual rows go.
+fit again. They are the core that a detector is fitted to. Rows far from it, on the scale of all distances, are said
+to be unlike the rest.
 
 References
 ----------
@@ -38,7 +38,7 @@ class Trimming:
     """Which rows of a healthy span are learned from."""
 
     core: Rows  # the closest rows: what is usual, and how columns relate
-    trusted: Rows  # these, and the others that are not far from them: how far usual rows go
+    trusted: Rows  # these, and the others that are not far from them
 
 
 def trim(z: Matrix) -> Trimming:

@@ -19,7 +19,6 @@ _HIGHEST = float(np.nextafter(1.0, 0.0))
 def limit_at_rate(
     train: pd.DataFrame,
     unusualness: npt.NDArray[np.float64],
-    trusted: npt.NDArray[np.bool_],
     *,
     per_asset_month: float,
     terms: Terms,
@@ -27,18 +26,17 @@ def limit_at_rate(
     """Choose the lowest limit at which held-out samples raise no more alarms per asset-month than declared.
 
     Takes samples (asset, as_of) with how unusual each is to detectors that had not seen its block, NaN where none
-    scored it, and which are trusted. Alarm episodes of these are counted where enough are allowed. Elsewhere the limit
-    follows from the highest of all samples of each asset in each block: too few to tell bad from rare.
+    scored it. Alarm episodes are counted where enough are allowed; elsewhere the limit follows from the highest sample
+    of each asset in each block. Samples unlike the rest count too: if they are bad, the limit is too high and not too low.
     """
     scored = ~np.isnan(unusualness)
     held_out = train.loc[scored, ["asset", "as_of"]].assign(probability=bounded(unusualness[scored]), state="negative")
-    learned = held_out[trusted[scored]]
     months = _asset_months(held_out)
     assets = max(held_out["asset"].nunique(), 1)
     if per_asset_month * months >= _FEWEST_ALARMS:
         budget = AlarmBudget(per_asset_month * assets, SPANS["month"])
         chosen = within_budget(
-            learned,
+            held_out,
             pd.DataFrame({"asset": pd.Series(dtype="str"), "event_time": pd.Series(dtype="datetime64[us, UTC]")}),
             terms=terms,
             budget=budget,
