@@ -21,9 +21,8 @@ def learned_from(model: AnomalyModel, columns: Sequence[str]) -> tuple[str, ...]
         lines.append(f"{len(names):,} left out as {_WHY[reason]}: {', '.join(names[:_SHOWN])}{more}")
     share = model.rows_left_out / max(model.rows, 1)
     if model.rows_left_out:
-        lines.append(
-            f"{model.rows_left_out:,} of {model.rows:,} samples ({share:.1%}) are unlike the rest and were not fitted to"
-        )
+        counted = f"{model.rows_left_out:,} of {model.rows:,} samples ({share:.1%})"
+        lines.append(f"{counted} are unlike the rest, and not fitted to")
     if share > MOST_LEFT_OUT:
         lines.append(
             f"the healthy span is not what it is said to be: more than {MOST_LEFT_OUT:.0%} of it is unlike the rest; "

@@ -27,7 +27,7 @@ def limit_at_rate(
 
     Takes samples (asset, as_of) with how unusual each is to detectors that had not seen its block, NaN where none
     scored it. Alarm episodes are counted where enough are allowed; elsewhere the limit follows from the highest sample
-    of each asset in each block. Samples unlike the rest count too: if they are bad, the limit is too high and not too low.
+    of each asset in each block. Samples unlike the rest count: if they are bad, the limit is too high, not too low.
     """
     scored = ~np.isnan(unusualness)
     held_out = train.loc[scored, ["asset", "as_of"]].assign(probability=bounded(unusualness[scored]), state="negative")

@@ -33,17 +33,27 @@ def without_failures(plant: History) -> History:
     return replace(plant, failures=plant.failures[:0], work_orders=plant.work_orders[:0])
 
 
-def test_failures_that_nobody_reported_are_announced(plant: History, describe: Describe) -> None:
-    """Learned without any failure, its alarms announce those that were reported later."""
-    reported = plant.failures["event_time"] >= pd.Timestamp("2026-02-10", tz="UTC")
-    late = replace(plant, failures=plant.failures[reported], work_orders=plant.work_orders[:0])
-    trained = train(describe(*ANOMALY), late)
-    metrics = trained.evaluation.metrics
-    assert metrics["failures_caught"] >= 0.7 * metrics["failures_total"] > 0
-    assert metrics["false_alarms_per_asset_month"] < 4.0
+def test_alarms_announce_failures_once_known_ones_are_left_out(plant: History, describe: Describe) -> None:
+    """Learned from what no known failure followed, it announces most later failures at the declared rate."""
+    metrics = train(describe(*ANOMALY), plant).evaluation.metrics
+    assert metrics["failures_caught"] >= 0.8 * metrics["failures_total"] > 0
+    assert metrics["false_alarms_per_asset_month"] <= 1.0
     assert 0 <= metrics["false_alarm_rate"] < 0.1
-    assert 0 < metrics["care_score"] <= 1
+    assert metrics["care_coverage"] > 0.5
+    assert np.isnan(metrics["care_score"])  # every asset of the test failed: none shows what healthy running looks like
     assert "brier" not in metrics
+
+
+def test_failures_that_nobody_reported_cost_alarms_and_not_the_rate(plant: History, describe: Describe) -> None:
+    """A fifth of the span precedes failures nobody told of: it is said, some are announced, and the rate holds."""
+    reported = plant.failures["event_time"] >= pd.Timestamp("2026-02-10", tz="UTC")
+    trained = train(
+        describe(*ANOMALY), replace(plant, failures=plant.failures[reported], work_orders=plant.work_orders[:0])
+    )
+    assert trained.columns_reason is not None
+    assert "unlike the rest" in trained.columns_reason
+    assert trained.evaluation.metrics["failures_caught"] > 0
+    assert trained.evaluation.metrics["false_alarms_per_asset_month"] <= 1.0
 
 
 def test_a_plant_without_failures_gets_a_model_too(plant: History, describe: Describe) -> None:
