@@ -19,7 +19,6 @@ _HIGHEST = float(np.nextafter(1.0, 0.0))
 def limit_at_rate(
     train: pd.DataFrame,
     unusualness: npt.NDArray[np.float64],
-    trusted: npt.NDArray[np.bool_],
     *,
     per_asset_month: float,
     terms: Terms,
@@ -27,8 +26,8 @@ def limit_at_rate(
     """Choose the lowest limit at which held-out samples raise no more alarms per asset-month than declared.
 
     Takes samples (asset, as_of) with how unusual each is to detectors that had not seen its block, NaN where none
-    scored it, and which are not unlike the rest. Alarm episodes of these are counted where enough are allowed. Elsewhere
-    the limit follows from the highest of all samples of each asset in each block: few cannot tell bad from rare.
+    scored it. Alarm episodes are counted where enough are allowed; elsewhere the limit follows from the highest sample
+    of each asset in each block. Samples unlike the rest count: if they are bad, the limit is too high, not too low.
     """
     scored = ~np.isnan(unusualness)
     held_out = train.loc[scored, ["asset", "as_of"]].assign(probability=bounded(unusualness[scored]), state="negative")
@@ -37,7 +36,7 @@ def limit_at_rate(
     if per_asset_month * months >= _FEWEST_ALARMS:
         budget = AlarmBudget(per_asset_month * assets, SPANS["month"])
         chosen = within_budget(
-            held_out[trusted[scored]],
+            held_out,
             pd.DataFrame({"asset": pd.Series(dtype="str"), "event_time": pd.Series(dtype="datetime64[us, UTC]")}),
             terms=terms,
             budget=budget,
@@ -67,4 +66,5 @@ def limit_at_rate(
 
 def _asset_months(held_out: pd.DataFrame) -> float:
     watched = held_out.groupby("asset")["as_of"]
-    return float((watched.max() - watched.min()).sum() / SPANS["month"])
+    watched_for = pd.Timedelta((watched.max() - watched.min()).sum())
+    return float(watched_for / SPANS["month"])

@@ -121,7 +121,7 @@ def _fit_anomaly(
     fitted = fit_detector(experiment, x, samples.train)
     terms = required_terms(experiment, history, samples.train["as_of"].max() + experiment.purge)
     rate = experiment.alarms.per_asset_month or FALSE_ALARMS_PER_ASSET_MONTH
-    chosen = limit_at_rate(samples.train, fitted.held_out, fitted.trusted, per_asset_month=rate, terms=terms)
+    chosen = limit_at_rate(samples.train, fitted.held_out, per_asset_month=rate, terms=terms)
     next(step)
     ranges = reference_ranges(x[fitted.trusted])
     artifact = _artifact(experiment, history, recipe, fitted.model, contract, chosen, (), ranges)

@@ -44,16 +44,16 @@ def test_alarms_announce_failures_once_known_ones_are_left_out(plant: History, d
     assert "brier" not in metrics
 
 
-def test_failures_that_nobody_reported_are_announced_too(plant: History, describe: Describe) -> None:
-    """A fifth of the span precedes failures that nobody reported: it is said, and the later ones are announced."""
+def test_failures_that_nobody_reported_cost_alarms_and_not_the_rate(plant: History, describe: Describe) -> None:
+    """A fifth of the span precedes failures that nobody reported: it is said, few are announced, and the rate holds."""
     reported = plant.failures["event_time"] >= pd.Timestamp("2026-02-10", tz="UTC")
     trained = train(
         describe(*ANOMALY), replace(plant, failures=plant.failures[reported], work_orders=plant.work_orders[:0])
     )
     assert trained.columns_reason is not None
     assert "unlike the rest" in trained.columns_reason
-    assert trained.evaluation.metrics["failures_caught"] > 0.5 * trained.evaluation.metrics["failures_total"]
-    assert trained.evaluation.metrics["false_alarms_per_asset_month"] < 4.0
+    assert trained.evaluation.metrics["failures_caught"] > 0
+    assert trained.evaluation.metrics["false_alarms_per_asset_month"] <= 1.0
 
 
 def test_a_plant_without_failures_gets_a_model_too(plant: History, describe: Describe) -> None:
@@ -189,9 +189,7 @@ def test_the_limit_keeps_to_the_declared_rate_on_what_was_held_out() -> None:
     train_rows = pd.concat([pd.DataFrame({"asset": f"m{n}", "as_of": as_of}) for n in range(10)], ignore_index=True)
     unusual = rng.normal(size=len(train_rows))
     terms = Terms(pd.Timedelta(0), 48 * HOUR, 24 * HOUR, pd.Timedelta(0), 48 * HOUR)
-    limits = [
-        limit_at_rate(train_rows, unusual, unusual < 9, per_asset_month=rate, terms=terms) for rate in (2.0, 0.5, 0.05)
-    ]
+    limits = [limit_at_rate(train_rows, unusual, per_asset_month=rate, terms=terms) for rate in (2.0, 0.5, 0.05)]
     values = [limit.value for limit in limits]
     assert values == sorted(values)
     assert "held out raise at most 2 alarms" in limits[0].reason
