@@ -2,7 +2,8 @@
 
 model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
 model.txt      the trees, when the learner is LightGBM; or
-model.skops    the scikit-learn estimator, of reviewed types only
+model.skops    the scikit-learn estimator, of reviewed types only; or
+detector.json  the arrays of an anomaly detector
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from data_contracts.errors import ModelError, NotFoundError
 from features.clock import TIME, Clock
 from features.names import format_duration, parse_duration
 from features.recipe.recipe import Recipe
+from models.anomalies.detector_names import NAMES as DETECTORS
 from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
 from models.conformal.interval_table import IntervalTable
@@ -29,11 +31,11 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
-from models.estimators.targets import Target
+from models.estimators.targets import SCORES, Target
 from models.labels.breakdowns import NO_TIME
 from models.labels.condition import PredictedCondition
 
-_TEXT_FILE, _SKOPS_FILE = "model.txt", "model.skops"
+_TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Artifact:
     Parameters
     ----------
     target
-        ``"failure"`` (a probability), ``"remaining_life"`` (hours) or ``"condition"`` (a measured value).
+        ``"failure"`` (a probability), ``"remaining_life"`` (hours), ``"condition"`` (a measured value) or ``"anomaly"``
+        (a score between 0 and 1).
     estimator
         The learner's name.
     recipe
@@ -128,7 +131,7 @@ class Artifact:
     @property
     def claim(self) -> pd.Timedelta:
         """Return how far a prediction looks ahead, as `Experiment.purge` does; zero if nothing says how far."""
-        if self.target == "failure":
+        if self.target in SCORES:
             return self.lead + (self.horizon or NO_TIME)
         return (self.horizon if self.target == "condition" else self.cap) or NO_TIME
 
@@ -148,7 +151,7 @@ class Artifact:
         return hashlib.sha256(self._json().encode()).hexdigest()
 
     def predict(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Predict the probability of a failure, or the hours of remaining life.
+        """Predict the probability of a failure, the hours of remaining life, a condition's value, or an anomaly score.
 
         Parameters
         ----------
@@ -232,7 +235,7 @@ class Artifact:
         """Mark the predictions that call for an alert, shape (n_rows,)."""
         if self.threshold is None:
             return np.zeros(len(predictions), dtype=np.bool_)
-        if self.target == "failure":
+        if self.target in SCORES:
             return np.asarray(predictions >= self.threshold, dtype=np.bool_)
         return np.asarray(predictions <= self.threshold, dtype=np.bool_)
 
@@ -361,6 +364,8 @@ def units_to_keep(contract: Contract | None) -> dict[str, str]:
 
 
 def _file_name(kind: str) -> str:
+    if kind in DETECTORS:
+        return _DETECTOR_FILE
     return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
 
 

@@ -1,4 +1,4 @@
-"""What drives a prediction: feature contributions (Tree SHAP) summed by channel, described for mechanics."""
+"""What drives a prediction: contributions (Tree SHAP, or a detector's own) by channel, described for mechanics."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,17 +33,20 @@ class Driver:
 
 
 def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> list[tuple[Driver, ...]]:
-    """Return the largest drivers of each row of features, largest first; none for a learner other than LightGBM.
+    """Return the largest drivers of each row of features; none for learners other than LightGBM and detectors.
 
     Each feature's contribution to the score (Tree SHAP, LightGBM's ``pred_contrib``) is summed by channel. A model of
     several horizons has a score for each interval; their contributions are weighted by how much each score moves the
     probability that decides alerts: in proportion to the interval's hazard, given that the asset survives the others.
     """
-    if artifact.estimator != "lightgbm":
+    if artifact.estimator != "lightgbm" and artifact.target != "anomaly":
         return [()] * len(features)
     explainer = _explainer(_CacheKey(artifact))
     x = artifact.matrix(features)
-    contributions = _contributions(artifact, explainer.trees, x)
+    if explainer.trees is None:
+        contributions = np.asarray(artifact.model.contributions(x), dtype=np.float64)
+    else:
+        contributions = _contributions(artifact, explainer.trees, x)
     # Fewer hours of remaining life are more risk; a condition's value rises, or falls.
     risk = -contributions if artifact.target == "remaining_life" else contributions
     return [explainer.drivers(row, values, most) for row, values in zip(risk, x, strict=True)]
@@ -53,7 +56,7 @@ def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> lis
 class _Explainer:
     """What explaining a model needs, prepared once for it."""
 
-    trees: TreeContributions
+    trees: TreeContributions | None  # None for anomalies
     channels: tuple[str, ...]
     columns: tuple[npt.NDArray[np.intp], ...]  # of each channel, the indices of its columns
     describers: tuple[Describer, ...]  # of each column
@@ -107,7 +110,7 @@ def _explainer(key: _CacheKey) -> _Explainer:
     channels = tuple(dict.fromkeys(channel_of))
     units = artifact.units or _units(artifact.recipe.asset_type)
     return _Explainer(
-        trees=TreeContributions.from_text(artifact.model.text),
+        trees=None if artifact.target == "anomaly" else TreeContributions.from_text(artifact.model.text),
         channels=channels,
         columns=tuple(np.flatnonzero(np.array([own == channel for own in channel_of])) for channel in channels),
         describers=tuple(

@@ -22,7 +22,12 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 
 FloatArray = npt.NDArray[np.float64]
-_COLUMNS: Final = {"failure": "probability", "remaining_life": "remaining_life_h", "condition": "condition"}
+_COLUMNS: Final = {
+    "failure": "probability",
+    "remaining_life": "remaining_life_h",
+    "condition": "condition",
+    "anomaly": "anomaly_score",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.Da
         One row per cut-off, in order, with ``asset``, ``as_of``, ``probability`` (NaN for remaining life),
         ``remaining_life_h`` (hours; NaN for failures), ``interval_low`` and ``interval_high`` (around the number; NaN
         without intervals), ``threshold`` (NaN when the model never alerts), ``alert``, and ``reason``: why there is no
-        prediction, null where there is one. A model of a condition's value gives it as ``condition``. There is no
+        prediction, null where there is one. A model of a condition's value gives it as ``condition``, a
+        model of anomalies its score as ``anomaly_score``. There is no
         prediction, and no alert, where a feature is infinite, where the rule for gaps withholds the telemetry features
         of every channel and window of the model, and where most readings lie beyond every operating regime of the
         training.

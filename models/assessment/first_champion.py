@@ -14,6 +14,9 @@ _WITHOUT = {
 }
 
 
+_DECLARED = "declared_false_alarms_per_asset_month"
+
+
 @dataclass(frozen=True)
 class FirstChampion:
     """Whether a model without a predecessor may serve, and why."""
@@ -25,7 +28,8 @@ class FirstChampion:
 def judge_first(metrics: Mapping[str, float]) -> FirstChampion:
     """Judge a model by the metrics of its evaluation.
 
-    A model that alerts must cost less on its test samples than never acting, always acting and acting by the calendar,
+    A detector of anomalies must not raise more false alarms than it declares, unless chance may explain them. Another
+    model that alerts must cost less on its test samples than never acting, always acting and acting by the calendar,
     or, with an alarm budget, catch more failures than inspections at random; and chance must not be likely to rank as
     well (`models.assessment.ranking`). One that predicts a number must be closer than the mean of its training samples.
     """
@@ -36,6 +40,13 @@ def judge_first(metrics: Mapping[str, float]) -> FirstChampion:
 
 
 def _objections(m: Mapping[str, float]) -> Iterator[str]:
+    if _DECLARED in m:
+        if m["false_alarms_by_chance"] < _SIGNIFICANT:
+            yield (
+                f"raised {m['false_alarms']:.0f} false alarms in {m['asset_months']:.3g} asset-months of the test, "
+                f"and declares {m[_DECLARED]:g} per asset-month (p = {m['false_alarms_by_chance']:.2g})"
+            )
+        return
     if "rmse_mean" in m:
         error = m.get("rmse_capped", m.get("rmse", math.nan))
         if math.isnan(error):
@@ -76,6 +87,11 @@ def _cost_objections(m: Mapping[str, float]) -> Iterator[str]:
 
 
 def _merits(m: Mapping[str, float]) -> str:
+    if _DECLARED in m:
+        return (
+            f"its false alarms ({m['false_alarms']:.0f} in {m['asset_months']:.3g} asset-months of the test) are not "
+            f"more than the {m[_DECLARED]:g} per asset-month that it declares"
+        )
     if "rmse_mean" in m:
         error = m.get("rmse_capped", m.get("rmse", math.nan))
         return f"it is closer than the mean (RMSE {error:.3g}, of the mean {m['rmse_mean']:.3g})"

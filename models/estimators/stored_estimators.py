@@ -3,6 +3,8 @@
 from typing import Any, cast
 
 from data_contracts.errors import ModelError
+from models.anomalies.anomaly_model import AnomalyModel
+from models.anomalies.detector_names import NAMES
 from models.estimators import estimators
 from models.estimators.lightgbm_learner import LightGBM
 from models.estimators.targets import Target
@@ -12,6 +14,8 @@ def store_estimator(kind: str, model: Any) -> bytes:
     """Turn a fitted estimator into LightGBM text or a skops file, refusing types that are not reviewed."""
     if isinstance(model, LightGBM):
         return model.text.encode()
+    if isinstance(model, AnomalyModel):
+        return model.to_bytes()
     import skops.io
 
     stored = cast("bytes", skops.io.dumps(model))
@@ -23,6 +27,8 @@ def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
     """Turn bytes of `store_estimator` back into the fitted estimator, refusing types that are not reviewed."""
     if kind == "lightgbm":
         return LightGBM(target, {}, 0).read(stored.decode())
+    if kind in NAMES:
+        return AnomalyModel.from_bytes(stored)
     import skops.io
 
     _refuse_untrusted(kind, stored)

@@ -31,7 +31,8 @@ from features.setting_types import (
     Span,
 )
 from features.telemetry.gaps import Gaps
-from models.estimators.targets import Target
+from models.anomalies.detector_names import NAMES as DETECTORS
+from models.estimators.targets import SCORES, Target
 from models.experiment.alarm_budget import Budget
 from models.experiment.cycles import read_cycles
 from models.experiment.evaluation_plan import EvaluationPlan
@@ -91,6 +92,13 @@ class LabelPlan:
     """Beyond which side of the threshold the condition is bad; above by default."""
     reporting_delay: Span | None = None
     """How long a report may take; by default the 95th percentile of the data's."""
+    healthy_from: Moment | None = None
+    """With target anomaly: learn from cut-offs from this time on (UTC); from the first by default."""
+    healthy_until: Moment | None = None
+    """With target anomaly: learn from cut-offs before this time (UTC); all before the test by default."""
+    healthy_for: PositiveSpan | None = None
+    """With target anomaly: learn from the first cut-offs of each asset, for so long; from all by default. Those that a
+    known failure follows within lead and horizon are never learned from."""
 
     def __post_init__(self) -> None:
         if self.horizons is None:
@@ -100,6 +108,11 @@ class LabelPlan:
             raise WrongValueError("horizons", listed, "ascending durations, each above zero")
         if self.horizon not in self.horizons:
             raise WrongValueError("horizons", listed, "label.horizon among them, for alarms are decided by it")
+
+    @property
+    def healthy(self) -> tuple[pd.Timestamp | None, pd.Timestamp | None, pd.Timedelta | None]:
+        """Return what declares the healthy span."""
+        return self.healthy_from, self.healthy_until, self.healthy_for
 
     @property
     def several(self) -> tuple[pd.Timedelta, ...]:
@@ -221,6 +234,8 @@ class AlarmPlan:
     budget: Budget | None = None
     """How many alarm episodes the whole fleet may raise; the threshold is then the lowest that keeps to it, whatever
     the costs."""
+    per_asset_month: Annotated[Number, Field(gt=0)] | None = None
+    """With target anomaly: how many false alarms an asset may raise in 30 days; 0.5 by default."""
 
 
 @configuration
@@ -272,7 +287,8 @@ class Experiment:
     name: Name
     """The experiment's name, and that of the model it registers unless `model` names another."""
     target: Target
-    """What is predicted: whether an asset fails within the horizon, its remaining life, or the value of a condition."""
+    """What is predicted: whether an asset fails within the horizon, its remaining life, a condition's value, or how
+    unusual its telemetry is (anomaly)."""
     data: DataPlan
     windows: WindowPlan
     split: SplitPlan
@@ -290,6 +306,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.target == "failure" and self.label.horizon is None:
             raise WrongValueError("label.horizon", "is missing", "a duration for target failure")
+        self._check_anomaly()
         if self.target != "failure" and self.label.horizons is not None:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
         if self.target != "failure" and self.alarms.budget is not None:
@@ -300,6 +317,30 @@ class Experiment:
                 self.features.gaps.check_windows(self.windows.window)
             except UsageError as error:
                 raise WrongValueError("features.gaps.interval", error.found, error.expected, error.remedy) from error
+
+    def _check_anomaly(self) -> None:
+        if self.target != "anomaly":
+            if self.alarms.per_asset_month is not None:
+                raise WrongValueError(
+                    "alarms.per_asset_month", "is given", "none unless target is anomaly", "Remove it"
+                )
+            if any(part is not None for part in self.label.healthy):
+                raise WrongValueError("label.healthy_from", "is given", "no healthy span unless target is anomaly")
+            return
+        if self.label.horizon is None:
+            expected = "how long after an alarm a failure or a finding bears it out"
+            raise WrongValueError("label.horizon", "is missing", expected)
+        if self.estimator.kind not in DETECTORS:
+            raise WrongValueError("estimator.kind", f"is {self.estimator.kind!r}", f"one of {', '.join(DETECTORS)}")
+        if self.estimator.params:
+            raise WrongValueError("estimator.params", "is given", "none for a detector", "Remove it")
+        if self.estimator.calibration != "none":
+            raise WrongValueError("estimator.calibration", "is given", "none for a detector", "Remove it")
+        if self.features.keep:
+            raise WrongValueError("features.keep", "is given", "0, as there are no labels to choose columns by")
+        if self.split.crossed:
+            raise WrongValueError("split.kind", f"is {self.split.kind!r}", '"time" or "asset" for target anomaly')
+        _check_order(self.label.healthy_from, self.label.healthy_until, "label.healthy_until", "label.healthy_from")
 
     def _check_condition(self) -> None:
         label, channels = self.label, self.features.channels or ()
@@ -328,7 +369,7 @@ class Experiment:
     @property
     def purge(self) -> pd.Timedelta:
         """Return how far a label looks ahead: lead + horizon, the horizon of a condition, or the cap of the life."""
-        if self.target == "failure":
+        if self.target in SCORES:
             return self.label.lead + (self.label.horizon or NO_TIME)
         return (self.label.horizon if self.target == "condition" else self.label.cap) or NO_TIME
 

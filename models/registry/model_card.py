@@ -54,6 +54,11 @@ def _prediction_target(trained: Trained) -> str:
     artifact, clock = trained.artifact, trained.artifact.clock
     if artifact.target == "condition":
         target = _condition(trained)
+    elif artifact.target == "anomaly":
+        target = (
+            "how unusual its telemetry is, compared with the healthy span it learned from: 0.1 is usual, and one in a "
+            "hundred healthy samples that were held out is above 0.5"
+        )
     elif artifact.target == "remaining_life":
         cap = "" if artifact.cap is None else f", at most {clock.duration(artifact.cap)}"
         target = f"the {clock.unit([]).plural} until {_event(trained, 'the next failure')}{cap}"
@@ -217,17 +222,24 @@ def _alerts(trained: Trained) -> str:
     if threshold is None:
         reason = "it predicts a value" if trained.artifact.target == "condition" else "the experiment has no horizon"
         return f"## Alerts\n\nNone: {reason}."
-    unit = "a probability of at least" if trained.artifact.target == "failure" else "remaining life of at most"
+    unit = _ALERT_AT[trained.artifact.target]
     value = f"{threshold.value:.6g}"
     if trained.artifact.target == "remaining_life":
         value = trained.artifact.clock.amount(threshold.value, ".6g")
     prices = f"A missed failure costs {costs.missed_failure:g}, a false alarm {costs.false_alarm:g}; alerts"
-    if trained.experiment.alarms.budget is not None:
+    if trained.experiment.alarms.budget is not None or trained.artifact.target == "anomaly":
         prices = "The costs of errors did not decide. Alerts"
     return (
         f"## Alerts\n\nAt {unit} {value}: {threshold.reason}. {prices} no more than "
         f"{trained.artifact.clock.duration(trained.experiment.alarms.gap)} apart are one alarm."
     )
+
+
+_ALERT_AT = {
+    "failure": "a probability of at least",
+    "anomaly": "an anomaly score of at least",
+    "remaining_life": "remaining life of at most",
+}
 
 
 def _gap_limits(gaps: Gaps | None, clock: Clock) -> list[str]:
@@ -256,6 +268,9 @@ def _limits(trained: Trained) -> str:
         *_regime_limits(trained.artifact.recipe.regimes),
         "Its figures hold for machines run as those of the test samples were.",
     ]
+    if trained.artifact.target == "anomaly":
+        limits.append(f"It learned from {trained.columns_reason}.")
+        limits.append("Its score is no probability: what is unusual need not fail, and what fails need not be unusual.")
     condition, threshold = trained.experiment.label.condition, trained.experiment.label.threshold
     if condition is not None and condition not in (trained.experiment.features.channels or ()):
         limits.append(f"`{condition}` is no feature: the model needs no measurement of it.")

@@ -100,7 +100,17 @@ def _coverage_plot(trained: Trained, unit: str, size: float) -> dict[str, Callab
     return {"coverage_by_stage": lambda axes: _coverage_by_stage(axes, stages, level, unit, size)}
 
 
-_PLOTS = {"failure": _failure_plots, "remaining_life": _life_plots, "condition": _condition_plots}
+def _anomaly_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+    leads = trained.evaluation.lead_times_h
+    return {"lead_times": lambda axes: _lead_times(axes, leads, trained.artifact.clock)} if len(leads) else {}
+
+
+_PLOTS = {
+    "failure": _failure_plots,
+    "remaining_life": _life_plots,
+    "condition": _condition_plots,
+    "anomaly": _anomaly_plots,
+}
 
 
 def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None) -> None:

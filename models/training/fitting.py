@@ -16,8 +16,11 @@ from data_contracts.tables.history import History
 from features.clock import clock_of
 from features.extraction.extract import extract
 from features.recipe.recipe import Recipe
+from models.anomalies.anomaly_model import FittedAnomalies, fit_anomalies
+from models.anomalies.sentences import learned_from
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
+from models.assessment.anomaly_thresholds import limit_at_rate
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
 from models.conformal.coverage import HIGH, LOW
 from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals
@@ -33,9 +36,13 @@ from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import cross_calibrate, fit_calibration, interval_folds, predict_out_of_fold
-from models.training.samples import Samples, alarm_terms
+from models.training.samples import Samples, alarm_terms, required_terms
 
 Matrix = npt.NDArray[np.float64]
+
+
+FALSE_ALARMS_PER_ASSET_MONTH = 0.5
+"""Of a model of anomalies, unless the experiment declares another rate."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ def fit_model(
     train_features = features.iloc[: len(samples.train)]
     _check_windows(experiment, history, recipe, train_features)
     next(step)
+    if experiment.target == "anomaly":
+        return _fit_anomaly(experiment, history, samples, contract, recipe, features, step)
     recipe = drop_uninformative(recipe.reduce(choice.columns), train_features)
     x = learned_matrix(samples, features, recipe.output)
     ranges = usual_ranges(experiment, x, samples)
@@ -92,6 +101,49 @@ def fit_model(
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     return Fitted(artifact, chosen, importances, train_features, test, choice.reason)
+
+
+def _fit_anomaly(
+    experiment: Experiment,
+    history: History,
+    samples: Samples,
+    contract: Contract | None,
+    recipe: Recipe,
+    features: pd.DataFrame,
+    step: Iterator[None],
+) -> Fitted:
+    """Fit a detector to what was measured in the healthy span, its limit by blocks of it that are held out."""
+    context = set(recipe.context.columns)
+    # Ages and counts of events grow for ever: what an asset is, rather than how it runs.
+    recipe = recipe.reduce(column for column in recipe.output if column not in context)
+    x = feature_matrix(features.iloc[: len(samples.train)], recipe.output)
+    next(step)
+    fitted = fit_detector(experiment, x, samples.train)
+    terms = required_terms(experiment, history, samples.train["as_of"].max() + experiment.purge)
+    rate = experiment.alarms.per_asset_month or FALSE_ALARMS_PER_ASSET_MONTH
+    chosen = limit_at_rate(samples.train, fitted.held_out, per_asset_month=rate, terms=terms)
+    next(step)
+    ranges = reference_ranges(x[fitted.trusted])
+    artifact = _artifact(experiment, history, recipe, fitted.model, contract, chosen, (), ranges)
+    test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
+    reason = "; ".join(learned_from(fitted.model, recipe.output))
+    none = estimators.importances(fitted.model, artifact.columns)
+    return Fitted(artifact, chosen, none, features.iloc[: len(samples.train)], test, reason)
+
+
+def fit_detector(experiment: Experiment, x: Matrix, train: pd.DataFrame) -> FittedAnomalies:
+    """Fit the experiment's detector to the features of training samples; hours are the unit of its purge."""
+    hours = (train["as_of"] - train["as_of"].min()).dt.total_seconds().to_numpy(np.float64) / 3600.0
+    # A window "from the start" is no longer than the span itself; the shorter ones say what neighbours share.
+    window = min(max(experiment.windows.window), pd.Timedelta(hours=float(np.ptp(hours)) / 10.0))
+    return fit_anomalies(
+        x,
+        hours,
+        detector=experiment.estimator.kind,
+        purge=window / pd.Timedelta(hours=1),
+        assets=pd.factorize(train["asset"])[0],
+        seed=experiment.seed,
+    )
 
 
 def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.history import History
+from models.assessment.anomaly_figures import anomaly_metrics
 from models.assessment.budget_figures import budget_metrics
 from models.assessment.decision_metrics import horizon_metrics
 from models.assessment.ranking_report import ranking_report
@@ -15,7 +16,7 @@ from models.conformal.coverage import interval_figures
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
-from models.training.fitting import TestPredictions
+from models.training.fitting import FALSE_ALARMS_PER_ASSET_MONTH, TestPredictions
 from models.training.samples import CAPPED_LIFE, Samples, required_terms
 
 
@@ -42,6 +43,9 @@ def evaluate(
     evaluation = evaluate_failures(
         predicted, history, terms=terms, costs=experiment.costs, known_until=known_until, trained_on=samples.train
     )
+    if experiment.target == "anomaly":
+        rate = experiment.alarms.per_asset_month or FALSE_ALARMS_PER_ASSET_MONTH
+        return replace(evaluation, metrics=anomaly_metrics(predicted, evaluation.metrics, declared=rate))
     more = ranking_report(experiment, history, predicted)
     if (budget := experiment.alarms.budget) is not None:
         more |= budget_metrics(predicted, evaluation.metrics, budget=budget, terms=terms)

@@ -291,7 +291,29 @@ def _label_condition(
     return drawn.assign(condition=values, target=values)
 
 
-_LABELS: Final = {"failure": _label_failures, "remaining_life": _label_life, "condition": _label_condition}
+def _label_anomaly(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, known_until: pd.Timestamp
+) -> pd.DataFrame:
+    """Label as for failures, to evaluate by; the targets are those of the healthy span, all alike."""
+    labelled = _label_failures(experiment, history, drawn, known_until)
+    start, end, length = experiment.label.healthy
+    as_of = labelled["as_of"]
+    healthy = labelled["state"] != LabelState.POSITIVE
+    if start is not None:
+        healthy &= as_of >= start
+    if end is not None:
+        healthy &= as_of < end
+    if length is not None:
+        healthy &= as_of < labelled.groupby("asset")["as_of"].transform("min") + length
+    return labelled.assign(target=np.where(healthy, 0.0, np.nan))
+
+
+_LABELS: Final = {
+    "failure": _label_failures,
+    "remaining_life": _label_life,
+    "condition": _label_condition,
+    "anomaly": _label_anomaly,
+}
 
 
 def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None:

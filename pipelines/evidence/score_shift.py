@@ -19,6 +19,8 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
 
     Nothing is compared before both spans have passed.
     """
+    if champion.model.artifact.target == "anomaly":
+        return  # its scores are no probabilities, and are in the answers
     name, version = champion.model.name, champion.model.version
     promoted = champion_since(records, name, version)
     if promoted is None or now < promoted + REFERENCE + RECENT:

@@ -30,7 +30,7 @@ def time_or_now(text: str | None) -> pd.Timestamp:
     return pd.Timestamp.now("UTC") if text is None else parse_timestamp(text)
 
 
-MONITORED = ("failure", "condition")
+MONITORED = ("failure", "condition", "anomaly")
 RETRAINED = ("failure",)
 """The targets of the champions that the flows of these names run for; of those that count cycles none is retrained."""
 

@@ -23,11 +23,12 @@ class Risk:
     condition: float | None = None  # the value of the condition that is predicted
     unit: str | None = None  # that of the condition
     interval: tuple[float, float] | None = None  # of the remaining life, in hours, or of the condition
+    anomaly_score: float | None = None  # 0.1 is usual; only of a model of anomalies
 
     def to_dict(self, clock: Clock = TIME) -> dict[str, Any]:
         """Return the figure that the model predicts, with the asset and whether it alerts; in cycles too."""
         figures: dict[str, Any] = {"probability": self.probability, "remaining_life_h": self.remaining_life_h}
-        figures |= {"condition": self.condition, "unit": self.unit}
+        figures |= {"condition": self.condition, "unit": self.unit, "anomaly_score": self.anomaly_score}
         if self.interval is not None:
             figures["interval"] = dict(zip(("low", "high"), self.interval, strict=True))
         if clock.cycle is not None:
@@ -43,6 +44,8 @@ class Risk:
         """Write the asset with its figure."""
         if self.probability is not None:
             return f"{self.asset} {self.probability:.3f}"
+        if self.anomaly_score is not None:
+            return f"{self.asset} {self.anomaly_score:.3f}"
         if self.condition is not None:
             measured_in = f" {self.unit}" if self.unit else ""
             return f"{self.asset} {self.condition:,.6g}{measured_in}{self._interval(1.0, ',.6g')}"
@@ -63,12 +66,15 @@ def by_risk(scores: pd.DataFrame, unit: str | None = None) -> tuple[Risk, ...]:
     Values of a condition, which has this unit, are listed from the highest on.
     """
     risk = scores["probability"].fillna(-scores["remaining_life_h"])
+    if "anomaly_score" in scores:
+        risk = scores["anomaly_score"]
     if "condition" in scores:
         risk = scores["condition"]
     else:
         scores = scores.assign(condition=np.nan)
     ordered = scores.assign(risk=risk).sort_values(["risk", "asset"], ascending=[False, True], kind="stable")
     names = ["asset", "probability", "remaining_life_h", "alert", "as_of", "condition", "interval_low", "interval_high"]
+    names.append("anomaly_score")
     columns = ordered.reindex(columns=names).itertuples(index=False, name=None)
     return tuple(
         Risk(
@@ -80,8 +86,9 @@ def by_risk(scores: pd.DataFrame, unit: str | None = None) -> tuple[Risk, ...]:
             _number(value),
             unit,
             None if np.isnan(low) else (float(low), float(high)),
+            _number(unusual),
         )
-        for asset, p, hours, alert, as_of, value, low, high in columns
+        for asset, p, hours, alert, as_of, value, low, high, unusual in columns
     )
 
 

@@ -84,11 +84,12 @@ def answers_of_scores(
     artifact = model.artifact
     hours = [horizon / _HOUR for horizon in artifact.horizons]
     frame = details.frame
-    values = frame.get("condition", pd.Series(np.nan, index=frame.index))
+    none = pd.Series(np.nan, index=frame.index)
+    values, unusual = frame.get("condition", none), frame.get("anomaly_score", none)
     predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
     intervals = interval_answers(artifact, np.asarray(predicted, dtype=np.float64))
-    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals
-    for asset, as_of, probabilities, time, reason, value, interval in zip(
+    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals, unusual
+    for asset, as_of, probabilities, time, reason, value, interval, anomaly in zip(
         frame["asset"], frame["as_of"], *columns, strict=True
     ):
         if reason is not None and reason.code != "stale":
@@ -100,6 +101,8 @@ def answers_of_scores(
         content: dict[str, Any] = {"prediction_id": identifier, "last_reading_at": last, "horizons": horizons}
         if artifact.target == "remaining_life":
             content["remaining_life_interval"] = interval
+        if artifact.target == "anomaly":
+            content["anomaly_score"] = None if pd.isna(anomaly) else float(anomaly)
         if artifact.about is not None:
             content["condition"] = condition_answer(artifact, None if pd.isna(value) else float(value), as_of, interval)
         yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)

@@ -111,6 +111,9 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
         allowed = format_metric(m, "alarms_allowed", ",.1f")
         yield "alarm budget", f"{format_metric(m, 'alarms', ',.0f')} alarms where it allows {allowed}"
         yield "  inspecting at random", f"{format_metric(m, 'failures_caught_at_random', '.1f')} failures caught"
+    if "care_score" in m:
+        yield from _anomaly_rows(m)
+        return
     yield "expected cost", format_metric(m, "expected_cost", ",.0f")
     yield "  never acting", format_metric(m, "expected_cost_never", ",.0f")
     yield "  always acting", format_metric(m, "expected_cost_always", ",.0f")
@@ -135,6 +138,22 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
         within, area = format_metric(m, "roc_auc_within_assets_rule", ".3f"), format_metric(m, "roc_auc_rule", ".3f")
         yield "  by the simple rule", f"ROC AUC {area}, within assets {within}"
         yield "", _ranking(m, "_rule")
+
+
+def _anomaly_rows(m: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    yield "  declared", f"{format_metric(m, 'declared_false_alarms_per_asset_month', '.2f')} per asset-month"
+    false, missed = (format_metric(m, f"{kind}_alarm_rate", ".1%") for kind in ("false", "missed"))
+    always = format_metric(m, "f1_always", ".3f")
+    yield (
+        "samples",
+        f"F1 {format_metric(m, 'f1', '.3f')} (always alerting {always}), false alarms {false}, missed {missed}",
+    )
+    parts = ", ".join(
+        f"{part} {format_metric(m, f'care_{part}', '.2f')}"
+        for part in ("coverage", "accuracy", "reliability", "earliness")
+    )
+    yield "CARE score", f"{format_metric(m, 'care_score', '.3f')} ({parts})"
+    yield "ranking", f"ROC AUC {format_metric(m, 'roc_auc', '.3f')}, PR AUC {format_metric(m, 'pr_auc', '.3f')}"
 
 
 def _inspections(m: Mapping[str, float], clock: Clock) -> str:

@@ -25,8 +25,12 @@ _MAX_RETRY_SECONDS = 60.0
 _VALID: Final = {
     "failure": (0.0, 1.0, "a probability from 0 to 1"),
     "remaining_life": (0.0, np.inf, "hours of remaining life"),
+    "anomaly": (0.0, 1.0, "an anomaly score from 0 to 1"),
     "condition": (-np.inf, np.inf, "a finite value of the condition"),
 }
+
+
+_COLUMNS: Final = {"failure": "probability", "remaining_life": "remaining_life_h", "anomaly": "anomaly_score"}
 
 
 class LoadedVersion(Protocol):
@@ -122,7 +126,7 @@ def validate_scoring(artifact: Artifact) -> pd.DataFrame:
         raise
     except Exception as error:
         raise ModelError(f"the model does not score ({error!r})", "a prediction", "Register it again") from error
-    column = {"failure": "probability", "remaining_life": "remaining_life_h"}.get(artifact.target, "condition")
+    column = _COLUMNS.get(artifact.target, "condition")
     check_predictions(artifact, scored[column].to_numpy(dtype=np.float64))
     return features
 

@@ -160,6 +160,8 @@ class ResponseBuilder:
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
+        if artifact.target == "anomaly":
+            answer["anomaly_score"] = value
         add_cycles(answer, artifact.clock)
         if answer["asset"] in predicted.provenance:
             answer["provenance"] = predicted.provenance[answer["asset"]]

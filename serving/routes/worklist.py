@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _HOUR = pd.Timedelta(hours=1)
 _EVER = pd.Timestamp(0, tz="UTC")
 _NO_ALERT = "no alert: it can wait for its next prediction"
-_OTHER_TARGETS = {"remaining_life": "a model of remaining life", "condition": "a model of a condition's value"}
+_OTHER_TARGETS = {
+    "remaining_life": "a model of remaining life",
+    "condition": "a model of a condition's value",
+    "anomaly": "a model of anomalies",
+}
 _FURTHEST = pd.Timedelta(days=366)
 # A plan that could save a thousandth more is as good as the numbers that go into it.
 _GAP, _SECONDS = 1e-3, 5.0

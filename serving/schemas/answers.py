@@ -168,6 +168,17 @@ class PredictionAnswer(TypedDict):
         Annotated[Literal["cycle"], Field(description="Given where times count cycles, and hours their length.")]
     ]
     cycles: NotRequired[CyclesAnswer]
+    anomaly_score: NotRequired[
+        Annotated[
+            float | None,
+            Field(
+                ge=0,
+                le=1,
+                description="Given where the model detects anomalies: 0.1 is usual, one in a hundred healthy samples "
+                "is above 0.5. It alerts from threshold on.",
+            ),
+        ]
+    ]
     condition: NotRequired[
         Annotated[ConditionAnswer, Field(description="Given where the model is about a measured condition.")]
     ]
