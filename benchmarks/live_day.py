@@ -1,136 +1,242 @@
-"""What an hour of live telemetry costs on disk and to read, before and after upkeep; a day by arithmetic.
+"""A raw day of the case: sent, stored, followed by indicators, kept up, trained on.
 
-    python benchmarks/live_day.py --machines 20 --minutes 60 --out /tmp/live_day.jsonl
+    python benchmarks/live_day.py send --folder /tmp/live_day [--machines 20] [--hours 24]
+    python benchmarks/live_day.py keep --folder /tmp/live_day
+    python benchmarks/live_day.py train --folder /tmp/live_day
 
-Stores the simulated machines' readings (8 channels at 100 Hz) as a listener does: a commit a second, with a transaction
-a machine. Then does what upkeep does, as hours later, when nobody reads the old files any more. Prints a JSON object a
-line: files, bytes of data and log, how long commits take, how long a read of ten minutes of one machine takes.
+`send` starts Mosquitto and `forewarn listen`, and lets a plant send a day of Arrow messages (8 channels at 100 Hz) as
+fast as they are confirmed. Its bearings last hours, so that several fail. The plant's clock runs ahead of ours: the
+listener is told to accept that, and readings are known when they happened. Killed, it goes on when it is run again.
+`keep` measures the table before and after upkeep; `train` trains on the indicators and scores. All append JSON lines
+to FOLDER/figures.jsonl.
 """
 
 import argparse
 import json
-import tempfile
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+from live_hour import measured
+from live_rate import usage, wait_until_ready
 
-from data_contracts.streams.stream_table import StreamTable
+from data_contracts.contract.contract import load_contract
+from data_contracts.ingestion.ingest import ingest
 from data_contracts.tables import tables
-from data_contracts.tables.table_handles import open_table
-from data_contracts.upkeep.compaction import compact
-from data_contracts.upkeep.unused_files import remove_unused
-from data_contracts.workspace import Workspace, init_workspace
-from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, make_live_plant, second_of
-from pipelines.fleet.live.machines.plant_second import PlantSecond, plant_seconds
+from data_contracts.workspace import Workspace, init_workspace, open_workspace
+from features.indicators.plan import IndicatorPlan
+from pipelines.fleet.live.faults import plan_faults
+from pipelines.fleet.live.machines.bearing_lives import shorten_life, wear_at
+from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant, make_live_plant, second_of
+from pipelines.fleet.live.machines.plant_second import plant_seconds
+from pipelines.fleet.live.machines.random_keys import generator, random_key
+from pipelines.fleet.live.machines.reports import known_reports
+from pipelines.fleet.live.mqtt.messages import MessageStream, first_epoch
+from pipelines.fleet.live.mqtt.mqtt_publisher import _SCHEMA
+from pipelines.indicators.definitions import define, defined
+from pipelines.indicators.follow import IndicatorFollower
+from pipelines.live.broker.connection import connect, disconnect
+from pipelines.live.broker.start_broker import MosquittoProcess, free_port
+from pipelines.live.payloads.arrow_payload import encode_arrow
+from pipelines.live.payloads.confirmations import decode_confirmation
+from pipelines.live.payloads.schemas import encode_schema
 
 TABLE = "telemetry/cnc_signals"
-BEGIN = pd.Timestamp("2026-05-01T00:00Z").as_unit("us")
-LATER = pd.Timestamp("2100-01-01T00:00Z")
-NONE = pd.Timedelta(0)
-DAY = 86_400
-_MS, _MB = 1e3, 1e6
+INDICATORS = IndicatorPlan(
+    name="cnc_signals_10s",
+    asset_type="cnc_signals",
+    window=pd.Timedelta("10s"),
+    features=("mean", "standard_deviation", "root_mean_square", "maximum", "kurtosis"),
+)
+SEED = 15
+HOUR = 3600
+SHORTEST, LONGEST = 2 * HOUR, 12 * HOUR  # of a bearing
+STEEPEST = 6.0  # power with which the wear grows, at most
+REPAIR = 30 * 60
+AHEAD = 12_000  # messages that are sent and not confirmed, at most
+AGAIN = 120  # seconds before the last stored one, from which it is sent again after a kill
 
 
-def rows_of(names: np.ndarray, part: PlantSecond) -> pa.Table:
-    """Return a second as a listener stores it: by event time and asset, known a second later."""
-    times = np.repeat(part.begins + np.arange(RATE) * (1_000_000 // RATE), len(part.machines))
-    instants = pa.timestamp("us", tz="UTC")
-    columns = {
-        "asset": pa.array(np.tile(names[part.machines], RATE), pa.string()),
-        "event_time": pa.array(times).cast(instants),
-        "known_time": pa.array(np.full(len(times), part.begins + 2_000_000)).cast(instants),
-        "source": pa.repeat("physical", len(times)).cast(pa.string()),
-    }
-    values = {name: part.readings[:, place].T.ravel() for place, name in enumerate(CHANNELS)}
-    return pa.table(columns | values)
+def worn_plant(machines: int, since: int, until: int) -> LivePlant:
+    """Return a plant whose bearings last hours; at the begin each is somewhere in its life."""
+    plant = make_live_plant(SEED, machines)
+    for machine, asset in enumerate(plant.assets):
+        draws = generator(random_key(SEED, asset, "hours"))
+        first, length = True, 0
+        second = since
+        while second < until:
+            length = int(draws.uniform(SHORTEST, LONGEST))
+            if first:
+                second -= int(length * draws.random())
+            shorten_life(plant.lives, machine, second, length)
+            life = int(np.flatnonzero(plant.lives.begins[machine] == second)[-1])
+            plant.lives.onset[machine, life] = draws.uniform(2.0, STEEPEST)
+            plant.lives.first_level[machine, life] = 0.0
+            # It stands until just before the next one begins.
+            second, first = second + length + REPAIR - 1, False
+    return plant
 
 
-def measured(action: Callable[[], object], repeats: int = 5) -> float:
-    """Return the median milliseconds of an action, after a first time."""
-    action()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - began)
-    return round(float(np.median(seconds)) * _MS, 1)
+class Publisher:
+    """Sends the plant's seconds, no further ahead of what is stored than a bounded number of messages."""
+
+    def __init__(self, broker: MosquittoProcess, plant: LivePlant, since: int, resumed: int) -> None:
+        self._plant, self.published = plant, 0
+        epoch = first_epoch(plant, since)
+        numbers = running_seconds(plant, since, resumed)
+        self._confirmed = {asset: int(count) - 1 for asset, count in zip(plant.assets, numbers, strict=True)}
+        self._first = sum(self._confirmed.values())
+        self._epoch = epoch
+        self._stream = MessageStream(plant, plan_faults(SEED, 0.0), "arrow", (), epoch)
+        for machine, count in enumerate(numbers.tolist()):
+            self._stream._sessions[machine] = epoch, int(count)
+        self._client = connect(
+            broker.settings,
+            "live-day",
+            on_message=self._hear,
+            on_connect=lambda client: client.subscribe("forewarn/confirmed/+", 0),
+            in_flight=20_000,
+        )
+        self._client.publish(f"forewarn/schemas/{_SCHEMA.id}", encode_schema(_SCHEMA), qos=1, retain=True)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many messages are not confirmed."""
+        return self.published - (sum(self._confirmed.values()) - self._first)
+
+    def send(self, second) -> None:
+        """Publish a second, and wait while the listener is too far behind."""
+        for outgoing in self._stream.messages(second):
+            topic = f"forewarn/telemetry/{outgoing.plant}/{outgoing.message.asset}"
+            self._client.publish(topic, encode_arrow(outgoing.message, _SCHEMA), qos=1)
+            self.published += 1
+        self.wait(AHEAD)
+
+    def wait(self, most: int, seconds: float = 1200.0) -> None:
+        """Wait until no more than so many messages are not confirmed."""
+        ends = time.monotonic() + seconds
+        while self.waiting > most:
+            if time.monotonic() > ends:
+                raise SystemExit(f"{self.waiting} messages have not been confirmed for {seconds:g} s; run it again")
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Disconnect."""
+        disconnect(self._client)
+
+    def _hear(self, _, heard) -> None:
+        asset, confirmed = heard.topic.rpartition("/")[2], decode_confirmation(heard.payload)
+        if confirmed.epoch == self._epoch and asset in self._confirmed:
+            self._confirmed[asset] = max(self._confirmed[asset], confirmed.sequence)
 
 
-def state(workspace: Workspace, asset: str, end: pd.Timestamp) -> dict[str, float]:
-    """Measure what the table takes on disk, and what reads of it take."""
-    folder = Path(workspace.tables_url, TABLE)
-    data, log = list(folder.glob("*.parquet")), list((folder / "_delta_log").iterdir())
-    ten_minutes = pd.Timedelta(minutes=10)
+def running_seconds(plant: LivePlant, since: int, until: int) -> np.ndarray:
+    """Return in how many seconds each machine ran, and so how many messages it sent."""
+    seconds = np.arange(since, until)
+    counts = [
+        np.count_nonzero(~wear_at(plant.lives, np.full(len(seconds), machine), seconds)[1])
+        for machine in range(len(plant))
+    ]
+    return np.array(counts)
 
-    def read() -> None:
-        assert len(tables.read(workspace, TABLE, assets=[asset], start=end - ten_minutes, end=end)) == 600 * RATE
 
+def send(folder: Path, machines: int, hours: float) -> None:
+    """Send what is not stored yet of the day."""
+    noted = folder / "day.json"
+    if noted.exists():
+        day = json.loads(noted.read_text())
+        workspace = open_workspace(folder / "ws", os.environ)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "ws", ignore_errors=True)
+        since = second_of(pd.Timestamp.now("UTC").ceil("h"))
+        day = {"since": since, "until": since + int(hours * HOUR), "machines": machines}
+        workspace = init_workspace(folder / "ws")
+        define(workspace, INDICATORS, now=pd.Timestamp(since, unit="s", tz="UTC"))
+        noted.write_text(json.dumps(day))
+    since, until = day["since"], day["until"]
+    plant = worn_plant(day["machines"], since, until)
+    stored, _ = tables.asset_watermarks(workspace, TABLE, column="event_time")
+    resumed = max(since, second_of(max(stored.values())) - AGAIN) if stored else since
+    (folder / "broker").mkdir(exist_ok=True)
+    broker = MosquittoProcess((folder / "broker").resolve(), free_port())
+    broker.start()
+    port = free_port()
+    (workspace.root / "forewarn.toml").write_text(
+        f"[live]\nbroker_port = {broker.port}\nmetrics_port = {port}\nhourly_report = false\nclock_tolerance = '2d'\n"
+    )
+    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "listen", "--json", *FOLLOW]
+    listener = subprocess.Popen([*command, "-w", str(workspace.root)], stdout=subprocess.PIPE, text=True)
+    wait_until_ready(port)  # before that the broker keeps nothing for it
+    publisher = Publisher(broker, plant, since, resumed)
+    began, (own, _), last = time.time(), usage(os.getpid()), time.time()
+    try:
+        for second in plant_seconds(plant, resumed, until):
+            publisher.send(second)
+            if time.time() - last > PROGRESS_S or second.second == until - 1:
+                last = time.time()
+                note(folder, progress(plant, publisher, second.second + 1 - since, began, own, listener, broker))
+        publisher.wait(0)
+        note(folder, progress(plant, publisher, until - since, began, own, listener, broker) | {"what": "sent"})
+    finally:
+        listener.terminate()
+        summary = json.loads(listener.communicate()[0] or "{}")
+        publisher.close()
+        broker.stop()
+    note(folder, {"what": "listened"} | summary)
+    now = pd.Timestamp(until, unit="s", tz="UTC")
+    for name, rows in known_reports(plant, since, until).items():
+        ingest(workspace, rows, load_contract(name), now=now)
+        note(folder, {"what": f"reported {name}", "rows": len(rows)})
+
+
+FOLLOW: list[str] = []
+PROGRESS_S = 30
+
+
+def progress(plant, publisher, seconds, began, own, listener, broker) -> dict:
+    """Say how far it is, and what each process has used."""
+    elapsed = time.time() - began
+    used = {"listener": usage(listener.pid), "plant": usage(os.getpid()), "broker": usage(broker.process.pid)}
+    samples = (publisher.published - publisher.waiting) * RATE * len(CHANNELS)
     return {
-        "files": len(data),
-        "data_mb": round(sum(path.stat().st_size for path in data) / _MB, 1),
-        "log_files": len(log),
-        "log_mb": round(sum(path.stat().st_size for path in log) / _MB, 1),
-        "open_ms": measured(lambda: open_table(str(folder))),
-        "read_10_min_of_one_ms": measured(read),
+        "what": "sending",
+        "plant_hours": round(seconds / HOUR, 3),
+        "elapsed_s": round(elapsed, 1),
+        "samples_per_s": round(samples / elapsed),
+        "core_s": {name: round(cpu - (own if name == "plant" else 0.0), 1) for name, (cpu, _) in used.items()},
+        "memory_mib": {name: round(memory) for name, (_, memory) in used.items()},
+        "load": os.getloadavg()[0],
     }
+
+
+def note(folder: Path, figures: dict) -> None:
+    """Print figures, and keep them."""
+    line = json.dumps(figures)
+    print(line, flush=True)
+    with (folder / "figures.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 def main() -> None:
-    """Store, measure, keep up, and measure again."""
+    """Do one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=["send"])
+    parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--machines", type=int, default=20)
-    parser.add_argument("--minutes", type=int, default=60)
-    parser.add_argument("--every", type=int, default=0, help="upkeep also after every so many minutes")
-    parser.add_argument("--out", default="")
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--no-follow", action="store_true", help="leave the indicators to `keep`")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        workspace = init_workspace(Path(folder, "ws"))
-        plant = make_live_plant(1, given.machines)
-        names = np.array(plant.names, dtype=object)
-        stream, commits, taken = StreamTable(workspace, TABLE), list[float](), 0.0
-        since, n_rows = second_of(BEGIN), 0
-        for number, part in enumerate(plant_seconds(plant, since, since + 60 * given.minutes)):
-            rows = rows_of(names, part)
-            n_rows += len(rows)
-            began = time.perf_counter()
-            stream.append(rows, {f"{names[machine]}/1": number for machine in part.machines})
-            commits.append(time.perf_counter() - began)
-            if given.every and (number + 1) % (60 * given.every) == 0:
-                taken += keep_up(workspace)
-        end = BEGIN + pd.Timedelta(minutes=given.minutes // 2 + 5)
-        lines = [{"machines": given.machines, "minutes": given.minutes, "rows": n_rows} | of_commits(commits)]
-        lines.append({"when": "before"} | state(workspace, names[0], end))
-        expected = tables.count_rows(workspace, TABLE, start=BEGIN - pd.Timedelta(1, "s"), end=LATER)
-        taken += keep_up(workspace)
-        after = state(workspace, names[0], end)
-        assert tables.count_rows(workspace, TABLE, start=BEGIN - pd.Timedelta(1, "s"), end=LATER) == expected == n_rows
-        lines.append({"when": "after", "upkeep_s": round(taken, 1)} | after)
-        scale = DAY / (60 * given.minutes)
-        by_day = {"data_gb": after["data_mb"] * scale / 1e3, "upkeep_min": taken * scale / 60}
-        lines.append({"when": "a day, by arithmetic"} | {name: round(value, 2) for name, value in by_day.items()})
-    text = "\n".join(map(json.dumps, lines))
-    print(text)
-    if given.out:
-        Path(given.out).write_text(text + "\n", encoding="utf-8")
-
-
-def of_commits(seconds: list[float]) -> dict[str, float]:
-    """Return the medians of the first and of the last hundred commits, and the longest."""
-    first, last = np.median(seconds[:100]), np.median(seconds[-100:])
-    figures = {"first_commits_ms": first, "last_commits_ms": last, "longest_commit_ms": max(seconds)}
-    return {name: round(float(value) * _MS, 1) for name, value in figures.items()}
-
-
-def keep_up(workspace: Workspace) -> float:
-    """Compact all, and remove what is unused; return the seconds."""
-    began = time.perf_counter()
-    compact(workspace, TABLE, settled_until=LATER)
-    remove_unused(workspace, TABLE, now=LATER, grace=NONE, log_kept=NONE)
-    return time.perf_counter() - began
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has started ends with it
+    if given.no_follow:
+        FOLLOW.append("--no-follow")
+    send(given.folder, given.machines, given.hours)
 
 
 if __name__ == "__main__":
