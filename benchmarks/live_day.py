@@ -14,52 +14,97 @@ to FOLDER/figures.jsonl.
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from live_hour import measured
+from live_hour import LATER, TABLE, state
 from live_rate import usage, wait_until_ready
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.tables import tables
+from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from features.indicators.plan import IndicatorPlan
+from models.experiment.experiment import load_experiment
 from pipelines.fleet.live.faults import plan_faults
 from pipelines.fleet.live.machines.bearing_lives import shorten_life, wear_at
 from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant, make_live_plant, second_of
 from pipelines.fleet.live.machines.plant_second import plant_seconds
 from pipelines.fleet.live.machines.random_keys import generator, random_key
 from pipelines.fleet.live.machines.reports import known_reports
-from pipelines.fleet.live.mqtt.messages import MessageStream, first_epoch
-from pipelines.fleet.live.mqtt.mqtt_publisher import _SCHEMA
+from pipelines.fleet.live.mqtt.messages import COLUMNS, MessageStream, first_epoch
 from pipelines.indicators.definitions import define, defined
 from pipelines.indicators.follow import IndicatorFollower
+from pipelines.jobs.score import score_fleet
+from pipelines.jobs.train import train_experiment
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess, free_port
 from pipelines.live.payloads.arrow_payload import encode_arrow
 from pipelines.live.payloads.confirmations import decode_confirmation
-from pipelines.live.payloads.schemas import encode_schema
+from pipelines.live.payloads.schemas import encode_schema, payload_schema
+from pipelines.settings.sections import UpkeepSettings
+from pipelines.upkeep.upkeep import run_upkeep
 
-TABLE = "telemetry/cnc_signals"
 INDICATORS = IndicatorPlan(
     name="cnc_signals_10s",
     asset_type="cnc_signals",
     window=pd.Timedelta("10s"),
     features=("mean", "standard_deviation", "root_mean_square", "maximum", "kurtosis"),
 )
+EXPERIMENT = """
+name = "live-day"
+target = "failure"
+seed = 15
+
+[data]
+asset_type = "cnc_signals_10s"
+
+[label]
+horizon = "30min"
+down_after_failure = "30min"
+reporting_delay = "60s"
+
+[windows]
+window = "10min"
+stride = "5min"
+
+[features]
+tsfresh = ["mean", "maximum"]
+events = false
+ages = false
+
+[estimator]
+kind = "lightgbm"
+params = {n_estimators = 150, num_leaves = 15, min_child_samples = 20}
+
+[costs]
+missed_failure = 10
+false_alarm = 1
+
+[split]
+kind = "time"
+test_start = 2000-01-01T00:00:00Z   # the last six hours
+"""
+BEGINNING = pd.Timestamp("2020-01-01T00:00Z")
+HALF_DAY = pd.Timedelta("12h")
+SCHEMA = payload_schema("cnc_signals", COLUMNS)
 SEED = 15
 HOUR = 3600
 SHORTEST, LONGEST = 2 * HOUR, 12 * HOUR  # of a bearing
 STEEPEST = 6.0  # power with which the wear grows, at most
 REPAIR = 30 * 60
 AHEAD = 12_000  # messages that are sent and not confirmed, at most
+PROGRESS_S = 30
 AGAIN = 120  # seconds before the last stored one, from which it is sent again after a kill
 
 
@@ -93,9 +138,8 @@ class Publisher:
         self._confirmed = {asset: int(count) - 1 for asset, count in zip(plant.assets, numbers, strict=True)}
         self._first = sum(self._confirmed.values())
         self._epoch = epoch
-        self._stream = MessageStream(plant, plan_faults(SEED, 0.0), "arrow", (), epoch)
-        for machine, count in enumerate(numbers.tolist()):
-            self._stream._sessions[machine] = epoch, int(count)
+        sessions = {machine: (epoch, int(count)) for machine, count in enumerate(numbers)}
+        self._stream = MessageStream(plant, plan_faults(SEED, 0.0), "arrow", (), epoch, _sessions=sessions)
         self._client = connect(
             broker.settings,
             "live-day",
@@ -103,7 +147,7 @@ class Publisher:
             on_connect=lambda client: client.subscribe("forewarn/confirmed/+", 0),
             in_flight=20_000,
         )
-        self._client.publish(f"forewarn/schemas/{_SCHEMA.id}", encode_schema(_SCHEMA), qos=1, retain=True)
+        self._client.publish(f"forewarn/schemas/{SCHEMA.id}", encode_schema(SCHEMA), qos=1, retain=True)
 
     @property
     def waiting(self) -> int:
@@ -114,7 +158,7 @@ class Publisher:
         """Publish a second, and wait while the listener is too far behind."""
         for outgoing in self._stream.messages(second):
             topic = f"forewarn/telemetry/{outgoing.plant}/{outgoing.message.asset}"
-            self._client.publish(topic, encode_arrow(outgoing.message, _SCHEMA), qos=1)
+            self._client.publish(topic, encode_arrow(outgoing.message, SCHEMA), qos=1)
             self.published += 1
         self.wait(AHEAD)
 
@@ -146,7 +190,7 @@ def running_seconds(plant: LivePlant, since: int, until: int) -> np.ndarray:
     return np.array(counts)
 
 
-def send(folder: Path, machines: int, hours: float) -> None:
+def send(folder: Path, machines: int, hours: float, follow: tuple[str, ...] = ()) -> None:
     """Send what is not stored yet of the day."""
     noted = folder / "day.json"
     if noted.exists():
@@ -171,7 +215,7 @@ def send(folder: Path, machines: int, hours: float) -> None:
     (workspace.root / "forewarn.toml").write_text(
         f"[live]\nbroker_port = {broker.port}\nmetrics_port = {port}\nhourly_report = false\nclock_tolerance = '2d'\n"
     )
-    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "listen", "--json", *FOLLOW]
+    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "listen", "--json", *follow]
     listener = subprocess.Popen([*command, "-w", str(workspace.root)], stdout=subprocess.PIPE, text=True)
     wait_until_ready(port)  # before that the broker keeps nothing for it
     publisher = Publisher(broker, plant, since, resumed)
@@ -181,9 +225,9 @@ def send(folder: Path, machines: int, hours: float) -> None:
             publisher.send(second)
             if time.time() - last > PROGRESS_S or second.second == until - 1:
                 last = time.time()
-                note(folder, progress(plant, publisher, second.second + 1 - since, began, own, listener, broker))
+                note(folder, progress(publisher, second.second + 1 - since, began, own, listener, broker))
         publisher.wait(0)
-        note(folder, progress(plant, publisher, until - since, began, own, listener, broker) | {"what": "sent"})
+        note(folder, progress(publisher, until - since, began, own, listener, broker) | {"what": "sent"})
     finally:
         listener.terminate()
         summary = json.loads(listener.communicate()[0] or "{}")
@@ -196,11 +240,7 @@ def send(folder: Path, machines: int, hours: float) -> None:
         note(folder, {"what": f"reported {name}", "rows": len(rows)})
 
 
-FOLLOW: list[str] = []
-PROGRESS_S = 30
-
-
-def progress(plant, publisher, seconds, began, own, listener, broker) -> dict:
+def progress(publisher, seconds, began, own, listener, broker) -> dict:
     """Say how far it is, and what each process has used."""
     elapsed = time.time() - began
     used = {"listener": usage(listener.pid), "plant": usage(os.getpid()), "broker": usage(broker.process.pid)}
@@ -216,6 +256,67 @@ def progress(plant, publisher, seconds, began, own, listener, broker) -> dict:
     }
 
 
+def keep(folder: Path) -> None:
+    """Measure the table, compact it, delete its first half, and measure again, as hours later."""
+    day, workspace, end = opened(folder)
+    window = end - HALF_DAY
+    followed, seconds = timed(lambda: IndicatorFollower(workspace, defined(workspace)[0]).follow())
+    note(folder, {"what": "indicators", "rows": followed.windows, "s": seconds, "peak_mib": peak()})
+    asset = make_live_plant(SEED, day["machines"]).assets[0]
+    rows = tables.count_rows(workspace, TABLE, start=BEGINNING, end=LATER)
+    note(folder, {"what": "before upkeep", "rows": rows} | state(workspace, asset, window))
+    result, seconds = timed(lambda: run_upkeep(workspace, UpkeepSettings(), now=end))
+    _, vacuum_s = timed(lambda: hours_later(workspace))
+    assert tables.count_rows(workspace, TABLE, start=BEGINNING, end=LATER) == rows
+    done = {each.table: each.compaction.made for each in result.tables}
+    figures = {"upkeep_s": seconds, "vacuum_s": vacuum_s, "made": done, "peak_mib": peak()}
+    note(folder, {"what": "compacted and vacuumed", "rows": rows} | figures | state(workspace, asset, window))
+    settings = UpkeepSettings(raw=HALF_DAY - pd.Timedelta("1h"))
+    result, seconds = timed(lambda: run_upkeep(workspace, settings, now=end))
+    hours_later(workspace)
+    kept = tables.count_rows(workspace, TABLE, start=BEGINNING, end=LATER)
+    deleted = sum(each.deletion.rows for each in result.tables)
+    assert kept + deleted == rows
+    figures = {"rows": kept, "deleted": deleted, "upkeep_s": seconds}
+    note(folder, {"what": "kept for eleven hours"} | figures | state(workspace, asset, end - pd.Timedelta("2h")))
+
+
+def train(folder: Path) -> None:
+    """Train on the indicators of the first eighteen hours, score the rest, and compare with what happened."""
+    _, workspace, end = opened(folder)
+    test_start = f"split.test_start={(end - pd.Timedelta('6h')).isoformat()}"
+    file = folder / "bearing.toml"
+    file.write_text(EXPERIMENT)
+    experiment = load_experiment(file, [test_start], contracts=workspace.contracts)
+    result, seconds = timed(lambda: train_experiment(workspace, experiment, now=end, insist=True))
+    note(folder, {"what": "trained", "s": seconds, "peak_mib": peak()} | result.to_dict())
+    scored, seconds = timed(lambda: score_fleet(workspace, experiment.model_name, as_of=end, now=end))
+    note(folder, {"what": "scored", "s": seconds} | scored.to_dict())
+
+
+def opened(folder: Path) -> tuple[dict, Workspace, pd.Timestamp]:
+    """Return what was sent, where, and until when."""
+    day = json.loads((folder / "day.json").read_text())
+    return day, open_workspace(folder / "ws", os.environ), pd.Timestamp(day["until"], unit="s", tz="UTC")
+
+
+def hours_later(workspace: Workspace) -> None:
+    """Remove what upkeep removes once nobody reads it any more."""
+    for table in tables.versions(workspace):
+        remove_unused(workspace, table, now=LATER, grace=pd.Timedelta(0), log_kept=pd.Timedelta(0))
+
+
+def timed(action: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what an action returns, and its seconds."""
+    began = time.perf_counter()
+    return action(), round(time.perf_counter() - began, 1)
+
+
+def peak() -> int:
+    """Return the most memory that this process has taken, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def note(folder: Path, figures: dict) -> None:
     """Print figures, and keep them."""
     line = json.dumps(figures)
@@ -227,16 +328,17 @@ def note(folder: Path, figures: dict) -> None:
 def main() -> None:
     """Do one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["send"])
+    parser.add_argument("step", choices=["send", "keep", "train"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--machines", type=int, default=20)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--no-follow", action="store_true", help="leave the indicators to `keep`")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has started ends with it
-    if given.no_follow:
-        FOLLOW.append("--no-follow")
-    send(given.folder, given.machines, given.hours)
+    if given.step == "send":
+        send(given.folder, given.machines, given.hours, ("--no-follow",) if given.no_follow else ())
+    else:
+        {"keep": keep, "train": train}[given.step](given.folder)
 
 
 if __name__ == "__main__":
