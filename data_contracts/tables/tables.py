@@ -24,7 +24,15 @@ from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
 from data_contracts.tables.row_conditions import quoted, where
-from data_contracts.tables.table_access import StoredRows, location, open_stored, open_to_read, query, storage, table_names
+from data_contracts.tables.table_access import (
+    StoredRows,
+    location,
+    open_stored,
+    open_to_read,
+    query,
+    storage,
+    table_names,
+)
 from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
 

