@@ -22,6 +22,7 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     said: list[str] = []
     result = run_live_demo(tmp_path, story, say=said.append)
     assert result.exit_status == 0, result.to_dict()
+    assert result.ended == "time is up"
     assert result.samples == (8 * 45 - 5) * 100 * 8  # a machine that has failed stands
     assert result.connections > int(installed)
     assert "the broker is back" in said

@@ -141,6 +141,7 @@ def _run_plant(
         with stopped_by_signals() as stop:
             failing = asyncio.create_task(fail_once())
             try:
+                await asyncio.sleep(max(0.0, (began - pd.Timestamp.now("UTC")).total_seconds()))
                 result = await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
             finally:
                 failing.cancel()
