@@ -26,8 +26,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from lightgbm import LGBMClassifier
 from live_hour import LATER, TABLE, state
 from live_rate import usage, wait_until_ready
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
@@ -37,7 +40,7 @@ from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment import load_experiment
 from pipelines.fleet.live.faults import plan_faults
-from pipelines.fleet.live.machines.bearing_lives import shorten_life, wear_at
+from pipelines.fleet.live.machines.bearing_lives import failures_between, shorten_life, wear_at
 from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant, make_live_plant, second_of
 from pipelines.fleet.live.machines.plant_second import plant_seconds
 from pipelines.fleet.live.machines.random_keys import generator, random_key
@@ -283,7 +286,7 @@ def keep(folder: Path) -> None:
 
 def train(folder: Path) -> None:
     """Train on the indicators of the first eighteen hours, score the rest, and compare with what happened."""
-    _, workspace, end = opened(folder)
+    day, workspace, end = opened(folder)
     test_start = f"split.test_start={(end - pd.Timedelta('6h')).isoformat()}"
     file = folder / "bearing.toml"
     file.write_text(EXPERIMENT)
@@ -291,7 +294,54 @@ def train(folder: Path) -> None:
     result, seconds = timed(lambda: train_experiment(workspace, experiment, now=end, insist=True))
     note(folder, {"what": "trained", "s": seconds, "peak_mib": peak()} | result.to_dict())
     scored, seconds = timed(lambda: score_fleet(workspace, experiment.model_name, as_of=end, now=end))
-    note(folder, {"what": "scored", "s": seconds} | scored.to_dict())
+    fails = failures_between(worn_plant(day["machines"], day["since"], day["until"]).lives, day["until"], 2**40)
+    soon = [f"cnc-{machine + 1:03d}" for machine, time, _ in fails if time <= day["until"] + HOUR // 2]
+    note(folder, {"what": "scored", "s": seconds, "fail_within_30min": soon} | scored.to_dict())
+    note(folder, {"what": "without a model"} | without_model(workspace, end))
+
+
+def without_model(workspace: Workspace, end: pd.Timestamp) -> dict[str, float]:
+    """Return how well one indicator, the age of the bearing and the machine rank the cut-offs of the last six hours.
+
+    An indicator that ranks as well as the model says that the wear is plain to see; a machine that does, that models
+    learn who it is. `machines_left_out` is a model's of machines that it has not seen.
+    """
+    rows = tables.read(workspace, INDICATORS.table)
+    channels = [name for name in rows.columns if name.startswith(CHANNELS)]
+    parts = []
+    for asset, own in rows.groupby("asset"):
+        means = own.set_index("event_time")[channels].resample("5min", label="right", closed="right")
+        parts.append(means.mean().rolling(2).mean()[means.size() > 25].assign(asset=asset).reset_index())
+    cuts = pd.concat(parts, ignore_index=True).dropna()
+    failures = tables.read(workspace, "failures").sort_values("event_time")
+    last, following = (
+        pd.merge_asof(
+            cuts.sort_values("event_time"),
+            failures.assign(failed=failures["event_time"])[["asset", "event_time", "failed"]],
+            on="event_time", by="asset", direction=direction, allow_exact_matches=direction == "backward",
+        )["failed"]
+        for direction in ("backward", "forward")
+    )  # fmt: skip
+    cuts = cuts.sort_values("event_time", ignore_index=True)
+    horizon = pd.Timedelta("30min")
+    fails = (following - cuts["event_time"] <= horizon).to_numpy()
+    kept = (cuts["event_time"] <= end - horizon).to_numpy()
+    cuts, fails, last = cuts[kept].reset_index(drop=True), fails[kept], last[kept].reset_index(drop=True)
+    age = (cuts["event_time"] - last.fillna(cuts["event_time"].min())).dt.total_seconds()
+    late = (cuts["event_time"] > end - pd.Timedelta("6h")).to_numpy()
+    share = pd.Series(fails[~late]).groupby(cuts["asset"][~late].to_numpy()).mean()
+    unseen = np.zeros(len(cuts))
+    for seen, others in GroupKFold(5).split(cuts, fails, cuts["asset"]):
+        model = LGBMClassifier(n_estimators=150, num_leaves=15, verbose=-1, n_jobs=1)
+        model.fit(cuts[channels].iloc[seen], fails[seen])
+        unseen[others] = model.predict_proba(cuts[channels].iloc[others])[:, 1]
+    scores = {
+        "vibration_x_root_mean_square": cuts["vibration_x_root_mean_square"][late],
+        "age": age[late],
+        "machine": cuts["asset"][late].map(share),
+        "machines_left_out": unseen[late],
+    }
+    return {name: round(float(roc_auc_score(fails[late], score)), 3) for name, score in scores.items()}
 
 
 def opened(folder: Path) -> tuple[dict, Workspace, pd.Timestamp]:
