@@ -11,7 +11,7 @@ from data_contracts.records.leases import hold_lease, release_if_dead
 from data_contracts.records.records import open_records
 from data_contracts.streams import stream_gaps
 from data_contracts.tables import tables
-from data_contracts.upkeep.compaction import Compaction, compact
+from data_contracts.upkeep.compaction import Compaction, Time, compact
 from data_contracts.upkeep.deletion import Deletion, delete_expired
 from data_contracts.upkeep.table_files import has_undated_rows
 from data_contracts.upkeep.unused_files import Removal, remove_unused
@@ -63,7 +63,7 @@ def _run(
         expired = kept.expired
         deletion = Deletion() if expired is None else delete_expired(workspace, table, expired, dry_run=dry_run)
         until = now - settings.settled
-        by = "known_time" if table in _BESIDE else "event_time"
+        by: Time = "known_time" if table in _BESIDE else "event_time"
         compaction = compact(workspace, table, settled_until=until, by=by, dry_run=dry_run, progress=progress)
         versions = {each.version for each in trained if each.table == table}
         removal = remove_unused(workspace, table, now=now, kept_versions=versions, dry_run=dry_run)

@@ -64,9 +64,11 @@ class _Seen:
     lags: list[float] = field(default_factory=list)
     results: list[ScoreResult] = field(default_factory=list)
     announced: set[str] = field(default_factory=set)
+    listens: threading.Event = field(default_factory=threading.Event)
 
     def report(self, summary: ListenSummary) -> None:
-        """Note how far behind a flush was."""
+        """Note that it listens, and how far behind a flush was."""
+        self.listens.set()
         if summary.lag_seconds:
             self.lags.append(summary.lag_seconds)
 
@@ -88,9 +90,9 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
     broker.start()
     try:
         say(f"{_what(broker)}; {story.machines} machines at 100 Hz for {story.seconds} s, one wearing out")
-        began = pd.Timestamp.now("UTC").ceil("s")
-        wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
         with _listening(workspace, broker, seen) as listening:
+            began = pd.Timestamp.now("UTC").ceil("s")
+            wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
             # The edge closes when everything is confirmed, and so stored.
             run = _run_plant(plant, story, broker, began, root / "edge", say)
         listened = listening.result()
@@ -102,7 +104,7 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
 
 @contextmanager
 def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iterator[Future[FollowedListening]]:
-    """Listen during the block, in a thread; yield what it will have done."""
+    """Listen during the block, in a thread; once it does, yield what it will have done."""
     settings = replace(read_settings(workspace, {}).live, broker_port=broker.settings.port, metrics_port=0)
     stopping = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:
@@ -116,6 +118,10 @@ def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iter
             on_scored=seen.scored,
         )
         try:
+            while not (seen.listens.wait(0.1) or listening.done()):
+                pass
+            if listening.done():
+                listening.result()  # why it does not listen
             yield listening
         finally:
             stopping.set()
