@@ -28,6 +28,7 @@ from data_contracts.ingestion.repaired_files import write_rows
 from data_contracts.ingestion.replay_shape import split_by_shape
 from data_contracts.ingestion.reused_ids import refuse_reused, reused_ids
 from data_contracts.ingestion.row_serialization import fingerprint, from_texts, to_texts
+from data_contracts.ingestion.stored_neighbours import stored_neighbours
 from data_contracts.tables import service_records, tables
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.quality_flags import stored_names
@@ -169,8 +170,9 @@ def replay(
     """Check rows in quarantine again, and store those that are good now, once.
 
     `repaired` are the rows as `export` wrote them, repaired, with their `entry`; if None, all rows of the contract are
-    tried unchanged. Each row is checked together with the stored rows of its assets, so that a copy of a stored row, or
-    a spike between stored rows, stays in quarantine. Batch checks (size, share of nulls, freshness) do not apply.
+    tried unchanged. Each row is checked together with the stored rows of its assets about its time, so that a copy of a
+    stored row, or a spike between stored rows, stays in quarantine. Batch checks (size, share of nulls, freshness) do
+    not apply.
     """
     _finish_replays(workspace, contract)
     held = _held(workspace)
@@ -254,7 +256,7 @@ def _examine_with_stored(
 ) -> Examination:
     """Examine rows together with the stored rows of their assets, and return what concerns the former."""
     alone = examine(rows.drop(columns=list(_BESIDE_ROW), errors="ignore"), contract, now=now, by_cell=True)
-    stored = tables.read(workspace, contract.table, assets=sorted(set(alone.frame["asset"].dropna())))
+    stored = stored_neighbours(workspace, contract, alone.frame)
     stored = stored[[column.name for column in contract.columns if column.name in stored.columns]]
     if stored.empty:
         return alone

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 from deltalake import DeltaTable, QueryBuilder
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from data_contracts.contract.contract_types import STORED_VERSION
 from data_contracts.contract.registered import empty_table
@@ -24,6 +27,7 @@ DELETED_UNTIL: Final = "upkeep: rows deleted until"
 Rows of versions from `DELETED_FROM` on, of event times up to `DELETED_UNTIL` (microseconds since 1970), were deleted,
 the last of them by the version `DELETED`.
 """
+_GROUP: Final = "telemetry"  # the folder of a table for each asset type
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ class StoredRows:
 def location(workspace: Workspace, table: str) -> str:
     """Return a table's folder, or its address in an object store."""
     return f"{workspace.tables_url.rstrip('/')}/{table}"
+
+
+def table_names(workspace: Workspace) -> list[str]:
+    """Return what may be tables, in a folder or in an object store, sorted."""
+    root = workspace.tables_url
+    if "://" not in root:
+        logs = (*Path(root).glob("*/_delta_log"), *Path(root).glob(f"{_GROUP}/*/_delta_log"))
+        return sorted(log.parent.relative_to(root).as_posix() for log in logs)
+    with storage(workspace, ""):
+        try:
+            files = pafs.PyFileSystem(DeltaStorageHandler(root))
+        except TableNotFoundError:
+            return []
+        folders = [pafs.FileSelector(folder, allow_not_found=True) for folder in ("", _GROUP)]
+        found = [each.path for folder in folders for each in files.get_file_info(folder) if not each.is_file]
+        return sorted(name for name in found if name != _GROUP)
 
 
 def open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:

@@ -7,7 +7,6 @@ of telemetry, not its rows, and deletes only what is declared to be kept for a t
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +24,15 @@ from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.registered import empty_table
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
 from data_contracts.tables.row_conditions import quoted, where
-from data_contracts.tables.table_access import StoredRows, location, open_stored, open_to_read, query, storage
+from data_contracts.tables.table_access import (
+    StoredRows,
+    location,
+    open_stored,
+    open_to_read,
+    query,
+    storage,
+    table_names,
+)
 from data_contracts.tables.table_handles import CHECKPOINT_EVERY, open_table
 from data_contracts.workspace import Workspace
 
@@ -205,10 +212,7 @@ def last_event(
 
 def versions(workspace: Workspace) -> dict[str, int]:
     """Return the latest version of every table by name, sorted."""
-    root = Path(workspace.tables_url)
-    logs = (*root.glob("*/_delta_log"), *root.glob("telemetry/*/_delta_log"))
-    names = sorted(log.parent.relative_to(root).as_posix() for log in logs)
-    latest = {name: latest_version(workspace, name) for name in names}
+    latest = {name: latest_version(workspace, name) for name in table_names(workspace)}
     return {name: version for name, version in latest.items() if version is not None}
 
 

@@ -1,12 +1,13 @@
 """Compaction: settled stretches of event time, many small files, become few files sorted by asset.
 
 A listener makes a file a second, with all assets in it. Delta's own compaction keeps the order of rows, so that a read
-of one asset still reads everybody's; its Z-order sorts the whole table again each time.
+of one asset still reads everybody's; its Z-order sorts the whole table again each time. Where rows may be without an
+event time, as in quarantine, a file is settled by when its rows became known.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import pandas as pd
 from deltalake import DeltaTable
@@ -22,6 +23,7 @@ TARGET_BYTES: Final = 64 * 2**20
 """About how much is rewritten into one file."""
 _FEWEST: Final = 8  # so many small files are worth a rewriting
 _NOTHING: Final = ()
+Time = Literal["event_time", "known_time"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,12 @@ class Compaction:
 
 
 def stretches(
-    delta: DeltaTable, *, settled_until: pd.Timestamp, target: int = TARGET_BYTES
+    delta: DeltaTable, *, settled_until: pd.Timestamp, by: Time = "event_time", target: int = TARGET_BYTES
 ) -> tuple[tuple[TableFile, ...], ...]:
-    """Return which small files of settled event time are to become one file each."""
+    """Return which small files of settled time are to become one file each."""
+    last = {file: file.last if by == "event_time" else file.last_known for file in table_files(delta)}
     small = [
-        file
-        for file in table_files(delta)
-        if file.last is not None and file.last <= settled_until and 2 * file.size < target
+        file for file, time in last.items() if time is not None and time <= settled_until and 2 * file.size < target
     ]
     return tuple(group for group in _groups(small, target) if len(group) >= _FEWEST)
 
@@ -52,14 +53,15 @@ def compact(
     table: str,
     *,
     settled_until: pd.Timestamp,
+    by: Time = "event_time",
     target: int = TARGET_BYTES,
     dry_run: bool = False,
     progress: ProgressCallback = silent,
 ) -> Compaction:
-    """Rewrite the settled small files of a telemetry table; a stretch is one commit, and rows stay as they are."""
+    """Rewrite the settled small files of a table; a stretch is one commit, and rows stay as they are."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
-        groups = _NOTHING if delta is None else stretches(delta, settled_until=settled_until, target=target)
+        groups = _NOTHING if delta is None else stretches(delta, settled_until=settled_until, by=by, target=target)
         old = [file for group in groups for file in group]
         size = sum(file.size for file in old)
         if delta is None or dry_run or not groups:

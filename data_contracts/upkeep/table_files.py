@@ -27,6 +27,7 @@ class TableFile:
     rows: int | None
     first: pd.Timestamp | None  # event times
     last: pd.Timestamp | None
+    last_known: pd.Timestamp | None  # known time
     first_stored: int | None  # the versions that stored its rows
     last_stored: int | None
     stored: int | None  # rows that have such a version
@@ -44,6 +45,7 @@ def table_files(delta: DeltaTable) -> tuple[TableFile, ...]:
         "rows": "num_records",
         "first": "min.event_time",
         "last": "max.event_time",
+        "last_known": "max.known_time",
         "first_stored": f"min.{STORED_VERSION}",
         "last_stored": f"max.{STORED_VERSION}",
     }

@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError
 
 from data_contracts.tables.table_access import REWRITTEN, location, open_to_read, storage
 from data_contracts.upkeep.exchange import exchange
+from data_contracts.upkeep.table_files import file_system
 from data_contracts.workspace import Workspace
 
 GRACE: Final = pd.Timedelta(hours=2)
@@ -53,7 +54,8 @@ def remove_unused(
         hours, folder = int(grace // pd.Timedelta(hours=1)), location(workspace, table)
         unused = list(delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True))
         log = _past_log(folder, kept_versions, before=now - log_kept)
-        sizes = [_size(Path(folder, path)) for path in unused], [_size(path) for path in log]
+        files = file_system(delta).get_file_info(unused) if unused else []
+        sizes = [file.size or 0 for file in files], [_size(path) for path in log]
         removal = Removal(len(unused), sum(sizes[0]), len(log), sum(sizes[1]))
         if dry_run or not (unused or log):
             return removal
@@ -98,5 +100,5 @@ def _log(folder: str) -> Path:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # in an object store, or removed meanwhile
+    except OSError:  # removed meanwhile
         return 0

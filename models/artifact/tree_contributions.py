@@ -25,6 +25,19 @@ from models.artifact.tree_paths import TreePaths, read_paths
 
 Matrix = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+_SMALLEST_BOOSTER = """max_feature_idx=0
+num_leaves=2
+split_feature=0
+threshold=0.5
+decision_type=2
+left_child=-1
+right_child=-2
+internal_count=2
+leaf_value=-1 1
+leaf_count=1 1
+is_linear=0
+end of trees
+"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,11 @@ class TreeContributions:
             contributions,
         )
         return contributions.T
+
+
+def warm_up() -> None:
+    """Compile what explains a prediction ahead of time, so that no first explanation waits for it."""
+    TreeContributions.from_text(_SMALLEST_BOOSTER).compute(np.zeros((1, 1)))
 
 
 def _quadrature_rules(most: int) -> tuple[Matrix, Matrix, Integers]:

@@ -111,12 +111,14 @@ def demo(
         from pipelines.fleet.live.outputs import OutputSettings, check_settings
 
         check_settings(OutputSettings(over=("arrow",)))
+        live_story = LiveStory(seed) if machines is None else LiveStory(seed, machines)
         _clear(root)
         with bars() as progress:
-            return run_live_demo(root, LiveStory(seed, machines or 20), progress=progress, say=_say)
+            return run_live_demo(root, live_story, progress=progress, say=_say)
+    story = Story(seed=seed) if machines is None else Story(seed=seed, machines=machines)
     _clear(root)
     with bars() as progress:
-        return run_demo(root, Story(seed=seed, machines=machines or 60), progress=progress, say=_say)
+        return run_demo(root, story, progress=progress, say=_say)
 
 
 def _run_plant(machines: int, seed: int, live: LiveOptions) -> Any:

@@ -12,6 +12,7 @@ from data_contracts.errors import ForewarnError
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
     from rich.text import Text
 
@@ -51,6 +52,7 @@ class DoctorResult:
     unknown: Mapping[str, str]
     reachable: tuple[Mapping[str, Any], ...]
     engine: tuple[Mapping[str, Any], ...]
+    retention: tuple[str, ...] = ()  # champions that look back further than raw telemetry is to be kept
 
     @property
     def exit_status(self) -> int:
@@ -65,6 +67,7 @@ class DoctorResult:
             "unknown_variables": dict(self.unknown),
             "reachable": list(self.reachable),
             "feature_engine": list(self.engine),
+            "retention": list(self.retention),
         }
 
     def __rich__(self) -> "Group":
@@ -76,11 +79,12 @@ class DoctorResult:
 
         shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
         unknown = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
+        kept = [Text(f"nothing is deleted, as {each}", style="red") for each in self.retention]
         return Group(
             Text("versions", style="bold"), key_value_table(self.versions),
             Text("\nsettings", style="bold"), records_table(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
             Text("\nreachable", style="bold"), records_table(self.reachable),
-            Text("\nfeature engine", style="bold"), records_table(self.engine),
+            Text("\nfeature engine", style="bold"), records_table(self.engine), *kept,
         )  # fmt: skip
 
 
@@ -111,13 +115,18 @@ def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
     from pipelines.settings.settings import read_settings, setting_sources, unknown_variables
 
     workspace = options.open()
-    read_settings(workspace, os.environ)
+    settings = read_settings(workspace, os.environ)
     sources = (
         {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}
         for each in setting_sources(workspace, os.environ)
     )
     return DoctorResult(
-        _versions(), tuple(sources), unknown_variables(os.environ), _reachable(workspace), _engine(workspace)
+        _versions(),
+        tuple(sources),
+        unknown_variables(os.environ),
+        _reachable(workspace),
+        _engine(workspace),
+        _retention(workspace, settings.upkeep.raw),
     )
 
 
@@ -185,3 +194,18 @@ def _engine(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
         slow = slow_features(recipe.feature_set.features)
         state.append({"what": f"champion of {name}", "is": f"through tsfresh: {', '.join(slow)}" if slow else "fast"})
     return tuple(state)
+
+
+def _retention(workspace: "Workspace", kept: "pd.Timedelta | None") -> tuple[str, ...]:
+    """Return which champions would lose windows if raw telemetry were kept so long; then none of it is deleted."""
+    from pipelines.indicators.definitions import defined
+    from pipelines.upkeep.champion_windows import champions_cut_short
+
+    if kept is None:
+        return ()
+    try:
+        sources = sorted({f"telemetry/{each.plan.asset_type}" for each in defined(workspace)})
+        return tuple(each for table in sources for each in champions_cut_short(workspace, table, kept))
+    except ForewarnError:
+        # The stores section reports what is out of reach.
+        return ()

@@ -54,14 +54,19 @@ def bars() -> Iterator[ProgressCallback]:
 def lines(stream: TextIO, every_s: float = LINE_EVERY_S) -> Iterator[ProgressCallback]:
     """Yield a progress callback whose last report is written as a line again and again, with the time (UTC).
 
-    A thread writes, so that a step that takes minutes is reported on as well; what is done sooner writes nothing.
+    A thread writes, so that a step that takes minutes is reported on as well; what is done sooner writes nothing, and
+    what is done is written once.
     """
     latest: list[tuple[str, int, int]] = []
+    written: list[tuple[str, int, int]] = []
     finished = threading.Event()
 
     def write() -> None:
         while not finished.wait(every_s):
-            what, done, total = latest[-1] if latest else ("starting", 0, 0)
+            what, done, total = now = latest[-1] if latest else ("starting", 0, 0)
+            if total and done >= total and written == [now]:
+                continue
+            written[:] = [now]
             share = f"  {done:,} of {total:,}" if total else ""
             stream.write(f"{dt.datetime.now(dt.UTC):%H:%M:%S}  {what}{share}\n")
             stream.flush()

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data_contracts.errors import NotFoundError, StorageError, UsageError
-from data_contracts.ingestion import quarantine
+from data_contracts.ingestion import quarantine, stored_neighbours
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.repaired_files import read_repaired
 from data_contracts.tables import tables
@@ -110,6 +112,59 @@ def test_a_spike_is_not_released_unrepaired(workspace, cnc, make_telemetry, now)
     rows["bearing_temperature"] = [20.0, 20.0, 150.0, 20.0, 20.0]
     assert ingest(workspace, rows, cnc, now=now).quarantined == 1
     assert quarantine.replay(workspace, cnc, now=now).refused == 1
+
+
+def test_a_replay_reads_what_is_about_its_rows(workspace, cnc, make_telemetry, now, monkeypatch):
+    """Not the whole history of their assets; rows months apart are read one by one."""
+    for day in range(20):
+        rows = make_telemetry(day)
+        if day in (2, 15):
+            rows.loc[5, "spindle_power"] = -5.0
+        ingest(workspace, rows, cnc, now=now)
+    lengths, read = [], tables.read
+
+    def counting(*given, **more):
+        rows = read(*given, **more)
+        lengths.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(tables, "read", counting)
+    assert quarantine.replay(workspace, cnc, now=now).refused == 2
+    assert len(lengths) == 2
+    assert max(lengths) <= 2
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.floats(15, 25)), min_size=1, max_size=30, unique_by=lambda row: row[0]),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from([15.0, 19.0, 60.0, 150.0])), min_size=1, max_size=8),
+)
+def test_what_is_about_a_row_says_as_much_as_the_whole_history(workspace, cnc, make_telemetry, now, stored, held):
+    """The same rows are refused, for the same reasons."""
+
+    def rows(values, known):
+        frame = make_telemetry(assets=1, hours=1).iloc[[0] * len(values)].reset_index(drop=True)
+        frame["event_time"] += pd.to_timedelta([second for second, _ in values], unit="s")
+        frame["known_time"] = frame["event_time"] + pd.Timedelta(known)
+        return frame.assign(bearing_temperature=[value for _, value in values])
+
+    history = rows(stored, "5min").sort_values("event_time")
+    reads = []
+
+    def read(*_, start=None, end=None, **__):
+        chosen = history if start is None else history[history["event_time"].between(start, end, inclusive="right")]
+        reads.append(start)
+        return chosen.reset_index(drop=True)
+
+    tried = pd.concat([rows(held, "6min"), history.iloc[:1]], ignore_index=True).assign(entry="e", reasons="r")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "read", read)
+        near = quarantine._examine_with_stored(workspace, tried, cnc, now)
+        patched.setattr(stored_neighbours, "_reach", lambda _: None)
+        whole = quarantine._examine_with_stored(workspace, tried, cnc, now)
+    assert near.reasons == whole.reasons
+    assert reads[0] is not None
+    assert reads[-1] is None
 
 
 @pytest.mark.usefixtures("spoiled")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from features import kernels_compiled, register_calculator
 from features.kernels import compilation
 from models.experiment.experiment import load_experiment
 from pipelines.cli import app
+from pipelines.evidence.champion import load_champion
+from pipelines.indicators import definitions
 from pipelines.jobs.train import train_experiment
 
 UNSUPPORTED = 'change_quantiles__f_agg_"max"__isabs_True__qh_0.8__ql_0.2'
@@ -61,6 +64,23 @@ def test_a_person_reads_it_too(plant: Any, capsys: pytest.CaptureFixture[str]) -
     _, _, shown = capsys.readouterr().out.partition("feature engine")
     assert "champion of plant" in shown
     assert "fast" in shown
+
+
+def test_a_champion_that_would_lose_windows_is_named(
+    plant: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that looks back further than raw telemetry is to be kept, of an asset type of which any is deleted."""
+    asset_type = load_champion(plant.workspace, "plant").model.artifact.recipe.asset_type
+    of_type = SimpleNamespace(plan=SimpleNamespace(asset_type=asset_type))
+    for raw, indicators, named in (("1h", [of_type], 1), ("3650d", [of_type], 0), ("1h", [], 0), ("all", [of_type], 0)):
+        monkeypatch.setenv("FOREWARN_UPKEEP_RAW", raw)
+        monkeypatch.setattr(definitions, "defined", lambda _, found=indicators: tuple(found))
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            app.main(["doctor", "--workspace", str(plant.workspace.root), "--json"])
+        retention = json.loads(capsys.readouterr().out)["retention"]
+        assert len(retention) == named
+        assert all("the champion of plant, version" in each and "upkeep.raw is 1h" in each for each in retention)
 
 
 def test_kernels_that_are_not_compiled_are_told(

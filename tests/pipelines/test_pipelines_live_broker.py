@@ -1,15 +1,19 @@
 """Brokers: connections of both versions of MQTT, persistent sessions, and what is said when one is out of reach."""
 
+import os
+import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from data_contracts.errors import StorageError, UsageError
 from pipelines.live.broker.broker_settings import PASSWORD_VARIABLE, BrokerSettings, read_password
 from pipelines.live.broker.connection import connect, disconnect, speaks_mqtt5
-from pipelines.live.broker.start_broker import free_port, mosquitto_program, start_broker
+from pipelines.live.broker.start_broker import AmqttProcess, free_port, mosquitto_program, start_broker
 
 paho = pytest.importorskip("paho.mqtt.client", reason="the extra forewarn[live] is not installed")
 
@@ -34,7 +38,7 @@ def _send(settings: BrokerSettings, *payloads: bytes, topic: str = "t/a") -> Non
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["found", "embedded"])
 def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
-    """Mosquitto where it is installed, else the embedded one, which knows MQTT 3.1.1 only."""
+    """Mosquitto where it is installed, else amqtt, which knows MQTT 3.1.1 only."""
     with start_broker(tmp_path / "broker", embedded=embedded) as settings:
         received, enough, on_message = _collector(2)
         client = connect(settings, "x", on_message=on_message, on_connect=lambda each: each.subscribe("t/#", qos=1))
@@ -43,6 +47,50 @@ def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
         assert enough.wait(20)
         disconnect(client)
     assert received == [("t/a", b"1"), ("t/a", b"2")]
+
+
+def test_without_mosquitto_a_power_cut_is_noticed_at_once_and_over_when_it_is_over(tmp_path):
+    """Who is connected to the broker hears of its end, and connects again by itself; no trace of it is printed."""
+    broker, lost, back = AmqttProcess(tmp_path, free_port()), threading.Event(), threading.Event()
+    broker.start()
+    try:
+        client = connect(broker.settings, "x", on_connect=lambda _: back.set(), on_disconnect=lambda _: lost.set())
+        back.clear()
+        broker.kill()
+        assert lost.wait(5)
+        assert broker.process is not None
+        assert broker.process.returncode == -signal.SIGKILL
+        broker.start()
+        assert back.wait(20)
+        disconnect(client)
+    finally:
+        broker.stop()
+    assert "Traceback" not in (tmp_path / "amqtt.log").read_text()
+
+
+def test_without_mosquitto_the_broker_ends_with_who_started_it(tmp_path):
+    """Even if that was killed; Ctrl-C, which goes to everybody in a terminal, ends it last."""
+    program = (
+        "import pathlib, sys, time; from pipelines.live.broker.start_broker import AmqttProcess, free_port; "
+        f"broker = AmqttProcess(pathlib.Path({str(tmp_path)!r}), free_port()); broker.start(); "
+        "print(broker.process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert os.getpgid(pid) != os.getpgid(parent.pid)
+        parent.kill()
+    ends = time.monotonic() + 20
+    while _runs(pid) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_session_keeps_what_arrives_meanwhile(mosquitto):

@@ -17,11 +17,12 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     pytest.importorskip("amqtt")
     monkeypatch.setattr(wear_tests, "TESTS", 3)
     if not installed:
-        monkeypatch.setattr("pipelines.demo.live.demo_broker.mosquitto_program", lambda: None)
+        monkeypatch.setattr("pipelines.live.broker.start_broker.mosquitto_program", lambda: None)
     story = LiveStory(machines=8, seconds=45, worn_after=40, outage_at=8, outage=3)
     said: list[str] = []
     result = run_live_demo(tmp_path, story, say=said.append)
     assert result.exit_status == 0, result.to_dict()
+    assert result.ended == "time is up"
     assert result.samples == (8 * 45 - 5) * 100 * 8  # a machine that has failed stands
     assert result.connections > int(installed)
     assert "the broker is back" in said

@@ -3,13 +3,24 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from data_contracts.contract.contract import load_contract
 from data_contracts.errors import StorageError, UsageError
+from data_contracts.ingestion import quarantine_entries
+from data_contracts.ingestion.quarantine import entries_of, list_rows
+from data_contracts.streams.sessions import StreamGap
+from data_contracts.streams.stream_gaps import read_gaps, store_gaps
+from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
+from data_contracts.tables.arrow_frames import to_arrow
+from data_contracts.tables.table_access import open_to_read
+from data_contracts.upkeep.table_files import table_files
+from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace
 from features.indicators.plan import IndicatorPlan
 from models.registry.registry import Registry
@@ -17,6 +28,7 @@ from pipelines.cli import main
 from pipelines.indicators.definitions import define
 from pipelines.indicators.follow import IndicatorFollower
 from pipelines.settings.sections import UpkeepSettings
+from pipelines.upkeep import champion_windows
 from pipelines.upkeep import upkeep as module
 from pipelines.upkeep.trained_versions import TrainedVersion
 from pipelines.upkeep.upkeep import run_upkeep
@@ -178,6 +190,90 @@ def test_a_table_without_versions_of_its_rows_is_left_as_it_is(
     assert done[old]["compaction"]["files"] == done[old]["removal"]["files"] == 0
     assert "left as it is" in done[old]["notes"][0]
     assert len(tables.read(workspace, old, version=3)) == 3 * 120
+
+
+@pytest.mark.usefixtures("follower")
+def test_a_champion_keeps_the_telemetry_that_it_looks_back_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is deleted that a champion on raw telemetry reads; one of indicators is in nobody's way."""
+    champions = {"raw": ("cnc_signals", 5 * HOUR), "indicators": (PLAN.name, 48 * HOUR)}
+
+    class Champions:
+        """The registry as far as it is asked."""
+
+        def __init__(self, _: Workspace) -> None: ...
+
+        def names(self) -> tuple[str, ...]:
+            return (*champions, "none")
+
+        def champion(self, name: str) -> int | None:
+            return None if name == "none" else 3
+
+        def recipe(self, name: str, _: int) -> SimpleNamespace:
+            asset_type, lookback = champions[name]
+            return SimpleNamespace(asset_type=asset_type, lookback=lookback)
+
+    monkeypatch.setattr(champion_windows, "Registry", Champions)
+    before = kept(workspace)
+    expected = "kept, as the champion of raw, version 3, looks back 5h and upkeep.raw is 4h; keep raw telemetry longer"
+    for dry_run in (True, False):
+        done = run(workspace, dry_run=dry_run)[RAW]
+        assert (done["notes"], done["deletion"]["rows"], done["deleted_until"]) == ([expected], 0, None)
+    assert kept(workspace).equals(before)
+    champions["raw"] = ("cnc_signals", 4 * HOUR)
+    assert run(workspace)["rows_deleted"] > 0
+
+
+def gap(number: int) -> StreamGap:
+    return StreamGap("cnc-001", 7, "gap", from_sequence=number, to_sequence=number, detail="")
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_quarantine_and_gaps_are_kept_up_as_telemetry_is(tmp_path: Path, prefix: str) -> None:
+    """A listener appends to them message by message; in a folder, or in an object store, where the log stays."""
+    made = init_workspace(tmp_path / "ws")
+    workspace = replace(made, tables_url=prefix + made.tables_url)
+    assert run(workspace)["tables"] == []
+    hurt = telemetry("cnc-001", BEGIN, BEGIN + 60 * SECOND).drop(columns="feed_force").assign(event_time=pd.NaT)
+    contract, names = load_contract("telemetry_cnc_signals"), []
+    stream = StreamTable(workspace, quarantine_entries.TABLE)
+    for number in range(40):
+        time = BEGIN + number * 10 * SECOND
+        entries = entries_of(
+            contract, ["b"] * len(hurt), [f"{number}:{row}" for row in range(len(hurt))], hurt,
+            [["no time"]] * len(hurt), action="held", now=time,
+        )  # fmt: skip
+        names += list(entries["entry"])
+        stream.append(to_arrow(quarantine_entries.complete(entries, time)), {"b": number})
+        store_gaps(workspace, [gap(number)], time, str(number))
+        tables.append(workspace, RAW, telemetry("cnc-001", time, time + 30 * SECOND), str(number))
+    gaps, held = read_gaps(workspace), list_rows(workspace)
+    rows = tables.read(workspace, RAW)
+    assert (len(gaps), sorted(held["entry"])) == (40, sorted(names))
+    early = run_upkeep(workspace, KEPT, now=BEGIN).to_dict()
+    assert early["files_rewritten"] == 0
+    done = run(workspace, UpkeepSettings())
+    for table in (quarantine_entries.TABLE, "stream_gaps", RAW):
+        assert done[table]["compaction"]["files"] > 1 == done[table]["compaction"]["made"], table
+        assert done[table]["deleted_until"] is None
+        assert done[table]["notes"] == []
+        delta = open_to_read(workspace, table)
+        assert delta is not None
+        assert len(table_files(delta)) == 1
+        removed = remove_unused(workspace, table, now=NOW, grace=pd.Timedelta(0))
+        assert removed.files >= done[table]["compaction"]["files"]
+        assert removed.size >= done[table]["compaction"]["size"]
+    pd.testing.assert_frame_equal(read_gaps(workspace), gaps)
+    pd.testing.assert_frame_equal(
+        list_rows(workspace).sort_values("entry", ignore_index=True), held.sort_values("entry", ignore_index=True)
+    )
+    pd.testing.assert_frame_equal(tables.read(workspace, RAW), rows)
+    # Who appends meanwhile goes on.
+    stream.append(to_arrow(quarantine_entries.complete(entries.assign(entry="new"), NOW)), {"b": 40})
+    store_gaps(workspace, [gap(99)], NOW, "99")
+    assert len(read_gaps(workspace)) == 41
+    assert run(workspace, UpkeepSettings())["files_rewritten"] == 0
 
 
 @pytest.mark.usefixtures("follower")

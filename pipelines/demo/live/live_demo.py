@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace, init_workspace
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment import load_experiment
-from pipelines.demo.live.demo_broker import DemoBroker
 from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
 from pipelines.demo.live.wear_tests import record_wear_tests
 from pipelines.fleet.live.faults import plan_faults
@@ -26,6 +25,7 @@ from pipelines.indicators.definitions import define
 from pipelines.indicators.follow import IndicatorFollower
 from pipelines.jobs.score import ScoreResult
 from pipelines.jobs.train import train_experiment
+from pipelines.live.broker.start_broker import BrokerProcess, MosquittoProcess, broker_process, free_port
 from pipelines.live.listening.listen_summary import ListenSummary
 from pipelines.settings.settings import read_settings
 
@@ -64,9 +64,11 @@ class _Seen:
     lags: list[float] = field(default_factory=list)
     results: list[ScoreResult] = field(default_factory=list)
     announced: set[str] = field(default_factory=set)
+    listens: threading.Event = field(default_factory=threading.Event)
 
     def report(self, summary: ListenSummary) -> None:
-        """Note how far behind a flush was."""
+        """Note that it listens, and how far behind a flush was."""
+        self.listens.set()
         if summary.lag_seconds:
             self.lags.append(summary.lag_seconds)
 
@@ -84,13 +86,13 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
     workspace = init_workspace(root)
     plant = make_live_plant(story.seed, story.machines)
     _learn(workspace, plant, progress, say)
-    broker, seen = DemoBroker(root / "broker"), _Seen(say)
+    broker, seen = broker_process(root / "broker", free_port()), _Seen(say)
     broker.start()
     try:
-        say(f"{broker.name}; {story.machines} machines at 100 Hz for {story.seconds} s, one wearing out")
-        began = pd.Timestamp.now("UTC").ceil("s")
-        wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
+        say(f"{_what(broker)}; {story.machines} machines at 100 Hz for {story.seconds} s, one wearing out")
         with _listening(workspace, broker, seen) as listening:
+            began = pd.Timestamp.now("UTC").ceil("s")
+            wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
             # The edge closes when everything is confirmed, and so stored.
             run = _run_plant(plant, story, broker, began, root / "edge", say)
         listened = listening.result()
@@ -101,8 +103,8 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
 
 
 @contextmanager
-def _listening(workspace: Workspace, broker: DemoBroker, seen: _Seen) -> Iterator[Future[FollowedListening]]:
-    """Listen during the block, in a thread; yield what it will have done."""
+def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iterator[Future[FollowedListening]]:
+    """Listen during the block, in a thread; once it does, yield what it will have done."""
     settings = replace(read_settings(workspace, {}).live, broker_port=broker.settings.port, metrics_port=0)
     stopping = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:
@@ -116,13 +118,17 @@ def _listening(workspace: Workspace, broker: DemoBroker, seen: _Seen) -> Iterato
             on_scored=seen.scored,
         )
         try:
+            while not (seen.listens.wait(0.1) or listening.done()):
+                pass
+            if listening.done():
+                listening.result()  # why it does not listen
             yield listening
         finally:
             stopping.set()
 
 
 def _run_plant(
-    plant: LivePlant, story: LiveStory, broker: DemoBroker, began: pd.Timestamp, spool: Path, say: Say
+    plant: LivePlant, story: LiveStory, broker: BrokerProcess, began: pd.Timestamp, spool: Path, say: Say
 ) -> LiveResult:
     """Let the plant run in real time, and the broker fail once."""
     pace = Pace(since=second_of(began), until=second_of(began) + story.seconds)
@@ -132,7 +138,7 @@ def _run_plant(
     async def fail_once() -> None:
         await asyncio.sleep(story.outage_at)
         say(f"the broker fails for {story.outage} s")
-        await asyncio.to_thread(broker.fail)
+        await asyncio.to_thread(broker.kill)
         await asyncio.sleep(story.outage)
         await asyncio.to_thread(broker.start)
         say("the broker is back")
@@ -141,11 +147,19 @@ def _run_plant(
         with stopped_by_signals() as stop:
             failing = asyncio.create_task(fail_once())
             try:
-                return await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
+                await asyncio.sleep(max(0.0, (began - pd.Timestamp.now("UTC")).total_seconds()))
+                result = await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
             finally:
                 failing.cancel()
+            with suppress(asyncio.CancelledError):
+                await failing  # whatever kept the broker from coming back is an error
+            return result
 
     return asyncio.run(run())
+
+
+def _what(broker: BrokerProcess) -> str:
+    return broker.name if isinstance(broker, MosquittoProcess) else f"{broker.name}, as Mosquitto is not installed"
 
 
 def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> None:

@@ -57,6 +57,7 @@ class LiveDemoResult:
 
     machines: int
     seconds: float  # how long they sent
+    ended: str  # "time is up" or "interrupted"
     samples: int  # stored
     lost: int  # rows that were sent and are not stored
     doubled: int  # rows that are stored twice
@@ -95,6 +96,8 @@ class LiveDemoResult:
             ("indicators", f"{self.indicators:,} rows of five seconds"),
             ("predictions", f"{self.predictions:,}"),
         ]
+        if self.ended == "interrupted":
+            rows.insert(1, ("interrupted", f"after {self.seconds:.0f} s"))
         for alert in self.alerts:
             rows += [("alert", str(alert)), *(("", words) for words in alert.drivers)]
         for name, words in rows or [("alert", "none")]:
@@ -135,6 +138,7 @@ def summarise(
     return LiveDemoResult(
         machines=machines,
         seconds=(run.until - run.since) / _SECOND,
+        ended=run.ended,
         samples=int(stored[list(CHANNELS)].notna().to_numpy().sum()),
         lost=run.sent["arrow"] * RATE - len(unique),
         doubled=len(stored) - len(unique),

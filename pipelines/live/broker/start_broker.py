@@ -1,19 +1,25 @@
-"""A broker of our own, for the demo and for tests: Mosquitto where it is installed, else one inside this process."""
+"""Brokers of our own, for the demo and for tests: Mosquitto, or amqtt where that is not installed.
+
+Each is a process, which can be killed as a power cut does.
+"""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from data_contracts.errors import StorageError
 from pipelines.live.broker.broker_settings import BrokerSettings
-from pipelines.live.broker.embedded_broker import embedded_broker
+from pipelines.live.broker.connection import need_extra
 
 _PATIENCE_S = 20.0
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -30,9 +36,10 @@ set_tcp_nodelay true
 
 
 @dataclass
-class MosquittoProcess:
-    """A Mosquitto that can be killed and started again in its folder."""
+class BrokerProcess:
+    """A broker on the loopback interface that can be killed and started again in its folder."""
 
+    name: ClassVar[str] = ""
     folder: Path
     port: int
     host: str = "127.0.0.1"
@@ -45,6 +52,55 @@ class MosquittoProcess:
 
     def start(self) -> None:
         """Start it, and wait until it answers; `StorageError` if it does not."""
+        command, log_file = self._command(), self.folder / f"{self.name.lower()}.log"
+        with log_file.open("ab") as log:
+            # In a group of its own: Ctrl-C is for whoever has started it, who ends it last.
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0
+            )  # fmt: skip
+        ends = time.monotonic() + _PATIENCE_S
+        while not _answers(self.host, self.port):
+            if self.process.poll() is not None or time.monotonic() > ends:
+                self.kill()
+                lines = log_file.read_text(errors="replace").splitlines()
+                raise StorageError(
+                    f"{self.name} did not start on port {self.port} ({lines[-1] if lines else 'it said nothing'})",
+                    "a broker that answers",
+                    f"See {log_file}",
+                )
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _end(self, number: int) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(timeout=_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(timeout=_PATIENCE_S)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+class MosquittoProcess(BrokerProcess):
+    """Mosquitto; ended in order it writes its sessions."""
+
+    name: ClassVar[str] = "Mosquitto"
+
+    def _command(self) -> list[str]:
         configuration = self.folder / "mosquitto.conf"
         configuration.write_text(
             f"listener {self.port} {self.host}\nallow_anonymous true\npersistence true\n"
@@ -53,34 +109,39 @@ class MosquittoProcess:
             + ("user root\n" if os.geteuid() == 0 else "")
             + MOSQUITTO_LIMITS
         )
-        with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [mosquitto_program() or "mosquitto", "-c", str(configuration)], stdout=log, stderr=log
-            )
-        ends = time.monotonic() + _PATIENCE_S
-        while not _answers(self.host, self.port):
-            if self.process.poll() is not None or time.monotonic() > ends:
-                self.stop()
-                lines = (self.folder / "mosquitto.log").read_text(errors="replace").splitlines()
-                raise StorageError(
-                    f"Mosquitto did not start on port {self.port} ({lines[-1] if lines else 'it said nothing'})",
-                    "a broker that answers",
-                    f"See {self.folder / 'mosquitto.log'}",
-                )
-            time.sleep(0.02)
+        return [mosquitto_program() or "mosquitto", "-c", str(configuration)]
 
-    def stop(self) -> None:
-        """End it in order: it writes its sessions."""
-        self._end(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """End it at once, as a power cut does."""
-        self._end(signal.SIGKILL)
+class AmqttProcess(BrokerProcess):
+    """amqtt, a package of the extra: MQTT 3.1.1, and nothing is kept beyond it."""
 
-    def _end(self, number: int) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(timeout=_PATIENCE_S)
+    name: ClassVar[str] = "amqtt"
+
+    def _command(self) -> list[str]:
+        if find_spec("amqtt") is None:
+            raise need_extra("amqtt")
+        return [sys.executable, "-m", "pipelines.live.broker.amqtt_server", str(self.port)]
+
+
+def broker_process(folder: Path, port: int, *, embedded: bool = False) -> BrokerProcess:
+    """Return Mosquitto, or amqtt without it or with `embedded`, not started yet; `folder` is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = AmqttProcess if embedded or mosquitto_program() is None else MosquittoProcess
+    return kind(folder.resolve(), port)
+
+
+@contextmanager
+def start_broker(folder: Path, *, port: int = 0, embedded: bool = False) -> Iterator[BrokerSettings]:
+    """Run a broker on the loopback interface during the block; a free port for 0.
+
+    Without Mosquitto, or with `embedded`, it is amqtt, which keeps nothing beyond it.
+    """
+    broker = broker_process(folder, port or free_port(), embedded=embedded)
+    broker.start()
+    try:
+        yield broker.settings
+    finally:
+        broker.stop()
 
 
 def mosquitto_program() -> str | None:
@@ -95,27 +156,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def start_broker(folder: Path, *, port: int = 0, embedded: bool = False) -> Iterator[BrokerSettings]:
-    """Run a broker on the loopback interface during the block; a free port for 0.
-
-    Without Mosquitto, or with `embedded`, it runs inside this process and keeps nothing beyond it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    number = port or free_port()
-    if embedded or mosquitto_program() is None:
-        with embedded_broker(number):
-            yield BrokerSettings(port=number)
-        return
-    broker = MosquittoProcess(folder.resolve(), number)
-    broker.start()
-    try:
-        yield broker.settings
-    finally:
-        broker.stop()
-
-
-def _answers(host: str, port: int) -> bool:
-    with suppress(OSError), socket.create_connection((host, port), timeout=1):
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
