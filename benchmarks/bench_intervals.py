@@ -23,7 +23,8 @@ import pandas as pd
 from bench_turning_wear import prepare
 
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.registry.registry import Registry
 from models.registry.run_record import CARD_FILE
 from pipelines.importers.batch import Batch, import_batch

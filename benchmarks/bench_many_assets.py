@@ -41,7 +41,7 @@ history = read_history(workspace, "pump")
 assert history.assets["asset"].nunique() == n_assets
 """
 TRAIN = """
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.jobs.train import train_experiment
 print(train_experiment(workspace, load_experiment(Path("pumps.toml"), []), now=START + pd.Timedelta("48h")).to_dict())
 """

@@ -30,7 +30,8 @@ from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import open_workspace
 from models.estimators import estimators
 from models.experiment.condition_outcomes import outcome_history
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.training.fitting import fit_model, predict_test
 from models.training.samples import draw_samples
 from models.training.training import latest_known_time

@@ -21,7 +21,7 @@ import pandas as pd
 
 from data_contracts.tables.history import FRAMES, History, read_history
 from data_contracts.workspace import init_workspace
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.training.training import train
 from pipelines.importers.azure_pdm import read_azure_pdm
 from pipelines.importers.batch import import_batch

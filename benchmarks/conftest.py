@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.workspace import Workspace, init_workspace
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.demo.story import DAY, START
 from pipelines.fleet.scenario import make_scenario
 from pipelines.fleet.simulation import Fleet

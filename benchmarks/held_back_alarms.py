@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.hold_back.acting_effect import effect_of_acting
 from models.outcomes.outcomes import Terms
 from pipelines.fleet.histories.recorded import DAY, history_of

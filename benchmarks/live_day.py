@@ -38,7 +38,7 @@ from data_contracts.tables import tables
 from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from features.indicators.plan import IndicatorPlan
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.fleet.live.faults import plan_faults
 from pipelines.fleet.live.machines.bearing_lives import failures_between, shorten_life, wear_at
 from pipelines.fleet.live.machines.live_plant import CHANNELS, RATE, LivePlant, make_live_plant, second_of

@@ -25,7 +25,8 @@ from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import init_workspace
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.outcomes.outcomes import Terms, outcomes
 from models.refitting.agreement import RefitAgreement, agreement

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
     from models.artifact.scoring import score, score_features
     from models.estimators.estimators import register_estimator
-    from models.experiment.experiment import Experiment, load_experiment
+    from models.experiment.experiment import Experiment
+    from models.experiment.experiment_file import load_experiment
     from models.labels.labels import LabelState, failure_labels, remaining_life
     from models.outcomes.error_rates import ErrorRates
     from models.outcomes.outcomes import Outcomes, Terms
@@ -51,7 +52,8 @@ __getattr__ = lazy_exports(
         "artifact.artifact": ("Artifact",),
         "artifact.scoring": ("score", "score_features"),
         "estimators.estimators": ("register_estimator",),
-        "experiment.experiment": ("Experiment", "load_experiment"),
+        "experiment.experiment": ("Experiment",),
+        "experiment.experiment_file": ("load_experiment",),
         "labels.labels": ("LabelState", "failure_labels", "remaining_life"),
         "outcomes.error_rates": ("ErrorRates",),
         "outcomes.outcomes": ("Outcomes", "Terms"),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.episodes import Terms, normalize_types
 from models.outcomes.error_rates import MONTH, as_json
 from models.outcomes.outcomes import known_failures

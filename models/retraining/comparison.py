@@ -18,7 +18,7 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import score
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.labels.observed_cut_offs import ObservationRule, observed_cut_offs
 from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.outcomes import Terms, known_failures

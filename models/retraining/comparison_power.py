@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr, ndtri
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.error_rates import ErrorRates
 
 _UNKNOWN_MISSED = 0.5  # where the counts of misses vary most

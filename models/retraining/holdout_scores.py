@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.tables.history import History
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.error_rates import Rate, error_rates, share
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
 from models.retraining.comparison_period import Period

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 
 Vector = npt.NDArray[np.float64]
 COUNTS = (

@@ -12,7 +12,7 @@ from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
 from features.setting_types import InnerShare, Integer, Number, OrWord, PositiveCount, Share
 from models.assessment.reliability import CalibrationSlope, calibration_slope, reliability_bins
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.retraining.paired_costs import cost_difference, extra_cost, missed_difference, observed_to_expected
 from models.retraining.sign_flips import sign_flips
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from data_contracts.configuration.values import configuration
 from features.setting_types import Count, Number
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.outcomes import Outcomes
 
 RETRAINING_SHARE = 0.1

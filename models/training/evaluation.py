@@ -14,7 +14,7 @@ from models.assessment.decision_metrics import decision_metrics, interval_metric
 from models.assessment.error_metrics import mae_metrics, nasa_score, rmse
 from models.assessment.prognostics import prognostic_figures
 from models.assessment.ranking import ranking_metrics
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.labels.labels import LabelState
 from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates

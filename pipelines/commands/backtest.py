@@ -89,7 +89,7 @@ def backtest(
 
 def _experiment(name: str | None, model: str | None, override: list[str], options: Options) -> "Experiment":
     if name is not None:
-        from models.experiment.experiment import load_experiment
+        from models.experiment.experiment_file import load_experiment
         from pipelines.settings.experiment_files import find_experiment
 
         return load_experiment(find_experiment(name), override, contracts=options.contracts)

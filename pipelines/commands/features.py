@@ -33,7 +33,7 @@ def features(
     """
     import pandas as pd
 
-    from models.experiment.experiment import load_experiment
+    from models.experiment.experiment_file import load_experiment
     from pipelines.jobs.extraction import extract_features
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars

@@ -45,7 +45,7 @@ def train(
     """
     import pandas as pd
 
-    from models.experiment.experiment import read_experiment
+    from models.experiment.experiment_file import read_experiment
     from pipelines.jobs.train import train_experiment
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars

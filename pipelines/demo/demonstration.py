@@ -14,7 +14,7 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.outcomes.error_rates import error_rates
 from models.outcomes.outcomes import outcomes
 from models.retraining.retraining_policy import DRIFT, RETRAIN

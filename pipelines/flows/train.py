@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from models.experiment.experiment import read_experiment
+from models.experiment.experiment_file import read_experiment
 from pipelines.flows.entry import open_workspace_and_settings, time_or_now
 from pipelines.jobs.train import train_experiment
 from pipelines.settings.experiment_files import find_experiment

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.hold_back.acting_effect import ActingEffect, effect_of_acting, monthly_alarms
 from models.hold_back.draws import Draw
 from models.hold_back.sentences import draw_sentence, effect_sentences

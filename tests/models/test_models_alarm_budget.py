@@ -11,7 +11,7 @@ from models.assessment.budget_figures import budget_metrics
 from models.assessment.first_champion import judge_first
 from models.assessment.thresholds import within_budget
 from models.experiment.alarm_budget import AlarmBudget
-from models.experiment.experiment import AlarmPlan
+from models.experiment.plans import AlarmPlan
 from models.outcomes.episodes import Terms, number_alerts
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")

@@ -29,7 +29,7 @@ from models.backtesting.retraining_rules import (
     with_refreshes,
 )
 from models.diagnosis.diagnosis import Diagnosis, Finding
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms

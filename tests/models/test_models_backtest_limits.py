@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.backtesting.outcome_sources import OutcomeSources
 from models.backtesting.retraining_rules import YEAR, Retraining, Rule, Situation, ours
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.monitoring.drift import Budget
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.outcomes.outcomes import Terms

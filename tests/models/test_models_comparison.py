@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import models.retraining.comparison
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables.history import History
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.labels.observed_cut_offs import ObservationRule
 from models.outcomes.outcomes import Terms
 from models.retraining.comparison import Comparison, Contender, compare

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from models.retraining.alpha_spending import AlphaWealth, accrue, first_wealth
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison

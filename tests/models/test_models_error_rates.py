@@ -8,7 +8,7 @@ from scipy import stats
 from data_contracts.contract.contract import empty_table
 from data_contracts.tables.history import History
 from models.assessment.thresholds import count_in_vain
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.labels.labels import failure_labels
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates, occurrence, share
 from models.outcomes.outcomes import Terms, outcomes

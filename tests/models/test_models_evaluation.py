@@ -13,7 +13,7 @@ from data_contracts.tables.history import History
 from models.assessment.decision_metrics import calibration_error, decision_metrics
 from models.assessment.error_metrics import nasa_score, rmse
 from models.assessment.thresholds import choose_threshold, count_in_vain, peak_before
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.outcomes.outcomes import Terms
 from models.registry.plots import draw_threshold
 from models.training.evaluation import evaluate_failures, evaluate_remaining_life, lead_times

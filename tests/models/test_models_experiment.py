@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from models.experiment.experiment import CostPlan, Experiment, LabelPlan, SplitPlan, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
+from models.experiment.plans import CostPlan, LabelPlan, SplitPlan
 
 TEXT = """\
 name = "azure-failure"

@@ -15,7 +15,8 @@ from features import Gaps, coverage, extract
 from features.telemetry.point_in_time import GivenHistory
 from models.artifact.artifact import Artifact
 from models.artifact.scoring import predict_with_reasons, score, score_features
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.registry.model_card import model_card
 from models.training.training import Trained, train
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.retraining.paired_costs import COUNTS, cost_difference, draw_assets, missed_difference, observed_to_expected
 from models.retraining.promotion_rules import PromotionRules, cheaper
 

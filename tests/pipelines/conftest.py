@@ -16,7 +16,8 @@ from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace, init_workspace
 from features.telemetry.windows import cut_offs
 from models.artifact.scoring import score as score_assets
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.registry.registry import Registry
 from pipelines.jobs.scored_records import predictions_of
 from pipelines.jobs.train import train_experiment

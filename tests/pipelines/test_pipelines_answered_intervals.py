@@ -14,7 +14,7 @@ from data_contracts.records.records import open_records
 from data_contracts.tables.history import read_history
 from features.telemetry.windows import cut_offs
 from models.artifact.scoring import score_in_detail
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.registry.registry import LoadedModel, Registry
 from pipelines.cli.renderers import render
 from pipelines.jobs.monitor import MonitorResult, monitor_champion

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from data_contracts.tables import tables
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace, init_workspace
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.retraining.alpha_spending import AlphaWealth
 from pipelines.backtesting.backtest_versions import CachedModels
 from pipelines.settings.settings import Settings, read_settings

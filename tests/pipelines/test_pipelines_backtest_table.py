@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from models.backtesting.backtest_figures import Figures, Prices
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_table import cells, costs_table, errors_table, render_table
 

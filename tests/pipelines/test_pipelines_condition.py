@@ -24,7 +24,8 @@ from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace, init_workspace
 from features.telemetry.windows import cut_offs
 from models.artifact.scoring import score_in_detail
-from models.experiment.experiment import Experiment, load_experiment
+from models.experiment.experiment import Experiment
+from models.experiment.experiment_file import load_experiment
 from models.labels.condition import crossings
 from models.registry.registry import Registry
 from pipelines.cli.renderers import render

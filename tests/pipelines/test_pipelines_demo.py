@@ -11,7 +11,7 @@ import pytest
 
 from data_contracts.records.answer_records import find_answers
 from data_contracts.records.records import decisions, open_records, predictions
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.registry.registry import Registry
 from models.retraining.retraining_policy import REFRESH, RetrainingDecision
 from pipelines.cli import app

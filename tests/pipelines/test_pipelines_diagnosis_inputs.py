@@ -13,7 +13,7 @@ from data_contracts.validation.report import ContractError
 from data_contracts.workspace import Workspace, init_workspace
 from features.telemetry.regimes import Regimes
 from models.diagnosis.diagnosis_types import BREACH, MISSING, PROCESS, REPORTED, UNREPORTED
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.evidence.champion import MonitoredModel, load_champion
 from pipelines.evidence.diagnosis_inputs import diagnose, gather_inputs
 from pipelines.fleet import Dirt, make_scenario, make_scenarios, simulate

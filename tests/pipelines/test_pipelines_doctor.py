@@ -10,7 +10,7 @@ import pytest
 
 from features import kernels_compiled, register_calculator
 from features.kernels import compilation
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.cli import app
 from pipelines.evidence.champion import load_champion
 from pipelines.indicators import definitions

@@ -12,7 +12,7 @@ from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace, init_workspace
 from models.experiment.condition_outcomes import feature_channels
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.data_reports.experiment_draft import FEW
 from pipelines.data_reports.outcome_choice import OutcomeChoice
 from pipelines.jobs.data_report import DescribedData, describe_data

@@ -13,7 +13,7 @@ import pytest
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import init_workspace
 from features.extraction.extract import extract
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.training.column_selection import learn_recipe
 from models.training.training import Trained, train
 from pipelines.importers.azure_pdm import read_azure_pdm

@@ -12,7 +12,7 @@ from data_contracts.errors import StorageError, UsageError
 from data_contracts.progress import silent
 from data_contracts.tables.history import read_history
 from features import extract, register_calculator
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.training.column_selection import learn_recipe
 from models.training.samples import draw_samples
 from pipelines.cli import app

@@ -7,7 +7,7 @@ from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from features.indicators.plan import IndicatorPlan
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.following import stream_follower
 from pipelines.following.follow_ups import FollowUps
 from pipelines.following.stream_follower import StreamFollower

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.cli import main
 
 pytestmark = pytest.mark.slow

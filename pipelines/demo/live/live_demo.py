@@ -13,7 +13,7 @@ import pandas as pd
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace, init_workspace
 from features.indicators.plan import IndicatorPlan
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
 from pipelines.demo.live.wear_tests import record_wear_tests
 from pipelines.fleet.live.faults import plan_faults

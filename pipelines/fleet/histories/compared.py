@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from models.experiment.experiment import CostPlan
+from models.experiment.plans import CostPlan
 from models.retraining.alpha_spending import accrue, first_wealth, spend
 from models.retraining.comparison_plan import plan_comparison
 from models.retraining.comparison_power import ExpectedErrors

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_contracts.tables.history import FRAMES, History
 from models.artifact.artifact import Artifact
-from models.experiment.experiment import load_experiment
+from models.experiment.experiment_file import load_experiment
 from models.planning.worklist import Costs
 from models.training.training import train
 from pipelines.fleet.plant.channels import CHANNELS
