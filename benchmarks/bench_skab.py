@@ -16,7 +16,7 @@ import pandas as pd
 from models.anomalies.anomaly_model import fit_anomalies
 from models.anomalies.blocks import N_BLOCKS, block_numbers
 from models.anomalies.limits import blocked_limit, running_median
-from models.assessment.anomaly_figures import count_rows
+from models.assessment.anomaly.figures import count_rows
 
 HEALTHY = 400
 WINDOW, PERSISTENCE, CHANCE, DETECTOR = 15, 9, 0.1, "mahalanobis"

@@ -20,7 +20,7 @@ from models.anomalies.anomaly_model import FittedAnomalies, fit_anomalies
 from models.anomalies.sentences import learned_from
 from models.artifact.artifact import Artifact, contract_reference, feature_matrix, units_to_keep
 from models.artifact.reference_ranges import ReferenceRange, reference_ranges
-from models.assessment.anomaly_thresholds import limit_at_rate
+from models.assessment.anomaly.thresholds import limit_at_rate
 from models.assessment.thresholds import ChosenThreshold, choose_threshold, within_budget
 from models.conformal.coverage import HIGH, LOW
 from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals

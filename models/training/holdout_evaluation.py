@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.history import History
-from models.assessment.anomaly_figures import anomaly_metrics
+from models.assessment.anomaly.figures import anomaly_metrics
 from models.assessment.budget_figures import budget_metrics
 from models.assessment.decision_metrics import horizon_metrics
 from models.assessment.ranking_report import ranking_report

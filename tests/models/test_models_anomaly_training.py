@@ -13,7 +13,7 @@ from models.anomalies.sentences import learned_from
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import drivers
 from models.artifact.scoring import score, score_in_detail
-from models.assessment.anomaly_thresholds import limit_at_rate
+from models.assessment.anomaly.thresholds import limit_at_rate
 from models.assessment.first_champion import judge_first
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms

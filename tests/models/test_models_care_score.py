@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.assessment.anomaly_figures import count_rows
-from models.assessment.care_score import Recording, care_score
+from models.assessment.anomaly.care_score import Recording, care_score
+from models.assessment.anomaly.figures import count_rows
 
 
 def event(alarm, first=100, n=200):

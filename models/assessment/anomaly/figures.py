@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from models.assessment.care_score import Recording, care_score
+from models.assessment.anomaly.care_score import Recording, care_score
 from models.labels.labels import LabelState
 
 Rows = npt.NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Assessing a detector of anomalies: its limit by held-out blocks, its figures, the CARE score."""
