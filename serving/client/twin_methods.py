@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 if TYPE_CHECKING:
-    from serving.schemas.twin_answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
+    from serving.schemas.answers.twins import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 
 
 class TwinMethods:

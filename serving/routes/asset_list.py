@@ -12,7 +12,7 @@ from data_contracts.asset_graph.stored_graph import StoredGraph
 from data_contracts.workspace import Workspace
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.http.json_bodies import show
-from serving.schemas.asset_answers import AssetRecord, AssetsAnswer
+from serving.schemas.answers.assets import AssetRecord, AssetsAnswer
 from serving.schemas.instants import format_instant, parse_instant
 from serving.schemas.request_bodies import is_name
 

@@ -13,8 +13,8 @@ from serving.http import idempotency, request_context
 from serving.http.errors import PRECONDITION_REQUIRED, ApiError, unprocessable
 from serving.http.responses import JSON, error_response, read_body, respond_in_thread
 from serving.schemas.answer_json import answer_json
+from serving.schemas.answers.twins import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 from serving.schemas.request_bodies import parse_body
-from serving.schemas.twin_answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
 if TYPE_CHECKING:

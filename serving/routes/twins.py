@@ -15,9 +15,7 @@ from data_contracts.twin_state.transitions import Change, Session, Written, roll
 from data_contracts.twin_state.twins import find_twin, list_twins, state_of
 from serving.http.errors import NOT_FOUND, PRECONDITION_FAILED, UNPROCESSABLE, ApiError, unprocessable
 from serving.http.json_bodies import show
-from serving.schemas.instants import format_instant, parse_instant
-from serving.schemas.request_bodies import is_name
-from serving.schemas.twin_answers import (
+from serving.schemas.answers.twins import (
     ListedTwinAnswer,
     TwinAnswer,
     TwinChangeAnswer,
@@ -27,6 +25,8 @@ from serving.schemas.twin_answers import (
     TwinsAnswer,
     TwinValueAnswer,
 )
+from serving.schemas.instants import format_instant, parse_instant
+from serving.schemas.request_bodies import is_name
 from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from serving.schemas.answers import (
     WorklistAnswer,
     WorkOrdersAnswer,
 )
+from serving.schemas.answers.twins import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 from serving.schemas.openapi_twins import twin_paths
 from serving.schemas.planning_requests import WorklistRequest, WorkOrdersRequest
 from serving.schemas.predict_request import PredictRequest
-from serving.schemas.twin_answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
 _REQUESTS: tuple[type[BaseModel], ...] = (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from serving.schemas import openapi_examples as examples
-from serving.schemas.twin_answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
+from serving.schemas.answers.twins import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
 _ASSET, _ROUTE = "azure-01", "/twins/"
