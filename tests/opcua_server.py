@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +120,7 @@ def running_opcua_server(port: int = 0, certificates: Path | None = None) -> Ite
     try:
         yield server
     finally:
-        server.call(server.stop())
+        with suppress(TimeoutError):  # its sessions may wait for a client that has gone already
+            server.call(server.stop())
         server.loop.call_soon_threadsafe(server.loop.stop)
         thread.join(10)

@@ -175,7 +175,9 @@ def test_scores_that_moved_are_warned_of(
 
     monkeypatch.setattr(score_shift, "predictions", predictions)
     monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
-    champion: Any = SimpleNamespace(model=SimpleNamespace(name="m", version=2))
+    champion: Any = SimpleNamespace(
+        model=SimpleNamespace(name="m", version=2, artifact=SimpleNamespace(target="failure"))
+    )
     settings: Any = SimpleNamespace(diagnosis=SimpleNamespace(false_discovery=0.001))
     warnings = list(score_shift.moved_scores(None, champion, now=START + day * DAY, settings=settings))
     assert len(warnings) == sentences

@@ -8,6 +8,7 @@ from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment_file import load_experiment
+from models.hold_back.policy import PolicySettings
 from pipelines.following import stream_follower
 from pipelines.following.follow_ups import FollowUps
 from pipelines.following.stream_follower import StreamFollower
@@ -118,7 +119,7 @@ def test_a_failure_of_one_is_no_failure_of_the_others_and_is_tried_again(live, m
 
 def test_follow_ups_work_beside_and_end_with_everything_followed(live) -> None:
     results = []
-    follow_ups = FollowUps(live.workspace, on_scored=results.append)
+    follow_ups = FollowUps(live.workspace, policy=PolicySettings(), on_scored=results.append)
     for hour in range(0, 24, 3):
         tables.append(live.workspace, RAW, new_rows(live, hour, hour + 3), f"hours from {hour}")
         follow_ups.note({"azure_machine"})
@@ -127,7 +128,7 @@ def test_follow_ups_work_beside_and_end_with_everything_followed(live) -> None:
     # Twelve machines, four ends of six hours.
     assert summary.windows == 48
     assert summary.scored == sum(result.stored for result in results) > 0
-    assert not FollowUps(live.workspace).close().windows
+    assert not FollowUps(live.workspace, policy=PolicySettings()).close().windows
 
 
 def test_a_follow_up_that_fails_is_said_and_tried_again(live, monkeypatch) -> None:
@@ -135,7 +136,7 @@ def test_a_follow_up_that_fails_is_said_and_tried_again(live, monkeypatch) -> No
         raise ValueError("broken")
 
     monkeypatch.setattr(StreamFollower, "follow", failing)
-    follow_ups = FollowUps(live.workspace)
+    follow_ups = FollowUps(live.workspace, policy=PolicySettings())
     follow_ups.note({"azure_machine"})
     while not follow_ups.summary.failures:
         pass
