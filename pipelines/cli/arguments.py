@@ -69,3 +69,8 @@ def event_time(workspace: "Workspace", model: str, text: str) -> "pd.Timestamp":
             )
         return time
     return parse_timestamp(text)
+
+
+def person() -> str:
+    """Return who gives the command: the user of this machine."""
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "command line"

@@ -17,7 +17,7 @@ from models.registry.promotion import delete_version, rollback, verify_version
 from models.registry.reproduce import reproduce
 from pipelines.cli import main
 from pipelines.cli.renderers import render
-from pipelines.commands.models import VersionList
+from pipelines.commands.models.versions import VersionList
 from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.retrain import retrain_champion
 from pipelines.jobs.why import explain_decision

@@ -17,7 +17,7 @@ from data_contracts.workspace import Workspace
 from models.artifact.artifact import Artifact
 from models.registry.registry import CHAMPION, Registry
 from pipelines.cli.options import Options
-from pipelines.commands.models import shadow
+from pipelines.commands.models.shadows import shadow
 from serving.settings import Settings
 from tests.serving.callers import Callers, EndpointRequest
 from tests.serving.swapping import (

@@ -1,10 +1,10 @@
 """Commands about twins: show their states, override properties, end overrides, roll back."""
 
 import json
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines.cli.arguments import person
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def rollback(
     twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
     before = _before(workspace, twin, now)
     written = roll_back(
-        records, twin, to, actor=actor or _person(), reason=reason, now=now, expected=if_revision, dry_run=dry_run
+        records, twin, to, actor=actor or person(), reason=reason, now=now, expected=if_revision, dry_run=dry_run
     )
     return TwinChanged(written, before, dry_run)
 
@@ -234,7 +234,7 @@ def _write(
     workspace = options.open()
     twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
     before = _before(workspace, twin, now)
-    who = actor or _person()
+    who = actor or person()
     written = write(records, twin, changes, actor=who, reason=reason, now=now, expected=if_revision, dry_run=dry_run)
     return TwinChanged(written, before, dry_run)
 
@@ -264,7 +264,3 @@ def _now() -> "pd.Timestamp":
     import pandas as pd
 
     return pd.Timestamp.now("UTC").as_unit("us")
-
-
-def _person() -> str:
-    return os.environ.get("USER") or os.environ.get("USERNAME") or "command line"

@@ -1,0 +1,1 @@
+"""Commands about models: train, reproduce, list, promote, accept-promise, rollback, shadow, delete."""
