@@ -25,7 +25,7 @@ class VersionList:
 
     def __rich__(self) -> "Group":
         """Render one row per version."""
-        from pipelines.cli.renderers import versions
+        from pipelines.cli.model_renderers import versions
 
         return versions(self.versions)
 
