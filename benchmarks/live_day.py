@@ -6,7 +6,7 @@
 
 `send` starts Mosquitto and `forewarn listen`, and lets a plant send a day of Arrow messages (8 channels at 100 Hz) as
 fast as they are confirmed. Its bearings last hours, so that several fail. The plant's clock runs ahead of ours: the
-listener is told to accept that, and readings are known when they happened. Killed, it goes on when it is run again.
+listener accepts that, and readings are known when they happened. Killed, it goes on when it is run again.
 `keep` measures the table before and after upkeep; `train` trains on the indicators and scores. All append JSON lines
 to FOLDER/figures.jsonl.
 """

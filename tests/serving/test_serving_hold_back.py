@@ -1,4 +1,4 @@
-"""Alarms held back at random at the endpoint: nobody is told to act, and nothing is hidden."""
+"""Alarms held back at random at the endpoint: no answer says to act, and nothing is hidden."""
 
 import json
 import shutil
@@ -179,7 +179,7 @@ def test_the_worklist_leaves_held_back_assets_out(site: Site, client: TestClient
 
 
 def test_history_and_why_say_what_was_answered(site: Site, client: TestClient) -> None:
-    """A held-back alarm is no alert there either, and an explanation says why nobody was told."""
+    """A held-back alarm is no alert there either, and an explanation says why it was not announced."""
     by_asset = {answer["asset"]: answer for answer in site.predict()}
     for held, asset in ((True, sorted(site.held())[0]), (False, sorted(set(ASKED) - site.held())[0])):
         (record,) = client.get(f"/assets/{asset}/history").json()["predictions"]

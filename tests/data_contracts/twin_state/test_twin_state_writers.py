@@ -1,4 +1,4 @@
-"""Two writers with one revision: one of them is told that the state has moved on, in any database."""
+"""Two writers with one revision: one of them learns that the state has moved on, in any database."""
 
 import multiprocessing
 from collections.abc import Callable
