@@ -1,5 +1,7 @@
 """Promises by plant where the mix of plants changes: false retrainings without and with them, and what they cost."""
 
+import math
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -7,8 +9,11 @@ from rich.table import Table
 
 from models.monitoring.budget import Budget
 from pipelines.fleet.histories.mixed_plants import MixedPlants, decisions, delays, divided
+from pipelines.fleet.histories.shocked_looks import budget_of
 
 HISTORIES = 800
+BUDGET = budget_of(52, Budget())
+MOST = BUDGET + 2 * math.sqrt(BUDGET * (1 - BUDGET) / HISTORIES)
 TIMED = 200
 HEALTHY, LIMIT = 6, 40
 BUDGETS = {"by plant": divided(Budget()), "overall": Budget()}
@@ -33,6 +38,7 @@ def test_false_retrainings(capsys: pytest.CaptureFixture[str]) -> None:
     for plants in SHIFTED:
         shares = [decisions(plants, budget, HISTORIES, seed=41).any(axis=1).mean() for budget in BUDGETS.values()]
         table.add_row(*_setting(plants), *(f"{share:.3f}" for share in shares))
+        assert shares[0] <= MOST
     _print(capsys, f"Refuted in vain within {plants.looks} looks, share of {HISTORIES} histories", table)
 
 
@@ -50,6 +56,7 @@ def test_delays(capsys: pytest.CaptureFixture[str]) -> None:
     found = [decisions(HIDDEN, budget, TIMED, seed=44).any(axis=1).mean() for budget in BUDGETS.values()]
     rows = Table(*BUDGETS, box=None)
     rows.add_row(*(f"{share:.3f}" for share in found))
+    assert found[0] > found[1]
     _print(capsys, f"Found within {HIDDEN.looks} looks, the worse plant a quarter of the failures", rows)
 
 
