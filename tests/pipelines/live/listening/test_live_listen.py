@@ -378,7 +378,7 @@ def _kill_under_load(workspace, mosquitto, edge, kills: int) -> None:
     try:
         for number in range(kills):
             before = edge.confirmed.get("m0")
-            _until(lambda: edge.confirmed.get("m0") != before, seconds=60)  # noqa: B023 - called here
+            _until(lambda: edge.confirmed.get("m0") != before, seconds=180)  # noqa: B023 - called here
             time.sleep(0.05 * (number % 5))
             process.kill()
             process.wait(10)
@@ -387,7 +387,7 @@ def _kill_under_load(workspace, mosquitto, edge, kills: int) -> None:
         done.set()
         publisher.join()
     for asset in assets:
-        edge.wait_for(asset, 5, sent[0] - 1, seconds=60)
+        edge.wait_for(asset, 5, sent[0] - 1, seconds=180)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     rows = tables.read(workspace, PRESS.table)
