@@ -49,6 +49,7 @@ def _served(plant: LivePlant, faults: FaultPlan = NO_FAULTS, **options: Any) -> 
     agent = Agent(plant, faults, began=SECOND * 1_000_000, **options)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # a client that is faster than the server's start waits in the queue
         server = make_server(agent)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
