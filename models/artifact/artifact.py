@@ -32,9 +32,11 @@ from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
 from models.estimators.stored_estimators import open_estimator
 from models.estimators.targets import SCORES, Target
+from models.estimators.trial import try_trees
 from models.labels.breakdowns import NO_TIME
 from models.labels.condition import PredictedCondition
 
+LIGHTGBM = "lightgbm"
 _TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
 
 
@@ -262,6 +264,8 @@ class Artifact:
         cls,
         folder: Path,
         *,
+        digest: str | None = None,
+        trial: bool = False,
         trained_down: pd.Timedelta = NO_TIME,
         trained_condition: PredictedCondition | None = None,
     ) -> "Artifact":
@@ -271,6 +275,10 @@ class Artifact:
         ----------
         folder
             The folder that `save` wrote.
+        digest
+            The digest that it must have, checked before the estimator is opened; None checks none.
+        trial
+            Open trees in a process of its own first, which a damaged text may end instead of this one.
         trained_down, trained_condition
             The fields of these names.
 
@@ -289,6 +297,12 @@ class Artifact:
         artifact = replace(
             _from_json(read_model_json(folder), folder), trained_down=trained_down, trained_condition=trained_condition
         )
+        if digest is not None and artifact.digest != digest:
+            raise ModelError(
+                f"a model of digest {artifact.digest[:12]}", f"digest {digest[:12]}, as registered", "Register it again"
+            )
+        if trial and artifact.estimator == LIGHTGBM:
+            try_trees(artifact.stored, len(artifact.columns))
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 
@@ -366,7 +380,7 @@ def units_to_keep(contract: Contract | None) -> dict[str, str]:
 def _file_name(kind: str) -> str:
     if kind in DETECTORS:
         return _DETECTOR_FILE
-    return _TEXT_FILE if kind == "lightgbm" else _SKOPS_FILE
+    return _TEXT_FILE if kind == LIGHTGBM else _SKOPS_FILE
 
 
 def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:

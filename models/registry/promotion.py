@@ -161,7 +161,7 @@ def verify_version(registry: Registry, name: str, version: int, *, unproven: boo
 
     Raises `ModelError` if it does not, or if it has none and `unproven` is false.
     """
-    loaded = registry.load(name, version)
+    loaded = registry.load(name, version, trial=True)
     golden = registry.golden_inputs(name, version)
     if golden is not None:
         golden.verify(loaded.artifact, f"{name} version {version}")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data_contracts.errors import ModelError, NotFoundError, did_you_mean
+from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
+from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
 from models.registry.revision import Revision, package_folders
 from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
@@ -26,6 +27,7 @@ from models.registry.version_files import artifact_folder, condition, down_after
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models.model import ModelInfo
 
     from features.recipe.recipe import Recipe
     from models.artifact.artifact import Artifact
@@ -119,14 +121,18 @@ class Registry:
         ):
             self._log_figures(run_id, trained, tags)
             self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
-            source, model_id = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
+            logged = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
+            with self._local_copy(logged.artifact_path) as folder:
+                tags[FILES_DIGEST] = files_digest(folder)
             self._ensure_name(name)
             # MLflow's own store looks the logged model up through its global state.
             with active_store(self.workspace.mlflow_uri):
-                entry = self._client.create_model_version(name, source, run_id=run_id, tags=tags, model_id=model_id)
+                entry = self._client.create_model_version(
+                    name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
+                )
         return int(entry.version)
 
-    def load(self, name: str, version: int | str) -> LoadedModel:
+    def load(self, name: str, version: int | str, *, trial: bool = False) -> LoadedModel:
         """Load a version.
 
         Parameters
@@ -135,6 +141,8 @@ class Registry:
             The model's name.
         version
             Its number, or an alias such as ``"champion"``.
+        trial
+            Open its trees in a process of its own first, which a damaged text may end instead of this one.
 
         Returns
         -------
@@ -145,29 +153,30 @@ class Registry:
         NotFoundError
             If there is no such model, version or alias.
         ModelError
-            If its files are damaged.
+            If its files are not those that were registered; they are compared before any is opened.
         """
         # The learners take seconds to import, and aliases and tags need none of them.
         from models.artifact.artifact import Artifact
         from models.outcomes.reference_tags import read_reference
 
         entry = self._version(name, version)
-        with storage_errors(self.workspace), self._files(entry) as folder:
+        with storage_errors(self.workspace), self._model_folder(entry) as folder:
+            check_files(folder, entry.tags, f"{name} {entry.version}")
             artifact = Artifact.load(
-                folder,
+                artifact_folder(folder),
+                digest=entry.tags[MODEL_DIGEST],
+                trial=trial,
                 trained_down=down_after_failure(entry.tags),
                 trained_condition=condition(entry.tags),
             )
-        if artifact.digest != entry.tags.get("model_digest", artifact.digest):
-            raise ModelError(f"{name} {entry.version} is not what was registered", "its digest", "Register it again")
         return LoadedModel(name, int(entry.version), artifact, read_reference(entry.tags), dict(entry.tags))
 
     def recipe(self, name: str, version: int | str) -> "Recipe":
         """Return the recipe of a version, by number or alias, without loading its model."""
         from models.artifact.model_json import read_recipe
 
-        with storage_errors(self.workspace), self._files(self._version(name, version)) as folder:
-            return read_recipe(folder)
+        with storage_errors(self.workspace), self._model_folder(self._version(name, version)) as folder:
+            return read_recipe(artifact_folder(folder))
 
     def tags(self, name: str, version: int | str) -> dict[str, str]:
         """Return the tags of a version, by number or alias."""
@@ -335,12 +344,12 @@ class Registry:
         location = f"{self.workspace.artifacts_url.rstrip('/')}/{name}"
         return str(self._client.create_experiment(name, artifact_location=location))
 
-    def _log_model(self, trained: "Trained", run_id: str, folder: Path) -> tuple[str, str | None]:
+    def _log_model(self, trained: "Trained", run_id: str, folder: Path) -> "ModelInfo":
         import mlflow
         import mlflow.pyfunc
 
         with active_store(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
-            logged = mlflow.pyfunc.log_model(
+            logged: ModelInfo = mlflow.pyfunc.log_model(
                 name=_MODEL,
                 loader_module="models.artifact",
                 data_path=str(folder),
@@ -348,7 +357,7 @@ class Registry:
                 signature=signature(trained.artifact),
                 pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
             )
-        return str(logged.model_uri), logged.model_id
+        return logged
 
     def _ensure_name(self, name: str) -> None:
         from mlflow.exceptions import MlflowException
@@ -391,18 +400,21 @@ class Registry:
                 raise _no_version(name, version, [str(entry["version"]) for entry in self.versions(name)]) from error
 
     @contextlib.contextmanager
-    def _files(self, version: "ModelVersion") -> Iterator[Path]:
-        """Yield the folder of a version's artifact: in place when it lies on this machine, otherwise downloaded."""
-        uri = self._client.get_model_version_download_uri(version.name, version.version)
+    def _model_folder(self, version: "ModelVersion") -> Iterator[Path]:
+        """Yield MLflow's folder of a version: in place when it lies on this machine, otherwise downloaded."""
+        with self._local_copy(self._client.get_model_version_download_uri(version.name, version.version)) as folder:
+            yield folder
+
+    @contextlib.contextmanager
+    def _local_copy(self, uri: str) -> Iterator[Path]:
         local = local_path(uri)
         if local is not None:
-            yield artifact_folder(local)
+            yield local
             return
         from mlflow.artifacts import download_artifacts
 
-        with tempfile.TemporaryDirectory() as scratch:
-            copy = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri)
-            yield artifact_folder(Path(copy))
+        with tempfile.TemporaryDirectory() as scratch, active_store(self.workspace.mlflow_uri):
+            yield Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri))
 
     def _summary(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
         metrics = self._client.get_run(str(version.run_id)).data.metrics

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_contracts.errors import ModelError, NotFoundError
+from data_contracts.errors import NotFoundError
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -47,19 +47,17 @@ class BundledModel:
 
         return {CHAMPION: self.version} if name == self.name else {}
 
-    def load(self, name: str, version: int) -> LoadedBundle:
-        """Load the bundled version; NotFoundError for another one, ModelError if its digest is not the manifest's."""
+    def load(self, name: str, version: int, *, trial: bool = False) -> LoadedBundle:
+        """Load the bundled version; NotFoundError for another one, ModelError if its digest is not the manifest's.
+
+        With `trial` its trees are opened by a process of its own first.
+        """
         # The process that starts the workers needs only the name, and must not wait for LightGBM to be imported.
         from models.artifact.artifact import Artifact
 
         if (name, version) != (self.name, self.version):
             raise NotFoundError(f"no {name} version {version}", f"{self.name} version {self.version}", "Build it anew")
-        artifact = Artifact.load(self.folder / _MODEL)
-        if artifact.digest != self.digest:
-            raise ModelError(
-                f"a bundled model of digest {artifact.digest[:12]}", f"digest {self.digest[:12]}", "Build it anew"
-            )
-        return LoadedBundle(artifact)
+        return LoadedBundle(Artifact.load(self.folder / _MODEL, digest=self.digest, trial=trial))
 
     def golden_inputs(self, name: str, version: int) -> "GoldenInputs | None":  # noqa: ARG002 - as of a registry
         """Return rows with the scores that the version gave when it was registered; None if it has none."""

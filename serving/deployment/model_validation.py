@@ -44,8 +44,8 @@ class LoadedVersion(Protocol):
 class VersionSource(Protocol):
     """The registry, or the bundled model in its place."""
 
-    def load(self, name: str, version: int) -> LoadedVersion:
-        """Load a version."""
+    def load(self, name: str, version: int, *, trial: bool = False) -> LoadedVersion:
+        """Load a version; with `trial` its trees are opened by a process of its own first."""
 
     def golden_inputs(self, name: str, version: int) -> GoldenInputs | None:
         """Return rows with the scores that the version gave when it was registered; None if it has none."""
@@ -90,12 +90,13 @@ class Retries:
 def load_validated(source: VersionSource, name: str, version: int, pause: Callable[[], None]) -> Artifact:
     """Load a version ready to answer, or raise VersionRejected.
 
-    Its golden inputs must score as they did when it was registered; a version without any is only tried out. The rest
-    spares its first request the time: its feature plan, its digest, the decomposition of its trees for explanations.
+    Its trees are opened by another process first, which they may end instead of this one. Its golden inputs must score
+    as they did when it was registered; a version without any is only tried out. The rest spares its first request the
+    time: its feature plan, its digest, the decomposition of its trees for explanations.
     `pause` is called between the steps, which take some 10 to 30 ms each.
     """
     with _rejecting("it cannot be loaded"):
-        artifact = source.load(name, version).artifact
+        artifact = source.load(name, version, trial=True).artifact
     pause()
     with _rejecting("its golden inputs cannot be read"):
         golden_inputs = source.golden_inputs(name, version)

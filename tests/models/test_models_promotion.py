@@ -69,7 +69,7 @@ class Shelf:
             raise NotFoundError(f"no version {version}", "one that is there", "Name another")
         return {}
 
-    def load(self, name: str, version: int) -> Any:
+    def load(self, name: str, version: int, *, trial: bool = False) -> Any:
         self.tags(name, version)
         if version in self.broken:
             raise ModelError(f"version {version} is damaged", "an intact one", "Train again")

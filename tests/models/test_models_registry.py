@@ -21,7 +21,9 @@ from data_contracts.upkeep.deletion import Expired, delete_expired
 from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.absences import ObservationTerms
+from models.artifact.artifact import Artifact
 from models.experiment.experiment import Experiment
+from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, files_digest
 from models.registry.promotion import delete_version, promote
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reproduce import largest_difference, reproduce
@@ -283,14 +285,49 @@ def test_a_missing_champion_says_what_to_do(registered: Workspace) -> None:
         registry.load("small-plnt", 1)
 
 
-def test_a_tampered_model_is_refused(workspace: Workspace, trained: Trained) -> None:
-    """A registered model whose files were changed is not loaded."""
+@pytest.mark.parametrize("name", ["model.json", "model.txt", "MLmodel", "conda.yaml", "code/models/__init__.py"])
+def test_a_file_that_was_exchanged_is_refused_before_any_is_opened(
+    workspace: Workspace, trained: Trained, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a file of a registered version can be changed, the description and the code among them."""
     registry = Registry(workspace)
     version = registry.register(trained, revision=REVISION)
-    for file in Path(workspace.artifacts_url).rglob("model.json"):
-        file.write_text(file.read_text().replace('"threshold": ', '"threshold": 0.9e-3, "was": '))
-    with pytest.raises(ModelError, match="not what was registered"):
+    [file] = [path for path in Path(workspace.artifacts_url).rglob("*") if path.as_posix().endswith(f"/{name}")]
+    file.write_bytes(file.read_bytes() + b"\n")
+    monkeypatch.setattr(Artifact, "load", lambda *_, **__: pytest.fail("the files were opened"))
+    with pytest.raises(ModelError, match="not those that were registered"):
         registry.load(trained.experiment.model_name, version)
+
+
+def test_a_model_is_bound_to_its_tag(workspace: Workspace, trained: Trained) -> None:
+    """A whole other model in its place is refused, and so is a version without a digest."""
+    registry, name = Registry(workspace), trained.experiment.model_name
+    version = registry.register(trained, revision=REVISION)
+    [folder] = {file.parent for file in Path(workspace.artifacts_url).rglob("model.json")}
+    replace(trained.artifact, threshold=0.9e-3).save(folder)
+    registry._client.delete_model_version_tag(name, str(version), FILES_DIGEST)  # as versions once were
+    with pytest.raises(ModelError, match=r"digest .* as registered"):
+        registry.load(name, version)
+    trained.artifact.save(folder)
+    assert registry.load(name, version).artifact == trained.artifact
+    registry._client.delete_model_version_tag(name, str(version), MODEL_DIGEST)
+    with pytest.raises(ModelError, match="no tag model_digest"):
+        registry.load(name, version)
+
+
+def test_files_may_be_moved_and_their_code_compiled(tmp_path: Path) -> None:
+    """What says where they lie, and what Python adds, is no part of their digest; a name is."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        (folder / "code").mkdir(parents=True)
+        (folder / "code" / "one.py").write_text("one = 1\n")
+        (folder / "MLmodel").write_text(f"artifact_path: {folder}\nflavors: {{}}\n")
+    assert files_digest(folders[0]) == files_digest(folders[1])
+    (folders[1] / "code" / "__pycache__").mkdir()
+    (folders[1] / "code" / "__pycache__" / "one.pyc").write_bytes(b"compiled")
+    assert files_digest(folders[0]) == files_digest(folders[1])
+    (folders[1] / "code" / "one.py").rename(folders[1] / "code" / "two.py")
+    assert files_digest(folders[0]) != files_digest(folders[1])
 
 
 def test_a_corrupt_store_is_a_storage_error(tmp_path: Path) -> None:

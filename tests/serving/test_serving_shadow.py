@@ -37,7 +37,7 @@ class Source:
     artifacts: dict[int, Artifact]
     loads: list[int] = field(default_factory=list)
 
-    def load(self, name: str, version: int) -> Loaded:  # noqa: ARG002
+    def load(self, name: str, version: int, *, trial: bool = False) -> Loaded:  # noqa: ARG002
         self.loads.append(version)
         return Loaded(self.artifacts[version])
 
