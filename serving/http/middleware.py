@@ -8,17 +8,15 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http import metrics, request_context, request_log
-from serving.http.authentication import OPEN_PATHS, Authenticator, check_scope, tokens_needed
+from serving.http.authentication import OPEN_PATHS, Authenticator, check_scope
 from serving.http.errors import (
-    FORBIDDEN,
     NOT_ALLOWED,
     NOT_FOUND,
     TOO_LARGE,
@@ -30,6 +28,7 @@ from serving.http.errors import (
     unavailable,
 )
 from serving.http.load_balancing import WorkerLoad, single_worker
+from serving.http.local_callers import check_local_caller
 from serving.http.rate_limits import RateLimit
 from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
@@ -42,8 +41,6 @@ _ROUTES_BY_PREFIX = {
     "/twins/": "/twins/{asset}",
 }
 _FIRST_ERROR_STATUS = 400
-# A proxy or a browser adds these to requests that it passes on.
-_FORWARDING_HEADERS: Final = ("origin", "forwarded", "x-forwarded-for")
 _CONCURRENT_TOKEN_CHECKS = 4
 
 
@@ -107,7 +104,7 @@ class RequestMiddleware:
         client = scope["client"][0] if scope.get("client") else request_context.ANYONE
         if self._authenticator is None:
             if self._settings.auth == "auto":
-                _check_local_caller(headers)
+                check_local_caller(scope)
             self._check_rate(client)
         else:
             authorization = headers.get("authorization")
@@ -142,26 +139,6 @@ class RequestMiddleware:
 def _token_check_limiter() -> CapacityLimiter:
     """Give token checks threads of their own, so that they do not wait for long requests such as worklists."""
     return CapacityLimiter(_CONCURRENT_TOKEN_CHECKS)
-
-
-def _check_local_caller(headers: Headers) -> None:
-    """Reject callers from elsewhere where no tokens are needed because the endpoint listens on this machine only.
-
-    A proxy on this machine lets others in, and so does a browser that shows their pages: the headers show both.
-    """
-    header = next((name for name in _FORWARDING_HEADERS if name in headers), None)
-    if header is None and not tokens_needed("auto", _hostname(headers.get("host", "localhost"))):
-        return
-    found = f"a request with the header {header}" if header else "a request to another host's name"
-    expected = "a program on this machine, since no tokens are needed"
-    raise ApiError(FORBIDDEN, None, found, expected, "Serve with FOREWARN_SERVE_AUTH=on, and send a token")
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def route_of(path: str) -> str:

@@ -272,7 +272,16 @@ def test_tokens_are_needed_by_default_where_others_can_connect(auth: str, host: 
     [
         {"Origin": "https://elsewhere.example"},
         {"X-Forwarded-For": "10.0.0.7"},
+        {"X-Forwarded-Host": "plant.example"},
+        {"X-Forwarded-Proto": "https"},
         {"Forwarded": "for=10.0.0.7"},
+        {"Via": "1.1 proxy"},
+        {"X-Real-IP": "10.0.0.7"},
+        {"CF-Connecting-IP": "10.0.0.7"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://localhost:3001"},
+        {"Origin": "null"},
         {"Host": "plant.example:3000"},
         {"Host": "[::1"},
     ],
@@ -289,6 +298,36 @@ def test_without_tokens_only_this_machine_may_call(headers: dict[str, str]) -> N
     for host in ("localhost:3000", "127.0.0.1", "[::1]:3000"):
         answer = ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers={"Host": host})
         assert answer.status_code == 200, host
+
+
+def test_without_tokens_the_endpoint_s_own_pages_may_call() -> None:
+    """A browser says of its own pages' requests where they come from."""
+    headers = {"Host": "localhost:3000", "Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-origin"}
+    assert ask(RequestMiddleware(BEHIND, Settings(), None), "POST", "/work-orders", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [
+        (("127.0.0.1", 4711), 200),
+        (("::1", 4711), 200),
+        (("::ffff:127.0.0.1", 4711), 200),
+        (None, 200),  # a Unix socket
+        (("10.0.0.7", 4711), 403),
+        (("::ffff:10.0.0.7", 4711), 403),
+        (("fd00::7", 4711), 403),
+    ],
+)
+def test_without_tokens_the_connection_comes_from_here(client: tuple[str, int] | None, status: int) -> None:
+    """Whatever the endpoint listens on."""
+    middleware = RequestMiddleware(BEHIND, Settings(), None)
+
+    async def go() -> int:
+        transport = httpx.ASGITransport(app=middleware, client=client)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as sent:
+            return (await sent.post("/work-orders")).status_code
+
+    assert asyncio.run(go()) == status
 
 
 def test_an_error_of_the_server_below_gets_our_format() -> None:
