@@ -15,7 +15,8 @@ from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.routes.known_assets import check_known
 from serving.schemas.answers import FailureRecord, HistoryAnswer, OutcomeRecord, PredictionRecord, WorkRecord
-from serving.schemas.instants import format_instant, parse_instant
+from serving.schemas.instants import format_instant
+from serving.schemas.query_parameters import instant_parameter
 from serving.schemas.request_bodies import is_name
 
 if TYPE_CHECKING:
@@ -60,13 +61,7 @@ def _parse_query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
     limit = query.get("limit", str(_LIMIT))
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= len(str(_MOST)) and 0 < int(limit) <= _MOST):
         raise unprocessable("limit", show(limit), f"a whole number from 1 to {_MOST}")
-    if "since" not in query:
-        return None, int(limit)
-    try:
-        return pd.Timestamp(parse_instant(query["since"])), int(limit)
-    except ValueError as error:
-        # A plus sign in a query that was not escaped is a space.
-        raise unprocessable("since", show(query["since"]), str(error), "Correct it, and write + as %2B") from error
+    return (instant_parameter(query, "since") if "since" in query else None), int(limit)
 
 
 def _later_than(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-import pandas as pd
-
 from data_contracts.asset_graph.graph_nodes import LEVELS, Level
 from data_contracts.asset_graph.graph_query import AssetQuery, UnknownPlaceError
 from data_contracts.asset_graph.stored_graph import StoredGraph
@@ -13,7 +11,8 @@ from data_contracts.workspace import Workspace
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.schemas.answers.assets import AssetRecord, AssetsAnswer
-from serving.schemas.instants import format_instant, parse_instant
+from serving.schemas.instants import format_instant
+from serving.schemas.query_parameters import instant_parameter
 from serving.schemas.request_bodies import is_name
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def list_assets(worker: "WorkerContext", query: Mapping[str, str]) -> AssetsAnsw
     level, limit = query.get("level", _DEFAULT), _limit(query)
     if level not in (*LEVELS, _ANY):
         raise unprocessable("level", show(level[:80]), f"one of {', '.join((*LEVELS, _ANY))}")
-    as_of = _as_of(query) if "as_of" in query else worker.predictor.clock()
+    as_of = instant_parameter(query, "as_of") if "as_of" in query else worker.predictor.clock()
     names = {name: query.get(name) for name in _NAMES}
     wanted = AssetQuery(**names, level=None if level == _ANY else cast("Level", level), limit=limit)
     try:
@@ -63,11 +62,3 @@ def _limit(query: Mapping[str, str]) -> int:
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= len(str(_MOST)) and 0 < int(limit) <= _MOST):
         raise unprocessable("limit", show(limit[:80]), f"a whole number from 1 to {_MOST}")
     return int(limit)
-
-
-def _as_of(query: Mapping[str, str]) -> pd.Timestamp:
-    try:
-        return pd.Timestamp(parse_instant(query["as_of"]))
-    except ValueError as error:
-        # A plus sign in a query that was not escaped is a space.
-        raise unprocessable("as_of", show(query["as_of"][:80]), str(error), "Correct it, and write + as %2B") from error

@@ -25,7 +25,8 @@ from serving.schemas.answers.twins import (
     TwinsAnswer,
     TwinValueAnswer,
 )
-from serving.schemas.instants import format_instant, parse_instant
+from serving.schemas.instants import format_instant
+from serving.schemas.query_parameters import instant_parameter
 from serving.schemas.request_bodies import is_name
 from serving.schemas.twin_requests import RollBackRequest, TwinChangeRequest
 
@@ -62,7 +63,7 @@ def describe(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> T
     """Describe the state of a twin, by what was known at ``as_of`` if that is given."""
     _only(query, "as_of")
     twin, now = _find(worker, asset), worker.predictor.clock()
-    as_of = _as_of(query["as_of"], now) if "as_of" in query else None
+    as_of = _as_of(query, now) if "as_of" in query else None
     state = state_of(worker.workspace, worker.predictor.log.commit.engine(), twin, now=now, as_of=as_of)
     return TwinAnswer(
         asset=twin.asset,
@@ -155,11 +156,8 @@ def _find(worker: "WorkerContext", asset: str) -> Twin:
         raise ApiError(NOT_FOUND, "asset", error.found, error.expected, error.remedy) from None
 
 
-def _as_of(text: str, now: pd.Timestamp) -> pd.Timestamp:
-    try:
-        as_of = pd.Timestamp(parse_instant(text)).as_unit("us")
-    except ValueError as error:
-        raise unprocessable("as_of", show(text), str(error), "Correct it, and write + as %2B") from error
+def _as_of(query: Mapping[str, str], now: pd.Timestamp) -> pd.Timestamp:
+    as_of = instant_parameter(query, "as_of")
     if as_of > now + CLOCK_TOLERANCE:
         expected = f"an instant up to now, {format_instant(now)}"
         raise unprocessable("as_of", f"the future instant {format_instant(as_of)}", expected)

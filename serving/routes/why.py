@@ -1,7 +1,7 @@
 """`GET /why/{prediction_id}`: what was predicted, by which model, from which data, and what the outcome was."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -30,6 +30,7 @@ from serving.schemas.instants import format_instant
 from serving.schemas.request_bodies import is_name
 
 if TYPE_CHECKING:
+    from serving.schemas.answers import Status
     from serving.worker_context import WorkerContext
 
 _HOUR_S = 3600.0
@@ -71,7 +72,7 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     why = WhyAnswer(
         prediction_id=head["prediction_id"],
         asset=head["asset"],
-        status="ok" if answer is None else answer.status,
+        status="ok" if answer is None else cast("Status", answer.status),
         reason=None if answer is None else answer.reason,
         reason_code=content.get("reason_code"),
         as_of=None if pd.isna(head["as_of"]) else format_instant(head["as_of"]),
@@ -79,14 +80,14 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
         model_name=head["model_name"],
         model_version=head["model_version"],
         model_digest=(answer.model_digest if answer else None) or _champion_digest(worker, head),
-        horizon_hours=prediction["horizon_s"] / _HOUR_S if prediction else None,
-        lead_hours=prediction["lead_s"] / _HOUR_S if prediction else None,
+        horizon_hours=_hours("horizon", content, prediction),
+        lead_hours=_hours("lead", content, prediction),
         probability=_none(prediction.get("probability")),
         horizons=list(content.get("horizons") or ()),
         remaining_life_hours=_none(prediction.get("remaining_life_h")),
         remaining_life_interval=content.get("remaining_life_interval"),
         threshold=_none(prediction.get("threshold")),
-        alert=bool(prediction.get("alert", False)) and not (draw is not None and draw.held_back),
+        alert=bool(prediction["alert"]) and not (draw is not None and draw.held_back) if prediction else None,
         drivers=drivers,
         outcome=state,
         evidence=evidence,
@@ -102,6 +103,13 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     if draw is not None:
         why["held_back"] = draw.held_back
     return why
+
+
+def _hours(span: str, content: Mapping[str, Any], prediction: Mapping[str, Any]) -> float | None:
+    """Return the hours of a span as answered; without an answer, as stored with the prediction."""
+    if f"{span}_hours" in content:
+        return cast("float | None", content[f"{span}_hours"])
+    return prediction[f"{span}_s"] / _HOUR_S if prediction else None
 
 
 def _champion_digest(worker: "WorkerContext", head: Mapping[str, Any]) -> str | None:

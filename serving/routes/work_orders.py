@@ -1,11 +1,14 @@
 """`POST /work-orders`: work that mechanics report, checked and stored once."""
 
+import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from data_contracts.ingestion.reported_work import breaches, report_work_orders
 from data_contracts.records.asset_records import find_predictions
+from data_contracts.tables import tables
 from serving.http.errors import NOT_FOUND, UNPROCESSABLE, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.routes.known_assets import check_known
@@ -29,6 +32,7 @@ def store_work_orders(worker: "WorkerContext", request: WorkOrdersRequest) -> Wo
         found = format_instant(value) if breach.column in _TIMES else show(value)
         raise unprocessable(f"work_orders[{breach.row}].{breach.column}", found, breach.expected)
     _check_assets(worker, request)
+    _check_components(worker, request)
     _check_predictions(worker, request)
     results = report_work_orders(worker.workspace, frame, now=now)
     return WorkOrdersAnswer(
@@ -62,6 +66,34 @@ def _frame(request: WorkOrdersRequest, skew_seconds: float, now: pd.Timestamp) -
 def _check_assets(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
     fields = {f"work_orders[{row}].asset": order.asset for row, order in enumerate(request.work_orders)}
     check_known(worker, fields)
+
+
+def _check_components(worker: "WorkerContext", request: WorkOrdersRequest) -> None:
+    """Refuse a component that is written otherwise than in the failures and work orders known already.
+
+    It would count as another one, in features too. A component of another name may be new, and is stored.
+    """
+    reported = {order.component for order in request.work_orders} - {None}
+    if not reported:
+        return
+    stored = [tables.read(worker.workspace, name) for name in ("failures", "work_orders")]
+    known = set(chain.from_iterable(frame["component"].dropna() for frame in stored if "component" in frame))
+    spelt = {_letters(component): component for component in sorted(known)}
+    for row, order in enumerate(request.work_orders):
+        if order.component is None or order.component in known or _letters(order.component) not in spelt:
+            continue
+        meant = spelt[_letters(order.component)]
+        raise unprocessable(
+            f"work_orders[{row}].component",
+            show(order.component),
+            "a component as it was written before, or a new one",
+            f"Did you mean {meant!r}?",
+        )
+
+
+def _letters(component: str) -> str:
+    """Return what is left of a name whatever its capitals, spaces, hyphens and underscores."""
+    return re.sub(r"[\s_-]", "", component).casefold()
 
 
 def _check_predictions(worker: "WorkerContext", request: WorkOrdersRequest) -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT_EXPECTED = "an instant from 1970 on with its offset from UTC, such as 2015-03-05T06:00:00Z"
 

@@ -103,6 +103,15 @@ _AS_OF = {
     "schema": {"type": "string", "format": "date-time"},
 }
 
+_TAGS = {
+    "predictions": "What will fail, and why.",
+    "planning": "What to repair when, and what mechanics found.",
+    "assets": "Plants, lines, machines and components, and what happened to them.",
+    "twins": "The state of each machine's twin: read, corrected, rolled back.",
+    "operations": "The model served, health and metrics.",
+}
+_TAG_OF = {"predict": "predictions", "why": "predictions", "worklist": "planning", "work-orders": "planning"}
+
 
 def document() -> dict[str, Any]:
     """Generate the document, OpenAPI 3.1, from the declarations of requests and answers."""
@@ -121,12 +130,35 @@ def document() -> dict[str, Any]:
             "version": _version(),
         },
         "servers": [{"url": "/"}],
-        "paths": _paths(),
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
+        "paths": {path: _tagged(path, methods) for path, methods in _paths().items()},
         "components": {
-            "schemas": schemas["$defs"],
+            "schemas": _with_named_values(schemas["$defs"]),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "forewarn tokens create"}},
         },
     }
+
+
+def _tagged(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the operations of a path under the tag of its first part."""
+    first = path.split("/")[1]
+    tag = first if first in _TAGS else _TAG_OF.get(first, "operations")
+    return {method: {"tags": [tag], **operation} for method, operation in methods.items()}
+
+
+def _with_named_values(schema: Any) -> Any:
+    """Write `patternProperties` of one pattern as `additionalProperties`, which more generators of clients know."""
+    if isinstance(schema, list):
+        return [_with_named_values(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    written = {name: _with_named_values(value) for name, value in schema.items()}
+    # An object may have a property of this name.
+    if isinstance(patterns := written.get("patternProperties"), dict) and written.get("type") == "object":
+        del written["patternProperties"]
+        [(pattern, values)] = patterns.items()
+        written |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
+    return written
 
 
 def _paths() -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Requests around planning: a worklist, and reports of finished work."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from serving.schemas.choices import Finding, Prompt, WorkKind
 from serving.schemas.request_bodies import Instant, Name, RequestBody, fields_error
 
 _MOST_DAYS = 60
@@ -84,10 +85,10 @@ class ReportedWork(RequestBody):
     work_order_id: Name
     asset: Name
     event_time: Instant = Field(description="When the work was done.")
-    kind: Literal["routine", "inspection", "corrective"]
+    kind: WorkKind
     component: Name | None = None
-    finding: Literal["defect_confirmed", "no_fault_found", "not_inspected"] | None = None
-    prompted_by: Literal["alarm", "schedule", "failure", "audit"] | None = None
+    finding: Finding | None = None
+    prompted_by: Prompt | None = None
     prediction_id: Name | None = Field(default=None, description="The prediction that prompted the work.")
     known_time: Instant | None = Field(
         default=None, description="When it was reported; now by default. A later report corrects an earlier one."

@@ -1,12 +1,13 @@
 """Requests for predictions: assets by name, or windows of telemetry."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from serving.http.errors import unprocessable
 from serving.http.json_bodies import Numbers, Shape, show
+from serving.schemas.choices import FeatureSource, WorkKind
 from serving.schemas.request_bodies import Instant, Name, RequestBody, fields_error, parse_body
 
 _ROWS = {
@@ -18,7 +19,7 @@ _ROWS = {
         "description": "One instant: its time and a value for every channel of the model, null for no reading.",
         "properties": {"event_time": {"type": "string", "format": "date-time"}},
         "required": ["event_time"],
-        "additionalProperties": {"type": "number", "nullable": True},
+        "additionalProperties": {"type": ["number", "null"]},
     },
     "example": [
         {"event_time": "2015-03-05T05:00:00Z", "volt": 171.2, "rotate": 446.6, "pressure": 98.9, "vibration": 40.1}
@@ -37,7 +38,7 @@ _COLUMNS = {
         },
         "channels": {
             "type": "object",
-            "additionalProperties": {"type": "array", "items": {"type": "number", "nullable": True}},
+            "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}},
         },
     },
     "required": ["event_time", "channels"],
@@ -68,7 +69,7 @@ class RequestWorkOrder(RequestBody):
     """Work done on the asset."""
 
     event_time: Instant
-    kind: Annotated[str, Field(pattern="^(routine|inspection|corrective)$")]
+    kind: WorkKind
     component: Name | None = None
     work_order_id: Name | None = None
 
@@ -96,7 +97,7 @@ class PredictRequest(RequestBody):
         default=None,
         description="With assets: use only what was known by then. By default, each asset's latest telemetry.",
     )
-    features: Literal["latest", "stored"] = Field(
+    features: FeatureSource = Field(
         default="latest",
         description="With assets: compute features from the latest telemetry, or use those of the last scoring run.",
     )

@@ -1,9 +1,10 @@
 """Requests that change a twin's state: overrides, simulated values, roll-backs."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from serving.schemas.choices import WrittenSource
 from serving.schemas.request_bodies import Instant, Name, RequestBody
 
 _MOST_PROPERTIES = 1_000
@@ -34,7 +35,7 @@ class TwinChangeRequest(RequestBody):
     properties: Annotated[dict[Name, PropertyChange], Field(min_length=1, max_length=_MOST_PROPERTIES)]
     reason: Words | None = Field(default=None, description="Why; needed for an override.", examples=["sensor hangs"])
     expires_at: Instant | None = Field(default=None, description="When overrides end by themselves; at most a year.")
-    source: Literal["manual_override", "simulation"] = "manual_override"
+    source: WrittenSource = "manual_override"
     message: MessageNumber | None = None
 
 

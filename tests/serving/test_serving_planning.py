@@ -327,6 +327,17 @@ def test_work_comes_back_once_and_is_corrected_by_a_later_report(client: httpx.C
     assert {one["work_order_id"]: one["finding"] for one in content}["w1"] == "defect_confirmed"
 
 
+def test_a_component_is_not_spelt_in_two_ways(client: httpx.Client) -> None:
+    """It would be another one in every feature and plan; one of a new name is another one."""
+    for component in ("Comp1", "comp 1", "COMP-1", "comp_1"):
+        answer = client.post("/work-orders", json={"work_orders": [ORDER | {"component": component}]})
+        assert (answer.status_code, answer.json()["field"]) == (422, "work_orders[0].component")
+        assert answer.json()["remedy"] == "Did you mean 'comp1'?"
+    for order, component in (("w1", "comp1"), ("w2", "comp11"), ("w3", None)):
+        content = {"work_orders": [ORDER | {"work_order_id": order, "component": component}]}
+        assert client.post("/work-orders", json=content).status_code == 200
+
+
 def test_a_clock_a_little_ahead_does_not_make_a_correction_of_a_resend(client: httpx.Client, plant: Workspace) -> None:
     """Work keeps the time it was reported for, and is known from then on."""
     ahead = (NOW + pd.Timedelta("3s")).isoformat()

@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from serving.schemas.answers.times import Time
+
 
 class AssetRecord(TypedDict):
     """A plant, line, machine or component, and what it is part of."""
@@ -24,7 +26,7 @@ class AssetRecord(TypedDict):
 class AssetsAnswer(TypedDict):
     """Assets, sorted by identifier."""
 
-    as_of: str
+    as_of: Time
     level: Annotated[str, Field(description="What is listed: machine unless the request names another, or any.")]
     total: Annotated[int, Field(description="How many there are altogether.")]
     limit: int

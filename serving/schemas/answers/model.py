@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
+from serving.schemas.answers.times import Time
+
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
 
 
@@ -14,7 +16,7 @@ class WorkerAnswer(TypedDict):
     pid: Annotated[int, Field(description="Its process id.")]
     version: Annotated[int | None, Field(description="Null without a champion.")]
     digest: str | None
-    since: Annotated[str | None, Field(description="Start of serving this version.", examples=_PAST_TIME)]
+    since: Annotated[Time | None, Field(description="Start of serving this version.", examples=_PAST_TIME)]
 
 
 class RejectedVersionAnswer(TypedDict):
@@ -45,7 +47,7 @@ class ModelAnswer(TypedDict):
     name: str
     version: int
     digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
-    since: Annotated[str, Field(description="When this process began to serve it.", examples=_PAST_TIME)]
+    since: Annotated[Time, Field(description="When this process began to serve it.", examples=_PAST_TIME)]
     asset_type: str
     target: str
     horizon_hours: float | None

@@ -3,25 +3,31 @@
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+from typing_extensions import TypeAliasType, TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+
+from serving.schemas.answers.times import Time
 
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
-Status = Literal["ok", "stale", "abstained", "failed", "retired"]
+Status = TypeAliasType("Status", Literal["ok", "stale", "abstained", "failed", "retired"])
 # Those of `models.artifact.reasons`, which a client does not have.
-ReasonCode = Literal[
-    "stale",
-    "failed",
-    "retired",
-    "no_telemetry",
-    "gaps",
-    "operating_regime",
-    "not_finite",
-    "contract",
-    "no_features",
-    "unknown_asset",
-    "asset_type",
-    "other",
-]
+ReasonCode = TypeAliasType(
+    "ReasonCode",
+    Literal[
+        "stale",
+        "failed",
+        "retired",
+        "no_telemetry",
+        "gaps",
+        "operating_regime",
+        "not_finite",
+        "contract",
+        "no_features",
+        "unknown_asset",
+        "asset_type",
+        "other",
+    ],
+)
+Side = TypeAliasType("Side", Literal["above", "below"])
 
 
 class HorizonAnswer(TypedDict):
@@ -59,9 +65,9 @@ class ConditionAnswer(TypedDict):
         Annotated[IntervalAnswer | None, Field(description="Around the value, in its unit; null without one.")]
     ]
     unit: Annotated[str | None, Field(examples=["um"])]
-    at: Annotated[str | None, Field(description="The time that the value is predicted for.", examples=_PAST_TIME)]
+    at: Annotated[Time | None, Field(description="The time that the value is predicted for.", examples=_PAST_TIME)]
     threshold: Annotated[float | None, Field(description="Crossing it is the failure that is predicted.")]
-    direction: Annotated[Literal["above", "below"] | None, Field(description="Beyond which side it is bad.")]
+    direction: Annotated[Side | None, Field(description="Beyond which side it is bad.")]
     is_feature: Annotated[bool, Field(description="Whether the model uses its own past readings.")]
 
 
@@ -99,14 +105,14 @@ class PredictionAnswer(TypedDict):
     ]
     reason: Annotated[str | None, Field(description="Why the status is not ok, in words.")]
     reason_code: Annotated[ReasonCode | None, Field(description="The same for programs.")]
-    as_of: Annotated[str | None, Field(description="The cut-off: nothing known later was used.", examples=_PAST_TIME)]
-    last_reading_at: Annotated[str | None, Field(description="Time of the latest reading used.", examples=_PAST_TIME)]
+    as_of: Annotated[Time | None, Field(description="The cut-off: nothing known later was used.", examples=_PAST_TIME)]
+    last_reading_at: Annotated[Time | None, Field(description="Time of the latest reading used.", examples=_PAST_TIME)]
     feature_age_seconds: Annotated[
         float | None,
         Field(description="From the latest reading used to the as_of of the request, or to now if it had none."),
     ]
     valid_until: Annotated[
-        str | None, Field(description="Ask again from this time on.", examples=["2015-03-05T12:00:00Z"])
+        Time | None, Field(description="Ask again from this time on.", examples=["2015-03-05T12:00:00Z"])
     ]
     probability: Annotated[float | None, Field(description="Of a failure within horizon_hours.", ge=0, le=1)]
     horizons: Annotated[

@@ -5,6 +5,8 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
+from serving.schemas.answers.times import Time
+
 _TIME = ["2026-01-05T06:00:00Z"]
 Value = float | int | bool | str
 Source = Annotated[str, Field(examples=["physical"], description="manual_override, physical or simulation.")]
@@ -15,12 +17,12 @@ class TwinValueAnswer(TypedDict):
 
     value: Value
     source: Source
-    event_time: Annotated[str, Field(description="Since when it holds, or when it was measured.", examples=_TIME)]
-    known_time: Annotated[str, Field(description="When it became known.", examples=_TIME)]
+    event_time: Annotated[Time, Field(description="Since when it holds, or when it was measured.", examples=_TIME)]
+    known_time: Annotated[Time, Field(description="When it became known.", examples=_TIME)]
     revision: Annotated[int | None, Field(description="The revision that wrote it; null for telemetry.")]
     actor: Annotated[str | None, Field(description="Who wrote it.", examples=["maintenance-scheduler"])]
     reason: Annotated[str | None, Field(examples=["the sensor hangs"])]
-    expires_at: Annotated[str | None, Field(description="When it ends by itself.", examples=_TIME)]
+    expires_at: Annotated[Time | None, Field(description="When it ends by itself.", examples=_TIME)]
 
 
 class TwinPropertyAnswer(TypedDict):
@@ -38,11 +40,11 @@ class TwinAnswer(TypedDict):
     asset_type: str
     plant: str | None
     line: str | None
-    as_of: Annotated[str, Field(description="Nothing known later was used.", examples=_TIME)]
+    as_of: Annotated[Time, Field(description="Nothing known later was used.", examples=_TIME)]
     revision: Annotated[int, Field(description="Counts accepted changes; readings do not move it. The ETag.")]
     properties: dict[str, TwinPropertyAnswer]
     looked_back_to: Annotated[
-        str | None, Field(description="Some property has no reading since then, and older ones were not looked for.")
+        Time | None, Field(description="Some property has no reading since then, and older ones were not looked for.")
     ]
 
 
@@ -72,9 +74,9 @@ class TwinEntryAnswer(TypedDict):
     kind: Annotated[str, Field(description="override, release, simulated or roll_back.", examples=["override"])]
     source: Source
     value: Annotated[Value | None, Field(description="Null where an override ends.")]
-    event_time: Annotated[str, Field(examples=_TIME)]
-    known_time: Annotated[str, Field(examples=_TIME)]
-    expires_at: Annotated[str | None, Field(examples=_TIME)]
+    event_time: Annotated[Time, Field(examples=_TIME)]
+    known_time: Annotated[Time, Field(examples=_TIME)]
+    expires_at: Annotated[Time | None, Field(examples=_TIME)]
     actor: str
     reason: str | None
     restores: Annotated[int | None, Field(description="The revision that a roll-back goes back to.")]

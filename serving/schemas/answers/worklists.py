@@ -3,9 +3,25 @@
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+from typing_extensions import TypeAliasType, TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+
+from serving.schemas.answers.times import Time
 
 _EXAMPLE_TIME = ["2026-01-05T06:00:00Z"]
+LeftOutCode = TypeAliasType(
+    "LeftOutCode",
+    Literal[
+        "saves_less_than_it_costs",
+        "no_crew_free",
+        "too_long_for_a_day",
+        "no_alert",
+        "held_back",
+        "abstained",
+        "stale",
+        "failed",
+        "retired",
+    ],
+)
 
 
 class WorklistLine(TypedDict):
@@ -15,9 +31,9 @@ class WorklistLine(TypedDict):
     asset: str
     action: NotRequired[Annotated[Literal["repair"], Field(json_schema_extra={"default": "repair"})]]
     day: Annotated[int, Field(description="Index of the day, from 0.")]
-    begins: Annotated[str, Field(description="Start of that day, and of the repair.", examples=_EXAMPLE_TIME)]
+    begins: Annotated[Time, Field(description="Start of that day, and of the repair.", examples=_EXAMPLE_TIME)]
     latest: Annotated[
-        str,
+        Time,
         Field(
             description="The last whole hour at which a repair is expected to cost less than none.",
             examples=_EXAMPLE_TIME,
@@ -30,7 +46,7 @@ class WorklistLine(TypedDict):
     probability_before: Annotated[float, Field(description="Of a failure before the repair begins.")]
     probability_without: Annotated[float, Field(description="Of a failure up to `until`, without a repair.")]
     prediction_id: Annotated[str, Field(description="The prediction behind this line.")]
-    as_of: Annotated[str, Field(description="Cut-off of that prediction.", examples=_EXAMPLE_TIME)]
+    as_of: Annotated[Time, Field(description="Cut-off of that prediction.", examples=_EXAMPLE_TIME)]
 
 
 class LeftOutLine(TypedDict):
@@ -38,17 +54,7 @@ class LeftOutLine(TypedDict):
 
     asset: str
     why: Annotated[
-        Literal[
-            "saves_less_than_it_costs",
-            "no_crew_free",
-            "too_long_for_a_day",
-            "no_alert",
-            "held_back",
-            "abstained",
-            "stale",
-            "failed",
-            "retired",
-        ],
+        LeftOutCode,
         Field(
             description="abstained, stale, failed and retired are the asset's status; there is no prediction. "
             "held_back: its alarm is held back at random."
@@ -58,21 +64,21 @@ class LeftOutLine(TypedDict):
         str, Field(examples=["no crew free before 2026-01-07 06:00 UTC: what they do in place of it saves more"])
     ]
     saves: Annotated[float | None, Field(description="Savings of a repair on the best day; null without a prediction.")]
-    latest: Annotated[str | None, Field(description="As for a line; null where a repair never costs less.")]
+    latest: Annotated[Time | None, Field(description="As for a line; null where a repair never costs less.")]
     prediction_id: str | None
-    as_of: str | None
+    as_of: Time | None
 
 
 class WorklistAnswer(TypedDict):
     """Which assets to repair on which day, and which are left out."""
 
-    start: Annotated[str, Field(description="Start of the first day.", examples=_EXAMPLE_TIME)]
+    start: Annotated[Time, Field(description="Start of the first day.", examples=_EXAMPLE_TIME)]
     counted_from: Annotated[
-        str,
+        Time,
         Field(description="Costs count from now, or from `start` if that has passed.", examples=_EXAMPLE_TIME),
     ]
     until: Annotated[
-        str,
+        Time,
         Field(description="Costs count up to this time; remaining life has no value after it.", examples=_EXAMPLE_TIME),
     ]
     days: int
