@@ -8,8 +8,7 @@ import bentoml
 from pydantic import PrivateAttr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from data_contracts.records.tokens import Token, TokenFinder
 from serving.deployment.bundled_model import open_endpoint_workspace
@@ -21,9 +20,8 @@ from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
 from serving.http.supervision import end_with_parent, ended_at_once
-from serving.routes import model_routes, planning_routes, twin_routes
+from serving.routes import model_routes, page_routes, planning_routes, twin_routes
 from serving.schemas.answers import PredictAnswer
-from serving.schemas.openapi import document
 from serving.schemas.predict_request import PredictRequest, parse_request
 from serving.settings import LISTENS, SUPERVISOR, from_environment
 from serving.worker_context import now, start_worker
@@ -72,11 +70,6 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
         return body
 
 
-async def _get_openapi(_: Request) -> Response:
-    """Return our OpenAPI document: BentoML's lacks our errors and the other routes."""
-    return JSONResponse(document())
-
-
 @lru_cache(maxsize=1)
 def _token_finder() -> TokenFinder:
     return TokenFinder(open_endpoint_workspace(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
@@ -105,7 +98,7 @@ def _context() -> "WorkerContext":
 
 _ROUTES = Starlette(
     routes=[
-        Route("/docs.json", _get_openapi),
+        *page_routes.routes(SETTINGS),
         *model_routes.routes(_context),
         *planning_routes.routes(_context),
         *twin_routes.routes(_context),

@@ -13,6 +13,8 @@ from serving.http.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
 """Health checks, which need no token."""
+PUBLIC_PATHS, PUBLIC_FOLDER = ("/", "/docs", "/docs.json"), "/docs/"
+"""What is the same for everybody and says nothing of a plant: the description of the endpoint."""
 _SCOPES = {
     "/predict": ("predict",),
     "/worklist": ("predict",),
@@ -41,6 +43,15 @@ def tokens_needed(auth: str, host: str) -> bool:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host != "localhost"
+
+
+def is_public(path: str) -> bool:
+    """Tell whether a path needs no token, as it says nothing of a plant.
+
+    >>> is_public("/docs/swagger-ui.css"), is_public("/model")
+    (True, False)
+    """
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDER)
 
 
 def scopes_for(path: str, method: str = "GET") -> tuple[str, ...]:

@@ -15,7 +15,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http import metrics, request_context, request_log
-from serving.http.authentication import OPEN_PATHS, Authenticator, check_scope
+from serving.http.authentication import (
+    OPEN_PATHS,
+    PUBLIC_FOLDER,
+    PUBLIC_PATHS,
+    Authenticator,
+    check_scope,
+    is_public,
+)
 from serving.http.errors import (
     NOT_ALLOWED,
     NOT_FOUND,
@@ -34,13 +41,15 @@ from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_ROUTES = ("/predict", "/worklist", "/work-orders", "/twins", "/model", "/docs.json", "/metrics", *OPEN_PATHS)
+_ROUTES = ("/predict", "/worklist", "/work-orders", "/twins", "/model", "/metrics", *PUBLIC_PATHS, *OPEN_PATHS)
 _ROUTES_BY_PREFIX = {
     "/assets/": "/assets/{asset}/history",
     "/why/": "/why/{prediction_id}",
     "/twins/": "/twins/{asset}",
+    PUBLIC_FOLDER: f"{PUBLIC_FOLDER}{{name}}",
 }
 _FIRST_ERROR_STATUS = 400
+_VERSION = "/v1"
 _CONCURRENT_TOKEN_CHECKS = 4
 
 
@@ -70,6 +79,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _without_version(scope)
         started = time.perf_counter()
         request_id = Headers(scope=scope).get("x-request-id", "")
         context = request_context.begin(request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex)
@@ -102,8 +112,8 @@ class RequestMiddleware:
         if path in OPEN_PATHS:
             return
         client = scope["client"][0] if scope.get("client") else request_context.ANYONE
-        if self._authenticator is None:
-            if self._settings.auth == "auto":
+        if self._authenticator is None or is_public(path):
+            if self._authenticator is None and self._settings.auth == "auto":
                 check_local_caller(scope)
             self._check_rate(client)
         else:
@@ -139,6 +149,15 @@ class RequestMiddleware:
 def _token_check_limiter() -> CapacityLimiter:
     """Give token checks threads of their own, so that they do not wait for long requests such as worklists."""
     return CapacityLimiter(_CONCURRENT_TOKEN_CHECKS)
+
+
+def _without_version(scope: Scope) -> Scope:
+    """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay."""
+    path: str = scope["path"]
+    if not path.startswith(_VERSION + "/"):
+        return scope
+    raw: bytes = scope.get("raw_path") or path.encode()
+    return {**scope, "path": path.removeprefix(_VERSION), "raw_path": raw.removeprefix(_VERSION.encode())}
 
 
 def route_of(path: str) -> str:

@@ -129,7 +129,7 @@ def document() -> dict[str, Any]:
             "description": "Failure predictions for maintenance scheduling.",
             "version": _version(),
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "/v1"}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": {path: _tagged(path, methods) for path, methods in _paths().items()},
         "components": {

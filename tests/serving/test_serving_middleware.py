@@ -30,7 +30,7 @@ from serving.worker_context import now
 PATHS = {
     "predict": [("POST", "/predict"), ("POST", "/worklist")],
     "report": [("POST", "/work-orders")],
-    "any": [("GET", "/model"), ("GET", "/docs.json"), ("GET", "/metrics"), ("GET", "/nowhere"), ("GET", "/why/1")],
+    "any": [("GET", "/model"), ("GET", "/metrics"), ("GET", "/nowhere"), ("GET", "/why/1")],
 }
 EVERY = [path for paths in PATHS.values() for path in paths]
 

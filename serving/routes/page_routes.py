@@ -1,0 +1,46 @@
+"""The pages and the OpenAPI document, the same for every caller."""
+
+from functools import lru_cache
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from serving.http.responses import respond_in_thread
+from serving.pages.documentation import documentation_file, documentation_page
+from serving.pages.start_page import start_page
+from serving.schemas.openapi import document
+from serving.settings import Settings
+
+
+def routes(settings: Settings) -> list[Route]:
+    """Build the routes."""
+
+    async def get_start(_: Request) -> Response:
+        """Say what this is: BentoML's own page loads scripts from elsewhere."""
+        return start_page(_document())
+
+    async def get_document(_: Request) -> Response:
+        """Return our OpenAPI document: BentoML's lacks our errors and the other routes."""
+        return JSONResponse(_document())
+
+    async def get_documentation(_: Request) -> Response:
+        """Show the document."""
+        return documentation_page()
+
+    async def get_file(request: Request) -> Response:
+        """Return a file of that page."""
+        return await respond_in_thread(lambda: documentation_file(request.path_params["name"]), settings)
+
+    return [
+        Route("/", get_start),
+        Route("/docs.json", get_document),
+        Route("/docs", get_documentation),
+        Route("/docs/{name}", get_file),
+    ]
+
+
+@lru_cache(maxsize=1)
+def _document() -> dict[str, Any]:
+    return document()
