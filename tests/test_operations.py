@@ -137,7 +137,7 @@ def test_units_are_valid(tmp_path: Path) -> None:
         text = unit.read_text().replace("/opt/forewarn/bin/forewarn", str(program))
         copies.append(tmp_path / unit.name)
         copies[-1].write_text(text)
-    verify = [str(shutil.which("systemd-analyze")), "verify", *copies]
+    verify = [str(shutil.which("systemd-analyze")), "verify", *map(str, copies)]
     run = subprocess.run(verify, capture_output=True, text=True, check=False)
     said = [line for line in run.stderr.splitlines() if "forewarn-" in line]
     assert (run.returncode, said) == (0, []), run.stderr
