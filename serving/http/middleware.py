@@ -82,7 +82,8 @@ class RequestMiddleware:
         scope = _without_version(scope)
         started = time.perf_counter()
         request_id = Headers(scope=scope).get("x-request-id", "")
-        context = request_context.begin(request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex)
+        own_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
+        context = request_context.begin(own_id, self._settings.timeout_seconds)
         load = self._load()
         sender = _ResponseSender(send, context.request_id, load, self._settings.retry_after_seconds)
         load.enter()

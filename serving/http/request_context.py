@@ -1,7 +1,11 @@
-"""Context of the request being answered: its id, its caller, and the predictions in the response."""
+"""Context of the request being answered: its id, its caller, its deadline, and the predictions in the response."""
 
+import math
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+from serving.http.errors import unavailable
 
 ANYONE = "anyone"
 """The caller where no tokens are needed."""
@@ -14,16 +18,23 @@ class RequestContext:
     request_id: str = ""  # the caller's own, if it sent one
     caller: str = ANYONE  # the token's name
     predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
+    deadline: float = math.inf  # of `time.monotonic`: by then the caller has been answered that there is no answer
 
 
 _CURRENT: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
 
-def begin(request_id: str) -> RequestContext:
-    """Begin the context of a request, visible in this task and the threads it starts."""
-    context = RequestContext(request_id)
+def begin(request_id: str, seconds: float = math.inf) -> RequestContext:
+    """Begin the context of a request that is given up after so many seconds, visible in this task and its threads."""
+    context = RequestContext(request_id, deadline=time.monotonic() + seconds)
     _CURRENT.set(context)
     return context
+
+
+def stop_if_late() -> None:
+    """Raise ApiError of status 503 if the current request has been given up: whatever is computed is for nobody."""
+    if time.monotonic() > current().deadline:
+        raise unavailable("no answer in time", "an answer by then")
 
 
 def current() -> RequestContext:

@@ -177,6 +177,7 @@ class Predictor:
         return earlier
 
     def _predict(self, request: PredictRequest, champion: Champion) -> _Predicted:
+        request_context.stop_if_late()  # it may have waited for its turn
         artifact, assets = champion.artifact, _assets(request)
         if request.as_of is not None:
             check_as_of(request.as_of, "as_of", self._max_as_of())
@@ -198,7 +199,9 @@ class Predictor:
             no_telemetry = dict.fromkeys(silent, _NO_TELEMETRY)
             predictions = [abstentions(excluded, request.as_of), abstentions(no_telemetry)]
             batches += self._stored_batches(cut_offs, artifact.recipe)
-        predictions += [predict_batch(batch, champion, explain=request.explain) for batch in batches]
+        for batch in batches:
+            predictions.append(predict_batch(batch, champion, explain=request.explain))
+            request_context.stop_if_late()
         traffic += [(batch.query, batch.n_rows) for batch in batches]
         lookback = None if request.windows is not None else artifact.recipe.lookback
         return _Predicted(self._responses(request, assets, predictions, champion), traffic, lookback)

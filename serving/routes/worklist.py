@@ -7,6 +7,7 @@ import pandas as pd
 
 from data_contracts.records.draw_records import held_back_until
 from models.planning.worklist import Costs, Job, LeftOut, Line, Risk, Worklist, days_from, plan
+from serving.http import request_context
 from serving.http.errors import unprocessable
 from serving.routes.fleet_forecast import forecast_fleet
 from serving.routes.forecasts import Forecast
@@ -48,6 +49,7 @@ def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> Worklist
     now = worker.predictor.clock()
     start = _start(request, now)
     fleet = forecast_fleet(worker, champion, request, start, now)
+    request_context.stop_if_late()
     silent = [asset for asset, forecast in fleet.forecasts.items() if request.alerts_only and not forecast.alert]
     waiting = {asset: LeftOut(asset, "no_alert", _NO_ALERT) for asset in silent}
     waiting |= _held_back(worker, champion, fleet.forecasts, start)

@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -21,7 +24,7 @@ from data_contracts.records.records import open_records
 from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
 from serving.http import request_context
 from serving.http.authentication import Authenticator, tokens_needed
-from serving.http.errors import LOGGER
+from serving.http.errors import LOGGER, ApiError
 from serving.http.middleware import RequestMiddleware
 from serving.http.rate_limits import RateLimit
 from serving.settings import Settings
@@ -366,3 +369,28 @@ def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> 
     backup.rename(path)
     revoke_token(open_records(f"sqlite:///{path}"), "scheduler", at=now())
     assert finder(secret, now()) is None
+
+
+def test_a_request_that_was_given_up_stops_computing() -> None:
+    """Its caller has had its 503; what goes on in a thread ends at the next step, and stores nothing."""
+    stopped, statuses = threading.Event(), []
+
+    def compute() -> None:
+        try:
+            while True:
+                request_context.stop_if_late()
+                time.sleep(0.01)
+        except ApiError as error:
+            statuses.append(error.status)
+            stopped.set()
+            raise
+
+    async def slow(_: Request) -> Response:
+        await run_in_threadpool(compute)
+        return Response("never")
+
+    app = RequestMiddleware(Starlette(routes=[Route("/predict", slow)]), Settings(timeout_seconds=0.1), None)
+    assert ask(app, "GET", "/predict").status_code == 503
+    assert stopped.wait(30)
+    assert statuses == [503]
+    request_context.stop_if_late()  # outside of a request there is no deadline
