@@ -1,6 +1,7 @@
 """The endpoint conforms to its OpenAPI document, and no broken request brings it down."""
 
 import json
+import os
 import random
 import shutil
 import time
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 CASES = 2_000
 BROKEN = 10_000
+MANY = 40_000
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -124,6 +126,44 @@ def test_broken_bodies_get_4xx_and_memory_stays(served: Any, fleet: Any) -> None
     assert sum(count for status, count in seen.items() if status >= 400) > BROKEN * 0.8, seen
     # The first rounds fill caches; from then on nothing may pile up.
     assert memory[-1] - memory[4] < 15, memory
+
+
+def test_no_body_costs_much_before_it_is_refused(served: Any, fleet: Any) -> None:
+    """Forty thousand names, where each kind of name may stand: once that took 44 seconds of a processor."""
+    workers = [worker["pid"] for worker in served.client.get("/model").json()["workers"]]
+    names = {f"n{number}": 1.0 for number in range(MANY)}
+    at, asset = "2015-01-05T12:00:00Z", fleet.assets[0]
+    window = {"asset": asset, "as_of": at, "telemetry": {"event_time": [at], "channels": names}}
+    order = {"work_order_id": "w1", "asset": asset, "event_time": at, "kind": "inspection"}
+    repeated = ",".join(['"volt": [1]'] * MANY)
+    bodies = [
+        ("/predict", json.dumps(names)),
+        ("/predict", json.dumps({"assets": list(names)})),
+        ("/predict", json.dumps({"windows": [window]})),
+        ("/predict", json.dumps({"windows": [{**window, "units": dict.fromkeys(names, "V")}]})),
+        ("/predict", json.dumps({"windows": [{**window, "telemetry": [{"event_time": at, **names}]}]})),
+        ("/predict", json.dumps({"windows": [{**window, "telemetry": [{name: 1} for name in names]}]})),
+        ("/predict", json.dumps({"windows": [{name: 1} for name in names]})),
+        ("/predict", f'{{"windows": [{{"telemetry": {{"channels": {{{repeated}}}}}}}]}}'),
+        ("/worklist", json.dumps({**_worklist_request(fleet), "per_asset": dict.fromkeys(names, {})})),
+        ("/work-orders", json.dumps({"work_orders": [order | {"component": name} for name in names]})),
+        ("/work-orders", json.dumps({"work_orders": [names]})),
+        ("/predict", '{"a":' * MANY + "1" + "}" * MANY),
+        ("/predict", '{"windows":' + "[" * MANY + "]" * MANY + "}"),
+        ("/predict", '{"a":' + "9" * 1_000_000 + "}"),
+    ]
+    with httpx.Client(base_url=served.url, timeout=60.0) as client:
+        for path, body in bodies:
+            before = sum(map(_cpu_seconds, workers))
+            status, text = _send(client, path, body.encode())
+            assert 400 <= status < 500, text
+            assert sum(map(_cpu_seconds, workers)) - before < 3.0, body[:80]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process, which does not grow with what others do."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _send(client: httpx.Client, path: str, body: bytes) -> tuple[int, str]:
