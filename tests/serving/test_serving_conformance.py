@@ -145,7 +145,7 @@ def test_no_body_costs_much_before_it_is_refused(served: Any, fleet: Any) -> Non
         ("/predict", json.dumps({"windows": [{**window, "telemetry": [{name: 1} for name in names]}]})),
         ("/predict", json.dumps({"windows": [{name: 1} for name in names]})),
         ("/predict", f'{{"windows": [{{"telemetry": {{"channels": {{{repeated}}}}}}}]}}'),
-        ("/worklist", json.dumps({**_worklist_request(fleet), "per_asset": dict.fromkeys(names, {})})),
+        ("/worklist", json.dumps({**_worklist_request(fleet), "per_asset": {name: {} for name in names}})),
         ("/work-orders", json.dumps({"work_orders": [order | {"component": name} for name in names]})),
         ("/work-orders", json.dumps({"work_orders": [names]})),
         ("/predict", '{"a":' * MANY + "1" + "}" * MANY),
