@@ -50,6 +50,14 @@ class Options:
 
         return open_workspace(self.workspace, os.environ)
 
+    def open_or_create(self) -> "Workspace":
+        """Do as `open`, after creating the workspace if there is none."""
+        from data_contracts.workspace import SETTINGS_FILE, init_workspace
+
+        if not (self.workspace / SETTINGS_FILE).exists():
+            init_workspace(self.workspace)
+        return self.open()
+
 
 Shared = Annotated[Options, Parameter(name="*")]
 DEFAULTS = Options()

@@ -52,7 +52,6 @@ def simulate(
     import pandas as pd
 
     from data_contracts.errors import UsageError
-    from data_contracts.workspace import init_workspace
     from pipelines.fleet.scenario import make_scenarios
     from pipelines.fleet.simulation import Fleet
     from pipelines.importers.batch import import_batch
@@ -71,7 +70,7 @@ def simulate(
     start = pd.Timestamp(_START, tz="UTC")
     fleet = Fleet(seed=seed, machines=machines, start=start, scenario=changes)
     end = start + pd.Timedelta(days=days)
-    workspace = init_workspace(options.workspace)
+    workspace = options.open_or_create()
     with bars() as progress:
         return import_batch(workspace, fleet.advance(end), now=end, progress=progress)
 

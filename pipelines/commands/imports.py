@@ -108,10 +108,9 @@ def files(
 def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:
     import pandas as pd
 
-    from data_contracts.workspace import init_workspace
     from pipelines.jobs.data_report import import_and_describe
     from pipelines.terminal.progress import bars
 
-    workspace = options.open() if (options.workspace / "forewarn.toml").exists() else init_workspace(options.workspace)
+    workspace = options.open_or_create()
     with bars() as progress:
         return import_and_describe(workspace, batch, now=pd.Timestamp.now("UTC"), strict=strict, progress=progress)

@@ -52,7 +52,7 @@ def import_(
     """
     import pandas as pd
 
-    from data_contracts.workspace import init_workspace
+    from data_contracts.workspace import SETTINGS_FILE
     from pipelines.cli.arguments import time_or_now
     from pipelines.importers.twins.described import Places
     from pipelines.importers.twins.import_twins import import_twins
@@ -60,8 +60,8 @@ def import_(
 
     now = pd.Timestamp.now("UTC")
     description = read_twins(files, Places(plant, line, asset_type))
-    exists = (options.workspace / "forewarn.toml").exists()
-    workspace = options.open() if exists else None if dry_run else init_workspace(options.workspace)
+    exists = (options.workspace / SETTINGS_FILE).exists()
+    workspace = None if dry_run and not exists else options.open_or_create()
     return import_twins(
         workspace,
         description,
