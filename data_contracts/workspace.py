@@ -29,7 +29,7 @@ class StorageSettings:
     """Where the stores are; read when the workspace is opened."""
 
     tables: Annotated[str | None, Field(min_length=1)] = None
-    """Delta tables: a folder; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
+    """Delta tables: a folder or s3://; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
     records: Annotated[str | None, Field(min_length=1)] = None
     """Predictions and the ledger: an SQLAlchemy URL; SQLite in the workspace by default. FOREWARN_RECORDS_URL wins."""
     mlflow: Annotated[str | None, Field(min_length=1)] = None

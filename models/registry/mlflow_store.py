@@ -9,6 +9,8 @@ from typing import Any
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
 
+_S3_PACKAGE = "boto3"
+
 
 @contextlib.contextmanager
 def active_store(uri: str) -> Iterator[None]:
@@ -37,6 +39,12 @@ def storage_errors(workspace: Workspace) -> Iterator[None]:
     """Raise `StorageError` in place of what MLflow, the database or the operating system raises about the store."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        if error.name != _S3_PACKAGE:
+            raise
+        raise StorageError(
+            f"{workspace.artifacts_url} without the package {_S3_PACKAGE}", "forewarn[s3]", "pip install 'forewarn[s3]'"
+        ) from error
     except Exception as error:
         if not _is_from_store(error):
             raise
@@ -64,7 +72,7 @@ def _remedy(reason: str) -> str:
 def _is_from_store(error: Exception) -> bool:
     # By the name of its module: only data_contracts may import SQLAlchemy, whose errors MLflow lets through.
     package = type(error).__module__.partition(".")[0]
-    return isinstance(error, OSError) or package in ("mlflow", "sqlalchemy", "sqlite3", "alembic")
+    return isinstance(error, OSError) or package in ("mlflow", "sqlalchemy", "sqlite3", "alembic", "boto3", "botocore")
 
 
 def is_missing(error: Any) -> bool:

@@ -6,6 +6,7 @@ which only loads a model, should not wait for plots.
 
 import contextlib
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from models.training.training import Trained
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
-_MODEL = "model"
+_MODEL, _PROGRESS_BAR = "model", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 _LISTED_METRICS = (
     "rmse_capped",
     "rmse_uncapped",
@@ -413,6 +414,7 @@ class Registry:
             return
         from mlflow.artifacts import download_artifacts
 
+        os.environ.setdefault(_PROGRESS_BAR, "false")  # a bar of MLflow's would tear ours, and logs
         with tempfile.TemporaryDirectory() as scratch, active_store(self.workspace.mlflow_uri):
             yield Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri))
 
