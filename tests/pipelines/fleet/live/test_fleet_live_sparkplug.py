@@ -165,13 +165,12 @@ def test_a_host_gets_births_when_it_asks(mosquitto: MosquittoProcess) -> None:
         second = SECOND + 1
         while not host.messages:
             second += 1
-            arrived = len(host.kinds)
             await publisher.send(plant_second(plant, second))
-            await _until(lambda: host.kinds[arrived:].count("DDATA") == 2)  # noqa: B023 - called here
+            await _until(lambda: host.kinds.count("DDATA") >= publisher.sent)
         disconnect(client)
-        await _until(lambda: len(host.messages) == 2)
-        assert [message.asset for message in host.messages] == ["cnc-001", "cnc-002"]
-        assert {message.rows.column(EVENT_TIME)[0].value // 1_000_000 for message in host.messages} == {second}
+        # If the command comes in the middle of a second, what it held up comes with the next one.
+        assert {message.asset for message in host.messages} == {"cnc-001", "cnc-002"}
+        assert host.messages[-1].rows.column(EVENT_TIME)[0].value // 1_000_000 == second
         await publisher.close()
 
     with _hosting(mosquitto.settings) as host:
