@@ -13,7 +13,7 @@ from amqtt.mqtt.connect import ConnectPacket, ConnectPayload
 _KNOWN_VERSION = 4  # MQTT 3.1.1
 
 
-class PayloadOfKnownVersion(ConnectPayload):
+class PayloadOfKnownVersion(ConnectPayload):  # type: ignore[misc] # amqtt has no types
     """What a client says of itself, read in MQTT 3.1.1 only.
 
     amqtt takes the properties of MQTT 5 for the length of a name, and waits for the rest of it; as it is, the client is
